@@ -1,0 +1,233 @@
+/*
+ * filter.c
+ *		The filter: what becomes of a prediction.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "capture/filter.h"
+#include "catalog/pg_type.h"
+#include "common/catalog.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+static const char *const status_names[] = {
+	[TW_AUTO_APPROVED] = "auto-approved",
+	[TW_NEEDS_REVIEW] = "needs-review",
+	[TW_NOT_APPLICABLE] = "not-applicable",
+};
+
+static const char *const reason_names[] = {
+	[TW_NO_REASON] = NULL,
+	[TW_MISSING_PREDICTION] = "missing prediction",
+	[TW_INVALID_CONFIDENCE] = "invalid confidence",
+	[TW_LLM_FALLBACK] = "llm fallback",
+	[TW_LOW_CONFIDENCE] = "low confidence",
+	[TW_UNTRUSTED_PROVIDER] = "untrusted provider",
+	[TW_MEDIUM_CONFIDENCE] = "medium confidence",
+	[TW_AUDIT] = "audit",
+};
+
+/* A text value that lives as long as the backend, made the first time it is asked for. */
+static Datum
+constant_text(text **cache, const char *name)
+{
+	if (*cache == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+		*cache = cstring_to_text(name);
+		MemoryContextSwitchTo(caller);
+	}
+	return PointerGetDatum(*cache);
+}
+
+/* The status as review_status spells it; not to be freed. */
+Datum
+tw_status_datum(TwStatus status)
+{
+	static text *texts[lengthof(status_names)];
+
+	return constant_text(&texts[status], status_names[status]);
+}
+
+/* The reason as review_reason spells it; not to be freed, and not for TW_NO_REASON. */
+Datum
+tw_reason_datum(TwReason reason)
+{
+	static text *texts[lengthof(reason_names)];
+
+	Assert(reason != TW_NO_REASON);
+	return constant_text(&texts[reason], reason_names[reason]);
+}
+
+/* The second part of a dotted intent, or a NULL span: "food" of "intent.food.item.search". */
+TwSpan
+tw_intent_module(TwSpan intent)
+{
+	TwSpan		module = TW_NULL_SPAN;
+	const char *end = intent.data + intent.length;
+	const char *dot;
+
+	if (intent.data == NULL)
+		return module;
+	dot = memchr(intent.data, '.', intent.length);
+	if (dot == NULL)
+		return module;
+	module.data = dot + 1;
+	dot = memchr(module.data, '.', end - module.data);
+	module.length = (dot ? dot : end) - module.data;
+	return module.length > 0 ? module : TW_NULL_SPAN;
+}
+
+static void
+send_to_review(TwDecision *decision, int priority, TwReason reason)
+{
+	decision->status = TW_NEEDS_REVIEW;
+	decision->priority = priority;
+	decision->reason = reason;
+	decision->audit_rate = decision->policy.audit_rate_review;
+}
+
+/*
+ * Decides about a text message that is not blank; the first rule that matches
+ * wins. Confidences are compared as the doubles that they are.
+ */
+void
+tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision)
+{
+	TwPolicy   *policy = &decision->policy;
+	TwSpan		module_type = prediction->module_type;
+	double		confidence = prediction->confidence;
+
+	if (module_type.data == NULL || module_type.length == 0)
+		module_type = tw_intent_module(prediction->intent);
+	tw_resolve_policy(tw_policies(schema), module_type, prediction->intent, policy);
+
+	if (prediction->intent.data == NULL || tw_span_is_blank(prediction->intent) || !prediction->has_confidence)
+		send_to_review(decision, TW_PRIORITY_HIGH, TW_MISSING_PREDICTION);
+	else if (isnan(confidence) || confidence < 0 || confidence > 1)
+		send_to_review(decision, TW_PRIORITY_HIGH, TW_INVALID_CONFIDENCE);
+	else if (tw_provider_in(policy->fallback, prediction->provider))
+		send_to_review(decision, TW_PRIORITY_HIGH, TW_LLM_FALLBACK);
+	else if (confidence < policy->review_below)
+		send_to_review(decision, TW_PRIORITY_HIGH, TW_LOW_CONFIDENCE);
+	else if (confidence <= policy->approve_above)
+		send_to_review(decision, TW_PRIORITY_MEDIUM, TW_MEDIUM_CONFIDENCE);
+	else if (!tw_provider_in(policy->trusted, prediction->provider))
+		send_to_review(decision, TW_PRIORITY_MEDIUM, TW_UNTRUSTED_PROVIDER);
+	else
+	{
+		decision->status = TW_AUTO_APPROVED;
+		decision->priority = TW_PRIORITY_NONE;
+		decision->reason = TW_NO_REASON;
+		decision->audit_rate = policy->audit_rate_approved;
+	}
+}
+
+/* What a call of filter_decision() needs again in the next one. */
+typedef struct DecisionCall
+{
+	Oid			schema;
+	TupleDesc	desc;
+} DecisionCall;
+
+static DecisionCall *
+decision_call(FunctionCallInfo fcinfo)
+{
+	DecisionCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		TupleDesc	desc;
+
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		call = palloc(sizeof(DecisionCall));
+		call->schema = tw_schema_of_function(fcinfo);
+		call->desc = BlessTupleDesc(desc);
+		MemoryContextSwitchTo(caller);
+		fcinfo->flinfo->fn_extra = call;
+	}
+	return call;
+}
+
+static TwSpan
+text_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? TW_NULL_SPAN : tw_text_span(PG_GETARG_DATUM(n), false);
+}
+
+PG_FUNCTION_INFO_V1(tw_filter_decision);
+
+/* filter_decision(confidence, provider, intent, module_type): the decision without a row. */
+Datum
+tw_filter_decision(PG_FUNCTION_ARGS)
+{
+	DecisionCall *call = decision_call(fcinfo);
+	TwPrediction prediction;
+	TwDecision	decision;
+	Datum		values[7] = {0};
+	bool		nulls[7] = {false};
+
+	prediction.has_confidence = !PG_ARGISNULL(0);
+	prediction.confidence = prediction.has_confidence ? PG_GETARG_FLOAT8(0) : 0;
+	prediction.provider = text_argument(fcinfo, 1);
+	prediction.intent = text_argument(fcinfo, 2);
+	prediction.module_type = text_argument(fcinfo, 3);
+	tw_decide(call->schema, &prediction, &decision);
+
+	values[0] = tw_status_datum(decision.status);
+	nulls[1] = decision.priority == TW_PRIORITY_NONE;
+	values[1] = Int16GetDatum(decision.priority);
+	nulls[2] = decision.reason == TW_NO_REASON;
+	if (!nulls[2])
+		values[2] = tw_reason_datum(decision.reason);
+	values[3] = Float8GetDatum(decision.policy.review_below);
+	values[4] = Float8GetDatum(decision.policy.approve_above);
+	values[5] = Float8GetDatum(decision.audit_rate);
+	nulls[6] = decision.policy.id == 0;
+	values[6] = Int64GetDatum(decision.policy.id);
+	return HeapTupleGetDatum(heap_form_tuple(call->desc, values, nulls));
+}
+
+PG_FUNCTION_INFO_V1(tw_is_fallback_provider);
+
+/* is_fallback_provider(provider, intent, module_type): by the policy that applies. */
+Datum
+tw_is_fallback_provider(PG_FUNCTION_ARGS)
+{
+	Oid		   *schema = fcinfo->flinfo->fn_extra;
+	TwSpan		intent = text_argument(fcinfo, 1);
+	TwSpan		module_type = text_argument(fcinfo, 2);
+	TwPolicy	policy;
+
+	if (schema == NULL)
+	{
+		schema = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Oid));
+		*schema = tw_schema_of_function(fcinfo);
+		fcinfo->flinfo->fn_extra = schema;
+	}
+	if (module_type.data == NULL || module_type.length == 0)
+		module_type = tw_intent_module(intent);
+	tw_resolve_policy(tw_policies(*schema), module_type, intent, &policy);
+	PG_RETURN_BOOL(tw_provider_in(policy.fallback, text_argument(fcinfo, 0)));
+}
+
+PG_FUNCTION_INFO_V1(tw_intent_module_type);
+
+/* intent_module_type(intent): the module that an intent names. */
+Datum
+tw_intent_module_type(PG_FUNCTION_ARGS)
+{
+	TwSpan		module = tw_intent_module(tw_text_span(PG_GETARG_DATUM(0), false));
+
+	if (module.data == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
+}

@@ -1,0 +1,57 @@
+/*
+ * filter.h
+ *		The filter: what becomes of a prediction.
+ */
+#ifndef TW_FILTER_H
+#define TW_FILTER_H
+
+#include "capture/policy.h"
+
+typedef enum TwStatus
+{
+	TW_AUTO_APPROVED,
+	TW_NEEDS_REVIEW,
+	TW_NOT_APPLICABLE
+} TwStatus;
+
+typedef enum TwReason
+{
+	TW_NO_REASON,
+	TW_MISSING_PREDICTION,
+	TW_INVALID_CONFIDENCE,
+	TW_LLM_FALLBACK,
+	TW_LOW_CONFIDENCE,
+	TW_UNTRUSTED_PROVIDER,
+	TW_MEDIUM_CONFIDENCE,
+	TW_AUDIT
+} TwReason;
+
+#define TW_PRIORITY_NONE	0
+#define TW_PRIORITY_HIGH	1
+#define TW_PRIORITY_MEDIUM	2
+#define TW_PRIORITY_LOW		3
+
+typedef struct TwPrediction
+{
+	TwSpan		intent;
+	TwSpan		module_type;
+	TwSpan		provider;
+	bool		has_confidence;
+	double		confidence;
+} TwPrediction;
+
+typedef struct TwDecision
+{
+	TwStatus	status;
+	int			priority;		/* TW_PRIORITY_NONE = not in the queue */
+	TwReason	reason;
+	double		audit_rate;		/* of the stratum that the row falls into */
+	TwPolicy	policy;
+} TwDecision;
+
+extern TwSpan tw_intent_module(TwSpan intent);
+extern void tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision);
+extern Datum tw_status_datum(TwStatus status);
+extern Datum tw_reason_datum(TwReason reason);
+
+#endif							/* TW_FILTER_H */

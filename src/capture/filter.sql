@@ -1,0 +1,27 @@
+-- The filter's SQL face: what it would decide, without a row.
+
+CREATE FUNCTION @extschema@.filter_decision(
+    confidence double precision, provider text, intent text, module_type text,
+    OUT review_status text, OUT review_priority smallint, OUT review_reason text,
+    OUT review_below double precision, OUT approve_above double precision,
+    OUT audit_rate double precision, OUT filter_policy_id bigint)
+    LANGUAGE c STABLE PARALLEL SAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'tw_filter_decision';
+REVOKE ALL ON FUNCTION @extschema@.filter_decision(double precision, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.filter_decision(double precision, text, text, text) IS
+    'What the filter would decide about a text message with this prediction, and why: status, priority and reason, the '
+    'thresholds and audit rate in force, and the most specific policy behind them (NULL = the built-in one). Takes NULLs as capture does';
+
+CREATE FUNCTION @extschema@.is_fallback_provider(provider text, intent text, module_type text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'tw_is_fallback_provider';
+REVOKE ALL ON FUNCTION @extschema@.is_fallback_provider(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.is_fallback_provider(text, text, text) IS
+    'Whether the policy for this module and intent counts the provider as a fallback (built-in: llm); false for NULL';
+
+CREATE FUNCTION @extschema@.intent_module_type(intent text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_intent_module_type';
+REVOKE ALL ON FUNCTION @extschema@.intent_module_type(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.intent_module_type(text) IS
+    'The second part of a dotted intent, its module: food for intent.food.item.search; NULL where there is none';

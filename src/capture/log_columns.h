@@ -1,0 +1,37 @@
+/*
+ * log_columns.h
+ *		The columns of conversation_logs, as conversation_logs.sql orders them.
+ *
+ * The numbers are fixed: later versions append columns and never reorder them,
+ * and a restored table is always made by the install script.
+ */
+#ifndef TW_LOG_COLUMNS_H
+#define TW_LOG_COLUMNS_H
+
+#include "utils/rel.h"
+
+typedef enum TwLogColumn
+{
+	TW_LOG_ID = 1,
+	TW_LOG_USER_MESSAGE = 5,
+	TW_LOG_MESSAGE_TYPE = 6,
+	TW_LOG_NLU_INTENT = 8,
+	TW_LOG_NLU_CONFIDENCE = 9,
+	TW_LOG_NLU_MODULE_TYPE = 11,
+	TW_LOG_NLU_PROVIDER = 12,
+	TW_LOG_IS_TRAINING_CANDIDATE = 24,
+	TW_LOG_REVIEW_STATUS,
+	TW_LOG_REVIEW_PRIORITY,
+	TW_LOG_REVIEW_REASON,
+	TW_LOG_FILTER_OUTCOME,
+	TW_LOG_FILTER_POLICY_ID,
+	TW_LOG_IS_AUDIT,
+	TW_LOG_SELECTION_PROBABILITY,
+	TW_LOG_FILTERED_AT,
+	TW_LOG_CREATED_AT,
+	TW_LOG_CREATED_ON
+} TwLogColumn;
+
+extern void tw_check_log_columns(Relation rel);
+
+#endif							/* TW_LOG_COLUMNS_H */

@@ -1,0 +1,57 @@
+/*
+ * policy.h
+ *		The filter's thresholds, providers and audit rates for a module and
+ *		intent, by review_policies.
+ */
+#ifndef TW_POLICY_H
+#define TW_POLICY_H
+
+#include "capture/span.h"
+
+/* One setting of a policy that can be inherited, for messages about pairs. */
+typedef struct TwProviderList
+{
+	bool		is_set;			/* false = inherit */
+	int			count;
+	TwSpan	   *names;			/* ASCII lower case */
+} TwProviderList;
+
+/* A row of review_policies. NaN in a number = inherit. */
+typedef struct TwPolicyRow
+{
+	int64		id;
+	TwSpan		module_type;	/* data NULL = every module */
+	TwSpan		intent;			/* data NULL = every intent */
+	double		review_below;
+	double		approve_above;
+	double		audit_rate_approved;
+	double		audit_rate_review;
+	TwProviderList trusted;
+	TwProviderList fallback;
+} TwPolicyRow;
+
+/* All rows, ordered by (module_type, intent) with "every" first. */
+typedef struct TwPolicySet
+{
+	int			count;
+	int			capacity;
+	TwPolicyRow *rows;
+} TwPolicySet;
+
+/* What is in force for one module and intent: nothing left to inherit. */
+typedef struct TwPolicy
+{
+	int64		id;				/* the most specific row; 0 = built-in */
+	double		review_below;
+	double		approve_above;
+	double		audit_rate_approved;
+	double		audit_rate_review;
+	const TwProviderList *trusted;
+	const TwProviderList *fallback;
+} TwPolicy;
+
+extern const TwPolicySet *tw_policies(Oid schema);
+extern void tw_resolve_policy(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy *policy);
+extern bool tw_provider_in(const TwProviderList *list, TwSpan provider);
+
+#endif							/* TW_POLICY_H */

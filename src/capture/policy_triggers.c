@@ -1,0 +1,205 @@
+/*
+ * policy_triggers.c
+ *		What a policy must be, checked whenever review_policies changes.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "capture/policy.h"
+#include "capture/policy_columns.h"
+#include "common/table_triggers.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/rel.h"
+
+/* "module food, intent intent.food.item.search", for messages. */
+static char *
+describe_scope(TwSpan module_type, TwSpan intent)
+{
+	return psprintf("%s%.*s, %s%.*s",
+					module_type.data ? "module " : "every module",
+					module_type.length, module_type.data ? module_type.data : "",
+					intent.data ? "intent " : "every intent",
+					intent.length, intent.data ? intent.data : "");
+}
+
+PG_FUNCTION_INFO_V1(tw_policy_lock);
+
+/*
+ * One transaction at a time: a module's policy and an intent's, each fine
+ * alone, can contradict each other where both apply. An advisory lock, since
+ * two statements that hold the table's ROW EXCLUSIVE lock already would
+ * deadlock over a stronger one.
+ */
+Datum
+tw_policy_lock(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	LOCKTAG		tag;
+
+	tw_check_trigger(fcinfo, "tw_policy_lock", TW_BEFORE | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, RelationGetRelid(trigdata->tg_relation), 0, 2);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	return PointerGetDatum(NULL);
+}
+
+/* Refuses a number that is set and is not in [0, 1]. */
+static void
+check_share(HeapTuple tuple, TupleDesc desc, int attnum)
+{
+	bool		isnull;
+	Datum		datum = SPI_getbinval(tuple, desc, attnum, &isnull);
+	double		value;
+
+	if (isnull)
+		return;
+	value = DatumGetFloat8(datum);
+	if (isnan(value) || value < 0 || value > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of a review policy must be between 0 and 1, not %g", SPI_fname(desc, attnum), value),
+				 errhint("Confidences and audit rates are shares of one: 0.85, not 85. NULL inherits.")));
+}
+
+/* Refuses a module or intent that is set and says nothing: NULL stands for "every". */
+static void
+check_scope(TwSpan name, const char *column)
+{
+	if (name.data != NULL && tw_span_is_blank(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of a review policy must not be blank", column),
+				 errhint("Use NULL for a policy that holds for every one.")));
+}
+
+/* Refuses a provider list that could not match what it seems to. */
+static void
+check_providers(HeapTuple tuple, TupleDesc desc, int attnum, const TwProviderList *list)
+{
+	bool		isnull;
+	Datum		datum = SPI_getbinval(tuple, desc, attnum, &isnull);
+	ArrayType  *array;
+	bool		bad;
+
+	if (isnull)
+		return;
+	array = DatumGetArrayTypeP(datum);
+	bad = ARR_NDIM(array) > 1 || array_contains_nulls(array);
+	for (int i = 0; i < list->count; i++)
+		bad = bad || tw_span_is_blank(list->names[i]);
+	if (bad)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of a review policy must be a plain list of names", SPI_fname(desc, attnum)),
+				 errdetail("It has an element that is NULL or blank, or more than one dimension."),
+				 errhint("For example ARRAY['indicbert', 'rasa']; '{}' for no provider at all; NULL inherits.")));
+}
+
+/* Refuses a second policy for the same scope; the unique index behind it has no hint to give. */
+static void
+check_duplicate(Oid schema, const TwPolicyRow *row, int64 old_id)
+{
+	const TwPolicySet *set = tw_policies(schema);
+
+	for (int i = 0; i < set->count; i++)
+	{
+		const TwPolicyRow *other = &set->rows[i];
+
+		if (other->id != row->id && other->id != old_id &&
+			tw_span_compare(other->module_type, row->module_type) == 0 &&
+			tw_span_compare(other->intent, row->intent) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNIQUE_VIOLATION),
+					 errmsg("there is already a review policy for %s", describe_scope(row->module_type, row->intent)),
+					 errdetail("It has id " INT64_FORMAT ".", other->id),
+					 errhint("UPDATE review_policies ... WHERE id = " INT64_FORMAT " instead.", other->id)));
+	}
+}
+
+PG_FUNCTION_INFO_V1(tw_policy_check_row);
+
+/* What can be said of a policy by itself. */
+Datum
+tw_policy_check_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+	HeapTuple	tuple;
+	TwPolicyRow row;
+	int64		old_id = 0;
+
+	tw_check_trigger(fcinfo, "tw_policy_check_row", TW_BEFORE | TW_ROW | TW_ON_INSERT | TW_ON_UPDATE);
+	desc = RelationGetDescr(trigdata->tg_relation);
+	tuple = trigdata->tg_trigtuple;
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	{
+		bool		isnull;
+
+		old_id = DatumGetInt64(SPI_getbinval(tuple, desc, TW_POLICY_ID, &isnull));
+		tuple = trigdata->tg_newtuple;
+	}
+
+	tw_read_policy_row(tuple, desc, &row);
+	check_scope(row.module_type, "module_type");
+	check_scope(row.intent, "intent");
+	check_share(tuple, desc, TW_POLICY_REVIEW_BELOW);
+	check_share(tuple, desc, TW_POLICY_APPROVE_ABOVE);
+	check_share(tuple, desc, TW_POLICY_AUDIT_RATE_APPROVED);
+	check_share(tuple, desc, TW_POLICY_AUDIT_RATE_REVIEW);
+	check_providers(tuple, desc, TW_POLICY_TRUSTED_PROVIDERS, &row.trusted);
+	check_providers(tuple, desc, TW_POLICY_FALLBACK_PROVIDERS, &row.fallback);
+	check_duplicate(RelationGetNamespace(trigdata->tg_relation), &row, old_id);
+	return PointerGetDatum(tuple);
+}
+
+static void
+check_combination(const TwPolicySet *set, TwSpan module_type, TwSpan intent)
+{
+	TwPolicy	policy;
+
+	tw_resolve_policy(set, module_type, intent, &policy);
+	if (policy.review_below > policy.approve_above)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("review_below must not be above approve_above"),
+				 errdetail("For %s, review_below would be %g and approve_above %g, settings inherited from less specific policies included.",
+						   describe_scope(module_type, intent), policy.review_below, policy.approve_above),
+				 errhint("Set both thresholds in the same policy; filter_decision() shows which are in force.")));
+}
+
+PG_FUNCTION_INFO_V1(tw_policy_check_all);
+
+/*
+ * What can only be said of all policies together: every module and intent that
+ * some policy names, in every combination, has thresholds in the right order.
+ */
+Datum
+tw_policy_check_all(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	const TwPolicySet *set;
+
+	tw_check_trigger(fcinfo, "tw_policy_check_all", TW_AFTER | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
+
+	/* Makes the statement's own rows visible, and forgets the policies cached before it. */
+	CommandCounterIncrement();
+	set = tw_policies(RelationGetNamespace(trigdata->tg_relation));
+
+	check_combination(set, TW_NULL_SPAN, TW_NULL_SPAN);
+	for (int i = 0; i < set->count; i++)
+	{
+		check_combination(set, set->rows[i].module_type, TW_NULL_SPAN);
+		for (int j = 0; j < set->count; j++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			check_combination(set, set->rows[i].module_type, set->rows[j].intent);
+			check_combination(set, TW_NULL_SPAN, set->rows[j].intent);
+		}
+	}
+	return PointerGetDatum(NULL);
+}

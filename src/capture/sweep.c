@@ -1,0 +1,155 @@
+/*
+ * sweep.c
+ *		Catches up on what capture missed: rows that came in while triggers did
+ *		not fire, and conversations whose promotion failed.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "capture/promote.h"
+#include "catalog/pg_type.h"
+#include "common/catalog.h"
+#include "common/kept_plan.h"
+#include "common/subtransaction.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+typedef struct MissedConversation
+{
+	Oid			schema;
+	int64		id;
+} MissedConversation;
+
+/*
+ * The late trigger of conversation_logs filters whatever row without a
+ * review_status is updated. Returns how many.
+ */
+static int64
+filter_unfiltered(Oid schema)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
+		"UPDATE %1$s.conversation_logs SET filtered_at = filtered_at WHERE review_status IS NULL";
+
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 0, NULL), NULL, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not filter the conversations that were not filtered");
+	return (int64) SPI_processed;
+}
+
+/*
+ * Ids of auto-approved conversations without a sample, ascending; what this
+ * transaction filtered late has no age to wait for. Their rows are locked, as
+ * everywhere before the sample is touched; rows that somebody else holds are
+ * left for the next time.
+ */
+static int64 *
+find_missed(Oid schema, Datum min_age, int64 *count)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
+		"SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status = 'auto-approved' "
+		"AND c.filter_outcome = 'auto-approved' AND (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
+		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) "
+		"ORDER BY c.id FOR UPDATE OF c SKIP LOCKED";
+
+	Oid			type = INTERVALOID;
+	int64	   *ids;
+
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 1, &type), &min_age, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for missed conversations");
+
+	*count = (int64) SPI_processed;
+	ids = palloc(sizeof(int64) * Max(*count, 1));
+	for (int64 i = 0; i < *count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return ids;
+}
+
+/* For tw_try: the sample of one conversation. */
+static void
+promote_one(void *arg)
+{
+	static TwKeptPlan kept;
+	static const char command[] = TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id OPERATOR(pg_catalog.=) $1");
+
+	MissedConversation *missed = arg;
+	Oid			type = INT8OID;
+	Datum		id = Int64GetDatum(missed->id);
+
+	SPI_connect();
+	if (SPI_execute_plan(tw_kept_plan(&kept, missed->schema, command, 1, &type), &id, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not promote conversation " INT64_FORMAT, missed->id);
+	SPI_finish();
+}
+
+/* Promotes each on its own, so that one that fails again stops no other; returns how many failed. */
+static int64
+promote_each(Oid schema, const int64 *ids, int64 count)
+{
+	int64		failed = 0;
+
+	for (int64 i = 0; i < count; i++)
+	{
+		MissedConversation missed = {schema, ids[i]};
+		ErrorData  *error;
+
+		CHECK_FOR_INTERRUPTS();
+		error = tw_try(promote_one, &missed);
+		if (error == NULL)
+			continue;
+		failed++;
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("could not make a training sample of conversation " INT64_FORMAT ": %s",
+						missed.id, error->message),
+				 errhint("The conversation is kept, and tried again by the next sweep.")));
+		FreeErrorData(error);
+	}
+	return failed;
+}
+
+PG_FUNCTION_INFO_V1(tw_promote_missed_conversations);
+
+/* promote_missed_conversations(min_age): filtered, promoted, failed. */
+Datum
+tw_promote_missed_conversations(PG_FUNCTION_ARGS)
+{
+	Oid			schema = tw_schema_of_function(fcinfo);
+	Interval   *min_age = PG_GETARG_INTERVAL_P(0);
+	Interval	zero = {0};
+	TupleDesc	desc;
+	Datum		values[3];
+	bool		nulls[3] = {false};
+	int64	   *ids;
+	int64		filtered;
+	int64		count;
+	int64		failed;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(min_age), IntervalPGetDatum(&zero))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("min_age must not be negative"),
+				 errhint("Pass the age from which on conversations are swept, '0' for all.")));
+
+	SPI_connect();
+	filtered = filter_unfiltered(schema);
+	ids = find_missed(schema, PG_GETARG_DATUM(0), &count);
+	failed = promote_each(schema, ids, count);
+	SPI_finish();
+
+	values[0] = Int64GetDatum(filtered);
+	values[1] = Int64GetDatum(count - failed);
+	values[2] = Int64GetDatum(failed);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}

@@ -1,0 +1,58 @@
+-- The triggers of conversation_logs. Their functions carry neither SET nor SECURITY DEFINER, which would cost 2.5 times
+-- the time: they qualify every name, and act as the table's owner for as long as the samples are written.
+
+CREATE FUNCTION @extschema@.tw_capture_filter() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_capture_filter';
+REVOKE ALL ON FUNCTION @extschema@.tw_capture_filter() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_capture_filter() IS
+    'Trigger: decides what becomes of a new conversation; leaves rows that arrive with a review_status as they are';
+
+CREATE FUNCTION @extschema@.tw_capture_promote() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_capture_promote';
+REVOKE ALL ON FUNCTION @extschema@.tw_capture_promote() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_capture_promote() IS
+    'Trigger: makes training samples of the conversations that this statement''s filter auto-approved; on failure the '
+    'conversations stay, with a WARNING and a failed row in job_runs';
+
+CREATE FUNCTION @extschema@.tw_refuse_rewrite() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_refuse_rewrite';
+REVOKE ALL ON FUNCTION @extschema@.tw_refuse_rewrite() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_refuse_rewrite() IS
+    'Trigger: refuses an UPDATE of what capture wrote once; raises 55000 (object_not_in_prerequisite_state)';
+
+CREATE TRIGGER conversation_logs_filter BEFORE INSERT ON @extschema@.conversation_logs
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_capture_filter();
+
+-- A row that came in while triggers did not fire is filtered by the first UPDATE that touches it (the sweep's, at the latest).
+CREATE TRIGGER conversation_logs_filter_late BEFORE UPDATE ON @extschema@.conversation_logs
+    FOR EACH ROW WHEN (OLD.review_status IS NULL AND NEW.review_status IS NULL)
+    EXECUTE FUNCTION @extschema@.tw_capture_filter();
+
+CREATE TRIGGER conversation_logs_promote AFTER INSERT ON @extschema@.conversation_logs
+    REFERENCING NEW TABLE AS captured
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_capture_promote();
+
+-- AFTER, so that no BEFORE trigger of the user's can slip a change past it.
+CREATE TRIGGER conversation_logs_refuse_rewrite AFTER UPDATE ON @extschema@.conversation_logs
+    FOR EACH ROW WHEN (
+        OLD.id <> NEW.id
+        OR OLD.review_status IS NOT NULL AND (
+            OLD.filter_outcome IS DISTINCT FROM NEW.filter_outcome
+            OR OLD.filter_policy_id IS DISTINCT FROM NEW.filter_policy_id
+            OR OLD.is_audit IS DISTINCT FROM NEW.is_audit
+            OR OLD.selection_probability IS DISTINCT FROM NEW.selection_probability
+            OR OLD.filtered_at IS DISTINCT FROM NEW.filtered_at
+            OR OLD.created_at IS DISTINCT FROM NEW.created_at
+            OR OLD.created_on IS DISTINCT FROM NEW.created_on))
+    EXECUTE FUNCTION @extschema@.tw_refuse_rewrite();
+
+CREATE FUNCTION @extschema@.promote_missed_conversations(
+    min_age interval DEFAULT '1 hour',
+    OUT filtered bigint, OUT promoted bigint, OUT failed bigint)
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_promote_missed_conversations';
+REVOKE ALL ON FUNCTION @extschema@.promote_missed_conversations(interval) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
+    'The sweep: filters conversations that came in while triggers did not fire, then makes the samples of auto-approved '
+    'conversations that have none, each on its own so that one bad row stops no other; only rows older than min_age. '
+    'Returns how many were filtered, promoted, and failed again (a WARNING each). Raises 22023 for a negative min_age';

@@ -1,0 +1,13 @@
+/*
+ * catalog.h
+ *		Finding our own objects, whatever schema the extension lives in.
+ */
+#ifndef TW_CATALOG_H
+#define TW_CATALOG_H
+
+#include "fmgr.h"
+
+extern Oid	tw_schema_of_function(FunctionCallInfo fcinfo);
+extern char *tw_schema_name(Oid schema);
+
+#endif							/* TW_CATALOG_H */

@@ -1,0 +1,26 @@
+/*
+ * compat.h
+ *		What differs between PostgreSQL 14 and 18: the only place where PG_VERSION_NUM is looked at.
+ */
+#ifndef TW_COMPAT_H
+#define TW_COMPAT_H
+
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM < 140000
+#error "training_workflow needs PostgreSQL 14 or later"
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+
+#define tw_reserve_guc_prefix(prefix) MarkGUCPrefixReserved(prefix)
+
+/* A uniform number in [0, 1). The backend's own state, which setseed() does not reach. */
+#define tw_random() pg_prng_double(&pg_global_prng_state)
+#else
+#define tw_reserve_guc_prefix(prefix) EmitWarningsOnPlaceholders(prefix)
+#define tw_random() ((double) random() / ((double) MAX_RANDOM_VALUE + 1))
+#endif
+
+#endif							/* TW_COMPAT_H */

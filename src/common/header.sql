@@ -1,0 +1,35 @@
+\echo Use "CREATE EXTENSION training_workflow" to load this file. \quit
+
+-- Every object is created by its full name and every expression is parsed with this path, so that nothing which
+-- somebody put into the target schema beforehand can take the place of a built-in function or operator.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- Both checks come before the first CREATE: a clear refusal beats "relation already exists" halfway through.
+DO $install_check$
+DECLARE
+    taken text;
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = 'training_workflow needs a database whose encoding is UTF8',
+            DETAIL = format('The encoding of database "%s" is %s.', current_database(), current_setting('server_encoding')),
+            HINT = 'Create a database with ENCODING ''UTF8'' TEMPLATE template0 and install the extension there.';
+    END IF;
+
+    SELECT string_agg(format('"%s"', c.relname), ', ' ORDER BY c.relname) INTO taken
+    FROM pg_class c
+    WHERE c.relnamespace = '@extschema@'::regnamespace
+      AND c.relname IN ('conversation_logs', 'training_samples', 'review_policies', 'training_settings',
+                        'model_versions', 'model_deployments', 'training_export_jobs', 'labelstudio_projects',
+                        'job_runs', 'training_queue', 'daily_training_stats', 'model_performance_comparison');
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_table',
+            MESSAGE = format('schema %s already has relations that training_workflow would create', '@extschema@'),
+            DETAIL = format('Already there: %s.', taken),
+            HINT = 'Install beside them, for example CREATE SCHEMA training; CREATE EXTENSION training_workflow SCHEMA '
+                || 'training; and copy your rows with INSERT INTO training.conversation_logs (...) SELECT ... .';
+    END IF;
+END
+$install_check$;

@@ -1,0 +1,20 @@
+/*
+ * kept_plan.h
+ *		Statements of ours that are prepared once for a backend.
+ */
+#ifndef TW_KEPT_PLAN_H
+#define TW_KEPT_PLAN_H
+
+#include "executor/spi.h"
+
+/* Zero-initialised, one static variable for each statement. */
+typedef struct TwKeptPlan
+{
+	Oid			schema;
+	char	   *schema_name;
+	SPIPlanPtr	plan;
+} TwKeptPlan;
+
+extern SPIPlanPtr tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types);
+
+#endif							/* TW_KEPT_PLAN_H */

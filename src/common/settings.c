@@ -1,0 +1,362 @@
+/*
+ * settings.c
+ *		The settings that jobs and triggers obey (table training_settings).
+ *
+ * The table holds only what differs from a default; the defaults stand here, in
+ * one list with each setting's type and meaning.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/cached_table.h"
+#include "common/catalog.h"
+#include "common/settings.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+typedef struct SettingDefinition SettingDefinition;
+
+struct SettingDefinition
+{
+	const char *name;
+	const char *default_value;
+	const char *value_type;
+	/* The canonical spelling of a value, or NULL when it does not fit. */
+	char	   *(*canonical) (const char *value);
+	const char *description;
+};
+
+static char *canonical_boolean(const char *value);
+static char *canonical_count(const char *value);
+static char *canonical_share(const char *value);
+static char *canonical_steps(const char *value);
+static char *canonical_time_zone(const char *value);
+
+static const SettingDefinition definitions[] = {
+	{"auto_deploy", "on", "boolean: on or off", canonical_boolean,
+	"whether a model that passed the gate starts its rollout by itself"},
+	{"min_new_samples", "100", "whole number from 1", canonical_count,
+	"new samples that the weekly training waits for"},
+	{"min_test_samples", "200", "whole number from 1", canonical_count,
+	"test samples below which the gate leaves the decision to a person"},
+	{"rollout_steps", "10,10,25,50,100", "percentages from 1 to 100 that do not fall and end at 100", canonical_steps,
+	"shares of the sessions that a new model is given, step by step"},
+	{"target_accuracy", "0.85", "number from 0 to 1", canonical_share,
+	"accuracy on the test set that a new model must reach"},
+	{"time_zone", "UTC", "name of a time zone, for example Asia/Kolkata", canonical_time_zone,
+	"time zone whose days created_on counts, for rows captured from now on"},
+	{"training_threshold", "1000", "whole number from 1", canonical_count,
+	"new samples that start a training run before the week is over"},
+};
+
+/* What is cached: the stored values, and the time zone ready for use. */
+typedef struct CachedSettings
+{
+	char	   *values[lengthof(definitions)];	/* NULL = default */
+	pg_tz	   *time_zone;
+} CachedSettings;
+
+static int
+find_definition(const char *name)
+{
+	for (size_t i = 0; i < lengthof(definitions); i++)
+	{
+		if (strcmp(definitions[i].name, name) == 0)
+			return (int) i;
+	}
+	return -1;
+}
+
+/* Like find_definition, for a name that a user wrote. */
+static int
+require_definition(const char *name)
+{
+	int			found = find_definition(name);
+	StringInfoData names;
+
+	if (found >= 0)
+		return found;
+
+	initStringInfo(&names);
+	for (size_t i = 0; i < lengthof(definitions); i++)
+		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", definitions[i].name);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("there is no training setting \"%s\"", name),
+			 errhint("The settings are: %s.", names.data)));
+	return -1;					/* keep compiler quiet */
+}
+
+static char *
+canonical_boolean(const char *value)
+{
+	bool		result;
+
+	return parse_bool(value, &result) ? pstrdup(result ? "on" : "off") : NULL;
+}
+
+/* Reads a whole number that fills the text up to `end`; -1 when it is none. */
+static int
+read_count(const char *start, const char *end)
+{
+	int64		result = 0;
+
+	if (start == end)
+		return -1;
+	for (; start < end; start++)
+	{
+		if (*start < '0' || *start > '9')
+			return -1;
+		result = result * 10 + (*start - '0');
+		if (result > PG_INT32_MAX)
+			return -1;
+	}
+	return (int) result;
+}
+
+static char *
+canonical_count(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 1 ? psprintf("%d", count) : NULL;
+}
+
+static char *
+canonical_share(const char *value)
+{
+	char	   *end;
+	double		share;
+
+	errno = 0;
+	share = strtod(value, &end);
+	if (end == value || *end != '\0' || errno != 0 || isnan(share) || share < 0 || share > 1)
+		return NULL;
+	return float8out_internal(share);
+}
+
+static char *
+canonical_steps(const char *value)
+{
+	StringInfoData result;
+	int			previous = 0;
+
+	initStringInfo(&result);
+	for (const char *at = value;; at++)
+	{
+		const char *start = at + strspn(at, " ");
+		const char *end;
+		int			step;
+
+		at = start + strcspn(start, ",");
+		for (end = at; end > start && end[-1] == ' '; end--)
+			;
+		step = read_count(start, end);
+		if (step < 1 || step > 100 || step < previous)
+			return NULL;
+		appendStringInfo(&result, "%s%d", previous == 0 ? "" : ",", step);
+		previous = step;
+		if (*at == '\0')
+			break;
+	}
+	return previous == 100 ? result.data : NULL;
+}
+
+static char *
+canonical_time_zone(const char *value)
+{
+	pg_tz	   *zone = pg_tzset(value);
+
+	if (zone == NULL || !pg_tz_acceptable(zone))
+		return NULL;
+	return pstrdup(pg_get_timezone_name(zone));
+}
+
+static void *
+begin_settings(void)
+{
+	return palloc0(sizeof(CachedSettings));
+}
+
+static void
+add_setting(void *data, HeapTuple tuple, TupleDesc desc)
+{
+	CachedSettings *settings = data;
+	bool		isnull;
+	char	   *name = TextDatumGetCString(heap_getattr(tuple, 1, desc, &isnull));
+	int			found = find_definition(name);
+
+	/* A name of another version is kept in the table and does nothing. */
+	if (found >= 0)
+		settings->values[found] = TextDatumGetCString(heap_getattr(tuple, 2, desc, &isnull));
+}
+
+static const char *
+value_of(const CachedSettings *settings, int index)
+{
+	return settings->values[index] ? settings->values[index] : definitions[index].default_value;
+}
+
+static void
+finish_settings(void *data)
+{
+	CachedSettings *settings = data;
+	const char *name = value_of(settings, find_definition("time_zone"));
+
+	settings->time_zone = pg_tzset(name);
+	if (settings->time_zone == NULL)
+	{
+		/* A restored copy may know fewer zones. Capture must go on. */
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this server does not know the time zone \"%s\" of training setting \"time_zone\"", name),
+				 errdetail("Days are counted in UTC until this is mended."),
+				 errhint("Choose a name from pg_timezone_names with set_training_setting('time_zone', ...).")));
+		settings->time_zone = pg_tzset("GMT");
+	}
+}
+
+static TwCachedTable settings_cache = {
+	.table_name = "training_settings",
+	.begin = begin_settings,
+	.add_row = add_setting,
+	.finish = finish_settings,
+};
+
+/* The value in force of a setting; good until the next call. */
+const char *
+tw_setting(Oid schema, const char *name)
+{
+	return value_of(tw_cached_table_get(&settings_cache, schema), require_definition(name));
+}
+
+/* The time zone whose days created_on counts. */
+pg_tz *
+tw_setting_time_zone(Oid schema)
+{
+	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->time_zone;
+}
+
+static void
+store_setting(Oid schema, const char *name, const char *value)
+{
+	const char *table = quote_qualified_identifier(tw_schema_name(schema), "training_settings");
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[2];
+	char	   *command;
+
+	values[0] = CStringGetTextDatum(name);
+	if (value == NULL)
+		command = psprintf("DELETE FROM %s WHERE name = $1", table);
+	else
+	{
+		values[1] = CStringGetTextDatum(value);
+		command = psprintf("INSERT INTO %s (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE "
+						   "SET value = excluded.value, updated_at = now(), updated_by = session_user", table);
+	}
+
+	SPI_connect();
+	if (SPI_execute_with_args(command, value ? 2 : 1, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not store training setting \"%s\"", name);
+	SPI_finish();
+}
+
+PG_FUNCTION_INFO_V1(tw_set_training_setting);
+
+/* set_training_setting(name, value): stores a checked value; NULL goes back to the default. */
+Datum
+tw_set_training_setting(PG_FUNCTION_ARGS)
+{
+	Oid			schema = tw_schema_of_function(fcinfo);
+	char	   *name;
+	char	   *value = NULL;
+	int			index;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the name of the setting must not be NULL")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	index = require_definition(name);
+
+	if (!PG_ARGISNULL(1))
+	{
+		char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+		value = definitions[index].canonical(given);
+		if (value == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for training setting \"%s\": \"%s\"", name, given),
+					 errdetail("The setting is the %s.", definitions[index].description),
+					 errhint("It takes a %s; its default is %s.",
+							 definitions[index].value_type, definitions[index].default_value)));
+	}
+	store_setting(schema, name, value);
+	PG_RETURN_TEXT_P(cstring_to_text(value ? value : definitions[index].default_value));
+}
+
+PG_FUNCTION_INFO_V1(tw_training_setting);
+
+/* training_setting(name): the value in force. */
+Datum
+tw_training_setting(PG_FUNCTION_ARGS)
+{
+	Oid			schema = tw_schema_of_function(fcinfo);
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	PG_RETURN_TEXT_P(cstring_to_text(tw_setting(schema, name)));
+}
+
+PG_FUNCTION_INFO_V1(tw_list_training_settings);
+
+/* list_training_settings(): every setting with its value, default, type and meaning. */
+Datum
+tw_list_training_settings(PG_FUNCTION_ARGS)
+{
+	Oid			schema = tw_schema_of_function(fcinfo);
+	FuncCallContext *context;
+	const CachedSettings *settings;
+	const SettingDefinition *definition;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	int			index;
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		TupleDesc	desc;
+		MemoryContext caller;
+
+		context = SRF_FIRSTCALL_INIT();
+		caller = MemoryContextSwitchTo(context->multi_call_memory_ctx);
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		context->tuple_desc = BlessTupleDesc(desc);
+		context->max_calls = lengthof(definitions);
+		MemoryContextSwitchTo(caller);
+	}
+
+	context = SRF_PERCALL_SETUP();
+	if (context->call_cntr >= context->max_calls)
+		SRF_RETURN_DONE(context);
+
+	index = (int) context->call_cntr;
+	definition = &definitions[index];
+	settings = tw_cached_table_get(&settings_cache, schema);
+	values[0] = CStringGetTextDatum(definition->name);
+	values[1] = CStringGetTextDatum(value_of(settings, index));
+	values[2] = CStringGetTextDatum(definition->default_value);
+	values[3] = BoolGetDatum(settings->values[index] == NULL);
+	values[4] = CStringGetTextDatum(definition->value_type);
+	values[5] = CStringGetTextDatum(definition->description);
+	SRF_RETURN_NEXT(context, HeapTupleGetDatum(heap_form_tuple(context->tuple_desc, values, nulls)));
+}

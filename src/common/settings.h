@@ -1,0 +1,13 @@
+/*
+ * settings.h
+ *		The settings that jobs and triggers obey (table training_settings).
+ */
+#ifndef TW_SETTINGS_H
+#define TW_SETTINGS_H
+
+#include "pgtime.h"
+
+extern const char *tw_setting(Oid schema, const char *name);
+extern pg_tz *tw_setting_time_zone(Oid schema);
+
+#endif							/* TW_SETTINGS_H */

@@ -1,0 +1,50 @@
+-- training_settings: what the jobs obey. Settings and not GUCs, because a session's SET would not reach pg_cron's session.
+
+CREATE TABLE @extschema@.training_settings (
+    name text NOT NULL,
+    value text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    updated_by text NOT NULL DEFAULT session_user,
+    CONSTRAINT training_settings_pkey PRIMARY KEY (name)
+);
+REVOKE ALL ON TABLE @extschema@.training_settings FROM PUBLIC;
+SELECT pg_extension_config_dump('@extschema@.training_settings', '');
+
+COMMENT ON TABLE @extschema@.training_settings IS
+    'Settings that differ from their default; write it through set_training_setting(), read it through list_training_settings()';
+COMMENT ON COLUMN @extschema@.training_settings.name IS 'One of the names that list_training_settings() knows';
+COMMENT ON COLUMN @extschema@.training_settings.value IS 'The value in its canonical spelling';
+COMMENT ON COLUMN @extschema@.training_settings.updated_at IS 'When it was last set';
+COMMENT ON COLUMN @extschema@.training_settings.updated_by IS 'The login role that set it';
+
+-- ENABLE ALWAYS, and one trigger a row: logical replication fires neither ordinary nor statement-level triggers.
+CREATE TRIGGER training_settings_invalidate AFTER INSERT OR UPDATE OR DELETE ON @extschema@.training_settings
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
+CREATE TRIGGER training_settings_invalidate_truncate AFTER TRUNCATE ON @extschema@.training_settings
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
+ALTER TABLE @extschema@.training_settings ENABLE ALWAYS TRIGGER training_settings_invalidate;
+ALTER TABLE @extschema@.training_settings ENABLE ALWAYS TRIGGER training_settings_invalidate_truncate;
+
+CREATE FUNCTION @extschema@.set_training_setting(name text, value text) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_set_training_setting';
+REVOKE ALL ON FUNCTION @extschema@.set_training_setting(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.set_training_setting(text, text) IS
+    'Sets a setting, or resets it to its default when value is NULL; returns the value now in force. Raises 42704 '
+    '(undefined_object) for an unknown name, 22023 (invalid_parameter_value) for a value that does not fit';
+
+CREATE FUNCTION @extschema@.training_setting(name text) RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_training_setting';
+REVOKE ALL ON FUNCTION @extschema@.training_setting(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.training_setting(text) IS
+    'The value of a setting that is in force, its default included. Raises 42704 (undefined_object) for an unknown name';
+
+CREATE FUNCTION @extschema@.list_training_settings(
+    OUT name text, OUT value text, OUT default_value text, OUT is_default boolean, OUT value_type text, OUT description text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_list_training_settings';
+REVOKE ALL ON FUNCTION @extschema@.list_training_settings() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.list_training_settings() IS
+    'Every setting: the value in force, its default, whether they are the same, its type, and what it governs';

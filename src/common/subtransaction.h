@@ -1,0 +1,10 @@
+/*
+ * subtransaction.h
+ *		Work that may fail without taking the transaction along.
+ */
+#ifndef TW_SUBTRANSACTION_H
+#define TW_SUBTRANSACTION_H
+
+extern ErrorData *tw_try(void (*work) (void *arg), void *arg);
+
+#endif							/* TW_SUBTRANSACTION_H */

@@ -1,0 +1,124 @@
+/*
+ * drop_guard.c
+ *		Refuses to drop the tables that hold what cannot be had again.
+ *
+ * DROP EXTENSION takes our tables and all their rows along without CASCADE, and
+ * so do DROP SCHEMA ... CASCADE, DROP OWNED, and the CASCADE of anything that
+ * we depend on. Reading the intention off each of these commands would always
+ * miss one. So the event trigger does one thing: being a C function, it makes
+ * sure that this library is loaded. The hook below then sees every object just
+ * before it goes, whichever command or cascade takes it.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/dependency.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "commands/event_trigger.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "governance/drop_guard.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Lets an operator, or pg_restore --clean, drop the extension with its data. */
+static bool allow_drop = false;
+
+static object_access_hook_type previous_hook = NULL;
+
+/* What a person said or decided: no other copy of it exists. */
+static const char *const guarded_tables[] = {"conversation_logs", "training_samples"};
+
+static bool
+is_guarded(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	Oid			extension;
+
+	if (name == NULL)
+		return false;
+	for (size_t i = 0; i < lengthof(guarded_tables); i++)
+	{
+		if (strcmp(name, guarded_tables[i]) == 0)
+		{
+			extension = getExtensionOfObject(RelationRelationId, relid);
+			return OidIsValid(extension) &&
+				extension == get_extension_oid("training_workflow", true);
+		}
+	}
+	return false;
+}
+
+/*
+ * Whether the table has a row. Its lock is held by the DROP, so that nobody is
+ * still adding one; the newest snapshot sees what was committed while the DROP
+ * waited for that lock.
+ */
+static bool
+has_rows(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
+
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+static void
+drop_guard_hook(ObjectAccessType access, Oid classId, Oid objectId, int subId, void *arg)
+{
+	if (previous_hook)
+		previous_hook(access, classId, objectId, subId, arg);
+
+	if (access != OAT_DROP || classId != RelationRelationId || subId != 0 || allow_drop)
+		return;
+	if (is_guarded(objectId) && has_rows(objectId))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dropping training_workflow would delete the rows of \"%s\"", get_rel_name(objectId)),
+				 errdetail("The extension's tables go with it, and all that was captured and reviewed with them."),
+				 errhint("Make a dump first. To drop the data as well, a superuser may SET training_workflow.allow_drop = on.")));
+}
+
+PG_FUNCTION_INFO_V1(tw_drop_guard);
+
+/*
+ * Event trigger on ddl_command_start: that it was called at all has loaded the
+ * library and with it the hook.
+ */
+Datum
+tw_drop_guard(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"tw_drop_guard\" was not called by an event trigger")));
+	PG_RETURN_VOID();
+}
+
+/* Defines the setting and installs the hook; called once, from _PG_init. */
+void
+tw_drop_guard_init(void)
+{
+	DefineCustomBoolVariable("training_workflow.allow_drop",
+							 "Allows the extension to be dropped together with its data.",
+							 "Off, so that DROP EXTENSION, which needs no CASCADE to take the tables along, cannot lose conversations by mistake.",
+							 &allow_drop,
+							 false,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+	previous_hook = object_access_hook;
+	object_access_hook = drop_guard_hook;
+}

@@ -1,0 +1,10 @@
+/*
+ * drop_guard.h
+ *		Refuses to drop the tables that hold what cannot be had again.
+ */
+#ifndef TW_DROP_GUARD_H
+#define TW_DROP_GUARD_H
+
+extern void tw_drop_guard_init(void);
+
+#endif							/* TW_DROP_GUARD_H */

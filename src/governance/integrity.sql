@@ -1,0 +1,184 @@
+-- check_integrity(): what foreign keys would guarantee, had a parallel restore not lost rows to them, and what was added
+-- to our tables that no dump would carry.
+
+CREATE FUNCTION @extschema@.tw_own_objects(
+    OUT table_id oid, OUT object_kind text, OUT object_name text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH own (table_id, columns, indexes, constraints, triggers) AS (VALUES
+        ('@extschema@.conversation_logs'::regclass,
+         'id session_id phone_number user_id user_message message_type message_language nlu_intent nlu_confidence '
+         'nlu_module_id nlu_module_type nlu_provider nlu_model_version nlu_entities nlu_tone nlu_processing_time_ms '
+         'routed_to response_text response_success user_feedback user_correction backend_reference metadata '
+         'is_training_candidate review_status review_priority review_reason filter_outcome filter_policy_id is_audit '
+         'selection_probability filtered_at created_at created_on',
+         'conversation_logs_pkey conversation_logs_created_on_idx conversation_logs_queue_idx '
+         'conversation_logs_unfiltered_idx',
+         'conversation_logs_pkey conversation_logs_review_status_check conversation_logs_review_priority_check '
+         'conversation_logs_queue_check conversation_logs_is_training_candidate_check '
+         'conversation_logs_filter_outcome_check conversation_logs_selection_probability_check',
+         'conversation_logs_filter conversation_logs_filter_late conversation_logs_promote '
+         'conversation_logs_refuse_rewrite'),
+        ('@extschema@.training_samples'::regclass,
+         'id conversation_log_id text text_hash normalizer intent module_id module_type entities language '
+         'expected_service review_status label_source reviewed_by reviewed_at source split selection_probability '
+         'quality_score model_version_target created_at updated_at',
+         'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx',
+         'training_samples_pkey training_samples_conversation_log_id_key training_samples_review_status_check '
+         'training_samples_label_source_check training_samples_source_check training_samples_split_check '
+         'training_samples_selection_probability_check training_samples_quality_score_check',
+         'training_samples_touch'),
+        ('@extschema@.review_policies'::regclass,
+         'id module_type intent review_below approve_above trusted_providers fallback_providers audit_rate_approved '
+         'audit_rate_review note created_at updated_at updated_by',
+         'review_policies_pkey review_policies_scope_key',
+         'review_policies_pkey',
+         'review_policies_lock review_policies_check_row review_policies_check_all review_policies_touch '
+         'review_policies_invalidate review_policies_invalidate_truncate'),
+        ('@extschema@.training_settings'::regclass,
+         'name value updated_at updated_by',
+         'training_settings_pkey',
+         'training_settings_pkey',
+         'training_settings_invalidate training_settings_invalidate_truncate'),
+        ('@extschema@.model_versions'::regclass,
+         'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
+         'test_samples macro_f1 calibration_error gate_decision gate_reason base_version training_samples '
+         'training_seconds production_accuracy fallback_rate production_computed_at created_at deployed_at retired_at',
+         'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
+         'model_versions_pkey model_versions_version_check model_versions_status_check '
+         'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
+         'model_versions_amounts_check',
+         ''),
+        ('@extschema@.model_deployments'::regclass,
+         'id model_type version previous_version from_status to_status from_percentage to_percentage actor reason '
+         'figures created_at',
+         'model_deployments_pkey model_deployments_time_idx',
+         'model_deployments_pkey model_deployments_percentages_check',
+         'model_deployments_append_only model_deployments_append_only_truncate'),
+        ('@extschema@.training_export_jobs'::regclass,
+         'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at',
+         'training_export_jobs_pkey',
+         'training_export_jobs_pkey training_export_jobs_format_check training_export_jobs_status_check '
+         'training_export_jobs_done_check',
+         ''),
+        ('@extschema@.labelstudio_projects'::regclass,
+         'id server_name project_id title module_type max_open_tasks created_at last_push_at last_pull_at',
+         'labelstudio_projects_pkey labelstudio_projects_project_key',
+         'labelstudio_projects_pkey labelstudio_projects_project_key labelstudio_projects_max_open_tasks_check',
+         ''),
+        ('@extschema@.job_runs'::regclass,
+         'id job_name status phase items_done items_total error_code error_message details started_at finished_at',
+         'job_runs_pkey job_runs_job_idx',
+         'job_runs_pkey job_runs_status_check job_runs_finished_check',
+         '')
+    )
+    SELECT o.table_id, k.object_kind, n.object_name
+    FROM own o
+    CROSS JOIN LATERAL (VALUES ('column', o.columns), ('index', o.indexes),
+                               ('constraint', o.constraints), ('trigger', o.triggers)) AS k (object_kind, names)
+    LEFT JOIN LATERAL string_to_table(nullif(k.names, ''), ' ') AS n (object_name) ON true;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_own_objects() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_own_objects() IS
+    'The columns, indexes, constraints and triggers that belong to our tables; object_name is NULL for a kind that a table has none of';
+
+CREATE FUNCTION @extschema@.tw_structure_problems(
+    OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH own AS (
+        SELECT * FROM @extschema@.tw_own_objects()
+    ), present (table_id, object_kind, object_name, enabled) AS (
+        SELECT a.attrelid, 'column', a.attname::text, true FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT i.indrelid, 'index', c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        UNION ALL
+        -- NOT NULL belongs to its column; PostgreSQL 18 lists it here as well.
+        SELECT k.conrelid, 'constraint', k.conname::text, true FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
+        UNION ALL
+        SELECT t.tgrelid, 'trigger', t.tgname::text, t.tgenabled IN ('O', 'A') FROM pg_trigger t WHERE NOT t.tgisinternal
+    ), compared AS (
+        SELECT coalesce(p.table_id, o.table_id)::regclass AS relation, coalesce(p.object_kind, o.object_kind) AS object_kind,
+               coalesce(p.object_name, o.object_name) AS object_name, p.enabled,
+               o.object_name IS NULL AS is_foreign, p.object_name IS NULL AS is_missing
+        FROM (SELECT * FROM present WHERE table_id IN (SELECT own.table_id FROM own)) p
+        FULL JOIN (SELECT * FROM own WHERE own.object_name IS NOT NULL) o USING (table_id, object_kind, object_name)
+    )
+    SELECT CASE WHEN c.is_foreign THEN 'foreign ' WHEN c.is_missing THEN 'missing ' ELSE 'disabled ' END || c.object_kind,
+           c.relation::text, 1::bigint, c.object_name,
+           CASE WHEN c.is_foreign AND c.object_kind = 'column'
+                THEN 'A restore of a dump will fail on this column: keep the data in a table of your own, or in metadata, and drop it.'
+                WHEN c.is_foreign
+                THEN 'pg_dump does not carry it: keep its definition where you can run it again after a restore.'
+                WHEN c.is_missing
+                THEN 'The extension needs it: restore it from the install script of this version.'
+                WHEN c.object_kind = 'trigger'
+                THEN format('ALTER TABLE %s ENABLE TRIGGER %I; (ENABLE ALWAYS for the ..._invalidate triggers) and then promote_missed_conversations()',
+                            c.relation, c.object_name)
+                ELSE format('REINDEX INDEX %I; it is not valid.', c.object_name)
+           END
+    FROM compared c
+    WHERE c.is_foreign OR c.is_missing OR NOT c.enabled
+    ORDER BY 2, 1, 4;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_structure_problems() IS
+    'The part of check_integrity() that looks at the catalogs: one row for each object that is foreign, missing or disabled';
+
+CREATE FUNCTION @extschema@.check_integrity(
+    OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH problems (problem, relation, found, example, hint) AS (
+        SELECT 'conversation not filtered', 'conversation_logs', count(*), min(c.id)::text,
+               'Rows came in while triggers did not fire: SELECT * FROM promote_missed_conversations();'
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_status IS NULL
+        UNION ALL
+        SELECT 'auto-approved conversation without a sample', 'conversation_logs', count(*), min(c.id)::text,
+               'See job_runs for the cause, then SELECT * FROM promote_missed_conversations(''0'');'
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
+          AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
+        UNION ALL
+        SELECT 'sample of a conversation that does not exist', 'training_samples', count(*), min(s.id)::text,
+               'The conversation was deleted and its sample was not: delete the sample, or set its conversation_log_id to NULL.'
+        FROM @extschema@.training_samples s
+        WHERE s.conversation_log_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = s.conversation_log_id)
+        UNION ALL
+        SELECT 'live sample of a rejected conversation', 'training_samples', count(*), min(s.id)::text,
+               'A model would learn what a person rejected: set the sample''s review_status to rejected.'
+        FROM @extschema@.training_samples s
+        JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
+        WHERE s.review_status = 'approved' AND c.review_status IN ('rejected', 'not-applicable')
+        UNION ALL
+        SELECT 'sample learned by an unknown version', 'training_samples', count(*), min(s.id)::text,
+               'model_versions has no such version: restore its row, or set model_version_target to NULL to train on the sample again.'
+        FROM @extschema@.training_samples s
+        WHERE s.model_version_target IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = s.model_version_target)
+        UNION ALL
+        SELECT 'version based on an unknown version', 'model_versions', count(*), min(m.version),
+               'model_versions has no such base_version: restore its row, or set base_version to NULL.'
+        FROM @extschema@.model_versions m
+        WHERE m.base_version IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.model_versions b WHERE b.version = m.base_version)
+        UNION ALL
+        SELECT 'deployment of an unknown version', 'model_deployments', count(*), min(d.id)::text,
+               'model_versions has no such version: restore its row.'
+        FROM @extschema@.model_deployments d
+        WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = d.version)
+    )
+    SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_structure_problems() s;
+END;
+REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.check_integrity() IS
+    'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables that '
+    'is foreign (pg_dump would not carry it), missing or disabled; found counts the rows, example is the id or name of one, '
+    'hint says what to do. Empty when all is well';

@@ -1,0 +1,180 @@
+-- grant_training_role() and revoke_training_role(): what each kind of role may do, in one list.
+
+CREATE FUNCTION @extschema@.tw_role_privileges(
+    OUT kind text, OUT object_kind text, OUT object_id oid, OUT column_name text, OUT privilege text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH tables (kind, object_id, privileges) AS (VALUES
+        ('reviewer', '@extschema@.training_queue'::regclass, ARRAY['SELECT']),
+        ('reviewer', '@extschema@.training_samples'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.training_queue'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.daily_training_stats'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.model_performance_comparison'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.conversation_logs'::regclass, ARRAY['SELECT', 'INSERT']),
+        ('operator', '@extschema@.training_samples'::regclass, ARRAY['SELECT', 'INSERT']),
+        ('operator', '@extschema@.review_policies'::regclass, ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+        ('operator', '@extschema@.training_settings'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.model_versions'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.model_deployments'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.training_export_jobs'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.labelstudio_projects'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.job_runs'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.training_queue'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.daily_training_stats'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.model_performance_comparison'::regclass, ARRAY['SELECT'])
+    ), columns (kind, object_id, column_name, privilege) AS (
+        -- What an application knows. None of the columns that the extension fills, or it could approve itself.
+        SELECT 'capture', '@extschema@.conversation_logs'::regclass, c, 'INSERT'
+        FROM unnest(ARRAY[
+            'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language', 'nlu_intent',
+            'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version', 'nlu_entities',
+            'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
+            'user_correction', 'backend_reference', 'metadata', 'created_at']) AS c
+        UNION ALL
+        -- INSERT ... RETURNING id needs to read it.
+        VALUES ('capture', '@extschema@.conversation_logs'::regclass, 'id', 'SELECT')
+    ), functions (kind, object_id) AS (VALUES
+        ('reviewer', '@extschema@.filter_decision(double precision, text, text, text)'::regprocedure),
+        ('operator', '@extschema@.filter_decision(double precision, text, text, text)'::regprocedure),
+        -- The views call these with the rights of whoever reads them.
+        ('reviewer', '@extschema@.intent_module_type(text)'::regprocedure),
+        ('analyst', '@extschema@.intent_module_type(text)'::regprocedure),
+        ('operator', '@extschema@.intent_module_type(text)'::regprocedure),
+        ('analyst', '@extschema@.is_fallback_provider(text, text, text)'::regprocedure),
+        ('operator', '@extschema@.is_fallback_provider(text, text, text)'::regprocedure),
+        ('operator', '@extschema@.set_training_setting(text, text)'::regprocedure),
+        ('operator', '@extschema@.training_setting(text)'::regprocedure),
+        ('operator', '@extschema@.list_training_settings()'::regprocedure),
+        ('operator', '@extschema@.promote_missed_conversations(interval)'::regprocedure),
+        ('operator', '@extschema@.check_integrity()'::regprocedure)
+    )
+    SELECT k, 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text, 'USAGE'
+    FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'operator']) AS k
+    UNION ALL
+    SELECT t.kind, 'TABLE', t.object_id, NULL, p FROM tables t, unnest(t.privileges) AS p
+    UNION ALL
+    SELECT c.kind, 'TABLE', c.object_id, c.column_name, c.privilege FROM columns c
+    UNION ALL
+    SELECT f.kind, 'FUNCTION', f.object_id, NULL, 'EXECUTE' FROM functions f;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_role_privileges() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_role_privileges() IS
+    'The privileges that each kind of role has; grant_training_role() and revoke_training_role() work from this list';
+
+CREATE FUNCTION @extschema@.tw_check_role_request(role text, kind text) RETURNS oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    kinds CONSTANT text[] := ARRAY['capture', 'reviewer', 'analyst', 'operator'];
+    role_id oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
+    owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = '@extschema@.conversation_logs'::regclass);
+BEGIN
+    IF kind IS NULL OR kind <> ALL (kinds) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no kind of training role "%s"', coalesce(kind, 'NULL')),
+            HINT = format('The kinds are: %s.', array_to_string(kinds, ', '));
+    END IF;
+    IF role_id IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('role "%s" does not exist', coalesce(role, 'NULL')),
+            HINT = 'Name one role as pg_roles spells it; nothing is granted to PUBLIC.';
+    END IF;
+    -- GRANT by somebody else would only warn, and leave a role that cannot do its work.
+    IF NOT pg_has_role(current_user, owner, 'USAGE') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'permission denied to change training roles',
+            HINT = format('Only the owner of the extension''s tables ("%s") and superusers may.', owner);
+    END IF;
+    RETURN role_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_role_request(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_role_request(text, text) IS
+    'The OID of the role, or an error: 22023 for an unknown kind, 42704 for an unknown role, 42501 for a caller who may not grant';
+
+CREATE FUNCTION @extschema@.tw_change_role(role text, kind text, grants boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    p record;
+BEGIN
+    FOR p IN
+        SELECT r.privilege || coalesce(format(' (%I)', r.column_name), '') AS what,
+               r.object_kind || ' ' || CASE r.object_kind
+                   WHEN 'TABLE' THEN r.object_id::regclass::text
+                   WHEN 'FUNCTION' THEN r.object_id::regprocedure::text
+                   ELSE r.object_id::regnamespace::text END AS whereon
+        FROM @extschema@.tw_role_privileges() r
+        WHERE r.kind = tw_change_role.kind
+          -- The schema may hold other things that the role was let in for; USAGE alone opens none of ours.
+          AND (tw_change_role.grants OR r.object_kind <> 'SCHEMA')
+    LOOP
+        IF grants THEN
+            EXECUTE format('GRANT %s ON %s TO %I', p.what, p.whereon, role);
+        ELSE
+            EXECUTE format('REVOKE %s ON %s FROM %I', p.what, p.whereon, role);
+        END IF;
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_change_role(text, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_change_role(text, text, boolean) IS
+    'Grants or revokes everything of one kind; called by grant_training_role() and revoke_training_role()';
+
+CREATE FUNCTION @extschema@.tw_role_kinds(role_id oid) RETURNS SETOF text
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT p.kind
+    FROM @extschema@.tw_role_privileges() p
+    LEFT JOIN pg_class c ON p.object_kind = 'TABLE' AND c.oid = p.object_id
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p.column_name
+    LEFT JOIN pg_proc f ON p.object_kind = 'FUNCTION' AND f.oid = p.object_id
+    WHERE p.object_kind <> 'SCHEMA'
+    GROUP BY p.kind
+    HAVING bool_and(EXISTS (
+        SELECT FROM aclexplode(CASE WHEN p.column_name IS NOT NULL THEN a.attacl
+                                    WHEN p.object_kind = 'TABLE' THEN c.relacl
+                                    ELSE f.proacl END) x
+        WHERE x.grantee = role_id AND x.privilege_type = p.privilege));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_role_kinds(oid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_role_kinds(oid) IS
+    'The kinds whose privileges a role was granted itself, all of them, not through membership';
+
+CREATE FUNCTION @extschema@.grant_training_role(role text, kind text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_check_role_request(role, kind);
+    PERFORM @extschema@.tw_change_role(role, kind, true);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.grant_training_role(text, text) IS
+    'Lets a role do a kind of work: capture (insert conversations and read nothing but their id), reviewer, analyst (views '
+    'without phone numbers) or operator. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers '
+    'other than the owner of the extension''s tables';
+
+CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    role_id oid := @extschema@.tw_check_role_request(role, kind);
+    others text[] := ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k WHERE k <> kind);
+    other text;
+BEGIN
+    PERFORM @extschema@.tw_change_role(role, kind, false);
+    -- Kinds overlap: give back what the role has for another reason.
+    FOREACH other IN ARRAY others LOOP
+        PERFORM @extschema@.tw_change_role(role, other, true);
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
+    'Takes a kind of work away again; what the role may do for another kind stays, and so does USAGE of the schema. Raises '
+    'as grant_training_role() does';

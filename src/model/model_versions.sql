@@ -1,0 +1,68 @@
+-- model_versions: the registry of models. Rows come by hand today; training and registration functions are later work.
+
+CREATE TABLE @extschema@.model_versions (
+    version text NOT NULL,
+    model_type text NOT NULL,
+    status text NOT NULL DEFAULT 'candidate',
+    traffic_percentage integer NOT NULL DEFAULT 0,
+    minio_path text,
+    model_size_mb double precision,
+    training_accuracy double precision,
+    test_accuracy double precision,
+    test_samples integer,
+    macro_f1 double precision,
+    calibration_error double precision,
+    gate_decision text,
+    gate_reason text,
+    base_version text,
+    training_samples jsonb,
+    training_seconds double precision,
+    production_accuracy double precision,
+    fallback_rate double precision,
+    production_computed_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    deployed_at timestamptz,
+    retired_at timestamptz,
+    CONSTRAINT model_versions_pkey PRIMARY KEY (version),
+    CONSTRAINT model_versions_version_check CHECK (
+        version ~ '^[a-z0-9]+(-[a-z0-9]+)*-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$'
+        AND regexp_replace(version, '-v[0-9.]+$', '') = model_type),
+    CONSTRAINT model_versions_status_check CHECK (
+        status IN ('training', 'candidate', 'rejected', 'failed', 'canary', 'production', 'retired', 'rolled-back')),
+    CONSTRAINT model_versions_traffic_percentage_check CHECK (traffic_percentage BETWEEN 0 AND 100),
+    -- Only a live version carries traffic.
+    CONSTRAINT model_versions_traffic_status_check CHECK (traffic_percentage = 0 OR status IN ('canary', 'production')),
+    CONSTRAINT model_versions_rates_check CHECK (
+        training_accuracy BETWEEN 0 AND 1 AND test_accuracy BETWEEN 0 AND 1 AND macro_f1 BETWEEN 0 AND 1
+        AND calibration_error BETWEEN 0 AND 1 AND production_accuracy BETWEEN 0 AND 1 AND fallback_rate BETWEEN 0 AND 1),
+    CONSTRAINT model_versions_amounts_check CHECK (model_size_mb >= 0 AND test_samples >= 0 AND training_seconds >= 0)
+);
+REVOKE ALL ON TABLE @extschema@.model_versions FROM PUBLIC;
+SELECT pg_extension_config_dump('@extschema@.model_versions', '');
+
+CREATE UNIQUE INDEX model_versions_one_production_key ON @extschema@.model_versions (model_type) WHERE status = 'production';
+CREATE UNIQUE INDEX model_versions_one_canary_key ON @extschema@.model_versions (model_type) WHERE status = 'canary';
+
+COMMENT ON TABLE @extschema@.model_versions IS 'Every model version with its measurements; at most one production and one canary version of each type';
+COMMENT ON COLUMN @extschema@.model_versions.version IS '<model_type>-v<major>.<minor>.<patch>, for example router-v1.0.0';
+COMMENT ON COLUMN @extschema@.model_versions.model_type IS 'router, food-agent, …';
+COMMENT ON COLUMN @extschema@.model_versions.status IS 'training, candidate, rejected, failed, canary, production, retired or rolled-back';
+COMMENT ON COLUMN @extschema@.model_versions.traffic_percentage IS 'Share of the sessions it is given, in percent; more than 0 only for canary and production';
+COMMENT ON COLUMN @extschema@.model_versions.minio_path IS 'Where its verified artifact lies in the object store';
+COMMENT ON COLUMN @extschema@.model_versions.model_size_mb IS 'Size of its artifact in megabytes';
+COMMENT ON COLUMN @extschema@.model_versions.training_accuracy IS 'Share of its training samples that it gets right, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.test_samples IS 'Number of test samples behind test_accuracy';
+COMMENT ON COLUMN @extschema@.model_versions.macro_f1 IS 'Mean of the F1 scores of the intents, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.calibration_error IS 'Expected calibration error, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.gate_decision IS 'What the gate decided';
+COMMENT ON COLUMN @extschema@.model_versions.gate_reason IS 'Why the gate decided so';
+COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The version it was compared with or trained from';
+COMMENT ON COLUMN @extschema@.model_versions.training_samples IS 'Number of training samples by label source, for example {"human": 812, "model": 4010}';
+COMMENT ON COLUMN @extschema@.model_versions.training_seconds IS 'How long training took, in seconds';
+COMMENT ON COLUMN @extschema@.model_versions.production_accuracy IS 'Estimated accuracy in production, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.fallback_rate IS 'Share of its sessions'' messages that the fallback answered, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS 'When production_accuracy and fallback_rate were computed';
+COMMENT ON COLUMN @extschema@.model_versions.created_at IS 'When the version was registered';
+COMMENT ON COLUMN @extschema@.model_versions.deployed_at IS 'When it first received traffic';
+COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped receiving traffic';

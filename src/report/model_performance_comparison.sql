@@ -1,0 +1,48 @@
+-- model_performance_comparison: the versions side by side. What a later stage measures is NULL until it has.
+
+CREATE VIEW @extschema@.model_performance_comparison AS
+    SELECT m.model_type, m.version, m.status, m.traffic_percentage, m.base_version,
+           m.test_accuracy, m.test_samples,
+           m.test_accuracy - b.test_accuracy AS test_accuracy_gain,
+           m.macro_f1, m.calibration_error, m.training_accuracy, m.gate_decision, m.gate_reason,
+           m.production_accuracy,
+           NULL::double precision AS production_accuracy_lower,
+           NULL::double precision AS production_accuracy_upper,
+           m.fallback_rate,
+           NULL::double precision AS p50_latency_ms,
+           NULL::double precision AS p95_latency_ms,
+           m.production_computed_at,
+           m.training_samples, m.training_seconds, m.model_size_mb,
+           m.created_at, m.deployed_at, m.retired_at
+    FROM @extschema@.model_versions m
+    LEFT JOIN @extschema@.model_versions b ON b.version = m.base_version
+    ORDER BY m.model_type, m.created_at DESC, m.version DESC;
+REVOKE ALL ON TABLE @extschema@.model_performance_comparison FROM PUBLIC;
+
+COMMENT ON VIEW @extschema@.model_performance_comparison IS 'Every model version beside the others of its type, newest first';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.model_type IS 'router, food-agent, …';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.version IS 'The version';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.status IS 'Its status';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.traffic_percentage IS 'Share of the sessions it is given, in percent';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.base_version IS 'The version it is compared with';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_samples IS 'Number of test samples';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_gain IS 'test_accuracy less that of base_version; each was measured at its own time, so that only the gate''s comparison is on the same samples';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.macro_f1 IS 'Mean of the intents'' F1 scores, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.calibration_error IS 'Expected calibration error, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.training_accuracy IS 'Accuracy on its own training samples, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_decision IS 'What the gate decided';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_reason IS 'Why';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy IS 'Estimated accuracy in production, 0 to 1; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_lower IS 'Lower end of its interval; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_upper IS 'Upper end of its interval; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.fallback_rate IS 'Share of its sessions'' messages that the fallback answered; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.p50_latency_ms IS 'Median latency in milliseconds; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.p95_latency_ms IS '95th percentile of the latency in milliseconds; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_computed_at IS 'When the figures from production were computed';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.training_samples IS 'Number of training samples by label source';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.training_seconds IS 'How long training took, in seconds';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.model_size_mb IS 'Size of its artifact in megabytes';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.created_at IS 'When it was registered';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.deployed_at IS 'When it first received traffic';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.retired_at IS 'When it last stopped receiving traffic';

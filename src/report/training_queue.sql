@@ -1,0 +1,45 @@
+-- training_queue: everything on its way to the next training run.
+
+CREATE VIEW @extschema@.training_queue AS
+    SELECT 'waiting for review'::text AS stage,
+           c.id AS conversation_log_id, s.id AS sample_id,
+           c.review_status, c.review_priority, c.review_reason,
+           c.user_message AS text, c.message_language AS language,
+           c.nlu_intent AS intent, c.nlu_confidence AS confidence, c.nlu_provider AS provider,
+           c.nlu_model_version AS model_version,
+           coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type,
+           s.label_source, c.is_audit, c.session_id, c.created_at
+    FROM @extschema@.conversation_logs c
+    LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
+    WHERE c.review_priority IS NOT NULL
+    UNION ALL
+    SELECT 'ready to train', s.conversation_log_id, s.id,
+           'approved', NULL, NULL,
+           s.text, s.language,
+           s.intent, s.quality_score, NULL, NULL,
+           s.module_type,
+           s.label_source, NULL, NULL, s.created_at
+    FROM @extschema@.training_samples s
+    WHERE s.review_status = 'approved' AND s.model_version_target IS NULL
+    ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2;
+REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
+
+COMMENT ON VIEW @extschema@.training_queue IS
+    'What waits for a person, and what is approved and not yet trained on; high priority first, then least confident, then oldest';
+COMMENT ON COLUMN @extschema@.training_queue.stage IS 'waiting for review, or ready to train; an audited conversation that was auto-approved is in both';
+COMMENT ON COLUMN @extschema@.training_queue.conversation_log_id IS 'The conversation; NULL for synthetic and manual samples';
+COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, where there is one';
+COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, …); approved once it is ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
+COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said';
+COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
+COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label';
+COMMENT ON COLUMN @extschema@.training_queue.confidence IS 'The model''s confidence, or the sample''s quality score';
+COMMENT ON COLUMN @extschema@.training_queue.provider IS 'Who predicted';
+COMMENT ON COLUMN @extschema@.training_queue.model_version IS 'The model version assigned to the session';
+COMMENT ON COLUMN @extschema@.training_queue.module_type IS 'The module';
+COMMENT ON COLUMN @extschema@.training_queue.label_source IS 'model or human, where there is a sample';
+COMMENT ON COLUMN @extschema@.training_queue.is_audit IS 'Whether it was drawn for the audit';
+COMMENT ON COLUMN @extschema@.training_queue.session_id IS 'The chat session';
+COMMENT ON COLUMN @extschema@.training_queue.created_at IS 'When the message came, or the sample was made';

@@ -1,0 +1,27 @@
+/*
+ * training_workflow.c
+ *		Module magic and start-up of the extension.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "common/cached_table.h"
+#include "common/compat.h"
+#include "governance/drop_guard.h"
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "training_workflow", .version = TW_VERSION);
+#else
+PG_MODULE_MAGIC;
+#endif
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	tw_cached_table_init();
+	tw_drop_guard_init();
+	tw_reserve_guc_prefix("training_workflow");
+}
