@@ -42,7 +42,7 @@ static char *canonical_steps(const char *value);
 static char *canonical_time_zone(const char *value);
 
 static const SettingDefinition definitions[] = {
-	{"auto_deploy", "on", "boolean: on or off", canonical_boolean,
+	{"auto_deploy", "on", "on or off", canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
 	{"min_new_samples", "100", "whole number from 1", canonical_count,
 	"new samples that the weekly training waits for"},
@@ -297,8 +297,8 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid value for training setting \"%s\": \"%s\"", name, given),
-					 errdetail("The setting is the %s.", definitions[index].description),
-					 errhint("It takes a %s; its default is %s.",
+					 errdetail("%s: %s.", name, definitions[index].description),
+					 errhint("Its type is: %s. Its default is %s.",
 							 definitions[index].value_type, definitions[index].default_value)));
 	}
 	store_setting(schema, name, value);

@@ -133,42 +133,42 @@ CREATE FUNCTION @extschema@.check_integrity(
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH problems (problem, relation, found, example, hint) AS (
-        SELECT 'conversation not filtered', 'conversation_logs', count(*), min(c.id)::text,
+        SELECT 'conversation not filtered', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
                'Rows came in while triggers did not fire: SELECT * FROM promote_missed_conversations();'
         FROM @extschema@.conversation_logs c
         WHERE c.review_status IS NULL
         UNION ALL
-        SELECT 'auto-approved conversation without a sample', 'conversation_logs', count(*), min(c.id)::text,
+        SELECT 'auto-approved conversation without a sample', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
                'See job_runs for the cause, then SELECT * FROM promote_missed_conversations(''0'');'
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
         UNION ALL
-        SELECT 'sample of a conversation that does not exist', 'training_samples', count(*), min(s.id)::text,
+        SELECT 'sample of a conversation that does not exist', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'The conversation was deleted and its sample was not: delete the sample, or set its conversation_log_id to NULL.'
         FROM @extschema@.training_samples s
         WHERE s.conversation_log_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = s.conversation_log_id)
         UNION ALL
-        SELECT 'live sample of a rejected conversation', 'training_samples', count(*), min(s.id)::text,
+        SELECT 'live sample of a rejected conversation', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'A model would learn what a person rejected: set the sample''s review_status to rejected.'
         FROM @extschema@.training_samples s
         JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
         WHERE s.review_status = 'approved' AND c.review_status IN ('rejected', 'not-applicable')
         UNION ALL
-        SELECT 'sample learned by an unknown version', 'training_samples', count(*), min(s.id)::text,
+        SELECT 'sample learned by an unknown version', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'model_versions has no such version: restore its row, or set model_version_target to NULL to train on the sample again.'
         FROM @extschema@.training_samples s
         WHERE s.model_version_target IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = s.model_version_target)
         UNION ALL
-        SELECT 'version based on an unknown version', 'model_versions', count(*), min(m.version),
+        SELECT 'version based on an unknown version', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
                'model_versions has no such base_version: restore its row, or set base_version to NULL.'
         FROM @extschema@.model_versions m
         WHERE m.base_version IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.model_versions b WHERE b.version = m.base_version)
         UNION ALL
-        SELECT 'deployment of an unknown version', 'model_deployments', count(*), min(d.id)::text,
+        SELECT 'deployment of an unknown version', '@extschema@.model_deployments'::regclass::text, count(*), min(d.id)::text,
                'model_versions has no such version: restore its row.'
         FROM @extschema@.model_deployments d
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = d.version)

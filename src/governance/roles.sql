@@ -103,7 +103,7 @@ DECLARE
     p record;
 BEGIN
     FOR p IN
-        SELECT r.privilege || coalesce(format(' (%I)', r.column_name), '') AS what,
+        SELECT r.privilege || coalesce(' (' || quote_ident(r.column_name) || ')', '') AS what,
                r.object_kind || ' ' || CASE r.object_kind
                    WHEN 'TABLE' THEN r.object_id::regclass::text
                    WHEN 'FUNCTION' THEN r.object_id::regprocedure::text

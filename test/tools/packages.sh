@@ -45,36 +45,38 @@ if [[ -n $major ]]; then
     (( ${#missing[@]} )) || exit 0
 fi
 
-if (( EUID == 0 )); then
-    become=()
-elif command -v sudo >/dev/null; then
+become=()
+if (( EUID != 0 )); then
     become=(sudo)
-else
-    [[ -n $major ]] || major=$(distribution_major)
-    [[ -n $major ]] || major=N
-    find_missing
-    die "missing: ${missing[*]}
-Only root can install them, and there is no sudo here. As root:
+    if ! command -v sudo >/dev/null || ! sudo true; then
+        [[ -n $major ]] || major=$(distribution_major)
+        [[ -n $major ]] || major=N
+        find_missing
+        die "missing: ${missing[*]}
+Only root can install them, and sudo is of no help here. As root:
     apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+    fi
 fi
 
-override=/etc/postgresql-common/createcluster.d/training_workflow.conf
+override_dir=/etc/postgresql-common/createcluster.d
+override=$override_dir/training_workflow.conf
 overridden=
+made_dir=
 forbid_main_cluster() {
     overridden=yes
+    [[ -d $override_dir ]] || made_dir=yes
     # The folders stay when the packages come: they need their usual mode, whatever root's umask is.
     # shellcheck disable=SC2016 # the inner shell expands these
-    "${become[@]}" sh -c 'umask 022; mkdir -p "$(dirname "$1")"; echo "create_main_cluster = false" >"$1"' sh "$override"
+    "${become[@]}" sh -c 'umask 022; mkdir -p "$1"; echo "create_main_cluster = false" >"$2"' sh "$override_dir" "$override"
 }
 allow_main_cluster() {
     [[ -n $overridden ]] || return 0
     "${become[@]}" rm -f "$override"
-    "${become[@]}" rmdir --ignore-fail-on-non-empty "$(dirname "$override")" "$(dirname "$(dirname "$override")")"
-    overridden=
+    [[ -z $made_dir ]] || "${become[@]}" rmdir --ignore-fail-on-non-empty "$override_dir" "$(dirname "$override_dir")"
 }
 # apt-get's chatter is worth reading only when it fails.
 log=$(mktemp)
-trap 'allow_main_cluster; rm -f "$log"' EXIT
+trap 'rm -f "$log"; allow_main_cluster' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
