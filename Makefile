@@ -1,5 +1,46 @@
 # training_workflow: a PostgreSQL extension. "make demo" and "make check" need nothing but Debian; see README.md.
 
+PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
+BUILD := $(CURDIR)/build
+TOOLS := $(CURDIR)/test/tools
+
+# Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
+OUTSIDE_PGXS := packages private-install demo demo-stop check bench
+ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
+
+.NOTPARALLEL:
+.PHONY: $(OUTSIDE_PGXS) $(MAKECMDGOALS)
+INNER = $(MAKE) --no-print-directory
+
+# A pg_config that was named on purpose belongs to an installation that is somebody's own.
+packages:
+	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh)
+
+# Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
+private-install: packages
+	@bash $(TOOLS)/private-tree.sh $(BUILD) $(PG_CONFIG)
+	@$(INNER) -s all PG_CONFIG=$(PG_CONFIG)
+	@$(INNER) -s install DESTDIR=$(BUILD)/pg PG_CONFIG=$(PG_CONFIG)
+
+demo: private-install
+	@bash $(TOOLS)/cluster.sh start $(BUILD) >/dev/null
+	@bash test/demo/run.sh $(BUILD)
+
+demo-stop:
+	@bash $(TOOLS)/cluster.sh stop $(BUILD)
+
+check: private-install
+	@bash $(TOOLS)/check.sh $(BUILD) $(PG_CONFIG)
+
+bench: private-install
+	@bash $(TOOLS)/bench.sh $(BUILD)
+
+# Goals of PGXS beside these, as in "make clean check".
+$(filter-out $(OUTSIDE_PGXS),$(MAKECMDGOALS)):
+	@$(INNER) $@
+
+else
+
 EXTENSION = training_workflow
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 
@@ -29,16 +70,44 @@ SQL_PARTS = \
 	src/governance/drop_guard.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-EXTRA_CLEAN = build
 
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
-PG_CONFIG ?= pg_config
+# "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
+REGRESS = install filter written_once policies promotion settings views privileges integrity drop_guard
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(wildcard $(PGXS)),)
+$(error PostgreSQL's development files are missing: run "make packages")
+endif
 include $(PGXS)
+
+# From 16 on, the expected results of isolation tests are not looked for beside their inputs.
+ifeq ($(filter 14 15,$(MAJORVERSION)),)
+ISOLATION_OPTS += --expecteddir=$(srcdir)/test
+endif
 
 $(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
 	cat $(SQL_PARTS) > $@
 
 $(OBJS): $(wildcard src/*/*.h)
+
+# What check.sh has to know and only this file can say.
+.PHONY: test-names
+test-names:
+	@echo "regress=\"$(REGRESS)\" isolation=\"$(ISOLATION)\" major=$(MAJORVERSION) pgxs_test=$(abspath $(dir $(PGXS))/../test)"
+
+clean: clean-build
+.PHONY: clean-build
+clean-build:
+	@test ! -x $(BUILD)/pg/bin/postgres || bash $(TOOLS)/cluster.sh stop $(BUILD)
+	rm -rf $(BUILD)
+
+.PHONY: dist
+dist:
+	git archive --format zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+
+endif

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "capture/filter.h"
 #include "capture/policy.h"
 #include "capture/policy_columns.h"
 #include "common/table_triggers.h"
@@ -157,10 +158,18 @@ tw_policy_check_row(PG_FUNCTION_ARGS)
 	return PointerGetDatum(tuple);
 }
 
+/*
+ * Refuses thresholds in the wrong order for a module and an intent. A module
+ * other than the one that the intent names does not go with it.
+ */
 static void
 check_combination(const TwPolicySet *set, TwSpan module_type, TwSpan intent)
 {
+	TwSpan		named = tw_intent_module(intent);
 	TwPolicy	policy;
+
+	if (module_type.data != NULL && named.data != NULL && tw_span_compare(module_type, named) != 0)
+		return;
 
 	tw_resolve_policy(set, module_type, intent, &policy);
 	if (policy.review_below > policy.approve_above)
@@ -176,7 +185,8 @@ PG_FUNCTION_INFO_V1(tw_policy_check_all);
 
 /*
  * What can only be said of all policies together: every module and intent that
- * some policy names, in every combination, has thresholds in the right order.
+ * policies name has thresholds in the right order, and so has every pair of
+ * them, since a module's policy and an intent's meet where both apply.
  */
 Datum
 tw_policy_check_all(PG_FUNCTION_ARGS)

@@ -3,8 +3,8 @@
  *		Refuses to drop the tables that hold what cannot be had again.
  *
  * DROP EXTENSION takes our tables and all their rows along without CASCADE, and
- * so do DROP SCHEMA ... CASCADE, DROP OWNED, and the CASCADE of anything that
- * we depend on. Reading the intention off each of these commands would always
+ * so do DROP SCHEMA ... CASCADE, DROP OWNED, the CASCADE of anything that we
+ * depend on, and even ALTER TABLE ... DROP COLUMN ... CASCADE by way of a view. Reading the intention off each of these commands would always
  * miss one. So the event trigger does one thing: being a C function, it makes
  * sure that this library is loaded. The hook below then sees every object just
  * before it goes, whichever command or cascade takes it.

@@ -115,12 +115,16 @@ BEGIN ATOMIC
                 WHEN c.is_missing
                 THEN 'The extension needs it: restore it from the install script of this version.'
                 WHEN c.object_kind = 'trigger'
-                THEN format('ALTER TABLE %s ENABLE TRIGGER %I; (ENABLE ALWAYS for the ..._invalidate triggers) and then promote_missed_conversations()',
-                            c.relation, c.object_name)
+                THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I; and, if conversations came in meanwhile, SELECT * FROM promote_missed_conversations();',
+                            c.relation, CASE WHEN c.object_name ~ 'invalidate|append_only' THEN 'ALWAYS ' ELSE '' END, c.object_name)
                 ELSE format('REINDEX INDEX %I; it is not valid.', c.object_name)
            END
     FROM compared c
     WHERE c.is_foreign OR c.is_missing OR NOT c.enabled
+    UNION ALL
+    SELECT 'disabled drop guard', '@extschema@.conversation_logs'::regclass::text, 1, 'training_workflow_drop_guard',
+           'DROP EXTENSION would delete every conversation: ALTER EVENT TRIGGER training_workflow_drop_guard ENABLE;'
+    WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = 'training_workflow_drop_guard' AND e.evtenabled IN ('O', 'A'))
     ORDER BY 2, 1, 4;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;

@@ -164,7 +164,16 @@ CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS v
 AS $function$
 DECLARE
     role_id oid := @extschema@.tw_check_role_request(role, kind);
-    others text[] := ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k WHERE k <> kind);
+    -- A kind that is wholly part of the revoked one (an operator may do all that an analyst may) cannot be told apart from
+    -- it and goes as well: taking too much can be mended, leaving something behind might not be noticed.
+    others text[] := ARRAY(
+        SELECT k FROM @extschema@.tw_role_kinds(role_id) k
+        WHERE EXISTS (
+            SELECT p.object_id, p.column_name, p.privilege FROM @extschema@.tw_role_privileges() p
+            WHERE p.kind = k AND p.object_kind <> 'SCHEMA'
+            EXCEPT
+            SELECT p.object_id, p.column_name, p.privilege FROM @extschema@.tw_role_privileges() p
+            WHERE p.kind = revoke_training_role.kind));
     other text;
 BEGIN
     PERFORM @extschema@.tw_change_role(role, kind, false);
@@ -176,5 +185,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
-    'Takes a kind of work away again; what the role may do for another kind stays, and so does USAGE of the schema. Raises '
-    'as grant_training_role() does';
+    'Takes a kind of work away again; what the role may do for another kind stays, unless that kind is wholly part of this one '
+    '(operator contains reviewer and analyst), and so does USAGE of the schema. Raises as grant_training_role() does';

@@ -45,7 +45,7 @@ CREATE UNIQUE INDEX model_versions_one_canary_key ON @extschema@.model_versions 
 
 COMMENT ON TABLE @extschema@.model_versions IS 'Every model version with its measurements; at most one production and one canary version of each type';
 COMMENT ON COLUMN @extschema@.model_versions.version IS '<model_type>-v<major>.<minor>.<patch>, for example router-v1.0.0';
-COMMENT ON COLUMN @extschema@.model_versions.model_type IS 'router, food-agent, …';
+COMMENT ON COLUMN @extschema@.model_versions.model_type IS 'router, food-agent, ...';
 COMMENT ON COLUMN @extschema@.model_versions.status IS 'training, candidate, rejected, failed, canary, production, retired or rolled-back';
 COMMENT ON COLUMN @extschema@.model_versions.traffic_percentage IS 'Share of the sessions it is given, in percent; more than 0 only for canary and production';
 COMMENT ON COLUMN @extschema@.model_versions.minio_path IS 'Where its verified artifact lies in the object store';

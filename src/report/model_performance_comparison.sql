@@ -20,7 +20,7 @@ CREATE VIEW @extschema@.model_performance_comparison AS
 REVOKE ALL ON TABLE @extschema@.model_performance_comparison FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.model_performance_comparison IS 'Every model version beside the others of its type, newest first';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.model_type IS 'router, food-agent, …';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.model_type IS 'router, food-agent, ...';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.version IS 'The version';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.status IS 'Its status';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.traffic_percentage IS 'Share of the sessions it is given, in percent';

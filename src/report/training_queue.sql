@@ -29,7 +29,7 @@ COMMENT ON VIEW @extschema@.training_queue IS
 COMMENT ON COLUMN @extschema@.training_queue.stage IS 'waiting for review, or ready to train; an audited conversation that was auto-approved is in both';
 COMMENT ON COLUMN @extschema@.training_queue.conversation_log_id IS 'The conversation; NULL for synthetic and manual samples';
 COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, where there is one';
-COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, …); approved once it is ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
 COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said';

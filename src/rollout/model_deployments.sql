@@ -28,6 +28,9 @@ CREATE TRIGGER model_deployments_append_only BEFORE UPDATE OR DELETE ON @extsche
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_append_only();
 CREATE TRIGGER model_deployments_append_only_truncate BEFORE TRUNCATE ON @extschema@.model_deployments
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_append_only();
+-- ENABLE ALWAYS: no setting of a session opens it.
+ALTER TABLE @extschema@.model_deployments ENABLE ALWAYS TRIGGER model_deployments_append_only;
+ALTER TABLE @extschema@.model_deployments ENABLE ALWAYS TRIGGER model_deployments_append_only_truncate;
 
 COMMENT ON TABLE @extschema@.model_deployments IS 'Every change of what is live: from, to, who or what, and why; append-only';
 COMMENT ON SEQUENCE @extschema@.model_deployments_id_seq IS 'Numbers of model_deployments';

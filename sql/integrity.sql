@@ -1,0 +1,41 @@
+-- check_integrity(): each kind of orphan, contradiction and foreign object, one row each, and nothing when all is well.
+\set SHOW_CONTEXT never
+TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    SELECT 's', 'hi ' || i, 'intent.general.greeting', 0.99, 'indicbert' FROM generate_series(1, 6) AS i;
+SELECT * FROM check_integrity();
+
+BEGIN;
+DELETE FROM training_samples WHERE conversation_log_id IN (1, 2);
+DELETE FROM conversation_logs WHERE id = 3;
+UPDATE conversation_logs SET review_status = 'rejected', is_training_candidate = false WHERE id = 4;
+UPDATE training_samples SET model_version_target = 'router-v9.9.9' WHERE conversation_log_id = 5;
+INSERT INTO model_versions (version, model_type, base_version) VALUES ('router-v1.1.0', 'router', 'router-v1.0.0');
+INSERT INTO model_deployments (model_type, version, to_status, to_percentage) VALUES ('router', 'router-v8.8.8', 'canary', 10);
+SET LOCAL session_replication_role = replica;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'not filtered');
+RESET session_replication_role;
+SELECT problem, relation, found, example FROM check_integrity() ORDER BY problem;
+SELECT hint FROM check_integrity() ORDER BY problem;
+ROLLBACK;
+SELECT * FROM check_integrity();
+
+-- Foreign, missing and disabled objects. What belongs to other tables, and keys that point here, are none of it.
+CREATE FUNCTION pg_temp.nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+BEGIN;
+CREATE TABLE orders (id integer PRIMARY KEY, conversation_id bigint REFERENCES conversation_logs);
+SELECT * FROM check_integrity();
+ALTER TABLE conversation_logs ADD COLUMN campaign text;
+CREATE INDEX my_index ON conversation_logs (user_id);
+ALTER TABLE training_samples ADD CONSTRAINT my_check CHECK (length(text) < 1000000);
+CREATE TRIGGER my_trigger AFTER INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION pg_temp.nothing();
+DROP INDEX conversation_logs_created_on_idx;
+ALTER TABLE conversation_logs DROP CONSTRAINT conversation_logs_queue_check;
+ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_filter;
+DROP TRIGGER training_samples_touch ON training_samples;
+ALTER EVENT TRIGGER training_workflow_drop_guard DISABLE;
+SELECT problem, relation, found, example FROM check_integrity();
+SELECT DISTINCT hint FROM check_integrity() ORDER BY 1;
+ROLLBACK;
+SELECT * FROM check_integrity();

@@ -1,0 +1,132 @@
+-- Promotion: every way to insert, what the sample holds, and what happens when it cannot be made.
+\set SHOW_CONTEXT never
+TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
+
+-- What a sample holds.
+INSERT INTO conversation_logs (session_id, phone_number, user_message, message_language, nlu_intent, nlu_confidence, nlu_module_id,
+    nlu_module_type, nlu_provider, nlu_entities, routed_to)
+VALUES ('s', '+91 00000 00001', 'Kothrud mein veg pizza milega?', 'hinglish', 'intent.food.item.search', 0.93, 4, 'food', 'indicbert',
+    '{"area": "Kothrud", "dish": "veg pizza"}', 'opensearch');
+\x
+SELECT conversation_log_id, text, intent, module_id, module_type, entities, language, expected_service, review_status, label_source,
+       reviewed_by, reviewed_at, source, split, selection_probability, quality_score, model_version_target
+FROM training_samples;
+\x
+-- The module: the log's, else the intent's second part, else none.
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_module_type, nlu_confidence, nlu_provider) VALUES
+    ('m', 'a', 'intent.food.item.search', 'grocery', 0.9, 'indicbert'), ('m', 'b', 'intent.food.item.search', NULL, 0.9, 'indicbert'),
+    ('m', 'c', 'intent.food.item.search', '', 0.9, 'indicbert'), ('m', 'd', 'SEND_MESSAGE', NULL, 0.9, 'indicbert'),
+    ('m', 'e', 'intent..x', NULL, 0.9, 'indicbert'), ('m', 'f', 'intent.food', NULL, 0.9, 'indicbert');
+SELECT text, intent, module_type FROM training_samples WHERE length(text) = 1 ORDER BY text;
+
+-- Multi-row, INSERT ... SELECT, COPY, a CTE, ON CONFLICT, and inside a function.
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    ('multi', '1', 'intent.a.x', 0.99, 'indicbert'), ('multi', '2', 'intent.a.x', 0.5, 'indicbert'), ('multi', '3', 'intent.a.x', 0.99, 'indicbert');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    SELECT 'select', i::text, 'intent.a.x', i / 10.0, 'indicbert' FROM generate_series(1, 10) AS i;
+COPY conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) FROM stdin;
+copy	1	intent.a.x	0.99	indicbert
+copy	2	intent.a.x	\N	indicbert
+copy	3	intent.a.x	0.86	INDICBERT
+\.
+WITH new AS (
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES ('cte', '1', 'intent.a.x', 0.99, 'indicbert') RETURNING id)
+SELECT count(*) FROM new;
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    (1, 'conflict', '1', 'intent.a.x', 0.99, 'indicbert'), (1000, 'conflict', '2', 'intent.a.x', 0.99, 'indicbert')
+    ON CONFLICT DO NOTHING;
+CREATE FUNCTION pg_temp.chat() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES ('function', '1', 'intent.a.x', 0.99, 'indicbert');
+    BEGIN
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+        VALUES ('function', 'rolled back', 'intent.a.x', 0.99, 'indicbert');
+        RAISE EXCEPTION 'no';
+    EXCEPTION WHEN raise_exception THEN NULL;
+    END;
+END $$;
+SELECT pg_temp.chat();
+INSERT INTO conversation_logs (session_id, user_message) SELECT 'none', 'x' WHERE false;
+SELECT c.session_id, count(*) AS conversations, count(s.id) AS samples
+FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id GROUP BY 1 ORDER BY 1;
+
+-- It commits or rolls back with the chat's own rows.
+BEGIN;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('tx', 'x', 'intent.a.x', 0.99, 'indicbert');
+SELECT count(*) FROM training_samples WHERE text = 'x';
+ROLLBACK;
+SELECT count(*) FROM training_samples WHERE text = 'x';
+
+-- A search_path that offers its own tables, functions and operators changes nothing.
+CREATE SCHEMA trap;
+CREATE TABLE trap.training_samples (LIKE training_samples INCLUDING DEFAULTS);
+CREATE TABLE trap.captured (LIKE conversation_logs);
+CREATE FUNCTION trap.equals(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.equals);
+CREATE OPERATOR trap.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.equals);
+\c -
+SET search_path = trap, pg_catalog;
+INSERT INTO public.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES ('trap', 'trap', 'intent.a.x', 0.99, 'indicbert');
+RESET search_path;
+SELECT count(*) FROM trap.training_samples;
+SELECT module_type FROM training_samples WHERE text OPERATOR(pg_catalog.=) 'trap';
+SET client_min_messages = warning;
+DROP SCHEMA trap CASCADE;
+RESET client_min_messages;
+
+-- A promotion that cannot happen: the conversations stay, the failure is seen, and is made up for once the cause is gone.
+CREATE FUNCTION raise_on_bad() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.text LIKE 'bad%' THEN
+        RAISE EXCEPTION USING ERRCODE = TG_ARGV[0], MESSAGE = 'no bad samples here';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('P0001');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    ('fails', 'good', 'intent.a.x', 0.99, 'indicbert'), ('fails', 'bad', 'intent.a.x', 0.99, 'indicbert'), ('fails', 'unsure', 'intent.a.x', 0.5, 'indicbert')
+    RETURNING review_status;
+SELECT job_name, status, items_done, items_total, error_code, error_message FROM job_runs;
+SELECT problem, found FROM check_integrity() WHERE relation LIKE '%conversation_logs';
+-- Too young for the default age; then the bad one alone fails again.
+SELECT * FROM promote_missed_conversations();
+SELECT * FROM promote_missed_conversations('0');
+DROP TRIGGER raise_on_bad ON training_samples;
+SELECT * FROM promote_missed_conversations('0');
+SELECT * FROM promote_missed_conversations('0');
+SELECT text, label_source, quality_score FROM training_samples WHERE text IN ('good', 'bad') ORDER BY text;
+SELECT * FROM promote_missed_conversations('-1 second');
+
+-- Errors that are not about the sample are not swallowed: the statement fails as a whole.
+CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('40001');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad 40001', 'intent.a.x', 0.99, 'indicbert');
+DROP TRIGGER raise_on_bad ON training_samples;
+CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('53100');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad 53100', 'intent.a.x', 0.99, 'indicbert');
+DROP TRIGGER raise_on_bad ON training_samples;
+CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('57014');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad 57014', 'intent.a.x', 0.99, 'indicbert');
+DROP TRIGGER raise_on_bad ON training_samples;
+CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('XX001');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad XX001', 'intent.a.x', 0.99, 'indicbert');
+DROP TRIGGER raise_on_bad ON training_samples;
+DROP FUNCTION raise_on_bad();
+SELECT count(*) FROM conversation_logs WHERE user_message LIKE 'bad _%' AND user_message <> 'bad';
+
+-- Rows that came in while triggers did not fire are filtered by the first UPDATE, at the latest by the sweep's.
+SET session_replication_role = replica;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    ('replica', 'one', 'intent.a.x', 0.99, 'indicbert'), ('replica', 'two', 'intent.a.x', 0.5, 'indicbert'), ('replica', 'three', 'intent.a.x', 0.99, 'indicbert');
+RESET session_replication_role;
+SELECT user_message, review_status, filtered_at FROM conversation_logs WHERE session_id = 'replica' ORDER BY id;
+SELECT problem, found FROM check_integrity() WHERE relation LIKE '%conversation_logs';
+UPDATE conversation_logs SET response_text = 'ok' WHERE user_message = 'three';
+SELECT user_message, review_status FROM conversation_logs WHERE session_id = 'replica' ORDER BY id;
+SELECT * FROM promote_missed_conversations('0');
+SELECT c.user_message, c.review_status, c.review_priority, c.filter_outcome, c.created_on IS NOT NULL AS has_day, s.text
+FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id WHERE c.session_id = 'replica' ORDER BY c.id;
+SELECT * FROM check_integrity();

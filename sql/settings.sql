@@ -1,0 +1,44 @@
+-- training_settings: names, values, defaults, and who may write.
+\set SHOW_CONTEXT never
+TRUNCATE training_settings;
+SELECT * FROM list_training_settings();
+SELECT set_training_setting('time_zone', 'asia/kolkata'), set_training_setting('training_threshold', '0500'),
+       set_training_setting('target_accuracy', '9e-1'), set_training_setting('auto_deploy', 'no'),
+       set_training_setting('rollout_steps', ' 5 , 5,100 ');
+SELECT name, value, is_default FROM list_training_settings();
+SELECT name, value, updated_by = session_user AS by_me FROM training_settings ORDER BY name;
+SELECT training_setting('target_accuracy'), training_setting('min_new_samples');
+-- NULL goes back to the default.
+SELECT set_training_setting('target_accuracy', NULL), training_setting('target_accuracy');
+SELECT count(*) FROM training_settings WHERE name = 'target_accuracy';
+
+SELECT set_training_setting('colour', 'blue');
+SELECT training_setting('colour');
+SELECT set_training_setting(NULL, 'x');
+SELECT set_training_setting('training_threshold', '0');
+SELECT set_training_setting('training_threshold', '12x');
+SELECT set_training_setting('training_threshold', '99999999999999999999');
+SELECT set_training_setting('target_accuracy', '1.01');
+SELECT set_training_setting('target_accuracy', 'NaN');
+SELECT set_training_setting('target_accuracy', '');
+SELECT set_training_setting('auto_deploy', 'perhaps');
+SELECT set_training_setting('rollout_steps', '10,50');
+SELECT set_training_setting('rollout_steps', '50,10,100');
+SELECT set_training_setting('rollout_steps', '10,,100');
+SELECT set_training_setting('rollout_steps', '');
+SELECT set_training_setting('time_zone', 'Asia/Atlantis');
+-- Nothing of the refused was stored.
+SELECT name, value FROM training_settings ORDER BY name;
+
+-- A restored copy that does not know its time zone goes on capturing, in UTC, and says so.
+UPDATE training_settings SET value = 'Asia/Atlantis' WHERE name = 'time_zone';
+INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('atlantis', 'hi', '2026-05-01 23:30:00+00');
+SELECT created_on FROM conversation_logs WHERE session_id = 'atlantis';
+-- A rollback takes a setting back in this backend as well.
+SELECT set_training_setting('time_zone', 'Asia/Kolkata');
+BEGIN;
+SELECT set_training_setting('time_zone', 'Pacific/Auckland'), training_setting('time_zone');
+ROLLBACK;
+SELECT training_setting('time_zone');
+TRUNCATE training_settings;
+SELECT training_setting('time_zone');

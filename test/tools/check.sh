@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server, and closes with "N passed, N failed, N skipped".
+#
+# Test output lies in BUILD_DIR/check. TESTS="regress isolation tap" chooses; TAP="001_dump_restore …" chooses among those.
+set -uo pipefail
+
+build=$(cd -P -- "$1" && pwd)
+pg_config=$2
+here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd -P -- "$here/../.." && pwd)
+check=$build/check
+as_user=(bash "$here/as-user.sh")
+
+# shellcheck disable=SC2154 # regress, isolation, major, pgxs_test: from the Makefile, which alone knows them
+eval "$(make --no-print-directory -s -C "$root" test-names PG_CONFIG="$pg_config")" || exit 1
+
+passed=0 failed=0 skipped=0
+# A part that dies before it can count must not look like one that passed.
+broken=()
+
+expected_dir() { # pg_regress of 14 and 15 has no such option
+    [[ $major == 14 || $major == 15 ]] || printf -- '--expecteddir=%s' "$1"
+}
+
+# Both pg_regress and pg_isolation_regress print "test NAME ... ok 12 ms", from 16 on "ok 1 - NAME 12 ms".
+run_regress() { # KIND PROGRAM INPUT_DIR TEST...
+    local kind=$1 program=$2 input=$3 log=$build/check-$1.log option ok bad
+    shift 3
+    option=$(expected_dir "$input")
+    printf '== %s\n' "$kind"
+    "${as_user[@]}" -w "$check/$kind" "$program" --bindir="$build/pg/bin" --temp-instance="$check/$kind/instance" \
+        --inputdir="$input" ${option:+"$option"} --outputdir="$check/$kind" --no-locale --encoding=UTF8 "$@" 2>&1 | tee "$log"
+    ok=$(grep -cE '^(test .*\.\.\. ok|ok [0-9])' "$log")
+    bad=$(grep -cE '^(test .*\.\.\. FAILED|not ok [0-9])' "$log")
+    (( passed += ok, failed += bad ))
+    (( ok + bad == $# )) || broken+=("$kind: $((ok + bad)) of $# tests reported")
+    (( bad == 0 )) || cat "$check/$kind/regression.diffs"
+}
+
+run_tap() { # FILE...
+    local log=$build/check-tap.log status ok bad skip
+    printf '== tap\n'
+    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" PERL5LIB="$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
+        PG_REGRESS="$pgxs_test/regress/pg_regress" TESTDIR="$check/tap" TESTDATADIR="$check/tap/data" \
+        TESTLOGDIR="$check/tap/log" PG_TEST_PORT_DIR="$check/tap/ports" prove --verbose "$@" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    skip=$(grep -cE '^ok .*# (skip|SKIP)|^1\.\.0 # (skip|SKIP)' "$log")
+    ok=$(($(grep -cE '^ok ' "$log") - $(grep -cE '^ok .*# (skip|SKIP)' "$log")))
+    bad=$(grep -cE '^not ok ' "$log")
+    (( passed += ok, failed += bad, skipped += skip ))
+    (( status == 0 || bad > 0 )) || broken+=("tap: prove ended with status $status")
+}
+
+for part in ${TESTS:-regress isolation tap}; do
+    case $part in
+        # shellcheck disable=SC2086 # lists of names
+        regress) run_regress regress "$pgxs_test/regress/pg_regress" "$root" $regress ;;
+        # shellcheck disable=SC2086
+        isolation) run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" $isolation ;;
+        tap)
+            files=("$root"/test/t/*.pl)
+            [[ -z ${TAP:-} ]] || read -ra files < <(printf "$root/test/t/%s.pl " $TAP)
+            run_tap "${files[@]}"
+            ;;
+        *) broken+=("there is no part \"$part\"") ;;
+    esac
+done
+
+for what in "${broken[@]}"; do
+    printf 'broken: %s\n' "$what"
+    (( failed += 1 ))
+done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+(( failed == 0 && passed > 0 ))
