@@ -1,0 +1,94 @@
+-- demo.sql: what `make demo` shows. Run by run.sh, in this folder.
+\set QUIET on
+\pset footer off
+\pset border 1
+\pset null ''
+SET client_min_messages = warning;
+
+-- A demo starts afresh; on a real database the guard against DROP EXTENSION stays closed.
+SET training_workflow.allow_drop = on;
+DROP EXTENSION IF EXISTS training_workflow;
+RESET training_workflow.allow_drop;
+DROP TABLE IF EXISTS demo_conversations;
+
+\echo
+\echo '== CREATE EXTENSION training_workflow;'
+CREATE EXTENSION IF NOT EXISTS pg_cron;
+CREATE EXTENSION training_workflow;
+SELECT extname AS extension, extversion AS version FROM pg_extension WHERE extname IN ('training_workflow', 'pg_cron') ORDER BY 1;
+
+\echo '== The assistant is used in India, and connects as a role that may do nothing but capture.'
+SELECT set_training_setting('time_zone', 'Asia/Kolkata') AS days_are_counted_in;
+SELECT count(*) = 0 AS new_role FROM pg_roles WHERE rolname = 'chatbot' \gset
+\if :new_role
+CREATE ROLE chatbot LOGIN;
+\endif
+\o /dev/null
+SELECT grant_training_role('chatbot', 'capture');
+\o
+
+-- What the chatbot saw, with the intent that a careful person would give it; the extension is not told that.
+CREATE TABLE demo_conversations (
+    session_id text, phone_number text, user_id text, user_message text, message_type text, message_language text, nlu_intent text,
+    nlu_confidence double precision, nlu_module_id integer, nlu_module_type text, nlu_provider text, nlu_model_version text,
+    nlu_entities jsonb, nlu_tone text, nlu_processing_time_ms integer, routed_to text, response_text text, response_success boolean,
+    user_feedback text, user_correction text, backend_reference text, minutes_ago integer, true_intent text);
+\copy demo_conversations FROM 'conversations.tsv'
+GRANT SELECT ON demo_conversations TO chatbot;
+
+\echo '== The chatbot captures its last three days. One plain INSERT; the triggers do the rest.'
+SET ROLE chatbot;
+INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type, message_language, nlu_intent,
+    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone, nlu_processing_time_ms,
+    routed_to, response_text, response_success, user_feedback, user_correction, backend_reference, created_at)
+SELECT session_id, phone_number, user_id, user_message, message_type, message_language, nlu_intent,
+    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone, nlu_processing_time_ms,
+    routed_to, response_text, response_success, user_feedback, user_correction, backend_reference,
+    now() - minutes_ago * interval '1 minute'
+FROM demo_conversations ORDER BY minutes_ago DESC;
+\echo '   ... and may read nothing back but the id of what it inserted:'
+\set ON_ERROR_STOP off
+SELECT user_message FROM conversation_logs;
+\set ON_ERROR_STOP on
+RESET ROLE;
+
+\echo
+\echo '== What the filter made of them, and why'
+SELECT review_status, review_priority AS priority, review_reason AS reason, count(*) AS conversations,
+       count(*) FILTER (WHERE is_audit) AS audited
+FROM conversation_logs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+
+\echo '== SELECT * FROM training_queue LIMIT 10;  (some of its columns)'
+SELECT conversation_log_id AS id, review_priority AS p, review_reason, left(replace(text, E'\n', ' '), 40) AS text, language AS lang,
+       intent, confidence AS conf, provider
+FROM training_queue LIMIT 10;
+
+\echo '== SELECT COUNT(*) FROM training_queue WHERE review_status = ''needs-review'';'
+SELECT COUNT(*) FROM training_queue WHERE review_status = 'needs-review';
+
+\echo '== SELECT * FROM daily_training_stats WHERE date >= CURRENT_DATE - 7;  (some of its columns)'
+SELECT date, conversations AS conv, auto_approved AS auto, needs_review AS review, needs_review_high AS high, needs_review_medium AS medium,
+       audited, promoted, round(fallback_rate::numeric, 3) AS fallback, round(avg_latency_ms) AS avg_ms, p50_latency_ms AS p50,
+       round(p95_latency_ms) AS p95, positive_feedback AS "pos", negative_feedback AS "neg"
+FROM daily_training_stats WHERE date >= CURRENT_DATE - 7;
+
+\echo '== Promoted to training samples at once: the confident answers of the trusted model'
+SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents, round(avg(quality_score)::numeric, 3) AS confidence
+FROM training_samples GROUP BY 1 ORDER BY 2 DESC;
+SELECT left(s.text, 44) AS text, s.language AS lang, s.intent, s.expected_service AS service, round(s.quality_score::numeric, 2) AS score
+FROM training_samples s ORDER BY s.id LIMIT 6;
+
+\echo '== The demo knows the right answers. Were those samples labelled right? That is what the audit will estimate.'
+SELECT count(*) AS promoted, count(*) FILTER (WHERE s.intent = d.true_intent) AS right,
+       count(*) FILTER (WHERE s.intent <> d.true_intent) AS wrong
+FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+JOIN demo_conversations d ON d.session_id = c.session_id AND d.user_message = c.user_message
+    AND d.minutes_ago = round(extract(epoch FROM transaction_timestamp() - c.created_at) / 60);
+
+\echo '== Food should be stricter: a policy, in force from its commit on'
+INSERT INTO review_policies (module_type, approve_above, note) VALUES ('food', 0.95, 'wrong dishes cost refunds');
+SELECT m AS module, d.review_status, d.review_reason, d.approve_above
+FROM unnest(ARRAY['food', 'ride']) AS m, filter_decision(0.90, 'indicbert', 'intent.' || m || '.order.track', m) AS d;
+
+\echo '== SELECT * FROM check_integrity();  (empty: all is well)'
+SELECT problem, relation, found, hint FROM check_integrity();
