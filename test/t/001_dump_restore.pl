@@ -16,14 +16,13 @@ my $dir  = PostgreSQL::Test::Utils::tempdir;
 
 # What the filter says about these shows whether the restored policies are in force, cached or not.
 my $decisions = <<'SQL';
-    SELECT d.*, x.*
-    FROM unnest(ARRAY[NULL, 'food', 'parcel', 'audited', 'other']) module,
-         unnest(ARRAY[NULL, 'intent.food.item.search', 'intent.food.order.cancel', 'intent.parcel.track']) intent,
-         unnest(ARRAY['indicbert', 'RASA', 'llm', 'gpt "4", {x}']) provider,
-         unnest(ARRAY[0.1, 0.55, 0.7, 0.85, 0.9]) confidence,
-         LATERAL (SELECT module, intent, provider, confidence) x,
-         LATERAL %s.filter_decision(confidence, provider, intent, module) d
-    ORDER BY d, x
+    SELECT m, i, p, c, d
+    FROM unnest(ARRAY[NULL, 'food', 'parcel', 'audited', 'other']) m,
+         unnest(ARRAY[NULL, 'intent.food.item.search', 'intent.food.order.cancel', 'intent.parcel.track']) i,
+         unnest(ARRAY['indicbert', 'RASA', 'llm', 'gpt "4", {x}']) p,
+         unnest(ARRAY[0.1, 0.55, 0.7, 0.85, 0.9]) c,
+         %s.filter_decision(c, p, i, m) d
+    ORDER BY 1, 2, 3, 4
 SQL
 
 sub decisions {

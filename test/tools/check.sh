@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server, and closes with "N passed, N failed, N skipped".
 #
-# Test output lies in BUILD_DIR/check. TESTS="regress isolation tap" chooses; TAP="001_dump_restore …" chooses among those.
+# Test output lies in BUILD_DIR/check. TESTS="lint regress isolation tap" chooses; TAP="001_dump_restore …" chooses among those.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -11,8 +11,12 @@ root=$(cd -P -- "$here/../.." && pwd)
 check=$build/check
 as_user=(bash "$here/as-user.sh")
 
-# shellcheck disable=SC2154 # regress, isolation, major, pgxs_test: from the Makefile, which alone knows them
+# The Makefile alone knows these.
+regress='' isolation='' major='' pgxs_test=''
 eval "$(make --no-print-directory -s -C "$root" test-names PG_CONFIG="$pg_config")" || exit 1
+
+read -ra regress_tests <<<"$regress"
+read -ra isolation_tests <<<"$isolation"
 
 passed=0 failed=0 skipped=0
 # A part that dies before it can count must not look like one that passed.
@@ -51,15 +55,26 @@ run_tap() { # FILE...
     (( status == 0 || bad > 0 )) || broken+=("tap: prove ended with status $status")
 }
 
-for part in ${TESTS:-regress isolation tap}; do
+run_lint() {
+    local log=$build/check-lint.log
+    printf '== lint\n'
+    bash "$here/lint.sh" "$root" | tee "$log"
+    (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log") ))
+    grep -q '^ok ' "$log" || broken+=("lint: nothing was looked at")
+}
+
+for part in ${TESTS:-lint regress isolation tap}; do
     case $part in
-        # shellcheck disable=SC2086 # lists of names
-        regress) run_regress regress "$pgxs_test/regress/pg_regress" "$root" $regress ;;
-        # shellcheck disable=SC2086
-        isolation) run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" $isolation ;;
+        lint) run_lint ;;
+        regress) run_regress regress "$pgxs_test/regress/pg_regress" "$root" "${regress_tests[@]}" ;;
+        isolation) run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" "${isolation_tests[@]}" ;;
         tap)
             files=("$root"/test/t/*.pl)
-            [[ -z ${TAP:-} ]] || read -ra files < <(printf "$root/test/t/%s.pl " $TAP)
+            if [[ -n ${TAP:-} ]]; then
+                read -ra files <<<"$TAP"
+                files=("${files[@]/#/$root/test/t/}")
+                files=("${files[@]/%/.pl}")
+            fi
             run_tap "${files[@]}"
             ;;
         *) broken+=("there is no part \"$part\"") ;;

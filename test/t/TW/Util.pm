@@ -236,8 +236,8 @@ sub _own_relations {
             UNION
             SELECT d.objid FROM pg_depend d
             WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-              AND d.classid = 'pg_class'::regclass AND d.deptype = 'e') AS x (oid)
-        JOIN pg_class c USING (oid)
+              AND d.classid = 'pg_class'::regclass AND d.deptype = 'e') AS x (relid)
+        JOIN pg_class c ON c.oid = x.relid
         WHERE e.extname = 'training_workflow' AND c.relkind IN ('r', 'p', 'S')
         ORDER BY 2
 SQL

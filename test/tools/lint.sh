@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# lint.sh ROOT - what the tree promises of itself; prints "ok N - WHAT" or "not ok N - WHAT" for each promise.
+set -uo pipefail
+
+cd "$1" || exit 1
+count=0
+promise() { # WHAT COMMAND...: the command's output is what is wrong
+    local what=$1 wrong
+    shift
+    wrong=$("$@" 2>&1)
+    (( count += 1 ))
+    if [[ -z $wrong ]]; then
+        printf 'ok %d - %s\n' "$count" "$what"
+    else
+        printf 'not ok %d - %s\n' "$count" "$what"
+        printf '# %s\n' "${wrong//$'\n'/$'\n'# }"
+    fi
+}
+
+version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" training_workflow.control)
+
+# PGXN wants the version spelled out in its own file.
+meta_version() { [[ $(grep -c "\"version\": \"$version\"" META.json) == 2 ]] || echo "META.json does not say $version twice"; }
+changelog_version() { grep -q "^## $version " CHANGELOG.md || echo "CHANGELOG.md has no section $version"; }
+# A part that the Makefile forgot would be missing in silence, and so would a test.
+sql_parts() {
+    local part
+    for part in src/*/*.sql; do
+        grep -q "^	$part" Makefile || echo "$part is not among SQL_PARTS"
+    done
+}
+regress_tests() {
+    local file
+    for file in sql/*.sql; do
+        file=${file##*/}
+        grep -qw "^REGRESS = .*${file%.sql}" Makefile || echo "$file is not among REGRESS"
+    done
+}
+# Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
+ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*/*.sql; }
+long_files() { wc -l src/*.c src/*/*.[ch] src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
+spaces() { git grep -nIE '[[:space:]]+$' -- '*.c' '*.h' 'src/*.sql' '*.sh' '*.pl' '*.pm' Makefile; }
+version_checks() { git grep -n 'PG_VERSION_NUM' -- src ':!src/common/compat.h'; }
+extern_names() { # every symbol that the library gives away is ours by name
+    nm -D --defined-only "$1" 2>/dev/null | awk '$2 ~ /[TDB]/ {print $3}' |
+        grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
+}
+
+promise "META.json has the version of the control file" meta_version
+promise "CHANGELOG.md has a section for it" changelog_version
+promise "the install script takes every SQL part" sql_parts
+promise "every regression test runs" regress_tests
+promise "the install script is ASCII" ascii_sql
+promise "no file of src has more than 500 lines" long_files
+promise "no line ends with white space" spaces
+promise "PG_VERSION_NUM stands in compat.h alone" version_checks
+promise "exported symbols begin with tw_" extern_names training_workflow.so
