@@ -52,12 +52,22 @@ SQL_PARTS = \
 	src/common/header.sql \
 	src/common/table_triggers.sql \
 	src/common/settings.sql \
+	src/governance/redact.sql \
+	src/governance/sample_text.sql \
+	src/review/normalize.sql \
 	src/jobs/job_runs.sql \
 	src/capture/conversation_logs.sql \
 	src/capture/training_samples.sql \
 	src/capture/review_policies.sql \
 	src/capture/filter.sql \
 	src/capture/triggers.sql \
+	src/review/review_events.sql \
+	src/review/review_claims.sql \
+	src/review/reviewers.sql \
+	src/review/verdicts.sql \
+	src/review/claims.sql \
+	src/review/feedback.sql \
+	src/review/label_conflicts.sql \
 	src/model/model_versions.sql \
 	src/rollout/model_deployments.sql \
 	src/export/training_export_jobs.sql \
@@ -65,6 +75,8 @@ SQL_PARTS = \
 	src/report/training_queue.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
+	src/report/review_backlog.sql \
+	src/report/explain_conversation.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql
@@ -75,7 +87,8 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
-REGRESS = install filter written_once policies promotion settings views privileges integrity drop_guard
+REGRESS = install filter written_once policies promotion settings views privileges integrity normalize review feedback \
+	label_conflicts drop_guard
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

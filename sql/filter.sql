@@ -1,6 +1,9 @@
 -- The filter's table: every rule, and every threshold at, just above and just below.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 -- No random draw in this test.
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 
@@ -107,6 +110,10 @@ SELECT message_type, created_at = transaction_timestamp() AS now,
        created_on = (transaction_timestamp() AT TIME ZONE 'Asia/Kolkata')::date AS day
 FROM conversation_logs WHERE session_id = 'nulls 2';
 COMMIT;
+-- West of Greenwich the first timestamps fall before the first date; what is stored must be a date that a restore can read.
+SELECT set_training_setting('time_zone', 'America/New_York');
+INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('first', 'hi', '4714-11-24 00:00:00+00 BC');
+SELECT created_on, created_on = created_on::text::date AS readable FROM conversation_logs WHERE session_id = 'first';
 SELECT set_training_setting('time_zone', NULL);
 
 -- Odd but storable: captured, and right.

@@ -1,6 +1,9 @@
 -- check_integrity(): each kind of orphan, contradiction and foreign object, one row each, and nothing when all is well.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
     SELECT 's', 'hi ' || i, 'intent.general.greeting', 0.99, 'indicbert' FROM generate_series(1, 6) AS i;
@@ -11,6 +14,7 @@ DELETE FROM training_samples WHERE conversation_log_id IN (1, 2);
 DELETE FROM conversation_logs WHERE id = 3;
 UPDATE conversation_logs SET review_status = 'rejected', is_training_candidate = false WHERE id = 4;
 UPDATE training_samples SET model_version_target = 'router-v9.9.9' WHERE conversation_log_id = 5;
+SELECT setval('training_samples_id_seq', 1);
 INSERT INTO model_versions (version, model_type, base_version) VALUES ('router-v1.1.0', 'router', 'router-v1.0.0');
 INSERT INTO model_deployments (model_type, version, to_status, to_percentage) VALUES ('router', 'router-v8.8.8', 'canary', 10);
 SET LOCAL session_replication_role = replica;
@@ -19,7 +23,35 @@ RESET session_replication_role;
 SELECT problem, relation, found, example FROM check_integrity() ORDER BY problem;
 SELECT hint FROM check_integrity() ORDER BY problem;
 ROLLBACK;
+-- As the hint says; a sequence does not roll back.
+SELECT setval('public.training_samples_id_seq', 6);
 SELECT * FROM check_integrity();
+
+-- Columns that are not as the library expects them: a clear word instead of a crash or a wrong decision.
+BEGIN;
+\set ON_ERROR_ROLLBACK on
+ALTER TABLE conversation_logs RENAME COLUMN is_audit TO audit;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
+ALTER TABLE conversation_logs RENAME COLUMN audit TO is_audit;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
+CREATE TYPE message_kind AS ENUM ('text', 'image');
+ALTER TABLE conversation_logs ALTER message_type DROP DEFAULT, ALTER message_type TYPE message_kind USING message_type::message_kind;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
+ROLLBACK;
+BEGIN;
+ALTER TABLE review_policies ALTER review_below TYPE numeric(3,2);
+SELECT * FROM filter_decision(0.5, 'indicbert', 'a.b', NULL);
+ROLLBACK;
+\set ON_ERROR_ROLLBACK off
+SELECT review_reason FROM filter_decision(0.5, 'indicbert', 'a.b', NULL);
+-- Parents and owners.
+BEGIN;
+CREATE TABLE parent (session_id text NOT NULL);
+ALTER TABLE conversation_logs INHERIT parent;
+CREATE ROLE regress_tw_owner;
+ALTER TABLE training_samples OWNER TO regress_tw_owner;
+SELECT problem, relation, example FROM check_integrity();
+ROLLBACK;
 
 -- Foreign, missing and disabled objects. What belongs to other tables, and keys that point here, are none of it.
 CREATE FUNCTION pg_temp.nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
@@ -34,6 +66,7 @@ DROP INDEX conversation_logs_created_on_idx;
 ALTER TABLE conversation_logs DROP CONSTRAINT conversation_logs_queue_check;
 ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_filter;
 DROP TRIGGER training_samples_touch ON training_samples;
+ALTER TABLE review_policies ENABLE TRIGGER review_policies_invalidate;
 ALTER EVENT TRIGGER training_workflow_drop_guard DISABLE;
 SELECT problem, relation, found, example FROM check_integrity();
 SELECT DISTINCT hint FROM check_integrity() ORDER BY 1;

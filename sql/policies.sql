@@ -1,6 +1,9 @@
 -- review_policies: precedence, inheritance, and what is refused.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 
 -- From the least specific to the most specific; each sets something else, so that inheritance shows.
 INSERT INTO review_policies (module_type, intent, review_below, approve_above, trusted_providers, fallback_providers, audit_rate_approved, audit_rate_review) VALUES

@@ -1,6 +1,9 @@
 -- Roles: what each kind may do, and above all what it may not.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 CREATE ROLE regress_tw_chat;
 CREATE ROLE regress_tw_reviewer;
@@ -68,6 +71,40 @@ DROP TRIGGER raise_always ON training_samples;
 DROP FUNCTION raise_always();
 SELECT job_name, items_total FROM job_runs;
 
+-- The owner's triggers look for names along a path of ours and not along the application's.
+CREATE SCHEMA regress_tw_trap AUTHORIZATION regress_tw_chat;
+CREATE TABLE audit_log (id bigint);
+CREATE FUNCTION log_sample() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit_log VALUES (NEW.id); RETURN NEW; END $$;
+CREATE TRIGGER log_sample AFTER INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION log_sample();
+SET ROLE regress_tw_chat;
+CREATE TABLE regress_tw_trap.audit_log (id bigint);
+SET search_path = regress_tw_trap, public;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', 'trapped?', 'intent.general.greeting', 0.99, 'indicbert');
+SHOW search_path;
+RESET search_path;
+SELECT count(*) FROM regress_tw_trap.audit_log;
+RESET ROLE;
+SELECT count(*) FROM audit_log;
+SELECT problem, example, hint FROM check_integrity() WHERE problem LIKE 'foreign%';
+DROP TRIGGER log_sample ON training_samples;
+DROP FUNCTION log_sample();
+DROP TABLE audit_log, regress_tw_trap.audit_log;
+DROP SCHEMA regress_tw_trap;
+
+-- Through a view of the owner's, by a role that has no right to our schema at all.
+CREATE SCHEMA regress_tw_own;
+CREATE VIEW regress_tw_own.log AS SELECT session_id, user_message, nlu_intent, nlu_confidence, nlu_provider FROM conversation_logs;
+GRANT USAGE ON SCHEMA regress_tw_own TO regress_tw_nobody;
+GRANT INSERT ON regress_tw_own.log TO regress_tw_nobody;
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+\c -
+SET ROLE regress_tw_nobody;
+INSERT INTO regress_tw_own.log VALUES ('s', 'by a view', 'intent.general.greeting', 0.99, 'indicbert');
+RESET ROLE;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+SELECT text FROM training_samples WHERE text = 'by a view';
+DROP SCHEMA regress_tw_own CASCADE;
+
 -- reviewer, analyst, operator.
 SET ROLE regress_tw_reviewer;
 SELECT count(*) FROM training_queue;
@@ -82,6 +119,11 @@ SELECT conversations, fallback_rate FROM daily_training_stats;
 SELECT count(*) FROM model_performance_comparison;
 SELECT phone_number FROM conversation_logs;
 SELECT count(*) FROM training_samples;
+-- A function that tells what it is shown is shown no row that the view leaves out.
+CREATE FUNCTION pg_temp.tell(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$ BEGIN RAISE NOTICE 'saw %', t; RETURN true; END $$;
+SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off;
+SELECT count(*) FROM training_queue WHERE pg_temp.tell(text) AND text = 'nothing like it';
+RESET enable_indexscan; RESET enable_bitmapscan; RESET enable_indexonlyscan;
 RESET ROLE;
 SET ROLE "regress tw operator";
 INSERT INTO review_policies (module_type, approve_above) VALUES ('food', 0.9);
@@ -94,6 +136,9 @@ SELECT * FROM promote_missed_conversations('0');
 SELECT * FROM check_integrity();
 INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('import', 'hi', 'rejected') RETURNING is_training_candidate;
 INSERT INTO training_samples (text, intent, review_status) VALUES ('manual', 'intent.general.greeting', 'approved');
+INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability, filter_outcome, filtered_at)
+    VALUES ('import', 'weighs a lot', 'auto-approved', true, 1e-9, 'auto-approved', now());
+INSERT INTO training_samples (text, intent, conversation_log_id) VALUES ('yet to come', 'intent.general.greeting', 1000000);
 DELETE FROM conversation_logs;
 TRUNCATE training_samples;
 INSERT INTO training_settings VALUES ('time_zone', 'UTC');

@@ -1,6 +1,9 @@
 -- Promotion: every way to insert, what the sample holds, and what happens when it cannot be made.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 
 -- What a sample holds.
@@ -37,6 +40,7 @@ SELECT count(*) FROM new;
 INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     (1, 'conflict', '1', 'intent.a.x', 0.99, 'indicbert'), (1000, 'conflict', '2', 'intent.a.x', 0.99, 'indicbert')
     ON CONFLICT DO NOTHING;
+SELECT setval('conversation_logs_id_seq', 1000);
 CREATE FUNCTION pg_temp.chat() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
@@ -111,11 +115,35 @@ DROP TRIGGER raise_on_bad ON training_samples;
 CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('57014');
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad 57014', 'intent.a.x', 0.99, 'indicbert');
 DROP TRIGGER raise_on_bad ON training_samples;
+CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('54001');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad 54001', 'intent.a.x', 0.99, 'indicbert');
+DROP TRIGGER raise_on_bad ON training_samples;
 CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('XX001');
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('fails', 'bad XX001', 'intent.a.x', 0.99, 'indicbert');
 DROP TRIGGER raise_on_bad ON training_samples;
 DROP FUNCTION raise_on_bad();
 SELECT count(*) FROM conversation_logs WHERE user_message LIKE 'bad _%' AND user_message <> 'bad';
+
+-- A rule of the user's in the INSERT's place: no sample, and the next one as ever once it is gone.
+CREATE RULE nothing AS ON INSERT TO training_samples DO INSTEAD NOTHING;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('rule', 'ruled out', 'intent.a.x', 0.99, 'indicbert');
+SELECT * FROM promote_missed_conversations('0');
+DROP RULE nothing ON training_samples;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('rule', 'as ever', 'intent.a.x', 0.99, 'indicbert');
+SELECT * FROM promote_missed_conversations('0');
+SELECT text FROM training_samples WHERE text IN ('ruled out', 'as ever') ORDER BY 1;
+
+-- More than a batch at once, one bad one among them.
+CREATE FUNCTION raise_on_1500() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.text = 'many 1500' THEN RAISE 'no'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER raise_on_1500 BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_1500();
+SET client_min_messages = error;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    SELECT 'many', 'many ' || i, 'intent.a.x', 0.99, 'indicbert' FROM generate_series(1, 2500) AS i;
+SELECT * FROM promote_missed_conversations('0');
+RESET client_min_messages;
+DROP TRIGGER raise_on_1500 ON training_samples;
+DROP FUNCTION raise_on_1500();
+SELECT * FROM promote_missed_conversations('0');
 
 -- Rows that came in while triggers did not fire are filtered by the first UPDATE, at the latest by the sweep's.
 SET session_replication_role = replica;

@@ -1,6 +1,9 @@
 -- training_settings: names, values, defaults, and who may write.
 \set SHOW_CONTEXT never
-TRUNCATE training_settings;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 SELECT * FROM list_training_settings();
 SELECT set_training_setting('time_zone', 'asia/kolkata'), set_training_setting('training_threshold', '0500'),
        set_training_setting('target_accuracy', '9e-1'), set_training_setting('auto_deploy', 'no'),

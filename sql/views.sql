@@ -1,6 +1,9 @@
 -- The mission's views: order, stages and figures.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO review_policies (intent, audit_rate_approved) VALUES ('intent.ride.booking.create', 1);
 INSERT INTO conversation_logs (session_id, user_message, message_type, nlu_intent, nlu_confidence, nlu_provider, nlu_processing_time_ms,

@@ -1,20 +1,32 @@
 -- What capture wrote once stays, rows that arrive decided are left alone, and states that cannot be are refused.
 \set SHOW_CONTEXT never
-TRUNCATE conversation_logs, training_samples, review_policies, training_settings, job_runs RESTART IDENTITY;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION training_workflow;
+CREATE EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     ('s', 'hi', 'intent.general.greeting', 0.99, 'indicbert'), ('s', 'hmm', 'intent.general.greeting', 0.5, 'indicbert');
 
 UPDATE conversation_logs SET filter_outcome = 'needs-review' WHERE id = 1;
 UPDATE conversation_logs SET filter_policy_id = NULL WHERE id = 1;
-UPDATE conversation_logs SET is_audit = true WHERE id = 1;
+UPDATE conversation_logs SET is_audit = NULL WHERE id = 1;
 UPDATE conversation_logs SET selection_probability = 1 WHERE id = 1;
 UPDATE conversation_logs SET filtered_at = filtered_at - interval '1 day' WHERE id = 1;
 UPDATE conversation_logs SET created_at = created_at - interval '1 day' WHERE id = 1;
 UPDATE conversation_logs SET created_on = created_on - 1 WHERE id = 1;
 UPDATE conversation_logs SET id = 100 WHERE id = 1;
+-- Nor in two steps: a verdict does not go away, and what the filter stamped it does not see again.
+UPDATE conversation_logs SET review_status = NULL WHERE id = 1;
+ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_refuse_rewrite;
+UPDATE conversation_logs SET review_status = NULL WHERE id = 1;
+ALTER TABLE conversation_logs ENABLE TRIGGER conversation_logs_refuse_rewrite;
+UPDATE conversation_logs SET is_audit = NULL WHERE id = 1;
+UPDATE conversation_logs SET response_text = 'drawn again?' WHERE id = 1;
+SELECT review_status, is_audit, selection_probability, filter_outcome FROM conversation_logs WHERE id = 1;
+UPDATE conversation_logs SET review_status = 'auto-approved' WHERE id = 1;
 -- A trigger of the user's does not get past it either.
-CREATE FUNCTION pg_temp.meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.is_audit := true; RETURN NEW; END $$;
+CREATE FUNCTION pg_temp.meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.is_audit := NULL; RETURN NEW; END $$;
 CREATE TRIGGER zz_meddle BEFORE UPDATE ON conversation_logs FOR EACH ROW EXECUTE FUNCTION pg_temp.meddle();
 UPDATE conversation_logs SET response_text = 'Hello!' WHERE id = 1;
 DROP TRIGGER zz_meddle ON conversation_logs;
@@ -49,6 +61,12 @@ UPDATE conversation_logs SET is_training_candidate = false WHERE id = 1;
 INSERT INTO training_samples (text, intent, source) VALUES ('hi', 'intent.general.greeting', 'guess');
 INSERT INTO training_samples (text, intent, quality_score) VALUES ('hi', 'intent.general.greeting', 'NaN');
 INSERT INTO training_samples (text, intent, conversation_log_id) VALUES ('hi', 'intent.general.greeting', 1);
+
+-- Marks of the filter on a row that it did not see, and a draw that could not have been.
+INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability) VALUES ('s', 'x', 'rejected', true, 0.5);
+INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome) VALUES ('s', 'x', 'rejected', 'needs-review');
+INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, filtered_at, is_audit, selection_probability) VALUES ('s', 'x', 'rejected', 'needs-review', now(), true, 0);
+INSERT INTO model_versions (version, model_type, model_size_mb) VALUES ('router-v9.0.0', 'router', 'NaN');
 
 -- updated_at follows.
 UPDATE training_samples SET updated_at = '2000-01-01' WHERE conversation_log_id = 1;

@@ -6,6 +6,7 @@
 
 #include "fmgr.h"
 
+#include "capture/log_columns.h"
 #include "common/cached_table.h"
 #include "common/compat.h"
 #include "governance/drop_guard.h"
@@ -22,6 +23,7 @@ void
 _PG_init(void)
 {
 	tw_cached_table_init();
+	tw_log_columns_init();
 	tw_drop_guard_init();
 	tw_reserve_guc_prefix("training_workflow");
 }

@@ -10,6 +10,7 @@
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "catalog/pg_type.h"
+#include "common/columns.h"
 #include "common/compat.h"
 #include "common/settings.h"
 #include "common/table_triggers.h"
@@ -19,33 +20,35 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-static const struct
-{
-	TwLogColumn attnum;
-	const char *name;
-}			expected_columns[] = {
-	{TW_LOG_ID, "id"},
-	{TW_LOG_USER_MESSAGE, "user_message"},
-	{TW_LOG_MESSAGE_TYPE, "message_type"},
-	{TW_LOG_NLU_INTENT, "nlu_intent"},
-	{TW_LOG_NLU_CONFIDENCE, "nlu_confidence"},
-	{TW_LOG_NLU_MODULE_TYPE, "nlu_module_type"},
-	{TW_LOG_NLU_PROVIDER, "nlu_provider"},
-	{TW_LOG_IS_TRAINING_CANDIDATE, "is_training_candidate"},
-	{TW_LOG_REVIEW_STATUS, "review_status"},
-	{TW_LOG_REVIEW_PRIORITY, "review_priority"},
-	{TW_LOG_REVIEW_REASON, "review_reason"},
-	{TW_LOG_FILTER_OUTCOME, "filter_outcome"},
-	{TW_LOG_FILTER_POLICY_ID, "filter_policy_id"},
-	{TW_LOG_IS_AUDIT, "is_audit"},
-	{TW_LOG_SELECTION_PROBABILITY, "selection_probability"},
-	{TW_LOG_FILTERED_AT, "filtered_at"},
-	{TW_LOG_CREATED_AT, "created_at"},
-	{TW_LOG_CREATED_ON, "created_on"},
+static const TwColumn log_columns[] = {
+	{TW_LOG_ID, INT8OID, "id"},
+	{TW_LOG_USER_MESSAGE, TEXTOID, "user_message"},
+	{TW_LOG_MESSAGE_TYPE, TEXTOID, "message_type"},
+	{TW_LOG_NLU_INTENT, TEXTOID, "nlu_intent"},
+	{TW_LOG_NLU_CONFIDENCE, FLOAT8OID, "nlu_confidence"},
+	{TW_LOG_NLU_MODULE_TYPE, TEXTOID, "nlu_module_type"},
+	{TW_LOG_NLU_PROVIDER, TEXTOID, "nlu_provider"},
+	{TW_LOG_USER_FEEDBACK, TEXTOID, "user_feedback"},
+	{TW_LOG_USER_CORRECTION, TEXTOID, "user_correction"},
+	{TW_LOG_IS_TRAINING_CANDIDATE, BOOLOID, "is_training_candidate"},
+	{TW_LOG_REVIEW_STATUS, TEXTOID, "review_status"},
+	{TW_LOG_REVIEW_PRIORITY, INT2OID, "review_priority"},
+	{TW_LOG_REVIEW_REASON, TEXTOID, "review_reason"},
+	{TW_LOG_FILTER_OUTCOME, TEXTOID, "filter_outcome"},
+	{TW_LOG_FILTER_POLICY_ID, INT8OID, "filter_policy_id"},
+	{TW_LOG_IS_AUDIT, BOOLOID, "is_audit"},
+	{TW_LOG_SELECTION_PROBABILITY, FLOAT8OID, "selection_probability"},
+	{TW_LOG_FILTERED_AT, TIMESTAMPTZOID, "filtered_at"},
+	{TW_LOG_CREATED_AT, TIMESTAMPTZOID, "created_at"},
+	{TW_LOG_CREATED_ON, DATEOID, "created_on"},
 };
+
+/* The table whose columns were found to be right, until its definition changes. */
+static Oid	checked_relid = InvalidOid;
 
 /* A row taken apart, and what it belongs to. */
 typedef struct LogRow
@@ -55,34 +58,28 @@ typedef struct LogRow
 	bool	   *nulls;
 } LogRow;
 
-/*
- * Raises unless the columns are where log_columns.h says; looked at once for
- * each table, and again when its row type changed.
- */
+static void
+forget_checked_columns(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == checked_relid)
+		checked_relid = InvalidOid;
+}
+
+/* Registers with the relation cache; called once, from _PG_init. */
+void
+tw_log_columns_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
+}
+
+/* Raises unless the columns are as log_columns.h says; looked at again when the table's definition changed. */
 void
 tw_check_log_columns(Relation rel)
 {
-	static Oid	checked_relid = InvalidOid;
-	static int	checked_natts = 0;
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	if (checked_relid == RelationGetRelid(rel) && checked_natts == desc->natts)
+	if (checked_relid == RelationGetRelid(rel))
 		return;
-
-	for (size_t i = 0; i < lengthof(expected_columns); i++)
-	{
-		int			attnum = expected_columns[i].attnum;
-
-		if (attnum > desc->natts ||
-			strcmp(NameStr(TupleDescAttr(desc, attnum - 1)->attname), expected_columns[i].name) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("column \"%s\" of table \"%s\" is not where the library expects it",
-							expected_columns[i].name, RelationGetRelationName(rel)),
-					 errhint("Do not change the extension's tables. If the library is newer than the tables: ALTER EXTENSION training_workflow UPDATE.")));
-	}
+	tw_check_columns(rel, log_columns, lengthof(log_columns));
 	checked_relid = RelationGetRelid(rel);
-	checked_natts = desc->natts;
 }
 
 static inline bool
@@ -138,11 +135,13 @@ local_day(Oid schema, TimestampTz time)
 	if (zone == last_zone && time == last_time)
 		return last_day;
 
-	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	last_day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+	/*
+	 * West of Greenwich the first timestamps fall on a day before the first
+	 * date. Stored as it is, it would make a dump that cannot be restored.
+	 */
+	last_day = DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE;
+	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) == 0)
+		last_day = Max(last_day, date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE);
 	last_zone = zone;
 	last_time = time;
 	return last_day;
@@ -178,6 +177,21 @@ fill_defaults(LogRow *row)
 	}
 }
 
+/* Queues the row first when the user contradicted the model in the same breath. */
+static void
+heed_feedback(LogRow *row, TwDecision *decision)
+{
+	TwSpan		correction = get_text(row, TW_LOG_USER_CORRECTION);
+
+	if (correction.data != NULL && !tw_span_is_blank(correction))
+		decision->reason = TW_USER_CORRECTION;
+	else if (tw_span_equals_ascii_ci(get_text(row, TW_LOG_USER_FEEDBACK), (TwSpan) {"negative", 8}))
+		decision->reason = TW_NEGATIVE_FEEDBACK;
+	else
+		return;
+	decision->priority = TW_PRIORITY_HIGH;
+}
+
 /* Writes the decision, and draws for the audit, for a message that can be learned from. */
 static void
 filter_learnable(LogRow *row)
@@ -200,6 +214,7 @@ filter_learnable(LogRow *row)
 		decision.priority = TW_PRIORITY_MEDIUM;
 		decision.reason = TW_AUDIT;
 	}
+	heed_feedback(row, &decision);
 
 	set(row, TW_LOG_IS_TRAINING_CANDIDATE, BoolGetDatum(true));
 	set(row, TW_LOG_REVIEW_STATUS, tw_status_datum(decision.status));
@@ -216,6 +231,13 @@ filter_learnable(LogRow *row)
 }
 
 static void
+fill_created_on(LogRow *row)
+{
+	set(row, TW_LOG_CREATED_ON,
+		DateADTGetDatum(local_day(row->schema, DatumGetTimestampTz(get(row, TW_LOG_CREATED_AT)))));
+}
+
+static void
 filter_row(LogRow *row)
 {
 	set_null(row, TW_LOG_REVIEW_PRIORITY);
@@ -223,8 +245,7 @@ filter_row(LogRow *row)
 	set_null(row, TW_LOG_FILTER_POLICY_ID);
 	set_null(row, TW_LOG_SELECTION_PROBABILITY);
 	set(row, TW_LOG_FILTERED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	set(row, TW_LOG_CREATED_ON,
-		DateADTGetDatum(local_day(row->schema, DatumGetTimestampTz(get(row, TW_LOG_CREATED_AT)))));
+	fill_created_on(row);
 
 	if (is_learnable(row))
 		filter_learnable(row);
@@ -245,26 +266,38 @@ static void
 complete_decided_row(LogRow *row)
 {
 	TwSpan		status = get_text(row, TW_LOG_REVIEW_STATUS);
-	bool		waits = tw_span_equals_ascii_ci(status, (TwSpan) {"needs-review", 12});
+	bool		waits = tw_span_compare(status, (TwSpan) {"needs-review", 12}) == 0;
 
-	if (is_null(row, TW_LOG_CREATED_ON))
-		set(row, TW_LOG_CREATED_ON,
-			DateADTGetDatum(local_day(row->schema, DatumGetTimestampTz(get(row, TW_LOG_CREATED_AT)))));
 	if (is_null(row, TW_LOG_IS_TRAINING_CANDIDATE))
 		set(row, TW_LOG_IS_TRAINING_CANDIDATE,
 			BoolGetDatum(waits ||
-						 tw_span_equals_ascii_ci(status, (TwSpan) {"auto-approved", 13}) ||
-						 tw_span_equals_ascii_ci(status, (TwSpan) {"approved", 8})));
+						 tw_span_compare(status, (TwSpan) {"auto-approved", 13}) == 0 ||
+						 tw_span_compare(status, (TwSpan) {"approved", 8}) == 0));
 	if (waits && is_null(row, TW_LOG_REVIEW_PRIORITY))
 		set(row, TW_LOG_REVIEW_PRIORITY, Int16GetDatum(TW_PRIORITY_LOW));
+}
+
+/*
+ * Whether it is the filter's turn to decide about a row without a verdict: about
+ * a message that an application inserts, and about one that is filtered late.
+ * What replication brings waits for the sweep, since no statement trigger would
+ * promote it here. A created_on that is there already says that the row was
+ * such a one when it was dumped; the samples of its like come with the dump.
+ */
+static bool
+is_new_message(const LogRow *row, TriggerEvent event)
+{
+	if (TRIGGER_FIRED_BY_UPDATE(event))
+		return true;
+	return SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA && is_null(row, TW_LOG_CREATED_ON);
 }
 
 PG_FUNCTION_INFO_V1(tw_capture_filter);
 
 /*
  * BEFORE INSERT: filters the row, unless it arrives with a review_status, as a
- * restored or imported row does. BEFORE UPDATE: filters a row that was inserted
- * while triggers did not fire.
+ * restored or imported row does, or is_new_message() says that it is not our
+ * turn. BEFORE UPDATE: filters a row that was not filtered when it came.
  */
 Datum
 tw_capture_filter(PG_FUNCTION_ARGS)
@@ -301,10 +334,12 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	memcpy(row.nulls, slot->tts_isnull, desc->natts * sizeof(bool));
 
 	fill_defaults(&row);
-	if (is_null(&row, TW_LOG_REVIEW_STATUS))
-		filter_row(&row);
-	else
+	if (!is_null(&row, TW_LOG_REVIEW_STATUS))
 		complete_decided_row(&row);
+	else if (is_new_message(&row, trigdata->tg_event))
+		filter_row(&row);
+	if (is_null(&row, TW_LOG_CREATED_ON))
+		fill_created_on(&row);
 
 	tuple = heap_form_tuple(desc, row.values, row.nulls);
 	tuple->t_self = old_tuple->t_self;
@@ -318,20 +353,23 @@ first_difference(Relation rel, HeapTuple old_tuple, HeapTuple new_tuple)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	for (size_t i = 0; i < lengthof(expected_columns); i++)
+	for (size_t i = 0; i < lengthof(log_columns); i++)
 	{
-		int			attnum = expected_columns[i].attnum;
+		int			attnum = log_columns[i].attnum;
 		Form_pg_attribute attribute = TupleDescAttr(desc, attnum - 1);
 		bool		old_null;
 		bool		new_null;
 		Datum		old_value = heap_getattr(old_tuple, attnum, desc, &old_null);
 		Datum		new_value = heap_getattr(new_tuple, attnum, desc, &new_null);
 
-		if (attnum != TW_LOG_ID && attnum < TW_LOG_FILTER_OUTCOME)
+		if (attnum != TW_LOG_ID && attnum != TW_LOG_REVIEW_STATUS && attnum < TW_LOG_FILTER_OUTCOME)
+			continue;
+		/* A verdict may change, only not go away. */
+		if (attnum == TW_LOG_REVIEW_STATUS && !new_null)
 			continue;
 		if (old_null != new_null ||
 			(!old_null && !datumIsEqual(old_value, new_value, attribute->attbyval, attribute->attlen)))
-			return expected_columns[i].name;
+			return log_columns[i].name;
 	}
 	return "id";
 }
@@ -344,15 +382,22 @@ tw_refuse_rewrite(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	Relation	rel;
+	const char *column;
 
 	tw_check_trigger(fcinfo, "tw_refuse_rewrite", TW_AFTER | TW_ROW | TW_ON_UPDATE);
 	rel = trigdata->tg_relation;
 	tw_check_log_columns(rel);
+	column = first_difference(rel, trigdata->tg_trigtuple, trigdata->tg_newtuple);
+	if (strcmp(column, "review_status") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("review_status of a conversation cannot become NULL"),
+				 errdetail("The row would be filtered, and drawn for the audit, a second time."),
+				 errhint("Change a verdict with approve_conversation(), fix_conversation() or reject_conversation().")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("column \"%s\" of table \"%s\" is written once, at capture",
-					first_difference(rel, trigdata->tg_trigtuple, trigdata->tg_newtuple),
-					RelationGetRelationName(rel)),
+					column, RelationGetRelationName(rel)),
 			 errdetail("Estimates of live accuracy rest on how each row was selected, and samples on its id."),
 			 errhint("Leave the column out of the UPDATE. What changes later is review_status, review_priority and review_reason.")));
 	return PointerGetDatum(NULL);

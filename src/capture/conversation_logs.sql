@@ -53,7 +53,12 @@ CREATE TABLE @extschema@.conversation_logs (
         is_training_candidate = (review_status IN ('auto-approved', 'needs-review', 'approved'))),
     CONSTRAINT conversation_logs_filter_outcome_check CHECK (
         filter_outcome IN ('auto-approved', 'needs-review', 'not-applicable')),
-    CONSTRAINT conversation_logs_selection_probability_check CHECK (selection_probability BETWEEN 0 AND 1)
+    CONSTRAINT conversation_logs_selection_probability_check CHECK (selection_probability BETWEEN 0 AND 1),
+    -- Only what the filter saw has its marks, and what the audit drew could be drawn: honest numbers weigh by them.
+    CONSTRAINT conversation_logs_filtered_check CHECK (
+        (filter_outcome IS NULL) = (filtered_at IS NULL)
+        AND (filtered_at IS NOT NULL OR selection_probability IS NULL AND is_audit IS NOT TRUE)
+        AND (is_audit IS NOT TRUE OR selection_probability > 0))
 );
 REVOKE ALL ON TABLE @extschema@.conversation_logs FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.conversation_logs', '');

@@ -30,6 +30,8 @@ static const char *const reason_names[] = {
 	[TW_UNTRUSTED_PROVIDER] = "untrusted provider",
 	[TW_MEDIUM_CONFIDENCE] = "medium confidence",
 	[TW_AUDIT] = "audit",
+	[TW_NEGATIVE_FEEDBACK] = "negative feedback",
+	[TW_USER_CORRECTION] = "user correction",
 };
 
 /* A text value that lives as long as the backend, made the first time it is asked for. */

@@ -19,6 +19,8 @@ typedef enum TwLogColumn
 	TW_LOG_NLU_CONFIDENCE = 9,
 	TW_LOG_NLU_MODULE_TYPE = 11,
 	TW_LOG_NLU_PROVIDER = 12,
+	TW_LOG_USER_FEEDBACK = 20,
+	TW_LOG_USER_CORRECTION = 21,
 	TW_LOG_IS_TRAINING_CANDIDATE = 24,
 	TW_LOG_REVIEW_STATUS,
 	TW_LOG_REVIEW_PRIORITY,
@@ -32,6 +34,7 @@ typedef enum TwLogColumn
 	TW_LOG_CREATED_ON
 } TwLogColumn;
 
+extern void tw_log_columns_init(void);
 extern void tw_check_log_columns(Relation rel);
 
 #endif							/* TW_LOG_COLUMNS_H */

@@ -153,8 +153,22 @@ finish_policies(void *data)
 	qsort(set->rows, set->count, sizeof(TwPolicyRow), compare_rows);
 }
 
+static const TwColumn columns[] = {
+	{TW_POLICY_ID, INT8OID, "id"},
+	{TW_POLICY_MODULE_TYPE, TEXTOID, "module_type"},
+	{TW_POLICY_INTENT, TEXTOID, "intent"},
+	{TW_POLICY_REVIEW_BELOW, FLOAT8OID, "review_below"},
+	{TW_POLICY_APPROVE_ABOVE, FLOAT8OID, "approve_above"},
+	{TW_POLICY_TRUSTED_PROVIDERS, TEXTARRAYOID, "trusted_providers"},
+	{TW_POLICY_FALLBACK_PROVIDERS, TEXTARRAYOID, "fallback_providers"},
+	{TW_POLICY_AUDIT_RATE_APPROVED, FLOAT8OID, "audit_rate_approved"},
+	{TW_POLICY_AUDIT_RATE_REVIEW, FLOAT8OID, "audit_rate_review"},
+};
+
 static TwCachedTable policy_cache = {
 	.table_name = "review_policies",
+	.columns = columns,
+	.column_count = lengthof(columns),
 	.begin = begin_policies,
 	.add_row = add_policy,
 	.finish = finish_policies,

@@ -8,7 +8,7 @@
 
 #include "capture/span.h"
 
-/* One setting of a policy that can be inherited, for messages about pairs. */
+/* A list of providers, as one policy sets it. */
 typedef struct TwProviderList
 {
 	bool		is_set;			/* false = inherit */

@@ -18,6 +18,9 @@
 #include "utils/array.h"
 #include "utils/rel.h"
 
+/* SQL's own advisory locks are of the classes 1 and 2: nobody can take this one from there. */
+#define TW_POLICY_LOCK_CLASS 0x7477
+
 /* "module food, intent intent.food.item.search", for messages. */
 static char *
 describe_scope(TwSpan module_type, TwSpan intent)
@@ -44,7 +47,7 @@ tw_policy_lock(PG_FUNCTION_ARGS)
 	LOCKTAG		tag;
 
 	tw_check_trigger(fcinfo, "tw_policy_lock", TW_BEFORE | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, RelationGetRelid(trigdata->tg_relation), 0, 2);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, RelationGetRelid(trigdata->tg_relation), 0, TW_POLICY_LOCK_CLASS);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	return PointerGetDatum(NULL);
 }
@@ -204,11 +207,11 @@ tw_policy_check_all(PG_FUNCTION_ARGS)
 	for (int i = 0; i < set->count; i++)
 	{
 		check_combination(set, set->rows[i].module_type, TW_NULL_SPAN);
+		check_combination(set, TW_NULL_SPAN, set->rows[i].intent);
 		for (int j = 0; j < set->count; j++)
 		{
 			CHECK_FOR_INTERRUPTS();
 			check_combination(set, set->rows[i].module_type, set->rows[j].intent);
-			check_combination(set, TW_NULL_SPAN, set->rows[j].intent);
 		}
 	}
 	return PointerGetDatum(NULL);

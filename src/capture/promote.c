@@ -9,6 +9,8 @@
 #include "capture/log_columns.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
+#include "common/catalog.h"
+#include "common/compat.h"
 #include "common/kept_plan.h"
 #include "common/subtransaction.h"
 #include "common/table_triggers.h"
@@ -65,22 +67,39 @@ count_promotable(TriggerData *trigdata, int64 most)
 
 /*
  * Runs an INSERT of ours as the owner of the table that was inserted into: the
- * application needs no right to our other tables. When it fails, the abort of
- * the subtransaction sets the user back.
+ * application needs no right to our other tables. Triggers that the owner put
+ * there run with the owner's rights as well, and so must not look for names
+ * along the application's search_path. When the INSERT fails, the abort of the
+ * subtransaction sets both back.
  */
 static void
-insert_as_owner(Relation rel, SPIPlanPtr plan, Datum *values)
+insert_as_owner(TriggerData *trigdata, TwKeptPlan *kept, const char *command, int nargs, Oid *types, Datum *values)
 {
+	Relation	rel = trigdata->tg_relation;
+	Oid			schema = RelationGetNamespace(rel);
+	char	   *path = psprintf("pg_catalog, %s, pg_temp", quote_identifier(tw_schema_name(schema)));
 	Oid			user;
 	int			security;
+	int			nesting;
 	int			result;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
-	result = SPI_execute_plan(plan, values, NULL, false, 0);
-	SetUserIdAndSecContext(user, security);
-	if (result != SPI_OK_INSERT)
+	nesting = NewGUCNestLevel();
+	(void) set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+
+	SPI_connect();
+	SPI_register_trigger_data(trigdata);
+	result = SPI_execute_plan(tw_kept_plan(kept, schema, command, nargs, types), values, NULL, false, 0);
+	if (result < 0)
 		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
+	/* A rule took its place. Once it is dropped nothing would invalidate the plan. */
+	if (result == SPI_OK_REWRITTEN)
+		tw_forget_plan(kept);
+	SPI_finish();
+
+	AtEOXact_GUC(false, nesting);
+	SetUserIdAndSecContext(user, security);
 }
 
 /* For tw_try: the samples of the whole statement. */
@@ -94,14 +113,10 @@ promote_captured(void *arg)
 						   "AND c.review_status OPERATOR(pg_catalog.=) 'auto-approved'");
 
 	TriggerData *trigdata = arg;
-	Relation	rel = trigdata->tg_relation;
 	Oid			type = TIMESTAMPTZOID;
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
-	SPI_connect();
-	SPI_register_trigger_data(trigdata);
-	insert_as_owner(rel, tw_kept_plan(&kept, RelationGetNamespace(rel), command, 1, &type), &now);
-	SPI_finish();
+	insert_as_owner(trigdata, &kept, command, 1, &type, &now);
 }
 
 /* For tw_try: the row of job_runs that lets a person see the failure later. */
@@ -114,16 +129,13 @@ record_failure(void *arg)
 		"VALUES ('promotion', 'failed', 0, $1, $2, $3, pg_catalog.clock_timestamp())";
 
 	FailedPromotion *failed = arg;
-	Relation	rel = failed->trigdata->tg_relation;
 	Oid			types[] = {INT8OID, TEXTOID, TEXTOID};
 	Datum		values[3];
 
 	values[0] = Int64GetDatum(failed->count);
 	values[1] = CStringGetTextDatum(unpack_sql_state(failed->error->sqlerrcode));
 	values[2] = CStringGetTextDatum(failed->error->message);
-	SPI_connect();
-	insert_as_owner(rel, tw_kept_plan(&kept, RelationGetNamespace(rel), command, 3, types), values);
-	SPI_finish();
+	insert_as_owner(failed->trigdata, &kept, command, 3, types, values);
 }
 
 /* The conversations stay; somebody must be able to see that their samples are missing. */
@@ -135,8 +147,9 @@ report_failure(TriggerData *trigdata, ErrorData *error)
 
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("could not make training samples of " INT64_FORMAT " captured conversation(s): %s",
-					failed.count, error->message),
+			 errmsg_plural("could not make a training sample of %lld captured conversation: %s",
+						   "could not make training samples of %lld captured conversations: %s",
+						   (unsigned long) failed.count, (long long) failed.count, error->message),
 			 errdetail("The conversations are kept%s.", recorded ? ", and the failure is recorded in job_runs" : ""),
 			 errhint("Once the cause is mended, promote_missed_conversations() makes the samples.")));
 }

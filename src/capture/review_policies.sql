@@ -39,7 +39,7 @@ COMMENT ON COLUMN @extschema@.review_policies.audit_rate_review IS 'Share of nee
 COMMENT ON COLUMN @extschema@.review_policies.note IS 'Why this policy exists';
 COMMENT ON COLUMN @extschema@.review_policies.created_at IS 'When it was made';
 COMMENT ON COLUMN @extschema@.review_policies.updated_at IS 'When it last changed';
-COMMENT ON COLUMN @extschema@.review_policies.updated_by IS 'The login role that made it';
+COMMENT ON COLUMN @extschema@.review_policies.updated_by IS 'The login role that last changed it';
 
 CREATE FUNCTION @extschema@.tw_policy_lock() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_lock';

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "capture/span.h"
+#include "common/compat.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 

@@ -15,14 +15,20 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-typedef struct MissedConversation
+/* How many conversations are promoted in one subtransaction. */
+#define BATCH_SIZE 1000
+
+typedef struct Missed
 {
 	Oid			schema;
-	int64		id;
-} MissedConversation;
+	const int64 *ids;
+	int			count;
+	int64		promoted;		/* out: how many samples were made */
+} Missed;
 
 /*
  * The late trigger of conversation_logs filters whatever row without a
@@ -74,47 +80,64 @@ find_missed(Oid schema, Datum min_age, int64 *count)
 	return ids;
 }
 
-/* For tw_try: the sample of one conversation. */
+/* For tw_try: the samples of some conversations. */
 static void
-promote_one(void *arg)
+promote_some(void *arg)
 {
 	static TwKeptPlan kept;
-	static const char command[] = TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id OPERATOR(pg_catalog.=) $1");
+	static const char command[] =
+		TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id = ANY ($1)") " ON CONFLICT (conversation_log_id) DO NOTHING";
 
-	MissedConversation *missed = arg;
-	Oid			type = INT8OID;
-	Datum		id = Int64GetDatum(missed->id);
+	Missed	   *missed = arg;
+	Oid			type = INT8ARRAYOID;
+	Datum	   *elements = palloc(sizeof(Datum) * missed->count);
+	Datum		ids;
+	int			result;
+
+	for (int i = 0; i < missed->count; i++)
+		elements[i] = Int64GetDatum(missed->ids[i]);
+	ids = PointerGetDatum(construct_array(elements, missed->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 
 	SPI_connect();
-	if (SPI_execute_plan(tw_kept_plan(&kept, missed->schema, command, 1, &type), &id, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not promote conversation " INT64_FORMAT, missed->id);
+	result = SPI_execute_plan(tw_kept_plan(&kept, missed->schema, command, 1, &type), &ids, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
+	if (result == SPI_OK_REWRITTEN)
+		tw_forget_plan(&kept);
+	missed->promoted = (int64) SPI_processed;
 	SPI_finish();
 }
 
-/* Promotes each on its own, so that one that fails again stops no other; returns how many failed. */
-static int64
-promote_each(Oid schema, const int64 *ids, int64 count)
+/*
+ * Promotes a batch at once, and when that fails each conversation on its own,
+ * so that one that fails again stops no other. A subtransaction for each from
+ * the start would consume a transaction id for each.
+ */
+static void
+promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *failed)
 {
-	int64		failed = 0;
+	Missed		missed = {schema, ids, count, 0};
+	ErrorData  *error;
 
-	for (int64 i = 0; i < count; i++)
+	CHECK_FOR_INTERRUPTS();
+	error = tw_try(promote_some, &missed);
+	if (error == NULL)
+		*promoted += missed.promoted;
+	else if (count > 1)
 	{
-		MissedConversation missed = {schema, ids[i]};
-		ErrorData  *error;
-
-		CHECK_FOR_INTERRUPTS();
-		error = tw_try(promote_one, &missed);
-		if (error == NULL)
-			continue;
-		failed++;
+		for (int i = 0; i < count; i++)
+			promote_batch(schema, ids + i, 1, promoted, failed);
+	}
+	else
+	{
+		*failed += 1;
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("could not make a training sample of conversation " INT64_FORMAT ": %s",
-						missed.id, error->message),
+				 errmsg("could not make a training sample of conversation %lld: %s", (long long) ids[0], error->message),
 				 errhint("The conversation is kept, and tried again by the next sweep.")));
-		FreeErrorData(error);
 	}
-	return failed;
+	if (error != NULL)
+		FreeErrorData(error);
 }
 
 PG_FUNCTION_INFO_V1(tw_promote_missed_conversations);
@@ -132,7 +155,8 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	int64	   *ids;
 	int64		filtered;
 	int64		count;
-	int64		failed;
+	int64		promoted = 0;
+	int64		failed = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -145,11 +169,12 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	SPI_connect();
 	filtered = filter_unfiltered(schema);
 	ids = find_missed(schema, PG_GETARG_DATUM(0), &count);
-	failed = promote_each(schema, ids, count);
+	for (int64 i = 0; i < count; i += BATCH_SIZE)
+		promote_batch(schema, ids + i, (int) Min(BATCH_SIZE, count - i), &promoted, &failed);
 	SPI_finish();
 
 	values[0] = Int64GetDatum(filtered);
-	values[1] = Int64GetDatum(count - failed);
+	values[1] = Int64GetDatum(promoted);
 	values[2] = Int64GetDatum(failed);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

@@ -43,13 +43,17 @@ CREATE INDEX training_samples_untrained_idx ON @extschema@.training_samples (qua
 
 CREATE TRIGGER training_samples_touch BEFORE UPDATE ON @extschema@.training_samples
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_touch_updated_at();
+CREATE TRIGGER training_samples_fill_hash BEFORE INSERT ON @extschema@.training_samples
+    FOR EACH ROW WHEN (NEW.text_hash IS NULL) EXECUTE FUNCTION @extschema@.tw_fill_text_hash();
+CREATE TRIGGER training_samples_refill_hash BEFORE UPDATE ON @extschema@.training_samples
+    FOR EACH ROW WHEN (OLD.text <> NEW.text) EXECUTE FUNCTION @extschema@.tw_fill_text_hash();
 
 COMMENT ON TABLE @extschema@.training_samples IS 'Labelled texts that models learn from: promoted conversations, synthetic and manual ones';
 COMMENT ON SEQUENCE @extschema@.training_samples_id_seq IS 'Numbers of training_samples';
 COMMENT ON COLUMN @extschema@.training_samples.id IS 'Number of the sample';
 COMMENT ON COLUMN @extschema@.training_samples.conversation_log_id IS 'The conversation it came from, at most one sample each; NULL for synthetic and manual samples';
 COMMENT ON COLUMN @extschema@.training_samples.text IS 'The text to learn';
-COMMENT ON COLUMN @extschema@.training_samples.text_hash IS 'Hash of the normalised text; NULL until the normaliser of a later version fills it';
+COMMENT ON COLUMN @extschema@.training_samples.text_hash IS 'text_hash(text); filled by a trigger where it is not handed in, and never recomputed while the text stays';
 COMMENT ON COLUMN @extschema@.training_samples.normalizer IS 'Number of the normalisation behind text_hash';
 COMMENT ON COLUMN @extschema@.training_samples.intent IS 'The label';
 COMMENT ON COLUMN @extschema@.training_samples.module_id IS 'The application''s number of the module';

@@ -5,14 +5,16 @@ CREATE FUNCTION @extschema@.tw_capture_filter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_capture_filter';
 REVOKE ALL ON FUNCTION @extschema@.tw_capture_filter() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_capture_filter() IS
-    'Trigger: decides what becomes of a new conversation; leaves rows that arrive with a review_status as they are';
+    'Trigger: decides what becomes of a new conversation; leaves rows that arrive with a review_status, or with a created_on '
+    '(restored before they were filtered), as they are, and rows that replication brings for the sweep';
 
 CREATE FUNCTION @extschema@.tw_capture_promote() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_capture_promote';
 REVOKE ALL ON FUNCTION @extschema@.tw_capture_promote() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_capture_promote() IS
     'Trigger: makes training samples of the conversations that this statement''s filter auto-approved; on failure the '
-    'conversations stay, with a WARNING and a failed row in job_runs';
+    'conversations stay, with a WARNING and a failed row in job_runs (errors of the classes 40, 53, 57 and XX, and 54001, '
+    'fail the statement)';
 
 CREATE FUNCTION @extschema@.tw_refuse_rewrite() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_refuse_rewrite';
@@ -23,9 +25,13 @@ COMMENT ON FUNCTION @extschema@.tw_refuse_rewrite() IS
 CREATE TRIGGER conversation_logs_filter BEFORE INSERT ON @extschema@.conversation_logs
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_capture_filter();
 
+-- ENABLE ALWAYS: rows that replication brings are not filtered, but marked as having come (created_on), so that a dump of
+-- them does not look like a new message when it is restored.
+ALTER TABLE @extschema@.conversation_logs ENABLE ALWAYS TRIGGER conversation_logs_filter;
+
 -- A row that came in while triggers did not fire is filtered by the first UPDATE that touches it (the sweep's, at the latest).
 CREATE TRIGGER conversation_logs_filter_late BEFORE UPDATE ON @extschema@.conversation_logs
-    FOR EACH ROW WHEN (OLD.review_status IS NULL AND NEW.review_status IS NULL)
+    FOR EACH ROW WHEN (OLD.review_status IS NULL AND OLD.filtered_at IS NULL AND NEW.review_status IS NULL)
     EXECUTE FUNCTION @extschema@.tw_capture_filter();
 
 CREATE TRIGGER conversation_logs_promote AFTER INSERT ON @extschema@.conversation_logs
@@ -36,7 +42,8 @@ CREATE TRIGGER conversation_logs_promote AFTER INSERT ON @extschema@.conversatio
 CREATE TRIGGER conversation_logs_refuse_rewrite AFTER UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (
         OLD.id <> NEW.id
-        OR OLD.review_status IS NOT NULL AND (
+        OR OLD.review_status IS NOT NULL AND NEW.review_status IS NULL
+        OR (OLD.review_status IS NOT NULL OR OLD.filtered_at IS NOT NULL) AND (
             OLD.filter_outcome IS DISTINCT FROM NEW.filter_outcome
             OR OLD.filter_policy_id IS DISTINCT FROM NEW.filter_policy_id
             OR OLD.is_audit IS DISTINCT FROM NEW.is_audit
@@ -54,5 +61,6 @@ CREATE FUNCTION @extschema@.promote_missed_conversations(
 REVOKE ALL ON FUNCTION @extschema@.promote_missed_conversations(interval) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
     'The sweep: filters conversations that came in while triggers did not fire, then makes the samples of auto-approved '
-    'conversations that have none, each on its own so that one bad row stops no other; only rows older than min_age. '
-    'Returns how many were filtered, promoted, and failed again (a WARNING each). Raises 22023 for a negative min_age';
+    'conversations that have none: of those it has just filtered, and of those that were filtered at least min_age ago. One '
+    'bad row stops no other. Returns how many were filtered, promoted, and failed again (a WARNING each). A sample that '
+    'somebody deleted comes back: reject the conversation instead. Raises 22023 for a negative min_age';

@@ -13,7 +13,6 @@
 
 #include "access/genam.h"
 #include "access/table.h"
-#include "commands/trigger.h"
 #include "common/cached_table.h"
 #include "fmgr.h"
 #include "utils/inval.h"
@@ -48,9 +47,11 @@ static void
 read_rows(TwCachedTable *cache, void *data)
 {
 	Relation	rel = table_open(cache->relid, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	tw_check_columns(rel, cache->columns, cache->column_count);
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		cache->add_row(data, tuple, RelationGetDescr(rel));
 
@@ -107,8 +108,9 @@ tw_cached_table_get(TwCachedTable *cache, Oid schema)
 	if (cache->loaded && !cache->stale && cache->schema == schema)
 		return cache->data;
 
-	if (cache->context == NULL && cache->next == NULL && all_caches != cache)
+	if (!cache->registered)
 	{
+		cache->registered = true;
 		cache->next = all_caches;
 		all_caches = cache;
 	}

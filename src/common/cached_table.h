@@ -8,6 +8,7 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "common/columns.h"
 
 typedef struct TwCachedTable TwCachedTable;
 
@@ -21,10 +22,14 @@ struct TwCachedTable
 	void		(*add_row) (void *data, HeapTuple tuple, TupleDesc desc);
 	/* Called after the last row; may be NULL. */
 	void		(*finish) (void *data);
+	/* What add_row relies on; checked before it is called. */
+	const TwColumn *columns;
+	int			column_count;
 
 	/* kept by cached_table.c */
 	Oid			schema;
 	Oid			relid;
+	bool		registered;
 	bool		loaded;
 	bool		stale;
 	MemoryContext context;

@@ -11,6 +11,10 @@
 #error "training_workflow needs PostgreSQL 14 or later"
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM >= 150000
 #include "common/pg_prng.h"
 

@@ -9,6 +9,17 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+/* Drops the plan; it is prepared anew when it is next asked for. */
+void
+tw_forget_plan(TwKeptPlan *kept)
+{
+	if (kept->plan == NULL)
+		return;
+	SPI_freeplan(kept->plan);
+	pfree(kept->schema_name);
+	kept->plan = NULL;
+}
+
 /*
  * The prepared plan of `command`, in which %1$s stands for the quoted name of
  * the extension's schema. It is prepared when it is first asked for, and again
@@ -31,12 +42,7 @@ tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare statement: %s", SPI_result_code_string(SPI_result));
 
-	if (kept->plan != NULL)
-	{
-		SPI_freeplan(kept->plan);
-		pfree(kept->schema_name);
-		kept->plan = NULL;
-	}
+	tw_forget_plan(kept);
 	kept->schema_name = MemoryContextStrdup(TopMemoryContext, name);
 	kept->schema = schema;
 	kept->plan = plan;

@@ -15,6 +15,7 @@ typedef struct TwKeptPlan
 	SPIPlanPtr	plan;
 } TwKeptPlan;
 
+extern void tw_forget_plan(TwKeptPlan *kept);
 extern SPIPlanPtr tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types);
 
 #endif							/* TW_KEPT_PLAN_H */

@@ -14,12 +14,12 @@
 #include "common/cached_table.h"
 #include "common/catalog.h"
 #include "common/settings.h"
+#include "common/shortest_dec.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
@@ -45,24 +45,27 @@ static const SettingDefinition definitions[] = {
 	{"auto_deploy", "on", "on or off", canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
 	{"min_new_samples", "100", "whole number from 1", canonical_count,
-	"new samples that the weekly training waits for"},
+	"how many new samples the weekly training waits for"},
 	{"min_test_samples", "200", "whole number from 1", canonical_count,
-	"test samples below which the gate leaves the decision to a person"},
+	"below how many test samples the gate leaves the decision to a person"},
+	{"redact", "on", "on or off", canonical_boolean,
+	"whether personal data is masked where text leaves conversation_logs"},
 	{"rollout_steps", "10,10,25,50,100", "percentages from 1 to 100 that do not fall and end at 100", canonical_steps,
-	"shares of the sessions that a new model is given, step by step"},
+	"which shares of the sessions a new model is given, step by step"},
 	{"target_accuracy", "0.85", "number from 0 to 1", canonical_share,
-	"accuracy on the test set that a new model must reach"},
+	"which accuracy on the test set a new model must reach"},
 	{"time_zone", "UTC", "name of a time zone, for example Asia/Kolkata", canonical_time_zone,
-	"time zone whose days created_on counts, for rows captured from now on"},
+	"in which time zone created_on counts days, for rows captured from now on"},
 	{"training_threshold", "1000", "whole number from 1", canonical_count,
-	"new samples that start a training run before the week is over"},
+	"how many new samples start a training run before the week is over"},
 };
 
-/* What is cached: the stored values, and the time zone ready for use. */
+/* What is cached: the stored values, and ready for use what capture asks for with every row. */
 typedef struct CachedSettings
 {
 	char	   *values[lengthof(definitions)];	/* NULL = default */
 	pg_tz	   *time_zone;
+	bool		redact;
 } CachedSettings;
 
 static int
@@ -135,13 +138,17 @@ static char *
 canonical_share(const char *value)
 {
 	char	   *end;
+	char	   *result;
 	double		share;
 
 	errno = 0;
 	share = strtod(value, &end);
 	if (end == value || *end != '\0' || errno != 0 || isnan(share) || share < 0 || share > 1)
 		return NULL;
-	return float8out_internal(share);
+	/* Not by float8out: extra_float_digits is the session's. Adding zero makes -0 one of them. */
+	result = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+	double_to_shortest_decimal_buf(share + 0.0, result);
+	return result;
 }
 
 static char *
@@ -212,6 +219,8 @@ finish_settings(void *data)
 	CachedSettings *settings = data;
 	const char *name = value_of(settings, find_definition("time_zone"));
 
+	/* Whatever is not plainly off protects people. */
+	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
 	settings->time_zone = pg_tzset(name);
 	if (settings->time_zone == NULL)
 	{
@@ -225,8 +234,15 @@ finish_settings(void *data)
 	}
 }
 
+static const TwColumn columns[] = {
+	{1, TEXTOID, "name"},
+	{2, TEXTOID, "value"},
+};
+
 static TwCachedTable settings_cache = {
 	.table_name = "training_settings",
+	.columns = columns,
+	.column_count = lengthof(columns),
 	.begin = begin_settings,
 	.add_row = add_setting,
 	.finish = finish_settings,
@@ -244,6 +260,13 @@ pg_tz *
 tw_setting_time_zone(Oid schema)
 {
 	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->time_zone;
+}
+
+/* Whether personal data is masked where text leaves conversation_logs. */
+bool
+tw_setting_redact(Oid schema)
+{
+	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact;
 }
 
 static void
@@ -297,7 +320,7 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid value for training setting \"%s\": \"%s\"", name, given),
-					 errdetail("%s: %s.", name, definitions[index].description),
+					 errdetail("The setting says %s.", definitions[index].description),
 					 errhint("Its type is: %s. Its default is %s.",
 							 definitions[index].value_type, definitions[index].default_value)));
 	}

@@ -9,5 +9,6 @@
 
 extern const char *tw_setting(Oid schema, const char *name);
 extern pg_tz *tw_setting_time_zone(Oid schema);
+extern bool tw_setting_redact(Oid schema);
 
 #endif							/* TW_SETTINGS_H */

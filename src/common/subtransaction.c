@@ -11,12 +11,15 @@
 
 /*
  * Errors that are not about the work: the transaction cannot go on (40), the
- * machine has no more to give (53), somebody wants it to stop (57), or
- * something is broken (XX).
+ * machine has no more to give (53), somebody wants it to stop (57), something
+ * is broken (XX), or the stack is used up (54001), where going on at every
+ * level of a runaway recursion would never end.
  */
 static bool
 must_not_be_swallowed(int sqlerrcode)
 {
+	if (sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
+		return true;
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
 		case ERRCODE_TRANSACTION_ROLLBACK:
@@ -32,7 +35,7 @@ must_not_be_swallowed(int sqlerrcode)
 /*
  * Does the work in a subtransaction. Returns NULL when it is done; when it
  * failed, rolls all of it back and returns the error, in the caller's memory
- * context. Errors of the classes 40, 53, 57 and XX are raised again.
+ * context. Errors of the classes 40, 53, 57 and XX, and 54001, are raised again.
  *
  * The user that was in force is in force again afterwards, also when the work
  * changed it and failed.

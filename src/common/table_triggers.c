@@ -10,6 +10,8 @@
 #include "common/table_triggers.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -57,22 +59,32 @@ tw_append_only(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_touch_updated_at);
 
-/* Sets updated_at of an updated row to the start of the transaction. */
+/* Sets updated_at of an updated row to the start of the transaction, and updated_by to the role that logged in. */
 Datum
 tw_touch_updated_at(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	TupleDesc	desc;
-	int			column;
-	Datum		value = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	bool		isnull = false;
+	int			columns[2];
+	Datum		values[2];
+	bool		nulls[2] = {false};
+	int			count = 1;
 
 	tw_check_trigger(fcinfo, "tw_touch_updated_at", TW_BEFORE | TW_ROW | TW_ON_UPDATE);
 	desc = RelationGetDescr(trigdata->tg_relation);
-	column = SPI_fnumber(desc, "updated_at");
-	if (column <= 0)
+	columns[0] = SPI_fnumber(desc, "updated_at");
+	if (columns[0] <= 0)
 		elog(ERROR, "table \"%s\" has no column updated_at", RelationGetRelationName(trigdata->tg_relation));
-	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_newtuple, desc, 1, &column, &value, &isnull));
+	values[0] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+
+	/* Some tables say who it was as well. */
+	columns[1] = SPI_fnumber(desc, "updated_by");
+	if (columns[1] > 0)
+	{
+		values[1] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+		count = 2;
+	}
+	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_newtuple, desc, count, columns, values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(tw_invalidate_cache);

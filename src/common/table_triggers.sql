@@ -10,7 +10,7 @@ CREATE FUNCTION @extschema@.tw_touch_updated_at() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_touch_updated_at';
 REVOKE ALL ON FUNCTION @extschema@.tw_touch_updated_at() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_touch_updated_at() IS
-    'Trigger: sets updated_at to the start of the transaction whenever a row is updated';
+    'Trigger: sets updated_at, and updated_by where there is one, whenever a row is updated';
 
 CREATE FUNCTION @extschema@.tw_invalidate_cache() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_invalidate_cache';

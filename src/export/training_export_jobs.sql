@@ -17,6 +17,7 @@ CREATE TABLE @extschema@.training_export_jobs (
     CONSTRAINT training_export_jobs_format_check CHECK (
         format IN ('jsonl', 'csv', 'fasttext', 'rasa', 'huggingface', 'openai', 'spacy')),
     CONSTRAINT training_export_jobs_status_check CHECK (status IN ('running', 'succeeded', 'failed')),
+    CONSTRAINT training_export_jobs_finished_check CHECK ((status = 'running') = (finished_at IS NULL)),
     -- No row says done without saying what was done.
     CONSTRAINT training_export_jobs_done_check CHECK (status <> 'succeeded'
         OR row_count IS NOT NULL AND byte_count IS NOT NULL AND sha256 IS NOT NULL AND location IS NOT NULL AND finished_at IS NOT NULL)

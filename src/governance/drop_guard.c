@@ -31,27 +31,16 @@ static bool allow_drop = false;
 
 static object_access_hook_type previous_hook = NULL;
 
-/* What a person said or decided: no other copy of it exists. */
-static const char *const guarded_tables[] = {"conversation_logs", "training_samples"};
-
+/* Whether it is a table of ours, whatever its name is by now. */
 static bool
 is_guarded(Oid relid)
 {
-	char	   *name = get_rel_name(relid);
 	Oid			extension;
 
-	if (name == NULL)
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
 		return false;
-	for (size_t i = 0; i < lengthof(guarded_tables); i++)
-	{
-		if (strcmp(name, guarded_tables[i]) == 0)
-		{
-			extension = getExtensionOfObject(RelationRelationId, relid);
-			return OidIsValid(extension) &&
-				extension == get_extension_oid("training_workflow", true);
-		}
-	}
-	return false;
+	extension = getExtensionOfObject(RelationRelationId, relid);
+	return OidIsValid(extension) && extension == get_extension_oid("training_workflow", true);
 }
 
 /*

@@ -17,18 +17,20 @@ BEGIN ATOMIC
          'conversation_logs_unfiltered_idx',
          'conversation_logs_pkey conversation_logs_review_status_check conversation_logs_review_priority_check '
          'conversation_logs_queue_check conversation_logs_is_training_candidate_check '
-         'conversation_logs_filter_outcome_check conversation_logs_selection_probability_check',
+         'conversation_logs_filter_outcome_check conversation_logs_selection_probability_check '
+         'conversation_logs_filtered_check',
          'conversation_logs_filter conversation_logs_filter_late conversation_logs_promote '
-         'conversation_logs_refuse_rewrite'),
+         'conversation_logs_refuse_rewrite conversation_logs_requeue conversation_logs_feedback'),
         ('@extschema@.training_samples'::regclass,
          'id conversation_log_id text text_hash normalizer intent module_id module_type entities language '
          'expected_service review_status label_source reviewed_by reviewed_at source split selection_probability '
          'quality_score model_version_target created_at updated_at',
-         'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx',
+         'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
+         'training_samples_text_hash_idx',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_review_status_check '
          'training_samples_label_source_check training_samples_source_check training_samples_split_check '
          'training_samples_selection_probability_check training_samples_quality_score_check',
-         'training_samples_touch'),
+         'training_samples_touch training_samples_fill_hash training_samples_refill_hash'),
         ('@extschema@.review_policies'::regclass,
          'id module_type intent review_below approve_above trusted_providers fallback_providers audit_rate_approved '
          'audit_rate_review note created_at updated_at updated_by',
@@ -41,6 +43,17 @@ BEGIN ATOMIC
          'training_settings_pkey',
          'training_settings_pkey',
          'training_settings_invalidate training_settings_invalidate_truncate'),
+        ('@extschema@.review_events'::regclass,
+         'id conversation_log_id action reject_reason intent entities note from_status to_status review_priority '
+         'review_reason reviewer session_role outer_role details created_at',
+         'review_events_pkey review_events_conversation_idx review_events_created_at_idx',
+         'review_events_pkey review_events_action_check review_events_reject_reason_check review_events_intent_check',
+         'review_events_append_only review_events_append_only_truncate'),
+        ('@extschema@.review_claims'::regclass,
+         'conversation_log_id reviewer claimed_at expires_at',
+         'review_claims_pkey',
+         'review_claims_pkey review_claims_lease_check',
+         ''),
         ('@extschema@.model_versions'::regclass,
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
          'test_samples macro_f1 calibration_error gate_decision gate_reason base_version training_samples '
@@ -60,7 +73,7 @@ BEGIN ATOMIC
          'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at',
          'training_export_jobs_pkey',
          'training_export_jobs_pkey training_export_jobs_format_check training_export_jobs_status_check '
-         'training_export_jobs_done_check',
+         'training_export_jobs_finished_check training_export_jobs_done_check',
          ''),
         ('@extschema@.labelstudio_projects'::regclass,
          'id server_name project_id title module_type max_open_tasks created_at last_push_at last_pull_at',
@@ -98,7 +111,10 @@ BEGIN ATOMIC
         -- NOT NULL belongs to its column; PostgreSQL 18 lists it here as well.
         SELECT k.conrelid, 'constraint', k.conname::text, true FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
         UNION ALL
-        SELECT t.tgrelid, 'trigger', t.tgname::text, t.tgenabled IN ('O', 'A') FROM pg_trigger t WHERE NOT t.tgisinternal
+        -- Those that have to fire always say so by their name; pg_restore --disable-triggers leaves them merely enabled.
+        SELECT t.tgrelid, 'trigger', t.tgname::text,
+               t.tgenabled = 'A' OR t.tgenabled = 'O' AND t.tgname::text !~ '_(filter|invalidate|append_only)(_truncate)?$'
+        FROM pg_trigger t WHERE NOT t.tgisinternal
     ), compared AS (
         SELECT coalesce(p.table_id, o.table_id)::regclass AS relation, coalesce(p.object_kind, o.object_kind) AS object_kind,
                coalesce(p.object_name, o.object_name) AS object_name, p.enabled,
@@ -110,21 +126,38 @@ BEGIN ATOMIC
            c.relation::text, 1::bigint, c.object_name,
            CASE WHEN c.is_foreign AND c.object_kind = 'column'
                 THEN 'A restore of a dump will fail on this column: keep the data in a table of your own, or in metadata, and drop it.'
+                WHEN c.is_foreign AND c.object_kind = 'trigger' AND NOT EXISTS (
+                    SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                    WHERE t.tgrelid = c.relation AND t.tgname = c.object_name
+                      AND EXISTS (SELECT FROM unnest(p.proconfig) k WHERE k LIKE 'search_path=%'))
+                THEN 'It runs with the owner''s rights when an application captures: give its function SET search_path = pg_catalog, '
+                    '<schemas>, pg_temp. And pg_dump does not carry it: keep its definition.'
                 WHEN c.is_foreign
                 THEN 'pg_dump does not carry it: keep its definition where you can run it again after a restore.'
                 WHEN c.is_missing
                 THEN 'The extension needs it: restore it from the install script of this version.'
                 WHEN c.object_kind = 'trigger'
-                THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I; and, if conversations came in meanwhile, SELECT * FROM promote_missed_conversations();',
-                            c.relation, CASE WHEN c.object_name ~ 'invalidate|append_only' THEN 'ALWAYS ' ELSE '' END, c.object_name)
+                THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation, CASE WHEN c.object_name ~ '_(filter|invalidate|append_only)(_truncate)?$' THEN 'ALWAYS ' ELSE '' END, c.object_name,
+                            CASE c.relation WHEN '@extschema@.conversation_logs'::regclass
+                            THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in meanwhile' ELSE '' END)
                 ELSE format('REINDEX INDEX %I; it is not valid.', c.object_name)
            END
     FROM compared c
     WHERE c.is_foreign OR c.is_missing OR NOT c.enabled
     UNION ALL
+    SELECT 'foreign parent or child', i.inhrelid::regclass::text, 1, i.inhparent::regclass::text,
+           'pg_dump does not carry it, and rows that come by way of a parent are promoted by the sweep only: ALTER TABLE ... NO INHERIT or DETACH PARTITION.'
+    FROM pg_inherits i
+    WHERE i.inhrelid IN (SELECT own.table_id FROM own) OR i.inhparent IN (SELECT own.table_id FROM own)
+    UNION ALL
+    SELECT 'different owner', o.oid::regclass::text, 1, pg_get_userbyid(o.relowner),
+           format('Promotion writes as the owner of conversation_logs: ALTER TABLE %s OWNER TO %I;', o.oid::regclass, pg_get_userbyid(l.relowner))
+    FROM pg_class o, pg_class l
+    WHERE o.oid IN (SELECT own.table_id FROM own) AND l.oid = '@extschema@.conversation_logs'::regclass AND o.relowner <> l.relowner
+    UNION ALL
     SELECT 'disabled drop guard', '@extschema@.conversation_logs'::regclass::text, 1, 'training_workflow_drop_guard',
-           'DROP EXTENSION would delete every conversation: ALTER EVENT TRIGGER training_workflow_drop_guard ENABLE;'
-    WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = 'training_workflow_drop_guard' AND e.evtenabled IN ('O', 'A'))
+           'DROP EXTENSION would delete every conversation: ALTER EVENT TRIGGER training_workflow_drop_guard ENABLE ALWAYS;'
+    WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = 'training_workflow_drop_guard' AND e.evtenabled = 'A')
     ORDER BY 2, 1, 4;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;
@@ -160,6 +193,26 @@ BEGIN ATOMIC
         JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
         WHERE s.review_status = 'approved' AND c.review_status IN ('rejected', 'not-applicable')
         UNION ALL
+        SELECT 'approved conversation without a live sample', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
+               'What a person approved is not learned: give the verdict again with approve_conversation() or fix_conversation().'
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_status = 'approved' AND c.filtered_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.training_samples s
+                          WHERE s.conversation_log_id = c.id AND s.review_status = 'approved')
+        UNION ALL
+        SELECT 'verdict that is not in the events', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
+               'review_status was changed by hand and counts in no estimate: give the verdict again with approve_, fix_ or reject_conversation().'
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_status IN ('approved', 'rejected') AND c.filtered_at IS NOT NULL
+          AND c.review_status IS DISTINCT FROM (
+              SELECT e.to_status FROM @extschema@.review_events e
+              WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject') ORDER BY e.id DESC LIMIT 1)
+        UNION ALL
+        SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*), min(e.id)::text,
+               'The conversation was deleted without its events.'
+        FROM @extschema@.review_events e
+        WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        UNION ALL
         SELECT 'sample learned by an unknown version', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'model_versions has no such version: restore its row, or set model_version_target to NULL to train on the sample again.'
         FROM @extschema@.training_samples s
@@ -178,6 +231,21 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = d.version)
     )
     SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0
+    UNION ALL
+    -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
+    SELECT 'sequence behind its table', q.table_id::text, 1, q.most::text,
+           format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id::text, q.most)
+    FROM (VALUES
+            ('@extschema@.conversation_logs'::regclass, '@extschema@.conversation_logs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.conversation_logs x)),
+            ('@extschema@.training_samples'::regclass, '@extschema@.training_samples_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_samples x)),
+            ('@extschema@.review_policies'::regclass, '@extschema@.review_policies_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_policies x)),
+            ('@extschema@.review_events'::regclass, '@extschema@.review_events_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_events x)),
+            ('@extschema@.model_deployments'::regclass, '@extschema@.model_deployments_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_deployments x)),
+            ('@extschema@.training_export_jobs'::regclass, '@extschema@.training_export_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_export_jobs x)),
+            ('@extschema@.labelstudio_projects'::regclass, '@extschema@.labelstudio_projects_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_projects x)),
+            ('@extschema@.job_runs'::regclass, '@extschema@.job_runs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.job_runs x))
+        ) AS q (table_id, sequence_id, most)
+    WHERE q.most > coalesce(pg_sequence_last_value(q.sequence_id), 0)
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_structure_problems() s;
 END;

@@ -8,11 +8,21 @@ BEGIN ATOMIC
     WITH tables (kind, object_id, privileges) AS (VALUES
         ('reviewer', '@extschema@.training_queue'::regclass, ARRAY['SELECT']),
         ('reviewer', '@extschema@.training_samples'::regclass, ARRAY['SELECT']),
+        ('reviewer', '@extschema@.label_conflicts'::regclass, ARRAY['SELECT']),
+        ('reviewer', '@extschema@.review_backlog'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.label_conflicts'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.review_backlog'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.reviewer_activity'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.review_events'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.review_claims'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.label_conflicts'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.review_backlog'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.reviewer_activity'::regclass, ARRAY['SELECT']),
         ('analyst', '@extschema@.training_queue'::regclass, ARRAY['SELECT']),
         ('analyst', '@extschema@.daily_training_stats'::regclass, ARRAY['SELECT']),
         ('analyst', '@extschema@.model_performance_comparison'::regclass, ARRAY['SELECT']),
-        ('operator', '@extschema@.conversation_logs'::regclass, ARRAY['SELECT', 'INSERT']),
-        ('operator', '@extschema@.training_samples'::regclass, ARRAY['SELECT', 'INSERT']),
+        ('operator', '@extschema@.conversation_logs'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.training_samples'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.review_policies'::regclass, ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
         ('operator', '@extschema@.training_settings'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.model_versions'::regclass, ARRAY['SELECT']),
@@ -32,12 +42,57 @@ BEGIN ATOMIC
             'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
             'user_correction', 'backend_reference', 'metadata', 'created_at']) AS c
         UNION ALL
+        -- An operator may import with a verdict, but not hand in the marks that honest numbers rest on, nor a sample of a
+        -- conversation that is yet to come.
+        SELECT 'operator', '@extschema@.conversation_logs'::regclass, c, 'INSERT'
+        FROM unnest(ARRAY[
+            'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language', 'nlu_intent',
+            'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version', 'nlu_entities',
+            'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
+            'user_correction', 'backend_reference', 'metadata', 'created_at', 'review_status', 'review_priority',
+            'review_reason', 'is_training_candidate']) AS c
+        UNION ALL
+        SELECT 'operator', '@extschema@.training_samples'::regclass, c, 'INSERT'
+        FROM unnest(ARRAY[
+            'text', 'intent', 'module_id', 'module_type', 'entities', 'language', 'expected_service', 'review_status',
+            'label_source', 'reviewed_by', 'reviewed_at', 'source', 'split', 'quality_score']) AS c
+        UNION ALL
         -- INSERT ... RETURNING id needs to read it.
         VALUES ('capture', '@extschema@.conversation_logs'::regclass, 'id', 'SELECT')
+        UNION ALL
+        -- What comes after the NLU call.
+        SELECT 'operator', '@extschema@.conversation_logs'::regclass, c, 'UPDATE'
+        FROM unnest(ARRAY['routed_to', 'response_text', 'response_success', 'user_feedback', 'user_correction', 'backend_reference',
+                          'metadata']) AS c
     ), functions (kind, object_id) AS (VALUES
+        ('capture', '@extschema@.record_response(bigint, text, text, boolean, text, text)'::regprocedure),
+        ('capture', '@extschema@.record_feedback(bigint, text, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.approve_conversation(bigint, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.approve_conversations(bigint[], text, text)'::regprocedure),
+        ('reviewer', '@extschema@.fix_conversation(bigint, text, jsonb, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.fix_conversations(bigint[], text, jsonb, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.reject_conversation(bigint, text, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.reject_conversations(bigint[], text, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.claim_reviews(integer, interval, text)'::regprocedure),
+        ('reviewer', '@extschema@.explain_conversation(bigint)'::regprocedure),
+        ('operator', '@extschema@.approve_conversation(bigint, text, text)'::regprocedure),
+        ('operator', '@extschema@.approve_conversations(bigint[], text, text)'::regprocedure),
+        ('operator', '@extschema@.fix_conversation(bigint, text, jsonb, text, text)'::regprocedure),
+        ('operator', '@extschema@.fix_conversations(bigint[], text, jsonb, text, text)'::regprocedure),
+        ('operator', '@extschema@.reject_conversation(bigint, text, text, text)'::regprocedure),
+        ('operator', '@extschema@.reject_conversations(bigint[], text, text, text)'::regprocedure),
+        ('operator', '@extschema@.claim_reviews(integer, interval, text)'::regprocedure),
+        ('operator', '@extschema@.explain_conversation(bigint)'::regprocedure),
+        ('operator', '@extschema@.record_response(bigint, text, text, boolean, text, text)'::regprocedure),
+        ('operator', '@extschema@.record_feedback(bigint, text, text, text)'::regprocedure),
+        ('operator', '@extschema@.queue_label_conflicts()'::regprocedure),
         ('reviewer', '@extschema@.filter_decision(double precision, text, text, text)'::regprocedure),
         ('operator', '@extschema@.filter_decision(double precision, text, text, text)'::regprocedure),
         -- The views call these with the rights of whoever reads them.
+        ('reviewer', '@extschema@.normalize_text(text)'::regprocedure),
+        ('analyst', '@extschema@.normalize_text(text)'::regprocedure),
+        ('operator', '@extschema@.normalize_text(text)'::regprocedure),
+        ('analyst', '@extschema@.training_setting(text)'::regprocedure),
         ('reviewer', '@extschema@.intent_module_type(text)'::regprocedure),
         ('analyst', '@extschema@.intent_module_type(text)'::regprocedure),
         ('operator', '@extschema@.intent_module_type(text)'::regprocedure),

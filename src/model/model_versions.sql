@@ -35,7 +35,9 @@ CREATE TABLE @extschema@.model_versions (
     CONSTRAINT model_versions_rates_check CHECK (
         training_accuracy BETWEEN 0 AND 1 AND test_accuracy BETWEEN 0 AND 1 AND macro_f1 BETWEEN 0 AND 1
         AND calibration_error BETWEEN 0 AND 1 AND production_accuracy BETWEEN 0 AND 1 AND fallback_rate BETWEEN 0 AND 1),
-    CONSTRAINT model_versions_amounts_check CHECK (model_size_mb >= 0 AND test_samples >= 0 AND training_seconds >= 0)
+    CONSTRAINT model_versions_amounts_check CHECK (
+        model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0
+        AND training_seconds >= 0 AND training_seconds < 'Infinity')
 );
 REVOKE ALL ON TABLE @extschema@.model_versions FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.model_versions', '');

@@ -19,8 +19,8 @@ CREATE VIEW @extschema@.daily_training_stats AS
            avg(c.nlu_processing_time_ms)::double precision AS avg_latency_ms,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms) AS p50_latency_ms,
            percentile_cont(0.95) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms) AS p95_latency_ms,
-           count(*) FILTER (WHERE c.user_feedback = 'positive') AS positive_feedback,
-           count(*) FILTER (WHERE c.user_feedback = 'negative') AS negative_feedback,
+           count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'positive') AS positive_feedback,
+           count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'negative') AS negative_feedback,
            count(*) FILTER (WHERE c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL) AS feedback
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
@@ -41,7 +41,7 @@ COMMENT ON COLUMN @extschema@.daily_training_stats.audited IS 'Conversations dra
 COMMENT ON COLUMN @extschema@.daily_training_stats.approved IS 'Conversations that a person approved or fixed';
 COMMENT ON COLUMN @extschema@.daily_training_stats.rejected IS 'Conversations that a person rejected';
 COMMENT ON COLUMN @extschema@.daily_training_stats.promoted IS 'Conversations that have a training sample';
-COMMENT ON COLUMN @extschema@.daily_training_stats.fallback_rate IS 'Share of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count';
+COMMENT ON COLUMN @extschema@.daily_training_stats.fallback_rate IS 'Share of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count. By the policies as they are now: naming another fallback changes past days as well';
 COMMENT ON COLUMN @extschema@.daily_training_stats.avg_latency_ms IS 'Mean time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_training_stats.p50_latency_ms IS 'Median time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_training_stats.p95_latency_ms IS '95th percentile of the time of an NLU call, in milliseconds';

@@ -1,6 +1,7 @@
 -- training_queue: everything on its way to the next training run.
 
-CREATE VIEW @extschema@.training_queue AS
+-- security_barrier: a reader's own function must not be shown rows that the view leaves out.
+CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     SELECT 'waiting for review'::text AS stage,
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,

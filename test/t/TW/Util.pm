@@ -1,4 +1,4 @@
-# TW::Util - what the TAP tests share: a node with the extension, representative data, and the extension's contents for comparison.
+# Util.pm - what the TAP tests share: a node with the extension, representative data, and its contents for comparison.
 
 package TW::Util;
 
@@ -13,14 +13,17 @@ use Test::More;
 
 our @EXPORT = qw(
     start_node create_database fill
-    schema_of dump_rows dump_catalog counts_by_outcome
-    integrity_is_empty samples_match
+    schema_of dump_rows dump_catalog
+    integrity_is_empty follow_hints samples_match
     sqlstate_is run_program wait_for_end
     CONFIDENT
 );
 
 # The application's columns of a message that the built-in policy auto-approves, for SELECT lists.
 use constant CONFIDENT => q{'intent.food.item.search' AS nlu_intent, 0.95 AS nlu_confidence, 'indicbert' AS nlu_provider};
+
+# What the caller set for their own sessions must not find its way into the tests'.
+delete @ENV{qw(PGOPTIONS PGTZ PGDATESTYLE)};
 
 # A running server. Options: streaming => 1 or 'logical', conf => lines for postgresql.conf.
 sub start_node {
@@ -30,7 +33,8 @@ sub start_node {
     # The extension needs UTF8, whatever the locale of whoever runs the tests.
     $node->init(
         extra            => [ '--encoding=UTF8', '--no-locale' ],
-        allows_streaming => $option{streaming} // 0);
+        allows_streaming => $option{streaming} // 0
+    );
 
     # Autovacuum would consume transaction ids and take locks that the tests count; logging whole bulk loads costs time.
     $node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n" . ($option{conf} // ''));
@@ -53,9 +57,11 @@ sub create_database {
 # The quoted name of the schema that the extension lives in.
 sub schema_of {
     my ($node, $database) = @_;
-    return $node->safe_psql($database,
+    return $node->safe_psql(
+        $database,
         q{SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-          WHERE e.extname = 'training_workflow'});
+          WHERE e.extname = 'training_workflow'}
+    );
 }
 
 # One character in 61 of every Unicode plane (the surrogates are no characters), and all of ASCII: what COPY has to escape,
@@ -99,7 +105,8 @@ sub _message_rows {
         ('3', '', 'text', 'intent.food.item.search', 0.95, 'food', 'indicbert'),
         ('3', U&'\200B\00A0\FEFF', 'text', 'intent.food.item.search', 0.95, 'food', 'indicbert'),
         ('', 'no type', NULL, 'intent.food.item.search', 0.95, '', 'indicbert'),
-        ('long', (SELECT string_agg(md5(g::text), ' ') FROM generate_series(1, 5000) g), 'text', 'intent.food.item.search', 0.95, 'food', 'indicbert')
+        ('3', (SELECT string_agg(md5(g::text), ' ') FROM generate_series(1, 5000) g),
+         'text', 'intent.food.item.search', 0.95, 'food', 'indicbert')
 SQL
 }
 
@@ -142,12 +149,14 @@ SQL
             SELECT 'many', 'message ' || g % 90, 'text', 'intent.food.order.cancel', (g % 100) / 99.0, 'food',
                    (ARRAY['indicbert', 'llm', 'rasa'])[1 + g % 3]
             FROM generate_series(1, 600) g;
-        INSERT INTO $s.conversation_logs (session_id, phone_number, user_id, user_message, message_language, nlu_intent, nlu_confidence,
-                nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone, nlu_processing_time_ms,
-                routed_to, response_text, response_success, user_feedback, user_correction, backend_reference, metadata, created_at)
-            SELECT 'all columns', '+91 98765 43210', 'u' || g, 'veg pizza', 'hinglish', 'intent.food.item.search', 0.97,
-                   4, 'food', 'indicbert', 'router-v1.0.0', '[{"start": 0, "end": 3, "label": "diet"}]', 'neutral', 12 * g,
-                   'opensearch', E'Yes,\\r\\nwe \\\\ have', g % 2 = 0, 'negative', 'no', 'order ' || g, '{"a": [1, null, "\\u0001"]}', t
+        INSERT INTO $s.conversation_logs (session_id, phone_number, user_id, user_message, message_language, nlu_intent,
+                nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
+                nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
+                backend_reference, metadata, created_at)
+            SELECT 'all columns', '+91 98765 43210', 'u' || g, 'veg pizza', 'hinglish', 'intent.food.item.search',
+                   0.97, 4, 'food', 'indicbert', 'router-v1.0.0', '[{"start": 0, "end": 3, "label": "diet"}]', 'neutral',
+                   12 * g, 'opensearch', E'Yes,\\r\\nwe \\\\ have', g % 2 = 0, 'negative', 'no',
+                   'order ' || g, '{"a": [1, null, "\\u0001"]}', t
             FROM unnest(ARRAY['2024-02-29 18:29:59.999999+00', '2024-02-29 18:30+00', NULL, 'infinity', '-infinity',
                               '0044-03-15 12:00:00+00 BC', '294276-12-31 12:00+00']::timestamptz[]) WITH ORDINALITY AS x (t, g);
         -- Numbers that an application chose itself.
@@ -158,25 +167,26 @@ SQL
         RESET ROLE;
 
         -- Imported with somebody else's verdict: not ours to filter or promote.
-        INSERT INTO $s.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, review_status, review_reason)
+        INSERT INTO $s.conversation_logs
+            (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, review_status, review_reason)
             SELECT 'imported', 'old ' || v, 'intent.food.item.search', 0.95, 'indicbert', v, 'import'
             FROM unnest(ARRAY['auto-approved', 'needs-review', 'approved', 'rejected', 'not-applicable']) v;
 
-        -- People's verdicts.
-        UPDATE $s.conversation_logs SET review_status = 'approved', review_priority = NULL
-            WHERE session_id = '2' AND user_message = 'low';
-        UPDATE $s.conversation_logs SET review_status = 'rejected', review_priority = NULL, is_training_candidate = false
-            WHERE session_id IN ('2', '1') AND user_message IN ('lower medium', 'haan');
-        INSERT INTO $s.training_samples (conversation_log_id, text, intent, review_status, label_source, reviewed_by, reviewed_at, source)
-            SELECT id, user_message, 'intent.food.other', 'approved', 'human', 'asha', now(), 'production'
-            FROM $s.conversation_logs WHERE session_id = '2' AND user_message = 'low';
-        UPDATE $s.training_samples SET review_status = 'rejected'
-            WHERE conversation_log_id IN (SELECT id FROM $s.conversation_logs WHERE review_status = 'rejected');
-        INSERT INTO $s.training_samples (text, intent, entities, language, review_status, source, split, quality_score, text_hash, normalizer)
-            VALUES ('synthetic', 'intent.parcel.track', '{}', 'en', 'approved', 'synthetic', 'train', 1, -9223372036854775808, 1),
-                   (E'manual\\\\.\\n', 'intent.parcel.track', NULL, NULL, 'pending', 'manual', 'test', 0, 0, NULL);
+        -- Verdicts of people, feedback of users, and claims.
+        CREATE TEMP VIEW message AS SELECT id, user_message AS said FROM $s.conversation_logs WHERE session_id IN ('1', '2');
+        SELECT $s.approve_conversation(id, 'right') FROM message WHERE said IN ('upper medium', 'just high');
+        SELECT $s.fix_conversation(id, 'intent.food.other', '{"a": 1}', E'not\\tthat') FROM message WHERE said = 'low';
+        SELECT $s.reject_conversation(id, 'unclear') FROM message WHERE said IN ('lower medium', 'haan');
+        SELECT $s.record_feedback(id, '2', 'negative', 'pizza') FROM message WHERE said = 'a real';
+        SELECT count(*) FROM $s.claim_reviews(5);
+        DROP VIEW message;
+        INSERT INTO $s.training_samples
+            (text, intent, entities, language, review_status, source, split, quality_score, text_hash, normalizer) VALUES
+            ('synthetic', 'intent.parcel.track', '{}', 'en', 'approved', 'synthetic', 'train', 1, -9223372036854775808, 1),
+            (E'manual\\\\.\\n', 'intent.parcel.track', NULL, NULL, 'pending', 'manual', 'test', 0, 0, NULL);
 
-        INSERT INTO $s.model_versions (version, model_type, status, traffic_percentage, test_accuracy, base_version, training_samples) VALUES
+        INSERT INTO $s.model_versions
+            (version, model_type, status, traffic_percentage, test_accuracy, base_version, training_samples) VALUES
             ('router-v1.0.0', 'router', 'retired', 0, 0.8, NULL, NULL),
             ('router-v1.1.0', 'router', 'production', 90, 0.1 + 0.2, 'router-v1.0.0', '{"human": 812, "model": 4010}'),
             ('router-v1.2.0', 'router', 'canary', 10, 0.91, 'router-v1.1.0', NULL),
@@ -187,7 +197,8 @@ SQL
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
         INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
             ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
-        INSERT INTO $s.labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 7, 'Food: हिन्दी');
+        INSERT INTO $s.labelstudio_projects (server_name, project_id, title)
+            VALUES ('label_studio', 7, 'Food: हिन्दी');
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
 
         -- A promotion that fails, leaves its row in job_runs, and is made up for.
@@ -207,15 +218,23 @@ SQL
 
     my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs WHERE $_)") ne 't' } (
         (map { "review_status = '$_'" } qw(auto-approved needs-review approved rejected not-applicable)),
-        (map { "review_reason = '$_'" } 'missing prediction', 'invalid confidence', 'llm fallback', 'low confidence',
-            'untrusted provider', 'medium confidence', 'audit'),
-        'filter_outcome IS NULL', 'is_audit', 'NOT is_audit', 'filter_policy_id IS NOT NULL', q{created_on > (created_at AT TIME ZONE 'UTC')::date});
+        (
+            map { "review_reason = '$_'" } 'missing prediction',
+            'invalid confidence',
+            'llm fallback',
+            'low confidence',
+            'untrusted provider',
+            'medium confidence', 'audit'
+        ),
+        'filter_outcome IS NULL',
+        'is_audit',
+        'NOT is_audit',
+        'filter_policy_id IS NOT NULL',
+        q{created_on > (created_at AT TIME ZONE 'UTC')::date}
+    );
     is("@missing", '', "$database: there are conversations of every kind");
-    is( $node->safe_psql(
-            $database,
-            "SELECT items_total, error_code FROM $s.job_runs WHERE job_name = 'promotion'"),
-        '2|P0001',
-        "$database: there is a failed promotion");
+    is($node->safe_psql($database, "SELECT items_total, error_code FROM $s.job_runs WHERE job_name = 'promotion'"),
+        '2|P0001', "$database: there is a failed promotion");
 
     # A table that a later version adds is compared by the tests only if it has something to compare.
     my $rows = dump_rows($node, $database);
@@ -247,7 +266,7 @@ SQL
 # Everything the extension holds: for each of its tables the rows as text, sorted, for each sequence its state.
 sub dump_rows {
     my ($node, $database) = @_;
-    my %rows = map { $_->[1] => [] } _own_relations($node, $database);
+    my %rows = map { $_->[ 1 ] => [] } _own_relations($node, $database);
     my @parts;
 
     for (_own_relations($node, $database)) {
@@ -258,8 +277,7 @@ sub dump_rows {
         push @parts, "SELECT \$n\$$name\$n\$, to_json($row\::text) FROM $name t";
     }
 
-    my $list = $node->safe_psql($database,
-        "SET timezone = 'UTC'; SET search_path = pg_catalog; " . join(' UNION ALL ', @parts));
+    my $list = $node->safe_psql($database, "SET timezone = 'UTC'; SET search_path = pg_catalog; " . join(' UNION ALL ', @parts));
     for (split /\n/, $list) {
         my ($name, $row) = split /\|/, $_, 2;
         push @{ $rows{$name} }, $row;
@@ -279,20 +297,23 @@ sub dump_catalog {
             JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
             WHERE d.deptype = 'e' AND e.extname = 'training_workflow'
         ), item (what, owner, acl) AS (
-            SELECT c.oid::regclass::text, c.relowner, c.relacl FROM member m JOIN pg_class c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
+            SELECT c.oid::regclass::text, c.relowner, c.relacl
+            FROM member m JOIN pg_class c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
             UNION ALL
             SELECT c.oid::regclass || '.' || a.attname, c.relowner, a.attacl
             FROM member m JOIN pg_class c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND a.attacl IS NOT NULL
             UNION ALL
-            SELECT p.oid::regprocedure::text, p.proowner, p.proacl FROM member m JOIN pg_proc p ON p.oid = m.objid AND m.classid = 'pg_proc'::regclass
+            SELECT p.oid::regprocedure::text, p.proowner, p.proacl
+            FROM member m JOIN pg_proc p ON p.oid = m.objid AND m.classid = 'pg_proc'::regclass
             UNION ALL
-            SELECT n.oid::regnamespace::text, n.nspowner, n.nspacl FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-            WHERE e.extname = 'training_workflow'
+            SELECT n.oid::regnamespace::text, n.nspowner, n.nspacl
+            FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'training_workflow'
         )
         SELECT concat_ws(' ', i.what, 'owned by', i.owner::regrole) FROM item i
         UNION ALL
-        SELECT concat_ws(' ', i.what, CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, x.privilege_type, x.is_grantable)
+        SELECT concat_ws(' ', i.what, CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END,
+                         x.privilege_type, x.is_grantable)
         FROM item i, aclexplode(i.acl) x
         UNION ALL
         SELECT concat_ws(' ', t.tgrelid::regclass, 'trigger', t.tgname, t.tgenabled)
@@ -313,37 +334,35 @@ sub integrity_is_empty {
     return;
 }
 
-# Every conversation that our filter auto-approved has exactly one sample, and every production sample such a conversation
-# (or one that a person approved). check_integrity() is not asked: it is under test itself.
+# Does what check_integrity() says about one kind of problem: its hints hold commands that match this expression.
+sub follow_hints {
+    my ($node, $database, $problem, $command) = @_;
+    my $s = schema_of($node, $database);
+
+    $node->safe_psql($database,
+        "SELECT substring(hint FROM '$command') FROM $s.check_integrity() WHERE problem = '$problem' \\gexec");
+    return;
+}
+
+# Every conversation that our filter auto-approved has exactly one sample, and no other has one that is labelled by a model
+# alone. check_integrity() is not asked: it is under test itself.
 sub samples_match {
     my ($node, $database, $name) = @_;
     my $s = schema_of($node, $database);
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is( $node->safe_psql($database, <<"SQL"), '', "$name: one sample for each auto-approved conversation, and no other");
-        SELECT c.id, c.filter_outcome, c.review_status, s.label_source, count(s.id)
+    is($node->safe_psql($database, <<"SQL"), '', "$name: one sample for each auto-approved conversation, and no other");
+        SELECT c.id, c.filter_outcome, c.review_status, count(s.id), string_agg(s.label_source, ', ')
         FROM $s.conversation_logs c
         FULL JOIN (SELECT * FROM $s.training_samples WHERE source = 'production') s ON s.conversation_log_id = c.id
-        GROUP BY c.id, c.filter_outcome, c.review_status, s.label_source
+        GROUP BY c.id, c.filter_outcome, c.review_status
         HAVING c.id IS NULL
-            OR count(s.id) <> (CASE WHEN c.filter_outcome = 'auto-approved' OR c.review_status = 'approved' AND s.label_source = 'human'
-                                    THEN 1 ELSE 0 END)
+            OR count(s.id) > 1
+            OR c.filter_outcome = 'auto-approved' AND count(s.id) = 0
+            OR c.filter_outcome IS DISTINCT FROM 'auto-approved' AND bool_or(s.label_source = 'model')
         ORDER BY 1 LIMIT 10
 SQL
     return;
-}
-
-# "auto-approved 12 12|needs-review 30 0": conversations and samples for each answer of the filter.
-sub counts_by_outcome {
-    my ($node, $database) = @_;
-    my $s = schema_of($node, $database);
-
-    return $node->safe_psql($database, <<"SQL");
-        SELECT string_agg(concat_ws(' ', coalesce(o, 'none'), n, k), '|' ORDER BY o)
-        FROM (SELECT c.filter_outcome AS o, count(*) AS n, count(s.id) AS k
-              FROM $s.conversation_logs c LEFT JOIN $s.training_samples s ON s.conversation_log_id = c.id
-              GROUP BY c.filter_outcome) x
-SQL
 }
 
 # Runs SQL in a connection of its own, which has to fail with this SQLSTATE; returns what psql said. Options: user => a role.
@@ -352,7 +371,8 @@ sub sqlstate_is {
     my ($status, $stdout, $stderr) = $node->psql(
         $database,
         "\\set VERBOSITY verbose\n$sql",
-        extra_params => [ defined $option{user} ? ('-U', $option{user}) : () ]);
+        extra_params => [ defined $option{user} ? ('-U', $option{user}) : () ]
+    );
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my ($got) = $stderr =~ /ERROR:  ([0-9A-Z]{5}):/;

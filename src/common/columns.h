@@ -1,0 +1,19 @@
+/*
+ * columns.h
+ *		Making sure that a table of ours looks as the C code expects it.
+ */
+#ifndef TW_COLUMNS_H
+#define TW_COLUMNS_H
+
+#include "utils/rel.h"
+
+typedef struct TwColumn
+{
+	AttrNumber	attnum;
+	Oid			type;
+	const char *name;
+} TwColumn;
+
+extern void tw_check_columns(Relation rel, const TwColumn *columns, int count);
+
+#endif							/* TW_COLUMNS_H */

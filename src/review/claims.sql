@@ -1,0 +1,75 @@
+-- claim_reviews(): the next rows of the queue, each held by one reviewer.
+
+CREATE FUNCTION @extschema@.claim_reviews(
+    count integer DEFAULT 10, lease interval DEFAULT '30 minutes', reviewer text DEFAULT NULL,
+    OUT conversation_log_id bigint, OUT review_priority smallint, OUT review_reason text, OUT text text, OUT language text,
+    OUT intent text, OUT confidence double precision, OUT provider text, OUT module_type text, OUT entities jsonb,
+    OUT is_audit boolean, OUT session_id text, OUT created_at timestamptz, OUT expires_at timestamptz)
+    RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+DECLARE
+    person text := @extschema@.tw_reviewer(claim_reviews.reviewer);
+    -- Half of every batch at most; an odd one is rounded up or down by chance, so that batches of one see both kinds.
+    audits integer := floor(claim_reviews.count / 2.0 + random());
+    taken bigint[];
+    more bigint[];
+BEGIN
+    IF claim_reviews.count IS NULL OR claim_reviews.count <= 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'count must be at least 1';
+    END IF;
+    IF lease IS NULL OR lease <= '0' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'lease must be longer than nothing',
+            HINT = 'For example ''30 minutes''.';
+    END IF;
+
+    taken := @extschema@.tw_claim(person, lease, audits, true);
+    more := @extschema@.tw_claim(person, lease, claim_reviews.count - cardinality(taken), false);
+    RETURN QUERY
+        SELECT c.id, c.review_priority, c.review_reason, c.user_message, c.message_language, c.nlu_intent, c.nlu_confidence,
+               c.nlu_provider, coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)),
+               c.nlu_entities, c.is_audit, c.session_id, c.created_at, k.expires_at
+        FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
+        WHERE c.id = ANY (taken || more)
+        ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id;
+END
+$function$;
+
+-- Rows that another session is claiming at this moment are skipped; one that it has just claimed is seen by the key.
+CREATE FUNCTION @extschema@.tw_claim(person text, lease interval, most integer, audits_only boolean) RETURNS bigint[]
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH next AS (
+        SELECT c.id
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_priority IS NOT NULL AND (c.is_audit OR NOT audits_only)
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+        ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id
+        LIMIT most
+        FOR UPDATE OF c SKIP LOCKED
+    ), claimed AS (
+        INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
+        SELECT n.id, person, now.at, now.at + lease FROM next n, (SELECT clock_timestamp() AS at) now
+        ON CONFLICT (conversation_log_id) DO UPDATE
+            SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at
+            WHERE k.expires_at <= clock_timestamp()
+        RETURNING k.conversation_log_id
+    )
+    SELECT coalesce(array_agg(conversation_log_id), '{}') FROM claimed;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_claim(text, interval, integer, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_claim(text, interval, integer, boolean) IS
+    'Claims at most so many rows of the queue that nobody holds, in its order, and returns their ids';
+
+REVOKE ALL ON FUNCTION @extschema@.claim_reviews(integer, interval, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
+    'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) until a '
+    'verdict or the end of the lease: audited rows first for up to half of them, then as training_queue orders them. Rows that '
+    'somebody holds are left out. Raises 22023 for a count or lease that is not positive, 42501 for a reviewer named by others '
+    'than operators';

@@ -1,0 +1,113 @@
+-- What comes after the NLU call: the reply, and what the user thought of it.
+
+CREATE FUNCTION @extschema@.tw_requeue_on_feedback() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    NEW.review_priority := 1;
+    NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction) <> ''
+                              THEN 'user correction' ELSE 'negative feedback' END;
+    RETURN NEW;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_requeue_on_feedback() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_requeue_on_feedback() IS
+    'Trigger: queues a conversation again, with priority 1, when new feedback contradicts the model; the verdict of a person stays';
+
+CREATE FUNCTION @extschema@.tw_record_feedback_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- The correction itself stays in the conversation alone, where it can be erased.
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason,
+        reviewer, outer_role, details)
+    VALUES (NEW.id, 'feedback', OLD.review_status, NEW.review_status, OLD.review_priority, OLD.review_reason,
+        @extschema@.tw_outer_role(), @extschema@.tw_outer_role(),
+        jsonb_build_object('feedback', NEW.user_feedback, 'corrected', coalesce(btrim(NEW.user_correction) <> '', false)));
+    -- What the BEFORE trigger queued again.
+    IF NEW.review_reason IN ('negative feedback', 'user correction') THEN
+        UPDATE @extschema@.training_samples s SET review_status = 'pending'
+        WHERE s.conversation_log_id = NEW.id AND s.review_status = 'approved' AND s.label_source = 'model';
+    END IF;
+    RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_record_feedback_event() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_record_feedback_event() IS
+    'Trigger: records feedback in review_events, and sets an unreviewed sample that it contradicts back to pending';
+
+CREATE TRIGGER conversation_logs_requeue BEFORE UPDATE ON @extschema@.conversation_logs
+    FOR EACH ROW WHEN (
+        NEW.review_status <> 'not-applicable'
+        AND (OLD.user_feedback IS DISTINCT FROM NEW.user_feedback AND lower(NEW.user_feedback COLLATE "C") = 'negative'
+             OR OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction) <> ''))
+    EXECUTE FUNCTION @extschema@.tw_requeue_on_feedback();
+CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversation_logs
+    FOR EACH ROW WHEN (
+        OLD.user_feedback IS DISTINCT FROM NEW.user_feedback OR OLD.user_correction IS DISTINCT FROM NEW.user_correction)
+    EXECUTE FUNCTION @extschema@.tw_record_feedback_event();
+
+CREATE FUNCTION @extschema@.tw_no_such_conversation(id bigint) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'no_data_found',
+        MESSAGE = format('there is no conversation %s in this session', coalesce(id::text, 'NULL')),
+        HINT = 'Pass the id that INSERT ... RETURNING id gave, and the session_id of the same row.';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_no_such_conversation(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_no_such_conversation(bigint) IS
+    'Raises P0002; the same for an id that does not exist and for one of another session, so that nobody can probe for ids';
+
+CREATE FUNCTION @extschema@.record_response(
+    id bigint, session_id text, response_text text DEFAULT NULL, response_success boolean DEFAULT NULL, routed_to text DEFAULT NULL,
+    backend_reference text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    UPDATE @extschema@.conversation_logs c SET
+        response_text = coalesce(record_response.response_text, c.response_text),
+        response_success = coalesce(record_response.response_success, c.response_success),
+        routed_to = coalesce(record_response.routed_to, c.routed_to),
+        backend_reference = coalesce(record_response.backend_reference, c.backend_reference)
+    WHERE c.id = record_response.id AND c.session_id = record_response.session_id;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.tw_no_such_conversation(record_response.id);
+    END IF;
+    -- Promotion came before the service was known.
+    UPDATE @extschema@.training_samples s SET expected_service = record_response.routed_to
+    WHERE s.conversation_log_id = record_response.id AND s.label_source = 'model'
+      AND s.expected_service IS DISTINCT FROM coalesce(record_response.routed_to, s.expected_service);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) IS
+    'Adds the reply, its success, the service and the backend''s reference to a conversation; NULL leaves a column as it is. '
+    'Raises P0002 when the id does not belong to the session';
+
+CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback text, correction text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF feedback NOT IN ('positive', 'negative') OR (feedback IS NULL AND coalesce(btrim(correction), '') = '') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('feedback must be positive or negative, not "%s"', coalesce(feedback, 'NULL')),
+            HINT = 'NULL is fine together with a correction.';
+    END IF;
+    UPDATE @extschema@.conversation_logs c SET
+        user_feedback = coalesce(record_feedback.feedback, c.user_feedback),
+        user_correction = coalesce(record_feedback.correction, c.user_correction)
+    WHERE c.id = record_feedback.id AND c.session_id = record_feedback.session_id;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.tw_no_such_conversation(record_feedback.id);
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) IS
+    'Adds the user''s feedback (positive or negative) and/or correction to a conversation. Negative feedback and corrections '
+    'queue it again with priority 1 and set an unreviewed sample back to pending; they never overrule a person. Raises P0002 '
+    'when the id does not belong to the session, 22023 for other feedback';

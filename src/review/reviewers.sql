@@ -1,0 +1,42 @@
+-- Who is asking: the role behind SECURITY DEFINER functions, and the person behind a shared role.
+
+CREATE FUNCTION @extschema@.tw_outer_role() RETURNS name
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
+REVOKE ALL ON FUNCTION @extschema@.tw_outer_role() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_outer_role() IS
+    'The role that a caller acts as, also within functions that run with their owner''s rights';
+
+CREATE FUNCTION @extschema@.tw_is_operator() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN has_function_privilege(@extschema@.tw_outer_role(), '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
+REVOKE ALL ON FUNCTION @extschema@.tw_is_operator() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_is_operator() IS
+    'Whether the caller may do what operators may (superusers and the owner may)';
+
+CREATE FUNCTION @extschema@.tw_reviewer(reviewer text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF reviewer IS NULL THEN
+        RETURN @extschema@.tw_outer_role();
+    END IF;
+    IF btrim(reviewer) = '' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'reviewer must not be blank',
+            HINT = 'Name the person, or pass NULL for the role that you are.';
+    END IF;
+    IF NOT @extschema@.tw_is_operator() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'permission denied to act for another reviewer',
+            DETAIL = format('Role "%s" is not an operator.', @extschema@.tw_outer_role()),
+            HINT = 'Leave the reviewer out to act as the role that you are.';
+    END IF;
+    RETURN reviewer;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_reviewer(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_reviewer(text) IS
+    'The person that a verdict or claim belongs to: the one named, by operators only (else 42501), or the role that asks';

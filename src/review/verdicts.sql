@@ -1,0 +1,231 @@
+-- Verdicts: approve, fix, reject. Each comes for one conversation and for many; all of them end in tw_record_verdict().
+-- Locks are taken everywhere in the same order: conversations, then samples, ids ascending.
+
+CREATE FUNCTION @extschema@.tw_check_verdict(ids bigint[], action text, intent text, entities jsonb, reason text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF ids IS NULL OR array_position(ids, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'the id of a conversation must not be NULL';
+    END IF;
+    IF action = 'fix' AND coalesce(btrim(intent), '') = '' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'a fix needs the right intent',
+            HINT = 'Where no intent fits, reject the conversation with reason ''no-such-intent''.';
+    END IF;
+    IF entities IS NOT NULL AND jsonb_typeof(entities) NOT IN ('object', 'array') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('entities must be a JSON object or array, not a %s', jsonb_typeof(entities)),
+            HINT = 'NULL keeps the entities that the model found, ''{}'' says that there are none.';
+    END IF;
+    IF action = 'reject' AND (reason IS NULL OR reason NOT IN ('unclear', 'no-such-intent')) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no reason "%s" to reject a conversation', coalesce(reason, 'NULL')),
+            HINT = 'The reasons are: unclear, no-such-intent.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) IS
+    'Refuses what no verdict can be, whatever the conversations: 22004 for a NULL id, 22023 for the rest';
+
+CREATE FUNCTION @extschema@.tw_lock_for_verdict(ids bigint[], action text, person text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    problem record;
+BEGIN
+    PERFORM FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) ORDER BY c.id FOR UPDATE;
+    PERFORM FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (ids) ORDER BY s.conversation_log_id FOR UPDATE;
+
+    SELECT i.id INTO problem FROM unnest(ids) AS i (id)
+    WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = i.id) ORDER BY i.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'no_data_found',
+            MESSAGE = format('conversation %s does not exist', problem.id),
+            HINT = 'The ids are those of conversation_logs (conversation_log_id in training_queue).';
+    END IF;
+
+    SELECT c.id, c.review_status INTO problem FROM @extschema@.conversation_logs c
+    WHERE c.id = ANY (ids) AND coalesce(c.review_status, 'not-applicable') = 'not-applicable' ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s cannot be reviewed', problem.id),
+            DETAIL = CASE WHEN problem.review_status IS NULL THEN 'The filter has not seen it yet.'
+                          ELSE 'There is nothing to learn from it: it is not a text message, or a blank one.' END,
+            HINT = CASE WHEN problem.review_status IS NULL THEN 'Run promote_missed_conversations() first.'
+                        ELSE 'Leave it out.' END;
+    END IF;
+
+    SELECT c.id INTO problem FROM @extschema@.conversation_logs c
+    WHERE action = 'approve' AND c.id = ANY (ids) AND coalesce(btrim(c.nlu_intent), '') = '' ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s has no predicted intent to approve', problem.id),
+            HINT = 'Give it one with fix_conversation().';
+    END IF;
+
+    SELECT k.conversation_log_id AS id, k.reviewer, k.expires_at INTO problem FROM @extschema@.review_claims k
+    WHERE k.conversation_log_id = ANY (ids) AND k.expires_at > clock_timestamp() AND k.reviewer <> person
+    ORDER BY k.conversation_log_id LIMIT 1;
+    IF FOUND AND NOT @extschema@.tw_is_operator() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_in_use',
+            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id, problem.reviewer, problem.expires_at),
+            HINT = 'Wait for that verdict or for the end of the lease, or ask an operator.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
+    'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 for an '
+    'unknown id, 55000 where there is nothing to review or approve, 55006 while somebody else holds it';
+
+CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO @extschema@.training_samples AS s (conversation_log_id, text, intent, module_id, module_type,
+        entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source,
+        selection_probability, quality_score)
+    SELECT c.id, @extschema@.tw_sample_text(c.user_message), l.intent,
+           -- A label of another module takes neither the module nor the service from the prediction that was wrong.
+           CASE WHEN l.intent = c.nlu_intent OR m.module_type = c.nlu_module_type THEN c.nlu_module_id END,
+           m.module_type, @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)), c.message_language,
+           CASE WHEN l.intent = c.nlu_intent THEN c.routed_to END,
+           'approved', 'human', person, now(), 'production', c.selection_probability, 1
+    FROM @extschema@.conversation_logs c
+    CROSS JOIN LATERAL (SELECT coalesce(new_intent, c.nlu_intent) AS intent) l
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.intent = c.nlu_intent
+        THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(l.intent))
+        ELSE coalesce(@extschema@.intent_module_type(l.intent), nullif(c.nlu_module_type, '')) END AS module_type) m
+    WHERE c.id = ANY (ids)
+    ORDER BY c.id
+    ON CONFLICT (conversation_log_id) DO UPDATE SET
+        intent = excluded.intent, module_id = excluded.module_id, module_type = excluded.module_type,
+        entities = excluded.entities, expected_service = excluded.expected_service, review_status = excluded.review_status,
+        label_source = excluded.label_source, reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at,
+        quality_score = excluded.quality_score,
+        -- Another label is new to the model that learned the old one.
+        model_version_target = CASE WHEN s.intent = excluded.intent THEN s.model_version_target END;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) IS
+    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is NULL';
+
+CREATE FUNCTION @extschema@.tw_record_verdict(
+    ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    person text := @extschema@.tw_reviewer(named_reviewer);
+    new_status text := CASE verdict WHEN 'reject' THEN 'rejected' ELSE 'approved' END;
+    recorded bigint;
+BEGIN
+    PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why);
+    PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, person);
+
+    -- The event comes first: it keeps what the statements after it change.
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note, from_status,
+        to_status, review_priority, review_reason, reviewer, outer_role, details)
+    SELECT c.id, verdict, why, l.intent, CASE WHEN l.intent IS NOT NULL THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
+           c.review_status, new_status, c.review_priority, c.review_reason, person, @extschema@.tw_outer_role(),
+           CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
+                THEN jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)) END
+    FROM @extschema@.conversation_logs c
+    LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
+    CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN c.nlu_intent WHEN 'fix' THEN new_intent END AS intent) l
+    WHERE c.id = ANY (ids)
+    ORDER BY c.id;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+
+    UPDATE @extschema@.conversation_logs c
+    SET review_status = new_status, is_training_candidate = (new_status = 'approved'), review_priority = NULL, review_reason = NULL
+    WHERE c.id = ANY (ids);
+    IF verdict = 'reject' THEN
+        UPDATE @extschema@.training_samples s
+        SET review_status = 'rejected', reviewed_by = person, reviewed_at = now()
+        WHERE s.conversation_log_id = ANY (ids);
+    ELSE
+        PERFORM @extschema@.tw_label_samples(ids, new_intent, new_entities, person);
+    END IF;
+    DELETE FROM @extschema@.review_claims k WHERE k.conversation_log_id = ANY (ids);
+    RETURN recorded;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text) IS
+    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction; returns how many';
+
+CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve', NULL, NULL, NULL, note, reviewer);
+REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
+    'Approves the prediction of a conversation: its sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns 1. '
+    'reviewer names the person behind a shared role, for operators only. Raises 55000 where there is no predicted intent, '
+    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
+    'reviewer named by others than operators';
+
+CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_record_verdict(ids, 'approve', NULL, NULL, NULL, note, reviewer);
+REVOKE ALL ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
+    'Approves the prediction of conversations: each sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
+    'reviewer names the person behind a shared role, for operators only. Raises 55000 where there is no predicted intent, '
+    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
+    'reviewer named by others than operators';
+
+CREATE FUNCTION @extschema@.fix_conversation(id bigint, intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'fix', intent, entities, NULL, note, reviewer);
+REVOKE ALL ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) IS
+    'Gives a conversation the right intent and entities (NULL keeps the models): its sample carries them as a persons label. A verdict can be changed; the newest stands. Returns 1. '
+    'reviewer names the person behind a shared role, for operators only. Raises 22023 for a blank intent or entities that are neither object nor array, '
+    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
+    'reviewer named by others than operators';
+
+CREATE FUNCTION @extschema@.fix_conversations(ids bigint[], intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_record_verdict(ids, 'fix', intent, entities, NULL, note, reviewer);
+REVOKE ALL ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) IS
+    'Gives conversations the right intent and entities (NULL keeps the models): each sample carries them as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
+    'reviewer names the person behind a shared role, for operators only. Raises 22023 for a blank intent or entities that are neither object nor array, '
+    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
+    'reviewer named by others than operators';
+
+CREATE FUNCTION @extschema@.reject_conversation(id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject', NULL, NULL, reason, note, reviewer);
+REVOKE ALL ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
+    'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; the newest stands. Returns 1. '
+    'reviewer names the person behind a shared role, for operators only. Raises 22023 for another reason, '
+    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
+    'reviewer named by others than operators';
+
+CREATE FUNCTION @extschema@.reject_conversations(ids bigint[], reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_record_verdict(ids, 'reject', NULL, NULL, reason, note, reviewer);
+REVOKE ALL ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) IS
+    'Rejects conversations with reason unclear or no-such-intent: each sample is retired. A verdict can be changed; the newest stands. Returns how many conversations that were. '
+    'reviewer names the person behind a shared role, for operators only. Raises 22023 for another reason, '
+    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
+    'reviewer named by others than operators';

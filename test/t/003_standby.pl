@@ -1,0 +1,128 @@
+# 003_standby.pl - a streaming standby answers as the primary does, and captures like it once it is promoted.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TW::Util;
+
+my $primary = start_node('primary', streaming => 1);
+create_database($primary, 'bot');
+fill($primary, 'bot');
+
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+
+sub catch_up {
+    $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+    return;
+}
+
+# The same question to both.
+sub same_answer {
+    my ($sql, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $expected = $primary->safe_psql('bot', $sql);
+    isnt($expected, '', "$name: the primary has an answer");
+    is($standby->safe_psql('bot', $sql), $expected, "$name: so has the standby");
+    return;
+}
+
+# Rows captured while the standby listens, single and in a batch.
+my $id = $primary->safe_psql(
+    'bot',
+    "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+     SELECT 'streamed', 'one', @{[ CONFIDENT ]} RETURNING id"
+);
+$primary->safe_psql(
+    'bot',
+    "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+     SELECT 'streamed', 'many', 'intent.food.order.cancel', g / 1000.0, 'indicbert' FROM generate_series(1, 1000) g"
+);
+catch_up();
+
+is($standby->safe_psql('bot', 'SELECT pg_is_in_recovery()'), 't', 'the standby is one');
+is($standby->safe_psql('bot', "SELECT review_status FROM training_samples WHERE conversation_log_id = $id"),
+    'approved', 'what the primary captures appears on the standby with its sample');
+
+# An identity sequence runs ahead on a standby, in steps that are written to the log.
+my ($on_primary, $on_standby) = map {
+    my $rows = dump_rows($_, 'bot');
+    delete $rows->{$_} for grep { /_seq$/ } keys %$rows;
+    $rows;
+} $primary, $standby;
+is_deeply($on_standby, $on_primary, 'the standby holds the same rows');
+samples_match($standby, 'bot', 'standby');
+integrity_is_empty($standby, 'bot', 'standby');
+
+same_answer('SELECT * FROM training_queue', 'training_queue');
+same_answer('SELECT * FROM daily_training_stats', 'daily_training_stats');
+same_answer('SELECT * FROM model_performance_comparison', 'model_performance_comparison');
+same_answer('SELECT * FROM list_training_settings()', 'list_training_settings()');
+same_answer(<<'SQL', 'filter_decision()');
+    SELECT m, p, c, d FROM unnest(ARRAY[NULL, 'food', 'parcel', 'audited']) m, unnest(ARRAY['indicbert', 'rasa', 'llm']) p,
+        unnest(ARRAY[0.1, 0.6, 0.9]) c, filter_decision(c, p, 'intent.food.order.cancel', m) d ORDER BY 1, 2, 3
+SQL
+
+# A session that is open on the standby has the policies in its memory; the primary's commit makes it forget them.
+my $session  = $standby->background_psql('bot');
+my $question = "SELECT review_reason, approve_above FROM filter_decision(0.9, 'indicbert', 'intent.ride.book', 'ride')";
+is($session->query_safe($question), '|0.85', 'open session on the standby: the policy before');
+is($session->query_safe("SELECT training_setting('min_new_samples')"), '100', 'open session on the standby: the setting before');
+$primary->safe_psql(
+    'bot', "INSERT INTO review_policies (module_type, approve_above) VALUES ('ride', 0.97);
+                            SELECT set_training_setting('min_new_samples', '77')"
+);
+catch_up();
+is($session->query_safe($question), 'medium confidence|0.97', 'open session on the standby: the changed policy');
+is($session->query_safe("SELECT training_setting('min_new_samples')"), '77', 'open session on the standby: the changed setting');
+
+# What writes is refused as on any standby.
+sqlstate_is($standby, 'bot', "INSERT INTO conversation_logs (session_id, user_message) VALUES ('x', 'y')",
+    '25006', 'standby: capture is refused');
+sqlstate_is($standby, 'bot', "SELECT promote_missed_conversations('0')", '25006', 'standby: the sweep is refused');
+sqlstate_is($standby, 'bot', "SELECT set_training_setting('min_new_samples', '78')", '25006', 'standby: a setting is refused');
+sqlstate_is($standby, 'bot', 'DROP EXTENSION training_workflow', '25006', 'standby: DROP EXTENSION is refused');
+
+# Fail over. The open session stays, and captures with what it has in its memory.
+my $highest =
+    $standby->safe_psql('bot', 'SELECT (SELECT max(id) FROM conversation_logs), (SELECT max(id) FROM training_samples)');
+my ($highest_log, $highest_sample) = split /\|/, $highest;
+$primary->stop;
+$standby->promote;
+
+my $insert = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+              SELECT 'promoted', 'x', @{[ CONFIDENT ]}, m FROM unnest(ARRAY['food', 'ride']) m RETURNING id";
+for my $who ('the open session', 'a new session') {
+    my $answer = $who =~ /open/ ? $session->query_safe($insert) : $standby->safe_psql('bot', $insert);
+    my ($food, $ride) = split /\n/, $answer;
+    cmp_ok($food, '>', $highest_log, "promoted, $who: the next conversation gets a fresh number");
+    is(
+        $standby->safe_psql(
+            'bot', "SELECT count(*), min(id) > $highest_sample FROM training_samples WHERE conversation_log_id = $food"
+        ),
+        '1|t',
+        "promoted, $who: and a sample"
+    );
+    is(
+        $standby->safe_psql('bot', "SELECT review_reason FROM conversation_logs WHERE id = $ride"),
+        'medium confidence',
+        "promoted, $who: the replicated policy is obeyed"
+    );
+    $highest_log = $ride;
+}
+$session->quit;
+samples_match($standby, 'bot', 'promoted');
+integrity_is_empty($standby, 'bot', 'promoted');
+sqlstate_is($standby, 'bot', 'DROP EXTENSION training_workflow', '55000', 'promoted: the drop guard is in force');
+
+$standby->stop;
+done_testing();

@@ -1,0 +1,280 @@
+# 004_logical_replication.pl - a subscriber takes conversations as they come, and makes up for what its triggers did not do, once.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TW::Util;
+
+# Small, so that a large transaction is streamed before it commits.
+my $publisher = start_node('publisher', streaming => 'logical', conf => "logical_decoding_work_mem = 64kB\n");
+
+# Four subscriptions at a time, and workers for their first copies.
+my $subscriber = start_node(
+    'subscriber',
+    streaming => 'logical',
+    conf      => "max_logical_replication_workers = 8\nmax_worker_processes = 16\n"
+);
+
+sub subscribe {
+    my ($name, $from, $to) = @_;
+    my $connection = $publisher->connstr($from) =~ s/'/''/gr;
+
+    $subscriber->safe_psql($to, "CREATE SUBSCRIPTION $name CONNECTION '$connection' PUBLICATION $name WITH (streaming = on)");
+    $subscriber->wait_for_subscription_sync($publisher, $name, $to);
+    return;
+}
+
+sub rows_of {
+    my ($node, $database, $table) = @_;
+    return dump_rows($node, $database)->{$table};
+}
+
+# A message of each kind, some of them for the built-in policy's sample.
+my $capture = <<"SQL";
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    SELECT 's' || g, 'message ' || g % 7, 'intent.food.item.search', (g % 100) / 100.0, (ARRAY['indicbert', 'llm'])[1 + g % 2]
+    FROM generate_series(1, %d) g
+SQL
+
+# (a) The publisher has the extension, and publishes its verdicts. Samples are each side's own.
+{
+    my $name = 'with the extension';
+    create_database($publisher, 'bot');
+    fill($publisher, 'bot');
+    create_database($subscriber, 'copy');
+    $publisher->safe_psql('bot', 'CREATE PUBLICATION logs FOR TABLE conversation_logs');
+    subscribe('logs', 'bot', 'copy');
+
+    is_deeply(
+        rows_of($subscriber, 'copy', 'public.conversation_logs'),
+        rows_of($publisher, 'bot', 'public.conversation_logs'),
+        "$name: the first copy brings the rows as they are"
+    );
+    is($subscriber->safe_psql('copy', 'SELECT count(*) FROM training_samples'), 0, "$name: and makes no sample");
+
+    $publisher->safe_psql('bot', sprintf $capture, 100) for 1 .. 3;
+    $publisher->safe_psql('bot', sprintf $capture, 5000);
+    $publisher->safe_psql(
+        'bot', "UPDATE conversation_logs SET routed_to = 'php', review_priority = 3
+                                  WHERE session_id = 's1' AND review_status = 'needs-review'"
+    );
+    $publisher->safe_psql('bot', 'DELETE FROM conversation_logs WHERE id IN (-5, 0)');
+    $publisher->wait_for_catchup('logs');
+
+    is_deeply(
+        rows_of($subscriber, 'copy', 'public.conversation_logs'),
+        rows_of($publisher, 'bot', 'public.conversation_logs'),
+        "$name: changes arrive as they are"
+    );
+    ok($publisher->poll_query_until('bot', "SELECT stream_txns > 0 FROM pg_stat_replication_slots WHERE slot_name = 'logs'"),
+        "$name: the large one was streamed before it committed");
+    is($subscriber->safe_psql('copy', 'SELECT count(*) FROM training_samples'), 0, "$name: and make no sample");
+    like(
+        $subscriber->safe_psql('copy', 'SELECT problem FROM check_integrity()'),
+        qr/\Aauto-approved conversation without a sample\z/,
+        "$name: check_integrity() says which are missing"
+    );
+
+    # The sweep makes up for it, without touching what the publisher decided.
+    my $expected = $publisher->safe_psql('bot',
+        "SELECT count(*) FROM conversation_logs WHERE review_status = 'auto-approved' AND filter_outcome = 'auto-approved'");
+    is($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"),
+        "0|$expected|0", "$name: the sweep makes each sample");
+    is($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: once");
+    is_deeply(
+        rows_of($subscriber, 'copy', 'public.conversation_logs'),
+        rows_of($publisher, 'bot', 'public.conversation_logs'),
+        "$name: the conversations stay as they are"
+    );
+    my $what = 'conversation_log_id, text, intent, module_id, module_type, entities, language, expected_service, review_status,
+                label_source, source, selection_probability, quality_score';
+    my $samples =
+        "SELECT to_json(x) FROM (SELECT $what FROM training_samples WHERE label_source = 'model' AND conversation_log_id IN
+                   (SELECT id FROM conversation_logs WHERE review_status = 'auto-approved')) x ORDER BY conversation_log_id";
+    is(
+        $subscriber->safe_psql('copy', $samples),
+        $publisher->safe_psql('bot', $samples),
+        "$name: they are the publisher's samples"
+    );
+    integrity_is_empty($subscriber, 'copy', $name);
+
+    # More rows after the sweep: only theirs are missing then.
+    $publisher->safe_psql('bot', sprintf $capture, 200);
+    $publisher->wait_for_catchup('logs');
+    like($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"),
+        qr/\A0\|[1-9]\d*\|0\z/, "$name: a later sweep finds the later rows");
+    integrity_is_empty($subscriber, 'copy', "$name, later");
+}
+
+# (b) The publisher has a table of its own, with what the application knows. Nobody has filtered the rows yet.
+{
+    my $name = 'without the extension';
+    $publisher->safe_psql('postgres', 'CREATE DATABASE plain');
+    $publisher->safe_psql('plain', <<"SQL");
+        CREATE TABLE conversation_logs (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, session_id text NOT NULL, user_message text NOT NULL,
+            message_type text, nlu_intent text, nlu_confidence double precision, nlu_provider text,
+            created_at timestamptz DEFAULT now());
+        CREATE PUBLICATION plain FOR TABLE conversation_logs;
+        @{[ sprintf $capture, 50 ]};
+        INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('odd', '', NULL);
+        INSERT INTO conversation_logs (session_id, user_message, message_type) VALUES ('odd', 'picture', 'image');
+SQL
+    create_database($subscriber, 'new');
+    $subscriber->safe_psql('new',
+        "INSERT INTO review_policies (module_type, approve_above, audit_rate_approved) VALUES ('food', 0.9, 0.5)");
+    subscribe('plain', 'plain', 'new');
+    $publisher->safe_psql('plain', sprintf $capture, 300);
+    $publisher->wait_for_catchup('plain');
+
+    is(
+        $subscriber->safe_psql(
+            'new', 'SELECT count(*), count(review_status), count(filtered_at), count(created_on) FROM conversation_logs'
+        ),
+        '352|0|0|0',
+        "$name: the rows arrive as they are"
+    );
+    is($subscriber->safe_psql('new', 'SELECT count(*) FROM training_samples'), 0, "$name: and make no sample");
+    is(
+        $subscriber->safe_psql('new', 'SELECT problem, found FROM check_integrity()'),
+        'conversation not filtered|352',
+        "$name: check_integrity() says that nobody filtered them"
+    );
+
+    my $expected = $subscriber->safe_psql('new',
+        "SELECT count(*) FROM conversation_logs WHERE nlu_confidence > 0.9 AND nlu_provider = 'indicbert'");
+    cmp_ok($expected, '>', 0, "$name: some of them are confident");
+    is($subscriber->safe_psql('new', "SELECT * FROM promote_missed_conversations('0')"),
+        "352|$expected|0", "$name: the sweep filters all and promotes those");
+    is($subscriber->safe_psql('new', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: once");
+    is($subscriber->safe_psql('new', <<'SQL'), '', "$name: every row says what the filter says");
+        SELECT c.id, c.review_status, c.review_priority, c.review_reason, c.filter_policy_id, c.selection_probability, d.*
+        FROM conversation_logs c, filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d
+        WHERE c.session_id <> 'odd'
+          AND ((c.filter_outcome, c.review_status, c.filter_policy_id, c.selection_probability)
+                IS DISTINCT FROM (d.review_status, d.review_status, d.filter_policy_id, d.audit_rate)
+            OR (c.review_priority, c.review_reason) IS DISTINCT FROM
+                (CASE WHEN c.is_audit AND d.review_status = 'auto-approved' THEN 2::smallint ELSE d.review_priority END,
+                 CASE WHEN c.is_audit AND d.review_status = 'auto-approved' THEN 'audit' ELSE d.review_reason END)
+            OR c.is_audit IS NULL OR c.filtered_at IS NULL OR c.created_on IS NULL OR NOT c.is_training_candidate)
+SQL
+    is(
+        $subscriber->safe_psql(
+            'new', "SELECT message_type, review_status, created_at IS NULL, created_on IS NULL FROM conversation_logs
+                                       WHERE session_id = 'odd' ORDER BY id"
+        ),
+        "text|not-applicable|f|f\nimage|not-applicable|f|f",
+        "$name: odd rows are filtered, too"
+    );
+    samples_match($subscriber, 'new', $name);
+    integrity_is_empty($subscriber, 'new', $name);
+
+    # The publisher goes on changing rows that the subscriber has filtered meanwhile. Its columns arrive, ours stay.
+    my $ours = 'SELECT id, review_status, filter_outcome, is_audit, selection_probability, filtered_at
+                FROM conversation_logs ORDER BY id';
+    my $before = $subscriber->safe_psql('new', $ours);
+    $publisher->safe_psql('plain', "UPDATE conversation_logs SET user_message = user_message || '!' WHERE id % 3 = 0");
+    $publisher->wait_for_catchup('plain');
+    is($subscriber->safe_psql('new', "SELECT bool_and((user_message LIKE '%!') = (id % 3 = 0)) FROM conversation_logs"),
+        't', "$name: the publisher's later changes arrive");
+    is($subscriber->safe_psql('new', $ours), $before, "$name: and leave the filter's verdicts alone");
+    is($subscriber->safe_psql('new', "SELECT * FROM promote_missed_conversations('0')"),
+        '0|0|0', "$name: and nothing is promoted again");
+
+    # Rows that come after a sweep wait for the next one.
+    $publisher->safe_psql('plain', sprintf $capture, 100);
+    $publisher->wait_for_catchup('plain');
+    like($subscriber->safe_psql('new', "SELECT * FROM promote_missed_conversations('0')"),
+        qr/\A100\|\d+\|0\z/, "$name: later rows are swept later");
+    samples_match($subscriber, 'new', "$name, later");
+    integrity_is_empty($subscriber, 'new', "$name, later");
+}
+
+# (c) Policies and settings that come by replication are obeyed by sessions that are open already.
+{
+    my $name = 'replicated policy';
+    create_database($publisher, 'rules');
+    create_database($subscriber, 'rules');
+    $publisher->safe_psql('rules', <<'SQL');
+        CREATE PUBLICATION rules FOR TABLE review_policies, training_settings;
+        INSERT INTO review_policies (module_type, approve_above) VALUES ('food', 0.91);
+        SELECT set_training_setting('time_zone', 'Asia/Kolkata');
+SQL
+    my $session = $subscriber->background_psql('rules');
+    my $policy  = "SELECT approve_above FROM filter_decision(0.9, 'indicbert', 'intent.food.item.search', 'food')";
+    my $setting = "SELECT training_setting('time_zone')";
+    my $capture = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+                   SELECT 'x', 'y', @{[ CONFIDENT ]}, '2024-02-29 20:00:00+00' RETURNING review_status, created_on";
+    my $obeys = sub {
+        my ($when, $expected_policy, $expected_setting, $expected_row) = @_;
+
+        local $Test::Builder::Level = $Test::Builder::Level + 1;
+        is($session->query_safe($policy), $expected_policy, "$name, $when: filter_decision() in an open session");
+        is($session->query_safe($setting), $expected_setting, "$name, $when: training_setting() in an open session");
+        is($session->query_safe($capture), $expected_row, "$name, $when: capture in an open session");
+    };
+
+    $obeys->('before', '0.85', 'UTC', 'auto-approved|2024-02-29');
+    subscribe('rules', 'rules', 'rules');
+    $obeys->('first copy', '0.91', 'Asia/Kolkata', 'auto-approved|2024-03-01');
+
+    for (
+        [
+            'INSERT', "INSERT INTO review_policies (intent, approve_above) VALUES ('intent.food.item.search', 0.97);
+                     SELECT set_training_setting('rollout_steps', '100')", '0.97', 'Asia/Kolkata', 'needs-review|2024-03-01'
+        ],
+        [
+            'UPDATE', "UPDATE review_policies SET approve_above = 0.92 WHERE intent IS NOT NULL;
+                     SELECT set_training_setting('time_zone', 'America/New_York')", '0.92', 'America/New_York',
+            'auto-approved|2024-02-29'
+        ],
+        [
+            'DELETE', "DELETE FROM review_policies WHERE intent IS NOT NULL; SELECT set_training_setting('time_zone', NULL)",
+            '0.91', 'UTC', 'auto-approved|2024-02-29'
+        ],
+        [ 'TRUNCATE', 'TRUNCATE review_policies, training_settings', '0.85', 'UTC', 'auto-approved|2024-02-29' ]
+        )
+    {
+        my ($change, $sql, @expected) = @$_;
+        $publisher->safe_psql('rules', $sql);
+        $publisher->wait_for_catchup('rules');
+        $obeys->($change, @expected);
+    }
+    $session->quit;
+}
+
+# (d) Everything is published: the samples come along, and nothing is left to sweep.
+{
+    my $name = 'all tables';
+    create_database($publisher, 'everything');
+    create_database($subscriber, 'everything');
+    fill($publisher, 'everything');
+    $publisher->safe_psql('everything', 'CREATE PUBLICATION everything FOR ALL TABLES');
+    subscribe('everything', 'everything', 'everything');
+    $publisher->safe_psql('everything', sprintf $capture, 500);
+    $publisher->wait_for_catchup('everything');
+
+    my ($expected, $got) = map {
+        my $rows = dump_rows($_, 'everything');
+        delete $rows->{$_} for grep { /_seq$/ } keys %$rows;
+        $rows;
+    } $publisher, $subscriber;
+    is_deeply($got, $expected, "$name: the same rows on both sides");
+    is($subscriber->safe_psql('everything', "SELECT * FROM promote_missed_conversations('0')"),
+        '0|0|0', "$name: nothing is left to sweep");
+    samples_match($subscriber, 'everything', $name);
+    integrity_is_empty($subscriber, 'everything', $name);
+}
+
+for ([ 'logs', 'copy' ], [ 'plain', 'new' ], [ 'rules', 'rules' ], [ 'everything', 'everything' ]) {
+    $subscriber->safe_psql($_->[ 1 ], "DROP SUBSCRIPTION $_->[0]");
+}
+$subscriber->stop;
+$publisher->stop;
+done_testing();
