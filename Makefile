@@ -87,7 +87,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
-REGRESS = install filter written_once policies promotion settings views privileges integrity normalize review feedback \
+REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize review feedback \
 	label_conflicts drop_guard
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test

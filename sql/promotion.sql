@@ -23,6 +23,21 @@ INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_module_
     ('m', 'e', 'intent..x', NULL, 0.9, 'indicbert'), ('m', 'f', 'intent.food', NULL, 0.9, 'indicbert');
 SELECT text, intent, module_type FROM training_samples WHERE length(text) = 1 ORDER BY text;
 
+-- Personal data stays behind in conversation_logs: samples and views hold it masked, with the same number of characters.
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_entities) VALUES
+    (-1, 'pii', 'call me on 00000 00123 or asha@example.com', 'intent.general.agent', 0.95, 'indicbert', '{"phone": "00000 00123", "mail": "asha@example.com", "n": 3}'),
+    (-2, 'pii', 'call me on 98765 43210', 'intent.general.agent', 0.75, 'indicbert', NULL);
+SELECT user_message FROM conversation_logs WHERE session_id = 'pii' ORDER BY id DESC;
+SELECT text, entities, text_hash = text_hash(text) AS hash_of_it FROM training_samples WHERE conversation_log_id = -1;
+SELECT text FROM training_queue WHERE conversation_log_id = -2;
+SELECT text FROM claim_reviews(1);
+SELECT set_training_setting('redact', 'off');
+SELECT text FROM training_queue WHERE conversation_log_id = -2;
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    (-3, 'pii', 'call me on 98765 43210', 'intent.general.agent', 0.95, 'indicbert');
+SELECT text FROM training_samples WHERE conversation_log_id = -3;
+SELECT set_training_setting('redact', NULL);
+
 -- Multi-row, INSERT ... SELECT, COPY, a CTE, ON CONFLICT, and inside a function.
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     ('multi', '1', 'intent.a.x', 0.99, 'indicbert'), ('multi', '2', 'intent.a.x', 0.5, 'indicbert'), ('multi', '3', 'intent.a.x', 0.99, 'indicbert');

@@ -142,7 +142,11 @@ rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 				return false;
 			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group);
 		case LUHN:
-			/* No bank's card begins with 1, but the time in milliseconds does. */
+			/*
+			 * No bank's card begins with 1, but the time in milliseconds does. The
+			 * sum of several groups is safe because all but the last are masked
+			 * whether it holds or not.
+			 */
 			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group) && luhn_holds(groups, fitting);
 	}
 	return false;
@@ -195,7 +199,7 @@ match_prefixed(const TwGroup *groups, int count)
 	return 0;
 }
 
-/* A number with its area code: 11 digits that begin with 0, which stands glued or ends a group of its own. */
+/* A number with its area code: 11 digits in a row, or after a group of 0 and two to four digits more. */
 static int
 match_landline(const TwGroup *groups, int count)
 {

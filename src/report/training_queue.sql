@@ -5,7 +5,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     SELECT 'waiting for review'::text AS stage,
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,
-           c.user_message AS text, c.message_language AS language,
+           @extschema@.tw_sample_text(c.user_message) AS text, c.message_language AS language,
            c.nlu_intent AS intent, c.nlu_confidence AS confidence, c.nlu_provider AS provider,
            c.nlu_model_version AS model_version,
            coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type,
@@ -33,7 +33,7 @@ COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, 
 COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
-COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said';
+COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said, redacted while the setting redact is on';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
 COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label';
 COMMENT ON COLUMN @extschema@.training_queue.confidence IS 'The model''s confidence, or the sample''s quality score';

@@ -31,9 +31,9 @@ BEGIN
     taken := @extschema@.tw_claim(person, lease, audits, true);
     more := @extschema@.tw_claim(person, lease, claim_reviews.count - cardinality(taken), false);
     RETURN QUERY
-        SELECT c.id, c.review_priority, c.review_reason, c.user_message, c.message_language, c.nlu_intent, c.nlu_confidence,
+        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_sample_text(c.user_message), c.message_language, c.nlu_intent, c.nlu_confidence,
                c.nlu_provider, coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)),
-               c.nlu_entities, c.is_audit, c.session_id, c.created_at, k.expires_at
+               @extschema@.tw_sample_entities(c.nlu_entities), c.is_audit, c.session_id, c.created_at, k.expires_at
         FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
         WHERE c.id = ANY (taken || more)
         ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id;
@@ -71,5 +71,5 @@ REVOKE ALL ON FUNCTION @extschema@.claim_reviews(integer, interval, text) FROM P
 COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) until a '
     'verdict or the end of the lease: audited rows first for up to half of them, then as training_queue orders them. Rows that '
-    'somebody holds are left out. Raises 22023 for a count or lease that is not positive, 42501 for a reviewer named by others '
+    'somebody holds are left out; texts are redacted while the setting redact is on. Raises 22023 for a count or lease that is not positive, 42501 for a reviewer named by others '
     'than operators';

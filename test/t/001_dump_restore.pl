@@ -179,7 +179,7 @@ my @psql = ('psql', '-XAtq', '-o', "$dir/psql.out", '-v', 'ON_ERROR_STOP=1');
     my @data = grep { / (?:TABLE DATA|SEQUENCE SET) / } @list;
     my @rest = grep { !/ (?:TABLE DATA|SEQUENCE SET) / } @list;
     cmp_ok(scalar @data, '>', 10, "$name: the list has data");
-    my ($extension) = grep { $rest[ $_ ] =~ / EXTENSION - training_workflow/ } 0 .. $#rest;
+    my ($extension) = grep { $rest[$_] =~ / EXTENSION - training_workflow/ } 0 .. $#rest;
     splice @rest, $extension + 1, 0, reverse @data;
     PostgreSQL::Test::Utils::append_to_file("$dir/list", join "\n", @rest, '');
     succeeds($name, 'pg_restore', '-L', "$dir/list", '-d', new_database('opposite'), $custom);
@@ -262,8 +262,11 @@ for my $mode ('stop at the first error', 'go on after errors') {
 
     # What cannot be prevented is at least told, with what to do about it.
     if ($mode =~ /go on/) {
-        like($node->safe_psql($database, 'SELECT problem, relation FROM check_integrity()'),
-            qr/^sequence behind its table\|public.conversation_logs$/m, "$name: check_integrity() says that sequences were set back");
+        like(
+            $node->safe_psql($database, 'SELECT problem, relation FROM check_integrity()'),
+            qr/^sequence behind its table\|public.conversation_logs$/m,
+            "$name: check_integrity() says that sequences were set back"
+        );
         follow_hints($node, $database, 'sequence behind its table', 'SELECT setval.*');
     }
     works($database, $name);
@@ -303,8 +306,11 @@ for my $mode ('stop at the first error', 'go on after errors') {
     for my $kind (qw(capture reviewer analyst operator)) {
         $node->safe_psql('disabled', "SELECT grant_training_role('tw_$kind', '$kind')");
     }
-    like($node->safe_psql('disabled', 'SELECT problem, example FROM check_integrity()'),
-        qr/^disabled trigger\|review_policies_invalidate$/m, "$name: check_integrity() says which triggers do not fire always");
+    like(
+        $node->safe_psql('disabled', 'SELECT problem, example FROM check_integrity()'),
+        qr/^disabled trigger\|review_policies_invalidate$/m,
+        "$name: check_integrity() says which triggers do not fire always"
+    );
     follow_hints($node, 'disabled', 'disabled trigger', 'ALTER TABLE [^;]*');
     is_deeply(dump_catalog($node, 'disabled'), $expected->{catalog}, "$name: its hints mend that");
     works('disabled', $name);

@@ -140,7 +140,7 @@ sub crash_while_capturing {
         "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
          SELECT 'after', 'crash', @{[ CONFIDENT ]} RETURNING id"
     );
-    cmp_ok($id, '>', (sort { $b <=> $a } @$committed, @$undone)[ 0 ], "$name: the next conversation gets a fresh number");
+    cmp_ok($id, '>', (sort { $b <=> $a } @$committed, @$undone)[0], "$name: the next conversation gets a fresh number");
     samples_match($node, 'crash', "$name, next conversation");
     return;
 }

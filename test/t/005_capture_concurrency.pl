@@ -52,15 +52,15 @@ my @clients = (
     [ 'held down', "BEGIN;\n" . batch('held down', 100, 'DESC') . "SELECT pg_sleep(2);\nCOMMIT;\n", 2, 100, 'simple' ]
 );
 my $total = 0;
-$total += $_->[ 2 ] * $_->[ 3 ] for @clients;
+$total += $_->[2] * $_->[3] for @clients;
 is($total, 100_000, 'the clients have as much to do as they should');
 
 # Two transactions hold all of the texts for as long as the clients run: whoever waited for one of them would wait for ever.
 $ENV{PGOPTIONS} = '-c lock_timeout=1s';
 my @holders = map { $node->background_psql('busy', on_error_stop => 0, extra_params => [ '-U', 'tw_capture' ]) } 1 .. 2;
-$holders[ 0 ]->query("BEGIN;\n" . batch('held throughout', 100, 'ASC'));
-$holders[ 1 ]->query("BEGIN;\n" . batch('held and undone', 100, 'DESC'));
-is($holders[ 0 ]{stderr} . $holders[ 1 ]{stderr}, '', 'two transactions hold all texts');
+$holders[0]->query("BEGIN;\n" . batch('held throughout', 100, 'ASC'));
+$holders[1]->query("BEGIN;\n" . batch('held and undone', 100, 'DESC'));
+is($holders[0]{stderr} . $holders[1]{stderr}, '', 'two transactions hold all texts');
 
 my (@running, @output);
 for my $client (@clients) {
@@ -77,7 +77,7 @@ for my $client (@clients) {
         '<',
         \undef,
         '>&',
-        \$output[ -1 ],
+        \$output[-1],
         IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default)
         );
 }
@@ -87,16 +87,16 @@ is($node->safe_psql('busy', "SELECT * FROM promote_missed_conversations('0')"), 
     for 1 .. 3;
 
 for my $i (0 .. $#clients) {
-    my ($name, undef, $transactions) = @{ $clients[ $i ] };
-    ok($running[ $i ]->finish, "$name: no error") or diag $output[ $i ];
-    like($output[ $i ], qr{actually processed: $transactions/$transactions\b}, "$name: every transaction is through");
+    my ($name, undef, $transactions) = @{ $clients[$i] };
+    ok($running[$i]->finish, "$name: no error") or diag $output[$i];
+    like($output[$i], qr{actually processed: $transactions/$transactions\b}, "$name: every transaction is through");
 }
 
-$holders[ 0 ]->query_safe('COMMIT');
-$holders[ 1 ]->query_safe('ROLLBACK');
+$holders[0]->query_safe('COMMIT');
+$holders[1]->query_safe('ROLLBACK');
 $_->quit for @holders;
 
-my %expected = map { $_->[ 0 ] => $_->[ 2 ] * $_->[ 3 ] } @clients;
+my %expected = map { $_->[0] => $_->[2] * $_->[3] } @clients;
 is_deeply(
     {
         map { split /\|/ } split /\n/,

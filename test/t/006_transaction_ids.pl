@@ -75,7 +75,7 @@ sub count_rows {
     cmp_ok($ids, '<', 10, 'a promotion of 3,000 rows that fails takes a handful of transaction ids');
     like(
         $stderr,
-        qr/WARNING:.*could not make training samples of 3000 captured conversation\(s\): refused by the user's trigger/,
+        qr/WARNING:.*could not make training samples of 3000 captured conversations: refused by the user's trigger/,
         'the client is warned'
     );
     like($stderr, qr/DETAIL:.*The conversations are kept, and the failure is recorded in job_runs/, 'and told where to look');
@@ -116,7 +116,7 @@ sub count_rows {
     my (undef, $twice) = transaction_ids($refuse . insert('not recorded'));
     like(
         $twice,
-        qr/WARNING:.*could not make training samples of 1 .*DETAIL:  The conversations are kept\./s,
+        qr/WARNING:.*could not make a training sample of 1 .*DETAIL:  The conversations are kept\./s,
         'no record either: the warning says only what is true'
     );
     is(count_rows('not recorded'), '1|0', 'no record either: the conversation stays');
@@ -134,6 +134,12 @@ sub count_rows {
     is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"),
         '0|2|0', 'once the trigger is gone the sweep promotes the rest');
     is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', 'and then there is nothing left');
+
+    # Rows that came in while triggers did not fire, many of them.
+    $node->safe_psql('ids', 'SET session_replication_role = replica; ' . insert('late', 5000));
+    my ($swept) = transaction_ids("SELECT promote_missed_conversations('0')");
+    cmp_ok($swept, '<', 20, 'a sweep of 5,000 rows takes a handful of transaction ids');
+    is(count_rows('late'), '5000|5000', 'and filters and promotes all of them');
     samples_match($node, 'ids', 'swept');
     integrity_is_empty($node, 'ids', 'swept');
     sqlstate_is($node, 'ids', "SELECT promote_missed_conversations('-1 s')", '22023', 'a negative age is refused');
@@ -143,7 +149,7 @@ sub count_rows {
 {
     my $runs = $node->safe_psql('ids', 'SELECT count(*) FROM job_runs');
     $node->safe_psql('ids', 'CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse()');
-    for my $sqlstate (qw(40001 40P01 40003 53000 53100 53200 57014 57000 XX000 XX001 XX002)) {
+    for my $sqlstate (qw(40001 40P01 40003 53000 53100 53200 57014 57000 54001 XX000 XX001 XX002)) {
         sqlstate_is($node, 'ids', "SET test.sqlstate = '$sqlstate'; SET test.texts = '%'; " . insert("fatal $sqlstate", 2),
             $sqlstate, "$sqlstate fails the INSERT");
     }

@@ -32,6 +32,7 @@ run_regress() { # KIND PROGRAM INPUT_DIR TEST...
     shift 3
     option=$(expected_dir "$input")
     printf '== %s\n' "$kind"
+    rm -rf -- "${check:?}/$kind"
     "${as_user[@]}" -w "$check/$kind" "$program" --bindir="$build/pg/bin" --temp-instance="$check/$kind/instance" \
         --inputdir="$input" ${option:+"$option"} --outputdir="$check/$kind" --no-locale --encoding=UTF8 "$@" 2>&1 | tee "$log"
     ok=$(grep -cE '^(test .*\.\.\. ok|ok [0-9])' "$log")
@@ -44,6 +45,7 @@ run_regress() { # KIND PROGRAM INPUT_DIR TEST...
 run_tap() { # FILE...
     local log=$build/check-tap.log status ok bad skip
     printf '== tap\n'
+    rm -rf -- "${check:?}/tap"
     "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" PERL5LIB="$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
         PG_REGRESS="$pgxs_test/regress/pg_regress" TESTDIR="$check/tap" TESTDATADIR="$check/tap/data" \
         TESTLOGDIR="$check/tap/log" PG_TEST_PORT_DIR="$check/tap/ports" prove --verbose "$@" 2>&1 | tee "$log"

@@ -30,10 +30,11 @@ sql_parts() {
     done
 }
 regress_tests() {
-    local file
+    local file names
+    names=$(sed -n '/^REGRESS =/,/[^\\]$/p' Makefile)
     for file in sql/*.sql; do
         file=${file##*/}
-        grep -qw "^REGRESS = .*${file%.sql}" Makefile || echo "$file is not among REGRESS"
+        grep -qw -- "${file%.sql}" <<<"$names" || echo "$file is not among REGRESS"
     done
 }
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.

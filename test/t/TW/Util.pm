@@ -266,7 +266,7 @@ SQL
 # Everything the extension holds: for each of its tables the rows as text, sorted, for each sequence its state.
 sub dump_rows {
     my ($node, $database) = @_;
-    my %rows = map { $_->[ 1 ] => [] } _own_relations($node, $database);
+    my %rows = map { $_->[1] => [] } _own_relations($node, $database);
     my @parts;
 
     for (_own_relations($node, $database)) {
