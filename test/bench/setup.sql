@@ -153,9 +153,11 @@ BEGIN
 END
 $$;
 
--- The cheapest function there is that takes the same arguments: pg_trigger_depth() returns a variable of the server's
--- and looks at no argument. It does not build a row, as filter_decision() has to.
+-- The cheapest functions there are that take the same arguments: pg_trigger_depth() returns a variable of the server's and
+-- looks at no argument. What filter_decision() needs to build its row counts as its own time.
 CREATE FUNCTION bench.empty(double precision, text, text, text) RETURNS integer
+    LANGUAGE internal STABLE PARALLEL SAFE CALLED ON NULL INPUT AS 'pg_trigger_depth';
+CREATE FUNCTION bench.empty(text, text, text) RETURNS boolean
     LANGUAGE internal STABLE PARALLEL SAFE CALLED ON NULL INPUT AS 'pg_trigger_depth';
 
 CREATE UNLOGGED TABLE bench.predictions AS
@@ -187,6 +189,7 @@ DECLARE
     call CONSTANT text := CASE variant
         WHEN 'filter_decision' THEN 'filter_decision(confidence, provider, intent, module_type)'
         WHEN 'is_fallback_provider' THEN 'is_fallback_provider(provider, intent, module_type)'
+        WHEN 'empty_of_three' THEN 'bench.empty(provider, intent, module_type)'
         ELSE 'bench.empty(confidence, provider, intent, module_type)'
     END;
     began CONSTANT double precision := bench.clock();

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# bench.sh BUILD_DIR - what `make bench` runs: a server of its own with default settings but for memory, and test/bench on it.
+set -euo pipefail
+
+build=$(cd -P -- "$1" && pwd)
+here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+bench=$build/bench
+
+if (( EUID == 0 )); then
+    exec bash "$here/as-user.sh" -w "$bench" bash "$here/bench.sh" "$build"
+fi
+
+mkdir -p "$bench"
+bin=$build/pg/bin
+export PATH=$bin:$PATH
+for variable in "${!PG@}"; do unset "$variable"; done
+# Sockets have short names only.
+socket=$(mktemp -d /tmp/training_workflow.XXXXXX)
+cleanup() {
+    "$bin/pg_ctl" -D "$bench/data" -m fast -w stop >/dev/null 2>&1 || true
+    rm -rf -- "$socket" "$bench/data"
+}
+trap cleanup EXIT
+
+rm -rf -- "$bench/data"
+initdb -D "$bench/data" -U postgres --auth=trust --locale=C.UTF-8 -E UTF8 >"$bench/initdb.log"
+cat >>"$bench/data/postgresql.conf" <<SETTINGS
+listen_addresses = ''
+unix_socket_directories = '$socket'
+shared_buffers = 512MB
+max_wal_size = 4GB
+autovacuum = off
+SETTINGS
+pg_ctl -D "$bench/data" -l "$bench/server.log" -w start >/dev/null </dev/null
+
+export PGHOST=$socket PGUSER=postgres
+bash "$here/../bench/run.sh"
