@@ -68,6 +68,7 @@ SQL_PARTS = \
 	src/review/claims.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
+	src/review/live_accuracy.sql \
 	src/model/model_versions.sql \
 	src/rollout/model_deployments.sql \
 	src/export/training_export_jobs.sql \
@@ -88,7 +89,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize review feedback \
-	label_conflicts drop_guard
+	label_conflicts live_accuracy drop_guard
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

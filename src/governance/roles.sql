@@ -13,6 +13,8 @@ BEGIN ATOMIC
         ('analyst', '@extschema@.label_conflicts'::regclass, ARRAY['SELECT']),
         ('analyst', '@extschema@.review_backlog'::regclass, ARRAY['SELECT']),
         ('analyst', '@extschema@.reviewer_activity'::regclass, ARRAY['SELECT']),
+        ('analyst', '@extschema@.live_accuracy_by_model'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.live_accuracy_by_model'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.review_events'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.review_claims'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.label_conflicts'::regclass, ARRAY['SELECT']),
@@ -86,6 +88,8 @@ BEGIN ATOMIC
         ('operator', '@extschema@.record_response(bigint, text, text, boolean, text, text)'::regprocedure),
         ('operator', '@extschema@.record_feedback(bigint, text, text, text)'::regprocedure),
         ('operator', '@extschema@.queue_label_conflicts()'::regprocedure),
+        ('analyst', '@extschema@.live_accuracy(date, date, text[])'::regprocedure),
+        ('operator', '@extschema@.live_accuracy(date, date, text[])'::regprocedure),
         ('reviewer', '@extschema@.filter_decision(double precision, text, text, text)'::regprocedure),
         ('operator', '@extschema@.filter_decision(double precision, text, text, text)'::regprocedure),
         -- The views call these with the rights of whoever reads them.

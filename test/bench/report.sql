@@ -21,35 +21,35 @@ WITH pivot AS (
         max(value) FILTER (WHERE variant = 'filter_decision') AS filter_decision,
         max(value) FILTER (WHERE variant = 'is_fallback_provider') AS is_fallback_provider
     FROM bench.times GROUP BY part, round
-), figures (part, what, target, is_upper, unit, round, figure) AS (
-    SELECT p.part, f.what, f.target, f.is_upper, f.unit, p.round, f.figure
+), figures (part, n, what, target, is_upper, unit, round, figure) AS (
+    SELECT p.part, f.n, f.what, f.target, f.is_upper, f.unit, p.round, f.figure
     FROM pivot p, LATERAL (VALUES
-        ('bulk', 'extension / limit', 1.3, true, '', extension / "limit"),
-        ('bulk', 'added by extension / added by PL/pgSQL', 0.6, true, '', (extension - bare_log) / (plpgsql - bare_log)),
-        ('bulk', 'A/A: limit / limit', NULL, true, '', limit_again / "limit"),
-        ('bulk', 'extension', NULL, true, ' ms', extension),
-        ('bulk', 'limit', NULL, true, ' ms', "limit"),
-        ('bulk', 'bare log', NULL, true, ' ms', bare_log),
-        ('bulk', 'PL/pgSQL', NULL, true, ' ms', plpgsql),
-        ('single', 'throughput: extension / bare table', 0.9, false, '', extension / bare),
-        ('single', 'throughput: extension / bare tables', NULL, false, '', extension / "limit"),
-        ('single', 'A/A: bare table / bare table', NULL, false, '', bare_again / bare),
-        ('single', 'extension', NULL, false, ' tps', extension),
-        ('single', 'bare table', NULL, false, ' tps', bare),
-        ('single', 'bare tables', NULL, false, ' tps', "limit"),
-        ('first', 'extension - bare table', 3.0, true, ' ms', extension - bare),
-        ('first', 'A/A: bare table - bare table', NULL, true, ' ms', bare_again - bare),
-        ('first', 'extension', NULL, true, ' ms', extension),
-        ('first', 'bare table', NULL, true, ' ms', bare),
-        ('calls', 'filter_decision - empty function', 2.0, true, ' us', filter_decision - empty),
-        ('calls', 'is_fallback_provider - empty function', 2.0, true, ' us', is_fallback_provider - empty_of_three),
-        ('calls', 'A/A: empty - empty', NULL, true, ' us', empty_again - empty)
-    ) AS f (part, what, target, is_upper, unit, figure)
+        ('bulk', 1, 'extension / limit', 1.3, true, '', extension / "limit"),
+        ('bulk', 2, 'added by extension / added by PL/pgSQL', 0.6, true, '', (extension - bare_log) / (plpgsql - bare_log)),
+        ('bulk', 3, 'A/A: limit / limit', NULL, true, '', limit_again / "limit"),
+        ('bulk', 4, 'extension', NULL, true, ' ms', extension),
+        ('bulk', 5, 'limit', NULL, true, ' ms', "limit"),
+        ('bulk', 6, 'bare log', NULL, true, ' ms', bare_log),
+        ('bulk', 7, 'PL/pgSQL', NULL, true, ' ms', plpgsql),
+        ('single', 1, 'throughput: extension / bare table', 0.9, false, '', extension / bare),
+        ('single', 2, 'throughput: extension / bare tables', NULL, false, '', extension / "limit"),
+        ('single', 3, 'A/A: bare table / bare table', NULL, false, '', bare_again / bare),
+        ('single', 4, 'extension', NULL, false, ' tps', extension),
+        ('single', 5, 'bare table', NULL, false, ' tps', bare),
+        ('single', 6, 'bare tables', NULL, false, ' tps', "limit"),
+        ('first', 1, 'extension - bare table', 3.0, true, ' ms', extension - bare),
+        ('first', 2, 'A/A: bare table - bare table', NULL, true, ' ms', bare_again - bare),
+        ('first', 3, 'extension', NULL, true, ' ms', extension),
+        ('first', 4, 'bare table', NULL, true, ' ms', bare),
+        ('calls', 1, 'filter_decision - empty function', 2.0, true, ' us', filter_decision - empty),
+        ('calls', 2, 'is_fallback_provider - empty function', 2.0, true, ' us', is_fallback_provider - empty_of_three),
+        ('calls', 3, 'A/A: empty - empty', NULL, true, ' us', empty_again - empty)
+    ) AS f (part, n, what, target, is_upper, unit, figure)
     WHERE split_part(p.part, ' ', 1) = f.part
 ), medians AS (
-    SELECT part, what, target, is_upper, unit,
+    SELECT part, n, what, target, is_upper, unit,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY figure) AS median, min(figure) AS low, max(figure) AS high
-    FROM figures GROUP BY part, what, target, is_upper, unit
+    FROM figures GROUP BY part, n, what, target, is_upper, unit
 )
 SELECT
     CASE split_part(m.part, ' ', 1)
@@ -64,5 +64,4 @@ SELECT
     CASE WHEN target IS NULL THEN '' WHEN (median <= target) = is_upper THEN 'met' ELSE 'MISSED' END AS met,
     bench.short(low) || ' .. ' || bench.short(high) AS rounds
 FROM medians m
-ORDER BY array_position(ARRAY['bulk', 'single', 'first', 'calls'], split_part(m.part, ' ', 1)), m.part, target IS NULL,
-    what NOT LIKE 'A/A%', what;
+ORDER BY array_position(ARRAY['bulk', 'single', 'first', 'calls'], split_part(m.part, ' ', 1)), m.part, n;
