@@ -78,12 +78,47 @@ FROM training_samples GROUP BY 1 ORDER BY 2 DESC;
 SELECT left(s.text, 44) AS text, s.language AS lang, s.intent, s.expected_service AS service, round(s.quality_score::numeric, 2) AS score
 FROM training_samples s ORDER BY s.id LIMIT 6;
 
-\echo '== The demo knows the right answers. Were those samples labelled right? That is what the audit will estimate.'
-SELECT count(*) AS promoted, count(*) FILTER (WHERE s.intent = d.true_intent) AS right,
-       count(*) FILTER (WHERE s.intent <> d.true_intent) AS wrong
-FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+-- The demo plays the reviewers, and so has to know which row is which.
+CREATE TEMP TABLE truth AS
+SELECT c.id, c.nlu_intent, d.true_intent
+FROM conversation_logs c
 JOIN demo_conversations d ON d.session_id = c.session_id AND d.user_message = c.user_message
     AND d.minutes_ago = round(extract(epoch FROM transaction_timestamp() - c.created_at) / 60);
+
+\echo '== Messages hold personal data; samples do not'
+SELECT c.user_message AS said, s.text AS learned
+FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+WHERE s.text <> c.user_message ORDER BY c.id LIMIT 3;
+
+\echo '== A reviewer claims the next rows: half of them from the audit, the rest by urgency'
+SELECT conversation_log_id AS id, review_priority AS p, review_reason, is_audit AS audit, left(replace(text, E'\n', ' '), 40) AS text, intent
+FROM claim_reviews(6, '1 hour', 'demo reviewer');
+
+\echo '== People review all of the audit and all that is urgent: approve, fix, reject'
+SELECT 'approve_conversations' AS call, approve_conversations(array_agg(t.id), 'as predicted', 'demo reviewer') AS conversations
+FROM truth t JOIN conversation_logs c USING (id)
+WHERE c.review_priority IS NOT NULL AND (c.is_audit OR c.review_priority = 1) AND t.true_intent = t.nlu_intent
+UNION ALL
+SELECT 'fix_conversation', sum(fix_conversation(t.id, t.true_intent, NULL, NULL, 'demo reviewer'))
+FROM truth t JOIN conversation_logs c USING (id)
+WHERE c.review_priority IS NOT NULL AND (c.is_audit OR c.review_priority = 1) AND t.true_intent IS DISTINCT FROM t.nlu_intent
+  AND t.true_intent IS NOT NULL
+UNION ALL
+SELECT 'reject_conversations', reject_conversations(array_agg(t.id), 'unclear', NULL, 'demo reviewer')
+FROM truth t JOIN conversation_logs c USING (id)
+WHERE c.review_priority IS NOT NULL AND (c.is_audit OR c.review_priority = 1) AND t.true_intent IS NULL;
+SELECT review_priority AS p, review_reason, waiting, reviewed, p50_time_to_review FROM review_backlog;
+
+\echo '== How accurate is the model, really? The audit''s estimate, what a count of the reviewed would say, and the truth'
+SELECT round(100 * a.accuracy::numeric, 1) AS accuracy, round(100 * a.lower::numeric, 1) AS lower, round(100 * a.upper::numeric, 1) AS upper,
+       a.labels, round(100 * a.naive_accuracy::numeric, 1) AS naive, a.naive_labels,
+       (SELECT round(100.0 * count(*) FILTER (WHERE t.true_intent = t.nlu_intent) / count(*), 1) FROM truth t WHERE t.true_intent IS NOT NULL) AS truth,
+       a.reason
+FROM live_accuracy() a;
+
+\echo '== From an answer to its cause'
+SELECT jsonb_pretty(jsonb_build_object('filter', e -> 'filter' -> 'outcome', 'events', e -> 'events', 'label', e -> 'sample' -> 'intent')) AS explain_conversation
+FROM (SELECT explain_conversation(min(v.conversation_log_id)) AS e FROM review_events v WHERE v.action = 'fix') x;
 
 \echo '== Food should be stricter: a policy, in force from its commit on'
 INSERT INTO review_policies (module_type, approve_above, note) VALUES ('food', 0.95, 'wrong dishes cost refunds');

@@ -64,7 +64,7 @@ sub works {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $insert = "INSERT INTO $s.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
                   SELECT 'after', 'hello', @{[ CONFIDENT ]} RETURNING id";
-    my ($status, $id, $error) = $node->psql($database, $insert, extra_params => [ '-U', 'tw_capture' ]);
+    my (undef, $id, $error) = $node->psql($database, $insert, extra_params => [ '-U', 'tw_capture' ]);
     is($error, '', "$name: the application's role can capture");
     cmp_ok($id || 0, '>', $highest_log, "$name: the next conversation gets a fresh number");
     is(
@@ -138,7 +138,7 @@ integrity_is_empty($node, 'source', 'source');
 samples_match($node, 'source', 'source');
 my $expected = state_of('source');
 my $source   = $node->connstr('source');
-my ($plain, $custom, $folder, $clean, $clean_custom) = map { "$dir/$_" } qw(plain.sql custom.dump folder clean.sql clean.dump);
+my ($plain, $custom, $folder, $clean) = map { "$dir/$_" } qw(plain.sql custom.dump folder clean.sql);
 
 succeeds('dump, plain', 'pg_dump', '-f', $plain, $source);
 succeeds('dump, custom', 'pg_dump', '-Fc', '-f', $custom, $source);
@@ -252,7 +252,6 @@ for my $mode ('stop at the first error', 'go on after errors') {
 
     my $after = state_of($database);
     if ($mode =~ /go on/) {
-
         # setval() of the dump is not undone by the COPYs that failed.
         for my $sequence (grep { /_seq$/ } keys %{ $after->{rows} }) {
             delete $_->{rows}{$sequence} for $before, $after;
@@ -264,7 +263,7 @@ for my $mode ('stop at the first error', 'go on after errors') {
     if ($mode =~ /go on/) {
         like(
             $node->safe_psql($database, 'SELECT problem, relation FROM check_integrity()'),
-            qr/^sequence behind its table\|public.conversation_logs$/m,
+            qr/^sequence behind its table\|public\.conversation_logs$/m,
             "$name: check_integrity() says that sequences were set back"
         );
         follow_hints($node, $database, 'sequence behind its table', 'SELECT setval.*');

@@ -1,4 +1,4 @@
-# 006_transaction_ids.pl - capture takes one subtransaction a statement, loses no conversation, and swallows no error that matters.
+# 006_transaction_ids.pl - capture takes one subtransaction a statement; it loses no conversation and swallows no grave error.
 
 use strict;
 use warnings;
