@@ -63,7 +63,7 @@ CREATE INDEX my_index ON conversation_logs (user_id);
 ALTER TABLE training_samples ADD CONSTRAINT my_check CHECK (length(text) < 1000000);
 CREATE TRIGGER my_trigger AFTER INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION pg_temp.nothing();
 DROP INDEX conversation_logs_created_on_idx;
-ALTER TABLE conversation_logs DROP CONSTRAINT conversation_logs_queue_check;
+ALTER TABLE conversation_logs DROP CONSTRAINT conversation_logs_state_check;
 ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_filter;
 DROP TRIGGER training_samples_touch ON training_samples;
 ALTER TABLE review_policies ENABLE TRIGGER review_policies_invalidate;

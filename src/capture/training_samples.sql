@@ -26,7 +26,7 @@ CREATE TABLE @extschema@.training_samples (
     CONSTRAINT training_samples_pkey PRIMARY KEY (id),
     -- The only unique key that capture meets: two chats never share a conversation, so capture never waits for it.
     CONSTRAINT training_samples_conversation_log_id_key UNIQUE (conversation_log_id),
-    CONSTRAINT training_samples_review_status_check CHECK (review_status IN ('pending', 'approved', 'rejected')),
+    CONSTRAINT training_samples_review_status_check CHECK (review_status IN ('approved', 'pending', 'rejected')),
     CONSTRAINT training_samples_label_source_check CHECK (label_source IN ('model', 'human')),
     CONSTRAINT training_samples_source_check CHECK (source IN ('production', 'synthetic', 'manual')),
     CONSTRAINT training_samples_split_check CHECK (split IN ('train', 'test')),

@@ -15,10 +15,8 @@ BEGIN ATOMIC
          'selection_probability filtered_at created_at created_on',
          'conversation_logs_pkey conversation_logs_created_on_idx conversation_logs_queue_idx '
          'conversation_logs_unfiltered_idx',
-         'conversation_logs_pkey conversation_logs_review_status_check conversation_logs_review_priority_check '
-         'conversation_logs_queue_check conversation_logs_is_training_candidate_check '
-         'conversation_logs_filter_outcome_check conversation_logs_selection_probability_check '
-         'conversation_logs_filtered_check',
+         'conversation_logs_pkey conversation_logs_state_check conversation_logs_review_priority_check '
+         'conversation_logs_filter_check',
          'conversation_logs_filter conversation_logs_filter_late conversation_logs_promote '
          'conversation_logs_refuse_rewrite conversation_logs_requeue conversation_logs_feedback'),
         ('@extschema@.training_samples'::regclass,

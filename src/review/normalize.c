@@ -164,6 +164,55 @@ encode(CodePoints points)
 	return result;
 }
 
+/* The same for ASCII, which NFKC leaves as it is: most of what is captured, and capture normalises every sample. */
+static text *
+normalize_ascii(TwSpan text)
+{
+	struct varlena *result = palloc(VARHDRSZ + text.length);
+	char	   *out = VARDATA(result);
+	int			start = 0;
+	int			end = 0;
+	bool		pending = false;
+
+	for (int i = 0; i < text.length; i++)
+	{
+		unsigned char c = text.data[i];
+
+		if (is_white_space(c))
+			pending = end > 0;
+		else
+		{
+			if (pending)
+				out[end++] = ' ';
+			pending = false;
+			out[end++] = pg_ascii_tolower(c);
+		}
+	}
+	SET_VARSIZE(result, VARHDRSZ + end);
+
+	while (start < end && (is_punctuation((unsigned char) out[start]) || out[start] == ' '))
+		start++;
+	while (end > start && (is_punctuation((unsigned char) out[end - 1]) || out[end - 1] == ' '))
+		end--;
+	if (start < end)
+	{
+		memmove(out, out + start, end - start);
+		SET_VARSIZE(result, VARHDRSZ + end - start);
+	}
+	return result;
+}
+
+static bool
+is_ascii(TwSpan text)
+{
+	for (int i = 0; i < text.length; i++)
+	{
+		if ((unsigned char) text.data[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
 /*
  * The text by which equal texts are recognised: NFKC, ASCII letters lowered,
  * white space collapsed, outer punctuation dropped. Doing it twice changes
@@ -173,19 +222,16 @@ encode(CodePoints points)
 static text *
 normalize(TwSpan text)
 {
-	CodePoints	points = decode(text);
-	bool		ascii = true;
+	CodePoints	points;
 
-	for (int i = 0; i < text.length && ascii; i++)
-		ascii = (unsigned char) text.data[i] < 0x80;
+	if (is_ascii(text))
+		return normalize_ascii(text);
 
+	points = decode(text);
 	fold_ascii(points);
-	if (!ascii)
-	{
+	points = to_nfkc(points);
+	if (fold_ascii(points))
 		points = to_nfkc(points);
-		if (fold_ascii(points))
-			points = to_nfkc(points);
-	}
 	return encode(trim_punctuation(collapse_white_space(points)));
 }
 
