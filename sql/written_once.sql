@@ -18,9 +18,9 @@ UPDATE conversation_logs SET created_on = created_on - 1 WHERE id = 1;
 UPDATE conversation_logs SET id = 100 WHERE id = 1;
 -- Nor in two steps: a verdict does not go away, and what the filter stamped it does not see again.
 UPDATE conversation_logs SET review_status = NULL WHERE id = 1;
-ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_refuse_rewrite;
+ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_check_update;
 UPDATE conversation_logs SET review_status = NULL WHERE id = 1;
-ALTER TABLE conversation_logs ENABLE TRIGGER conversation_logs_refuse_rewrite;
+ALTER TABLE conversation_logs ENABLE TRIGGER conversation_logs_check_update;
 UPDATE conversation_logs SET is_audit = NULL WHERE id = 1;
 UPDATE conversation_logs SET response_text = 'drawn again?' WHERE id = 1;
 SELECT review_status, is_audit, selection_probability, filter_outcome FROM conversation_logs WHERE id = 1;
@@ -52,26 +52,30 @@ SELECT * FROM promote_missed_conversations();
 SELECT conversation_log_id FROM training_samples ORDER BY 1;
 
 -- States that cannot be.
-\set VERBOSITY terse
-UPDATE conversation_logs SET review_status = 'maybe' WHERE id = 1;
 UPDATE conversation_logs SET review_status = 'needs-review' WHERE id = 1;
 UPDATE conversation_logs SET review_status = 'not-applicable', review_priority = 1, is_training_candidate = false WHERE id = 1;
 UPDATE conversation_logs SET review_priority = 4 WHERE id = 1;
 UPDATE conversation_logs SET is_training_candidate = false WHERE id = 1;
+\set VERBOSITY terse
+UPDATE conversation_logs SET review_status = 'maybe', is_training_candidate = false WHERE id = 1;
 INSERT INTO training_samples (text, intent, source) VALUES ('hi', 'intent.general.greeting', 'guess');
 INSERT INTO training_samples (text, intent, quality_score) VALUES ('hi', 'intent.general.greeting', 'NaN');
 INSERT INTO training_samples (text, intent, conversation_log_id) VALUES ('hi', 'intent.general.greeting', 1);
 
+\set VERBOSITY default
 -- Marks of the filter on a row that it did not see, and a draw that could not have been.
 INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability) VALUES ('s', 'x', 'rejected', true, 0.5);
 INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome) VALUES ('s', 'x', 'rejected', 'needs-review');
 INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, filtered_at, is_audit, selection_probability) VALUES ('s', 'x', 'rejected', 'needs-review', now(), true, 0);
+\set VERBOSITY terse
 INSERT INTO model_versions (version, model_type, model_size_mb) VALUES ('router-v9.0.0', 'router', 'NaN');
 
+\set VERBOSITY default
 -- updated_at follows.
 UPDATE training_samples SET updated_at = '2000-01-01' WHERE conversation_log_id = 1;
 SELECT updated_at > '2000-01-02' AS touched FROM training_samples WHERE conversation_log_id = 1;
 
+\set VERBOSITY terse
 -- Model versions: the name fits its type, one live version a type, traffic only for live ones.
 INSERT INTO model_versions (version, model_type, status, traffic_percentage) VALUES ('router-v1.0.0', 'router', 'production', 100);
 INSERT INTO model_versions (version, model_type, status) VALUES ('router-v1.1.0', 'router', 'production');

@@ -1,7 +1,6 @@
 /*
  * capture_trigger.c
- *		The triggers that fill a new conversation's columns, and that keep what
- *		was written once.
+ *		The trigger that fills a new conversation's columns.
  */
 #include "postgres.h"
 
@@ -9,8 +8,8 @@
 #include "access/xact.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
-#include "catalog/pg_type.h"
-#include "common/columns.h"
+#include "capture/log_row.h"
+#include "capture/log_state.h"
 #include "common/compat.h"
 #include "common/settings.h"
 #include "common/table_triggers.h"
@@ -19,100 +18,8 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
-#include "utils/datum.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-static const TwColumn log_columns[] = {
-	{TW_LOG_ID, INT8OID, "id"},
-	{TW_LOG_USER_MESSAGE, TEXTOID, "user_message"},
-	{TW_LOG_MESSAGE_TYPE, TEXTOID, "message_type"},
-	{TW_LOG_NLU_INTENT, TEXTOID, "nlu_intent"},
-	{TW_LOG_NLU_CONFIDENCE, FLOAT8OID, "nlu_confidence"},
-	{TW_LOG_NLU_MODULE_TYPE, TEXTOID, "nlu_module_type"},
-	{TW_LOG_NLU_PROVIDER, TEXTOID, "nlu_provider"},
-	{TW_LOG_USER_FEEDBACK, TEXTOID, "user_feedback"},
-	{TW_LOG_USER_CORRECTION, TEXTOID, "user_correction"},
-	{TW_LOG_IS_TRAINING_CANDIDATE, BOOLOID, "is_training_candidate"},
-	{TW_LOG_REVIEW_STATUS, TEXTOID, "review_status"},
-	{TW_LOG_REVIEW_PRIORITY, INT2OID, "review_priority"},
-	{TW_LOG_REVIEW_REASON, TEXTOID, "review_reason"},
-	{TW_LOG_FILTER_OUTCOME, TEXTOID, "filter_outcome"},
-	{TW_LOG_FILTER_POLICY_ID, INT8OID, "filter_policy_id"},
-	{TW_LOG_IS_AUDIT, BOOLOID, "is_audit"},
-	{TW_LOG_SELECTION_PROBABILITY, FLOAT8OID, "selection_probability"},
-	{TW_LOG_FILTERED_AT, TIMESTAMPTZOID, "filtered_at"},
-	{TW_LOG_CREATED_AT, TIMESTAMPTZOID, "created_at"},
-	{TW_LOG_CREATED_ON, DATEOID, "created_on"},
-};
-
-/* The table whose columns were found to be right, until its definition changes. */
-static Oid	checked_relid = InvalidOid;
-
-/* A row taken apart, and what it belongs to. */
-typedef struct LogRow
-{
-	Oid			schema;
-	Datum	   *values;
-	bool	   *nulls;
-} LogRow;
-
-static void
-forget_checked_columns(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == checked_relid)
-		checked_relid = InvalidOid;
-}
-
-/* Registers with the relation cache; called once, from _PG_init. */
-void
-tw_log_columns_init(void)
-{
-	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
-}
-
-/* Raises unless the columns are as log_columns.h says; looked at again when the table's definition changed. */
-void
-tw_check_log_columns(Relation rel)
-{
-	if (checked_relid == RelationGetRelid(rel))
-		return;
-	tw_check_columns(rel, log_columns, lengthof(log_columns));
-	checked_relid = RelationGetRelid(rel);
-}
-
-static inline bool
-is_null(const LogRow *row, TwLogColumn column)
-{
-	return row->nulls[column - 1];
-}
-
-static inline Datum
-get(const LogRow *row, TwLogColumn column)
-{
-	return row->values[column - 1];
-}
-
-static inline TwSpan
-get_text(const LogRow *row, TwLogColumn column)
-{
-	return tw_text_span(get(row, column), is_null(row, column));
-}
-
-static inline void
-set(LogRow *row, TwLogColumn column, Datum value)
-{
-	row->values[column - 1] = value;
-	row->nulls[column - 1] = false;
-}
-
-static inline void
-set_null(LogRow *row, TwLogColumn column)
-{
-	row->values[column - 1] = (Datum) 0;
-	row->nulls[column - 1] = true;
-}
 
 /* The day of a point in time, in the time zone of the settings. */
 static DateADT
@@ -260,7 +167,7 @@ filter_row(LogRow *row)
 
 /*
  * A row that somebody else decided about: nothing that it says is changed. Only
- * gaps are filled that the table's constraints or its views could not bear.
+ * gaps are filled that tw_check_state() or the views could not bear.
  */
 static void
 complete_decided_row(LogRow *row)
@@ -335,7 +242,10 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 
 	fill_defaults(&row);
 	if (!is_null(&row, TW_LOG_REVIEW_STATUS))
+	{
 		complete_decided_row(&row);
+		tw_check_state(&row);
+	}
 	else if (is_new_message(&row, trigdata->tg_event))
 		filter_row(&row);
 	if (is_null(&row, TW_LOG_CREATED_ON))
@@ -345,60 +255,4 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	tuple->t_self = old_tuple->t_self;
 	tuple->t_tableOid = old_tuple->t_tableOid;
 	return PointerGetDatum(tuple);
-}
-
-/* The name of the first of these columns in which two rows differ. */
-static const char *
-first_difference(Relation rel, HeapTuple old_tuple, HeapTuple new_tuple)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	for (size_t i = 0; i < lengthof(log_columns); i++)
-	{
-		int			attnum = log_columns[i].attnum;
-		Form_pg_attribute attribute = TupleDescAttr(desc, attnum - 1);
-		bool		old_null;
-		bool		new_null;
-		Datum		old_value = heap_getattr(old_tuple, attnum, desc, &old_null);
-		Datum		new_value = heap_getattr(new_tuple, attnum, desc, &new_null);
-
-		if (attnum != TW_LOG_ID && attnum != TW_LOG_REVIEW_STATUS && attnum < TW_LOG_FILTER_OUTCOME)
-			continue;
-		/* A verdict may change, only not go away. */
-		if (attnum == TW_LOG_REVIEW_STATUS && !new_null)
-			continue;
-		if (old_null != new_null ||
-			(!old_null && !datumIsEqual(old_value, new_value, attribute->attbyval, attribute->attlen)))
-			return log_columns[i].name;
-	}
-	return "id";
-}
-
-PG_FUNCTION_INFO_V1(tw_refuse_rewrite);
-
-/* AFTER UPDATE, when the trigger's condition found that a column changed that must not. */
-Datum
-tw_refuse_rewrite(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-	Relation	rel;
-	const char *column;
-
-	tw_check_trigger(fcinfo, "tw_refuse_rewrite", TW_AFTER | TW_ROW | TW_ON_UPDATE);
-	rel = trigdata->tg_relation;
-	tw_check_log_columns(rel);
-	column = first_difference(rel, trigdata->tg_trigtuple, trigdata->tg_newtuple);
-	if (strcmp(column, "review_status") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("review_status of a conversation cannot become NULL"),
-				 errdetail("The row would be filtered, and drawn for the audit, a second time."),
-				 errhint("Change a verdict with approve_conversation(), fix_conversation() or reject_conversation().")));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("column \"%s\" of table \"%s\" is written once, at capture",
-					column, RelationGetRelationName(rel)),
-			 errdetail("Estimates of live accuracy rest on how each row was selected, and samples on its id."),
-			 errhint("Leave the column out of the UPDATE. What changes later is review_status, review_priority and review_reason.")));
-	return PointerGetDatum(NULL);
 }

@@ -30,7 +30,6 @@ CREATE TABLE @extschema@.training_samples (
     CONSTRAINT training_samples_label_source_check CHECK (label_source IN ('model', 'human')),
     CONSTRAINT training_samples_source_check CHECK (source IN ('production', 'synthetic', 'manual')),
     CONSTRAINT training_samples_split_check CHECK (split IN ('train', 'test')),
-    CONSTRAINT training_samples_selection_probability_check CHECK (selection_probability BETWEEN 0 AND 1),
     CONSTRAINT training_samples_quality_score_check CHECK (quality_score BETWEEN 0 AND 1)
 );
 REVOKE ALL ON TABLE @extschema@.training_samples FROM PUBLIC;

@@ -16,11 +16,12 @@ COMMENT ON FUNCTION @extschema@.tw_capture_promote() IS
     'conversations stay, with a WARNING and a failed row in job_runs (errors of the classes 40, 53, 57 and XX, and 54001, '
     'fail the statement)';
 
-CREATE FUNCTION @extschema@.tw_refuse_rewrite() RETURNS trigger
-    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_refuse_rewrite';
-REVOKE ALL ON FUNCTION @extschema@.tw_refuse_rewrite() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_refuse_rewrite() IS
-    'Trigger: refuses an UPDATE of what capture wrote once; raises 55000 (object_not_in_prerequisite_state)';
+CREATE FUNCTION @extschema@.tw_check_update() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_check_update';
+REVOKE ALL ON FUNCTION @extschema@.tw_check_update() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_update() IS
+    'Trigger: refuses an UPDATE of what capture wrote once (55000, object_not_in_prerequisite_state), and one that leaves a '
+    'conversation in a state that cannot be (23514, check_violation)';
 
 CREATE TRIGGER conversation_logs_filter BEFORE INSERT ON @extschema@.conversation_logs
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_capture_filter();
@@ -38,20 +39,8 @@ CREATE TRIGGER conversation_logs_promote AFTER INSERT ON @extschema@.conversatio
     REFERENCING NEW TABLE AS captured
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_capture_promote();
 
--- AFTER, so that no BEFORE trigger of the user's can slip a change past it.
-CREATE TRIGGER conversation_logs_refuse_rewrite AFTER UPDATE ON @extschema@.conversation_logs
-    FOR EACH ROW WHEN (
-        OLD.id <> NEW.id
-        OR OLD.review_status IS NOT NULL AND NEW.review_status IS NULL
-        OR (OLD.review_status IS NOT NULL OR OLD.filtered_at IS NOT NULL) AND (
-            OLD.filter_outcome IS DISTINCT FROM NEW.filter_outcome
-            OR OLD.filter_policy_id IS DISTINCT FROM NEW.filter_policy_id
-            OR OLD.is_audit IS DISTINCT FROM NEW.is_audit
-            OR OLD.selection_probability IS DISTINCT FROM NEW.selection_probability
-            OR OLD.filtered_at IS DISTINCT FROM NEW.filtered_at
-            OR OLD.created_at IS DISTINCT FROM NEW.created_at
-            OR OLD.created_on IS DISTINCT FROM NEW.created_on))
-    EXECUTE FUNCTION @extschema@.tw_refuse_rewrite();
+CREATE TRIGGER conversation_logs_check_update AFTER UPDATE ON @extschema@.conversation_logs
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_check_update();
 
 CREATE FUNCTION @extschema@.promote_missed_conversations(
     min_age interval DEFAULT '1 hour',

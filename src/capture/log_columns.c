@@ -1,0 +1,60 @@
+/*
+ * log_columns.c
+ *		Making sure that conversation_logs looks as log_columns.h says.
+ */
+#include "postgres.h"
+
+#include "capture/log_columns.h"
+#include "catalog/pg_type.h"
+#include "common/columns.h"
+#include "utils/inval.h"
+
+static const TwColumn log_columns[] = {
+	{TW_LOG_ID, INT8OID, "id"},
+	{TW_LOG_USER_MESSAGE, TEXTOID, "user_message"},
+	{TW_LOG_MESSAGE_TYPE, TEXTOID, "message_type"},
+	{TW_LOG_NLU_INTENT, TEXTOID, "nlu_intent"},
+	{TW_LOG_NLU_CONFIDENCE, FLOAT8OID, "nlu_confidence"},
+	{TW_LOG_NLU_MODULE_TYPE, TEXTOID, "nlu_module_type"},
+	{TW_LOG_NLU_PROVIDER, TEXTOID, "nlu_provider"},
+	{TW_LOG_USER_FEEDBACK, TEXTOID, "user_feedback"},
+	{TW_LOG_USER_CORRECTION, TEXTOID, "user_correction"},
+	{TW_LOG_IS_TRAINING_CANDIDATE, BOOLOID, "is_training_candidate"},
+	{TW_LOG_REVIEW_STATUS, TEXTOID, "review_status"},
+	{TW_LOG_REVIEW_PRIORITY, INT2OID, "review_priority"},
+	{TW_LOG_REVIEW_REASON, TEXTOID, "review_reason"},
+	{TW_LOG_FILTER_OUTCOME, TEXTOID, "filter_outcome"},
+	{TW_LOG_FILTER_POLICY_ID, INT8OID, "filter_policy_id"},
+	{TW_LOG_IS_AUDIT, BOOLOID, "is_audit"},
+	{TW_LOG_SELECTION_PROBABILITY, FLOAT8OID, "selection_probability"},
+	{TW_LOG_FILTERED_AT, TIMESTAMPTZOID, "filtered_at"},
+	{TW_LOG_CREATED_AT, TIMESTAMPTZOID, "created_at"},
+	{TW_LOG_CREATED_ON, DATEOID, "created_on"},
+};
+
+/* The table whose columns were found to be right, until its definition changes. */
+static Oid	checked_relid = InvalidOid;
+
+static void
+forget_checked_columns(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == checked_relid)
+		checked_relid = InvalidOid;
+}
+
+/* Registers with the relation cache; called once, from _PG_init. */
+void
+tw_log_columns_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
+}
+
+/* Raises unless the columns are as log_columns.h says; looked at again when the table's definition changed. */
+void
+tw_check_log_columns(Relation rel)
+{
+	if (checked_relid == RelationGetRelid(rel))
+		return;
+	tw_check_columns(rel, log_columns, lengthof(log_columns));
+	checked_relid = RelationGetRelid(rel);
+}

@@ -1,0 +1,51 @@
+/*
+ * log_row.h
+ *		A row of conversation_logs taken apart.
+ */
+#ifndef TW_LOG_ROW_H
+#define TW_LOG_ROW_H
+
+#include "capture/log_columns.h"
+#include "capture/span.h"
+
+/* The values and what they belong to. */
+typedef struct LogRow
+{
+	Oid			schema;
+	Datum	   *values;
+	bool	   *nulls;
+} LogRow;
+
+static inline bool
+is_null(const LogRow *row, TwLogColumn column)
+{
+	return row->nulls[column - 1];
+}
+
+static inline Datum
+get(const LogRow *row, TwLogColumn column)
+{
+	return row->values[column - 1];
+}
+
+static inline TwSpan
+get_text(const LogRow *row, TwLogColumn column)
+{
+	return tw_text_span(get(row, column), is_null(row, column));
+}
+
+static inline void
+set(LogRow *row, TwLogColumn column, Datum value)
+{
+	row->values[column - 1] = value;
+	row->nulls[column - 1] = false;
+}
+
+static inline void
+set_null(LogRow *row, TwLogColumn column)
+{
+	row->values[column - 1] = (Datum) 0;
+	row->nulls[column - 1] = true;
+}
+
+#endif							/* TW_LOG_ROW_H */
