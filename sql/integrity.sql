@@ -19,8 +19,6 @@ INSERT INTO model_versions (version, model_type, base_version) VALUES ('router-v
 INSERT INTO model_deployments (model_type, version, to_status, to_percentage) VALUES ('router', 'router-v8.8.8', 'canary', 10);
 SET LOCAL session_replication_role = replica;
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'not filtered');
-INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('s', 'no priority', 'needs-review');
-UPDATE conversation_logs SET review_priority = NULL WHERE user_message = 'no priority';
 RESET session_replication_role;
 SELECT problem, relation, found, example FROM check_integrity() ORDER BY problem;
 SELECT hint FROM check_integrity() ORDER BY problem;
@@ -65,7 +63,7 @@ CREATE INDEX my_index ON conversation_logs (user_id);
 ALTER TABLE training_samples ADD CONSTRAINT my_check CHECK (length(text) < 1000000);
 CREATE TRIGGER my_trigger AFTER INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION pg_temp.nothing();
 DROP INDEX conversation_logs_created_on_idx;
-ALTER TABLE conversation_logs DROP CONSTRAINT conversation_logs_review_status_check;
+ALTER TABLE conversation_logs DROP CONSTRAINT conversation_logs_state_check;
 ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_filter;
 DROP TRIGGER training_samples_touch ON training_samples;
 ALTER TABLE review_policies ENABLE TRIGGER review_policies_invalidate;

@@ -56,10 +56,15 @@ UPDATE conversation_logs SET review_status = 'needs-review' WHERE id = 1;
 UPDATE conversation_logs SET review_status = 'not-applicable', review_priority = 1, is_training_candidate = false WHERE id = 1;
 UPDATE conversation_logs SET review_priority = 4 WHERE id = 1;
 UPDATE conversation_logs SET is_training_candidate = false WHERE id = 1;
-\set VERBOSITY terse
 UPDATE conversation_logs SET review_status = 'maybe', is_training_candidate = false WHERE id = 1;
+-- Nor past the triggers.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+UPDATE conversation_logs SET review_priority = 77 WHERE id = 1;
+ROLLBACK;
 INSERT INTO training_samples (text, intent, source) VALUES ('hi', 'intent.general.greeting', 'guess');
 INSERT INTO training_samples (text, intent, quality_score) VALUES ('hi', 'intent.general.greeting', 'NaN');
+INSERT INTO training_samples (text, intent, split) VALUES ('hi', 'intent.general.greeting', 'dev');
 INSERT INTO training_samples (text, intent, conversation_log_id) VALUES ('hi', 'intent.general.greeting', 1);
 
 \set VERBOSITY default

@@ -9,7 +9,6 @@
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
-#include "capture/log_state.h"
 #include "common/compat.h"
 #include "common/settings.h"
 #include "common/table_triggers.h"
@@ -167,7 +166,7 @@ filter_row(LogRow *row)
 
 /*
  * A row that somebody else decided about: nothing that it says is changed. Only
- * gaps are filled that tw_check_state() or the views could not bear.
+ * gaps are filled that the table's CHECK or the views could not bear.
  */
 static void
 complete_decided_row(LogRow *row)
@@ -242,10 +241,7 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 
 	fill_defaults(&row);
 	if (!is_null(&row, TW_LOG_REVIEW_STATUS))
-	{
 		complete_decided_row(&row);
-		tw_check_state(&row);
-	}
 	else if (is_new_message(&row, trigdata->tg_event))
 		filter_row(&row);
 	if (is_null(&row, TW_LOG_CREATED_ON))

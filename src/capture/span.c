@@ -8,7 +8,6 @@
 #include "capture/span.h"
 #include "common/compat.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 
 /* The inside of a text value; copies only what is compressed or stored out of line. */
 TwSpan
@@ -58,16 +57,11 @@ tw_span_equals_ascii_ci(TwSpan span, TwSpan lower)
 	return true;
 }
 
-/*
- * Unicode's White_Space property, and the characters of no width that a message
- * can consist of without saying anything.
- */
+/* White space, and the characters of no width that a message can consist of without saying anything. */
 static bool
 is_blank_character(pg_wchar c)
 {
-	return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 ||
-		c == 0x1680 || (c >= 0x2000 && c <= 0x200D) || c == 0x2028 || c == 0x2029 ||
-		c == 0x202F || c == 0x205F || c == 0x2060 || c == 0x3000 || c == 0xFEFF;
+	return tw_is_white_space(c) || (c >= 0x200B && c <= 0x200D) || c == 0x2060 || c == 0xFEFF;
 }
 
 /* Whether there is nothing to read in it (UTF-8). */

@@ -20,8 +20,7 @@ CREATE FUNCTION @extschema@.tw_check_update() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_check_update';
 REVOKE ALL ON FUNCTION @extschema@.tw_check_update() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_update() IS
-    'Trigger: refuses an UPDATE of what capture wrote once (55000, object_not_in_prerequisite_state), and one that leaves a '
-    'conversation in a state that cannot be (23514, check_violation)';
+    'Trigger: refuses an UPDATE of what capture wrote once, and of a verdict to none; raises 55000 (object_not_in_prerequisite_state)';
 
 CREATE TRIGGER conversation_logs_filter BEFORE INSERT ON @extschema@.conversation_logs
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_capture_filter();

@@ -15,7 +15,7 @@ BEGIN ATOMIC
          'selection_probability filtered_at created_at created_on',
          'conversation_logs_pkey conversation_logs_created_on_idx conversation_logs_queue_idx '
          'conversation_logs_unfiltered_idx',
-         'conversation_logs_pkey conversation_logs_review_status_check conversation_logs_filter_outcome_check',
+         'conversation_logs_pkey conversation_logs_state_check',
          'conversation_logs_filter conversation_logs_filter_late conversation_logs_promote '
          'conversation_logs_check_update conversation_logs_requeue conversation_logs_feedback'),
         ('@extschema@.training_samples'::regclass,
@@ -24,9 +24,7 @@ BEGIN ATOMIC
          'quality_score model_version_target created_at updated_at',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
          'training_samples_text_hash_idx',
-         'training_samples_pkey training_samples_conversation_log_id_key training_samples_review_status_check '
-         'training_samples_label_source_check training_samples_source_check training_samples_split_check '
-         'training_samples_quality_score_check',
+         'training_samples_pkey training_samples_conversation_log_id_key training_samples_state_check',
          'training_samples_touch training_samples_fill_hash training_samples_refill_hash'),
         ('@extschema@.review_policies'::regclass,
          'id module_type intent review_below approve_above trusted_providers fallback_providers audit_rate_approved '
@@ -177,16 +175,6 @@ BEGIN ATOMIC
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
-        UNION ALL
-        SELECT 'conversation in a state that cannot be', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
-               'A trigger of somebody else''s, or an UPDATE while triggers did not fire, changed review_status, review_priority or '
-               'is_training_candidate alone: UPDATE them together.'
-        FROM @extschema@.conversation_logs c
-        WHERE c.is_training_candidate IS DISTINCT FROM (c.review_status IN ('auto-approved', 'needs-review', 'approved'))
-           OR c.review_status = 'needs-review' AND c.review_priority IS NULL
-           OR c.review_status = 'not-applicable' AND c.review_priority IS NOT NULL
-           OR c.review_priority NOT BETWEEN 1 AND 3
-           OR (c.filtered_at IS NULL) <> (c.filter_outcome IS NULL)
         UNION ALL
         SELECT 'sample of a conversation that does not exist', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'The conversation was deleted and its sample was not: delete the sample, or set its conversation_log_id to NULL.'

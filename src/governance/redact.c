@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "common/compat.h"
 #include "fmgr.h"
 #include "governance/redact.h"
 #include "miscadmin.h"

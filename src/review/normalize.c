@@ -16,7 +16,6 @@
 #include "common/unicode_norm.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -30,14 +29,6 @@ typedef struct CodePoints
 	pg_wchar   *at;
 	int			count;
 } CodePoints;
-
-/* Unicode's White_Space property. */
-static bool
-is_white_space(pg_wchar c)
-{
-	return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-		(c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
 
 /* Characters that say nothing. The joiners U+200C and U+200D do: they shape Devanagari and emoji. */
 static bool
@@ -116,7 +107,7 @@ collapse_white_space(CodePoints points)
 
 	for (int i = 0; i < points.count; i++)
 	{
-		if (is_white_space(points.at[i]))
+		if (tw_is_white_space(points.at[i]))
 			pending = count > 0;
 		else
 		{
@@ -178,7 +169,7 @@ normalize_ascii(TwSpan text)
 	{
 		unsigned char c = text.data[i];
 
-		if (is_white_space(c))
+		if (tw_is_white_space(c))
 			pending = end > 0;
 		else
 		{

@@ -40,8 +40,8 @@ regress_tests() {
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
 ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*/*.sql; }
 long_files() { wc -l src/*.c src/*/*.[ch] src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
-spaces() { git grep -nIE '[[:space:]]+$' -- '*.c' '*.h' 'src/*.sql' '*.sh' '*.pl' '*.pm' Makefile; }
-version_checks() { git grep -n 'PG_VERSION_NUM' -- src ':!src/common/compat.h'; }
+spaces() { grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' src sql test Makefile; }
+version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/common/compat.h:'; }
 extern_names() { # every symbol that the library gives away is ours by name
     nm -D --defined-only "$1" 2>/dev/null | awk '$2 ~ /[TDB]/ {print $3}' |
         grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
