@@ -37,6 +37,9 @@ SELECT expected_service FROM training_samples WHERE conversation_log_id = 501;
 SELECT c.id, c.review_status, c.review_priority, c.review_reason, s.review_status AS sample, c.user_feedback, c.user_correction
 FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id WHERE c.id BETWEEN 501 AND 504 ORDER BY c.id;
 
+-- A blank correction erases none.
+SELECT record_feedback(503, 's503', 'negative', '');
+SELECT user_correction FROM conversation_logs WHERE id = 503;
 -- A person's verdict is not overruled: queued again, with the status and the sample that it had.
 SELECT approve_conversation(505), reject_conversation(506, 'unclear');
 SELECT record_feedback(505, 's505', 'negative'), record_feedback(506, 's506', 'negative', 'listen');

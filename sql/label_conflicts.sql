@@ -23,6 +23,18 @@ SELECT conversation_log_id, action FROM review_events WHERE conversation_log_id 
 -- Again: nothing new.
 SELECT * FROM queue_label_conflicts();
 
+-- An imported row that says so is nobody's conflict, and stays where it is.
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, review_status, review_priority, review_reason)
+    VALUES (650, 's', 'y', 'intent.a.b', 'needs-review', 2, 'label conflict');
+SELECT * FROM queue_label_conflicts();
+-- Three of each side are asked about, however many there are.
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    SELECT 'many', 'many', CASE i WHEN 1 THEN 'intent.a.x' ELSE 'intent.b.x' END, 0.95, 'indicbert' FROM generate_series(1, 50) AS i;
+SELECT * FROM queue_label_conflicts();
+SELECT * FROM queue_label_conflicts();
+SELECT nlu_intent, count(*) FROM conversation_logs WHERE session_id = 'many' AND review_priority IS NOT NULL GROUP BY 1 ORDER BY 1;
+SELECT approve_conversation(min(id)) FROM conversation_logs WHERE session_id = 'many';
+SELECT * FROM queue_label_conflicts();
 -- A verdict on one side settles it; the others leave the queue.
 SELECT approve_conversation(602);
 SELECT normalized_text, settled, settled_intent, human_labels FROM label_conflicts;

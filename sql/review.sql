@@ -133,6 +133,45 @@ SET ROLE regress_tw_reviewer;
 SELECT claim_reviews(1, '1 minute', 'somebody');
 RESET ROLE;
 
+SELECT count(*) FROM claim_reviews(1001);
+SELECT claim_reviews(1, '2 days');
+-- Given back before the lease ends: one's own only, by name for operators.
+SET ROLE regress_tw_reviewer;
+SELECT release_reviews(ARRAY[206]), release_reviews(ARRAY[999]);
+SELECT conversation_log_id FROM claim_reviews(1, '1 minute');
+SELECT release_reviews(NULL, 'somebody');
+RESET ROLE;
+SELECT release_reviews(NULL, 'somebody'), release_reviews(NULL, 'regress_tw_reviewer');
+
+-- Feedback that comes between a claim and its verdict: the verdict stands, and somebody is asked again.
+SELECT min(conversation_log_id) AS conversation_log_id FROM claim_reviews(2, '1 minute') \gset
+SELECT record_feedback(:conversation_log_id, 'q', 'negative', 'no, cancel');
+SELECT approve_conversation(:conversation_log_id);
+SELECT review_status, review_priority, review_reason FROM conversation_logs WHERE id = :conversation_log_id;
+SELECT approve_conversation(:conversation_log_id);
+SELECT review_status, review_priority, review_reason FROM conversation_logs WHERE id = :conversation_log_id;
+
+-- White space is no intent, and none around one makes another.
+SELECT fix_conversation(101, E'\n\t');
+SELECT fix_conversation(101, E' intent.food.item.search\n');
+SELECT intent FROM training_samples WHERE conversation_log_id = 101;
+
+-- An imported row that waits for review although there is nothing to learn can only be rejected.
+INSERT INTO conversation_logs (id, session_id, user_message, message_type, nlu_intent, review_status) VALUES
+    (401, 'import', 'pic.jpg', 'image', 'intent.a.b', 'needs-review'), (402, 'import', ' ', 'text', 'intent.a.b', 'needs-review');
+SELECT approve_conversation(401);
+SELECT fix_conversation(402, 'intent.a.b');
+SELECT reject_conversations(ARRAY[401, 402], 'unclear');
+
+-- A role is known by what it is and not by the name that it once had.
+CREATE ROLE regress_tw_first IN ROLE regress_tw_reviewer;
+GRANT EXECUTE ON FUNCTION tw_outer_role(), tw_outer_role_id() TO regress_tw_first;
+SET ROLE regress_tw_first;
+SELECT tw_outer_role();
+RESET ROLE;
+DROP OWNED BY regress_tw_first;
+DROP ROLE regress_tw_first;
+
 -- The events stay as they are, for the owner too.
 UPDATE review_events SET note = 'changed';
 DELETE FROM review_events;

@@ -4,7 +4,7 @@ CREATE FUNCTION @extschema@.explain_conversation(id bigint) RETURNS jsonb
     LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT jsonb_build_object(
-        'conversation', jsonb_strip_nulls(to_jsonb(c) - ARRAY['phone_number', 'metadata', 'user_message', 'response_text',
+        'conversation', jsonb_strip_nulls(to_jsonb(c) - ARRAY['phone_number', 'user_id', 'metadata', 'user_message', 'response_text',
             'user_correction', 'filter_outcome', 'filter_policy_id', 'is_audit', 'selection_probability', 'filtered_at'])
             || jsonb_build_object('user_message', @extschema@.tw_sample_text(c.user_message),
                                   'nlu_entities', @extschema@.tw_sample_entities(c.nlu_entities)),
@@ -16,7 +16,8 @@ BEGIN ATOMIC
                 (SELECT to_jsonb(d) FROM @extschema@.filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d) END),
         'claim', (SELECT jsonb_build_object('reviewer', k.reviewer, 'expires_at', k.expires_at) FROM @extschema@.review_claims k
                   WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp()),
-        'events', coalesce((SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(e) - 'conversation_log_id') ORDER BY e.id)
+        'events', coalesce((SELECT jsonb_agg(to_jsonb(e) - ARRAY['conversation_log_id', 'note']
+                                || jsonb_build_object('note', @extschema@.tw_sample_text(e.note)) ORDER BY e.id)
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),
         'sample', (SELECT to_jsonb(s) - 'conversation_log_id' FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'split', (SELECT s.split FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
@@ -32,4 +33,4 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
     'Everything that the loop did with a conversation: what the filter decided and would decide now, events, sample, split, and '
-    'the versions that learned from it; texts as samples show them, without phone number and correction. NULL for an unknown id';
+    'the versions that learned from it; texts as samples show them, without phone number, user and correction. NULL for an unknown id';

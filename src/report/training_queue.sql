@@ -27,7 +27,7 @@ REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.training_queue IS
     'What waits for a person, and what is approved and not yet trained on; high priority first, then least confident, then oldest';
-COMMENT ON COLUMN @extschema@.training_queue.stage IS 'waiting for review, or ready to train; an audited conversation that was auto-approved is in both';
+COMMENT ON COLUMN @extschema@.training_queue.stage IS 'waiting for review, or ready to train; an audited conversation that was auto-approved is in both; so is one whose label is in conflict, which no model learns until it is settled';
 COMMENT ON COLUMN @extschema@.training_queue.conversation_log_id IS 'The conversation; NULL for synthetic and manual samples';
 COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, where there is one';
 COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';

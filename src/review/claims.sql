@@ -15,15 +15,16 @@ DECLARE
     audits integer := floor(claim_reviews.count / 2.0 + random());
     taken bigint[];
 BEGIN
-    IF claim_reviews.count IS NULL OR claim_reviews.count <= 0 THEN
+    IF claim_reviews.count IS NULL OR claim_reviews.count NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'count must be at least 1';
+            MESSAGE = 'count must be between 1 and 1000',
+            HINT = 'Claim what one person can review before the lease ends.';
     END IF;
-    IF lease IS NULL OR lease <= '0' THEN
+    IF lease IS NULL OR clock_timestamp() + lease <= clock_timestamp() OR lease > '1 day' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'lease must be longer than nothing',
+            MESSAGE = 'lease must be longer than nothing and at most a day',
             HINT = 'For example ''30 minutes''.';
     END IF;
 
@@ -104,5 +105,23 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) until a '
     'verdict or the end of the lease: audited rows for up to half of them, in the order in which they came, and the rest as '
     'training_queue orders it. Rows that '
-    'somebody holds are left out; texts are redacted while the setting redact is on. Raises 22023 for a count or lease that is not positive, 42501 for a reviewer named by others '
+    'somebody holds are left out; texts are redacted while the setting redact is on. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
     'than operators';
+
+CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    person text := @extschema@.tw_reviewer(release_reviews.reviewer);
+    released bigint;
+BEGIN
+    DELETE FROM @extschema@.review_claims k
+    WHERE k.reviewer = person AND (ids IS NULL OR k.conversation_log_id = ANY (ids));
+    GET DIAGNOSTICS released = ROW_COUNT;
+    RETURN released;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.release_reviews(bigint[], text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.release_reviews(bigint[], text) IS
+    'Gives claims back before their lease ends: those of the caller (or of the reviewer that an operator names) on these '
+    'conversations, or all of them when ids is NULL; returns how many. Raises 42501 for a reviewer named by others than operators';

@@ -5,7 +5,7 @@ CREATE FUNCTION @extschema@.tw_requeue_on_feedback() RETURNS trigger
 AS $function$
 BEGIN
     NEW.review_priority := 1;
-    NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction) <> ''
+    NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''
                               THEN 'user correction' ELSE 'negative feedback' END;
     RETURN NEW;
 END
@@ -23,7 +23,7 @@ BEGIN
         reviewer, outer_role, details)
     VALUES (NEW.id, 'feedback', OLD.review_status, NEW.review_status, OLD.review_priority, OLD.review_reason,
         @extschema@.tw_outer_role(), @extschema@.tw_outer_role(),
-        jsonb_build_object('feedback', NEW.user_feedback, 'corrected', coalesce(btrim(NEW.user_correction) <> '', false)));
+        jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction)));
     -- What the BEFORE trigger queued again.
     IF NEW.review_reason IN ('negative feedback', 'user correction') THEN
         UPDATE @extschema@.training_samples s SET review_status = 'pending'
@@ -40,7 +40,7 @@ CREATE TRIGGER conversation_logs_requeue BEFORE UPDATE ON @extschema@.conversati
     FOR EACH ROW WHEN (
         NEW.review_status <> 'not-applicable'
         AND (OLD.user_feedback IS DISTINCT FROM NEW.user_feedback AND lower(NEW.user_feedback COLLATE "C") = 'negative'
-             OR OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction) <> ''))
+             OR OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''))
     EXECUTE FUNCTION @extschema@.tw_requeue_on_feedback();
 CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (
@@ -91,7 +91,7 @@ CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF feedback NOT IN ('positive', 'negative') OR (feedback IS NULL AND coalesce(btrim(correction), '') = '') THEN
+    IF feedback NOT IN ('positive', 'negative') OR (feedback IS NULL AND @extschema@.tw_is_blank(correction)) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('feedback must be positive or negative, not "%s"', coalesce(feedback, 'NULL')),
@@ -99,7 +99,8 @@ BEGIN
     END IF;
     UPDATE @extschema@.conversation_logs c SET
         user_feedback = coalesce(record_feedback.feedback, c.user_feedback),
-        user_correction = coalesce(record_feedback.correction, c.user_correction)
+        user_correction = CASE WHEN @extschema@.tw_is_blank(record_feedback.correction) THEN c.user_correction
+                               ELSE record_feedback.correction END
     WHERE c.id = record_feedback.id AND c.session_id = record_feedback.session_id;
     IF NOT FOUND THEN
         PERFORM @extschema@.tw_no_such_conversation(record_feedback.id);
@@ -109,5 +110,5 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) IS
     'Adds the user''s feedback (positive or negative) and/or correction to a conversation. Negative feedback and corrections '
-    'queue it again with priority 1 and set an unreviewed sample back to pending; they never overrule a person. Raises P0002 '
+    'that are new queue it again with priority 1 and set an unreviewed sample back to pending; they never overrule a person. Raises P0002 '
     'when the id does not belong to the session, 22023 for other feedback';

@@ -46,20 +46,30 @@ CREATE FUNCTION @extschema@.queue_label_conflicts(OUT queued bigint, OUT release
 AS $function$
 DECLARE
     disputed bigint[];
+    few bigint[];
 BEGIN
-    SELECT coalesce(array_agg(s.conversation_log_id), '{}') INTO disputed
-    FROM @extschema@.label_conflicts k
-    JOIN @extschema@.training_samples s ON s.text_hash = k.text_hash AND @extschema@.normalize_text(s.text) = k.normalized_text
-    WHERE NOT k.settled AND s.review_status = 'approved' AND s.label_source = 'model' AND s.conversation_log_id IS NOT NULL;
+    -- One verdict settles a text: a few of each side are enough, where one stray label may contradict a hundred thousand.
+    SELECT coalesce(array_agg(x.conversation_log_id), '{}'), coalesce(array_agg(x.conversation_log_id) FILTER (WHERE x.n <= 3), '{}')
+    INTO disputed, few
+    FROM (SELECT s.conversation_log_id, row_number() OVER (PARTITION BY k.text_hash, k.normalized_text, s.intent ORDER BY s.id) AS n
+          FROM @extschema@.label_conflicts k
+          JOIN @extschema@.training_samples s ON s.text_hash = k.text_hash AND @extschema@.normalize_text(s.text) = k.normalized_text
+          WHERE NOT k.settled AND s.review_status = 'approved' AND s.label_source = 'model' AND s.conversation_log_id IS NOT NULL) x;
 
-    -- Ascending, as everywhere. What waits already keeps its place and its reason; a row that a person decided about
-    -- meanwhile is none of the disputed any more.
+    -- The rows of both steps at once, ascending: in two passes this would meet a verdict on a row of each the wrong way round.
+    PERFORM FROM @extschema@.conversation_logs c
+    WHERE c.id IN (SELECT unnest(few)
+                   UNION
+                   SELECT q.id FROM @extschema@.conversation_logs q
+                   WHERE q.review_priority IS NOT NULL AND q.review_reason = 'label conflict')
+    ORDER BY c.id
+    FOR UPDATE OF c;
+
+    -- What waits already keeps its place and its reason; what a person decided about meanwhile is disputed no more.
     WITH next AS (
         SELECT c.id, c.review_status
         FROM @extschema@.conversation_logs c
-        WHERE c.id = ANY (disputed) AND c.review_priority IS NULL AND c.review_status = 'auto-approved'
-        ORDER BY c.id
-        FOR UPDATE
+        WHERE c.id IN (SELECT unnest(few)) AND c.review_priority IS NULL AND c.review_status = 'auto-approved'
     ), event AS (
         INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, reviewer, outer_role)
         SELECT n.id, 'conflict', n.review_status, n.review_status, @extschema@.tw_outer_role(), @extschema@.tw_outer_role() FROM next n
@@ -69,20 +79,15 @@ BEGIN
     GET DIAGNOSTICS queued = ROW_COUNT;
 
     -- A person has settled it: the others need no look, but for those drawn for the audit.
-    WITH next AS (
-        SELECT c.id
-        FROM @extschema@.conversation_logs c
-        WHERE c.review_priority IS NOT NULL AND c.review_reason = 'label conflict' AND c.id <> ALL (disputed)
-        ORDER BY c.id
-        FOR UPDATE
-    )
     UPDATE @extschema@.conversation_logs c
     SET review_priority = CASE WHEN c.is_audit THEN 2 END, review_reason = CASE WHEN c.is_audit THEN 'audit' END
-    FROM next n WHERE c.id = n.id;
+    WHERE c.review_priority IS NOT NULL AND c.review_reason = 'label conflict' AND c.review_status <> 'needs-review'
+      AND NOT EXISTS (SELECT FROM unnest(disputed) AS d (id) WHERE d.id = c.id);
     GET DIAGNOSTICS released = ROW_COUNT;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.queue_label_conflicts() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
-    'Queues the unreviewed conversations of unsettled label conflicts (priority 2, label conflict), and takes those out of the '
-    'queue again whose conflict a person has settled; returns how many of each';
+    'Queues unreviewed conversations of unsettled label conflicts (priority 2, label conflict; three of each text and intent), '
+    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each. Where people '
+    'disagree with one another nobody is asked again: see label_conflicts WHERE NOT settled AND human_labels > 1';

@@ -1,4 +1,11 @@
--- When two texts are the same text.
+-- When two texts are the same text, and when one says nothing.
+
+CREATE FUNCTION @extschema@.tw_is_blank(text text) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'tw_is_blank';
+REVOKE ALL ON FUNCTION @extschema@.tw_is_blank(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_is_blank(text) IS
+    'Whether a text is NULL, empty, or nothing but white space and characters without width';
 
 CREATE FUNCTION @extschema@.normalize_text(text text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

@@ -1,15 +1,23 @@
 -- Who is asking: the role behind SECURITY DEFINER functions, and the person behind a shared role.
 
+-- By its OID: the setting "role" keeps the name that was given to SET ROLE, which may by now be another role's.
+CREATE FUNCTION @extschema@.tw_outer_role_id() RETURNS oid
+    LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_outer_role_id';
+REVOKE ALL ON FUNCTION @extschema@.tw_outer_role_id() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_outer_role_id() IS
+    'The role that a caller acts as (SET ROLE, or the one that logged in), also within functions that run with their owner''s rights';
+
 CREATE FUNCTION @extschema@.tw_outer_role() RETURNS name
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
+RETURN pg_get_userbyid(@extschema@.tw_outer_role_id());
 REVOKE ALL ON FUNCTION @extschema@.tw_outer_role() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_outer_role() IS
-    'The role that a caller acts as, also within functions that run with their owner''s rights';
+    'The name of the role that a caller acts as';
 
 CREATE FUNCTION @extschema@.tw_is_operator() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN has_function_privilege(@extschema@.tw_outer_role(), '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
+RETURN has_function_privilege(@extschema@.tw_outer_role_id(), '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
 REVOKE ALL ON FUNCTION @extschema@.tw_is_operator() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_operator() IS
     'Whether the caller may do what operators may (superusers and the owner may)';
@@ -21,7 +29,7 @@ BEGIN
     IF reviewer IS NULL THEN
         RETURN @extschema@.tw_outer_role();
     END IF;
-    IF btrim(reviewer) = '' THEN
+    IF @extschema@.tw_is_blank(reviewer) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'reviewer must not be blank',

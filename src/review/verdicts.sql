@@ -5,12 +5,12 @@ CREATE FUNCTION @extschema@.tw_check_verdict(ids bigint[], action text, intent t
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF ids IS NULL OR array_position(ids, NULL) IS NOT NULL THEN
+    IF ids IS NULL OR EXISTS (SELECT FROM unnest(ids) AS i (id) WHERE i.id IS NULL) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'null_value_not_allowed',
             MESSAGE = 'the id of a conversation must not be NULL';
     END IF;
-    IF action = 'fix' AND coalesce(btrim(intent), '') = '' THEN
+    IF action = 'fix' AND @extschema@.tw_is_blank(intent) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'a fix needs the right intent',
@@ -64,8 +64,20 @@ BEGIN
                         ELSE 'Leave it out.' END;
     END IF;
 
+    -- An imported row may say that it waits for review although there is nothing to learn: it can only be rejected.
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
-    WHERE action = 'approve' AND c.id = ANY (ids) AND coalesce(btrim(c.nlu_intent), '') = '' ORDER BY c.id LIMIT 1;
+    WHERE action <> 'reject' AND c.id = ANY (ids)
+      AND (lower(c.message_type COLLATE "C") <> 'text' OR @extschema@.tw_is_blank(c.user_message)) ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s cannot become a sample', problem.id),
+            DETAIL = 'It is not a text message, or a blank one.',
+            HINT = 'Reject it with reason ''unclear''.';
+    END IF;
+
+    SELECT c.id INTO problem FROM @extschema@.conversation_logs c
+    WHERE action = 'approve' AND c.id = ANY (ids) AND @extschema@.tw_is_blank(c.nlu_intent) ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -127,10 +139,21 @@ AS $function$
 DECLARE
     person text := @extschema@.tw_reviewer(named_reviewer);
     new_status text := CASE verdict WHEN 'reject' THEN 'rejected' ELSE 'approved' END;
+    unseen bigint[];
     recorded bigint;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why);
+    -- A space beside it would make it another intent, and the model's answer wrong.
+    new_intent := btrim(new_intent, E' \t\n\r\f\v');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, person);
+
+    -- Feedback against the model that came after the reviewer had claimed the row: somebody has yet to see it.
+    SELECT coalesce(array_agg(k.conversation_log_id), '{}') INTO unseen
+    FROM @extschema@.review_claims k
+    WHERE k.conversation_log_id = ANY (ids) AND k.reviewer = person
+      AND EXISTS (SELECT FROM @extschema@.review_events e
+                  WHERE e.conversation_log_id = k.conversation_log_id AND e.action = 'feedback' AND e.created_at > k.claimed_at
+                    AND (lower(e.details ->> 'feedback' COLLATE "C") = 'negative' OR (e.details ->> 'corrected')::boolean));
 
     -- The event comes first: it keeps what the statements after it change.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note, from_status,
@@ -147,7 +170,9 @@ BEGIN
     GET DIAGNOSTICS recorded = ROW_COUNT;
 
     UPDATE @extschema@.conversation_logs c
-    SET review_status = new_status, is_training_candidate = (new_status = 'approved'), review_priority = NULL, review_reason = NULL
+    SET review_status = new_status, is_training_candidate = (new_status = 'approved'),
+        review_priority = CASE WHEN c.id = ANY (unseen) THEN c.review_priority END,
+        review_reason = CASE WHEN c.id = ANY (unseen) THEN c.review_reason END
     WHERE c.id = ANY (ids);
     IF verdict = 'reject' THEN
         UPDATE @extschema@.training_samples s
