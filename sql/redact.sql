@@ -232,7 +232,7 @@ BEGIN
     ELSIF EXISTS (
         SELECT FROM string_to_table(message, NULL) WITH ORDINALITY AS a (c, n)
         JOIN string_to_table(once, NULL) WITH ORDINALITY AS b (c, n) USING (n)
-        WHERE a.c <> b.c AND (b.c NOT IN ('0', 'x') OR a.c ~ '[[:space:][:punct:]]')) THEN
+        WHERE a.c <> b.c AND (b.c NOT IN ('0', 'x') OR a.c COLLATE "C" ~ '[[:space:][:punct:]]')) THEN
         RETURN 'character: ' || once;
     END IF;
     RETURN NULL;
