@@ -204,20 +204,14 @@ PG_FUNCTION_INFO_V1(tw_is_fallback_provider);
 Datum
 tw_is_fallback_provider(PG_FUNCTION_ARGS)
 {
-	Oid		   *schema = fcinfo->flinfo->fn_extra;
+	Oid			schema = tw_kept_schema_of_function(fcinfo);
 	TwSpan		intent = text_argument(fcinfo, 1);
 	TwSpan		module_type = text_argument(fcinfo, 2);
 	TwPolicy	policy;
 
-	if (schema == NULL)
-	{
-		schema = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Oid));
-		*schema = tw_schema_of_function(fcinfo);
-		fcinfo->flinfo->fn_extra = schema;
-	}
 	if (module_type.data == NULL || module_type.length == 0)
 		module_type = tw_intent_module(intent);
-	tw_resolve_policy(tw_policies(*schema), module_type, intent, &policy);
+	tw_resolve_policy(tw_policies(schema), module_type, intent, &policy);
 	PG_RETURN_BOOL(tw_provider_in(policy.fallback, text_argument(fcinfo, 0)));
 }
 

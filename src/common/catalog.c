@@ -22,6 +22,21 @@ tw_schema_of_function(FunctionCallInfo fcinfo)
 	return schema;
 }
 
+/* The same for functions that are called for every row: looked up once for each calling expression, kept in fn_extra. */
+Oid
+tw_kept_schema_of_function(FunctionCallInfo fcinfo)
+{
+	Oid		   *schema = fcinfo->flinfo->fn_extra;
+
+	if (schema == NULL)
+	{
+		schema = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Oid));
+		*schema = tw_schema_of_function(fcinfo);
+		fcinfo->flinfo->fn_extra = schema;
+	}
+	return *schema;
+}
+
 /* The name of a schema, unquoted, in the current memory context. */
 char *
 tw_schema_name(Oid schema)

@@ -8,6 +8,7 @@
 #include "fmgr.h"
 
 extern Oid	tw_schema_of_function(FunctionCallInfo fcinfo);
+extern Oid	tw_kept_schema_of_function(FunctionCallInfo fcinfo);
 extern char *tw_schema_name(Oid schema);
 
 #endif							/* TW_CATALOG_H */

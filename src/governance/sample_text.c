@@ -9,21 +9,11 @@
 #include "fmgr.h"
 #include "governance/redact.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 
-/* Whether to redact; the schema is looked up once for each calling expression. */
 static bool
 redaction_is_on(FunctionCallInfo fcinfo)
 {
-	Oid		   *schema = fcinfo->flinfo->fn_extra;
-
-	if (schema == NULL)
-	{
-		schema = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Oid));
-		*schema = tw_schema_of_function(fcinfo);
-		fcinfo->flinfo->fn_extra = schema;
-	}
-	return tw_setting_redact(*schema);
+	return tw_setting_redact(tw_kept_schema_of_function(fcinfo));
 }
 
 PG_FUNCTION_INFO_V1(tw_sample_text);
