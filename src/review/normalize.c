@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "review/normalize.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
@@ -208,10 +209,11 @@ is_ascii(TwSpan text)
  * The text by which equal texts are recognised: NFKC, ASCII letters lowered,
  * white space collapsed, outer punctuation dropped. Doing it twice changes
  * nothing more, which is why ASCII is folded on both sides of NFKC: a letter and
- * the mark after it may compose in lower case only.
+ * the mark after it may compose in lower case only. Always a new text, the
+ * caller's to change.
  */
-static text *
-normalize(TwSpan text)
+text *
+tw_normalize(TwSpan text)
 {
 	CodePoints	points;
 
@@ -232,7 +234,7 @@ PG_FUNCTION_INFO_V1(tw_normalize_text);
 Datum
 tw_normalize_text(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(normalize(tw_text_span(PG_GETARG_DATUM(0), false)));
+	PG_RETURN_TEXT_P(tw_normalize(tw_text_span(PG_GETARG_DATUM(0), false)));
 }
 
 /* FNV-1a with 64 bits and murmur3's finaliser: ours, so that no version of PostgreSQL changes it. */
@@ -251,7 +253,7 @@ hash_bytes_64(const char *data, int length)
 static Datum
 text_hash(Datum value)
 {
-	text	   *normal = normalize(tw_text_span(value, false));
+	text	   *normal = tw_normalize(tw_text_span(value, false));
 
 	return Int64GetDatum((int64) hash_bytes_64(VARDATA_ANY(normal), VARSIZE_ANY_EXHDR(normal)));
 }

@@ -35,7 +35,7 @@ missing=()
 find_missing() {
     local package
     missing=()
-    for package in gcc make perl libipc-run-perl \
+    for package in gcc make perl libipc-run-perl libjansson-dev \
         "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron"; do
         is_installed "$package" || missing+=("$package")
     done

@@ -1,0 +1,12 @@
+/*
+ * normalize.h
+ *		When two texts are the same text.
+ */
+#ifndef TW_NORMALIZE_H
+#define TW_NORMALIZE_H
+
+#include "capture/span.h"
+
+extern text *tw_normalize(TwSpan text);
+
+#endif							/* TW_NORMALIZE_H */
