@@ -1,0 +1,44 @@
+/*
+ * artifact.h
+ *		The bytes of a trained router, all numbers little-endian.
+ *
+ *	 0	magic, 8 bytes
+ *	 8	checksum of all that follows it, 8 bytes: FNV-1a with MurmurHash3's finaliser
+ *	16	format number, 4 bytes
+ *	20	length of the whole, 8 bytes
+ *	28	labels, features, training rows, 4 bytes each; temperature, a float
+ *		labels: name and module, each its length and its bytes; for a module one more than the length, 0 if there is none
+ *		a float for each label: the bias; again: what the sum of a text's values is multiplied by
+ *		features: distance from the bucket before, at least 1, beginning at bucket -1
+ *		features: training rows that had it
+ *		features: weights, see below
+ *
+ * Up to the format number, later formats stay the same. Lengths, distances and
+ * counts are varints: seven bits a byte, the lowest first, 128 added to all but
+ * the last.
+ *
+ * A feature's weights: twice their number, plus 1 if the labels are given as
+ * bits; if it has any, a float that they are multiplied by; their labels, as a
+ * bit for each label there is, or as distances, beginning at label -1; and the
+ * weights, each a signed byte other than 0.
+ */
+#ifndef TW_ARTIFACT_H
+#define TW_ARTIFACT_H
+
+#include "model/training.h"
+
+#define TW_ARTIFACT_MAGIC "TWrouter"
+#define TW_ARTIFACT_FORMAT 1
+
+#define TW_CHECKSUM_OFFSET 8
+#define TW_CHECKED_OFFSET 16
+#define TW_LENGTH_OFFSET 20
+#define TW_BODY_OFFSET 28
+
+/* No number in an artifact is larger than this, so that no sum of them overflows. */
+#define TW_MOST_WEIGHT 1e6f
+
+extern bytea *tw_write_artifact(const TwTrainingSet *set, const TwExamples *examples, const TwClassifier *classifier,
+								float temperature);
+
+#endif							/* TW_ARTIFACT_H */

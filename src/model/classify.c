@@ -1,0 +1,242 @@
+/*
+ * classify.c
+ *		classify_intent() and classify_intents(): the intent of a text.
+ */
+#include "postgres.h"
+
+#include "capture/span.h"
+#include "common/catalog.h"
+#include "common/compat.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "governance/redact.h"
+#include "model/model_cache.h"
+#include "review/normalize.h"
+#include "utils/builtins.h"
+
+/*
+ * A text as models see it. Redacted whatever the setting says: samples usually
+ * are, and a model should meet what it was trained on.
+ */
+static text *
+model_text(text *input)
+{
+	return tw_normalize(tw_text_span(PointerGetDatum(tw_redact(input)), false));
+}
+
+PG_FUNCTION_INFO_V1(tw_model_text);
+
+/* tw_model_text(text) */
+Datum
+tw_model_text(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(model_text(PG_GETARG_TEXT_PP(0)));
+}
+
+/* The model that the arguments ask for: a type that is not NULL, and a version or NULL for the live one. */
+static TwServedModel
+requested_model(FunctionCallInfo fcinfo, Oid schema, int type_argument)
+{
+	char	   *model_type;
+
+	if (PG_ARGISNULL(type_argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the model type must not be NULL"),
+				 errhint("Leave it out for router.")));
+	model_type = text_to_cstring(PG_GETARG_TEXT_PP(type_argument));
+	if (PG_ARGISNULL(type_argument + 1))
+		return tw_live_model(schema, model_type);
+	return tw_model_of_version(schema, model_type, text_to_cstring(PG_GETARG_TEXT_PP(type_argument + 1)));
+}
+
+/* The probabilities of the labels, or NULL when the model knows nothing in the text. */
+static float *
+probabilities_of(const TwModel *model, text *input)
+{
+	float	   *probabilities = palloc(sizeof(float) * tw_model_label_count(model));
+	text	   *known = model_text(input);
+
+	if (!tw_model_probabilities(model, VARDATA_ANY(known), VARSIZE_ANY_EXHDR(known), probabilities))
+		return NULL;
+	return probabilities;
+}
+
+static Datum
+optional_text(const char *value, bool *isnull)
+{
+	*isnull = value == NULL;
+	return value ? CStringGetTextDatum(value) : (Datum) 0;
+}
+
+static TupleDesc
+result_row(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return BlessTupleDesc(desc);
+}
+
+/* What classify_intent() looks up once for each calling expression. */
+typedef struct ClassifyCall
+{
+	Oid			schema;
+	TupleDesc	desc;
+} ClassifyCall;
+
+static ClassifyCall *
+kept_call(FunctionCallInfo fcinfo)
+{
+	ClassifyCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		call = palloc(sizeof(ClassifyCall));
+		call->schema = tw_schema_of_function(fcinfo);
+		call->desc = result_row(fcinfo);
+		fcinfo->flinfo->fn_extra = call;
+		MemoryContextSwitchTo(caller);
+	}
+	return call;
+}
+
+PG_FUNCTION_INFO_V1(tw_classify_intent);
+
+/* classify_intent(text, model_type, version) */
+Datum
+tw_classify_intent(PG_FUNCTION_ARGS)
+{
+	ClassifyCall *call;
+	TwServedModel served;
+	float	   *probabilities;
+	Datum		values[4];
+	bool		nulls[4] = {true, false, true, false};
+	int			best = 0;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	call = kept_call(fcinfo);
+	served = requested_model(fcinfo, call->schema, 1);
+	probabilities = probabilities_of(served.model, PG_GETARG_TEXT_PP(0));
+	values[1] = Float8GetDatum(0.0);
+	if (probabilities != NULL)
+	{
+		/* Labels are in order: of two equal ones the first wins, on every machine. */
+		for (int i = 1; i < tw_model_label_count(served.model); i++)
+		{
+			if (probabilities[i] > probabilities[best])
+				best = i;
+		}
+		values[0] = optional_text(tw_model_label(served.model, best), &nulls[0]);
+		values[1] = Float8GetDatum(probabilities[best]);
+		values[2] = optional_text(tw_model_module(served.model, best), &nulls[2]);
+	}
+	values[3] = CStringGetTextDatum(served.version);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(call->desc, values, nulls)));
+}
+
+static int
+compare_probabilities(const void *a, const void *b, void *arg)
+{
+	const float *probabilities = arg;
+	int			first = *(const int *) a;
+	int			second = *(const int *) b;
+
+	if (probabilities[first] != probabilities[second])
+		return probabilities[first] > probabilities[second] ? -1 : 1;
+	return first - second;
+}
+
+/* What classify_intents() returns, computed when it is first called. */
+typedef struct Ranking
+{
+	char	   *version;
+	int			count;
+	struct
+	{
+		const char *intent;
+		const char *module;
+		float		probability;
+	}			entries[FLEXIBLE_ARRAY_MEMBER];
+} Ranking;
+
+/* The k best labels of the text; the strings are copies, as the model may be gone at the next row. */
+static Ranking *
+rank_labels(TwServedModel served, text *input, int k)
+{
+	float	   *probabilities = probabilities_of(served.model, input);
+	int			count = probabilities ? tw_model_label_count(served.model) : 0;
+	int		   *order = palloc(sizeof(int) * Max(count, 1));
+	Ranking    *ranking;
+
+	for (int i = 0; i < count; i++)
+		order[i] = i;
+	qsort_arg(order, count, sizeof(int), compare_probabilities, probabilities);
+	count = Min(k, count);
+	ranking = palloc(offsetof(Ranking, entries) + sizeof(ranking->entries[0]) * count);
+	ranking->version = pstrdup(served.version);
+	ranking->count = count;
+	for (int i = 0; i < count; i++)
+	{
+		const char *module = tw_model_module(served.model, order[i]);
+
+		ranking->entries[i].intent = pstrdup(tw_model_label(served.model, order[i]));
+		ranking->entries[i].module = module ? pstrdup(module) : NULL;
+		ranking->entries[i].probability = probabilities[order[i]];
+	}
+	return ranking;
+}
+
+static void
+begin_ranking(FunctionCallInfo fcinfo)
+{
+	FuncCallContext *context = SRF_FIRSTCALL_INIT();
+	MemoryContext caller = MemoryContextSwitchTo(context->multi_call_memory_ctx);
+
+	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("k must be at least 1"),
+				 errhint("It is how many intents are wanted; there are never more than the model knows.")));
+	context->tuple_desc = result_row(fcinfo);
+	if (!PG_ARGISNULL(0))
+	{
+		Ranking    *ranking = rank_labels(requested_model(fcinfo, tw_schema_of_function(fcinfo), 2), PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
+
+		context->user_fctx = ranking;
+		context->max_calls = ranking->count;
+	}
+	MemoryContextSwitchTo(caller);
+}
+
+PG_FUNCTION_INFO_V1(tw_classify_intents);
+
+/* classify_intents(text, k, model_type, version) */
+Datum
+tw_classify_intents(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *context;
+	Ranking    *ranking;
+	int			i;
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	if (SRF_IS_FIRSTCALL())
+		begin_ranking(fcinfo);
+	context = SRF_PERCALL_SETUP();
+	if (context->call_cntr >= context->max_calls)
+		SRF_RETURN_DONE(context);
+
+	ranking = context->user_fctx;
+	i = (int) context->call_cntr;
+	values[0] = Int32GetDatum(i + 1);
+	values[1] = optional_text(ranking->entries[i].intent, &nulls[1]);
+	values[2] = Float8GetDatum(ranking->entries[i].probability);
+	values[3] = optional_text(ranking->entries[i].module, &nulls[3]);
+	values[4] = CStringGetTextDatum(ranking->version);
+	SRF_RETURN_NEXT(context, HeapTupleGetDatum(heap_form_tuple(context->tuple_desc, values, nulls)));
+}

@@ -1,0 +1,178 @@
+/*
+ * crammer_singer.c
+ *		A linear multi-class support vector machine: Crammer and Singer, On the
+ *		algorithmic implementation of multiclass kernel-based vector machines
+ *		(JMLR 2001), solved by the sequential dual method of Keerthi et al., A
+ *		sequential dual method for large scale multi-class linear SVMs (KDD 2008).
+ *
+ * The bias is the weight of a feature of value 1. An example of weight w has the
+ * cost C * w. Only examples with a share in the solution keep one.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "model/hash.h"
+#include "model/training.h"
+
+#define COST 1.0f
+
+/* Smaller changes of a share are not worth an update. */
+#define LEAST_CHANGE 1e-6f
+
+#define SEED UINT64CONST(0x2545F4914F6CDD1D)
+#define REPORT_EXAMPLES 5000
+
+typedef struct Solver
+{
+	const TwExamples *examples;
+	TwMatrix   *weights;
+	float	   *bias;
+	TwDual	   *dual;
+	float	   *scores;
+	float	   *alpha;			/* of the example at hand, 0 elsewhere */
+} Solver;
+
+/*
+ * The threshold at which what exceeds it adds up to A * cost: o holds the
+ * gradients, the true label's raised by A * cost - 1. Both stops are needed:
+ * rounding would otherwise let it go in circles.
+ */
+static float
+find_threshold(const float *o, int labels, float a_cost)
+{
+	float		beta = o[0];
+	int			previous = labels + 1;
+
+	for (int k = 1; k < labels; k++)
+		beta = Max(beta, o[k]);
+	beta -= a_cost;
+	for (;;)
+	{
+		float		sum = 0;
+		float		next;
+		int			above = 0;
+
+		for (int k = 0; k < labels; k++)
+		{
+			if (o[k] > beta)
+			{
+				sum += o[k];
+				above++;
+			}
+		}
+		if (above == 0 || above >= previous)
+			return beta;
+		next = (sum - a_cost) / above;
+		previous = above;
+		if (next <= beta)
+			return beta;
+		beta = next;
+	}
+}
+
+static void
+keep_support(Solver *solver, int i)
+{
+	TwDual	   *dual = solver->dual;
+	int			labels = solver->examples->label_count;
+	int			count = 0;
+
+	for (int k = 0; k < labels; k++)
+		count += solver->alpha[k] != 0;
+	if (count > dual->counts[i])
+	{
+		if (dual->support[i] != NULL)
+			pfree(dual->support[i]);
+		dual->support[i] = palloc(sizeof(TwSupport) * count);
+	}
+	dual->counts[i] = count;
+	count = 0;
+	for (int k = 0; k < labels; k++)
+	{
+		if (solver->alpha[k] != 0)
+			dual->support[i][count++] = (TwSupport) {k, solver->alpha[k]};
+	}
+}
+
+/* Finds the best shares of one example, all others given; tells whether they changed. */
+static bool
+visit(Solver *solver, int i)
+{
+	const TwExample *example = &solver->examples->at[i];
+	int			labels = solver->examples->label_count;
+	float		a = 1 + example->square;
+	float		cost = COST * example->weight;
+	float	   *o = solver->scores;
+	float		beta;
+	bool		changed = false;
+
+	for (int k = 0; k < labels; k++)
+		o[k] = solver->bias[k] + 1;
+	tw_add_rows(o, solver->weights, example->features, example->count);
+	for (int j = 0; j < solver->dual->counts[i]; j++)
+	{
+		TwSupport  *support = &solver->dual->support[i][j];
+
+		solver->alpha[support->label] = support->alpha;
+		o[support->label] -= a * support->alpha;
+	}
+	o[example->label] += a * cost - 1;
+	beta = find_threshold(o, labels, a * cost);
+
+	for (int k = 0; k < labels; k++)
+	{
+		float		alpha = Min(0.0f, (beta - o[k]) / a) + (k == example->label ? cost : 0);
+		float		change = alpha - solver->alpha[k];
+
+		if (change > LEAST_CHANGE || change < -LEAST_CHANGE)
+		{
+			solver->alpha[k] = alpha;
+			solver->bias[k] += change;
+			for (int j = 0; j < example->count; j++)
+				tw_matrix_row(solver->weights, example->features[j].id)[k] += example->features[j].value * change;
+			changed = true;
+		}
+	}
+	if (changed)
+		keep_support(solver, i);
+	memset(solver->alpha, 0, sizeof(float) * labels);
+	return changed;
+}
+
+TwDual *
+tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int passes)
+{
+	Solver		solver = {examples, weights, bias};
+	int		   *order = palloc_extended(sizeof(int) * (Size) examples->count, MCXT_ALLOC_HUGE);
+	uint8	   *idle = palloc0(examples->count);
+	uint64		random = SEED;
+
+	solver.dual = palloc(sizeof(TwDual));
+	solver.dual->support = palloc0(sizeof(TwSupport *) * examples->count);
+	solver.dual->counts = palloc0(sizeof(int) * examples->count);
+	solver.scores = palloc0(sizeof(float) * examples->stride);
+	solver.alpha = palloc0(sizeof(float) * examples->stride);
+	for (int i = 0; i < examples->count; i++)
+		order[i] = i;
+
+	for (int pass = 0; pass < passes; pass++)
+	{
+		tw_shuffle(order, examples->count, &random);
+		for (int j = 0; j < examples->count; j++)
+		{
+			int			i = order[j];
+
+			CHECK_FOR_INTERRUPTS();
+			if (j % REPORT_EXAMPLES == 0)
+				tw_report_progress(run, "support vectors", pass * examples->count + j, passes * examples->count);
+			/* What did not change twice rarely does; now and then, everything is looked at. */
+			if (idle[i] >= 2 && (pass & 3) != 3)
+				continue;
+			idle[i] = visit(&solver, i) ? 0 : idle[i] + 1;
+		}
+	}
+	tw_measure_memory(run);
+	pfree(order);
+	pfree(idle);
+	return solver.dual;
+}

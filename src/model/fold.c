@@ -1,0 +1,139 @@
+/*
+ * fold.c
+ *		One linear classifier out of three: the softmax, the support vectors and
+ *		naive Bayes, whose scores differ enough to correct each other.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "model/training.h"
+
+#include <math.h>
+
+/* How much each counts beside the softmax; neither number is sensitive. */
+#define SUPPORT_SHARE 7.0f
+#define BAYES_SHARE 0.17
+
+/* What naive Bayes takes for granted before it has seen anything. */
+#define BAYES_PRIOR 100.0
+
+/* Counts are gathered for this part of the features at a time: memory against passes over the examples. */
+#define BAYES_PARTS 8
+
+/* The weights of the support vector machine are sums over its support vectors. */
+static void
+add_support(const TwExamples *examples, const TwDual *dual, TwClassifier *classifier)
+{
+	for (int i = 0; i < examples->count; i++)
+	{
+		const TwExample *example = &examples->at[i];
+
+		CHECK_FOR_INTERRUPTS();
+		for (int s = 0; s < dual->counts[i]; s++)
+			classifier->bias[dual->support[i][s].label] += SUPPORT_SHARE * dual->support[i][s].alpha;
+		for (int j = 0; j < example->count; j++)
+		{
+			float	   *row = tw_matrix_row(&classifier->weights, example->features[j].id);
+			float		value = SUPPORT_SHARE * example->features[j].value;
+
+			for (int s = 0; s < dual->counts[i]; s++)
+				row[dual->support[i][s].label] += value * dual->support[i][s].alpha;
+		}
+	}
+}
+
+/* How often each label has features at all; returns the total. */
+static double
+count_labels(const TwExamples *examples, double *label_counts)
+{
+	double		total = 0;
+
+	for (int i = 0; i < examples->count; i++)
+	{
+		const TwExample *example = &examples->at[i];
+		double		sum = 0;
+
+		for (int j = 0; j < example->count; j++)
+			sum += example->features[j].value;
+		label_counts[example->label] += example->weight * sum;
+	}
+	for (int k = 0; k < examples->label_count; k++)
+		total += label_counts[k];
+	return total;
+}
+
+static void
+count_features(const TwExamples *examples, TwMatrix *counts, uint32 first)
+{
+	for (int i = 0; i < examples->count; i++)
+	{
+		const TwExample *example = &examples->at[i];
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < example->count; j++)
+		{
+			uint32		row = example->features[j].id - first;
+
+			/* wraps around for what is before `first` */
+			if (row < (uint32) counts->rows)
+				tw_matrix_row(counts, row)[example->label] += example->weight * example->features[j].value;
+		}
+	}
+}
+
+/* The logarithm of how much likelier a feature makes a label, pulled to 0 by the prior; nothing where they never met. */
+static void
+add_log_ratios(const TwMatrix *counts, int labels, double total, TwMatrix *weights, int first)
+{
+	for (int i = 0; i < counts->rows; i++)
+	{
+		const float *count = tw_matrix_row(counts, i);
+		float	   *row = tw_matrix_row(weights, first + i);
+		double		sum = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int k = 0; k < labels; k++)
+			sum += count[k];
+		for (int k = 0; k < labels; k++)
+		{
+			if (count[k] > 0)
+				row[k] += (float) (BAYES_SHARE * log(1 + count[k] * total / (BAYES_PRIOR * sum)));
+		}
+	}
+}
+
+/* Multinomial naive Bayes in closed form, over the features' values instead of counts. */
+static void
+add_bayes(const TwExamples *examples, TwClassifier *classifier)
+{
+	int			labels = examples->label_count;
+	int			features = classifier->weights.rows;
+	double	   *label_counts = palloc0(sizeof(double) * labels);
+	double		total = count_labels(examples, label_counts);
+	int			part = features / BAYES_PARTS + 1;
+	TwMatrix	counts;
+
+	for (int k = 0; k < labels; k++)
+		classifier->slope[k] = (float) (BAYES_SHARE * log(BAYES_PRIOR / (label_counts[k] + BAYES_PRIOR)));
+	tw_allocate_matrix(&counts, part, classifier->weights.stride);
+	for (int first = 0; first < features; first += part)
+	{
+		counts.rows = Min(part, features - first);
+		tw_clear_matrix(&counts);
+		count_features(examples, &counts, first);
+		add_log_ratios(&counts, labels, total, &classifier->weights, first);
+	}
+	pfree(counts.chunk);
+	pfree(label_counts);
+}
+
+/* Adds the other two to a classifier that has the softmax's weights. */
+void
+tw_fold(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier)
+{
+	tw_report_progress(run, "folding", 0, 2);
+	add_support(examples, dual, classifier);
+	tw_report_progress(run, "folding", 1, 2);
+	add_bayes(examples, classifier);
+	tw_measure_memory(run);
+}

@@ -1,0 +1,28 @@
+/*
+ * model.h
+ *		A router in memory.
+ */
+#ifndef TW_MODEL_H
+#define TW_MODEL_H
+
+#include "model/features.h"
+#include "model/router.h"
+
+struct TwModel
+{
+	int			label_count;
+	const char **labels;
+	const char **modules;
+	float		temperature;
+	float	   *bias;
+	float	   *slope;
+	TwVocabulary vocabulary;
+	/* Feature i has the weights from starts[i] to starts[i + 1], each to be multiplied by its scale. */
+	uint32	   *starts;
+	float	   *scales;
+	uint16	   *weight_labels;
+	int8	   *weights;
+	TwFeatureScratch *scratch;
+};
+
+#endif							/* TW_MODEL_H */

@@ -1,0 +1,20 @@
+/*
+ * model_cache.h
+ *		Models that this backend has loaded, and which version is live.
+ */
+#ifndef TW_MODEL_CACHE_H
+#define TW_MODEL_CACHE_H
+
+#include "model/router.h"
+
+typedef struct TwServedModel
+{
+	const char *version;
+	const TwModel *model;
+} TwServedModel;
+
+/* Good until the next call. */
+extern TwServedModel tw_live_model(Oid schema, const char *model_type);
+extern TwServedModel tw_model_of_version(Oid schema, const char *model_type, const char *version);
+
+#endif							/* TW_MODEL_CACHE_H */
