@@ -69,7 +69,22 @@ SQL_PARTS = \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
 	src/review/live_accuracy.sql \
+	src/export/import_samples.sql \
 	src/model/model_versions.sql \
+	src/model/model_artifacts.sql \
+	src/model/model_evaluations.sql \
+	src/model/training_jobs.sql \
+	src/model/near_twins.sql \
+	src/model/sides.sql \
+	src/model/training_set.sql \
+	src/model/classify.sql \
+	src/model/scores.sql \
+	src/model/registry.sql \
+	src/model/gate.sql \
+	src/model/train.sql \
+	src/model/job_queue.sql \
+	src/model/workers.sql \
+	src/model/built_in.sql \
 	src/rollout/model_deployments.sql \
 	src/export/training_export_jobs.sql \
 	src/remote/labelstudio_projects.sql \
@@ -84,12 +99,14 @@ SQL_PARTS = \
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
+SHLIB_LINK += -ljansson
+
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
-REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize review feedback \
-	label_conflicts live_accuracy drop_guard
+REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
+	label_conflicts live_accuracy import registry training gate classify drop_guard
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

@@ -37,9 +37,9 @@ SELECT bool_and(conversations = auto_approved + needs_review + not_applicable) A
 UPDATE review_policies SET fallback_providers = '{indicbert}' WHERE intent IS NULL;
 SELECT date, fallback_rate FROM daily_training_stats ORDER BY date;
 
-INSERT INTO model_versions (version, model_type, status, traffic_percentage, test_accuracy, test_samples, base_version, created_at) VALUES
-    ('router-v1.0.0', 'router', 'production', 90, 0.85, 400, NULL, '2026-05-01'),
-    ('router-v1.1.0', 'router', 'canary', 10, 0.875, 400, 'router-v1.0.0', '2026-05-08');
+INSERT INTO model_versions (version, model_type, status, traffic_percentage, test_accuracy, test_samples, base_version, base_accuracy, created_at) VALUES
+    ('router-v1.0.0', 'router', 'production', 90, 0.85, 400, NULL, NULL, '2026-05-01'),
+    ('router-v1.1.0', 'router', 'canary', 10, 0.875, 400, 'router-v1.0.0', 0.85, '2026-05-08');
 SELECT version, status, traffic_percentage, test_accuracy, test_accuracy_gain, production_accuracy, fallback_rate FROM model_performance_comparison;
 SELECT version, status, test_accuracy, traffic_percentage FROM model_versions;
 DELETE FROM model_versions;

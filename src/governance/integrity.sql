@@ -23,7 +23,7 @@ BEGIN ATOMIC
          'expected_service review_status label_source reviewed_by reviewed_at source split selection_probability '
          'quality_score model_version_target created_at updated_at',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
-         'training_samples_text_hash_idx',
+         'training_samples_text_hash_idx training_samples_test_side_idx training_samples_undecided_idx',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_state_check',
          'training_samples_touch training_samples_fill_hash training_samples_refill_hash'),
         ('@extschema@.review_policies'::regclass,
@@ -51,12 +51,30 @@ BEGIN ATOMIC
          ''),
         ('@extschema@.model_versions'::regclass,
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
-         'test_samples macro_f1 calibration_error gate_decision gate_reason base_version training_samples '
-         'training_seconds production_accuracy fallback_rate production_computed_at created_at deployed_at retired_at',
+         'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
+         'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
+         'fallback_rate production_computed_at created_at deployed_at retired_at',
          'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
          'model_versions_pkey model_versions_version_check model_versions_status_check '
          'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
-         'model_versions_amounts_check',
+         'model_versions_gate_decision_check model_versions_amounts_check',
+         'model_versions_check_status model_versions_invalidate model_versions_invalidate_truncate'),
+        ('@extschema@.model_artifacts'::regclass,
+         'version format sha256 size_bytes bytes created_at',
+         'model_artifacts_pkey',
+         'model_artifacts_pkey model_artifacts_sha256_check',
+         'model_artifacts_invalidate model_artifacts_invalidate_truncate'),
+        ('@extschema@.model_evaluations'::regclass,
+         'id evaluation_id version sample_id text_hash intent weight predicted_intent confidence evaluated_at',
+         'model_evaluations_pkey model_evaluations_sample_key model_evaluations_answers_idx',
+         'model_evaluations_pkey model_evaluations_sample_key model_evaluations_weight_check model_evaluations_confidence_check',
+         ''),
+        ('@extschema@.training_jobs'::regclass,
+         'id model_type kind trainer status version parameters requested_by worker attempt lease lease_expires_at heartbeat_at '
+         'progress cutoff test_samples result error_code error_message created_at started_at finished_at',
+         'training_jobs_pkey training_jobs_one_running_key training_jobs_one_queued_key training_jobs_finished_idx',
+         'training_jobs_pkey training_jobs_model_type_check training_jobs_kind_check training_jobs_trainer_check '
+         'training_jobs_status_check training_jobs_version_check training_jobs_running_check training_jobs_finished_check',
          ''),
         ('@extschema@.model_deployments'::regclass,
          'id model_type version previous_version from_status to_status from_percentage to_percentage actor reason '
@@ -224,6 +242,38 @@ BEGIN ATOMIC
                'model_versions has no such version: restore its row.'
         FROM @extschema@.model_deployments d
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = d.version)
+        UNION ALL
+        SELECT 'artifact of an unknown version', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
+               'model_versions has no such version: restore its row, or delete the artifact.'
+        FROM @extschema@.model_artifacts a
+        WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = a.version)
+        UNION ALL
+        SELECT 'damaged artifact', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
+               'Its bytes do not have the SHA-256 of its row, and no session will load it: restore the row, or train again.'
+        FROM @extschema@.model_artifacts a
+        WHERE a.sha256 <> encode(sha256(a.bytes), 'hex') OR a.size_bytes <> octet_length(a.bytes)
+        UNION ALL
+        SELECT 'evaluation of an unknown version', '@extschema@.model_evaluations'::regclass::text, count(*), min(e.version),
+               'model_versions has no such version: restore its row, or delete its answers.'
+        FROM @extschema@.model_evaluations e
+        WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = e.version)
+        UNION ALL
+        SELECT 'training job of an unknown version', '@extschema@.training_jobs'::regclass::text, count(*), min(j.id)::text,
+               'model_versions has no such version: restore its row, or delete the job.'
+        FROM @extschema@.training_jobs j
+        WHERE j.version IS NOT NULL AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = j.version)
+        UNION ALL
+        SELECT 'version in training without a job', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
+               'Nobody will finish it: UPDATE model_versions SET status = ''failed'' for it.'
+        FROM @extschema@.model_versions m
+        WHERE m.status = 'training'
+          AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version AND j.status IN ('queued', 'running'))
+        UNION ALL
+        SELECT 'text on both sides', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
+               'A text that is tested on is learned from: set split of its samples to test.'
+        FROM @extschema@.training_samples s
+        WHERE s.split = 'train'
+          AND EXISTS (SELECT FROM @extschema@.training_samples t WHERE t.text_hash = s.text_hash AND t.split = 'test')
     )
     SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0
     UNION ALL
@@ -238,7 +288,10 @@ BEGIN ATOMIC
             ('@extschema@.model_deployments'::regclass, '@extschema@.model_deployments_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_deployments x)),
             ('@extschema@.training_export_jobs'::regclass, '@extschema@.training_export_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_export_jobs x)),
             ('@extschema@.labelstudio_projects'::regclass, '@extschema@.labelstudio_projects_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_projects x)),
-            ('@extschema@.job_runs'::regclass, '@extschema@.job_runs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.job_runs x))
+            ('@extschema@.job_runs'::regclass, '@extschema@.job_runs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.job_runs x)),
+            ('@extschema@.training_jobs'::regclass, '@extschema@.training_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_jobs x)),
+            ('@extschema@.model_evaluations'::regclass, '@extschema@.model_evaluations_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_evaluations x)),
+            ('@extschema@.model_evaluations'::regclass, '@extschema@.model_evaluations_evaluation_seq'::regclass, (SELECT max(x.evaluation_id) FROM @extschema@.model_evaluations x))
         ) AS q (table_id, sequence_id, most)
     WHERE q.most > coalesce(pg_sequence_last_value(q.sequence_id), 0)
     UNION ALL

@@ -29,6 +29,9 @@ BEGIN ATOMIC
         ('operator', '@extschema@.training_settings'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.model_versions'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.model_deployments'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.model_artifacts'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.model_evaluations'::regclass, ARRAY['SELECT']),
+        ('operator', '@extschema@.training_jobs'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.training_export_jobs'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.labelstudio_projects'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.job_runs'::regclass, ARRAY['SELECT']),
@@ -67,6 +70,41 @@ BEGIN ATOMIC
         FROM unnest(ARRAY['routed_to', 'response_text', 'response_success', 'user_feedback', 'user_correction', 'backend_reference',
                           'metadata']) AS c
     ), functions (kind, object_id) AS (VALUES
+        ('capture', '@extschema@.classify_intent(text, text, text)'::regprocedure),
+        ('capture', '@extschema@.classify_intents(text, integer, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.classify_intent(text, text, text)'::regprocedure),
+        ('reviewer', '@extschema@.classify_intents(text, integer, text, text)'::regprocedure),
+        ('operator', '@extschema@.classify_intent(text, text, text)'::regprocedure),
+        ('operator', '@extschema@.classify_intents(text, integer, text, text)'::regprocedure),
+        ('trainer', '@extschema@.claim_training_job(text, interval, text[])'::regprocedure),
+        ('trainer', '@extschema@.heartbeat_training_job(bigint, text, jsonb)'::regprocedure),
+        ('trainer', '@extschema@.training_set(text)'::regprocedure),
+        ('trainer', '@extschema@.training_job_test_set(bigint)'::regprocedure),
+        ('trainer', '@extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision)'::regprocedure),
+        ('trainer', '@extschema@.fail_training_job(bigint, text, text, boolean)'::regprocedure),
+        ('analyst', '@extschema@.compare_models(text, text)'::regprocedure),
+        ('analyst', '@extschema@.model_intent_scores(text)'::regprocedure),
+        ('analyst', '@extschema@.mcnemar_p(bigint, bigint)'::regprocedure),
+        ('operator', '@extschema@.compare_models(text, text)'::regprocedure),
+        ('operator', '@extschema@.model_intent_scores(text)'::regprocedure),
+        ('operator', '@extschema@.mcnemar_p(bigint, bigint)'::regprocedure),
+        ('operator', '@extschema@.near_twins(text[], text[], double precision)'::regprocedure),
+        ('operator', '@extschema@.import_training_samples(text, text, boolean)'::regprocedure),
+        ('operator', '@extschema@.train_model(text, boolean)'::regprocedure),
+        ('operator', '@extschema@.training_set(text)'::regprocedure),
+        ('operator', '@extschema@.model_test_set(text)'::regprocedure),
+        ('operator', '@extschema@.new_training_samples(text)'::regprocedure),
+        ('operator', '@extschema@.next_model_version(text, boolean)'::regprocedure),
+        ('operator', '@extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text)'::regprocedure),
+        ('operator', '@extschema@.promote_model(text, text)'::regprocedure),
+        ('operator', '@extschema@.evaluate_model(text)'::regprocedure),
+        ('operator', '@extschema@.request_training(text, text, jsonb)'::regprocedure),
+        ('operator', '@extschema@.request_evaluation(text)'::regprocedure),
+        ('operator', '@extschema@.cancel_training_job(bigint, text)'::regprocedure),
+        ('operator', '@extschema@.training_job_test_set(bigint)'::regprocedure),
+        ('operator', '@extschema@.tw_start_built_in_job()'::regprocedure),
+        ('operator', '@extschema@.tw_run_built_in_job(bigint, integer)'::regprocedure),
+        ('operator', '@extschema@.run_training_jobs()'::regprocedure),
         ('capture', '@extschema@.record_response(bigint, text, text, boolean, text, text)'::regprocedure),
         ('capture', '@extschema@.record_feedback(bigint, text, text, text)'::regprocedure),
         ('reviewer', '@extschema@.approve_conversation(bigint, text, text)'::regprocedure),
@@ -118,13 +156,13 @@ BEGIN ATOMIC
         ('operator', '@extschema@.check_integrity()'::regprocedure)
     )
     SELECT k, 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text, 'USAGE'
-    FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'operator']) AS k
+    FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'trainer', 'operator']) AS k
     UNION ALL
     SELECT t.kind, 'TABLE', t.object_id, NULL, p FROM tables t, unnest(t.privileges) AS p
     UNION ALL
     SELECT c.kind, 'TABLE', c.object_id, c.column_name, c.privilege FROM columns c
     UNION ALL
-    SELECT f.kind, 'FUNCTION', f.object_id, NULL, 'EXECUTE' FROM functions f;
+    SELECT f.kind, 'ROUTINE', f.object_id, NULL, 'EXECUTE' FROM functions f;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_role_privileges() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_role_privileges() IS
@@ -134,7 +172,7 @@ CREATE FUNCTION @extschema@.tw_check_role_request(role text, kind text) RETURNS 
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    kinds CONSTANT text[] := ARRAY['capture', 'reviewer', 'analyst', 'operator'];
+    kinds CONSTANT text[] := ARRAY['capture', 'reviewer', 'analyst', 'trainer', 'operator'];
     role_id oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
     owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = '@extschema@.conversation_logs'::regclass);
 BEGIN
@@ -174,7 +212,7 @@ BEGIN
         SELECT r.privilege || coalesce(' (' || quote_ident(r.column_name) || ')', '') AS what,
                r.object_kind || ' ' || CASE r.object_kind
                    WHEN 'TABLE' THEN r.object_id::regclass::text
-                   WHEN 'FUNCTION' THEN r.object_id::regprocedure::text
+                   WHEN 'ROUTINE' THEN r.object_id::regprocedure::text
                    ELSE r.object_id::regnamespace::text END AS whereon
         FROM @extschema@.tw_role_privileges() r
         WHERE r.kind = tw_change_role.kind
@@ -200,7 +238,7 @@ BEGIN ATOMIC
     FROM @extschema@.tw_role_privileges() p
     LEFT JOIN pg_class c ON p.object_kind = 'TABLE' AND c.oid = p.object_id
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p.column_name
-    LEFT JOIN pg_proc f ON p.object_kind = 'FUNCTION' AND f.oid = p.object_id
+    LEFT JOIN pg_proc f ON p.object_kind = 'ROUTINE' AND f.oid = p.object_id
     WHERE p.object_kind <> 'SCHEMA'
     GROUP BY p.kind
     HAVING bool_and(EXISTS (
@@ -224,7 +262,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.grant_training_role(text, text) IS
     'Lets a role do a kind of work: capture (insert conversations and read nothing but their id), reviewer, analyst (views '
-    'without phone numbers) or operator. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers '
+    'without phone numbers), trainer (a worker that trains outside) or operator. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers '
     'other than the owner of the extension''s tables';
 
 CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS void

@@ -1,4 +1,4 @@
--- model_versions: the registry of models. Rows come by hand today; training and registration functions are later work.
+-- model_versions: the registry of models. Training and register_model() write it; a trigger keeps statuses on their way.
 
 CREATE TABLE @extschema@.model_versions (
     version text NOT NULL,
@@ -9,12 +9,17 @@ CREATE TABLE @extschema@.model_versions (
     model_size_mb double precision,
     training_accuracy double precision,
     test_accuracy double precision,
+    test_accuracy_lower double precision,
+    test_accuracy_upper double precision,
     test_samples integer,
     macro_f1 double precision,
     calibration_error double precision,
     gate_decision text,
     gate_reason text,
     base_version text,
+    base_accuracy double precision,
+    mcnemar_p double precision,
+    evaluation_id bigint,
     training_samples jsonb,
     training_seconds double precision,
     production_accuracy double precision,
@@ -34,7 +39,10 @@ CREATE TABLE @extschema@.model_versions (
     CONSTRAINT model_versions_traffic_status_check CHECK (traffic_percentage = 0 OR status IN ('canary', 'production')),
     CONSTRAINT model_versions_rates_check CHECK (
         training_accuracy BETWEEN 0 AND 1 AND test_accuracy BETWEEN 0 AND 1 AND macro_f1 BETWEEN 0 AND 1
-        AND calibration_error BETWEEN 0 AND 1 AND production_accuracy BETWEEN 0 AND 1 AND fallback_rate BETWEEN 0 AND 1),
+        AND calibration_error BETWEEN 0 AND 1 AND production_accuracy BETWEEN 0 AND 1 AND fallback_rate BETWEEN 0 AND 1
+        AND test_accuracy_lower BETWEEN 0 AND 1 AND test_accuracy_upper BETWEEN 0 AND 1 AND base_accuracy BETWEEN 0 AND 1
+        AND mcnemar_p BETWEEN 0 AND 1),
+    CONSTRAINT model_versions_gate_decision_check CHECK (gate_decision IN ('passed', 'failed', 'undecided')),
     CONSTRAINT model_versions_amounts_check CHECK (
         model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0
         AND training_seconds >= 0 AND training_seconds < 'Infinity')
@@ -45,6 +53,25 @@ SELECT pg_extension_config_dump('@extschema@.model_versions', '');
 CREATE UNIQUE INDEX model_versions_one_production_key ON @extschema@.model_versions (model_type) WHERE status = 'production';
 CREATE UNIQUE INDEX model_versions_one_canary_key ON @extschema@.model_versions (model_type) WHERE status = 'canary';
 
+CREATE FUNCTION @extschema@.tw_check_model_status() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_check_model_status';
+REVOKE ALL ON FUNCTION @extschema@.tw_check_model_status() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_model_status() IS
+    'Trigger: a version and its type never change, and its status moves only forward along its way; raises 55000 '
+    '(object_not_in_prerequisite_state)';
+CREATE TRIGGER model_versions_check_status BEFORE UPDATE ON @extschema@.model_versions
+    FOR EACH ROW WHEN (OLD.status <> NEW.status OR OLD.version <> NEW.version OR OLD.model_type <> NEW.model_type)
+    EXECUTE FUNCTION @extschema@.tw_check_model_status();
+
+-- What classify_intent() caches is which version is live, and nothing else of the row: writing a statistic reloads nothing.
+-- One trigger a row and ENABLE ALWAYS: logical replication fires neither ordinary nor statement-level triggers.
+CREATE TRIGGER model_versions_invalidate AFTER INSERT OR DELETE OR UPDATE OF version, model_type, status ON @extschema@.model_versions
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
+CREATE TRIGGER model_versions_invalidate_truncate AFTER TRUNCATE ON @extschema@.model_versions
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
+ALTER TABLE @extschema@.model_versions ENABLE ALWAYS TRIGGER model_versions_invalidate;
+ALTER TABLE @extschema@.model_versions ENABLE ALWAYS TRIGGER model_versions_invalidate_truncate;
+
 COMMENT ON TABLE @extschema@.model_versions IS 'Every model version with its measurements; at most one production and one canary version of each type';
 COMMENT ON COLUMN @extschema@.model_versions.version IS '<model_type>-v<major>.<minor>.<patch>, for example router-v1.0.0';
 COMMENT ON COLUMN @extschema@.model_versions.model_type IS 'router, food-agent, ...';
@@ -54,12 +81,17 @@ COMMENT ON COLUMN @extschema@.model_versions.minio_path IS 'Where its verified a
 COMMENT ON COLUMN @extschema@.model_versions.model_size_mb IS 'Size of its artifact in megabytes';
 COMMENT ON COLUMN @extschema@.model_versions.training_accuracy IS 'Share of its training samples that it gets right, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_lower IS 'Lower end of the 95 % interval of test_accuracy';
+COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_upper IS 'Upper end of the 95 % interval of test_accuracy';
 COMMENT ON COLUMN @extschema@.model_versions.test_samples IS 'Number of test samples behind test_accuracy';
 COMMENT ON COLUMN @extschema@.model_versions.macro_f1 IS 'Mean of the F1 scores of the intents, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.calibration_error IS 'Expected calibration error, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.gate_decision IS 'What the gate decided';
+COMMENT ON COLUMN @extschema@.model_versions.gate_decision IS 'What the gate decided: passed, failed, or undecided (a person may decide, or a later look)';
 COMMENT ON COLUMN @extschema@.model_versions.gate_reason IS 'Why the gate decided so';
-COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The version it was compared with or trained from';
+COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The live version that it was compared with';
+COMMENT ON COLUMN @extschema@.model_versions.base_accuracy IS 'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.mcnemar_p IS 'Two-sided p-value of the exact McNemar test of the two on these samples';
+COMMENT ON COLUMN @extschema@.model_versions.evaluation_id IS 'The evaluation behind these figures (model_evaluations)';
 COMMENT ON COLUMN @extschema@.model_versions.training_samples IS 'Number of training samples by label source, for example {"human": 812, "model": 4010}';
 COMMENT ON COLUMN @extschema@.model_versions.training_seconds IS 'How long training took, in seconds';
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy IS 'Estimated accuracy in production, 0 to 1';

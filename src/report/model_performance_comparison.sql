@@ -2,8 +2,8 @@
 
 CREATE VIEW @extschema@.model_performance_comparison AS
     SELECT m.model_type, m.version, m.status, m.traffic_percentage, m.base_version,
-           m.test_accuracy, m.test_samples,
-           m.test_accuracy - b.test_accuracy AS test_accuracy_gain,
+           m.test_accuracy, m.test_accuracy_lower, m.test_accuracy_upper, m.test_samples,
+           m.base_accuracy, m.test_accuracy - m.base_accuracy AS test_accuracy_gain, m.mcnemar_p,
            m.macro_f1, m.calibration_error, m.training_accuracy, m.gate_decision, m.gate_reason,
            m.production_accuracy,
            NULL::double precision AS production_accuracy_lower,
@@ -15,7 +15,6 @@ CREATE VIEW @extschema@.model_performance_comparison AS
            m.training_samples, m.training_seconds, m.model_size_mb,
            m.created_at, m.deployed_at, m.retired_at
     FROM @extschema@.model_versions m
-    LEFT JOIN @extschema@.model_versions b ON b.version = m.base_version
     ORDER BY m.model_type, m.created_at DESC, m.version DESC;
 REVOKE ALL ON TABLE @extschema@.model_performance_comparison FROM PUBLIC;
 
@@ -27,7 +26,11 @@ COMMENT ON COLUMN @extschema@.model_performance_comparison.traffic_percentage IS
 COMMENT ON COLUMN @extschema@.model_performance_comparison.base_version IS 'The version it is compared with';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.test_samples IS 'Number of test samples';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_gain IS 'test_accuracy less that of base_version; each was measured at its own time, so that only the gate''s comparison is on the same samples';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_lower IS 'Lower end of its 95 % interval';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_upper IS 'Upper end of its 95 % interval';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.base_accuracy IS 'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_gain IS 'test_accuracy less base_accuracy';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.mcnemar_p IS 'Two-sided p-value of the exact McNemar test of the two';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.macro_f1 IS 'Mean of the intents'' F1 scores, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.calibration_error IS 'Expected calibration error, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.training_accuracy IS 'Accuracy on its own training samples, 0 to 1';

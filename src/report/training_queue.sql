@@ -21,7 +21,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            s.module_type,
            s.label_source, NULL, NULL, s.created_at
     FROM @extschema@.training_samples s
-    WHERE s.review_status = 'approved' AND s.model_version_target IS NULL
+    WHERE s.review_status = 'approved' AND s.model_version_target IS NULL AND s.split IS DISTINCT FROM 'test'
     ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2;
 REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
 

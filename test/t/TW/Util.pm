@@ -195,6 +195,17 @@ SQL
             ('router', 'router-v1.1.0', 'candidate', 'production', 100, 'first', NULL),
             ('router', 'router-v1.2.0', 'candidate', 'canary', 10, 'gate', '{"z": 1.5}');
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
+        -- A model that the trainer made, evaluated; one that somebody else made; jobs in every state.
+        SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
+                'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\n'))
+            FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m), generate_series(1, 30) g;
+        SELECT $s.set_training_setting('min_test_samples', '10');
+        SELECT $s.train_model('router', major => true);
+        SELECT $s.register_model('food-agent-v1.0.0', 'food-agent', artifact => decode(repeat('00ff10', 50), 'hex'));
+        SELECT $s.request_training('food-agent', 'outside', '{"note": "\\u0001 \\"quoted\\""}');
+        SELECT $s.request_training('parcel-agent');
+        SELECT job_id FROM $s.claim_training_job('worker 1');
+        SELECT $s.cancel_training_job($s.request_training('ride-agent'), 'not needed');
         INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
             ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
         INSERT INTO $s.labelstudio_projects (server_name, project_id, title)

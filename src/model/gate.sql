@@ -1,0 +1,270 @@
+-- The gate: whether a candidate is better than the live model, both scored now on the same samples.
+
+CREATE FUNCTION @extschema@.tw_is_servable(version text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = tw_is_servable.version AND a.format = 'router');
+REVOKE ALL ON FUNCTION @extschema@.tw_is_servable(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_is_servable(text) IS 'Whether the database itself can answer with this version';
+
+CREATE FUNCTION @extschema@.tw_answers(
+    version text, model_type text,
+    OUT sample_id bigint, OUT text_hash bigint, OUT intent text, OUT weight double precision,
+    OUT predicted_intent text, OUT confidence double precision, OUT is_answered boolean)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF @extschema@.tw_is_servable(version) THEN
+        RETURN QUERY
+            SELECT t.sample_id, t.text_hash, t.intent, t.weight, c.intent, c.confidence, true
+            FROM @extschema@.model_test_set(tw_answers.model_type) t
+            CROSS JOIN LATERAL @extschema@.classify_intent(t.text, tw_answers.model_type, tw_answers.version) c;
+    ELSE
+        -- A version never changes, and so neither does its answer to a text.
+        RETURN QUERY
+            SELECT t.sample_id, t.text_hash, t.intent, t.weight, e.predicted_intent, e.confidence, e.id IS NOT NULL
+            FROM @extschema@.model_test_set(tw_answers.model_type) t
+            LEFT JOIN LATERAL (SELECT m.id, m.predicted_intent, m.confidence FROM @extschema@.model_evaluations m
+                               WHERE m.version = tw_answers.version AND m.text_hash = t.text_hash
+                               ORDER BY m.id DESC LIMIT 1) e ON true;
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_answers(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_answers(text, text) IS
+    'What a version answers to the test set of a model type: classified now, or for a version outside, as its worker reported; '
+    'is_answered is false where it never did';
+
+CREATE FUNCTION @extschema@.tw_require_version(version text, OUT model_type text, OUT status text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    SELECT m.model_type, m.status INTO model_type, status FROM @extschema@.model_versions m WHERE m.version = tw_require_version.version;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('model version "%s" does not exist', coalesce(version, 'NULL')),
+            HINT = 'SELECT version, status FROM model_versions; shows those that do.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_version(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_version(text) IS 'Type and status of a version, or 42704 (undefined_object)';
+
+CREATE FUNCTION @extschema@.compare_models(
+    first text, second text,
+    OUT samples bigint,
+    OUT first_accuracy double precision, OUT first_lower double precision, OUT first_upper double precision,
+    OUT second_accuracy double precision, OUT second_lower double precision, OUT second_upper double precision,
+    OUT first_macro_f1 double precision, OUT second_macro_f1 double precision,
+    OUT first_calibration_error double precision, OUT second_calibration_error double precision,
+    OUT only_first_right bigint, OUT only_second_right bigint, OUT mcnemar_p double precision, OUT unanswered bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    first_type text := (@extschema@.tw_require_version(first)).model_type;
+    second_type text := (@extschema@.tw_require_version(second)).model_type;
+    one record;
+    other record;
+    answers record;
+BEGIN
+    IF first_type <> second_type THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('"%s" and "%s" are models of different types', first, second),
+            HINT = 'Only versions of one type have a test set in common.';
+    END IF;
+    SELECT count(*) FILTER (WHERE NOT a.is_answered OR NOT b.is_answered) AS missing,
+           array_agg(a.intent ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS labels,
+           array_agg(a.weight ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS weights,
+           array_agg(a.predicted_intent ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS intents_a,
+           array_agg(b.predicted_intent ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS intents_b,
+           array_agg(a.confidence ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS confidences_a,
+           array_agg(b.confidence ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS confidences_b,
+           count(*) FILTER (WHERE a.is_answered AND b.is_answered AND a.intent = a.predicted_intent
+                              AND a.intent IS DISTINCT FROM b.predicted_intent) AS only_a,
+           count(*) FILTER (WHERE a.is_answered AND b.is_answered AND a.intent = b.predicted_intent
+                              AND a.intent IS DISTINCT FROM a.predicted_intent) AS only_b
+    INTO answers
+    FROM @extschema@.tw_answers(first, first_type) a
+    JOIN @extschema@.tw_answers(second, first_type) b USING (sample_id);
+
+    SELECT * INTO one FROM @extschema@.tw_scores(answers.labels, answers.intents_a, answers.confidences_a, answers.weights);
+    SELECT * INTO other FROM @extschema@.tw_scores(answers.labels, answers.intents_b, answers.confidences_b, answers.weights);
+    samples := one.samples;
+    first_accuracy := one.accuracy;
+    first_lower := one.lower;
+    first_upper := one.upper;
+    second_accuracy := other.accuracy;
+    second_lower := other.lower;
+    second_upper := other.upper;
+    first_macro_f1 := one.macro_f1;
+    second_macro_f1 := other.macro_f1;
+    first_calibration_error := one.calibration_error;
+    second_calibration_error := other.calibration_error;
+    only_first_right := answers.only_a;
+    only_second_right := answers.only_b;
+    mcnemar_p := @extschema@.mcnemar_p(answers.only_a, answers.only_b);
+    unanswered := answers.missing;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
+    'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, calibration error, '
+    'how many samples only one of them gets right, and the two-sided p-value of the exact McNemar test. unanswered counts the '
+    'samples left out because a version that lives outside was never asked. Changes nothing. Raises 42704 for an unknown '
+    'version, 22023 for versions of different types';
+
+-- What the gate says of a candidate whose figures are known. The order matters: what a person has to know first comes first.
+CREATE FUNCTION @extschema@.tw_gate_decision(
+    samples bigint, accuracy double precision, live_version text, live_accuracy double precision,
+    min_samples integer, target double precision, OUT decision text, OUT reason text)
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT d.decision, d.reason
+    FROM (SELECT round(accuracy::numeric, 4) AS mine, round(live_accuracy::numeric, 4) AS its, round(target::numeric, 4) AS goal) r,
+         LATERAL (VALUES
+            (1, coalesce(samples, 0) < min_samples, 'undecided',
+             format('too few test samples: %s of at least %s', coalesce(samples, 0), min_samples)),
+            (2, accuracy <= live_accuracy, 'failed',
+             format('not better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
+            (3, accuracy < target AND (live_accuracy IS NULL OR live_accuracy >= target), 'failed',
+             format('below the target accuracy: %s of %s on %s samples', r.mine, r.goal, samples)),
+            (4, live_version IS NOT NULL, 'passed',
+             format('better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
+            (5, true, 'passed',
+             format('reaches the target accuracy: %s of %s on %s samples; there is no live version', r.mine, r.goal, samples))
+         ) AS d (number, applies, decision, reason)
+    WHERE d.applies
+    ORDER BY d.number
+    LIMIT 1;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, text, double precision, integer, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, text, double precision, integer, double precision) IS
+    'The gate''s rule: enough samples, a higher weighted accuracy than the live version, and the target accuracy unless the live '
+    'version is itself below it; without a live version the target alone';
+
+CREATE FUNCTION @extschema@.tw_store_answers(evaluation_id bigint, version text, model_type text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO @extschema@.model_evaluations (evaluation_id, version, sample_id, text_hash, intent, weight, predicted_intent, confidence)
+    SELECT tw_store_answers.evaluation_id, tw_store_answers.version, a.sample_id, a.text_hash, a.intent, a.weight, a.predicted_intent, a.confidence
+    FROM @extschema@.tw_answers(version, model_type) a
+    WHERE a.is_answered
+    ORDER BY a.sample_id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) IS 'Keeps what a version answers now to each test sample';
+
+CREATE FUNCTION @extschema@.tw_stored_scores(
+    evaluation_id bigint, version text, beside text,
+    OUT samples bigint, OUT accuracy double precision, OUT lower double precision, OUT upper double precision,
+    OUT macro_f1 double precision, OUT calibration_error double precision, OUT only_right bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT s.samples, s.accuracy, s.lower, s.upper, s.macro_f1, s.calibration_error, a.only_right
+    FROM (SELECT array_agg(e.intent ORDER BY e.sample_id) AS labels, array_agg(e.predicted_intent ORDER BY e.sample_id) AS answers,
+                 array_agg(e.confidence ORDER BY e.sample_id) AS confidences, array_agg(e.weight ORDER BY e.sample_id) AS weights,
+                 count(*) FILTER (WHERE e.intent = e.predicted_intent AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right
+          FROM @extschema@.model_evaluations e
+          JOIN @extschema@.model_evaluations o ON o.evaluation_id = e.evaluation_id AND o.version = beside AND o.sample_id = e.sample_id
+          WHERE e.evaluation_id = tw_stored_scores.evaluation_id AND e.version = tw_stored_scores.version) a,
+         LATERAL @extschema@.tw_scores(a.labels, a.answers, a.confidences, a.weights) s;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) IS
+    'The scores of a version in an evaluation, on the samples that the version beside it (or itself) answered as well, and how many '
+    'only the first of them got right';
+
+CREATE FUNCTION @extschema@.tw_run_gate(candidate text, OUT decision text, OUT reason text)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    kind text := (@extschema@.tw_require_version(candidate)).model_type;
+    live text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production');
+    min_samples integer := @extschema@.training_setting('min_test_samples');
+    evaluation bigint := nextval('@extschema@.model_evaluations_evaluation_seq');
+    own record;
+    its record;
+BEGIN
+    PERFORM @extschema@.tw_store_answers(evaluation, candidate, kind);
+    SELECT * INTO own FROM @extschema@.tw_stored_scores(evaluation, candidate, candidate);
+    IF live IS NOT NULL THEN
+        PERFORM @extschema@.tw_store_answers(evaluation, live, kind);
+    END IF;
+    -- All NULL, and no sample, where nothing is live.
+    SELECT s.*, (@extschema@.tw_stored_scores(evaluation, candidate, live)).only_right AS only_own_right
+    INTO its FROM @extschema@.tw_stored_scores(evaluation, live, candidate) s;
+
+    IF live IS NOT NULL AND its.samples < own.samples AND own.samples >= min_samples THEN
+        decision := 'undecided';
+        reason := format('%s lives outside and has to be evaluated first: job %s', live, @extschema@.tw_queue_evaluation(live));
+    ELSE
+        SELECT g.decision, g.reason INTO decision, reason
+        FROM @extschema@.tw_gate_decision(own.samples, own.accuracy, live, its.accuracy, min_samples,
+                                          @extschema@.training_setting('target_accuracy')::double precision) g;
+    END IF;
+
+    UPDATE @extschema@.model_versions m
+    SET test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,
+        macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live, base_accuracy = NULL, mcnemar_p = NULL,
+        evaluation_id = evaluation, gate_decision = tw_run_gate.decision, gate_reason = tw_run_gate.reason
+    WHERE m.version = candidate;
+    IF live IS NOT NULL AND its.samples = own.samples THEN
+        UPDATE @extschema@.model_versions m
+        SET base_accuracy = its.accuracy, mcnemar_p = @extschema@.mcnemar_p(its.only_own_right, its.only_right)
+        WHERE m.version = candidate;
+    END IF;
+    UPDATE @extschema@.model_versions m
+    SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END
+    WHERE m.version = candidate AND m.status IN ('training', 'candidate');
+
+    -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic from.
+    IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' THEN
+        PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason);
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_run_gate(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_run_gate(text) IS
+    'Scores a candidate and the live version on the test set as it is now, keeps every answer, decides, and moves the candidate''s '
+    'status; the first version of a type that passes goes live while auto_deploy is on';
+
+CREATE FUNCTION @extschema@.model_intent_scores(
+    version text,
+    OUT intent text, OUT samples bigint, OUT answered bigint, OUT "precision" double precision, OUT recall double precision,
+    OUT f1 double precision)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT i.intent, i.samples, i.answered, i."precision", i.recall, i.f1
+    FROM (SELECT array_agg(e.intent ORDER BY e.id) AS labels, array_agg(e.predicted_intent ORDER BY e.id) AS answers,
+                 array_agg(e.weight ORDER BY e.id) AS weights
+          FROM @extschema@.model_versions m
+          JOIN @extschema@.model_evaluations e ON e.version = m.version AND e.evaluation_id = m.evaluation_id
+          WHERE m.version = model_intent_scores.version AND (@extschema@.tw_require_version(model_intent_scores.version)).status IS NOT NULL) a,
+         LATERAL @extschema@.tw_intent_scores(a.labels, a.answers, a.weights) i
+    ORDER BY i.samples DESC, i.intent COLLATE "C";
+END;
+REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.model_intent_scores(text) IS
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures; samples counts '
+    'the labels, answered the answers. Raises 42704 for an unknown version';
+
+CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF (@extschema@.tw_require_version(version)).status <> 'candidate' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('model "%s" is not a candidate', version),
+            HINT = 'The gate decides about candidates; compare_models() compares any two versions and changes nothing.';
+    END IF;
+    SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(version) g;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.evaluate_model(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.evaluate_model(text) IS
+    'Takes a candidate through the gate again, for one that was undecided: on the test set and against the live version of now. A '
+    'candidate that fails is rejected. Raises 42704 for an unknown version, 55000 for one that is no candidate';

@@ -1,0 +1,210 @@
+-- The queue of training jobs: for the built-in trainer, and for workers outside that speak nothing but SQL.
+--
+-- A job is queued, running, and then succeeded, failed or cancelled. A worker that falls silent loses it: the job is queued
+-- again, and fails when that happened three times. Locks are taken in this order: the queue's, by everybody who begins or ends
+-- a job; the model type's, by who begins one of it; then rows.
+
+CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 10);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_lock_job_queue() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock_job_queue() IS 'Held until the end of the transaction by whoever moves a job between queued and running';
+
+CREATE FUNCTION @extschema@.tw_try_model_type(model_type text) RETURNS boolean
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN pg_try_advisory_xact_lock(hashtextextended('training_workflow ' || model_type, '@extschema@.conversation_logs'::regclass::oid::bigint));
+REVOKE ALL ON FUNCTION @extschema@.tw_try_model_type(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_try_model_type(text) IS
+    'Whether nobody else begins, in a transaction that is still open, a job of this model type; true holds it until the end of the transaction';
+
+CREATE FUNCTION @extschema@.tw_queue_job(job_type text, job_kind text, job_trainer text, job_version text, job_parameters jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job_id bigint;
+BEGIN
+    PERFORM @extschema@.tw_lock_job_queue();
+    SELECT j.id INTO job_id FROM @extschema@.training_jobs j
+    WHERE j.model_type = job_type AND j.kind = job_kind AND j.trainer = job_trainer AND j.status = 'queued'
+      AND (job_kind = 'train' OR j.version = job_version)
+    ORDER BY j.id LIMIT 1;
+    IF job_id IS NULL THEN
+        INSERT INTO @extschema@.training_jobs (model_type, kind, trainer, version, parameters)
+        VALUES (job_type, job_kind, job_trainer, job_version, coalesce(job_parameters, '{}'))
+        RETURNING id INTO job_id;
+    END IF;
+    RETURN job_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) IS 'The job of this kind that waits already, or a new one';
+
+CREATE FUNCTION @extschema@.request_training(
+    model_type text DEFAULT 'router', trainer text DEFAULT 'built-in', parameters jsonb DEFAULT '{}') RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_check_model_type(model_type);
+    IF trainer IS NULL OR trainer NOT IN ('built-in', 'outside') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no trainer "%s"', coalesce(trainer, 'NULL')),
+            HINT = 'The trainers are built-in, which CALL run_training_jobs() runs, and outside, for workers that call claim_training_job().';
+    END IF;
+    IF jsonb_typeof(parameters) <> 'object' OR jsonb_typeof(parameters -> 'major') <> 'boolean' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'parameters must be a JSON object, and "major" in it true or false',
+            HINT = 'For example ''{"major": true, "epochs": 25}''; all but "major" are the worker''s to understand.';
+    END IF;
+    RETURN @extschema@.tw_queue_job(model_type, 'train', trainer, NULL, parameters);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.request_training(text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
+    'Queues a training of a model type and returns the job''s id; where such a job waits already, that one''s. parameters reach an '
+    'outside worker as they are; "major": true asks for a new major version. Raises 22023 for an unknown type or trainer, or odd parameters';
+
+CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version, '{}');
+REVOKE ALL ON FUNCTION @extschema@.tw_queue_evaluation(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version that lives outside';
+
+CREATE FUNCTION @extschema@.request_evaluation(version text) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_require_version(version);
+    IF @extschema@.tw_is_servable(version) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('model "%s" lives in the database', version),
+            HINT = 'Nobody outside has to answer for it: compare_models() and evaluate_model() ask it directly.';
+    END IF;
+    RETURN @extschema@.tw_queue_evaluation(version);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.request_evaluation(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.request_evaluation(text) IS
+    'Queues a job that has a version which lives outside answer the test set, and returns its id. The gate asks for it by itself. '
+    'Raises 42704 for an unknown version, 55000 for one that the database can serve';
+
+CREATE FUNCTION @extschema@.tw_end_job(job_id bigint, how text, code text, message text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE @extschema@.model_versions m SET status = 'failed'
+    FROM @extschema@.training_jobs j
+    WHERE j.id = job_id AND j.kind = 'train' AND m.version = j.version AND m.status = 'training';
+    UPDATE @extschema@.training_jobs j
+    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message
+    WHERE j.id = job_id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) IS 'Ends a job that came to nothing (failed or cancelled), and the version that it was training';
+
+CREATE FUNCTION @extschema@.tw_retry_job(job_id bigint, code text, message text) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    most CONSTANT integer := 3;
+    job @extschema@.training_jobs;
+BEGIN
+    SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
+    -- Where another of its kind was asked for meanwhile, that one is the retry.
+    IF job.attempt >= most OR EXISTS (
+        SELECT FROM @extschema@.training_jobs o
+        WHERE o.status = 'queued' AND o.model_type = job.model_type AND o.kind = job.kind AND o.trainer = job.trainer
+          AND (job.kind = 'train' OR o.version = job.version))
+    THEN
+        PERFORM @extschema@.tw_end_job(job_id, 'failed', code, message);
+        RETURN 'failed';
+    END IF;
+    UPDATE @extschema@.training_jobs j
+    SET status = 'queued', lease_expires_at = NULL, error_code = code, error_message = message, progress = NULL
+    WHERE j.id = job_id;
+    RETURN 'queued';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_retry_job(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_retry_job(bigint, text, text) IS
+    'Queues a job again that was begun fewer than three times, else ends it as failed; returns its new status';
+
+CREATE FUNCTION @extschema@.tw_requeue_silent_jobs() RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT @extschema@.tw_lock_job_queue();
+    WITH silent AS MATERIALIZED (
+        SELECT j.id, j.worker, j.attempt FROM @extschema@.training_jobs j
+        WHERE j.status = 'running'
+          AND CASE j.trainer WHEN 'outside' THEN j.lease_expires_at < clock_timestamp()
+              -- The backend that trains holds this lock; the moment between the two transactions of a job is not silence.
+              ELSE j.started_at < clock_timestamp() - interval '10 seconds'
+                   AND pg_try_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, (- (j.id % 2000000000))::integer) END
+        ORDER BY j.id FOR UPDATE SKIP LOCKED
+    )
+    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)', s.worker, s.attempt))) FROM silent s;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_requeue_silent_jobs() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_requeue_silent_jobs() IS 'Takes jobs from workers that fell silent; returns how many';
+
+CREATE FUNCTION @extschema@.tw_claim_job(of_trainer text, by_worker text, for_time interval, of_types text[]) RETURNS @extschema@.training_jobs
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job @extschema@.training_jobs;
+BEGIN
+    PERFORM @extschema@.tw_requeue_silent_jobs();
+    FOR job IN
+        SELECT * FROM @extschema@.training_jobs j
+        WHERE j.status = 'queued' AND j.trainer = of_trainer AND (of_types IS NULL OR j.model_type = ANY (of_types))
+          AND NOT EXISTS (SELECT FROM @extschema@.training_jobs r WHERE r.model_type = j.model_type AND r.status = 'running')
+        ORDER BY j.id
+    LOOP
+        EXIT WHEN @extschema@.tw_try_model_type(job.model_type);
+        job := NULL;
+    END LOOP;
+    IF job.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF job.version IS NULL THEN
+        job.version := @extschema@.tw_start_version(job.model_type, (job.parameters ->> 'major')::boolean);
+    END IF;
+    UPDATE @extschema@.training_jobs j
+    SET status = 'running', version = job.version, worker = by_worker, attempt = j.attempt + 1, lease = for_time,
+        lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END, heartbeat_at = clock_timestamp(),
+        started_at = clock_timestamp(), cutoff = CASE j.kind WHEN 'train' THEN now() END
+    WHERE j.id = job.id
+    RETURNING * INTO job;
+    RETURN job;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) IS
+    'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where there is none';
+
+CREATE FUNCTION @extschema@.cancel_training_job(job_id bigint, reason text DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job @extschema@.training_jobs;
+BEGIN
+    PERFORM @extschema@.tw_lock_job_queue();
+    SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
+    IF NOT FOUND OR job.status NOT IN ('queued', 'running') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = CASE WHEN job.id IS NULL THEN 'no_data_found' ELSE 'object_not_in_prerequisite_state' END,
+            MESSAGE = CASE WHEN job.id IS NULL THEN format('training job %s does not exist', coalesce(job_id::text, 'NULL'))
+                           ELSE format('training job %s is %s', job_id, job.status) END,
+            HINT = 'Jobs can be cancelled while they wait or run: SELECT id, status FROM training_jobs;';
+    END IF;
+    PERFORM @extschema@.tw_end_job(job_id, 'cancelled', NULL, reason);
+    RETURN job.status;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
+    'Cancels a job that waits or runs, and returns what it was doing; a worker learns of it from its next heartbeat, the built-in '
+    'trainer when it is done. Raises P0002 for an unknown job, 55000 for one that has ended';

@@ -1,0 +1,162 @@
+-- The registry: version numbers, models trained elsewhere, and making a version live by hand.
+
+CREATE FUNCTION @extschema@.next_model_version(model_type text DEFAULT 'router', major boolean DEFAULT false) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('%s-v%s', model_type,
+                  coalesce((SELECT CASE WHEN major THEN format('%s.0.0', n[1] + 1) ELSE format('%s.%s.0', n[1], n[2] + 1) END
+                            FROM (SELECT string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] AS n
+                                  FROM @extschema@.model_versions m WHERE m.model_type = next_model_version.model_type) v
+                            ORDER BY n DESC LIMIT 1), '1.0.0'))
+    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL;
+END;
+REVOKE ALL ON FUNCTION @extschema@.next_model_version(text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
+    'The version that the next training of a type makes: v1.0.0 at first, then the highest one''s minor number plus one, or its major '
+    'number plus one on request. Raises 22023 for an unknown model type';
+
+CREATE FUNCTION @extschema@.tw_make_live(version text, why text, figures jsonb DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    promoted @extschema@.model_versions;
+    previous @extschema@.model_versions;
+BEGIN
+    -- Two at once would leave the second with a failed constraint and no reason.
+    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 9);
+    SELECT * INTO promoted FROM @extschema@.model_versions m WHERE m.version = tw_make_live.version FOR UPDATE;
+    SELECT * INTO previous FROM @extschema@.model_versions m
+    WHERE m.model_type = promoted.model_type AND m.status = 'production' FOR UPDATE;
+
+    IF previous.version IS NOT NULL THEN
+        UPDATE @extschema@.model_versions m SET status = 'retired', traffic_percentage = 0, retired_at = now()
+        WHERE m.version = previous.version;
+        INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason)
+        VALUES (previous.model_type, previous.version, NULL, previous.status, 'retired', previous.traffic_percentage, 0,
+                'superseded by ' || promoted.version);
+    END IF;
+    UPDATE @extschema@.model_versions m
+    SET status = 'production', traffic_percentage = 100, deployed_at = coalesce(m.deployed_at, now()), retired_at = NULL
+    WHERE m.version = promoted.version;
+    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason, figures)
+    VALUES (promoted.model_type, promoted.version, previous.version, promoted.status, 'production', promoted.traffic_percentage, 100, why,
+            coalesce(figures, jsonb_strip_nulls(jsonb_build_object('test_accuracy', promoted.test_accuracy, 'test_samples', promoted.test_samples,
+                     'base_version', promoted.base_version, 'base_accuracy', promoted.base_accuracy))));
+    RETURN previous.version;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_make_live(text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb) IS
+    'Makes a version the production version of its type, retires the one before it, records both in model_deployments, and returns the version before';
+
+CREATE FUNCTION @extschema@.promote_model(version text, reason text) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    kind text := (@extschema@.tw_require_version(version)).model_type;
+    state text := (@extschema@.tw_require_version(version)).status;
+    canary text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'canary');
+BEGIN
+    IF @extschema@.tw_is_blank(reason) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'promoting a model by hand needs a reason',
+            HINT = 'It is kept in model_deployments: say why you do not leave it to the gate.';
+    END IF;
+    IF state <> 'candidate' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('model "%s" is %s, not a candidate', version, state),
+            HINT = CASE state WHEN 'rejected' THEN 'The gate rejected it: train again, or register the model under another version if you know better.'
+                              ELSE 'Only candidates can be promoted by hand.' END;
+    END IF;
+    IF canary IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('"%s" is being rolled out', canary),
+            HINT = 'Finish or roll back that rollout first.';
+    END IF;
+    RETURN @extschema@.tw_make_live(version, reason);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.promote_model(text, text) IS
+    'Makes a candidate the production version of its type at once, by a person''s decision, and returns the version that it replaced '
+    '(NULL: none). The reason is kept in model_deployments. Raises 42704 for an unknown version, 55000 for one that is no '
+    'candidate or while another is rolled out, 22023 without a reason';
+
+CREATE FUNCTION @extschema@.tw_artifact_format(bytes bytea) RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_artifact_format';
+REVOKE ALL ON FUNCTION @extschema@.tw_artifact_format(bytea) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_artifact_format(bytea) IS
+    'router for an artifact that classify_intent() can load, other for bytes of another kind. Raises XX001 (data_corrupted) for an '
+    'artifact of ours that is damaged, 0A000 for one of a newer format';
+
+CREATE FUNCTION @extschema@.tw_store_artifact(version text, bytes bytea) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO @extschema@.model_artifacts (version, format, sha256, size_bytes, bytes)
+    VALUES (version, @extschema@.tw_artifact_format(bytes), encode(sha256(bytes), 'hex'), octet_length(bytes), bytes);
+    UPDATE @extschema@.model_versions m SET model_size_mb = octet_length(bytes) / 1e6 WHERE m.version = tw_store_artifact.version;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_store_artifact(text, bytea) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_store_artifact(text, bytea) IS 'Keeps the bytes of a version with their checksum, after a look inside';
+
+CREATE FUNCTION @extschema@.register_model(
+    version text, model_type text, status text DEFAULT 'candidate', artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
+    training_samples jsonb DEFAULT NULL, training_accuracy double precision DEFAULT NULL,
+    training_seconds double precision DEFAULT NULL, model_size_mb double precision DEFAULT NULL, base_version text DEFAULT NULL)
+    RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_check_model_type(model_type);
+    IF version IS NULL OR version !~ '-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$' OR regexp_replace(version, '-v[0-9.]+$', '') <> model_type THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('"%s" is no version of model type "%s"', coalesce(version, 'NULL'), model_type),
+            HINT = format('A version is the type and three numbers, for example %s-v1.0.0; the next one is %s.', model_type,
+                          @extschema@.next_model_version(model_type));
+    END IF;
+    IF status IS NULL OR status NOT IN ('candidate', 'production') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('a model cannot be registered as "%s"', coalesce(status, 'NULL')),
+            HINT = 'Register it as candidate, or as production where it is what answers today.';
+    END IF;
+    IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = register_model.version) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_object',
+            MESSAGE = format('model version "%s" exists already', version),
+            HINT = format('A version never changes. The next one is %s.', @extschema@.next_model_version(model_type));
+    END IF;
+    IF status = 'production' AND EXISTS (SELECT FROM @extschema@.model_versions m
+                                         WHERE m.model_type = register_model.model_type AND m.status IN ('production', 'canary')) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('model type "%s" has a live version already', model_type),
+            HINT = 'Register it as candidate, then promote_model(version, reason).';
+    END IF;
+    IF base_version IS NOT NULL THEN
+        PERFORM @extschema@.tw_require_version(base_version);
+    END IF;
+
+    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version)
+    VALUES (version, model_type, 'candidate', minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version);
+    IF artifact IS NOT NULL THEN
+        PERFORM @extschema@.tw_store_artifact(version, artifact);
+    END IF;
+    IF status = 'production' THEN
+        PERFORM @extschema@.tw_make_live(version, 'registered as the live version');
+    END IF;
+    RETURN version;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) IS
+    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is what answers '
+    'today and the type has no live version yet. An artifact of the built-in trainer can be served here, any other is kept. '
+    'training_samples counts by label source, model_size_mb is in megabytes (an artifact''s own size stands above it), accuracy is '
+    'from 0 to 1. Raises 22023 for a version that does not match its type, 42710 for one that exists, 55000 for a second live '
+    'version, 42704 for an unknown base_version, XX001 for a damaged artifact';

@@ -1,0 +1,90 @@
+-- Sides: whether a text is learned or tested on is decided once, for all its samples, by the first training run that sees it.
+
+CREATE INDEX training_samples_test_side_idx ON @extschema@.training_samples (text_hash) WHERE split = 'test';
+CREATE INDEX training_samples_undecided_idx ON @extschema@.training_samples (text_hash) WHERE split IS NULL AND review_status = 'approved';
+
+CREATE FUNCTION @extschema@.tw_model_text(text text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_model_text';
+REVOKE ALL ON FUNCTION @extschema@.tw_model_text(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_model_text(text) IS
+    'A text as models see it, in training and when they serve: redacted, whatever the setting redact says, and normalised';
+
+-- What decides about the texts that no run has seen yet, in this order:
+-- a text keeps the side that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a text of
+-- which an audited conversation still waits for its verdict stays undecided, because which rows people get to first is not
+-- random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of what is learned as
+-- one seen 20 times; all others are learned.
+CREATE FUNCTION @extschema@.tw_new_sides(OUT text_hash bigint, OUT side text) RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH undecided AS MATERIALIZED (
+        SELECT DISTINCT s.text_hash FROM @extschema@.training_samples s WHERE s.split IS NULL AND s.review_status = 'approved'
+    ), known AS (
+        SELECT s.text_hash, CASE WHEN bool_or(s.split = 'test') THEN 'test' ELSE 'train' END AS side
+        FROM @extschema@.training_samples s
+        WHERE s.split IS NOT NULL AND s.text_hash IN (SELECT u.text_hash FROM undecided u)
+        GROUP BY s.text_hash
+    ), seen AS MATERIALIZED (
+        SELECT s.text_hash, min(@extschema@.tw_model_text(s.text)) AS text, count(*) AS times,
+               coalesce(bool_or(s.label_source = 'human' AND c.is_audit), false) AS audited,
+               coalesce(bool_or(s.label_source = 'model' AND c.is_audit), false) AS awaited
+        FROM @extschema@.training_samples s
+        LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
+        WHERE s.review_status = 'approved' AND s.text_hash IN (SELECT u.text_hash FROM undecided u)
+        GROUP BY s.text_hash
+    ), wanted AS (
+        SELECT n.text_hash, n.text,
+               CASE WHEN k.side IS NOT NULL THEN k.side
+                    WHEN n.times >= 20 OR n.text_hash & 1 = 0 THEN 'train'
+                    WHEN n.audited THEN 'test'
+                    WHEN NOT n.awaited THEN 'train' END AS side,
+               k.side IS NULL AS is_new
+        FROM seen n
+        LEFT JOIN known k ON k.text_hash = n.text_hash
+    ), heads AS (
+        SELECT coalesce(array_agg(h.text), '{}') AS texts
+        FROM (SELECT min(@extschema@.tw_model_text(s.text)) AS text
+              FROM @extschema@.training_samples s
+              WHERE s.review_status = 'approved'
+              GROUP BY s.text_hash
+              HAVING count(*) >= 20 AND NOT coalesce(bool_or(s.split = 'test'), false)) h
+    ), tested AS (
+        SELECT coalesce(array_agg(w.text_hash ORDER BY w.text_hash), '{}') AS hashes,
+               coalesce(array_agg(w.text ORDER BY w.text_hash), '{}') AS texts
+        FROM wanted w WHERE w.is_new AND w.side = 'test'
+    ), twins AS (
+        SELECT x.text_hash
+        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts)) AS x (text_hash, twin)
+        WHERE x.twin IS NOT NULL
+    )
+    SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.side END
+    FROM wanted w
+    WHERE w.side IS NOT NULL;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_new_sides() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_new_sides() IS
+    'The side (train or test) of each live text that has samples without one; a text whose audit is not finished is not among them';
+
+CREATE FUNCTION @extschema@.tw_decide_sides() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    decided bigint;
+BEGIN
+    -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
+    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 7);
+    -- In the order of everybody who locks samples.
+    PERFORM FROM @extschema@.training_samples s
+    WHERE s.split IS NULL AND s.review_status = 'approved'
+    ORDER BY s.id FOR NO KEY UPDATE;
+    UPDATE @extschema@.training_samples s SET split = n.side
+    FROM @extschema@.tw_new_sides() n
+    WHERE s.text_hash = n.text_hash AND s.split IS NULL AND s.review_status = 'approved';
+    GET DIAGNOSTICS decided = ROW_COUNT;
+    RETURN decided;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_decide_sides() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_decide_sides() IS
+    'Stores the side of every live sample that has none yet, and returns how many it stored; what is stored never changes';

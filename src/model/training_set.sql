@@ -1,0 +1,133 @@
+-- The training set and the frozen test set of a model type, and what is new since the last training.
+
+CREATE FUNCTION @extschema@.tw_check_model_type(model_type text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF model_type IS NULL OR model_type !~ '^([a-z0-9]+(-[a-z0-9]+)*-agent|router)$' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no model type "%s"', coalesce(model_type, 'NULL')),
+            HINT = 'The types are router, and <module>-agent for each module, for example food-agent.';
+    END IF;
+    RETURN regexp_replace(model_type, '-agent$', '');
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_model_type(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_model_type(text) IS
+    'The module whose samples a model type learns (router: all of them), or 22023 (invalid_parameter_value)';
+
+CREATE FUNCTION @extschema@.tw_training_texts(
+    model_type text,
+    OUT text text, OUT intent text, OUT example text, OUT module_type text, OUT language text, OUT entities jsonb,
+    OUT samples bigint, OUT label_source text, OUT weight double precision, OUT sample_ids bigint[], OUT excluded text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH live AS (
+        SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text
+        FROM @extschema@.training_samples s
+        WHERE s.review_status = 'approved'
+    ), disputed AS (
+        SELECT l.model_text FROM live l GROUP BY l.model_text HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
+    ), tested AS MATERIALIZED (
+        -- Whatever became of the sample since: who was tested on a text must not learn it.
+        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text FROM @extschema@.training_samples s WHERE s.split = 'test'
+    ), candidates AS MATERIALIZED (
+        SELECT l.*,
+               CASE WHEN @extschema@.tw_is_blank(l.model_text) OR @extschema@.tw_is_blank(l.intent) THEN 'blank'
+                    WHEN l.text_hash IN (SELECT t.text_hash FROM tested t)
+                      OR l.model_text IN (SELECT t.model_text FROM tested t) THEN 'test side'
+                    WHEN l.split IS NULL THEN 'side not decided'
+                    WHEN l.label_source = 'model' AND l.model_text IN (SELECT d.model_text FROM disputed d) THEN 'label conflict'
+               END AS excluded
+        FROM live l
+        WHERE tw_training_texts.model_type = 'router' OR l.module_type || '-agent' = tw_training_texts.model_type
+    ), texts AS (
+        SELECT array_agg(x.model_text) AS texts
+        FROM (SELECT DISTINCT c.model_text FROM candidates c WHERE c.excluded IS NULL) x
+    ), twins AS MATERIALIZED (
+        SELECT x.model_text
+        FROM texts a,
+             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t))) AS x (model_text, twin)
+        WHERE x.twin IS NOT NULL
+    ), judged AS (
+        SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w) THEN 'near-twin of a test text' END) AS why
+        FROM candidates c
+    )
+    SELECT j.model_text, j.intent, (array_agg(j.text ORDER BY j.id))[1],
+           mode() WITHIN GROUP (ORDER BY j.module_type COLLATE "C"), mode() WITHIN GROUP (ORDER BY j.language COLLATE "C"),
+           (array_agg(j.entities ORDER BY j.label_source = 'human' DESC, j.id) FILTER (WHERE j.entities IS NOT NULL))[1],
+           count(*), CASE WHEN bool_or(j.label_source = 'human') THEN 'human' ELSE 'model' END,
+           CASE WHEN bool_or(j.label_source = 'human') THEN 1 ELSE 0.3 END * (1 + ln(count(*)::double precision)),
+           array_agg(j.id ORDER BY j.id), j.why
+    FROM judged j
+    GROUP BY j.model_text, j.intent, j.why;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
+    'Every live text of a model type with each of its intents, its weight, its samples, and why it is not trained on: blank, test '
+    'side, side not decided, label conflict, near-twin of a test text; NULL = it is';
+
+CREATE FUNCTION @extschema@.training_set(
+    model_type text DEFAULT 'router',
+    OUT text text, OUT intent text, OUT module_type text, OUT language text, OUT entities jsonb, OUT label_source text,
+    OUT samples bigint, OUT weight double precision)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT t.example, t.intent, t.module_type, t.language, t.entities, t.label_source, t.samples, t.weight
+    FROM @extschema@.tw_training_texts(model_type) t
+    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND t.excluded IS NULL
+    ORDER BY t.text COLLATE "C", t.intent COLLATE "C";
+END;
+REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.training_set(text) IS
+    'What a model of this type learns now, for trainers outside: each text and intent once, with how many samples stand behind it '
+    'and its weight, (1, or 0.3 where no person looked) * (1 + ln samples). Test-side texts and their near-twins, texts whose side no '
+    'training run has decided yet, and unreviewed samples of label conflicts are left out. Raises 22023 for an unknown model type';
+
+CREATE FUNCTION @extschema@.model_test_set(
+    model_type text DEFAULT 'router',
+    OUT sample_id bigint, OUT text text, OUT intent text, OUT module_type text, OUT weight double precision, OUT pinned boolean,
+    OUT text_hash bigint)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The newest label of a text stands, and speaks for all its samples: together they weigh what they stand for.
+    SELECT DISTINCT ON (s.text_hash)
+           s.id, s.text, s.intent, s.module_type,
+           sum(CASE WHEN s.conversation_log_id IS NOT NULL THEN 1 / s.selection_probability ELSE 0 END) OVER texts
+           + max((s.conversation_log_id IS NULL)::integer) OVER texts,
+           bool_or(s.conversation_log_id IS NULL) OVER texts, s.text_hash
+    FROM @extschema@.training_samples s
+    LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
+    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.split = 'test' AND s.review_status = 'approved' AND s.label_source = 'human'
+      AND (s.conversation_log_id IS NULL AND s.source <> 'production' OR c.is_audit AND s.selection_probability > 0)
+      AND (model_test_set.model_type = 'router' OR s.module_type || '-agent' = model_test_set.model_type)
+    WINDOW texts AS (PARTITION BY s.text_hash)
+    ORDER BY s.text_hash, s.reviewed_at DESC NULLS LAST, s.id DESC;
+END;
+REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
+    'The frozen test set of a model type: test-side texts that people labelled in the audit (weight: the sum of '
+    '1/selection_probability of their samples) or that an import pinned (weight 1), one row a text with its newest label. '
+    'Raises 22023 for an unknown model type';
+
+CREATE FUNCTION @extschema@.new_training_samples(model_type text DEFAULT 'router') RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT count(*)
+    FROM @extschema@.training_samples s
+    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.review_status = 'approved' AND s.split IS DISTINCT FROM 'test'
+      AND greatest(s.created_at, s.reviewed_at) > coalesce((
+          SELECT j.cutoff FROM @extschema@.training_jobs j
+          WHERE j.model_type = new_training_samples.model_type AND j.kind = 'train' AND j.status = 'succeeded' AND j.cutoff IS NOT NULL
+          ORDER BY j.finished_at DESC, j.id DESC LIMIT 1), '-infinity')
+      AND (new_training_samples.model_type = 'router' OR s.module_type || '-agent' = new_training_samples.model_type)
+      AND NOT EXISTS (SELECT FROM @extschema@.training_samples t WHERE t.text_hash = s.text_hash AND t.split = 'test');
+END;
+REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.new_training_samples(text) IS
+    'How many live train-side samples were made or relabelled since the cutoff of the last finished training of a model type, '
+    'whatever its gate said: what the training threshold is compared with. Raises 22023 for an unknown model type';
