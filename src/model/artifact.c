@@ -177,6 +177,7 @@ finish(Writer *writer)
 	put_number(writer, tw_finalise(tw_fnv(TW_FNV_BASIS, artifact + TW_CHECKED_OFFSET, length - TW_CHECKED_OFFSET)), 8);
 	writer->length = end;
 	SET_VARSIZE(writer->data, end);
+	writer->data = repalloc_huge(writer->data, end);
 }
 
 bytea *

@@ -4,8 +4,13 @@ CREATE FUNCTION @extschema@.tw_start_built_in_job(OUT job_id bigint, OUT attempt
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    job @extschema@.training_jobs := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL, NULL);
+    job @extschema@.training_jobs;
 BEGIN
+    -- Sides are decided in this short transaction, so that no verdict has to wait for the training.
+    IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.status IN ('queued', 'running') AND j.trainer = 'built-in') THEN
+        PERFORM @extschema@.tw_decide_sides();
+        job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL, NULL);
+    END IF;
     job_id := job.id;
     attempt := job.attempt;
 END

@@ -20,7 +20,6 @@
 #define LEAST_CHANGE 1e-6f
 
 #define SEED UINT64CONST(0x2545F4914F6CDD1D)
-#define REPORT_EXAMPLES 5000
 
 typedef struct Solver
 {
@@ -157,14 +156,13 @@ tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights,
 
 	for (int pass = 0; pass < passes; pass++)
 	{
+		tw_begin_step(run, "support vectors");
 		tw_shuffle(order, examples->count, &random);
 		for (int j = 0; j < examples->count; j++)
 		{
 			int			i = order[j];
 
 			CHECK_FOR_INTERRUPTS();
-			if (j % REPORT_EXAMPLES == 0)
-				tw_report_progress(run, "support vectors", pass * examples->count + j, passes * examples->count);
 			/* What did not change twice rarely does; now and then, everything is looked at. */
 			if (idle[i] >= 2 && (pass & 3) != 3)
 				continue;

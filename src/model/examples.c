@@ -15,8 +15,6 @@
 /* The most weights that a matrix may have, 256 MB of them. */
 #define MOST_WEIGHTS (64 * 1024 * 1024)
 
-#define REPORT_ROWS 5000
-
 typedef struct Chunk
 {
 	TwFeature  *at;
@@ -34,7 +32,8 @@ keep_features(Chunk *chunk, const TwFeature *features, int count)
 		chunk->at = palloc(sizeof(TwFeature) * chunk->left);
 	}
 	kept = chunk->at;
-	memcpy(kept, features, sizeof(TwFeature) * count);
+	if (count > 0)
+		memcpy(kept, features, sizeof(TwFeature) * count);
 	chunk->at += count;
 	chunk->left -= count;
 	return kept;
@@ -42,7 +41,7 @@ keep_features(Chunk *chunk, const TwFeature *features, int count)
 
 /* Extracts every row's features, and counts for each bucket the rows that have it. */
 static int *
-extract_all(TwTrainingRun *run, TwExamples *examples, TwTrainingRow **rows, TwFeatureScratch *scratch)
+extract_all(TwTrainingRun *run, TwExamples *examples, const TwTrainingRow **rows, TwFeatureScratch *scratch)
 {
 	int		   *frequency = palloc0(sizeof(int) * TW_BUCKETS);
 	int		   *last_seen = palloc0(sizeof(int) * TW_BUCKETS);
@@ -54,8 +53,6 @@ extract_all(TwTrainingRun *run, TwExamples *examples, TwTrainingRow **rows, TwFe
 		TwFeature  *features;
 
 		CHECK_FOR_INTERRUPTS();
-		if (i % REPORT_ROWS == 0)
-			tw_report_progress(run, "features", i, examples->count);
 		example->count = tw_extract_features(scratch, rows[i]->text, rows[i]->length, &features);
 		example->features = keep_features(&chunk, features, example->count);
 		example->label = rows[i]->label;
@@ -69,6 +66,7 @@ extract_all(TwTrainingRun *run, TwExamples *examples, TwTrainingRow **rows, TwFe
 			last_seen[bucket] = i + 1;
 		}
 	}
+	tw_measure_memory(run);
 	pfree(last_seen);
 	return frequency;
 }
@@ -147,7 +145,7 @@ weigh(const TwExamples *examples, TwFeatureScratch *scratch, TwFeature *features
 }
 
 TwExamples *
-tw_make_examples(TwTrainingRun *run, TwTrainingRow **rows, int row_count, int label_count)
+tw_make_examples(TwTrainingRun *run, const TwTrainingRow **rows, int row_count, int label_count)
 {
 	TwExamples *examples = palloc0(sizeof(TwExamples));
 	TwFeatureScratch *scratch = tw_feature_scratch();
@@ -157,6 +155,7 @@ tw_make_examples(TwTrainingRun *run, TwTrainingRow **rows, int row_count, int la
 	examples->at = palloc_extended(sizeof(TwExample) * (Size) row_count, MCXT_ALLOC_HUGE);
 	examples->label_count = label_count;
 	examples->stride = tw_stride(label_count);
+	tw_begin_step(run, "features");
 	frequency = extract_all(run, examples, rows, scratch);
 	fill_vocabulary(examples, frequency, least_frequency(frequency, row_count, examples->stride));
 	pfree(frequency);
@@ -177,11 +176,11 @@ tw_make_examples(TwTrainingRun *run, TwTrainingRow **rows, int row_count, int la
 	return examples;
 }
 
-/* A text that is not among the examples, over their vocabulary. */
-void
-tw_weigh_text(const TwExamples *examples, TwFeatureScratch *scratch, const TwTrainingRow *row,
-			  TwFeature **features, int *count)
+/* A text that is not among the examples, over their vocabulary; the features are the scratch's. */
+int
+tw_weigh_text(const TwExamples *examples, TwFeatureScratch *scratch, const TwTrainingRow *row, TwFeature **features)
 {
-	*count = tw_extract_features(scratch, row->text, row->length, features);
-	*count = weigh(examples, scratch, *features, *count);
+	int			count = tw_extract_features(scratch, row->text, row->length, features);
+
+	return weigh(examples, scratch, *features, count);
 }

@@ -10,10 +10,6 @@
 
 #include <math.h>
 
-/* How much each counts beside the softmax; neither number is sensitive. */
-#define SUPPORT_SHARE 7.0f
-#define BAYES_SHARE 0.17
-
 /* What naive Bayes takes for granted before it has seen anything. */
 #define BAYES_PRIOR 100.0
 
@@ -30,11 +26,11 @@ add_support(const TwExamples *examples, const TwDual *dual, TwClassifier *classi
 
 		CHECK_FOR_INTERRUPTS();
 		for (int s = 0; s < dual->counts[i]; s++)
-			classifier->bias[dual->support[i][s].label] += SUPPORT_SHARE * dual->support[i][s].alpha;
+			classifier->bias[dual->support[i][s].label] += TW_SUPPORT_SHARE * dual->support[i][s].alpha;
 		for (int j = 0; j < example->count; j++)
 		{
 			float	   *row = tw_matrix_row(&classifier->weights, example->features[j].id);
-			float		value = SUPPORT_SHARE * example->features[j].value;
+			float		value = TW_SUPPORT_SHARE * example->features[j].value;
 
 			for (int s = 0; s < dual->counts[i]; s++)
 				row[dual->support[i][s].label] += value * dual->support[i][s].alpha;
@@ -97,14 +93,14 @@ add_log_ratios(const TwMatrix *counts, int labels, double total, TwMatrix *weigh
 		for (int k = 0; k < labels; k++)
 		{
 			if (count[k] > 0)
-				row[k] += (float) (BAYES_SHARE * log(1 + count[k] * total / (BAYES_PRIOR * sum)));
+				row[k] += (float) (TW_BAYES_SHARE * log(1 + count[k] * total / (BAYES_PRIOR * sum)));
 		}
 	}
 }
 
 /* Multinomial naive Bayes in closed form, over the features' values instead of counts. */
 static void
-add_bayes(const TwExamples *examples, TwClassifier *classifier)
+add_bayes(TwTrainingRun *run, const TwExamples *examples, TwClassifier *classifier)
 {
 	int			labels = examples->label_count;
 	int			features = classifier->weights.rows;
@@ -114,7 +110,7 @@ add_bayes(const TwExamples *examples, TwClassifier *classifier)
 	TwMatrix	counts;
 
 	for (int k = 0; k < labels; k++)
-		classifier->slope[k] = (float) (BAYES_SHARE * log(BAYES_PRIOR / (label_counts[k] + BAYES_PRIOR)));
+		classifier->slope[k] = (float) (TW_BAYES_SHARE * log(BAYES_PRIOR / (label_counts[k] + BAYES_PRIOR)));
 	tw_allocate_matrix(&counts, part, classifier->weights.stride);
 	for (int first = 0; first < features; first += part)
 	{
@@ -123,6 +119,7 @@ add_bayes(const TwExamples *examples, TwClassifier *classifier)
 		count_features(examples, &counts, first);
 		add_log_ratios(&counts, labels, total, &classifier->weights, first);
 	}
+	tw_measure_memory(run);
 	pfree(counts.chunk);
 	pfree(label_counts);
 }
@@ -131,9 +128,7 @@ add_bayes(const TwExamples *examples, TwClassifier *classifier)
 void
 tw_fold(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier)
 {
-	tw_report_progress(run, "folding", 0, 2);
+	tw_begin_step(run, "folding");
 	add_support(examples, dual, classifier);
-	tw_report_progress(run, "folding", 1, 2);
-	add_bayes(examples, classifier);
-	tw_measure_memory(run);
+	add_bayes(run, examples, classifier);
 }

@@ -231,7 +231,7 @@ COMMENT ON FUNCTION @extschema@.tw_run_gate(text) IS
     'status; the first version of a type that passes goes live while auto_deploy is on';
 
 CREATE FUNCTION @extschema@.model_intent_scores(
-    version text,
+    version text, evaluation_id bigint DEFAULT NULL,
     OUT intent text, OUT samples bigint, OUT answered bigint, OUT "precision" double precision, OUT recall double precision,
     OUT f1 double precision)
     RETURNS SETOF record
@@ -241,15 +241,18 @@ BEGIN ATOMIC
     FROM (SELECT array_agg(e.intent ORDER BY e.id) AS labels, array_agg(e.predicted_intent ORDER BY e.id) AS answers,
                  array_agg(e.weight ORDER BY e.id) AS weights
           FROM @extschema@.model_versions m
-          JOIN @extschema@.model_evaluations e ON e.version = m.version AND e.evaluation_id = m.evaluation_id
-          WHERE m.version = model_intent_scores.version AND (@extschema@.tw_require_version(model_intent_scores.version)).status IS NOT NULL) a,
+          JOIN @extschema@.model_evaluations e
+            ON e.version = m.version AND e.evaluation_id = coalesce(model_intent_scores.evaluation_id, m.evaluation_id)
+          WHERE m.version = model_intent_scores.version
+            AND (@extschema@.tw_require_version(model_intent_scores.version)).status IS NOT NULL) a,
          LATERAL @extschema@.tw_intent_scores(a.labels, a.answers, a.weights) i
     ORDER BY i.samples DESC, i.intent COLLATE "C";
 END;
-REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.model_intent_scores(text) IS
-    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures; samples counts '
-    'the labels, answered the answers. Raises 42704 for an unknown version';
+REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.model_intent_scores(text, bigint) IS
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, or from another '
+    'one that it took part in (the one of its successor, say); samples counts the labels, answered the answers. Raises 42704 for an '
+    'unknown version';
 
 CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -112,7 +112,7 @@ exponentials_##suffix(float *values, int stride, float shift) \
 
 VARIANTS(any, )
 
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(TW_WITHOUT_AVX2)
 VARIANTS(avx2, __attribute__((target("avx2"))))
 #define CALL(kernel, ...) (__builtin_cpu_supports("avx2") ? kernel##_avx2(__VA_ARGS__) : kernel##_any(__VA_ARGS__))
 #else

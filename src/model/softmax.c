@@ -18,7 +18,6 @@
 #define BIAS_STEP 0.1f
 
 #define SEED UINT64CONST(0x9E3779B97F4A7C15)
-#define REPORT_VISITS 5000
 
 /* A score that no label has: padding must not take part. */
 #define NO_SCORE -1e30f
@@ -127,6 +126,7 @@ tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weigh
 	learner.random = SEED;
 	for (int epoch = 0; epoch < epochs; epoch++)
 	{
+		tw_begin_step(run, "softmax");
 		tw_shuffle(visits, visit_count, &learner.random);
 		for (int j = 0; j < visit_count; j++, done++)
 		{
@@ -134,8 +134,6 @@ tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weigh
 			float		step = 1 - (float) done / ((float) epochs * visit_count);
 
 			CHECK_FOR_INTERRUPTS();
-			if (j % REPORT_VISITS == 0)
-				tw_report_progress(run, "softmax", done, epochs * visit_count);
 			visit(&learner, example, example->weight / ceilf(example->weight), step);
 		}
 	}

@@ -12,25 +12,21 @@
 
 #include <time.h>
 
-#define PASSES 6
-#define EPOCHS 6
 #define MOST_WEIGHT 100.0f
-
-/* One row in this many is held out for the temperature. */
-#define HOLD_OUT 7
 
 typedef struct SortedRow
 {
 	uint64		hash;
 	TwTrainingRow row;
-	const char *label;
 } SortedRow;
 
+/* Says what comes next. */
 void
-tw_report_progress(TwTrainingRun *run, const char *phase, int done, int total)
+tw_begin_step(TwTrainingRun *run, const char *phase)
 {
 	if (run->progress != NULL)
-		run->progress(phase, done, total, run->arg);
+		run->progress(phase, run->steps_done, run->steps, run->arg);
+	run->steps_done++;
 }
 
 void
@@ -45,7 +41,8 @@ check_set(const TwTrainingSet *set)
 	if (set->row_count < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is nothing to train on")));
+				 errmsg("there is nothing to train on"),
+				 errdetail("A router needs at least one row.")));
 	if (set->label_count > TW_MODEL_LABELS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -67,6 +64,7 @@ compare_rows(const void *a, const void *b)
 	const SortedRow *other = b;
 	int			order;
 
+	CHECK_FOR_INTERRUPTS();
 	if (one->hash != other->hash)
 		return one->hash < other->hash ? -1 : 1;
 	order = memcmp(one->row.text, other->row.text, Min(one->row.length, other->row.length));
@@ -104,8 +102,9 @@ sort_rows(const TwTrainingSet *set)
 	return rows;
 }
 
+/* The classifier of these examples; a training has TW_CLASSIFIER_STEPS steps, that of making the examples among them. */
 TwClassifier *
-tw_train_classifier(TwTrainingRun *run, const TwExamples *examples, int passes, int epochs)
+tw_train_classifier(TwTrainingRun *run, const TwExamples *examples)
 {
 	TwClassifier *classifier = palloc(sizeof(TwClassifier));
 	TwDual	   *dual;
@@ -116,10 +115,10 @@ tw_train_classifier(TwTrainingRun *run, const TwExamples *examples, int passes, 
 	tw_clear_matrix(&classifier->weights);
 
 	/* The support vectors are enough to get their weights back: one matrix does for all. */
-	dual = tw_solve_dual(run, examples, &classifier->weights, classifier->bias, passes);
+	dual = tw_solve_dual(run, examples, &classifier->weights, classifier->bias, TW_PASSES);
 	tw_clear_matrix(&classifier->weights);
 	memset(classifier->bias, 0, sizeof(float) * examples->stride);
-	tw_learn_softmax(run, examples, &classifier->weights, classifier->bias, epochs);
+	tw_learn_softmax(run, examples, &classifier->weights, classifier->bias, TW_EPOCHS);
 	tw_fold(run, examples, dual, classifier);
 	return classifier;
 }
@@ -137,8 +136,8 @@ tw_classifier_scores(const TwClassifier *classifier, const TwFeature *features, 
 	tw_add_rows(scores, &classifier->weights, features, count);
 }
 
-static int
-best_label(const float *scores, int label_count)
+int
+tw_best_label(const float *scores, int label_count)
 {
 	int			best = 0;
 
@@ -148,60 +147,6 @@ best_label(const float *scores, int label_count)
 			best = k;
 	}
 	return best;
-}
-
-static void
-score_held_out(const TwExamples *examples, const TwClassifier *classifier, TwTrainingRow **rows, TwHeldOut *held_out)
-{
-	TwFeatureScratch *scratch = tw_feature_scratch();
-
-	held_out->stride = examples->stride;
-	held_out->scores = palloc_extended(sizeof(float) * (Size) held_out->count * held_out->stride, MCXT_ALLOC_HUGE);
-	held_out->labels = palloc(sizeof(int) * held_out->count);
-	held_out->weights = palloc(sizeof(float) * held_out->count);
-	for (int i = 0; i < held_out->count; i++)
-	{
-		TwFeature  *features;
-		int			count;
-
-		CHECK_FOR_INTERRUPTS();
-		tw_weigh_text(examples, scratch, rows[i], &features, &count);
-		tw_classifier_scores(classifier, features, count, held_out->scores + (Size) i * held_out->stride);
-		held_out->labels[i] = rows[i]->label;
-		held_out->weights[i] = rows[i]->weight;
-	}
-}
-
-static void
-calibrate(TwTrainingRun *run, TwTrainingSet *set, TwTrainingRow *rows, TwTrainingReport *report)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "calibration", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	TwTrainingRow **kept = palloc(sizeof(TwTrainingRow *) * set->row_count);
-	TwTrainingRow **out = palloc(sizeof(TwTrainingRow *) * set->row_count);
-	int			kept_count = 0;
-	TwHeldOut	held_out = {0};
-	int			right = 0;
-	TwExamples *examples;
-	TwClassifier *classifier;
-
-	for (int i = 0; i < set->row_count; i++)
-	{
-		if (i % HOLD_OUT == 0)
-			out[held_out.count++] = &rows[i];
-		else
-			kept[kept_count++] = &rows[i];
-	}
-	examples = tw_make_examples(run, kept, kept_count, set->label_count);
-	classifier = tw_train_classifier(run, examples, PASSES, EPOCHS);
-	score_held_out(examples, classifier, out, &held_out);
-	for (int i = 0; i < held_out.count; i++)
-		right += best_label(held_out.scores + (Size) i * held_out.stride, set->label_count) == held_out.labels[i];
-	report->temperature = tw_fit_temperature(&held_out, set->label_count);
-	report->held_out = held_out.count;
-	report->held_out_accuracy = held_out.count > 0 ? (double) right / held_out.count : 0;
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(context);
 }
 
 static double
@@ -216,7 +161,7 @@ training_accuracy(const TwExamples *examples, const TwClassifier *classifier)
 
 		CHECK_FOR_INTERRUPTS();
 		tw_classifier_scores(classifier, example->features, example->count, scores);
-		right += best_label(scores, examples->label_count) == example->label;
+		right += tw_best_label(scores, examples->label_count) == example->label;
 	}
 	pfree(scores);
 	return (double) right / examples->count;
@@ -229,7 +174,7 @@ tw_train_router(TwTrainingSet *set, TwProgress progress, void *arg, TwTrainingRe
 	MemoryContext caller = CurrentMemoryContext;
 	TwTrainingRun run = {progress, arg};
 	TwTrainingRow *rows;
-	TwTrainingRow **all;
+	const TwTrainingRow **all;
 	TwExamples *examples;
 	TwClassifier *classifier;
 	bytea	   *artifact;
@@ -240,20 +185,20 @@ tw_train_router(TwTrainingSet *set, TwProgress progress, void *arg, TwTrainingRe
 	MemoryContextSwitchTo(run.context);
 
 	rows = sort_rows(set);
-	report->temperature = 0.5;
-	if (set->row_count >= 30)
-		calibrate(&run, set, rows, report);
+	tw_calibrate(&run, rows, set->row_count, set->label_count, report);
 
 	all = palloc_extended(sizeof(TwTrainingRow *) * (Size) set->row_count, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < set->row_count; i++)
 		all[i] = &rows[i];
 	examples = tw_make_examples(&run, all, set->row_count, set->label_count);
-	classifier = tw_train_classifier(&run, examples, PASSES, EPOCHS);
+	classifier = tw_train_classifier(&run, examples);
 	report->training_accuracy = training_accuracy(examples, classifier);
 	report->feature_count = examples->vocabulary.count;
 
 	MemoryContextSwitchTo(caller);
+	tw_begin_step(&run, "artifact");
 	artifact = tw_write_artifact(set, examples, classifier, (float) report->temperature);
+	tw_measure_memory(&run);
 	MemoryContextDelete(run.context);
 	report->cpu_seconds = (double) (clock() - start) / CLOCKS_PER_SEC;
 	report->peak_bytes = run.peak_bytes;

@@ -104,8 +104,6 @@ DECLARE
     began CONSTANT timestamptz := clock_timestamp();
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
-    PERFORM @extschema@.tw_decide_sides();
-
     -- One statement, so that what is marked as learned is what was learned.
     WITH x AS MATERIALIZED (
         SELECT * FROM @extschema@.tw_training_texts(job.model_type) y WHERE y.excluded IS NULL
@@ -122,8 +120,10 @@ BEGIN
 
     RAISE NOTICE 'training % on % samples: % texts, % intents', job.version, t.samples, cardinality(t.texts), t.intent_count;
     SELECT * INTO trained FROM @extschema@.tw_train_router(t.texts, t.intents, t.modules, t.weights);
-    -- It was not locked while that took its time.
-    PERFORM @extschema@.tw_lock_job_queue();
+    -- It was not locked while that took its time. What train_model() made is not committed: nobody else can have seen it.
+    IF job.worker <> 'train_model' THEN
+        PERFORM @extschema@.tw_lock_job_queue();
+    END IF;
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
     IF job.status <> 'running' THEN
         RAISE EXCEPTION USING
@@ -142,7 +142,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_train_job(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_train_job(bigint) IS
-    'Trains the version of a job with the built-in trainer, keeps its artifact, and takes it through the gate; raises 55000 where there is nothing to learn';
+    'Trains the version of a job with the built-in trainer on the texts whose side is decided, keeps its artifact, and takes it through the gate; raises 55000 where there is nothing to learn';
 
 CREATE FUNCTION @extschema@.train_model(
     model_type text DEFAULT 'router', major boolean DEFAULT false,
@@ -167,6 +167,7 @@ BEGIN
     VALUES (model_type, 'running', jsonb_build_object('major', coalesce(major, false)), 'train_model', 1, 'infinity', clock_timestamp())
     RETURNING id INTO job_id;
     UPDATE @extschema@.training_jobs j SET version = @extschema@.tw_start_version(train_model.model_type, major) WHERE j.id = job_id;
+    PERFORM @extschema@.tw_decide_sides();
     PERFORM @extschema@.tw_train_job(job_id);
     SELECT m.version, m.status, m.gate_decision, m.gate_reason, m.test_accuracy, m.base_version, m.base_accuracy, m.test_samples,
            (j.result ->> 'samples')::bigint, m.training_seconds

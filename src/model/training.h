@@ -9,14 +9,27 @@
 #include "model/kernels.h"
 #include "model/router.h"
 
+/* How much the support vectors and naive Bayes count beside the softmax; neither number is sensitive. */
+#define TW_SUPPORT_SHARE 7.0f
+#define TW_BAYES_SHARE 0.17
+
 /* One run, for progress and memory. */
 typedef struct TwTrainingRun
 {
 	TwProgress	progress;
 	void	   *arg;
+	int			steps;			/* all there are, and those that began */
+	int			steps_done;
 	MemoryContext context;
 	Size		peak_bytes;
 } TwTrainingRun;
+
+/* Ten of each bring nothing that could be measured. */
+#define TW_PASSES 6
+#define TW_EPOCHS 6
+
+/* The examples, each pass and epoch, and the folding. */
+#define TW_CLASSIFIER_STEPS (1 + TW_PASSES + TW_EPOCHS + 1)
 
 /* A training row as the solvers see it. */
 typedef struct TwExample
@@ -61,19 +74,6 @@ typedef struct TwDual
 	int		   *counts;
 } TwDual;
 
-extern void tw_report_progress(TwTrainingRun *run, const char *phase, int done, int total);
-extern void tw_measure_memory(TwTrainingRun *run);
-
-extern TwExamples *tw_make_examples(TwTrainingRun *run, TwTrainingRow **rows, int row_count, int label_count);
-extern void tw_weigh_text(const TwExamples *examples, TwFeatureScratch *scratch, const TwTrainingRow *row,
-						  TwFeature **features, int *count);
-
-extern TwDual *tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int passes);
-extern void tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int epochs);
-extern void tw_fold(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier);
-extern TwClassifier *tw_train_classifier(TwTrainingRun *run, const TwExamples *examples, int passes, int epochs);
-extern void tw_classifier_scores(const TwClassifier *classifier, const TwFeature *features, int count, float *scores);
-
 /* Scores of examples that the classifier has not seen. */
 typedef struct TwHeldOut
 {
@@ -84,6 +84,27 @@ typedef struct TwHeldOut
 	float	   *weights;
 } TwHeldOut;
 
+/* train.c */
+extern void tw_begin_step(TwTrainingRun *run, const char *phase);
+extern void tw_measure_memory(TwTrainingRun *run);
+extern TwClassifier *tw_train_classifier(TwTrainingRun *run, const TwExamples *examples);
+extern void tw_classifier_scores(const TwClassifier *classifier, const TwFeature *features, int count, float *scores);
+extern int	tw_best_label(const float *scores, int label_count);
+
+/* examples.c */
+extern TwExamples *tw_make_examples(TwTrainingRun *run, const TwTrainingRow **rows, int row_count, int label_count);
+extern int	tw_weigh_text(const TwExamples *examples, TwFeatureScratch *scratch, const TwTrainingRow *row,
+						  TwFeature **features);
+
+/* crammer_singer.c, softmax.c, fold.c */
+extern TwDual *tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int passes);
+extern void tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int epochs);
+extern void tw_fold(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier);
+
+/* hold_out.c, temperature.c, calibrate.c */
+extern int *tw_split_rows(const TwTrainingRow *rows, int row_count, int label_count, int parts);
 extern double tw_fit_temperature(const TwHeldOut *held_out, int label_count);
+extern void tw_calibrate(TwTrainingRun *run, const TwTrainingRow *rows, int row_count, int label_count,
+						 TwTrainingReport *report);
 
 #endif							/* TW_TRAINING_H */

@@ -16,11 +16,16 @@ BEGIN
             MESSAGE = 'a claim needs the name of a worker and a lease of one second to one day',
             HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before each lease is over.';
     END IF;
+    -- One that runs may have to be taken from a silent worker.
+    IF NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.status IN ('queued', 'running') AND j.trainer = 'outside'
+                   AND (model_types IS NULL OR j.model_type = ANY (model_types))) THEN
+        RETURN;
+    END IF;
+    PERFORM @extschema@.tw_decide_sides();
     job := @extschema@.tw_claim_job('outside', worker, lease, model_types);
     IF job.id IS NULL THEN
         RETURN;
     END IF;
-    PERFORM @extschema@.tw_decide_sides();
     UPDATE @extschema@.training_jobs j SET test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id)
     WHERE j.id = job.id
     RETURNING * INTO job;
@@ -122,7 +127,7 @@ BEGIN
             DETAIL = left(wrong.value::text, 200),
             HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence (0 to 1, or null).';
     END IF;
-    RETURN QUERY SELECT (p.value ->> 'sample_id')::bigint, p.value ->> 'intent', round((p.value -> 'confidence')::numeric, 15)::double precision
+    RETURN QUERY SELECT (p.value ->> 'sample_id')::bigint, p.value ->> 'intent', round((p.value ->> 'confidence')::numeric, 15)::double precision
                  FROM jsonb_array_elements(predictions) AS p (value);
 END
 $function$;

@@ -9,6 +9,7 @@
 #undef printf
 #undef fprintf
 #undef vsnprintf
+#undef vprintf
 #undef snprintf
 #undef qsort
 

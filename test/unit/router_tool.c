@@ -299,9 +299,8 @@ print_features(const Table *table, const TwTrainingSet *set, const TwExamples *e
 		const char **label = bsearch(&table->intents[i], set->labels, set->label_count, sizeof(char *), compare_strings);
 		float	   *row = calloc(examples->vocabulary.count, sizeof(float));
 		TwFeature  *features;
-		int			count;
+		int			count = tw_weigh_text(examples, scratch, &table->rows[i], &features);
 
-		tw_weigh_text(examples, scratch, &table->rows[i], &features, &count);
 		for (int j = 0; j < count; j++)
 			row[features[j].id] = features[j].value;
 		printf("%d", label == NULL ? 0 : (int) (label - set->labels) + 1);
@@ -321,7 +320,7 @@ write_features(const char *input, const char *other)
 	Table		table = read_table(input);
 	TwTrainingSet set = make_set(&table);
 	TwTrainingRun run = {.context = CurrentMemoryContext};
-	TwTrainingRow **rows = malloc(sizeof(TwTrainingRow *) * table.count);
+	const TwTrainingRow **rows = malloc(sizeof(TwTrainingRow *) * table.count);
 	TwExamples *examples;
 
 	for (int i = 0; i < table.count; i++)
