@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server, and closes with "N passed, N failed, N skipped".
 #
-# Test output lies in BUILD_DIR/check. TESTS="lint regress isolation tap" chooses; TAP="001_dump_restore …" chooses among those.
+# Test output lies in BUILD_DIR/check. TESTS="lint unit regress isolation tap" chooses; TAP="001_dump_restore …" chooses among those.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -65,9 +65,18 @@ run_lint() {
     grep -q '^ok ' "$log" || broken+=("lint: nothing was looked at")
 }
 
-for part in ${TESTS:-lint regress isolation tap}; do
+run_unit() {
+    local log=$build/check-unit.log
+    printf '== unit\n'
+    bash "$root/test/unit/run.sh" "$build" "$pg_config" | tee "$log"
+    (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log"), skipped += $(grep -c '^skipped ' "$log") ))
+    grep -qE '^(ok|not ok|skipped) ' "$log" || broken+=("unit: nothing was tested")
+}
+
+for part in ${TESTS:-lint unit regress isolation tap}; do
     case $part in
         lint) run_lint ;;
+        unit) run_unit ;;
         regress) run_regress regress "$pgxs_test/regress/pg_regress" "$root" "${regress_tests[@]}" ;;
         isolation) run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" "${isolation_tests[@]}" ;;
         tap)
