@@ -85,6 +85,21 @@ catch_up();
 is($session->query_safe($question), 'medium confidence|0.97', 'open session on the standby: the changed policy');
 is($session->query_safe("SELECT training_setting('min_new_samples')"), '77', 'open session on the standby: the changed setting');
 
+# A model answers on a standby as it does on the primary, and follows a change of the live version in an open session.
+same_answer("SELECT * FROM classify_intents('track number 7', 2, 'router', 'router-v2.0.0')", 'a model');
+my $live = q{SELECT model_version FROM classify_intent('track number 7', 'parcel-agent')};
+$primary->safe_psql('bot', q{
+    SELECT register_model('parcel-agent-v' || n || '.0.0', 'parcel-agent', artifact => bytes)
+    FROM model_artifacts, generate_series(5, 6) n WHERE version = 'router-v2.0.0';
+    SELECT promote_model('parcel-agent-v5.0.0', 'first')});
+catch_up();
+is($session->query_safe($live), 'parcel-agent-v5.0.0', 'open session on the standby: the live version');
+$primary->safe_psql('bot', q{SELECT promote_model('parcel-agent-v6.0.0', 'second')});
+catch_up();
+is($session->query_safe($live), 'parcel-agent-v6.0.0', 'open session on the standby: its successor');
+sqlstate_is($standby, 'bot', q{SELECT train_model('food-agent')}, '25006', 'standby: training is refused');
+is($standby->psql('bot', 'CALL run_training_jobs()'), 0, 'standby: jobs do nothing');
+
 # What writes is refused as on any standby.
 sqlstate_is($standby, 'bot', "INSERT INTO conversation_logs (session_id, user_message) VALUES ('x', 'y')",
     '25006', 'standby: capture is refused');
