@@ -23,7 +23,7 @@ BEGIN ATOMIC
          'expected_service review_status label_source reviewed_by reviewed_at source split selection_probability '
          'quality_score model_version_target created_at updated_at',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
-         'training_samples_text_hash_idx training_samples_test_side_idx training_samples_undecided_idx',
+         'training_samples_text_hash_idx training_samples_test_side_idx',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_state_check',
          'training_samples_touch training_samples_fill_hash training_samples_refill_hash'),
         ('@extschema@.review_policies'::regclass,

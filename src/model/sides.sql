@@ -1,7 +1,6 @@
 -- Sides: whether a text is learned or tested on is decided once, for all its samples, by the first training run that sees it.
 
 CREATE INDEX training_samples_test_side_idx ON @extschema@.training_samples (text_hash) WHERE split = 'test';
-CREATE INDEX training_samples_undecided_idx ON @extschema@.training_samples (text_hash) WHERE split IS NULL AND review_status = 'approved';
 
 CREATE FUNCTION @extschema@.tw_model_text(text text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
