@@ -14,7 +14,11 @@ INNER = $(MAKE) --no-print-directory
 
 # A pg_config that was named on purpose belongs to an installation that is somebody's own.
 packages:
-	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh)
+	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
+
+# The worked example of a trainer outside, and what the router is measured beside.
+check: EXTRA_PACKAGES = fasttext
+bench: EXTRA_PACKAGES = fasttext liblinear-tools
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
 private-install: packages

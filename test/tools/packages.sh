@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# packages.sh - installs the Debian packages that building and testing need, and does nothing when they are all there.
+# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these; does nothing when they are
+# all there.
 #
 # PG_MAJOR chooses the major version of PostgreSQL; without it the newest one installed, or else the distribution's.
 set -euo pipefail
@@ -24,6 +25,7 @@ distribution_major() {
     LC_ALL=C apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
 }
 
+further=("$@")
 major=${PG_MAJOR:-}
 # The development files come first: they are what pg_config will speak for. A server that is there already comes before
 # the distribution's, as nobody who ran `make check` asked for a second one.
@@ -36,7 +38,7 @@ find_missing() {
     local package
     missing=()
     for package in gcc make perl libipc-run-perl libjansson-dev \
-        "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron"; do
+        "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" "${further[@]}"; do
         is_installed "$package" || missing+=("$package")
     done
 }
