@@ -134,6 +134,35 @@ SELECT split, count(*) > 0 AS there_are FROM training_samples WHERE conversation
 SELECT DISTINCT n.split FROM training_samples n WHERE n.text = (SELECT text FROM sides WHERE split = 'test' AND conversation_log_id IS NOT NULL ORDER BY id LIMIT 1);
 SELECT intent, count(*) > 50 AS many FROM model_test_set('food-agent') WHERE NOT pinned GROUP BY 1 ORDER BY 1;
 
+-- A near-twin of what a model has learned is learned as well: the live model would know it by heart, its successor could not learn it.
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+    SELECT 's', 'please ' || md5(g || 'a') || ' ' || md5(g || 'b') || ' ' || md5(g || 'c') || ' ' || md5(g || 'd'), 'intent.food.item.search', 0.95, 'indicbert', 'food'
+    FROM generate_series(1, 20) g;
+SELECT status FROM train_model('food-agent');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+    SELECT 'twins', s.user_message || ' ji', 'intent.food.audited.all', 0.5, 'indicbert', 'food' FROM conversation_logs s WHERE s.user_message LIKE 'please %';
+SELECT approve_conversations(array_agg(id)) FROM conversation_logs WHERE session_id = 'twins';
+SELECT status FROM train_model('food-agent');
+SELECT s.split, count(*), bool_or(s.text_hash & 1 = 1) AS would_be_tested
+FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'twins' GROUP BY 1;
+
+-- A snapshot of yesterday is no ground to decide on.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT train_model();
+ROLLBACK;
+-- What is no job of the built-in trainer is not run.
+SELECT tw_run_built_in_job(request_training('parcel-agent', 'outside'), 0) AS outside, tw_run_built_in_job(-1, 1) AS unknown, tw_run_built_in_job(NULL, NULL) AS nothing;
+-- A training that finds nothing to learn is not asked for every night.
+INSERT INTO training_samples (text, intent, module_type, review_status, split) VALUES ('the only intent', 'intent.ride.one', 'ride', 'approved', 'train');
+SELECT new_training_samples('ride-agent');
+SELECT request_training('ride-agent') > 0 AS requested;
+SET client_min_messages = error;
+CALL run_training_jobs();
+SET client_min_messages = warning;
+SELECT model_type, status, error_code, error_message FROM training_jobs WHERE model_type = 'ride-agent';
+SELECT version, status FROM model_versions WHERE model_type = 'ride-agent';
+SELECT new_training_samples('ride-agent');
+
 -- Label conflicts: what no person has settled is not learned from the model's own labels.
 INSERT INTO training_samples (text, intent, module_type, review_status, label_source, quality_score, split) VALUES
     ('chalega', 'intent.food.order.confirm', 'food', 'approved', 'model', 0.9, 'train'), ('Chalega!', 'intent.food.item.search', 'food', 'approved', 'model', 0.9, 'train'),

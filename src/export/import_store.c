@@ -73,9 +73,10 @@ store_batch(Oid schema, Datum source, Batch *batch)
 		"split, label_source, quality_score, created_at, review_status, reviewed_by, reviewed_at, source) "
 		"SELECT n.text, n.intent, n.language, n.entities, n.module_id, "
 		"coalesce(n.module_type, %1$s.intent_module_type(n.intent)), n.expected_service, n.split, l.label_source, "
-		"coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), coalesce(n.created_at, now()), "
+		"coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), least(n.created_at, now()), "
 		"n.review_status, CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN session_user END, "
-		"CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN now() END, $13 "
+		/* What was made long ago is new to the next training all the same, and what claims to come is not new for ever. */
+		"CASE WHEN n.review_status = 'approved' THEN now() END, $13 "
 		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY "
 		"AS n (text, intent, language, entities, module_id, module_type, expected_service, split, label_source, "
 		"quality_score, created_at, review_status, number) "

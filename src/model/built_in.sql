@@ -7,7 +7,8 @@ DECLARE
     job @extschema@.training_jobs;
 BEGIN
     -- Sides are decided in this short transaction, so that no verdict has to wait for the training.
-    IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.status IN ('queued', 'running') AND j.trainer = 'built-in') THEN
+    IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
+               AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
         PERFORM @extschema@.tw_decide_sides();
         job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL, NULL);
     END IF;
@@ -29,7 +30,8 @@ BEGIN
     -- While it is held, the job counts as alive; a crash or a cancel lets go of it.
     PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, (- (id % 2000000000))::integer);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = tw_run_built_in_job.id;
-    IF job.status <> 'running' OR job.attempt <> tw_run_built_in_job.attempt THEN
+    IF job.id IS NULL OR job.trainer <> 'built-in' OR job.status <> 'running'
+       OR job.attempt IS DISTINCT FROM tw_run_built_in_job.attempt THEN
         RETURN job.status;
     END IF;
     BEGIN

@@ -20,7 +20,6 @@
 
 /* Fewer held-out rows say nothing: the usual temperature is taken instead. */
 #define LEAST_HELD_OUT 10
-#define USUAL_TEMPERATURE 0.5
 
 /* The most scores to keep: 64 MB. */
 #define MOST_SCORES (16 * 1024 * 1024)
@@ -113,7 +112,7 @@ tw_calibrate(TwTrainingRun *run, const TwTrainingRow *rows, int row_count, int l
 		MemoryContextSwitchTo(context);
 		MemoryContextDelete(inner);
 	}
-	report->temperature = USUAL_TEMPERATURE;
+	report->temperature = TW_USUAL_TEMPERATURE;
 	if (held_out.count >= LEAST_HELD_OUT)
 	{
 		report->temperature = tw_fit_temperature(&held_out, label_count);

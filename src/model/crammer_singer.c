@@ -29,6 +29,8 @@ typedef struct Solver
 	TwDual	   *dual;
 	float	   *scores;
 	float	   *alpha;			/* of the example at hand, 0 elsewhere */
+	float	   *changes;		/* of alpha, 0 elsewhere */
+	int		   *changed;		/* labels that have one */
 } Solver;
 
 /*
@@ -93,6 +95,29 @@ keep_support(Solver *solver, int i)
 	}
 }
 
+/* All labels at once while many change; leaves no change behind. */
+static void
+apply_changes(Solver *solver, const TwExample *example, int changed)
+{
+	if (changed > solver->weights->stride / TW_LANES)
+		tw_add_to_rows(solver->weights, example->features, example->count, 1, solver->changes);
+	else
+	{
+		for (int j = 0; j < example->count; j++)
+		{
+			float	   *row = tw_matrix_row(solver->weights, example->features[j].id);
+
+			for (int c = 0; c < changed; c++)
+				row[solver->changed[c]] += example->features[j].value * solver->changes[solver->changed[c]];
+		}
+	}
+	for (int c = 0; c < changed; c++)
+	{
+		solver->bias[solver->changed[c]] += solver->changes[solver->changed[c]];
+		solver->changes[solver->changed[c]] = 0;
+	}
+}
+
 /* Finds the best shares of one example, all others given; tells whether they changed. */
 static bool
 visit(Solver *solver, int i)
@@ -103,7 +128,7 @@ visit(Solver *solver, int i)
 	float		cost = COST * example->weight;
 	float	   *o = solver->scores;
 	float		beta;
-	bool		changed = false;
+	int			changed = 0;
 
 	for (int k = 0; k < labels; k++)
 		o[k] = solver->bias[k] + 1;
@@ -126,16 +151,17 @@ visit(Solver *solver, int i)
 		if (change > LEAST_CHANGE || change < -LEAST_CHANGE)
 		{
 			solver->alpha[k] = alpha;
-			solver->bias[k] += change;
-			for (int j = 0; j < example->count; j++)
-				tw_matrix_row(solver->weights, example->features[j].id)[k] += example->features[j].value * change;
-			changed = true;
+			solver->changes[k] = change;
+			solver->changed[changed++] = k;
 		}
 	}
-	if (changed)
+	if (changed > 0)
+	{
+		apply_changes(solver, example, changed);
 		keep_support(solver, i);
+	}
 	memset(solver->alpha, 0, sizeof(float) * labels);
-	return changed;
+	return changed > 0;
 }
 
 TwDual *
@@ -151,6 +177,8 @@ tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights,
 	solver.dual->counts = palloc0(sizeof(int) * examples->count);
 	solver.scores = palloc0(sizeof(float) * examples->stride);
 	solver.alpha = palloc0(sizeof(float) * examples->stride);
+	solver.changes = palloc0(sizeof(float) * examples->stride);
+	solver.changed = palloc(sizeof(int) * examples->stride);
 	for (int i = 0; i < examples->count; i++)
 		order[i] = i;
 

@@ -11,7 +11,7 @@
 #include <math.h>
 
 /* What naive Bayes takes for granted before it has seen anything. */
-#define BAYES_PRIOR 100.0
+#define BAYES_PRIOR 50.0
 
 /* Counts are gathered for this part of the features at a time: memory against passes over the examples. */
 #define BAYES_PARTS 8

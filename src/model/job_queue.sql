@@ -25,16 +25,19 @@ AS $function$
 DECLARE
     job_id bigint;
 BEGIN
-    PERFORM @extschema@.tw_lock_job_queue();
-    SELECT j.id INTO job_id FROM @extschema@.training_jobs j
-    WHERE j.model_type = job_type AND j.kind = job_kind AND j.trainer = job_trainer AND j.status = 'queued'
-      AND (job_kind = 'train' OR j.version = job_version)
-    ORDER BY j.id LIMIT 1;
-    IF job_id IS NULL THEN
+    -- Without the queue's lock: a gate comes here with samples locked. Asking twice is asking once by a unique index.
+    LOOP
+        SELECT j.id INTO job_id FROM @extschema@.training_jobs j
+        WHERE j.model_type = job_type AND j.kind = job_kind AND j.trainer = job_trainer AND j.status = 'queued'
+          AND (job_kind = 'train' OR j.version = job_version)
+        ORDER BY j.id LIMIT 1;
+        EXIT WHEN FOUND;
         INSERT INTO @extschema@.training_jobs (model_type, kind, trainer, version, parameters)
         VALUES (job_type, job_kind, job_trainer, job_version, coalesce(job_parameters, '{}'))
+        ON CONFLICT DO NOTHING
         RETURNING id INTO job_id;
-    END IF;
+        EXIT WHEN FOUND;
+    END LOOP;
     RETURN job_id;
 END
 $function$;

@@ -15,6 +15,34 @@ COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
     'The version that the next training of a type makes: v1.0.0 at first, then the highest one''s minor number plus one, or its major '
     'number plus one on request. Raises 22023 for an unknown model type';
 
+CREATE FUNCTION @extschema@.tw_lock_registry() RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 9);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_lock_registry() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock_registry() IS
+    'Held until the end of the transaction by whoever changes what is live, from before the look at what is live now';
+
+CREATE FUNCTION @extschema@.tw_check_figures(training_accuracy double precision, training_seconds double precision, model_size_mb double precision)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF training_accuracy NOT BETWEEN 0 AND 1 OR training_seconds < 0 OR training_seconds >= 'Infinity'
+       OR model_size_mb < 0 OR model_size_mb >= 'Infinity' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'a figure of the model is out of range',
+            DETAIL = format('training_accuracy is %s, training_seconds %s, model_size_mb %s.', coalesce(training_accuracy::text, 'NULL'),
+                            coalesce(training_seconds::text, 'NULL'), coalesce(model_size_mb::text, 'NULL')),
+            HINT = 'An accuracy is from 0 to 1; seconds and megabytes are finite and not negative. NULL is unknown.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) IS 'Raises 22023 for a figure that no model can have';
+
 CREATE FUNCTION @extschema@.tw_make_live(version text, why text, figures jsonb DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -22,8 +50,7 @@ DECLARE
     promoted @extschema@.model_versions;
     previous @extschema@.model_versions;
 BEGIN
-    -- Two at once would leave the second with a failed constraint and no reason.
-    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 9);
+    PERFORM @extschema@.tw_lock_registry();
     SELECT * INTO promoted FROM @extschema@.model_versions m WHERE m.version = tw_make_live.version FOR UPDATE;
     SELECT * INTO previous FROM @extschema@.model_versions m
     WHERE m.model_type = promoted.model_type AND m.status = 'production' FOR UPDATE;
@@ -53,10 +80,13 @@ CREATE FUNCTION @extschema@.promote_model(version text, reason text) RETURNS tex
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    kind text := (@extschema@.tw_require_version(version)).model_type;
-    state text := (@extschema@.tw_require_version(version)).status;
-    canary text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'canary');
+    kind text;
+    state text;
+    canary text;
 BEGIN
+    PERFORM @extschema@.tw_lock_registry();
+    SELECT r.model_type, r.status INTO kind, state FROM @extschema@.tw_require_version(promote_model.version) r;
+    canary := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'canary');
     IF @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -112,6 +142,8 @@ CREATE FUNCTION @extschema@.register_model(
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);
+    PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, model_size_mb);
+    PERFORM @extschema@.tw_lock_registry();
     IF version IS NULL OR version !~ '-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$' OR regexp_replace(version, '-v[0-9.]+$', '') <> model_type THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -158,5 +190,5 @@ COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, js
     'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is what answers '
     'today and the type has no live version yet. An artifact of the built-in trainer can be served here, any other is kept. '
     'training_samples counts by label source, model_size_mb is in megabytes (an artifact''s own size stands above it), accuracy is '
-    'from 0 to 1. Raises 22023 for a version that does not match its type, 42710 for one that exists, 55000 for a second live '
+    'from 0 to 1. Raises 22023 for a version that does not match its type and for figures out of range, 42710 for one that exists, 55000 for a second live '
     'version, 42704 for an unknown base_version, XX001 for a damaged artifact';

@@ -21,7 +21,7 @@ typedef struct TwTrainingRow
 	const char *text;			/* normalised UTF-8, not terminated */
 	int			length;
 	int			label;			/* an index */
-	float		weight;			/* above 0; what exceeds 100 counts as 100 */
+	float		weight;			/* above 0; what exceeds 100 counts as 100, and a mean below 1 as 1 */
 } TwTrainingRow;
 
 typedef struct TwTrainingSet

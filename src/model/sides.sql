@@ -12,42 +12,39 @@ COMMENT ON FUNCTION @extschema@.tw_model_text(text) IS
 -- What decides about the texts that no run has seen yet, in this order:
 -- a text keeps the side that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a text of
 -- which an audited conversation still waits for its verdict stays undecided, because which rows people get to first is not
--- random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of what is learned as
--- one seen 20 times; all others are learned.
+-- random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of texts that were
+-- seen 20 times or that a model has learned: the live model would know them by heart, and its successor could not learn them;
+-- all others are learned.
 CREATE FUNCTION @extschema@.tw_new_sides(OUT text_hash bigint, OUT side text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH undecided AS MATERIALIZED (
         SELECT DISTINCT s.text_hash FROM @extschema@.training_samples s WHERE s.split IS NULL AND s.review_status = 'approved'
-    ), known AS (
-        SELECT s.text_hash, CASE WHEN bool_or(s.split = 'test') THEN 'test' ELSE 'train' END AS side
-        FROM @extschema@.training_samples s
-        WHERE s.split IS NOT NULL AND s.text_hash IN (SELECT u.text_hash FROM undecided u)
-        GROUP BY s.text_hash
     ), seen AS MATERIALIZED (
-        SELECT s.text_hash, min(@extschema@.tw_model_text(s.text)) AS text, count(*) AS times,
-               coalesce(bool_or(s.label_source = 'human' AND c.is_audit), false) AS audited,
-               coalesce(bool_or(s.label_source = 'model' AND c.is_audit), false) AS awaited
+        SELECT s.text_hash, min(@extschema@.tw_model_text(s.text)) FILTER (WHERE s.review_status = 'approved') AS text,
+               count(*) FILTER (WHERE s.review_status = 'approved') AS times,
+               CASE WHEN bool_or(s.split = 'test') THEN 'test' ELSE min(s.split) END AS known,
+               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit), false) AS audited,
+               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'model' AND c.is_audit), false) AS awaited
         FROM @extschema@.training_samples s
         LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
-        WHERE s.review_status = 'approved' AND s.text_hash IN (SELECT u.text_hash FROM undecided u)
+        WHERE s.text_hash IN (SELECT u.text_hash FROM undecided u)
         GROUP BY s.text_hash
     ), wanted AS (
         SELECT n.text_hash, n.text,
-               CASE WHEN k.side IS NOT NULL THEN k.side
+               CASE WHEN n.known IS NOT NULL THEN n.known
                     WHEN n.times >= 20 OR n.text_hash & 1 = 0 THEN 'train'
                     WHEN n.audited THEN 'test'
                     WHEN NOT n.awaited THEN 'train' END AS side,
-               k.side IS NULL AS is_new
+               n.known IS NULL AS is_new
         FROM seen n
-        LEFT JOIN known k ON k.text_hash = n.text_hash
     ), heads AS (
         SELECT coalesce(array_agg(h.text), '{}') AS texts
         FROM (SELECT min(@extschema@.tw_model_text(s.text)) AS text
               FROM @extschema@.training_samples s
               WHERE s.review_status = 'approved'
               GROUP BY s.text_hash
-              HAVING count(*) >= 20 AND NOT coalesce(bool_or(s.split = 'test'), false)) h
+              HAVING (count(*) >= 20 OR bool_or(s.model_version_target IS NOT NULL)) AND NOT coalesce(bool_or(s.split = 'test'), false)) h
     ), tested AS (
         SELECT coalesce(array_agg(w.text_hash ORDER BY w.text_hash), '{}') AS hashes,
                coalesce(array_agg(w.text ORDER BY w.text_hash), '{}') AS texts
@@ -69,16 +66,19 @@ CREATE FUNCTION @extschema@.tw_decide_sides() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    hashes bigint[];
+    sides text[];
     decided bigint;
 BEGIN
     -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
     PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 7);
+    SELECT array_agg(n.text_hash), array_agg(n.side) INTO hashes, sides FROM @extschema@.tw_new_sides() n;
     -- In the order of everybody who locks samples.
     PERFORM FROM @extschema@.training_samples s
-    WHERE s.split IS NULL AND s.review_status = 'approved'
+    WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes))
     ORDER BY s.id FOR NO KEY UPDATE;
     UPDATE @extschema@.training_samples s SET split = n.side
-    FROM @extschema@.tw_new_sides() n
+    FROM unnest(hashes, sides) AS n (text_hash, side)
     WHERE s.text_hash = n.text_hash AND s.split IS NULL AND s.review_status = 'approved';
     GET DIAGNOSTICS decided = ROW_COUNT;
     RETURN decided;

@@ -15,6 +15,8 @@
 #define MARGIN 2.0f
 /* How much of the target is spread over all labels. */
 #define SMOOTHING 0.1f
+/* The first step, from which they shrink to nothing, and how much shorter those of the bias are. */
+#define FIRST_STEP 2.0f
 #define BIAS_STEP 0.1f
 
 #define SEED UINT64CONST(0x9E3779B97F4A7C15)
@@ -131,7 +133,7 @@ tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weigh
 		for (int j = 0; j < visit_count; j++, done++)
 		{
 			const TwExample *example = &examples->at[visits[j]];
-			float		step = 1 - (float) done / ((float) epochs * visit_count);
+			float		step = FIRST_STEP * (1 - (float) done / ((float) epochs * visit_count));
 
 			CHECK_FOR_INTERRUPTS();
 			visit(&learner, example, example->weight / ceilf(example->weight), step);

@@ -16,11 +16,10 @@
 #define STEPS 40
 
 /*
- * The usual value, and how sure of it to be before any example is seen: scores
- * that are all right would otherwise make it grow for ever. In units of
- * examples; a few dozen outweigh it.
+ * How sure of the usual value to be before any example is seen: scores that are
+ * all right would otherwise make it grow for ever. In units of examples; a few
+ * dozen outweigh it.
  */
-#define USUAL_TEMPERATURE 0.5
 #define PRIOR_EXAMPLES 4.0
 
 /* d(negative log-likelihood) / d(temperature), which grows with the temperature. */
@@ -62,7 +61,7 @@ tw_fit_temperature(const TwHeldOut *held_out, int label_count)
 		double		middle = sqrt(low * high);
 
 		/* The prior is log-normal. */
-		if (slope(held_out, label_count, middle) + PRIOR_EXAMPLES * log(middle / USUAL_TEMPERATURE) / middle > 0)
+		if (slope(held_out, label_count, middle) + PRIOR_EXAMPLES * log(middle / TW_USUAL_TEMPERATURE) / middle > 0)
 			high = middle;
 		else
 			low = middle;

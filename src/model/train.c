@@ -77,6 +77,23 @@ compare_rows(const void *a, const void *b)
 	return order;
 }
 
+/*
+ * Brings weights to a mean of 1 where it is below: what matters is how they
+ * compare, and if all were 0.3 nothing would be learned as firmly as it could be.
+ */
+static void
+raise_weights(TwTrainingRow *rows, int row_count)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < row_count; i++)
+		sum += rows[i].weight;
+	if (sum >= row_count)
+		return;
+	for (int i = 0; i < row_count; i++)
+		rows[i].weight = (float) Min(rows[i].weight / (sum / row_count), MOST_WEIGHT);
+}
+
 /* The rows in an order that is random but does not depend on how they came. */
 static TwTrainingRow *
 sort_rows(const TwTrainingSet *set)
@@ -99,6 +116,7 @@ sort_rows(const TwTrainingSet *set)
 	for (int i = 0; i < set->row_count; i++)
 		rows[i] = sorted[i].row;
 	pfree(sorted);
+	raise_weights(rows, set->row_count);
 	return rows;
 }
 

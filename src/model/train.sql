@@ -155,6 +155,13 @@ DECLARE
     running bigint;
 BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);
+    -- An older snapshot would not show the version numbers and sides that others have committed since.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'active_sql_transaction',
+            MESSAGE = format('train_model() cannot run in a %s transaction', current_setting('transaction_isolation')),
+            HINT = 'Run it in READ COMMITTED, or request_training() and CALL run_training_jobs().';
+    END IF;
     SELECT j.id INTO running FROM @extschema@.training_jobs j WHERE j.model_type = train_model.model_type AND j.status = 'running';
     IF running IS NOT NULL OR NOT @extschema@.tw_try_model_type(model_type) THEN
         RAISE EXCEPTION USING
@@ -181,4 +188,4 @@ COMMENT ON FUNCTION @extschema@.train_model(text, boolean) IS
     'Trains the next version of a model type (router, or <module>-agent) on all its live samples, old and new, scores it and the live '
     'version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. Everything happens in the '
     'caller''s transaction; CALL run_training_jobs() commits on the way. major asks for a new major version. Raises 22023 for an unknown '
-    'model type, 55000 where there is nothing to learn, 55006 while another job of the type runs';
+    'model type, 55000 where there is nothing to learn, 55006 while another job of the type runs, 25001 in a REPEATABLE READ or SERIALIZABLE transaction';

@@ -10,7 +10,7 @@
 #include "model/router.h"
 
 /* How much the support vectors and naive Bayes count beside the softmax; neither number is sensitive. */
-#define TW_SUPPORT_SHARE 7.0f
+#define TW_SUPPORT_SHARE 10.0f
 #define TW_BAYES_SHARE 0.17
 
 /* One run, for progress and memory. */
@@ -27,6 +27,9 @@ typedef struct TwTrainingRun
 /* Ten of each bring nothing that could be measured. */
 #define TW_PASSES 6
 #define TW_EPOCHS 6
+
+/* What the scores of a text are multiplied by where nothing better is known. */
+#define TW_USUAL_TEMPERATURE 0.45
 
 /* The examples, each pass and epoch, and the folding. */
 #define TW_CLASSIFIER_STEPS (1 + TW_PASSES + TW_EPOCHS + 1)

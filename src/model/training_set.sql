@@ -122,7 +122,9 @@ BEGIN ATOMIC
     WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.review_status = 'approved' AND s.split IS DISTINCT FROM 'test'
       AND greatest(s.created_at, s.reviewed_at) > coalesce((
           SELECT j.cutoff FROM @extschema@.training_jobs j
-          WHERE j.model_type = new_training_samples.model_type AND j.kind = 'train' AND j.status = 'succeeded' AND j.cutoff IS NOT NULL
+          WHERE j.model_type = new_training_samples.model_type AND j.kind = 'train' AND j.cutoff IS NOT NULL
+            -- One that found nothing to learn would find nothing tomorrow.
+            AND (j.status = 'succeeded' OR j.status = 'failed' AND j.error_code = '55000')
           ORDER BY j.finished_at DESC, j.id DESC LIMIT 1), '-infinity')
       AND (new_training_samples.model_type = 'router' OR s.module_type || '-agent' = new_training_samples.model_type)
       AND NOT EXISTS (SELECT FROM @extschema@.training_samples t WHERE t.text_hash = s.text_hash AND t.split = 'test');

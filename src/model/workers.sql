@@ -16,8 +16,9 @@ BEGIN
             MESSAGE = 'a claim needs the name of a worker and a lease of one second to one day',
             HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before each lease is over.';
     END IF;
-    -- One that runs may have to be taken from a silent worker.
-    IF NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.status IN ('queued', 'running') AND j.trainer = 'outside'
+    -- Sides are for a training that begins, not for a worker who only asks.
+    IF NOT EXISTS (SELECT FROM @extschema@.training_jobs j
+                   WHERE j.trainer = 'outside' AND (j.status = 'queued' OR j.status = 'running' AND j.lease_expires_at < clock_timestamp())
                    AND (model_types IS NULL OR j.model_type = ANY (model_types))) THEN
         RETURN;
     END IF;
@@ -127,7 +128,7 @@ BEGIN
             DETAIL = left(wrong.value::text, 200),
             HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence (0 to 1, or null).';
     END IF;
-    RETURN QUERY SELECT (p.value ->> 'sample_id')::bigint, p.value ->> 'intent', round((p.value ->> 'confidence')::numeric, 15)::double precision
+    RETURN QUERY SELECT (p.value ->> 'sample_id')::bigint, nullif(p.value ->> 'intent', ''), round((p.value ->> 'confidence')::numeric, 15)::double precision
                  FROM jsonb_array_elements(predictions) AS p (value);
 END
 $function$;
@@ -188,6 +189,7 @@ BEGIN
     PERFORM @extschema@.tw_lock_job_queue();
     job := @extschema@.tw_own_job(job_id, worker);
     version := job.version;
+    PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, NULL);
     PERFORM @extschema@.tw_store_predictions(job, predictions);
     IF job.kind = 'train' THEN
         IF artifact IS NOT NULL THEN
@@ -212,6 +214,7 @@ BEGIN
             WHERE m.model_type = job.model_type AND m.status = 'candidate' AND m.gate_decision = 'undecided' AND m.base_version = job.version
             ORDER BY m.created_at, m.version
         LOOP
+            version := waiting;
             SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(waiting) g;
         END LOOP;
     END IF;
@@ -221,8 +224,8 @@ REVOKE ALL ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, by
 COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) IS
     'Ends a worker''s job with its predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
     'training_job_test_set(job_id) once. The database computes the accuracy from them and runs the gate, for a train job on its version, for an '
-    'evaluate job on the candidates that waited for it. artifact is kept, minio_path says where the model lies. Raises P0002 and '
-    '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled: the job stays the worker''s';
+    'evaluate job on the candidates that waited for it; it returns the version that was decided about, and how. artifact is kept, minio_path says where the model lies. Raises P0002 and '
+    '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, or figures out of range: the job stays the worker''s';
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, worker text, error text, retry boolean DEFAULT true) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

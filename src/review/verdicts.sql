@@ -41,7 +41,7 @@ DECLARE
     problem record;
 BEGIN
     PERFORM FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) ORDER BY c.id FOR UPDATE;
-    PERFORM FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (ids) ORDER BY s.conversation_log_id FOR UPDATE;
+    PERFORM FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (ids) ORDER BY s.id FOR UPDATE;
 
     SELECT i.id INTO problem FROM unnest(ids) AS i (id)
     WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = i.id) ORDER BY i.id LIMIT 1;

@@ -22,7 +22,7 @@
 # The first table shows the rounds, the second what the gate's figures are worth, the third how often challengers pass that are
 # truly worse or better than the live version, at each round from the first test set on. "ours" are trained on fewer texts, on
 # wrong labels, or on texts of later rounds besides; "stranger" is a model outside that is right in a share of all texts,
-# whichever they are: the hardest to tell, because nothing that it gets wrong is what the live version gets wrong.
+# whichever they are: the hardest to tell, because what it gets wrong has nothing to do with what the live version gets wrong.
 # "higher_alone" passes whoever scores higher, target accuracy or not. For comparison, what is dishonest:
 #   a slice of the auto-approved   what a model scores on model labels that it did not learn
 #   all_labelled                   everything that people labelled in the round, also because the live version was unsure

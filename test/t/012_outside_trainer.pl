@@ -368,7 +368,7 @@ is(as_role('operator', 'queue', "SELECT request_evaluation('router-v1.3.0')"), $
 is(claim('w6'), "$evaluation|evaluate|router-v1.3.0|1|4",                                   'the job to evaluate it');
 is(
     complete($evaluation, 'w6', predictions(3)),
-    'router-v1.3.0|passed|better than router-v1.3.0: 1.0000 against 0.7500 on 4 samples',
+    'router-v1.4.0|passed|better than router-v1.3.0: 1.0000 against 0.7500 on 4 samples',
     'its answers are scored, and the candidate decided about'
 );
 job_is('queue', $evaluation, 'succeeded|1|router-v1.3.0|production', 'the evaluated version stays what it is');

@@ -209,23 +209,55 @@ seconds(void)
 	return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
-/* Expected calibration error, of the share and the accuracy of each of fifteen equal bins of confidence (Guo et al.). */
-typedef struct Calibration
+typedef struct Figures
 {
-	int			count[BINS];
-	int			right[BINS];
-	double		confidence[BINS];
-	double		likelihood;
-} Calibration;
+	int			right;
+	int			sure;
+	int			sure_right;
+	double		loss;			/* negative log-likelihood */
+	int			bin_right[BINS];
+	double		bin_confidence[BINS];
+} Figures;
 
+/* Expected calibration error, over fifteen bins of equal width (Guo et al. 2017). */
 static double
-calibration_error(const Calibration *bins, int count)
+calibration_error(const Figures *figures, int count)
 {
 	double		error = 0;
 
 	for (int i = 0; i < BINS; i++)
-		error += fabs(bins->confidence[i] - bins->right[i]) / count;
+		error += fabs(figures->bin_confidence[i] - figures->bin_right[i]) / count;
 	return error;
+}
+
+static void
+classify_all(const TwModel *model, const Table *table, float *probabilities)
+{
+	for (int i = 0; i < table->count; i++)
+		tw_model_probabilities(model, table->rows[i].text, table->rows[i].length, probabilities);
+}
+
+/* Adds one answer to the figures. */
+static void
+count_answer(Figures *figures, const TwModel *model, const float *probabilities, const char *truth)
+{
+	int			labels = tw_model_label_count(model);
+	int			best = tw_best_label(probabilities, labels);
+	bool		right = strcmp(tw_model_label(model, best), truth) == 0;
+	double		likelihood = 1e-12;
+	int			bin = Min((int) (probabilities[best] * BINS), BINS - 1);
+
+	for (int k = 0; k < labels; k++)
+	{
+		if (strcmp(tw_model_label(model, k), truth) == 0)
+			likelihood = Max(likelihood, probabilities[k]);
+	}
+	figures->bin_right[bin] += right;
+	figures->bin_confidence[bin] += probabilities[best];
+	figures->loss -= log(likelihood);
+	figures->right += right;
+	figures->sure += probabilities[best] > SURE;
+	figures->sure_right += probabilities[best] > SURE && right;
 }
 
 static void
@@ -237,55 +269,28 @@ evaluate(const char *path, const char *input)
 	double		start = seconds();
 	TwModel    *model = tw_read_model(bytes, size);
 	double		read = seconds() - start;
-	int			labels = tw_model_label_count(model);
-	float	   *probabilities = malloc(sizeof(float) * labels);
-	Calibration bins = {0};
-	int			right = 0;
-	int			sure = 0;
-	int			sure_right = 0;
+	float	   *probabilities = malloc(sizeof(float) * tw_model_label_count(model));
+	Figures		figures = {0};
 	double		cold;
+	double		warm;
 
 	start = seconds();
+	classify_all(model, &table, probabilities);
+	cold = (seconds() - start) / table.count;
+	start = seconds();
+	classify_all(model, &table, probabilities);
+	warm = (seconds() - start) / table.count;
 	for (int i = 0; i < table.count; i++)
 	{
-		int			best = 0;
-		int			bin;
-		double		truth = 0;
-		bool		is_right;
-
 		tw_model_probabilities(model, table.rows[i].text, table.rows[i].length, probabilities);
-		for (int k = 0; k < labels; k++)
-		{
-			if (probabilities[k] > probabilities[best])
-				best = k;
-			if (strcmp(tw_model_label(model, k), table.intents[i]) == 0)
-				truth = probabilities[k];
-		}
-		is_right = strcmp(tw_model_label(model, best), table.intents[i]) == 0;
-		bin = Min((int) (probabilities[best] * BINS), BINS - 1);
-		bins.count[bin]++;
-		bins.right[bin] += is_right;
-		bins.confidence[bin] += probabilities[best];
-		bins.likelihood -= log(Max(truth, 1e-12));
-		right += is_right;
-		sure += probabilities[best] > SURE;
-		sure_right += probabilities[best] > SURE && is_right;
+		count_answer(&figures, model, probabilities, table.intents[i]);
 	}
-	start = seconds();
-	tw_model_probabilities(model, table.rows[0].text, table.rows[0].length, probabilities);
-	start = seconds();
-	for (int i = 0; i < table.count; i++)
-		tw_model_probabilities(model, table.rows[i].text, table.rows[i].length, probabilities);
-	cold = seconds() - start;
 
-	printf("rows %d\naccuracy %.4f\nece %.4f\nnll %.4f\n", table.count, (double) right / table.count,
-		   calibration_error(&bins, table.count), bins.likelihood / table.count);
-	printf("sure_share %.4f\nsure_accuracy %.4f\n", (double) sure / table.count, sure > 0 ? (double) sure_right / sure : 0);
-	printf("us_each %.2f\n", cold / table.count * 1e6);
-	start = seconds();
-	for (int i = 0; i < 10000; i++)
-		tw_model_probabilities(model, table.rows[0].text, table.rows[0].length, probabilities);
-	printf("us_same_text %.2f\nread_ms %.2f\nartifact_bytes %zu\nmodel_mb %.2f\n", (seconds() - start) / 10000 * 1e6,
+	printf("rows %d\naccuracy %.4f\nece %.4f\nnll %.4f\n", table.count, (double) figures.right / table.count,
+		   calibration_error(&figures, table.count), figures.loss / table.count);
+	printf("sure_share %.4f\nsure_accuracy %.4f\n", (double) figures.sure / table.count,
+		   figures.sure > 0 ? (double) figures.sure_right / figures.sure : 0);
+	printf("us_cold %.1f\nus_warm %.1f\nread_ms %.1f\nartifact_bytes %zu\nmodel_mb %.2f\n", cold * 1e6, warm * 1e6,
 		   read * 1e3, size, backend_allocated() / 1048576.0);
 }
 

@@ -24,7 +24,9 @@ typedef struct Attempt
 	bool		sound;			/* all its answers were probabilities */
 } Attempt;
 
-static const char *questions[] = {"where is my parcel", "cancel it", "नमस्ते", "?", "", "qqq zzz", "a a a a a a 000"};
+static const char *questions[] = {
+	"where is my parcel", "cancel it", "नमस्ते", "?", "", "qqq zzz", "a a a a a a 000"
+};
 
 static void
 read_and_ask(void *arg)
@@ -260,7 +262,10 @@ static void
 test_names(void)
 {
 	static const char *good[] = {"a", "पार्सल", "\xF4\x8F\xBF\xBF", "\xED\x9F\xBF", "\xEE\x80\x80", "\xC2\x80"};
-	static const char *bad[] = {"\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE0\xA4", "a\xFF"};
+	static const char *bad[] = {
+		"\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+		"\xE0\xA4", "a\xFF"
+	};
 	bool		right = true;
 
 	for (size_t i = 0; i < lengthof(good); i++)

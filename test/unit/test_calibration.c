@@ -114,7 +114,8 @@ static void
 test_split(void)
 {
 	/* Whoever asks twice changes a word. */
-	TwTrainingSet *set = small_set("where is my parcel with the green lamp now", "a", "where is my parcel with the green lamp", "a",
+	TwTrainingSet *set = small_set("where is my parcel with the green lamp now", "a",
+								   "where is my parcel with the green lamp", "a",
 								   "please cancel the order of the big kettle", "b",
 								   "please cancel the order of the big kettle now", "b",
 								   "send me a cook book in hindi", "a", "how much is one bag of rice", "b",

@@ -12,6 +12,7 @@
 #include <math.h>
 
 #define PASSES 400
+#define PRIOR 50
 
 /* Half the squared length of the weights and the biases. */
 static double
@@ -126,14 +127,14 @@ test_fold(TwTrainingRun *run, const TwTrainingSet *set, const TwExamples *exampl
 			sum += counts[i * set->label_count + k];
 		for (int k = 0; k < set->label_count; k++)
 		{
-			double		bayes = log(1 + counts[i * set->label_count + k] * total / (100 * sum));
+			double		bayes = log(1 + counts[i * set->label_count + k] * total / (PRIOR * sum));
 			double		expected = TW_SUPPORT_SHARE * tw_matrix_row(&weights, i)[k] + TW_BAYES_SHARE * bayes;
 
 			worst = Max(worst, fabs(expected - tw_matrix_row(&classifier.weights, i)[k]));
 		}
 	}
 	for (int k = 0; k < set->label_count; k++)
-		worst_slope = Max(worst_slope, fabs(TW_BAYES_SHARE * log(100 / (labels[k] + 100)) - classifier.slope[k]) +
+		worst_slope = Max(worst_slope, fabs(TW_BAYES_SHARE * log(PRIOR / (labels[k] + PRIOR)) - classifier.slope[k]) +
 						  fabs(TW_SUPPORT_SHARE * bias[k] - classifier.bias[k]));
 	check(worst < 1e-4 && worst_slope < 1e-4, "the fold is the sum of its parts by their formulas");
 	note("largest differences %g and %g", worst, worst_slope);
@@ -279,7 +280,7 @@ probability(const bytea *artifact, const char *text, const char *label)
 }
 
 static void
-test_weights(TwTrainingSet *toy)
+test_weights(TwTrainingSet *toy, const bytea *plain)
 {
 	TwTrainingSet *set = small_set("cancel it", "a", "cancel it", "b", "hello", "c", "where is it", "d", NULL);
 	bool		stable = true;
@@ -300,6 +301,9 @@ test_weights(TwTrainingSet *toy)
 	for (int i = 0; i < toy->row_count; i++)
 		toy->rows[i].weight = 8;
 	check(share_right(read_back(train_quietly(toy, NULL)), toy_questions()) > 0.85, "weights of 8 do not unsettle training");
+	for (int i = 0; i < toy->row_count; i++)
+		toy->rows[i].weight = 0.3f;
+	check(same_bytes(train_quietly(toy, NULL), plain), "if all weights are 0.3, that is as if they were 1");
 	for (int i = 0; i < toy->row_count; i++)
 		toy->rows[i].weight = 1;
 }
@@ -380,6 +384,6 @@ test_training(void)
 	test_fold(&run, set, examples);
 	test_determinism(set, artifact);
 	test_interrupts(set);
-	test_weights(set);
+	test_weights(set, artifact);
 	test_degenerate();
 }

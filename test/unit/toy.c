@@ -12,21 +12,53 @@
 #define TEMPLATES 6
 #define THINGS 8
 
-static const char *labels[LABELS] = {"cart.add", "greeting", "item.search", "order.cancel", "order.track", "refund", "talk.human"};
+static const char *labels[LABELS] = {
+	"cart.add", "greeting", "item.search", "order.cancel", "order.track", "refund", "talk.human"
+};
 static const char *modules[LABELS] = {"shop", NULL, "shop", "parcel", "parcel", "payment", ""};
 
 /* The last template of a label is asked, the others are trained on. */
 static const char *templates[LABELS][TEMPLATES] = {
-	{"add a %s to my cart", "put one more %s in the basket", "ek %s cart mein daal do", "%s को कार्ट में डालो", "i will take the %s, add it please", "cart mein %s add karo please"},
-	{"hello there %s shop", "good morning, %s people", "namaste %s wale bhaiya", "नमस्ते %s वाले", "hey hey %s team", "hello good morning %s team"},
-	{"do you sell a %s", "show me every %s below 500", "koi sasta %s milega", "%s दिखाओ", "is there any %s in stock", "show me any cheap %s in stock"},
-	{"cancel my %s order", "please stop the order of the %s", "%s ka order cancel kar do", "%s का ऑर्डर रद्द करो", "i do not want the %s any more, cancel it", "cancel the order of my %s please"},
-	{"where is my %s", "when does the %s arrive", "mera %s kahan tak pahuncha", "मेरा %s कहाँ है", "track the parcel with the %s", "where is the parcel, when does my %s arrive"},
-	{"i want my money back for the %s", "refund the %s", "%s ke paise wapas karo", "%s के पैसे वापस करो", "the %s is broken, give me a refund", "refund my money, the %s is broken"},
-	{"let me speak to a person about the %s", "connect me with an agent, %s trouble", "%s ke liye kisi insaan se baat karao", "%s के लिए किसी से बात कराओ", "is a human there, it is about the %s", "let me talk to a human agent about the %s"}
+	{
+		"add a %s to my cart", "put one more %s in the basket", "ek %s cart mein daal do",
+		"%s को कार्ट में डालो", "i will take the %s, add it please",
+		"cart mein %s add karo please"
+	},
+	{
+		"hello there %s shop", "good morning, %s people", "namaste %s wale bhaiya",
+		"नमस्ते %s वाले", "hey hey %s team",
+		"hello good morning %s team"
+	},
+	{
+		"do you sell a %s", "show me every %s below 500", "koi sasta %s milega",
+		"%s दिखाओ", "is there any %s in stock",
+		"show me any cheap %s in stock"
+	},
+	{
+		"cancel my %s order", "please stop the order of the %s", "%s ka order cancel kar do",
+		"%s का ऑर्डर रद्द करो", "i do not want the %s any more, cancel it",
+		"cancel the order of my %s please"
+	},
+	{
+		"where is my %s", "when does the %s arrive", "mera %s kahan tak pahuncha",
+		"मेरा %s कहाँ है", "track the parcel with the %s",
+		"where is the parcel, when does my %s arrive"
+	},
+	{
+		"i want my money back for the %s", "refund the %s", "%s ke paise wapas karo",
+		"%s के पैसे वापस करो", "the %s is broken, give me a refund",
+		"refund my money, the %s is broken"
+	},
+	{
+		"let me speak to a person about the %s", "connect me with an agent, %s trouble", "%s ke liye kisi insaan se baat karao",
+		"%s के लिए किसी से बात कराओ", "is a human there, it is about the %s",
+		"let me talk to a human agent about the %s"
+	}
 };
 
-static const char *things[THINGS] = {"kettle", "red kurta", "pressure cooker", "phone cover", "chappal", "school bag", "मिक्सर", "lamp"};
+static const char *things[THINGS] = {
+	"kettle", "red kurta", "pressure cooker", "phone cover", "chappal", "school bag", "मिक्सर", "lamp"
+};
 
 static void
 add_row(TwTrainingSet *set, const char *text, int label)
