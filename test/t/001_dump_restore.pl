@@ -31,7 +31,8 @@ sub decisions {
 
     # And what the model answers that fill() trained: its bytes have to come through whole.
     return $node->safe_psql($database, sprintf $decisions, $s)
-        . $node->safe_psql($database, "SELECT * FROM $s.classify_intents('track number 7', 2, 'router', 'router-v2.0.0')");
+        . $node->safe_psql($database, "SELECT c.* FROM $s.model_versions m, $s.classify_intents('track number 7', 2, 'router', m.version) c
+            WHERE m.version = 'router-v2.0.0'");
 }
 
 # The state of a database, to be compared with that of another.
