@@ -2,7 +2,7 @@
 # loop.sh - measures whether the gate tells the truth over ten rounds of learning, on the server that PGHOST, PGPORT and PGUSER (a
 # superuser) name.
 #
-# How to run: install the extension, then `DATA=FOLDER RUNS=20 test/bench/loop.sh`. The data are public and no part of the
+# How to run: install the extension, then `DATASETS=FOLDER RUNS=20 test/bench/loop.sh`. The data are public and no part of the
 # project: FOLDER holds Hinglish-TOP (Agarwal et al. 2022; google-research-datasets/Hinglish-TOP-Dataset, Apache-2.0) as
 # hinglishtop_cs.tsv (code-switched) and hinglishtop_en.tsv (the same in English), tab-separated with a header: text, intent,
 # domain, split, lang. Without them it says so and ends with 0. It makes databases tw_loop, tw_loop_template and one a run,
@@ -31,9 +31,9 @@
 # pass. In "heads" the reserve is not what the traffic is: there the next batch is the truth, in the last row of that kind.
 set -euo pipefail
 
-data=${DATA:-}
+data=${DATASETS:-}
 skip() { printf 'skipped: %s\n' "$*"; exit 0; }
-[[ -n $data ]] || skip "DATA names no folder with the public data"
+[[ -n $data ]] || skip "DATASETS names no folder with the public data"
 for part in cs en; do
     [[ -r $data/hinglishtop_$part.tsv ]] || skip "there is no $data/hinglishtop_$part.tsv"
 done

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # router.sh - measures the router beside fastText and liblinear, on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then `DATA=/folder/with/the/sets test/bench/router.sh`. It makes a database
+# How to run: install the extension, then `DATASETS=/folder/with/the/sets test/bench/router.sh`. It makes a database
 # tw_bench_router, drops it at the end, and takes about three minutes. psql comes from PATH; the server has to be on this
 # machine, which has to be Linux. fasttext and liblinear come from Debian's packages fasttext and liblinear-tools; without
 # them their columns are skipped. Needs 1 GB in TMPDIR. Environment:
-#   DATA                        the folder of clinc150.tsv, hinglishtop_cs.tsv and hinglishtop_en.tsv (text, intent, domain, split,
+#   DATASETS                        the folder of clinc150.tsv, hinglishtop_cs.tsv and hinglishtop_en.tsv (text, intent, domain, split,
 #                               lang, divided by tabs, with a header). They are not part of the project: without them all is skipped
 #   SETS="clinc150 hinglishtop_cs hinglishtop_en scale"
 #                               what is measured; scale alone takes as long as all the others
@@ -39,9 +39,9 @@ public_sets=(clinc150 hinglishtop_cs hinglishtop_en)
 say() { printf 'bench: %s\n' "$*" >&2; }
 skip() { printf 'skipped: %s\n' "$*"; }
 
-[[ -n ${DATA:-} ]] || { skip "DATA names no folder with the public data (router.sh says which)"; exit 0; }
+[[ -n ${DATASETS:-} ]] || { skip "DATASETS names no folder with the public data (router.sh says which)"; exit 0; }
 for set in "${public_sets[@]}"; do
-    [[ -r $DATA/$set.tsv ]] || { skip "there is no $DATA/$set.tsv"; exit 0; }
+    [[ -r $DATASETS/$set.tsv ]] || { skip "there is no $DATASETS/$set.tsv"; exit 0; }
 done
 
 export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=warning"
@@ -182,7 +182,7 @@ liblinear_beside() { # SET
 say "reading the sets"
 for set in "${public_sets[@]}"; do
     # Without quoting: no text holds the character that is named here.
-    sql -c "COPY bench.data (text, intent, domain, split, lang) FROM STDIN (FORMAT csv, DELIMITER E'\t', QUOTE E'\x01', HEADER)" <"$DATA/$set.tsv"
+    sql -c "COPY bench.data (text, intent, domain, split, lang) FROM STDIN (FORMAT csv, DELIMITER E'\t', QUOTE E'\x01', HEADER)" <"$DATASETS/$set.tsv"
     sql -c "UPDATE bench.data SET set = '$set' WHERE set IS NULL"
 done
 

@@ -42,6 +42,6 @@ for part in bulk single first calls; do
     [[ $parts != *" $part "* ]] || capture+="$part "
 done
 [[ -z $capture ]] || PARTS=${capture% } bash "$here/../bench/run.sh"
-# Both say why they are skipped where DATA names no folder with the public data.
+# Both say why they are skipped where DATASETS names no folder with the public data.
 [[ $parts != *" router "* ]] || bash "$here/../bench/router.sh"
 [[ $parts != *" loop "* ]] || bash "$here/../bench/loop.sh"
