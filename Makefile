@@ -56,6 +56,7 @@ SQL_PARTS = \
 	src/common/header.sql \
 	src/common/table_triggers.sql \
 	src/common/settings.sql \
+	src/common/wilson.sql \
 	src/governance/redact.sql \
 	src/governance/sample_text.sql \
 	src/review/normalize.sql \

@@ -152,6 +152,16 @@ SELECT train_model();
 ROLLBACK;
 -- What is no job of the built-in trainer is not run.
 SELECT tw_run_built_in_job(request_training('parcel-agent', 'outside'), 0) AS outside, tw_run_built_in_job(-1, 1) AS unknown, tw_run_built_in_job(NULL, NULL) AS nothing;
+-- What comes between the two transactions of a job has no side yet: this job does not learn it, and to the next it is new.
+SELECT request_training('parcel-agent') > 0 AS requested;
+INSERT INTO training_samples (text, intent, module_type, review_status, split) VALUES ('where is it', 'intent.parcel.a', 'parcel', 'approved', 'train'),
+    ('send it back', 'intent.parcel.b', 'parcel', 'approved', 'train');
+SELECT job_id, attempt FROM tw_start_built_in_job() \gset
+INSERT INTO training_samples (text, intent, module_type, review_status) VALUES ('too late', 'intent.parcel.a', 'parcel', 'approved');
+SELECT tw_run_built_in_job(:job_id, :attempt);
+SELECT text, split, model_version_target FROM training_samples WHERE module_type = 'parcel' ORDER BY id;
+SELECT new_training_samples('parcel-agent');
+
 -- A training that finds nothing to learn is not asked for every night.
 INSERT INTO training_samples (text, intent, module_type, review_status, split) VALUES ('the only intent', 'intent.ride.one', 'ride', 'approved', 'train');
 SELECT new_training_samples('ride-agent');

@@ -21,6 +21,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "review/normalize.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -85,10 +86,6 @@ typedef struct Import
 	int64		conflicting;
 } Import;
 
-/* normalize.c's */
-extern Datum tw_normalize_text(PG_FUNCTION_ARGS);
-extern Datum tw_text_hash(PG_FUNCTION_ARGS);
-
 /* What is known of a text; nothing, if it is asked for the first time. */
 static KnownText *
 find_text(Import *import, int64 hash, TwSpan normal)
@@ -142,7 +139,7 @@ hash_texts(Import *import)
 		MemoryContext caller = MemoryContextSwitchTo(import->scratch);
 
 		CHECK_FOR_INTERRUPTS();
-		import->hashes[i] = DirectFunctionCall1(tw_text_hash, import->input.lines[i].values[TW_IMPORT_TEXT].value);
+		import->hashes[i] = Int64GetDatum(tw_hash_text(tw_text_span(import->input.lines[i].values[TW_IMPORT_TEXT].value, false)));
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(import->scratch);
 	}
@@ -247,11 +244,11 @@ static KnownText *
 find_text_of_line(Import *import, const TwImportLine *line, Datum hash)
 {
 	MemoryContext caller = MemoryContextSwitchTo(import->scratch);
-	Datum		normal = DirectFunctionCall1(tw_normalize_text, line->values[TW_IMPORT_TEXT].value);
+	text	   *normal = tw_normalize(tw_text_span(line->values[TW_IMPORT_TEXT].value, false));
 	KnownText  *known;
 
 	MemoryContextSwitchTo(caller);
-	known = find_text(import, DatumGetInt64(hash), tw_text_span(normal, false));
+	known = find_text(import, DatumGetInt64(hash), tw_text_span(PointerGetDatum(normal), false));
 	MemoryContextReset(import->scratch);
 	return known;
 }

@@ -6,7 +6,7 @@
 
 #include "miscadmin.h"
 #include "model/artifact.h"
-#include "model/hash.h"
+#include "common/hash.h"
 #include "utils/memutils.h"
 
 #include <math.h>

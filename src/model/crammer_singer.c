@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/hash.h"
+#include "common/hash.h"
 #include "model/training.h"
 
 #define COST 1.0f

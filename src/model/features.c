@@ -9,7 +9,8 @@
 #include "postgres.h"
 
 #include "model/features.h"
-#include "model/hash.h"
+#include "model/words.h"
+#include "common/hash.h"
 #include "model/router.h"
 
 #include <math.h>
@@ -129,17 +130,6 @@ count_key(TwFeatureScratch *scratch, uint64 raw, uint32 block)
 	scratch->count++;
 }
 
-/* Letters lowered, digits alike, and 0 for what is not part of a word. */
-static inline unsigned char
-word_byte(unsigned char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c + ('a' - 'A');
-	if (c >= '0' && c <= '9')
-		return '0';
-	return (c >= 'a' && c <= 'z') || c == '\'' || c >= 0x80 ? c : 0;
-}
-
 /* Whatever is not a continuation byte begins a character, also in what is no UTF-8. */
 static inline bool
 begins_character(unsigned char c)
@@ -163,7 +153,7 @@ count_ngrams(TwFeatureScratch *scratch, const unsigned char *word, int length)
 		{
 			do
 			{
-				hash = tw_fnv_byte(hash, at < 0 || at == length ? ' ' : word_byte(word[at]));
+				hash = tw_fnv_byte(hash, at < 0 || at == length ? ' ' : tw_word_byte(word[at]));
 				at++;
 			} while (at > 0 && at < length && !begins_character(word[at]));
 			if (++characters >= 2)
@@ -203,8 +193,8 @@ tw_extract_features(TwFeatureScratch *scratch, const char *text, int length, TwF
 		const unsigned char *word = at;
 		uint64		hash = TW_FNV_BASIS;
 
-		while (at < end && word_byte(*at) != 0)
-			hash = tw_fnv_byte(hash, word_byte(*at++));
+		while (at < end && tw_word_byte(*at) != 0)
+			hash = tw_fnv_byte(hash, tw_word_byte(*at++));
 		if (at == word)
 		{
 			at++;

@@ -64,8 +64,6 @@ AS $function$
 DECLARE
     first_type text := (@extschema@.tw_require_version(first)).model_type;
     second_type text := (@extschema@.tw_require_version(second)).model_type;
-    one record;
-    other record;
     answers record;
 BEGIN
     IF first_type <> second_type THEN
@@ -74,38 +72,24 @@ BEGIN
             MESSAGE = format('"%s" and "%s" are models of different types', first, second),
             HINT = 'Only versions of one type have a test set in common.';
     END IF;
-    SELECT count(*) FILTER (WHERE NOT a.is_answered OR NOT b.is_answered) AS missing,
-           array_agg(a.intent ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS labels,
-           array_agg(a.weight ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS weights,
-           array_agg(a.predicted_intent ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS intents_a,
-           array_agg(b.predicted_intent ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS intents_b,
-           array_agg(a.confidence ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS confidences_a,
-           array_agg(b.confidence ORDER BY a.sample_id) FILTER (WHERE a.is_answered AND b.is_answered) AS confidences_b,
-           count(*) FILTER (WHERE a.is_answered AND b.is_answered AND a.intent = a.predicted_intent
-                              AND a.intent IS DISTINCT FROM b.predicted_intent) AS only_a,
-           count(*) FILTER (WHERE a.is_answered AND b.is_answered AND a.intent = b.predicted_intent
-                              AND a.intent IS DISTINCT FROM a.predicted_intent) AS only_b
+    SELECT array_agg(a.intent ORDER BY a.sample_id) AS labels, array_agg(a.weight ORDER BY a.sample_id) AS weights,
+           array_agg(a.predicted_intent ORDER BY a.sample_id) AS intents_a, array_agg(b.predicted_intent ORDER BY a.sample_id) AS intents_b,
+           array_agg(a.confidence ORDER BY a.sample_id) AS confidences_a, array_agg(b.confidence ORDER BY a.sample_id) AS confidences_b,
+           count(*) FILTER (WHERE a.intent = a.predicted_intent AND a.intent IS DISTINCT FROM b.predicted_intent) AS only_a,
+           count(*) FILTER (WHERE a.intent = b.predicted_intent AND a.intent IS DISTINCT FROM a.predicted_intent) AS only_b
     INTO answers
     FROM @extschema@.tw_answers(first, first_type) a
-    JOIN @extschema@.tw_answers(second, first_type) b USING (sample_id);
+    JOIN @extschema@.tw_answers(second, first_type) b USING (sample_id)
+    WHERE a.is_answered AND b.is_answered;
 
-    SELECT * INTO one FROM @extschema@.tw_scores(answers.labels, answers.intents_a, answers.confidences_a, answers.weights);
-    SELECT * INTO other FROM @extschema@.tw_scores(answers.labels, answers.intents_b, answers.confidences_b, answers.weights);
-    samples := one.samples;
-    first_accuracy := one.accuracy;
-    first_lower := one.lower;
-    first_upper := one.upper;
-    second_accuracy := other.accuracy;
-    second_lower := other.lower;
-    second_upper := other.upper;
-    first_macro_f1 := one.macro_f1;
-    second_macro_f1 := other.macro_f1;
-    first_calibration_error := one.calibration_error;
-    second_calibration_error := other.calibration_error;
-    only_first_right := answers.only_a;
-    only_second_right := answers.only_b;
-    mcnemar_p := @extschema@.mcnemar_p(answers.only_a, answers.only_b);
-    unanswered := answers.missing;
+    SELECT one.samples, one.accuracy, one.lower, one.upper, other.accuracy, other.lower, other.upper, one.macro_f1, other.macro_f1,
+           one.calibration_error, other.calibration_error, answers.only_a, answers.only_b,
+           @extschema@.mcnemar_p(answers.only_a, answers.only_b),
+           (SELECT count(*) FROM @extschema@.model_test_set(first_type)) - one.samples
+    INTO samples, first_accuracy, first_lower, first_upper, second_accuracy, second_lower, second_upper, first_macro_f1, second_macro_f1,
+         first_calibration_error, second_calibration_error, only_first_right, only_second_right, mcnemar_p, unanswered
+    FROM @extschema@.tw_scores(answers.labels, answers.intents_a, answers.confidences_a, answers.weights) one,
+         @extschema@.tw_scores(answers.labels, answers.intents_b, answers.confidences_b, answers.weights) other;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
@@ -206,18 +190,14 @@ BEGIN
     END IF;
 
     UPDATE @extschema@.model_versions m
-    SET test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,
-        macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live, base_accuracy = NULL, mcnemar_p = NULL,
-        evaluation_id = evaluation, gate_decision = tw_run_gate.decision, gate_reason = tw_run_gate.reason
+    SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END,
+        test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,
+        macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live, evaluation_id = evaluation,
+        -- The figures of the two stand beside one another only where they are of the same samples.
+        base_accuracy = CASE WHEN its.samples = own.samples THEN its.accuracy END,
+        mcnemar_p = CASE WHEN live IS NOT NULL AND its.samples = own.samples THEN @extschema@.mcnemar_p(its.only_own_right, its.only_right) END,
+        gate_decision = tw_run_gate.decision, gate_reason = tw_run_gate.reason
     WHERE m.version = candidate;
-    IF live IS NOT NULL AND its.samples = own.samples THEN
-        UPDATE @extschema@.model_versions m
-        SET base_accuracy = its.accuracy, mcnemar_p = @extschema@.mcnemar_p(its.only_own_right, its.only_right)
-        WHERE m.version = candidate;
-    END IF;
-    UPDATE @extschema@.model_versions m
-    SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END
-    WHERE m.version = candidate AND m.status IN ('training', 'candidate');
 
     -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic from.
     IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' THEN

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/hash.h"
+#include "common/hash.h"
 #include "model/training.h"
 
 /* Rows that share all minima of a band become one group. */

@@ -2,7 +2,7 @@
 --
 -- A job is queued, running, and then succeeded, failed or cancelled. A worker that falls silent loses it: the job is queued
 -- again, and fails when that happened three times. Locks are taken in this order: that of the sides (tw_decide_sides);
--- the queue's, by everybody who begins or ends a job; the model type's, by who begins one of it; then rows.
+-- the queue's, by everybody who begins or ends a job that others can see; then rows. That of a model type is only ever tried.
 
 CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

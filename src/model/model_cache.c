@@ -33,7 +33,7 @@
 
 typedef struct VersionRow
 {
-	char	   *version;
+	char	   *version;		/* first: find_row() */
 	char	   *model_type;
 	bool		live;
 	bool		serves;			/* live, or a canary */
@@ -41,7 +41,7 @@ typedef struct VersionRow
 
 typedef struct ArtifactRow
 {
-	char	   *version;
+	char	   *version;		/* first: find_row() */
 	char	   *format;
 	char	   *sha256;
 } ArtifactRow;
@@ -152,31 +152,17 @@ static TwCachedTable artifacts_cache = {
 	.finish = finish_list,
 };
 
-static VersionRow *
-find_version(List *versions, const char *version)
+/* The row of a version in either list: both kinds begin with it. */
+static void *
+find_row(List *rows, const char *version)
 {
 	ListCell   *cell;
 
-	foreach(cell, versions)
+	foreach(cell, rows)
 	{
-		VersionRow *row = lfirst(cell);
+		char	  **row = lfirst(cell);
 
-		if (strcmp(row->version, version) == 0)
-			return row;
-	}
-	return NULL;
-}
-
-static ArtifactRow *
-find_artifact(List *artifacts, const char *version)
-{
-	ListCell   *cell;
-
-	foreach(cell, artifacts)
-	{
-		ArtifactRow *row = lfirst(cell);
-
-		if (strcmp(row->version, version) == 0)
+		if (strcmp(*row, version) == 0)
 			return row;
 	}
 	return NULL;
@@ -199,7 +185,7 @@ is_served(List *versions, List *artifacts, const char *sha256)
 	foreach(cell, versions)
 	{
 		VersionRow *version = lfirst(cell);
-		ArtifactRow *artifact = version->serves ? find_artifact(artifacts, version->version) : NULL;
+		ArtifactRow *artifact = version->serves ? find_row(artifacts, version->version) : NULL;
 
 		if (artifact != NULL && strcmp(artifact->sha256, sha256) == 0)
 			return true;
@@ -316,7 +302,7 @@ static TwServedModel
 serve(Oid schema, List *versions, const VersionRow *version)
 {
 	List	   *artifacts = *(List **) tw_cached_table_get(&artifacts_cache, schema);
-	ArtifactRow *artifact = find_artifact(artifacts, version->version);
+	ArtifactRow *artifact = find_row(artifacts, version->version);
 	LoadedModel *loaded;
 	TwServedModel served;
 
@@ -367,7 +353,7 @@ TwServedModel
 tw_model_of_version(Oid schema, const char *model_type, const char *version)
 {
 	List	   *versions = *(List **) tw_cached_table_get(&versions_cache, schema);
-	VersionRow *row = find_version(versions, version);
+	VersionRow *row = find_row(versions, version);
 
 	if (row == NULL)
 		ereport(ERROR,

@@ -7,7 +7,7 @@
 
 #include "miscadmin.h"
 #include "model/artifact.h"
-#include "model/hash.h"
+#include "common/hash.h"
 #include "model/model.h"
 
 #include <math.h>

@@ -9,18 +9,6 @@
 -- McNemar                with b and c samples that only one of two models has right: 2 P(X <= min(b, c)), X ~ Binomial(b + c, 1/2),
 --                        at most 1: the exact form (McNemar, Psychometrika 12, 1947)
 
-CREATE FUNCTION @extschema@.tw_wilson(share double precision, n double precision, OUT lower double precision, OUT upper double precision)
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT greatest(0, (share + zz / (2 * n) - root) / (1 + zz / n)), least(1, (share + zz / (2 * n) + root) / (1 + zz / n))
-    FROM (SELECT 3.8414588::double precision AS zz) z,
-         LATERAL (SELECT sqrt(zz * (share * (1 - share) / n + zz / (4 * n * n))) AS root) r
-    WHERE n > 0;
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_wilson(double precision, double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_wilson(double precision, double precision) IS
-    'Wilson''s 95 % interval of a share that was measured on n samples; n may be an effective number';
-
 CREATE FUNCTION @extschema@.mcnemar_p(only_first bigint, only_second bigint) RETURNS double precision
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_mcnemar_p';

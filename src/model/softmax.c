@@ -6,7 +6,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/hash.h"
+#include "common/hash.h"
 #include "model/training.h"
 
 #include <math.h>

@@ -136,8 +136,8 @@ BEGIN
     WHERE m.version = job.version;
 
     PERFORM @extschema@.tw_finish_training(job_id, t.sample_ids, t.sample_intents,
-        -- What is made or relabelled by transactions that begin from here on is new to the next job.
-        now(), (to_jsonb(trained) - 'artifact') || jsonb_build_object('texts', cardinality(t.texts), 'intents', t.intent_count));
+        -- What transactions make or relabel that begin later is new to the next job; a claimed job's time is that of its sides.
+        coalesce(job.cutoff, now()), (to_jsonb(trained) - 'artifact') || jsonb_build_object('texts', cardinality(t.texts), 'intents', t.intent_count));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_train_job(bigint) FROM PUBLIC;

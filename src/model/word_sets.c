@@ -14,6 +14,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "model/word_sets.h"
+#include "model/words.h"
 #include "review/normalize.h"
 #include "utils/memutils.h"
 
@@ -147,12 +148,6 @@ add_word(WordList *words, TwSpan word)
 	words->at[words->count++] = word;
 }
 
-static bool
-is_word_byte(unsigned char c)
-{
-	return c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '\'' || (c >= 'A' && c <= 'Z');
-}
-
 /* Reads the set of words of a text into vocabulary->words; they point into the scratch memory. */
 static void
 read_words(TwVocabulary *vocabulary, Datum value)
@@ -175,11 +170,8 @@ read_words(TwVocabulary *vocabulary, Datum value)
 		TwSpan		word = {at, 0};
 
 		CHECK_FOR_INTERRUPTS();
-		for (; at < end && is_word_byte(*at); at++)
-		{
-			if (*at >= '0' && *at <= '9')
-				*at = '0';
-		}
+		for (; at < end && tw_word_byte(*at) != 0; at++)
+			*at = tw_word_byte(*at);
 		word.length = at - word.data;
 		if (word.length > 0)
 			add_word(&vocabulary->words, word);

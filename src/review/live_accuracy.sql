@@ -159,8 +159,8 @@ BEGIN ATOMIC
     SELECT g.model_version, g.module_type, g.intent, g.period, coalesce(g.conversations, 0), coalesce(g.labels, 0),
            CASE WHEN g.is_known THEN g.p END,
            -- Whatever the accuracy of the unknown strata may be; never beside the estimate by a rounding error.
-           g.known * greatest(least(w.middle - w.reach, g.p), 0),
-           1 - g.known * (1 - least(greatest(w.middle + w.reach, g.p), 1)),
+           g.known * least(w.lower, greatest(g.p, 0)),
+           1 - g.known * (1 - greatest(w.upper, least(g.p, 1))),
            n.n, g.naive_accuracy, coalesce(g.naive_labels, 0), g.unclear_share, coalesce(g.strata, '[]'),
            CASE WHEN g.conversations IS NULL THEN 'no conversations that the filter saw'
                 WHEN NOT g.is_known THEN g.gap END
@@ -172,8 +172,7 @@ BEGIN ATOMIC
         + (5 * z.z ^ 5 + 16 * z.z ^ 3 + 3 * z.z) / (96 * g.freedom ^ 2)
         + (3 * z.z ^ 7 + 19 * z.z ^ 5 + 17 * z.z ^ 3 - 15 * z.z) / (384 * g.freedom ^ 3) AS t) t
     CROSS JOIN LATERAL (SELECT g.s * (1 - g.s) / g.v * (z.z / t.t) ^ 2 AS n) n
-    CROSS JOIN LATERAL (SELECT (g.p + z.z ^ 2 / (2 * n.n)) / (1 + z.z ^ 2 / n.n) AS middle,
-        z.z * sqrt(greatest(g.p * (1 - g.p), 0) / n.n + (z.z / (2 * n.n)) ^ 2) / (1 + z.z ^ 2 / n.n) AS reach) w
+    CROSS JOIN LATERAL @extschema@.tw_wilson(g.p, n.n) w
     -- All in one row, even where there is nothing.
     WHERE g.conversations IS NOT NULL OR cardinality(r.names) = 0
     ORDER BY g.period, g.model_version, g.module_type, g.intent;

@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "capture/span.h"
 #include "common/compat.h"
+#include "common/hash.h"
 #include "common/table_triggers.h"
 #include "common/unicode_norm.h"
 #include "executor/spi.h"
@@ -237,25 +238,13 @@ tw_normalize_text(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(tw_normalize(tw_text_span(PG_GETARG_DATUM(0), false)));
 }
 
-/* FNV-1a with 64 bits and murmur3's finaliser: ours, so that no version of PostgreSQL changes it. */
-static uint64
-hash_bytes_64(const char *data, int length)
+/* The hash of the normalised text: FNV-1a with 64 bits and murmur3's finaliser. */
+int64
+tw_hash_text(TwSpan input)
 {
-	uint64		hash = UINT64CONST(0xcbf29ce484222325);
+	text	   *normal = tw_normalize(input);
 
-	for (int i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char) data[i]) * UINT64CONST(0x100000001b3);
-	hash = (hash ^ (hash >> 33)) * UINT64CONST(0xff51afd7ed558ccd);
-	hash = (hash ^ (hash >> 33)) * UINT64CONST(0xc4ceb9fe1a85ec53);
-	return hash ^ (hash >> 33);
-}
-
-static Datum
-text_hash(Datum value)
-{
-	text	   *normal = tw_normalize(tw_text_span(value, false));
-
-	return Int64GetDatum((int64) hash_bytes_64(VARDATA_ANY(normal), VARSIZE_ANY_EXHDR(normal)));
+	return (int64) tw_finalise(tw_fnv(TW_FNV_BASIS, VARDATA_ANY(normal), VARSIZE_ANY_EXHDR(normal)));
 }
 
 PG_FUNCTION_INFO_V1(tw_text_hash);
@@ -264,7 +253,7 @@ PG_FUNCTION_INFO_V1(tw_text_hash);
 Datum
 tw_text_hash(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(text_hash(PG_GETARG_DATUM(0)));
+	PG_RETURN_INT64(tw_hash_text(tw_text_span(PG_GETARG_DATUM(0), false)));
 }
 
 PG_FUNCTION_INFO_V1(tw_fill_text_hash);
@@ -292,7 +281,7 @@ tw_fill_text_hash(PG_FUNCTION_ARGS)
 
 	columns[0] = SPI_fnumber(desc, "text_hash");
 	columns[1] = SPI_fnumber(desc, "normalizer");
-	values[0] = text_hash(value);
+	values[0] = Int64GetDatum(tw_hash_text(tw_text_span(value, false)));
 	values[1] = Int16GetDatum(TW_NORMALIZER);
 	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, desc, 2, columns, values, nulls));
 }

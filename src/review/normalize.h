@@ -8,5 +8,6 @@
 #include "capture/span.h"
 
 extern text *tw_normalize(TwSpan text);
+extern int64 tw_hash_text(TwSpan input);
 
 #endif							/* TW_NORMALIZE_H */

@@ -5,7 +5,7 @@
 #include "postgres.h"
 
 #include "check.h"
-#include "model/hash.h"
+#include "common/hash.h"
 
 #include <math.h>
 

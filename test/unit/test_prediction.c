@@ -7,7 +7,7 @@
 #include "backend.h"
 #include "check.h"
 #include "model/artifact.h"
-#include "model/hash.h"
+#include "common/hash.h"
 
 #include <math.h>
 

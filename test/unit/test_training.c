@@ -7,7 +7,7 @@
 #include "backend.h"
 #include "check.h"
 #include "miscadmin.h"
-#include "model/hash.h"
+#include "common/hash.h"
 
 #include <math.h>
 
