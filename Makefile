@@ -49,7 +49,10 @@ EXTENSION = training_workflow
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 
 MODULE_big = $(EXTENSION)
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+# Whatever needs libcurl is a library of its own: loading that takes 6 ms and more, and most sessions do without.
+REMOTE = $(EXTENSION)_remote
+REMOTE_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/remote/*.c)))
+OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c))))
 
 # The install script, in the order in which its parts need each other.
 SQL_PARTS = \
@@ -61,6 +64,10 @@ SQL_PARTS = \
 	src/governance/sample_text.sql \
 	src/review/normalize.sql \
 	src/jobs/job_runs.sql \
+	src/jobs/running.sql \
+	src/jobs/installation.sql \
+	src/remote/labelstudio_projects.sql \
+	src/remote/labelstudio_tasks.sql \
 	src/capture/conversation_logs.sql \
 	src/capture/training_samples.sql \
 	src/capture/review_policies.sql \
@@ -70,6 +77,7 @@ SQL_PARTS = \
 	src/review/review_claims.sql \
 	src/review/reviewers.sql \
 	src/review/verdicts.sql \
+	src/review/withdraw.sql \
 	src/review/claims.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
@@ -92,7 +100,17 @@ SQL_PARTS = \
 	src/model/built_in.sql \
 	src/rollout/model_deployments.sql \
 	src/export/training_export_jobs.sql \
-	src/remote/labelstudio_projects.sql \
+	src/remote/endpoints.sql \
+	src/remote/labelstudio_call.sql \
+	src/remote/labelstudio_spans.sql \
+	src/remote/labelstudio_payload.sql \
+	src/remote/labelstudio_push.sql \
+	src/remote/labelstudio_verdict.sql \
+	src/remote/labelstudio_pull.sql \
+	src/remote/labelstudio_sweep.sql \
+	src/remote/labelstudio_sync.sql \
+	src/remote/labelstudio_create.sql \
+	src/remote/labelstudio_check.sql \
 	src/report/training_queue.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
@@ -105,13 +123,14 @@ SQL_PARTS = \
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 SHLIB_LINK += -ljansson
+EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)
 
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import registry training gate classify drop_guard
+	label_conflicts live_accuracy import registry training gate classify drop_guard endpoints
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 
@@ -129,7 +148,20 @@ endif
 $(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
 	cat $(SQL_PARTS) > $@
 
-$(OBJS): $(wildcard src/*/*.h)
+$(OBJS) $(REMOTE_OBJS): $(wildcard src/*/*.h)
+
+# PGXS builds one library. Bitcode is left out: nothing of this one would be worth inlining.
+all: $(REMOTE)$(DLSUFFIX)
+$(REMOTE)$(DLSUFFIX): $(REMOTE_OBJS)
+	$(CC) $(CFLAGS) -shared -o $@ $(REMOTE_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl -ljansson
+
+.PHONY: install-remote uninstall-remote
+install: install-remote
+install-remote: $(REMOTE)$(DLSUFFIX) installdirs
+	$(INSTALL_SHLIB) $(REMOTE)$(DLSUFFIX) '$(DESTDIR)$(pkglibdir)/'
+uninstall: uninstall-remote
+uninstall-remote:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(REMOTE)$(DLSUFFIX)'
 
 # A fused multiply-add rounds otherwise: the same rows should make the same router on every processor.
 $(patsubst %.c,%.o,$(wildcard src/model/*.c)): override CFLAGS += -ffp-contract=off

@@ -42,8 +42,8 @@ ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*/*.sql; }
 long_files() { wc -l src/*.c src/*/*.[ch] src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
 spaces() { grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' src sql test Makefile; }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/common/compat.h:'; }
-extern_names() { # every symbol that the library gives away is ours by name
-    nm -D --defined-only "$1" 2>/dev/null | awk '$2 ~ /[TDB]/ {print $3}' |
+extern_names() { # every symbol that a library gives away is ours by name
+    nm -D --defined-only "$@" | awk '$2 ~ /[TDB]/ {print $3}' |
         grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
 }
 
@@ -55,4 +55,4 @@ promise "the install script is ASCII" ascii_sql
 promise "no file of src has more than 500 lines" long_files
 promise "no line ends with white space" spaces
 promise "PG_VERSION_NUM stands in compat.h alone" version_checks
-promise "exported symbols begin with tw_" extern_names training_workflow.so
+promise "exported symbols begin with tw_" extern_names training_workflow.so training_workflow_remote.so

@@ -15,7 +15,11 @@ fi
 
 # Asked once: every start of dpkg-query reads its whole database.
 installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
-is_installed() { grep -qxF -- "$1" <<<"$installed"; }
+# libcurl's development files come in three flavours that exclude each other; each will do.
+is_installed() {
+    [[ $1 == libcurl4-openssl-dev ]] && grep -qE '^libcurl4-(openssl|gnutls|nss)-dev$' <<<"$installed" && return
+    grep -qxF -- "$1" <<<"$installed"
+}
 
 newest_installed() { # PREFIX: the highest N of the installed packages PREFIX-N
     sed -n "s/^$1-\([0-9][0-9]*\)\$/\1/p" <<<"$installed" | sort -n | tail -n 1
@@ -37,7 +41,7 @@ missing=()
 find_missing() {
     local package
     missing=()
-    for package in gcc make perl libipc-run-perl libjansson-dev \
+    for package in gcc make perl libipc-run-perl libjansson-dev libcurl4-openssl-dev \
         "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" "${further[@]}"; do
         is_installed "$package" || missing+=("$package")
     done

@@ -1,0 +1,43 @@
+-- Foreign servers: where Label Studio and S3 are, and the functions that talk to them. They live in a library of their own,
+-- which loads libcurl.
+
+CREATE FUNCTION @extschema@.tw_labelstudio_options(options text[], catalog oid) RETURNS void
+    LANGUAGE c STRICT SET search_path = pg_catalog, pg_temp
+    AS 'training_workflow_remote', 'tw_labelstudio_options';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_options(text[], oid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_options(text[], oid) IS
+    'Refuses options that a server or a user mapping of training_workflow_labelstudio cannot have';
+
+CREATE FUNCTION @extschema@.tw_s3_options(options text[], catalog oid) RETURNS void
+    LANGUAGE c STRICT SET search_path = pg_catalog, pg_temp
+    AS 'training_workflow_remote', 'tw_s3_options';
+REVOKE ALL ON FUNCTION @extschema@.tw_s3_options(text[], oid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_s3_options(text[], oid) IS
+    'Refuses options that a server or a user mapping of training_workflow_s3 cannot have';
+
+CREATE FOREIGN DATA WRAPPER training_workflow_labelstudio NO HANDLER VALIDATOR @extschema@.tw_labelstudio_options;
+COMMENT ON FOREIGN DATA WRAPPER training_workflow_labelstudio IS
+    'Label Studio installations. Server: url, ca_file, verify_tls, connect_timeout, timeout, import_timeout (seconds). '
+    'User mapping of the extension''s owner or of PUBLIC: token or token_file';
+
+CREATE FOREIGN DATA WRAPPER training_workflow_s3 NO HANDLER VALIDATOR @extschema@.tw_s3_options;
+COMMENT ON FOREIGN DATA WRAPPER training_workflow_s3 IS
+    'Object stores that speak S3. Server: endpoint, region, bucket, prefix, path_style, ca_file, verify_tls, connect_timeout, timeout '
+    '(seconds). User mapping of the extension''s owner or of PUBLIC: access_key_id and secret_access_key, each or its _file';
+
+-- Nobody but the owner calls these two: whoever could would act over there with the owner's token.
+CREATE FUNCTION @extschema@.tw_labelstudio_request(server text, method text, path text, parameters text[] DEFAULT NULL,
+    body text DEFAULT NULL, is_import boolean DEFAULT false, OUT status integer, OUT reply jsonb, OUT server_time timestamptz)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'training_workflow_remote', 'tw_labelstudio_request';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_request(text, text, text, text[], text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_request(text, text, text, text[], text, boolean) IS
+    'One request to the Label Studio of a foreign server, with its token: path and parameters (names and values in turn) make the '
+    'address, body is JSON. NULL as the reply: there was none, or none in JSON. server_time is the clock over there';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_token_kind(server text) RETURNS text
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'training_workflow_remote', 'tw_labelstudio_token_kind';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_token_kind(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_token_kind(text) IS
+    'legacy token or personal access token: which of them the user mapping of that server holds';
