@@ -10,6 +10,7 @@
 #include "common/cached_table.h"
 #include "common/compat.h"
 #include "governance/drop_guard.h"
+#include "jobs/job_lock.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "training_workflow", .version = TW_VERSION);
@@ -25,5 +26,6 @@ _PG_init(void)
 	tw_cached_table_init();
 	tw_log_columns_init();
 	tw_drop_guard_init();
+	tw_job_lock_init();
 	tw_reserve_guc_prefix("training_workflow");
 }

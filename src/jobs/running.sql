@@ -1,0 +1,108 @@
+-- How a job runs: under a lock that only one session has, with a row of job_runs that others see while it runs. A procedure
+-- that commits between its steps calls these; it is a plain loop, since a procedure that commits can neither have SET or
+-- SECURITY DEFINER nor catch an error.
+
+CREATE FUNCTION @extschema@.tw_try_job_lock(job integer) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_try_job_lock';
+REVOKE ALL ON FUNCTION @extschema@.tw_try_job_lock(integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_try_job_lock(integer) IS
+    'Takes the lock of a job for this session; false where somebody, or this session itself, has it. An error that ends a transaction releases it';
+
+CREATE FUNCTION @extschema@.tw_release_job_lock(job integer) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_release_job_lock';
+REVOKE ALL ON FUNCTION @extschema@.tw_release_job_lock(integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_release_job_lock(integer) IS 'Releases the lock of a job that tw_try_job_lock() took';
+
+CREATE FUNCTION @extschema@.tw_holds_job_lock(job integer) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_holds_job_lock';
+REVOKE ALL ON FUNCTION @extschema@.tw_holds_job_lock(integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_holds_job_lock(integer) IS 'Whether this session holds the lock of a job';
+
+CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN job_name IN ('labelstudio_push', 'labelstudio_pull', 'labelstudio_sync') THEN 1 END;
+REVOKE ALL ON FUNCTION @extschema@.tw_job_number(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS
+    'The second key of a job''s lock, beside the OID of conversation_logs; jobs of one number exclude each other';
+
+CREATE FUNCTION @extschema@.tw_begin_run(job text) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    number CONSTANT integer := @extschema@.tw_job_number(job);
+    run_id bigint;
+BEGIN
+    IF NOT @extschema@.tw_try_job_lock(number) THEN
+        RETURN NULL;
+    END IF;
+    -- We have the lock, so nobody works on these: their session died, or an error ended it (a cancel, for one).
+    UPDATE @extschema@.job_runs r
+    SET status = 'failed', finished_at = clock_timestamp(), error_code = coalesce(r.error_code, '57P01'),
+        error_message = coalesce(r.error_message, 'the session that ran it ended or was cancelled')
+    WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = number;
+    INSERT INTO @extschema@.job_runs (job_name, details) VALUES (job, '{}') RETURNING id INTO run_id;
+    RETURN run_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_begin_run(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_begin_run(text) IS
+    'Takes the lock of a job, marks its runs that died as failed, and returns the id of a new run; NULL where the job is running already';
+
+CREATE FUNCTION @extschema@.tw_require_run(run_id bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF NOT coalesce((SELECT r.status = 'running' AND @extschema@.tw_holds_job_lock(@extschema@.tw_job_number(r.job_name))
+                     FROM @extschema@.job_runs r WHERE r.id = run_id), false) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('run %s is not a run of this session', coalesce(run_id::text, 'NULL')),
+            HINT = 'This is a step of a job: call the job''s procedure.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_run(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_run(bigint) IS 'Refuses, with 55000, to do a step of a run that this session has not begun';
+
+CREATE FUNCTION @extschema@.tw_note_run(run_id bigint, phase text, counted jsonb) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- Numbers of the same name add up over the steps.
+    UPDATE @extschema@.job_runs r
+    SET phase = tw_note_run.phase,
+        items_done = coalesce(r.items_done, 0) + (SELECT coalesce(sum(c.value::bigint), 0) FROM jsonb_each_text(counted) c),
+        details = r.details || (SELECT coalesce(jsonb_object_agg(c.key, coalesce((r.details ->> c.key)::bigint, 0) + c.value::bigint), '{}')
+                                FROM jsonb_each_text(counted) c)
+    WHERE r.id = run_id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb) IS 'Writes down what a run is doing, and adds to what it counts (an object of whole numbers)';
+
+CREATE FUNCTION @extschema@.tw_fail_run(run_id bigint, code text, message text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The first error stands; the run goes on with what does not depend on it.
+    UPDATE @extschema@.job_runs r SET error_code = code, error_message = message WHERE r.id = run_id AND r.error_code IS NULL;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) IS 'Writes down an error of a run that goes on; tw_end_run() ends it as failed';
+
+CREATE FUNCTION @extschema@.tw_end_run(run_id bigint) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    run @extschema@.job_runs;
+BEGIN
+    UPDATE @extschema@.job_runs r
+    SET status = CASE WHEN r.error_code IS NULL THEN 'succeeded' ELSE 'failed' END, finished_at = clock_timestamp(), phase = NULL
+    WHERE r.id = run_id
+    RETURNING * INTO run;
+    PERFORM @extschema@.tw_release_job_lock(@extschema@.tw_job_number(run.job_name));
+    RETURN run.status;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_end_run(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS 'Ends a run, as failed where an error was written down, and releases the lock of its job; returns the status';
