@@ -89,9 +89,18 @@ BEGIN ATOMIC
          'training_export_jobs_finished_check training_export_jobs_done_check',
          ''),
         ('@extschema@.labelstudio_projects'::regclass,
-         'id server_name project_id title module_type max_open_tasks created_at last_push_at last_pull_at',
-         'labelstudio_projects_pkey labelstudio_projects_project_key',
-         'labelstudio_projects_pkey labelstudio_projects_project_key labelstudio_projects_max_open_tasks_check',
+         'id server_name project_id title module_type max_open_tasks entity_labels is_active created_at last_push_at '
+         'last_pull_at pulled_to last_error_code last_error last_error_at',
+         'labelstudio_projects_pkey labelstudio_projects_project_key labelstudio_projects_one_active_key',
+         'labelstudio_projects_pkey labelstudio_projects_project_key labelstudio_projects_max_open_tasks_check '
+         'labelstudio_projects_module_type_check',
+         ''),
+        ('@extschema@.labelstudio_tasks'::regclass,
+         'id project conversation_log_id external_id batch_id run_id status task_id spans annotation_id annotation_updated_at '
+         'error_code error_message claimed_at pushed_at finished_at',
+         'labelstudio_tasks_pkey labelstudio_tasks_external_key labelstudio_tasks_one_pending_key labelstudio_tasks_conversation_idx '
+         'labelstudio_tasks_pending_idx',
+         'labelstudio_tasks_pkey labelstudio_tasks_external_key labelstudio_tasks_status_check labelstudio_tasks_task_check',
          ''),
         ('@extschema@.job_runs'::regclass,
          'id job_name status phase items_done items_total error_code error_message details started_at finished_at',
@@ -219,12 +228,22 @@ BEGIN ATOMIC
         WHERE c.review_status IN ('approved', 'rejected') AND c.filtered_at IS NOT NULL
           AND c.review_status IS DISTINCT FROM (
               SELECT e.to_status FROM @extschema@.review_events e
-              WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject') ORDER BY e.id DESC LIMIT 1)
+              WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw') ORDER BY e.id DESC LIMIT 1)
         UNION ALL
         SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*), min(e.id)::text,
                'The conversation was deleted without its events.'
         FROM @extschema@.review_events e
         WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        UNION ALL
+        SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*), min(t.id)::text,
+               'labelstudio_projects has no such project: restore its row, or delete the task''s.'
+        FROM @extschema@.labelstudio_tasks t
+        WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.id = t.project)
+        UNION ALL
+        SELECT 'Label Studio project of an unknown server', '@extschema@.labelstudio_projects'::regclass::text, count(*), min(p.id)::text,
+               'The foreign server was dropped or renamed: create it again under this name, or SELECT labelstudio_retire_project(...);'
+        FROM @extschema@.labelstudio_projects p
+        WHERE p.is_active AND NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = p.server_name)
         UNION ALL
         SELECT 'sample learned by an unknown version', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'model_versions has no such version: restore its row, or set model_version_target to NULL to train on the sample again.'
@@ -288,6 +307,7 @@ BEGIN ATOMIC
             ('@extschema@.model_deployments'::regclass, '@extschema@.model_deployments_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_deployments x)),
             ('@extschema@.training_export_jobs'::regclass, '@extschema@.training_export_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_export_jobs x)),
             ('@extschema@.labelstudio_projects'::regclass, '@extschema@.labelstudio_projects_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_projects x)),
+            ('@extschema@.labelstudio_tasks'::regclass, '@extschema@.labelstudio_tasks_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_tasks x)),
             ('@extschema@.job_runs'::regclass, '@extschema@.job_runs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.job_runs x)),
             ('@extschema@.training_jobs'::regclass, '@extschema@.training_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_jobs x)),
             ('@extschema@.model_evaluations'::regclass, '@extschema@.model_evaluations_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_evaluations x)),

@@ -42,13 +42,15 @@ BEGIN
 END
 $function$;
 
--- Rows that another session is claiming at this moment are skipped; one that it has just claimed is found by the key.
+-- Rows that another session is claiming at this moment are skipped; one that it has just claimed is found by the key, and one
+-- that has just gone to Label Studio by this statement's own snapshot, which is newer than the row's lock.
 CREATE FUNCTION @extschema@.tw_hold(ids bigint[], person text, lease interval) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH held AS (
         INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
         SELECT i.id, person, now.at, now.at + lease FROM unnest(ids) AS i (id), (SELECT clock_timestamp() AS at) now
+        WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = i.id AND t.status IN ('claimed', 'open'))
         ON CONFLICT (conversation_log_id) DO UPDATE
             SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at
             WHERE k.expires_at <= clock_timestamp()
@@ -71,6 +73,8 @@ BEGIN ATOMIC
         WHERE c.review_priority IS NOT NULL AND c.is_audit
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
         ORDER BY c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED
@@ -90,6 +94,8 @@ BEGIN ATOMIC
         WHERE c.review_priority IS NOT NULL AND c.is_audit IS NOT TRUE
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
         ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED
@@ -105,7 +111,7 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) until a '
     'verdict or the end of the lease: audited rows for up to half of them, in the order in which they came, and the rest as '
     'training_queue orders it. Rows that '
-    'somebody holds are left out; texts are redacted while the setting redact is on. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
+    'somebody holds or that wait in Label Studio are left out; texts are redacted while the setting redact is on. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
     'than operators';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint

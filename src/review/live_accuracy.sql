@@ -87,11 +87,11 @@ BEGIN ATOMIC
         WHERE c.selection_probability IS NOT NULL
           AND c.created_on BETWEEN coalesce(live_accuracy.from_date, '-infinity') AND coalesce(live_accuracy.to_date, 'infinity')
     ), judged AS (
-        SELECT DISTINCT ON (s.id) s.*, e.reject_reason IS NOT DISTINCT FROM 'unclear' AS is_unclear,
+        SELECT DISTINCT ON (s.id) s.*, e.action AS verdict, e.reject_reason IS NOT DISTINCT FROM 'unclear' AS is_unclear,
                e.action = 'approve' OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM s.nlu_intent AS is_right
         FROM scope s
         JOIN @extschema@.review_events e ON e.conversation_log_id = s.id
-        WHERE e.action IN ('approve', 'fix', 'reject')
+        WHERE e.action IN ('approve', 'fix', 'reject', 'withdraw')
         ORDER BY s.id, e.id DESC
     ), tally AS (
         -- What one pass over the conversations counts, and what the far fewer verdicts add to it.
@@ -113,7 +113,7 @@ BEGIN ATOMIC
               UNION ALL
               SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id, j.can_be_drawn,
                      0, 0, j.w, j.is_unclear, j.is_right
-              FROM judged j) u
+              FROM judged j WHERE j.verdict <> 'withdraw') u
         GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn
     ), stratum AS (
         SELECT t.*, t.labels >= 5 AS is_known, t.right_w / t.w AS p, m.s,

@@ -66,7 +66,7 @@ BEGIN
 
     -- An imported row may say that it waits for review although there is nothing to learn: it can only be rejected.
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
-    WHERE action <> 'reject' AND c.id = ANY (ids)
+    WHERE action IN ('approve', 'fix') AND c.id = ANY (ids)
       AND (lower(c.message_type COLLATE "C") <> 'text' OR @extschema@.tw_is_blank(c.user_message)) ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
@@ -133,7 +133,8 @@ COMMENT ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) IS
     'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is NULL';
 
 CREATE FUNCTION @extschema@.tw_record_verdict(
-    ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text) RETURNS bigint
+    ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text,
+    given jsonb DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -160,8 +161,8 @@ BEGIN
         to_status, review_priority, review_reason, reviewer, outer_role, details)
     SELECT c.id, verdict, why, l.intent, CASE WHEN l.intent IS NOT NULL THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
            c.review_status, new_status, c.review_priority, c.review_reason, person, @extschema@.tw_outer_role(),
-           CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
-                THEN jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)) END
+           nullif(coalesce(given, '{}') || CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
+                THEN jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)) ELSE '{}' END, '{}')
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN c.nlu_intent WHEN 'fix' THEN new_intent END AS intent) l
@@ -185,9 +186,10 @@ BEGIN
     RETURN recorded;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text) IS
-    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction; returns how many';
+REVOKE ALL ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) IS
+    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction; returns how '
+    'many. given goes into the details of the events: where the verdict came from';
 
 CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint

@@ -1,0 +1,71 @@
+-- withdraw_verdict(): a person takes a verdict back, and the conversation waits again.
+
+CREATE FUNCTION @extschema@.tw_withdraw_verdict(conversation bigint, remark text, named_reviewer text, given jsonb) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    person text := @extschema@.tw_reviewer(named_reviewer);
+    first @extschema@.review_events;
+    new_status text;
+BEGIN
+    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL, NULL, NULL);
+    PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', person);
+    -- A verdict that was changed is withdrawn with what it changed: back to how it was before anybody judged.
+    SELECT * INTO first FROM @extschema@.review_events e
+    WHERE e.conversation_log_id = conversation AND e.action IN ('approve', 'fix', 'reject')
+      AND e.id > coalesce((SELECT max(w.id) FROM @extschema@.review_events w
+                           WHERE w.conversation_log_id = conversation AND w.action = 'withdraw'), 0)
+    ORDER BY e.id LIMIT 1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s has no verdict to withdraw', conversation),
+            HINT = 'review_events has every verdict that was given.';
+    END IF;
+    new_status := CASE first.from_status WHEN 'auto-approved' THEN 'auto-approved' ELSE 'needs-review' END;
+
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, note, from_status, to_status, review_priority, review_reason,
+        reviewer, outer_role, details)
+    SELECT c.id, 'withdraw', remark, c.review_status, new_status, c.review_priority, c.review_reason, person, @extschema@.tw_outer_role(),
+           nullif(coalesce(given, '{}') || coalesce(jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)), '{}'), '{}')
+    FROM @extschema@.conversation_logs c
+    LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
+    WHERE c.id = conversation;
+    UPDATE @extschema@.conversation_logs c
+    SET review_status = new_status, is_training_candidate = true,
+        review_priority = coalesce(c.review_priority, first.review_priority, 2),
+        review_reason = CASE WHEN c.review_priority IS NOT NULL THEN c.review_reason
+                             WHEN first.review_priority IS NOT NULL THEN first.review_reason ELSE 'verdict withdrawn' END
+    WHERE c.id = conversation;
+    -- The sample of a confident answer is the model's again, unless a user had contradicted it; any other waits for a label.
+    UPDATE @extschema@.training_samples s
+    SET review_status = CASE WHEN restored.by_model AND coalesce(first.review_reason, 'audit') = 'audit' THEN 'approved' ELSE 'pending' END,
+        label_source = CASE WHEN restored.by_model THEN 'model' ELSE s.label_source END,
+        intent = CASE WHEN restored.by_model THEN c.nlu_intent ELSE s.intent END,
+        entities = CASE WHEN restored.by_model THEN @extschema@.tw_sample_entities(c.nlu_entities) ELSE s.entities END,
+        module_id = CASE WHEN restored.by_model THEN c.nlu_module_id ELSE s.module_id END,
+        module_type = CASE WHEN restored.by_model THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent))
+                      ELSE s.module_type END,
+        expected_service = CASE WHEN restored.by_model THEN c.routed_to ELSE s.expected_service END,
+        quality_score = CASE WHEN restored.by_model THEN c.nlu_confidence ELSE s.quality_score END,
+        model_version_target = CASE WHEN NOT restored.by_model OR s.intent = c.nlu_intent THEN s.model_version_target END,
+        reviewed_by = NULL, reviewed_at = NULL
+    FROM @extschema@.conversation_logs c, (SELECT new_status = 'auto-approved' AS by_model) restored
+    WHERE c.id = conversation AND s.conversation_log_id = c.id;
+    DELETE FROM @extschema@.review_claims k WHERE k.conversation_log_id = conversation;
+    RETURN 1;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb) IS
+    'withdraw_verdict(), with what the event shall say of where it came from';
+
+CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_withdraw_verdict(id, note, reviewer, NULL);
+REVOKE ALL ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) IS
+    'Takes the verdict on a conversation back: it waits again with the priority and reason that it had, its sample is not learned '
+    'from until somebody judges (that of a confident answer is the model''s again), and it counts in no estimate. Returns 1. '
+    'reviewer names the person behind a shared role, for operators only. Raises P0002 for an unknown id, 55000 where there is no '
+    'verdict, 55006 while somebody else holds a claim, 42501 for a reviewer named by others than operators';
