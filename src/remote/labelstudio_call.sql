@@ -1,0 +1,115 @@
+-- Talking to Label Studio: errors that say what to do, and the two look-ups that everything rests on.
+
+CREATE FUNCTION @extschema@.tw_labelstudio_refuse(server text, what text, status integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- The answer's body is not quoted: it may repeat a message of a user.
+    RAISE EXCEPTION USING
+        ERRCODE = CASE WHEN status IN (401, 403) THEN 'invalid_authorization_specification'
+                       WHEN status = 404 THEN 'undefined_object'
+                       WHEN status >= 500 THEN 'connection_failure' ELSE 'protocol_violation' END,
+        MESSAGE = format('Label Studio (server "%s") answered HTTP %s when asked to %s', server, status, what),
+        HINT = CASE
+            WHEN status = 401 AND @extschema@.tw_labelstudio_token_kind(server) = 'legacy token'
+                THEN 'The token of the user mapping is wrong, or legacy tokens are disabled for the organization: use a personal access token.'
+            WHEN status = 401 THEN 'The personal access token of the user mapping is wrong, revoked or expired: make a new one on the account page.'
+            WHEN status = 403 THEN 'The token''s user may not do this: see the user''s role in Label Studio.'
+            WHEN status = 404 THEN 'It is not there (any more), or belongs to another organization than the token''s user; is the server''s url that of Label Studio? '
+                'A project that was deleted there: SELECT labelstudio_retire_project(...);'
+            WHEN status >= 500 THEN 'See Label Studio''s own log. The next run tries again; nothing is lost.'
+            ELSE 'Is the server''s url that of Label Studio, and its version one that is supported?' END;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refuse(text, text, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_refuse(text, text, integer) IS
+    'Raises what an HTTP status means: 28000 for 401 and 403, 42704 for 404, 08006 for 5xx, 08P01 for any other';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_get(server text, path text, parameters text[], what text,
+    OUT reply jsonb, OUT server_time timestamptz)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    answer record;
+BEGIN
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', path, parameters);
+    IF answer.status NOT BETWEEN 200 AND 299 THEN
+        PERFORM @extschema@.tw_labelstudio_refuse(server, what, answer.status);
+    END IF;
+    reply := answer.reply;
+    server_time := answer.server_time;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_get(text, text, text[], text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_get(text, text, text[], text) IS
+    'What Label Studio answers to a GET, and when by its clock; raises as tw_labelstudio_request() and tw_labelstudio_refuse() do';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_list(
+    project @extschema@.labelstudio_projects, filters jsonb, ordering text, include text, fields text, page_size integer, what text,
+    OUT tasks jsonb, OUT server_time timestamptz)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    answer record;
+BEGIN
+    -- Always the first page of what a filter leaves: pages would shift under the hands of those who annotate.
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(project.server_name, 'GET', '/api/tasks/', ARRAY[
+        'project', project.project_id::text, 'page', '1', 'page_size', page_size::text, 'fields', fields, 'include', include,
+        'resolve_uri', 'false',
+        'query', jsonb_build_object('filters', jsonb_build_object('conjunction', 'and', 'items', filters),
+                                    'ordering', jsonb_build_array('tasks:' || ordering))::text]);
+    server_time := answer.server_time;
+    -- Some versions say so of an empty list.
+    IF answer.status = 404 AND answer.reply ->> 'detail' = 'Invalid page.' THEN
+        tasks := '[]';
+        RETURN;
+    END IF;
+    IF answer.status NOT BETWEEN 200 AND 299 THEN
+        PERFORM @extschema@.tw_labelstudio_refuse(project.server_name, what, answer.status);
+    END IF;
+    tasks := answer.reply -> 'tasks';
+    IF jsonb_typeof(tasks) IS DISTINCT FROM 'array' OR EXISTS (
+        SELECT FROM jsonb_array_elements(tasks) AS t (task) WHERE jsonb_typeof(t.task -> 'id') IS DISTINCT FROM 'number')
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'protocol_violation',
+            MESSAGE = format('Label Studio (server "%s") answered with no list of tasks when asked to %s', project.server_name, what),
+            HINT = 'Is the server''s url that of Label Studio, and its version one that is supported?';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_list(@extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_list(@extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) IS
+    'The first page_size tasks of a project that meet all filters, in the order of one column, with the fields named; 08P01 for an answer that is none';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_filter(name text, operator text, type text, value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN jsonb_build_object('filter', 'filter:tasks:' || name, 'operator', operator, 'type', type, 'value', value);
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) IS 'One filter on a column of tasks, as Label Studio''s Data Manager has it';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_is_task(server text, task bigint, external text, OUT is_there boolean, OUT annotations bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    answer record;
+BEGIN
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', format('/api/tasks/%s/', task), ARRAY['resolve_uri', 'false']);
+    IF answer.status NOT BETWEEN 200 AND 299 AND answer.status <> 404 THEN
+        PERFORM @extschema@.tw_labelstudio_refuse(server, 'look at a task', answer.status);
+    END IF;
+    -- A deleted task's number may be another task's by now.
+    is_there := answer.status <> 404 AND coalesce(answer.reply -> 'meta' ->> 'external_id' = external, false);
+    annotations := CASE WHEN is_there AND answer.reply ->> 'total_annotations' ~ '^[0-9]+$' THEN (answer.reply ->> 'total_annotations')::bigint ELSE 0 END;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, text) IS
+    'Whether a task of this number is there and carries this external id, and how many annotations it has (skips not counted)';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_import_timeout(server text) RETURNS double precision
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce((SELECT o.option_value::double precision FROM pg_foreign_server f, pg_options_to_table(f.srvoptions) o
+                 WHERE f.srvname = server AND o.option_name = 'import_timeout'), 120);
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) IS 'For how many seconds an import of this server may go on';

@@ -1,0 +1,99 @@
+-- labelstudio_check(): one row that tells at 2 AM whether reviews flow, and what to do when they do not.
+
+CREATE FUNCTION @extschema@.tw_labelstudio_ask(server text,
+    OUT reachable boolean, OUT version text, OUT account text, OUT token_kind text, OUT problem text)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    hint text;
+BEGIN
+    reachable := false;
+    token_kind := @extschema@.tw_labelstudio_token_kind(server);
+    SELECT g.reply ->> 'release' INTO version FROM @extschema@.tw_labelstudio_get(server, '/api/version/', NULL, 'say its version') g;
+    reachable := true;
+    SELECT g.reply ->> 'email' INTO account FROM @extschema@.tw_labelstudio_get(server, '/api/current-user/whoami', NULL, 'say who the token''s user is') g;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+    problem := concat_ws('. ', problem, nullif(hint, ''));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_ask(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_ask(text) IS 'What a Label Studio server says of itself and of our token; problem says why it does not';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_backlog(server text) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT count(*)
+    FROM @extschema@.conversation_logs c
+    CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+    WHERE c.review_priority IS NOT NULL
+      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
+      AND server = (SELECT p.server_name FROM @extschema@.labelstudio_projects p
+                    WHERE p.is_active AND (p.module_type IS NULL OR p.module_type = m.module_type) ORDER BY p.module_type NULLS LAST LIMIT 1);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_backlog(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS 'How many conversations wait for a person that belong to projects of this server and are not over there';
+
+CREATE FUNCTION @extschema@.labelstudio_check(
+    server text DEFAULT NULL,
+    OUT server_name text, OUT url text, OUT state text, OUT version text, OUT account text, OUT token_kind text,
+    OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz, OUT lag interval,
+    OUT open_tasks bigint, OUT uncertain_tasks bigint, OUT unusable_tasks bigint, OUT backlog bigint,
+    OUT last_error text, OUT last_error_at timestamptz, OUT advice text)
+    RETURNS SETOF record
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    there record;
+    is_copy boolean := @extschema@.tw_is_restored_copy();
+BEGIN
+    FOR server_name, url IN
+        SELECT s.srvname, (SELECT o.option_value FROM pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'url')
+        FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+        WHERE w.fdwname = 'training_workflow_labelstudio'
+          AND (server IS NULL OR s.srvname = @extschema@.tw_labelstudio_server(server))
+        ORDER BY s.srvname
+    LOOP
+        there := NULL;
+        IF NOT is_copy THEN
+            SELECT * INTO there FROM @extschema@.tw_labelstudio_ask(server_name);
+            version := there.version;
+            account := there.account;
+            token_kind := there.token_kind;
+        END IF;
+        SELECT string_agg(format('%s (%s%s)', p.title, p.project_id, ', ' || p.module_type), '; ' ORDER BY p.id),
+               min(p.last_push_at), min(p.last_pull_at), clock_timestamp() - min(p.last_pull_at),
+               max(p.last_error) FILTER (WHERE p.last_error_at = (SELECT max(x.last_error_at) FROM @extschema@.labelstudio_projects x
+                                                                  WHERE x.is_active AND x.server_name = p.server_name)), max(p.last_error_at)
+        INTO projects, last_push_at, last_pull_at, lag, last_error, last_error_at
+        FROM @extschema@.labelstudio_projects p WHERE p.is_active AND p.server_name = labelstudio_check.server_name;
+        SELECT count(*) FILTER (WHERE t.status = 'open'), count(*) FILTER (WHERE t.status = 'claimed'), count(*) FILTER (WHERE t.status IN ('unusable', 'refused'))
+        INTO open_tasks, uncertain_tasks, unusable_tasks
+        FROM @extschema@.labelstudio_tasks t JOIN @extschema@.labelstudio_projects p ON p.id = t.project
+        WHERE p.is_active AND p.server_name = labelstudio_check.server_name AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+        backlog := @extschema@.tw_labelstudio_backlog(server_name);
+        state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT there.reachable THEN 'unreachable' WHEN there.problem IS NOT NULL THEN 'refused'
+                      WHEN projects IS NULL THEN 'no project' WHEN last_error IS NOT NULL THEN 'failing' ELSE 'ok' END;
+        advice := CASE
+            WHEN is_copy THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
+            WHEN there.problem IS NOT NULL THEN there.problem
+            WHEN projects IS NULL THEN 'SELECT labelstudio_create_project(''a title'');'
+            WHEN last_error IS NOT NULL THEN 'The last run failed: see last_error and job_runs. The next one tries again; nothing is lost.'
+            WHEN last_pull_at IS NULL OR lag > '1 hour' THEN 'Nobody has pulled for a while: CALL labelstudio_sync(), or schedule it.'
+            WHEN unusable_tasks > 0 THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks where status is unusable or refused.'
+            END;
+        RETURN NEXT;
+    END LOOP;
+    IF server_name IS NULL THEN
+        -- Says that there is no server, and how to make one.
+        PERFORM @extschema@.tw_labelstudio_server(server);
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
+    'How things stand with a Label Studio server, or with each: whether it answers (state: ok, failing, no project, refused, unreachable, '
+    'restored copy), its version, our account and kind of token, the projects, when pushes and pulls last went through (the oldest of '
+    'its projects), how long ago verdicts were last pulled (lag), tasks that wait there (open), whose import is not settled (uncertain), '
+    'that need a look (unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when all is well). '
+    'Raises 42704 where there is no such server';

@@ -1,0 +1,106 @@
+-- What Label Studio is told: the labelling interface of a project, and the tasks of a batch.
+
+CREATE FUNCTION @extschema@.tw_labelstudio_config() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+-- Intents and labels come with each task, so that a new one needs no change of the project.
+RETURN '<View>
+  <Style>.htx-text{ white-space: pre-wrap; }</Style>
+  <Header value="$header"/>
+  <Labels name="entities" toName="utterance" value="$entity_labels" showInline="true"/>
+  <Text name="utterance" value="$text" granularity="symbol"/>
+  <Header value="$context" size="5"/>
+  <Choices name="verdict" toName="utterance" choice="single-radio" showInline="true" required="true" requiredMessage="Choose approve, fix or reject">
+    <Choice value="approve" hotkey="a"/>
+    <Choice value="fix" hotkey="f"/>
+    <Choice value="reject" hotkey="r"/>
+  </Choices>
+  <Choices name="intent" toName="utterance" choice="single" layout="select" value="$intent_options" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix"/>
+  <TextArea name="new_intent" toName="utterance" rows="1" maxSubmissions="1" editable="true" placeholder="Or the name of a new intent" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix"/>
+  <Choices name="reject_reason" toName="utterance" choice="single-radio" showInline="true" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="reject">
+    <Choice value="unclear" hotkey="u"/>
+    <Choice value="no-such-intent" hotkey="n"/>
+  </Choices>
+  <TextArea name="note" toName="utterance" rows="2" maxSubmissions="1" editable="true" placeholder="Note (optional)"/>
+</View>';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_config() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_config() IS
+    'The labelling interface: keys a, f and r approve, fix and reject; u and n say why it is rejected (unclear, when nothing is said)';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_prediction(conversation @extschema@.conversation_logs, spans jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN jsonb_build_object(
+    -- The same for all models: Label Studio shows only predictions of the version that a project saw first.
+    'model_version', 'training_workflow',
+    -- Least confident first: whatever is no valid confidence deserves a look before all others.
+    'score', CASE WHEN conversation.nlu_confidence BETWEEN 0 AND 1 THEN conversation.nlu_confidence ELSE 0 END,
+    'result',
+    CASE WHEN @extschema@.tw_is_blank(conversation.nlu_intent) THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
+        'id', 'intent', 'from_name', 'intent', 'to_name', 'utterance', 'type', 'choices',
+        'value', jsonb_build_object('choices', jsonb_build_array(conversation.nlu_intent)))) END
+    || coalesce((SELECT jsonb_agg(jsonb_build_object(
+            'id', 'entity' || s.n, 'from_name', 'entities', 'to_name', 'utterance', 'type', 'labels',
+            'value', jsonb_build_object('start', s.span -> 0, 'end', s.span -> 1, 'labels', jsonb_build_array(s.span -> 2))) ORDER BY s.n)
+        FROM jsonb_array_elements(spans) WITH ORDINALITY AS s (span, n)), '[]'));
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb) IS
+    'What the model said of a conversation, as a prediction of Label Studio: the intent, the entities as spans, the confidence as score';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN concat_ws(E'\n',
+    'The user''s correction: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.user_correction) THEN @extschema@.tw_labelstudio_text(conversation.user_correction) END,
+    'The chatbot replied: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.response_text) THEN left(@extschema@.tw_labelstudio_text(conversation.response_text), 1000) END);
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS
+    'What helps a person to judge, beside the message: the user''s correction and the chatbot''s reply, redacted as the message is';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_conversation(conversation @extschema@.conversation_logs) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- With the time of capture: after a restore from an older dump, its number may be another conversation's.
+RETURN format('%s@%s', conversation.id, extract(epoch FROM conversation.created_at));
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) IS
+    'What a task carries to name its conversation, so that a database restored from before the push knows it again';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH intents AS MATERIALIZED (
+        SELECT DISTINCT s.intent FROM @extschema@.training_samples s WHERE s.review_status = 'approved'
+    ), recent AS MATERIALIZED (
+        SELECT s.entities FROM @extschema@.training_samples s
+        WHERE jsonb_typeof(s.entities) = 'array' AND s.entities <> '[]' ORDER BY s.id DESC LIMIT 2000
+    ), labels AS MATERIALIZED (
+        SELECT DISTINCT p.span ->> 2 AS label
+        FROM recent r, jsonb_array_elements(@extschema@.tw_entity_spans(r.entities, 1000000000)) AS p (span)
+    )
+    SELECT jsonb_agg(jsonb_build_object(
+        'data', jsonb_build_object(
+            'text', @extschema@.tw_labelstudio_text(c.user_message),
+            'header', concat_ws(': ', CASE WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
+                ELSE format('%s (%s)', c.nlu_intent, coalesce(round(c.nlu_confidence::numeric, 3)::text, 'no confidence')) END, c.review_reason),
+            'context', @extschema@.tw_labelstudio_context(c),
+            'intent_options', coalesce((
+                -- The model's answer first, then those of its module.
+                SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY i.intent = c.nlu_intent DESC,
+                                 @extschema@.intent_module_type(i.intent) IS NOT DISTINCT FROM m.module_type DESC, i.intent COLLATE "C")
+                FROM (SELECT n.intent FROM intents n
+                      UNION SELECT c.nlu_intent WHERE NOT @extschema@.tw_is_blank(c.nlu_intent)) i), '[]'),
+            'entity_labels', coalesce((
+                SELECT jsonb_agg(jsonb_build_object('value', l.label) ORDER BY l.label COLLATE "C")
+                FROM (SELECT n.label FROM labels n
+                      UNION SELECT unnest(p.entity_labels)
+                      UNION SELECT s.span ->> 2 FROM jsonb_array_elements(t.spans) AS s (span)) l), '[]'),
+            'external_id', t.external_id, 'batch_id', t.batch_id,
+            'priority', c.review_priority::text, 'reason', c.review_reason, 'module', m.module_type, 'language', c.message_language),
+        'meta', jsonb_build_object('external_id', t.external_id, 'conversation', @extschema@.tw_labelstudio_conversation(c)),
+        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans))) ORDER BY t.id)
+    FROM @extschema@.labelstudio_tasks t
+    JOIN @extschema@.labelstudio_projects p ON p.id = t.project
+    JOIN @extschema@.conversation_logs c ON c.id = t.conversation_log_id
+    CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+    WHERE t.batch_id = batch AND t.status = 'claimed';
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) IS
+    'The tasks of a batch as Label Studio imports them, in the order in which they should be served; NULL where none is left';

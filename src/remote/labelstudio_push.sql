@@ -1,0 +1,236 @@
+-- Pushing: claim a batch, commit, import it, look it up, record it, commit. Whatever happens in between, the next run looks
+-- up what Label Studio has of the batch before it sends anything again.
+
+-- The rows are locked by now: this looks with a snapshot of its own whether somebody took them just before.
+CREATE FUNCTION @extschema@.tw_labelstudio_hold(ids bigint[], project bigint, run bigint, batch uuid) RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH held AS (
+        INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, batch_id, run_id, spans)
+        SELECT tw_labelstudio_hold.project, c.id, batch, run,
+               @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message))
+        FROM unnest(ids) WITH ORDINALITY AS i (id, n)
+        JOIN @extschema@.conversation_logs c ON c.id = i.id
+        WHERE NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+        ORDER BY i.n
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    SELECT count(*) FROM held;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) IS
+    'Writes the outbox rows of conversations that are locked, in this order, except those that somebody took meanwhile; returns how many';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_claim(project @extschema@.labelstudio_projects, run bigint, most integer, audited boolean, batch uuid) RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH own_modules AS MATERIALIZED (
+        SELECT o.module_type FROM @extschema@.labelstudio_projects o WHERE o.is_active AND o.module_type IS NOT NULL
+    ), next AS (
+        SELECT c.id
+        FROM @extschema@.conversation_logs c
+        CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+        WHERE c.review_priority IS NOT NULL AND (c.is_audit IS TRUE) = audited
+          -- Nothing else can become a sample, whatever an import says of it; and nobody reads a book in a text field.
+          AND lower(c.message_type COLLATE "C") = 'text' AND NOT @extschema@.tw_is_blank(c.user_message)
+          AND octet_length(c.user_message) <= 65536
+          AND ((project).module_type = m.module_type
+               OR (project).module_type IS NULL AND (m.module_type IS NULL OR m.module_type NOT IN (SELECT o.module_type FROM own_modules o)))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused'))
+        -- Audited rows as they came, or what is done of the audit would be no random sample; the rest as training_queue has it.
+        ORDER BY CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
+                 c.created_at, c.id
+        LIMIT most
+        FOR UPDATE OF c SKIP LOCKED
+    )
+    SELECT @extschema@.tw_labelstudio_hold(array_agg(n.id), (project).id, run, batch) FROM next n;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid) IS
+    'Claims at most so many audited, or other, conversations for a batch: those that wait, belong to the project, and neither are '
+    'claimed in SQL nor were handed over already; returns how many';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_claim_batch(project @extschema@.labelstudio_projects, run bigint) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    batch CONSTANT uuid := gen_random_uuid();
+    room integer := least(100, project.max_open_tasks - (
+        SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = tw_labelstudio_claim_batch.project.id AND t.status IN ('claimed', 'open')));
+    taken bigint;
+BEGIN
+    IF room <= 0 THEN
+        RETURN 0;
+    END IF;
+    -- Half of every batch at most; where nothing else waits, the audit gets the rest.
+    taken := @extschema@.tw_labelstudio_claim(project, run, floor(room / 2.0 + random())::integer, true, batch);
+    taken := taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, false, batch);
+    RETURN taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, true, batch);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
+    'Claims the next batch of a project: audited rows for up to half of it, as they came, then by priority, within max_open_tasks; returns how many';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    list jsonb;
+    recorded bigint;
+BEGIN
+    SELECT l.tasks INTO list FROM @extschema@.tw_labelstudio_list(project,
+        jsonb_build_array(@extschema@.tw_labelstudio_filter('data.batch_id', 'equal', 'String', to_jsonb(batch))),
+        'id', 'id,meta', 'task_only', 1000, 'look up a batch') l;
+    -- Should it be there twice, the first one counts; the sweep takes the other away.
+    UPDATE @extschema@.labelstudio_tasks t
+    SET status = 'open', task_id = f.task_id, pushed_at = clock_timestamp()
+    FROM (SELECT min((l.task ->> 'id')::bigint) AS task_id, l.task -> 'meta' ->> 'external_id' AS external_id
+          FROM jsonb_array_elements(list) AS l (task) GROUP BY 2) f
+    WHERE t.batch_id = batch AND t.status = 'claimed' AND t.external_id::text = f.external_id;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    RETURN recorded;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_record_batch(@extschema@.labelstudio_projects, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_record_batch(@extschema@.labelstudio_projects, uuid) IS
+    'Looks up which tasks of a batch Label Studio has, records their numbers, and returns how many';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_settle(project @extschema@.labelstudio_projects, run bigint) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    patience CONSTANT interval := make_interval(secs => @extschema@.tw_labelstudio_import_timeout(project.server_name));
+    batch record;
+    recorded bigint := 0;
+    released bigint := 0;
+    waiting bigint := 0;
+    found bigint;
+BEGIN
+    FOR batch IN
+        SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
+        WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
+        GROUP BY t.batch_id ORDER BY 2
+    LOOP
+        found := @extschema@.tw_labelstudio_record_batch(project, batch.batch_id);
+        recorded := recorded + found;
+        IF found > 0 OR batch.claimed_at + patience < clock_timestamp() THEN
+            -- An import is done as a whole or not at all: what is not there by now was not imported.
+            DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch.batch_id AND t.status = 'claimed';
+            released := released + batch.size - found;
+        ELSE
+            -- Label Studio may still be at it, with nobody waiting for its answer.
+            waiting := waiting + batch.size;
+        END IF;
+    END LOOP;
+    RETURN jsonb_build_object('recorded late', recorded, 'released', released, 'uncertain', waiting);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_projects, bigint) IS
+    'Finds out what became of batches that earlier runs did not see the end of: recorded where Label Studio has them, claimable again '
+    'where it does not and had import_timeout to finish. Returns counts';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, batch uuid, reply jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- One entry for each task, in order: an empty object for a good one. What it says is not kept: it quotes the task.
+    verdicts jsonb := reply -> 'validation_errors' -> 'non_field_errors';
+    size bigint := (SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed');
+    refused bigint := 0;
+    released bigint;
+BEGIN
+    IF size = 1 THEN
+        verdicts := '["refused"]';
+    ELSIF jsonb_typeof(verdicts) IS DISTINCT FROM 'array' THEN
+        verdicts := '[]';
+    END IF;
+    IF (SELECT count(*) FROM jsonb_array_elements(verdicts) AS e (entry) WHERE jsonb_typeof(e.entry) = 'string') <= 3 THEN
+        UPDATE @extschema@.labelstudio_tasks t
+        SET status = 'refused', finished_at = clock_timestamp(), error_code = '22023', error_message = 'Label Studio refused the task (HTTP 400)'
+        FROM (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
+              FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
+        WHERE t.id = o.id AND jsonb_typeof(verdicts -> (o.n - 1)::integer) = 'string';
+        GET DIAGNOSTICS refused = ROW_COUNT;
+    END IF;
+    IF (SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused') > 3
+       OR refused = 0 AND verdicts <> '[]' THEN
+        -- So many cannot all be odd: it is the project that has changed.
+        DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed';
+        RETURN jsonb_build_object('refused', refused, 'error_code', '22023', 'error_message',
+            format('Label Studio (server "%s") refuses the tasks of project %s (HTTP 400): was its labelling interface changed?', project.server_name, project.project_id));
+    END IF;
+    IF refused = 0 THEN
+        -- It does not say which: the first half goes on alone, the second is claimed again later.
+        DELETE FROM @extschema@.labelstudio_tasks t
+        USING (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
+               FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
+        WHERE t.id = o.id AND o.n > size / 2;
+        GET DIAGNOSTICS released = ROW_COUNT;
+        RETURN jsonb_build_object('released', released);
+    END IF;
+    RETURN jsonb_build_object('refused', refused);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) IS
+    'After HTTP 400: marks the tasks that Label Studio refused, or halves the batch where it does not name them; the rest stays claimed, '
+    'to be sent again. More than three refused tasks are an error of the project, and nothing more is sent';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, batch uuid) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    payload jsonb;
+    answered integer := 0;
+    answer jsonb;
+    recorded bigint;
+    code text;
+    message text;
+BEGIN
+    -- Somebody may have judged or deleted them since they were claimed.
+    UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
+    WHERE t.batch_id = batch AND t.status = 'claimed'
+      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+    payload := @extschema@.tw_labelstudio_payload(batch);
+    IF payload IS NULL THEN
+        RETURN '{}';
+    END IF;
+    BEGIN
+        SELECT r.status, r.reply INTO answered, answer FROM @extschema@.tw_labelstudio_request(project.server_name, 'POST',
+            format('/api/projects/%s/import', project.project_id), ARRAY['return_task_ids', 'true', 'commit_to_project', 'true'],
+            payload::text, true) r;
+        IF answered NOT BETWEEN 200 AND 299 AND answered <> 400 THEN
+            PERFORM @extschema@.tw_labelstudio_refuse(project.server_name, 'import tasks', answered);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+        -- Refused (408 may come after the deed), or never sent: then nothing of it is there, and nobody has to look.
+        IF answered BETWEEN 400 AND 499 AND answered <> 408
+           OR answered = 0 AND (code = '08001' OR left(code, 2) IN ('22', '28', '42')) THEN
+            DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed';
+            RETURN jsonb_build_object('error_code', code, 'error_message', message);
+        END IF;
+        RAISE;
+    END;
+    IF answered = 400 THEN
+        RETURN @extschema@.tw_labelstudio_refused(project, batch, answer);
+    END IF;
+    -- The numbers that it answered with are not relied on: what carries our ids is ours.
+    recorded := @extschema@.tw_labelstudio_record_batch(project, batch);
+    IF recorded < jsonb_array_length(payload) THEN
+        RETURN jsonb_build_object('pushed', recorded, 'error_code', '08P01', 'error_message',
+            format('Label Studio (server "%s") has %s of %s tasks that it said it imported', project.server_name, recorded, jsonb_array_length(payload)));
+    END IF;
+    RETURN jsonb_build_object('pushed', recorded);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) IS
+    'Imports a batch that this run claimed and that nobody has sent yet, looks it up and records it; returns counts, with error_code and '
+    'error_message where it was not imported. Any other error leaves it claimed: Label Studio may have it';

@@ -1,0 +1,120 @@
+-- The sweep compares the unfinished tasks over there with the outbox: what somebody deleted there goes back to the queue, and
+-- what needs no person any more, or is there twice, is taken back.
+
+CREATE FUNCTION @extschema@.tw_labelstudio_take_back(server text, task bigint, external text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    there record;
+    answered integer;
+BEGIN
+    -- Looked at right before: its number may be another task's by now, and an annotation is never thrown away.
+    SELECT * INTO there FROM @extschema@.tw_labelstudio_is_task(server, task, external);
+    IF there.is_there AND there.annotations > 0 THEN
+        RETURN false;
+    END IF;
+    IF there.is_there THEN
+        SELECT r.status INTO answered FROM @extschema@.tw_labelstudio_request(server, 'DELETE', format('/api/tasks/%s/', task)) r;
+        IF answered NOT BETWEEN 200 AND 299 AND answered <> 404 THEN
+            PERFORM @extschema@.tw_labelstudio_refuse(server, 'delete a task', answered);
+        END IF;
+    END IF;
+    RETURN true;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, text) IS
+    'Deletes a task of ours over there that nobody has annotated; true when it is gone, false when somebody annotated it after all';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_needless(project @extschema@.labelstudio_projects, listed jsonb,
+    OUT task bigint, OUT external text, OUT own bigint)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT (l.task ->> 'id')::bigint, l.task -> 'meta' ->> 'external_id', o.id
+    FROM jsonb_array_elements(listed) AS l (task)
+    LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id::text = l.task -> 'meta' ->> 'external_id'
+    WHERE l.task -> 'meta' ->> 'external_id' IS NOT NULL AND l.task -> 'meta' ->> 'conversation' IS NOT NULL
+      AND CASE
+          -- Not in the outbox: only where its conversation waits in another task, or for nobody any more.
+          WHEN o.id IS NULL THEN EXISTS (
+              SELECT FROM @extschema@.conversation_logs c
+              WHERE c.id = CASE WHEN l.task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@' THEN split_part(l.task -> 'meta' ->> 'conversation', '@', 1)::bigint END
+                AND @extschema@.tw_labelstudio_conversation(c) = l.task -> 'meta' ->> 'conversation')
+          -- Its import is not settled, or its annotation has just gone and the pull has yet to see it.
+          WHEN o.status IN ('claimed', 'unusable', 'done', 'superseded') AND o.task_id IS NOT DISTINCT FROM (l.task ->> 'id')::bigint
+               OR o.status = 'claimed' THEN false
+          WHEN o.status IN ('open', 'skipped') AND o.task_id = (l.task ->> 'id')::bigint THEN NOT EXISTS (
+              SELECT FROM @extschema@.conversation_logs c WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
+          ELSE true END
+    ORDER BY 1;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) IS
+    'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back before, or there twice';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_sweep(project @extschema@.labelstudio_projects, place jsonb,
+    OUT next_place jsonb, OUT counted jsonb)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    most CONSTANT integer := 50;
+    page_size CONSTANT integer := 1000;
+    after CONSTANT bigint := coalesce((place ->> 'after')::bigint, 0);
+    upto bigint := 9223372036854775807;
+    list jsonb;
+    item record;
+    adopted bigint;
+    taken_back bigint := 0;
+    deleted bigint := 0;
+    looked_at bigint := 0;
+BEGIN
+    SELECT l.tasks INTO list FROM @extschema@.tw_labelstudio_list(project,
+        jsonb_build_array(@extschema@.tw_labelstudio_filter('total_annotations', 'equal', 'Number', '0'),
+                          @extschema@.tw_labelstudio_filter('id', 'greater', 'Number', to_jsonb(after))),
+        'id', 'id,meta', 'task_only', page_size, 'list unfinished tasks') l;
+    IF jsonb_array_length(list) >= page_size THEN
+        SELECT max((l.task ->> 'id')::bigint) INTO upto FROM jsonb_array_elements(list) AS l (task);
+        next_place := jsonb_build_object('after', upto);
+    END IF;
+
+    -- What a database pushed that this one was restored from before the push.
+    SELECT count(*) INTO adopted FROM jsonb_array_elements(list) AS l (task)
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                                       WHERE t.external_id::text = l.task -> 'meta' ->> 'external_id') AS known OFFSET 0) k
+    CROSS JOIN LATERAL (SELECT CASE WHEN NOT k.known THEN @extschema@.tw_labelstudio_own(project, l.task) END AS own OFFSET 0) o
+    WHERE (o.own).external_id::text = l.task -> 'meta' ->> 'external_id';
+
+    FOR item IN
+        SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, list) n LIMIT most
+    LOOP
+        looked_at := looked_at + 1;
+        CONTINUE WHEN NOT @extschema@.tw_labelstudio_take_back(project.server_name, item.task, item.external);
+        taken_back := taken_back + 1;
+        UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
+        WHERE t.id = item.own AND t.task_id = item.task AND t.status IN ('open', 'skipped');
+    END LOOP;
+
+    FOR item IN
+        SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
+        WHERE t.project = tw_labelstudio_sweep.project.id AND t.status IN ('open', 'skipped') AND t.task_id > after AND t.task_id <= upto
+          AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS l (task)
+                          WHERE (l.task ->> 'id')::bigint = t.task_id AND l.task -> 'meta' ->> 'external_id' = t.external_id::text)
+        ORDER BY t.id LIMIT most
+    LOOP
+        -- Annotated since the pull, or deleted.
+        CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id::text) i);
+        deleted := deleted + 1;
+        UPDATE @extschema@.labelstudio_tasks t SET status = 'deleted', finished_at = clock_timestamp() WHERE t.id = item.id;
+    END LOOP;
+
+    counted := jsonb_build_object('adopted', adopted, 'taken back', taken_back, 'deleted there', deleted);
+    -- Once more where there was more to do than one transaction should, as long as that gets on.
+    IF looked_at = most AND taken_back > 0 OR deleted = most THEN
+        next_place := jsonb_build_object('after', after);
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_sweep(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_sweep(@extschema@.labelstudio_projects, jsonb) IS
+    'Compares one page of unfinished tasks over there with the outbox; next_place is where the next page begins, NULL after the last one';
