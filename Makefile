@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check bench
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -18,6 +18,7 @@ packages:
 
 # The worked example of a trainer outside, and what the router is measured beside.
 check: EXTRA_PACKAGES = fasttext
+check-real: EXTRA_PACKAGES = python3-venv
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
@@ -35,6 +36,10 @@ demo-stop:
 
 check: private-install
 	@bash $(TOOLS)/check.sh $(BUILD) $(PG_CONFIG)
+
+# Against a real Label Studio, which it installs below build/ and starts on loopback.
+check-real: private-install
+	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
 
 bench: private-install
 	@bash $(TOOLS)/bench.sh $(BUILD)

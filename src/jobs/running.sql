@@ -35,6 +35,11 @@ DECLARE
     number CONSTANT integer := @extschema@.tw_job_number(job);
     run_id bigint;
 BEGIN
+    IF number IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('there is no job "%s"', coalesce(job, 'NULL'));
+    END IF;
     IF NOT @extschema@.tw_try_job_lock(number) THEN
         RETURN NULL;
     END IF;
@@ -49,7 +54,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_run(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_run(text) IS
-    'Takes the lock of a job, marks its runs that died as failed, and returns the id of a new run; NULL where the job is running already';
+    'Takes the lock of a job, marks its runs that died as failed, and returns the id of a new run; NULL where the job is running already. Raises 22023 for an unknown job';
 
 CREATE FUNCTION @extschema@.tw_require_run(run_id bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

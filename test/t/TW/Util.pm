@@ -208,8 +208,14 @@ SQL
         SELECT $s.cancel_training_job($s.request_training('ride-agent'), 'not needed');
         INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
             ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
-        INSERT INTO $s.labelstudio_projects (server_name, project_id, title)
-            VALUES ('label_studio', 7, 'Food: हिन्दी');
+        SELECT $s.tw_may_act();
+        INSERT INTO $s.labelstudio_projects (server_name, project_id, title, entity_labels, is_active, pulled_to, last_error)
+            VALUES ('label_studio', 7, 'Food: हिन्दी', '{dish,"a, b"}', false, '2026-01-01 00:00:00.123456+00', E'no\t"answer"');
+        INSERT INTO $s.labelstudio_tasks (project, conversation_log_id, batch_id, status, task_id, spans, error_message)
+            SELECT 1, c.id, gen_random_uuid(), v.status, 100 + v.n, '[[0, 3, "dish"]]', v.status || E'\n'
+            FROM unnest(ARRAY['claimed', 'open', 'skipped', 'unusable', 'refused', 'done', 'superseded', 'closed', 'deleted'])
+                 WITH ORDINALITY AS v (status, n)
+            JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l WHERE l.session_id = 'many') c ON c.n = v.n;
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
 
         -- A promotion that fails, leaves its row in job_runs, and is made up for.
