@@ -135,7 +135,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import registry training gate classify drop_guard endpoints
+	label_conflicts live_accuracy import registry training gate classify drop_guard endpoints labelstudio
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 
