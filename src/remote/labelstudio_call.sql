@@ -88,7 +88,7 @@ RETURN jsonb_build_object('filter', 'filter:tasks:' || name, 'operator', operato
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) IS 'One filter on a column of tasks, as Label Studio''s Data Manager has it';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_is_task(server text, task bigint, external text, OUT is_there boolean, OUT annotations bigint)
+CREATE FUNCTION @extschema@.tw_labelstudio_is_task(server text, task bigint, external uuid, OUT is_there boolean, OUT annotations bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -99,12 +99,12 @@ BEGIN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'look at a task', answer.status);
     END IF;
     -- A deleted task's number may be another task's by now.
-    is_there := answer.status <> 404 AND coalesce(answer.reply -> 'meta' ->> 'external_id' = external, false);
+    is_there := answer.status <> 404 AND coalesce(@extschema@.tw_labelstudio_external_id(answer.reply) = external, false);
     annotations := CASE WHEN is_there AND answer.reply ->> 'total_annotations' ~ '^[0-9]+$' THEN (answer.reply ->> 'total_annotations')::bigint ELSE 0 END;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, text) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) IS
     'Whether a task of this number is there and carries this external id, and how many annotations it has (skips not counted)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_import_timeout(server text) RETURNS double precision
@@ -113,3 +113,27 @@ RETURN coalesce((SELECT o.option_value::double precision FROM pg_foreign_server 
                  WHERE f.srvname = server AND o.option_name = 'import_timeout'), 120);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) IS 'For how many seconds an import of this server may go on';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_conversation(conversation @extschema@.conversation_logs) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- With the time of capture: after a restore from an older dump, its number may be another conversation's.
+RETURN format('%s@%s', conversation.id, extract(epoch FROM conversation.created_at));
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) IS
+    'What a task carries to name its conversation, so that a database restored from before the push knows it again';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_external_id(task jsonb) RETURNS uuid
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN task -> 'meta' ->> 'external_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (task -> 'meta' ->> 'external_id')::uuid END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) IS 'Our id that a task over there carries; NULL for a task that is not ours';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_marked(task jsonb) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT c.id FROM @extschema@.conversation_logs c
+    WHERE c.id = CASE WHEN task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@' THEN split_part(task -> 'meta' ->> 'conversation', '@', 1)::bigint END
+      AND @extschema@.tw_labelstudio_conversation(c) = task -> 'meta' ->> 'conversation';
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) IS 'The conversation that a task over there is about, by its number and time; NULL where this database has none such';

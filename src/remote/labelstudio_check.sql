@@ -46,6 +46,13 @@ AS $function$
 DECLARE
     there record;
     is_copy boolean := @extschema@.tw_is_restored_copy();
+    died timestamptz := (
+        SELECT r.started_at FROM @extschema@.job_runs r
+        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = 1
+          AND NOT EXISTS (SELECT FROM pg_locks l
+                          WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 2)
+        ORDER BY r.id DESC LIMIT 1);
 BEGIN
     FOR server_name, url IN
         SELECT s.srvname, (SELECT o.option_value FROM pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'url')
@@ -67,6 +74,11 @@ BEGIN
                                                                   WHERE x.is_active AND x.server_name = p.server_name)), max(p.last_error_at)
         INTO projects, last_push_at, last_pull_at, lag, last_error, last_error_at
         FROM @extschema@.labelstudio_projects p WHERE p.is_active AND p.server_name = labelstudio_check.server_name;
+        -- A run that a cancel or a crash ended could not say so itself.
+        IF last_error IS NULL AND projects IS NOT NULL AND died IS NOT NULL THEN
+            last_error := 'the last run ended or was cancelled before it was done';
+            last_error_at := died;
+        END IF;
         SELECT count(*) FILTER (WHERE t.status = 'open'), count(*) FILTER (WHERE t.status = 'claimed'), count(*) FILTER (WHERE t.status IN ('unusable', 'refused'))
         INTO open_tasks, uncertain_tasks, unusable_tasks
         FROM @extschema@.labelstudio_tasks t JOIN @extschema@.labelstudio_projects p ON p.id = t.project

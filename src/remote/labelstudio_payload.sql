@@ -54,14 +54,6 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversati
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS
     'What helps a person to judge, beside the message: the user''s correction and the chatbot''s reply, redacted as the message is';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_conversation(conversation @extschema@.conversation_logs) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
--- With the time of capture: after a restore from an older dump, its number may be another conversation's.
-RETURN format('%s@%s', conversation.id, extract(epoch FROM conversation.created_at));
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) IS
-    'What a task carries to name its conversation, so that a database restored from before the push knows it again';
-
 CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

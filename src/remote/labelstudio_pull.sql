@@ -20,28 +20,26 @@ CREATE FUNCTION @extschema@.tw_labelstudio_own(project @extschema@.labelstudio_p
 AS $function$
 DECLARE
     own @extschema@.labelstudio_tasks;
-    marker text := task -> 'meta' ->> 'conversation';
-    external CONSTANT uuid := CASE WHEN task -> 'meta' ->> 'external_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                                   THEN (task -> 'meta' ->> 'external_id')::uuid END;
+    external CONSTANT uuid := @extschema@.tw_labelstudio_external_id(task);
+    conversation bigint;
 BEGIN
     SELECT * INTO own FROM @extschema@.labelstudio_tasks t WHERE t.external_id = external;
-    IF FOUND OR external IS NULL OR coalesce(marker, '') !~ '^-?[0-9]{1,18}@' THEN
+    IF FOUND OR external IS NULL THEN
         RETURN own;
     END IF;
+    conversation := @extschema@.tw_labelstudio_marked(task);
     -- Pushed by a database that this one was restored from before the push; or by an import that came to its end after
     -- everybody had given it up, and whose conversation was claimed again since.
     INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, external_id, batch_id, status, task_id, spans, pushed_at)
     SELECT project.id, c.id, external, gen_random_uuid(), 'open', (task ->> 'id')::bigint,
            @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message)), clock_timestamp()
     FROM @extschema@.conversation_logs c
-    WHERE c.id = split_part(marker, '@', 1)::bigint AND @extschema@.tw_labelstudio_conversation(c) = marker
+    WHERE c.id = conversation
     ON CONFLICT DO NOTHING
     RETURNING * INTO own;
     IF NOT FOUND THEN
-        SELECT t.* INTO own FROM @extschema@.labelstudio_tasks t
-        JOIN @extschema@.conversation_logs c ON c.id = t.conversation_log_id
-        WHERE c.id = split_part(marker, '@', 1)::bigint AND @extschema@.tw_labelstudio_conversation(c) = marker
-          AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+        SELECT * INTO own FROM @extschema@.labelstudio_tasks t
+        WHERE t.conversation_log_id = conversation AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
     END IF;
     RETURN own;
 END

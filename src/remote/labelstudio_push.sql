@@ -89,9 +89,9 @@ BEGIN
     -- Should it be there twice, the first one counts; the sweep takes the other away.
     UPDATE @extschema@.labelstudio_tasks t
     SET status = 'open', task_id = f.task_id, pushed_at = clock_timestamp()
-    FROM (SELECT min((l.task ->> 'id')::bigint) AS task_id, l.task -> 'meta' ->> 'external_id' AS external_id
+    FROM (SELECT min((l.task ->> 'id')::bigint) AS task_id, @extschema@.tw_labelstudio_external_id(l.task) AS external_id
           FROM jsonb_array_elements(list) AS l (task) GROUP BY 2) f
-    WHERE t.batch_id = batch AND t.status = 'claimed' AND t.external_id::text = f.external_id;
+    WHERE t.batch_id = batch AND t.status = 'claimed' AND t.external_id = f.external_id;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     RETURN recorded;
 END

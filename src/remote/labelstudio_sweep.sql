@@ -1,7 +1,7 @@
 -- The sweep compares the unfinished tasks over there with the outbox: what somebody deleted there goes back to the queue, and
 -- what needs no person any more, or is there twice, is taken back.
 
-CREATE FUNCTION @extschema@.tw_labelstudio_take_back(server text, task bigint, external text) RETURNS boolean
+CREATE FUNCTION @extschema@.tw_labelstudio_take_back(server text, task bigint, external uuid) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -22,25 +22,22 @@ BEGIN
     RETURN true;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, text) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) IS
     'Deletes a task of ours over there that nobody has annotated; true when it is gone, false when somebody annotated it after all';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_needless(project @extschema@.labelstudio_projects, listed jsonb,
-    OUT task bigint, OUT external text, OUT own bigint)
+    OUT task bigint, OUT external uuid, OUT own bigint)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT (l.task ->> 'id')::bigint, l.task -> 'meta' ->> 'external_id', o.id
-    FROM jsonb_array_elements(listed) AS l (task)
-    LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id::text = l.task -> 'meta' ->> 'external_id'
-    WHERE l.task -> 'meta' ->> 'external_id' IS NOT NULL AND l.task -> 'meta' ->> 'conversation' IS NOT NULL
+    SELECT (l.task ->> 'id')::bigint, l.external_id, o.id
+    FROM (SELECT t.task, @extschema@.tw_labelstudio_external_id(t.task) AS external_id FROM jsonb_array_elements(listed) AS t (task)) l
+    LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id = l.external_id
+    WHERE l.external_id IS NOT NULL
       AND CASE
           -- Not in the outbox: only where its conversation waits in another task, or for nobody any more.
-          WHEN o.id IS NULL THEN EXISTS (
-              SELECT FROM @extschema@.conversation_logs c
-              WHERE c.id = CASE WHEN l.task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@' THEN split_part(l.task -> 'meta' ->> 'conversation', '@', 1)::bigint END
-                AND @extschema@.tw_labelstudio_conversation(c) = l.task -> 'meta' ->> 'conversation')
+          WHEN o.id IS NULL THEN @extschema@.tw_labelstudio_marked(l.task) IS NOT NULL
           -- Its import is not settled, or its annotation has just gone and the pull has yet to see it.
           WHEN o.status IN ('claimed', 'unusable', 'done', 'superseded') AND o.task_id IS NOT DISTINCT FROM (l.task ->> 'id')::bigint
                OR o.status = 'claimed' THEN false
@@ -80,10 +77,10 @@ BEGIN
 
     -- What a database pushed that this one was restored from before the push.
     SELECT count(*) INTO adopted FROM jsonb_array_elements(list) AS l (task)
-    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                                       WHERE t.external_id::text = l.task -> 'meta' ->> 'external_id') AS known OFFSET 0) k
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_external_id(l.task) AS external_id) x
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.external_id = x.external_id) AS known OFFSET 0) k
     CROSS JOIN LATERAL (SELECT CASE WHEN NOT k.known THEN @extschema@.tw_labelstudio_own(project, l.task) END AS own OFFSET 0) o
-    WHERE (o.own).external_id::text = l.task -> 'meta' ->> 'external_id';
+    WHERE (o.own).external_id = x.external_id;
 
     FOR item IN
         SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, list) n LIMIT most
@@ -99,11 +96,11 @@ BEGIN
         SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_sweep.project.id AND t.status IN ('open', 'skipped') AND t.task_id > after AND t.task_id <= upto
           AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS l (task)
-                          WHERE (l.task ->> 'id')::bigint = t.task_id AND l.task -> 'meta' ->> 'external_id' = t.external_id::text)
+                          WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
         ORDER BY t.id LIMIT most
     LOOP
         -- Annotated since the pull, or deleted.
-        CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id::text) i);
+        CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
         deleted := deleted + 1;
         UPDATE @extschema@.labelstudio_tasks t SET status = 'deleted', finished_at = clock_timestamp() WHERE t.id = item.id;
     END LOOP;

@@ -16,6 +16,10 @@ BEGIN ATOMIC
                 (SELECT to_jsonb(d) FROM @extschema@.filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d) END),
         'claim', (SELECT jsonb_build_object('reviewer', k.reviewer, 'expires_at', k.expires_at) FROM @extschema@.review_claims k
                   WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp()),
+        'labelstudio', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('project', p.title, 'task', t.task_id, 'status', t.status,
+                                'pushed_at', t.pushed_at, 'finished_at', t.finished_at, 'error', t.error_message)) ORDER BY t.id)
+                        FROM @extschema@.labelstudio_tasks t LEFT JOIN @extschema@.labelstudio_projects p ON p.id = t.project
+                        WHERE t.conversation_log_id = c.id),
         'events', coalesce((SELECT jsonb_agg(to_jsonb(e) - ARRAY['conversation_log_id', 'note']
                                 || jsonb_build_object('note', @extschema@.tw_sample_text(e.note)) ORDER BY e.id)
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),
@@ -32,5 +36,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
-    'Everything that the loop did with a conversation: what the filter decided and would decide now, events, sample, split, and '
+    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, events, sample, split, and '
     'the versions that learned from it; texts as samples show them, without phone number, user and correction. NULL for an unknown id';
