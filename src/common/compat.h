@@ -27,4 +27,11 @@
 #define tw_random() ((double) random() / ((double) MAX_RANDOM_VALUE + 1))
 #endif
 
+/* A lexer for pg_parse_json() over UTF-8 text that also looks at escapes. For users of common/jsonapi.h. */
+#if PG_VERSION_NUM >= 170000
+#define tw_json_lexer(text, length) makeJsonLexContextCstringLen(NULL, text, length, PG_UTF8, true)
+#else
+#define tw_json_lexer(text, length) makeJsonLexContextCstringLen(text, length, PG_UTF8, true)
+#endif
+
 #endif							/* TW_COMPAT_H */

@@ -240,6 +240,12 @@ BEGIN ATOMIC
         FROM @extschema@.labelstudio_tasks t
         WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.id = t.project)
         UNION ALL
+        SELECT 'unfinished task of a retired Label Studio project', '@extschema@.labelstudio_tasks'::regclass::text, count(*), min(t.id)::text,
+               'Nobody will collect its verdict, and its conversation is not served: UPDATE labelstudio_tasks SET status = ''closed'' for it.'
+        FROM @extschema@.labelstudio_tasks t
+        JOIN @extschema@.labelstudio_projects p ON p.id = t.project
+        WHERE NOT p.is_active AND t.status IN ('claimed', 'open', 'skipped', 'refused')
+        UNION ALL
         SELECT 'Label Studio project of an unknown server', '@extschema@.labelstudio_projects'::regclass::text, count(*), min(p.id)::text,
                'The foreign server was dropped or renamed: create it again under this name, or SELECT labelstudio_retire_project(...);'
         FROM @extschema@.labelstudio_projects p

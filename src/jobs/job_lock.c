@@ -24,8 +24,8 @@ static Oid	held_for = InvalidOid;
 static void
 set_tag(LOCKTAG *tag, Oid installation, int job)
 {
-	/* The key pair of pg_try_advisory_lock(installation, job), so that pg_locks shows it as such. */
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, installation, (uint32) job, 2);
+	/* An advisory lock of a class (objsubid in pg_locks) that no SQL function takes: nobody can keep jobs from running. */
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, installation, (uint32) job, TW_JOB_LOCK_CLASS);
 }
 
 static void
@@ -72,7 +72,10 @@ job_argument(FunctionCallInfo fcinfo, Oid *installation)
 
 PG_FUNCTION_INFO_V1(tw_try_job_lock);
 
-/* tw_try_job_lock(job): whether this session, and nobody else, may run the job from now on. */
+/*
+ * tw_try_job_lock(job): whether this session, and nobody
+ * else, may run the job from now on.
+ */
 Datum
 tw_try_job_lock(PG_FUNCTION_ARGS)
 {
@@ -80,6 +83,14 @@ tw_try_job_lock(PG_FUNCTION_ARGS)
 	int			job = job_argument(fcinfo, &installation);
 	LOCKTAG		tag;
 	LockAcquireResult result;
+
+	/* Somebody who catches the error of a job would keep its lock. */
+	if (IsSubTransaction())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("a job cannot run inside a subtransaction"),
+				 errdetail("It commits between its steps."),
+				 errhint("CALL it on its own: outside BEGIN, SAVEPOINT, and blocks with EXCEPTION.")));
 
 	/* The extension may have been dropped and created again in this session, with the lock of the old one still held. */
 	if (held_for != installation)

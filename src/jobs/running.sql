@@ -7,7 +7,8 @@ CREATE FUNCTION @extschema@.tw_try_job_lock(job integer) RETURNS boolean
     AS 'MODULE_PATHNAME', 'tw_try_job_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_try_job_lock(integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_job_lock(integer) IS
-    'Takes the lock of a job for this session; false where somebody, or this session itself, has it. An error that ends a transaction releases it';
+    'Takes the lock of a job for this session; false where somebody, or this session itself, has it. An error that ends a transaction releases it. '
+    'In pg_locks: advisory, classid the OID of conversation_logs, objid the number of the job, objsubid 3. Raises 25001 inside a subtransaction';
 
 CREATE FUNCTION @extschema@.tw_release_job_lock(job integer) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -2,13 +2,15 @@
  * json_reply.c
  *		JSON from another server, as jsonb.
  *
- * jsonb's own parser raises errors that quote the document. So Jansson has the
- * first look: what it takes, jsonb takes.
+ * jsonb's input function raises errors that quote the document. So the parser
+ * behind it has the first look, which says no without a word.
  */
 #include "postgres.h"
 
+#include "common/compat.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "remote/jansson.h"
 #include "remote/json_reply.h"
 #include "utils/builtins.h"
 
@@ -47,60 +49,15 @@ replace_unstorable(char *body, size_t length)
 	}
 }
 
+/* Whether jsonb will take it.  Jansson would refuse whole numbers of more than 64 bits, which anybody may write. */
 static bool
-is_interrupted(void)
+is_json(char *body, size_t length)
 {
-	return INTERRUPTS_PENDING_CONDITION() && INTERRUPTS_CAN_BE_PROCESSED();
-}
-
-/* What Jansson has not read yet. */
-typedef struct Rest
-{
-	const char *at;
-	size_t		length;
-} Rest;
-
-/* Gives Jansson the body in pieces, so that a long one can be cancelled: what has come is then all there is. */
-static size_t
-next_piece(void *buffer, size_t size, void *arg)
-{
-	Rest	   *rest = arg;
-
-	if (is_interrupted())
-		return 0;
-	size = Min(size, rest->length);
-	memcpy(buffer, rest->at, size);
-	rest->at += size;
-	rest->length -= size;
-	return size;
-}
-
-/* No error can be raised while Jansson's tree, which is malloc's, is there. */
-static bool
-is_json(const char *body, size_t length)
-{
-	json_error_t error;
-	bool		result;
-	Rest		rest;
-
-	do
-	{
-		json_t	   *tree;
-
-		CHECK_FOR_INTERRUPTS();
-		rest = (Rest) {body, length};
-		tree = json_load_callback(next_piece, &rest, JSON_DECODE_ANY, &error);
-		result = tree != NULL;
-		json_decref(tree);
-		/* What interrupted it need not end it. */
-	} while (rest.length > 0 && is_interrupted());
-
-	if (!result && json_error_code(&error) == json_error_out_of_memory)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Failed while parsing a reply of %zu bytes.", length)));
-	return result;
+	CHECK_FOR_INTERRUPTS();
+	if (!pg_verify_mbstr(PG_UTF8, body, (int) length, true))
+		return false;
+	CHECK_FOR_INTERRUPTS();
+	return pg_parse_json(tw_json_lexer(body, (int) length), &nullSemAction) == JSON_SUCCESS;
 }
 
 /* Whether the body, which ends with a NUL that does not count, is JSON; it becomes jsonb. The body is changed. */

@@ -88,7 +88,7 @@ RETURN jsonb_build_object('filter', 'filter:tasks:' || name, 'operator', operato
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) IS 'One filter on a column of tasks, as Label Studio''s Data Manager has it';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_is_task(server text, task bigint, external uuid, OUT is_there boolean, OUT annotations bigint)
+CREATE FUNCTION @extschema@.tw_labelstudio_is_task(server text, task bigint, external uuid, OUT is_there boolean, OUT is_worked_on boolean)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -100,12 +100,13 @@ BEGIN
     END IF;
     -- A deleted task's number may be another task's by now.
     is_there := answer.status <> 404 AND coalesce(@extschema@.tw_labelstudio_external_id(answer.reply) = external, false);
-    annotations := CASE WHEN is_there AND answer.reply ->> 'total_annotations' ~ '^[0-9]+$' THEN (answer.reply ->> 'total_annotations')::bigint ELSE 0 END;
+    is_worked_on := is_there AND (coalesce(answer.reply ->> 'total_annotations', '0') <> '0' OR answer.reply -> 'draft_exists' = 'true'
+                                  OR jsonb_path_exists(answer.reply, '$.drafts[*]'));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) IS
-    'Whether a task of this number is there and carries this external id, and how many annotations it has (skips not counted)';
+    'Whether a task of this number is there and carries this external id, and whether it has annotations (skips are none) or drafts of them';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_import_timeout(server text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -44,14 +44,15 @@ CREATE FUNCTION @extschema@.labelstudio_check(
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    there record;
+    reachable boolean;
+    problem text;
     is_copy boolean := @extschema@.tw_is_restored_copy();
     died timestamptz := (
         SELECT r.started_at FROM @extschema@.job_runs r
         WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = 1
           AND NOT EXISTS (SELECT FROM pg_locks l
                           WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 2)
+                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 3)
         ORDER BY r.id DESC LIMIT 1);
 BEGIN
     FOR server_name, url IN
@@ -61,12 +62,11 @@ BEGIN
           AND (server IS NULL OR s.srvname = @extschema@.tw_labelstudio_server(server))
         ORDER BY s.srvname
     LOOP
-        there := NULL;
+        reachable := NULL;
+        problem := NULL;
         IF NOT is_copy THEN
-            SELECT * INTO there FROM @extschema@.tw_labelstudio_ask(server_name);
-            version := there.version;
-            account := there.account;
-            token_kind := there.token_kind;
+            SELECT a.reachable, a.version, a.account, a.token_kind, a.problem INTO reachable, version, account, token_kind, problem
+            FROM @extschema@.tw_labelstudio_ask(server_name) a;
         END IF;
         SELECT string_agg(format('%s (%s%s)', p.title, p.project_id, ', ' || p.module_type), '; ' ORDER BY p.id),
                min(p.last_push_at), min(p.last_pull_at), clock_timestamp() - min(p.last_pull_at),
@@ -84,15 +84,15 @@ BEGIN
         FROM @extschema@.labelstudio_tasks t JOIN @extschema@.labelstudio_projects p ON p.id = t.project
         WHERE p.is_active AND p.server_name = labelstudio_check.server_name AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
         backlog := @extschema@.tw_labelstudio_backlog(server_name);
-        state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT there.reachable THEN 'unreachable' WHEN there.problem IS NOT NULL THEN 'refused'
+        state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT reachable THEN 'unreachable' WHEN problem IS NOT NULL THEN 'refused'
                       WHEN projects IS NULL THEN 'no project' WHEN last_error IS NOT NULL THEN 'failing' ELSE 'ok' END;
         advice := CASE
             WHEN is_copy THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
-            WHEN there.problem IS NOT NULL THEN there.problem
+            WHEN problem IS NOT NULL THEN problem
             WHEN projects IS NULL THEN 'SELECT labelstudio_create_project(''a title'');'
-            WHEN last_error IS NOT NULL THEN 'The last run failed: see last_error and job_runs. The next one tries again; nothing is lost.'
+            WHEN last_error IS NOT NULL THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
             WHEN last_pull_at IS NULL OR lag > '1 hour' THEN 'Nobody has pulled for a while: CALL labelstudio_sync(), or schedule it.'
-            WHEN unusable_tasks > 0 THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks where status is unusable or refused.'
+            WHEN unusable_tasks > 0 THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks where status is unusable or refused; their conversations wait again.'
             END;
         RETURN NEXT;
     END LOOP;

@@ -141,8 +141,8 @@ DECLARE
     id bigint;
 BEGIN
     PERFORM @extschema@.tw_require_acting();
-    -- Two at once would each find no project and make one; they would wait for each other at the index anyway.
-    LOCK TABLE @extschema@.labelstudio_projects IN SHARE ROW EXCLUSIVE MODE;
+    -- Two at once would each find no project, and make one.
+    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 11);
     PERFORM @extschema@.tw_labelstudio_check_project(title, module_type, max_open_tasks);
     SELECT p.id INTO id FROM @extschema@.labelstudio_projects p
     WHERE p.is_active AND p.server_name = on_server AND p.title = labelstudio_create_project.title
@@ -159,8 +159,10 @@ BEGIN
     INSERT INTO @extschema@.labelstudio_projects AS p (server_name, project_id, title, module_type, max_open_tasks, entity_labels)
     VALUES (on_server, number, labelstudio_create_project.title, labelstudio_create_project.module_type,
             labelstudio_create_project.max_open_tasks, coalesce(labelstudio_create_project.entity_labels, '{}'))
-    ON CONFLICT (server_name, project_id) DO UPDATE SET is_active = true, max_open_tasks = excluded.max_open_tasks,
-        entity_labels = excluded.entity_labels
+    -- A number that a retired project had: found again, or the server is another one by now.
+    ON CONFLICT (server_name, project_id) DO UPDATE SET is_active = true, title = excluded.title, module_type = excluded.module_type,
+        max_open_tasks = excluded.max_open_tasks, entity_labels = excluded.entity_labels, created_at = excluded.created_at,
+        last_push_at = NULL, last_pull_at = NULL, pulled_to = NULL
     RETURNING p.id INTO id;
     RETURN id;
 END

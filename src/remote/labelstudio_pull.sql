@@ -39,7 +39,7 @@ BEGIN
     RETURNING * INTO own;
     IF NOT FOUND THEN
         SELECT * INTO own FROM @extschema@.labelstudio_tasks t
-        WHERE t.conversation_log_id = conversation AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+        WHERE t.conversation_log_id = conversation AND t.status IN ('claimed', 'open', 'skipped', 'refused');
     END IF;
     RETURN own;
 END
@@ -49,54 +49,62 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_proje
     'The outbox row of a task over there: the one whose external id it carries, a new one for a task that only its conversation '
     'knows, or the one that waits for that conversation; NULLs for a task that is not ours';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_unjudge(project @extschema@.labelstudio_projects, task @extschema@.labelstudio_tasks, skipped boolean) RETURNS text
+CREATE FUNCTION @extschema@.tw_labelstudio_mark(own @extschema@.labelstudio_tasks, status text, annotation jsonb, code text, message text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE @extschema@.labelstudio_tasks t
+    SET status = CASE
+            -- Another task of the conversation waits already.
+            WHEN tw_labelstudio_mark.status IN ('open', 'skipped') AND EXISTS (
+                SELECT FROM @extschema@.labelstudio_tasks o
+                WHERE o.conversation_log_id = t.conversation_log_id AND o.id <> t.id
+                  AND o.status IN ('claimed', 'open', 'skipped', 'refused')) THEN 'superseded'
+            ELSE tw_labelstudio_mark.status END,
+        finished_at = CASE WHEN tw_labelstudio_mark.status <> 'open' THEN clock_timestamp() END,
+        error_code = code, error_message = message,
+        annotation_id = (annotation ->> 'id')::bigint, annotation_updated_at = (annotation ->> 'updated_at')::timestamptz
+    WHERE t.id = own.id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text) IS
+    'Writes down what became of a task, and which annotation says so (NULL: none does)';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_unjudge(
+    project @extschema@.labelstudio_projects, own @extschema@.labelstudio_tasks, skipped boolean, given_at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    newest @extschema@.review_events;
+    became CONSTANT text := CASE WHEN skipped THEN 'skipped' ELSE 'open' END;
     withdrawn boolean := false;
 BEGIN
-    IF task.status NOT IN ('open', 'skipped', 'unusable', 'done', 'superseded') OR task.status = (CASE WHEN skipped THEN 'skipped' ELSE 'open' END) THEN
+    IF own.status NOT IN ('open', 'skipped', 'unusable', 'done', 'superseded') OR own.status = became THEN
         RETURN NULL;
     END IF;
-    IF task.status = 'done' THEN
-        SELECT * INTO newest FROM @extschema@.review_events e
-        WHERE e.conversation_log_id = task.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
-        ORDER BY e.id DESC LIMIT 1;
-        -- Its annotation is gone, or has become a skip: so is the verdict, unless there is a newer one.
-        IF newest.action <> 'withdraw' AND newest.details -> 'labelstudio' ->> 'annotation' = task.annotation_id::text
-           AND EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = task.conversation_log_id) THEN
-            PERFORM @extschema@.tw_withdraw_verdict(task.conversation_log_id, 'annotation deleted or skipped in Label Studio', newest.reviewer,
-                jsonb_build_object('labelstudio', jsonb_build_object('project', project.project_id, 'task', task.task_id)));
-            withdrawn := true;
-        END IF;
+    IF own.annotation_id IS NOT NULL THEN
+        withdrawn := @extschema@.tw_labelstudio_withdraw(project, own, given_at, 'annotation deleted or skipped in Label Studio');
     END IF;
-    UPDATE @extschema@.labelstudio_tasks t
-    SET status = CASE WHEN EXISTS (SELECT FROM @extschema@.labelstudio_tasks o
-                                   WHERE o.conversation_log_id = t.conversation_log_id AND o.id <> t.id
-                                     AND o.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused')) THEN 'superseded'
-                      WHEN skipped THEN 'skipped' ELSE 'open' END,
-        annotation_id = NULL, annotation_updated_at = NULL, error_code = NULL, error_message = NULL, finished_at = NULL
-    WHERE t.id = task.id;
+    PERFORM @extschema@.tw_labelstudio_mark(own, became, NULL, NULL, NULL);
     RETURN CASE WHEN withdrawn THEN 'withdrawn' WHEN skipped THEN 'skipped' END;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_unjudge(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_unjudge(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean) IS
-    'A task has no annotation (any more), or a skip: withdraws the verdict that came from it and stands still; returns withdrawn, skipped or NULL';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_unjudge(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_unjudge(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) IS
+    'A task has no annotation (any more), or a skip: withdraws the verdict that came from it, if that still stands; returns withdrawn, skipped or NULL';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_observe(
-    project @extschema@.labelstudio_projects, own @extschema@.labelstudio_tasks, task jsonb, skew interval, people jsonb) RETURNS text
+    project @extschema@.labelstudio_projects, row_id bigint, task jsonb, skew interval, people jsonb) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    own @extschema@.labelstudio_tasks;
     number CONSTANT bigint := (task ->> 'id')::bigint;
     annotation jsonb := @extschema@.tw_labelstudio_chosen(task -> 'annotations');
     given_at timestamptz := (annotation ->> 'updated_at')::timestamptz - skew;
+    source CONSTANT jsonb := jsonb_build_object('project', project.project_id, 'task', number);
     newest timestamptz;
 BEGIN
     -- Another task of this page may have changed it.
-    SELECT * INTO own FROM @extschema@.labelstudio_tasks t WHERE t.id = own.id;
+    SELECT * INTO STRICT own FROM @extschema@.labelstudio_tasks t WHERE t.id = row_id;
     IF own.status = 'claimed'
        OR own.task_id IS DISTINCT FROM number AND annotation IS NOT NULL
           AND (own.annotation_id IS NULL OR (annotation ->> 'updated_at')::timestamptz > own.annotation_updated_at) THEN
@@ -111,36 +119,73 @@ BEGIN
         RETURN NULL;
     END IF;
     IF annotation IS NULL THEN
-        RETURN @extschema@.tw_labelstudio_unjudge(project, own, EXISTS (
-            SELECT FROM jsonb_array_elements(CASE jsonb_typeof(task -> 'annotations') WHEN 'array' THEN task -> 'annotations' ELSE '[]' END) AS a (annotation)
-            WHERE a.annotation ->> 'was_cancelled' = 'true'));
+        RETURN @extschema@.tw_labelstudio_unjudge(project, own, jsonb_path_exists(task, '$.annotations[*] ? (@.was_cancelled == true)'),
+                                                  (task ->> 'updated_at')::timestamptz - skew);
     END IF;
     IF (own.annotation_id, own.annotation_updated_at) IS NOT DISTINCT FROM
        ((annotation ->> 'id')::bigint, (annotation ->> 'updated_at')::timestamptz) THEN
         RETURN NULL;
     END IF;
 
-    -- The newest verdict stands; one that came from there is as old as its annotation.
+    -- The newest verdict stands, and one that came from there is as old as its annotation. What this very task said before is
+    -- what it says no more.
     SELECT coalesce((e.details -> 'labelstudio' ->> 'given_at')::timestamptz, e.created_at) INTO newest
-    FROM @extschema@.review_events e
-    WHERE e.conversation_log_id = own.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
-    ORDER BY e.id DESC LIMIT 1;
+    FROM (SELECT * FROM @extschema@.review_events x
+          WHERE x.conversation_log_id = own.conversation_log_id AND x.action IN ('approve', 'fix', 'reject', 'withdraw')
+          ORDER BY x.id DESC LIMIT 1) e
+    WHERE NOT coalesce(e.details -> 'labelstudio' @> source, false);
     IF newest > given_at OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
-        UPDATE @extschema@.labelstudio_tasks t
-        SET status = 'superseded', finished_at = clock_timestamp(), error_code = NULL, error_message = NULL,
-            annotation_id = (annotation ->> 'id')::bigint, annotation_updated_at = (annotation ->> 'updated_at')::timestamptz
-        WHERE t.id = own.id;
+        PERFORM @extschema@.tw_labelstudio_mark(own, 'superseded', annotation, NULL, NULL);
         RETURN 'superseded';
     END IF;
-    RETURN @extschema@.tw_labelstudio_try_judge(own, annotation, @extschema@.tw_labelstudio_person(annotation, people),
-        jsonb_build_object('labelstudio', jsonb_build_object(
-            'project', project.project_id, 'task', number, 'annotation', annotation -> 'id', 'given_at', given_at)));
+    PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL, NULL);
+    RETURN @extschema@.tw_labelstudio_judge(own, annotation, @extschema@.tw_labelstudio_person(annotation, people),
+        jsonb_build_object('labelstudio', source || jsonb_build_object('annotation', annotation -> 'id', 'given_at', given_at)));
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, jsonb, interval, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, jsonb, interval, jsonb) IS
-    'Brings an outbox row, and the verdict, to what its task over there says: approve, fix, reject, unusable, skipped, withdrawn, '
-    'superseded (a newer verdict was given here), or NULL where nothing changed. skew: how much Label Studio''s clock is ahead of ours';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
+    'Brings an outbox row, and the verdict, to what its task over there says: approve, fix, reject, skipped, withdrawn, superseded (a '
+    'newer verdict was given here), or NULL where nothing changed. skew: how much Label Studio''s clock is ahead of ours. Raises what the verdict raises';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_try_observe(
+    project @extschema@.labelstudio_projects, row_id bigint, task jsonb, skew interval, people jsonb) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    own @extschema@.labelstudio_tasks;
+    annotation jsonb;
+    code text;
+    message text;
+BEGIN
+    BEGIN
+        IF task -> 'too_large' = 'true' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'program_limit_exceeded',
+                MESSAGE = 'the task''s annotations are too large to be read';
+        END IF;
+        RETURN @extschema@.tw_labelstudio_observe(project, row_id, task, skew, people);
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+        -- What passes is tried again by the next pull; what is our own fault must not be laid at the annotator's door.
+        IF left(code, 2) IN ('40', '53', '57', '58', 'XX') OR code = '55P03' THEN
+            RAISE;
+        END IF;
+    END;
+    SELECT * INTO STRICT own FROM @extschema@.labelstudio_tasks t WHERE t.id = row_id;
+    annotation := coalesce(@extschema@.tw_labelstudio_chosen(task -> 'annotations'), jsonb_build_object('updated_at', task -> 'updated_at'));
+    IF own.status = 'unusable' AND own.annotation_updated_at = (annotation ->> 'updated_at')::timestamptz THEN
+        RETURN NULL;
+    END IF;
+    -- An annotation that was a verdict and is none any more takes it back.
+    PERFORM @extschema@.tw_labelstudio_withdraw(project, own, (annotation ->> 'updated_at')::timestamptz - skew, 'annotation changed in Label Studio');
+    PERFORM @extschema@.tw_labelstudio_mark(own, 'unusable', annotation, code, message);
+    RETURN 'unusable';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_try_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
+    'tw_labelstudio_observe(), or unusable: the annotation is no verdict, and error_message says why';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_person(annotation jsonb, people jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -162,6 +207,9 @@ DECLARE
 BEGIN
     SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', '/api/users/');
     -- A token may not be allowed to list users: annotations still say who began them.
+    IF answer.status NOT BETWEEN 200 AND 299 AND answer.status NOT IN (401, 403, 404) THEN
+        PERFORM @extschema@.tw_labelstudio_refuse(server, 'list users', answer.status);
+    END IF;
     RETURN coalesce((
         SELECT jsonb_object_agg(u.person ->> 'id', u.person ->> 'email')
         FROM jsonb_array_elements(CASE WHEN answer.status = 200 AND jsonb_typeof(answer.reply) = 'array' THEN answer.reply ELSE '[]' END) AS u (person)
@@ -171,6 +219,91 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_people(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_people(text) IS 'The e-mail addresses of Label Studio''s users by number';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_changed(project @extschema@.labelstudio_projects, since timestamptz, size integer, one_by_one boolean,
+    OUT tasks jsonb, OUT server_time timestamptz)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- The names of an annotation's own fields too: include reaches into it.
+    fields CONSTANT text := 'id,meta,updated_at,annotations,result,was_cancelled,ground_truth,completed_by,updated_by,created_username,parent_prediction';
+    filters CONSTANT jsonb := jsonb_build_array(@extschema@.tw_labelstudio_filter('updated_at', 'greater_or_equal', 'Datetime',
+        to_jsonb(to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))));
+    what CONSTANT text := 'list changed tasks';
+    light jsonb;
+    task jsonb;
+    found jsonb;
+BEGIN
+    IF NOT one_by_one THEN
+        SELECT l.tasks, l.server_time INTO tasks, server_time
+        FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', fields, 'all', size, what) l;
+        RETURN;
+    END IF;
+    -- Somebody pasted a book into an annotation: the page is fetched task by task, without those that are too large themselves.
+    SELECT l.tasks, l.server_time INTO light, server_time
+    FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', 'id,meta,updated_at', 'task_only', size, what) l;
+    tasks := '[]';
+    FOR task IN SELECT l.task FROM jsonb_array_elements(light) AS l (task) LOOP
+        BEGIN
+            SELECT l.tasks INTO found FROM @extschema@.tw_labelstudio_list(project,
+                jsonb_build_array(@extschema@.tw_labelstudio_filter('id', 'equal', 'Number', task -> 'id')), 'id', fields, 'all', 1, what) l;
+        EXCEPTION WHEN program_limit_exceeded THEN
+            found := jsonb_build_array(task || '{"too_large": true}');
+        END;
+        -- With the time that it was listed with: it may have changed in between, and the next page should see that.
+        tasks := tasks || coalesce((SELECT jsonb_agg(f.found || jsonb_build_object('updated_at', task -> 'updated_at')) FROM jsonb_array_elements(found) AS f (found)), '[]');
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_changed(@extschema@.labelstudio_projects, timestamptz, integer, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_changed(@extschema@.labelstudio_projects, timestamptz, integer, boolean) IS
+    'The first size tasks that changed since then, with their annotations, and Label Studio''s time. Raises 54000 where they are '
+    'too much for one reply, unless one_by_one, which marks what is too large itself';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval, people jsonb) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    rows bigint[];
+    numbers bigint[];
+    item record;
+    became text;
+    counted jsonb := '{}';
+BEGIN
+    SELECT array_agg((o.own).id), array_agg((l.task ->> 'id')::bigint) INTO rows, numbers
+    FROM jsonb_array_elements(list) AS l (task)
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_own(project, l.task) AS own OFFSET 0) o
+    WHERE (o.own).id IS NOT NULL
+      -- What was seen before needs no lock.
+      AND CASE WHEN jsonb_path_exists(l.task, '$.annotations[*]') OR l.task ? 'too_large'
+          THEN NOT EXISTS (
+                   SELECT FROM (SELECT @extschema@.tw_labelstudio_chosen(l.task -> 'annotations') AS chosen) c
+                   WHERE ((o.own).annotation_id, (o.own).annotation_updated_at) IS NOT DISTINCT FROM
+                         ((c.chosen ->> 'id')::bigint, (c.chosen ->> 'updated_at')::timestamptz))
+               OR (o.own).annotation_id IS NULL
+          ELSE (o.own).status NOT IN ('open', 'closed', 'deleted') END;
+    -- All conversations, then all samples, each in the order of their ids, as everybody does.
+    PERFORM FROM @extschema@.conversation_logs c
+    WHERE c.id IN (SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t WHERE t.id = ANY (rows)) ORDER BY c.id FOR UPDATE;
+    PERFORM FROM @extschema@.training_samples s
+    WHERE s.conversation_log_id IN (SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t WHERE t.id = ANY (rows)) ORDER BY s.id FOR UPDATE;
+
+    FOR item IN
+        SELECT r.row_id, l.task FROM unnest(rows, numbers) AS r (row_id, number)
+        JOIN jsonb_array_elements(list) AS l (task) ON (l.task ->> 'id')::bigint = r.number
+        ORDER BY r.row_id, r.number
+    LOOP
+        became := @extschema@.tw_labelstudio_try_observe(project, item.row_id, item.task, skew, people);
+        IF became IS NOT NULL THEN
+            counted := counted || jsonb_build_object(became, coalesce((counted ->> became)::bigint, 0) + 1);
+        END IF;
+    END LOOP;
+    RETURN counted;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
+    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it. Locks rows, and asks nobody';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -179,57 +312,44 @@ DECLARE
     -- Rows may become visible a little after their time.
     since timestamptz := coalesce((place ->> 'since')::timestamptz, project.pulled_to - interval '60 seconds', '1970-01-01 00:00:00+00');
     size integer := coalesce((place ->> 'size')::integer, 200);
+    one_by_one boolean := coalesce((place ->> 'one_by_one')::boolean, false);
     list jsonb;
-    at timestamptz;
+    asked_at timestamptz := clock_timestamp();
+    there timestamptz;
     upto timestamptz;
     skew interval;
     people jsonb := '{}';
-    item record;
-    became text;
 BEGIN
     counted := '{}';
     BEGIN
-        SELECT l.tasks, l.server_time INTO list, at FROM @extschema@.tw_labelstudio_list(project,
-            jsonb_build_array(@extschema@.tw_labelstudio_filter('updated_at', 'greater_or_equal', 'Datetime',
-                to_jsonb(to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))),
-            -- The names of an annotation's own fields too: include reaches into it.
-            'updated_at', 'id,meta,updated_at,annotations,result,was_cancelled,ground_truth,completed_by,updated_by,created_username',
-            'all', size, 'list changed tasks') l;
+        SELECT c.tasks, c.server_time INTO list, there FROM @extschema@.tw_labelstudio_changed(project, since, size, one_by_one) c;
     EXCEPTION WHEN program_limit_exceeded THEN
-        IF size = 1 THEN
+        IF one_by_one THEN
             RAISE;
         END IF;
-        next_place := jsonb_build_object('since', since, 'size', size / 2);
+        next_place := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true);
         RETURN;
     END;
-    -- HTTP's Date has no fractions: less than two seconds says nothing.
-    skew := coalesce(at - clock_timestamp(), '0');
-    IF skew BETWEEN '-2 seconds' AND '2 seconds' THEN
-        skew := '0';
+    -- Its clock was ahead and has been set right: what was done since is older than what was seen. Seeing all again does no harm.
+    IF place IS NULL AND since > there + interval '1 minute' THEN
+        UPDATE @extschema@.labelstudio_projects p SET pulled_to = NULL WHERE p.id = project.id;
+        next_place := jsonb_build_object('since', '1970-01-01 00:00:00+00'::timestamptz);
+        RETURN;
     END IF;
+    -- HTTP's Date has no fractions, and was written at some time while we waited.
+    skew := CASE WHEN there > clock_timestamp() + interval '2 seconds' THEN there - clock_timestamp()
+                 WHEN there < asked_at - interval '2 seconds' THEN there - asked_at ELSE '0' END;
     IF jsonb_path_exists(list, '$[*].annotations[*]') THEN
         people := @extschema@.tw_labelstudio_people(project.server_name);
     END IF;
 
-    -- From here on rows are locked, conversations in ascending order, and nobody is asked any more.
-    FOR item IN
-        SELECT l.task, o.own
-        FROM jsonb_array_elements(list) AS l (task)
-        CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_own(project, l.task) AS own OFFSET 0) o
-        WHERE (o.own).id IS NOT NULL
-        ORDER BY (o.own).conversation_log_id, (l.task ->> 'id')::bigint
-    LOOP
-        became := @extschema@.tw_labelstudio_observe(project, item.own, item.task, skew, people);
-        IF became IS NOT NULL THEN
-            counted := counted || jsonb_build_object(became, coalesce((counted ->> became)::bigint, 0) + 1);
-        END IF;
-    END LOOP;
-
+    counted := @extschema@.tw_labelstudio_take_in(project, list, skew, people);
     SELECT max((l.task ->> 'updated_at')::timestamptz) INTO upto FROM jsonb_array_elements(list) AS l (task);
-    UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, upto) WHERE p.id = project.id;
+    UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there)) WHERE p.id = project.id;
     IF jsonb_array_length(list) >= size THEN
-        -- A whole page of one time, such as an import leaves: a larger page gets past it.
-        next_place := jsonb_build_object('since', upto, 'size', CASE WHEN upto > since THEN size ELSE size * 2 END);
+        -- A whole page of one time, such as a change of many at once leaves: a larger page gets past it.
+        next_place := CASE WHEN upto > since THEN jsonb_build_object('since', upto)
+                           ELSE jsonb_build_object('since', since, 'size', size * 2, 'one_by_one', one_by_one) END;
         IF size > 100000 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'protocol_violation',

@@ -40,7 +40,7 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused'))
+                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped', 'refused'))
         -- Audited rows as they came, or what is done of the audit would be no random sample; the rest as training_queue has it.
         ORDER BY CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
                  c.created_at, c.id
@@ -59,11 +59,14 @@ CREATE FUNCTION @extschema@.tw_labelstudio_claim_batch(project @extschema@.label
 AS $function$
 DECLARE
     batch CONSTANT uuid := gen_random_uuid();
-    room integer := least(100, project.max_open_tasks - (
-        SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = tw_labelstudio_claim_batch.project.id AND t.status IN ('claimed', 'open')));
+    room integer;
     taken bigint;
 BEGIN
-    IF room <= 0 THEN
+    -- Locked until the claim is committed: a project that is retired meanwhile gets nothing any more.
+    SELECT least(100, p.max_open_tasks - (
+        SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = p.id AND t.status IN ('claimed', 'open', 'skipped'))) INTO room
+    FROM @extschema@.labelstudio_projects p WHERE p.id = project.id AND p.is_active FOR SHARE;
+    IF coalesce(room, 0) <= 0 THEN
         RETURN 0;
     END IF;
     -- Half of every batch at most; where nothing else waits, the audit gets the rest.
@@ -111,6 +114,14 @@ DECLARE
     waiting bigint := 0;
     found bigint;
 BEGIN
+    -- What Label Studio refused may be tried again after a day; what was judged meanwhile need not be.
+    UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
+    WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
+      AND (t.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
+          SELECT FROM @extschema@.conversation_logs c WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL));
+    UPDATE @extschema@.labelstudio_tasks t SET status = 'superseded', finished_at = clock_timestamp()
+    WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'unusable'
+      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
     FOR batch IN
         SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
@@ -135,35 +146,33 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_pr
     'Finds out what became of batches that earlier runs did not see the end of: recorded where Label Studio has them, claimable again '
     'where it does not and had import_timeout to finish. Returns counts';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, batch uuid, reply jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, run bigint, batch uuid, reply jsonb) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- One entry for each task, in order: an empty object for a good one. What it says is not kept: it quotes the task.
-    verdicts jsonb := reply -> 'validation_errors' -> 'non_field_errors';
+    entries jsonb := CASE jsonb_typeof(reply -> 'validation_errors' -> 'non_field_errors')
+                     WHEN 'array' THEN reply -> 'validation_errors' -> 'non_field_errors' ELSE '[]' END;
     size bigint := (SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed');
+    named bigint := (SELECT count(*) FROM jsonb_array_elements(entries) AS e (entry) WHERE jsonb_typeof(e.entry) = 'string');
     refused bigint := 0;
-    released bigint;
+    released bigint := 0;
 BEGIN
-    IF size = 1 THEN
-        verdicts := '["refused"]';
-    ELSIF jsonb_typeof(verdicts) IS DISTINCT FROM 'array' THEN
-        verdicts := '[]';
-    END IF;
-    IF (SELECT count(*) FROM jsonb_array_elements(verdicts) AS e (entry) WHERE jsonb_typeof(e.entry) = 'string') <= 3 THEN
+    IF size = 1 OR named > 0 AND named < size THEN
         UPDATE @extschema@.labelstudio_tasks t
-        SET status = 'refused', finished_at = clock_timestamp(), error_code = '22023', error_message = 'Label Studio refused the task (HTTP 400)'
+        SET status = 'refused', finished_at = clock_timestamp(), error_code = '22023', error_message = 'Label Studio refused the task'
         FROM (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
               FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
-        WHERE t.id = o.id AND jsonb_typeof(verdicts -> (o.n - 1)::integer) = 'string';
+        WHERE t.id = o.id AND (size = 1 OR jsonb_typeof(entries -> (o.n - 1)::integer) = 'string');
         GET DIAGNOSTICS refused = ROW_COUNT;
     END IF;
-    IF (SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused') > 3
-       OR refused = 0 AND verdicts <> '[]' THEN
-        -- So many cannot all be odd: it is the project that has changed.
+    -- All of a batch, or one after the other and none taken: it is the project that has changed.
+    IF named >= size AND size > 1
+       OR (SELECT count(*) FILTER (WHERE t.status = 'refused') > 2 AND count(t.pushed_at) = 0
+           FROM @extschema@.labelstudio_tasks t WHERE t.project = tw_labelstudio_refused.project.id AND t.run_id = run) THEN
         DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed';
         RETURN jsonb_build_object('refused', refused, 'error_code', '22023', 'error_message',
-            format('Label Studio (server "%s") refuses the tasks of project %s (HTTP 400): was its labelling interface changed?', project.server_name, project.project_id));
+            format('Label Studio (server "%s") refuses the tasks of project %s: was its labelling interface changed?', project.server_name, project.project_id));
     END IF;
     IF refused = 0 THEN
         -- It does not say which: the first half goes on alone, the second is claimed again later.
@@ -172,17 +181,16 @@ BEGIN
                FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
         WHERE t.id = o.id AND o.n > size / 2;
         GET DIAGNOSTICS released = ROW_COUNT;
-        RETURN jsonb_build_object('released', released);
     END IF;
-    RETURN jsonb_build_object('refused', refused);
+    RETURN jsonb_build_object('refused', refused, 'released', released);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) IS
-    'After HTTP 400: marks the tasks that Label Studio refused, or halves the batch where it does not name them; the rest stays claimed, '
-    'to be sent again. More than three refused tasks are an error of the project, and nothing more is sent';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, bigint, uuid, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, bigint, uuid, jsonb) IS
+    'After HTTP 400 or 413: marks the tasks that Label Studio refused, or halves the batch where it does not name them; the rest stays '
+    'claimed, to be sent again. Where it refuses whatever it is given, that is an error, and nothing more is sent';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, batch uuid) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, run bigint, batch uuid) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -205,7 +213,7 @@ BEGIN
         SELECT r.status, r.reply INTO answered, answer FROM @extschema@.tw_labelstudio_request(project.server_name, 'POST',
             format('/api/projects/%s/import', project.project_id), ARRAY['return_task_ids', 'true', 'commit_to_project', 'true'],
             payload::text, true) r;
-        IF answered NOT BETWEEN 200 AND 299 AND answered <> 400 THEN
+        IF answered NOT BETWEEN 200 AND 299 AND answered NOT IN (400, 413) THEN
             PERFORM @extschema@.tw_labelstudio_refuse(project.server_name, 'import tasks', answered);
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -218,8 +226,8 @@ BEGIN
         END IF;
         RAISE;
     END;
-    IF answered = 400 THEN
-        RETURN @extschema@.tw_labelstudio_refused(project, batch, answer);
+    IF answered IN (400, 413) THEN
+        RETURN @extschema@.tw_labelstudio_refused(project, run, batch, answer);
     END IF;
     -- The numbers that it answered with are not relied on: what carries our ids is ours.
     recorded := @extschema@.tw_labelstudio_record_batch(project, batch);
@@ -230,7 +238,7 @@ BEGIN
     RETURN jsonb_build_object('pushed', recorded);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, bigint, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, bigint, uuid) IS
     'Imports a batch that this run claimed and that nobody has sent yet, looks it up and records it; returns counts, with error_code and '
     'error_message where it was not imported. Any other error leaves it claimed: Label Studio may have it';

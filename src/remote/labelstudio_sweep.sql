@@ -8,9 +8,9 @@ DECLARE
     there record;
     answered integer;
 BEGIN
-    -- Looked at right before: its number may be another task's by now, and an annotation is never thrown away.
+    -- Looked at right before: its number may be another task's by now, and nobody's work is thrown away.
     SELECT * INTO there FROM @extschema@.tw_labelstudio_is_task(server, task, external);
-    IF there.is_there AND there.annotations > 0 THEN
+    IF there.is_there AND there.is_worked_on THEN
         RETURN false;
     END IF;
     IF there.is_there THEN
@@ -24,7 +24,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) IS
-    'Deletes a task of ours over there that nobody has annotated; true when it is gone, false when somebody annotated it after all';
+    'Deletes a task of ours over there that nobody has annotated or begun to; true when it is gone, false when somebody works on it after all';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_needless(project @extschema@.labelstudio_projects, listed jsonb,
     OUT task bigint, OUT external uuid, OUT own bigint)
@@ -41,14 +41,16 @@ BEGIN ATOMIC
           -- Its import is not settled, or its annotation has just gone and the pull has yet to see it.
           WHEN o.status IN ('claimed', 'unusable', 'done', 'superseded') AND o.task_id IS NOT DISTINCT FROM (l.task ->> 'id')::bigint
                OR o.status = 'claimed' THEN false
-          WHEN o.status IN ('open', 'skipped') AND o.task_id = (l.task ->> 'id')::bigint THEN NOT EXISTS (
-              SELECT FROM @extschema@.conversation_logs c WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
+          -- One that was passed on by all who saw it makes room, and comes back behind the others.
+          WHEN o.status IN ('open', 'skipped') AND o.task_id = (l.task ->> 'id')::bigint
+              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
+                  SELECT FROM @extschema@.conversation_logs c WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
           ELSE true END
     ORDER BY 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) IS
-    'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back before, or there twice';
+    'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back before, skipped a day ago, or there twice';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_sweep(project @extschema@.labelstudio_projects, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)
@@ -64,7 +66,9 @@ DECLARE
     adopted bigint;
     taken_back bigint := 0;
     deleted bigint := 0;
-    looked_at bigint := 0;
+    seen integer := 0;
+    -- Up to which number everything was done.
+    done_to bigint;
 BEGIN
     SELECT l.tasks INTO list FROM @extschema@.tw_labelstudio_list(project,
         jsonb_build_array(@extschema@.tw_labelstudio_filter('total_annotations', 'equal', 'Number', '0'),
@@ -72,8 +76,8 @@ BEGIN
         'id', 'id,meta', 'task_only', page_size, 'list unfinished tasks') l;
     IF jsonb_array_length(list) >= page_size THEN
         SELECT max((l.task ->> 'id')::bigint) INTO upto FROM jsonb_array_elements(list) AS l (task);
-        next_place := jsonb_build_object('after', upto);
     END IF;
+    done_to := upto;
 
     -- What a database pushed that this one was restored from before the push.
     SELECT count(*) INTO adopted FROM jsonb_array_elements(list) AS l (task)
@@ -83,22 +87,31 @@ BEGIN
     WHERE (o.own).external_id = x.external_id;
 
     FOR item IN
-        SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, list) n LIMIT most
+        SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, list) n ORDER BY n.task LIMIT most
     LOOP
-        looked_at := looked_at + 1;
+        seen := seen + 1;
+        -- More than one transaction should do: the rest is for the next.
+        IF seen = most THEN
+            done_to := least(done_to, item.task);
+        END IF;
         CONTINUE WHEN NOT @extschema@.tw_labelstudio_take_back(project.server_name, item.task, item.external);
         taken_back := taken_back + 1;
         UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
         WHERE t.id = item.own AND t.task_id = item.task AND t.status IN ('open', 'skipped');
     END LOOP;
 
+    seen := 0;
     FOR item IN
         SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_sweep.project.id AND t.status IN ('open', 'skipped') AND t.task_id > after AND t.task_id <= upto
           AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS l (task)
                           WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
-        ORDER BY t.id LIMIT most
+        ORDER BY t.task_id LIMIT most
     LOOP
+        seen := seen + 1;
+        IF seen = most THEN
+            done_to := least(done_to, item.task_id);
+        END IF;
         -- Annotated since the pull, or deleted.
         CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
         deleted := deleted + 1;
@@ -106,9 +119,13 @@ BEGIN
     END LOOP;
 
     counted := jsonb_build_object('adopted', adopted, 'taken back', taken_back, 'deleted there', deleted);
-    -- Once more where there was more to do than one transaction should, as long as that gets on.
-    IF looked_at = most AND taken_back > 0 OR deleted = most THEN
-        next_place := jsonb_build_object('after', after);
+    IF done_to <= after THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'protocol_violation',
+            MESSAGE = format('Label Studio (server "%s") lists the same unfinished tasks again and again', project.server_name),
+            HINT = 'Does it obey the filter and the order that it is asked for? Is its version one that is supported?';
+    ELSIF done_to < 9223372036854775807 THEN
+        next_place := jsonb_build_object('after', done_to);
     END IF;
 END
 $function$;

@@ -45,7 +45,7 @@ BEGIN
             WHERE t.project = tw_labelstudio_do.project.id AND t.run_id = run AND t.status = 'claimed' LIMIT 1;
             -- Claimed in one transaction, imported in the next.
             IF FOUND THEN
-                counted := @extschema@.tw_labelstudio_import(project, batch);
+                counted := @extschema@.tw_labelstudio_import(project, run, batch);
                 next_place := 'true';
             ELSIF @extschema@.tw_labelstudio_claim_batch(project, run) > 0 THEN
                 counted := '{}';
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projec
     'One transaction''s worth of a phase (settle, pull, sweep, push); next_place is NULL when the phase is done';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_step(run bigint, which bigint, phase text, place jsonb,
-    OUT next_place jsonb, OUT failed boolean)
+    OUT next_place jsonb, OUT failed boolean, OUT unreachable boolean)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -72,7 +72,12 @@ DECLARE
     message text;
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
-    SELECT * INTO STRICT project FROM @extschema@.labelstudio_projects p WHERE p.id = which;
+    failed := false;
+    SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = which AND p.is_active;
+    -- Retired since the run began.
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     BEGIN
         SELECT d.next_place, d.counted INTO next_place, counted FROM @extschema@.tw_labelstudio_do(project, run, phase, place) d;
         code := counted ->> 'error_code';
@@ -84,6 +89,7 @@ BEGIN
     failed := code IS NOT NULL;
     IF failed THEN
         next_place := NULL;
+        unreachable := left(code, 2) IN ('08', '28', '42');
         PERFORM @extschema@.tw_fail_run(run, code, message);
         UPDATE @extschema@.labelstudio_projects p SET last_error_code = code, last_error = message, last_error_at = clock_timestamp()
         WHERE p.id = which;
@@ -122,6 +128,8 @@ DECLARE
     phase pg_catalog.text;
     place pg_catalog.jsonb;
     failed boolean;
+    unreachable boolean;
+    has_failed boolean;
 BEGIN
     IF pg_catalog.pg_is_in_recovery() THEN
         RETURN;
@@ -132,16 +140,19 @@ BEGIN
         RETURN;
     END IF;
     FOREACH project_id IN ARRAY projects LOOP
+        has_failed := false;
         FOREACH phase IN ARRAY phases LOOP
             place := NULL;
             LOOP
-                SELECT s.next_place, s.failed INTO place, failed FROM @extschema@.tw_labelstudio_step(run, project_id, phase, place) s;
+                SELECT s.next_place, s.failed, s.unreachable INTO place, failed, unreachable FROM @extschema@.tw_labelstudio_step(run, project_id, phase, place) s;
                 COMMIT;
                 EXIT WHEN place IS NULL;
             END LOOP;
-            EXIT WHEN failed;
+            has_failed := has_failed OR failed;
+            -- What is wrong with a verdict need not keep others from being reviewed.
+            EXIT WHEN unreachable;
         END LOOP;
-        IF NOT failed THEN
+        IF NOT has_failed THEN
             PERFORM @extschema@.tw_labelstudio_end(run, project_id);
         END IF;
     END LOOP;

@@ -32,11 +32,11 @@ SELECT pg_extension_config_dump('@extschema@.labelstudio_tasks_id_seq', '');
 
 -- A conversation is out once at most.
 CREATE UNIQUE INDEX labelstudio_tasks_one_pending_key ON @extschema@.labelstudio_tasks (conversation_log_id)
-    WHERE status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+    WHERE status IN ('claimed', 'open', 'skipped', 'refused');
 CREATE INDEX labelstudio_tasks_conversation_idx ON @extschema@.labelstudio_tasks (conversation_log_id);
 -- What a project still has before it: few rows of many.
 CREATE INDEX labelstudio_tasks_pending_idx ON @extschema@.labelstudio_tasks (project, id)
-    WHERE status IN ('claimed', 'open', 'skipped', 'unusable');
+    WHERE status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
 
 COMMENT ON TABLE @extschema@.labelstudio_tasks IS
     'Conversations that were handed to Label Studio: one row for each task, written before the task is made';
@@ -49,7 +49,7 @@ COMMENT ON COLUMN @extschema@.labelstudio_tasks.batch_id IS 'The import that it 
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.run_id IS 'The run (job_runs.id) that claimed it; the import of another run''s batch is looked up before it is tried again';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.status IS
     'claimed: chosen, Label Studio may have it or not; open: there, waiting; skipped: an annotator passed it on; unusable: its '
-    'annotation is no verdict (error_message says why); refused: Label Studio did not take it; done: its annotation is a verdict '
+    'annotation is no verdict (error_message says why), and the conversation waits again; refused: Label Studio did not take it; done: its annotation is a verdict '
     'here; superseded: a newer verdict was given here; closed: taken back, as it need not be reviewed any more; deleted: somebody deleted it over there';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.task_id IS 'Label Studio''s number of the task; it may give a deleted one''s number again';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.spans IS 'The entity spans that were sent: [[start, end, label], ...], in code points';
@@ -59,5 +59,5 @@ COMMENT ON COLUMN @extschema@.labelstudio_tasks.error_code IS 'SQLSTATE of error
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.error_message IS 'Why it is unusable or refused';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.claimed_at IS 'When it was chosen';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.pushed_at IS 'When its import was recorded';
-COMMENT ON COLUMN @extschema@.labelstudio_tasks.finished_at IS 'When it came to done, superseded, closed, deleted or refused';
+COMMENT ON COLUMN @extschema@.labelstudio_tasks.finished_at IS 'When it came to its status, other than claimed and open';
 

@@ -14,28 +14,31 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) FROM PUBL
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) IS
     'What an annotation''s result has for one control (choices or text), trimmed, blank ones left out; NULL where there is none';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_judge(task @extschema@.labelstudio_tasks, result jsonb, person text, given jsonb) RETURNS text
+CREATE FUNCTION @extschema@.tw_labelstudio_judge(task @extschema@.labelstudio_tasks, annotation jsonb, person text, given jsonb) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     c @extschema@.conversation_logs;
+    result CONSTANT jsonb := annotation -> 'result';
     verdicts text[] := @extschema@.tw_labelstudio_answers(result, 'verdict');
     intent text := coalesce((@extschema@.tw_labelstudio_answers(result, 'new_intent'))[1], (@extschema@.tw_labelstudio_answers(result, 'intent'))[1]);
+    reason text := coalesce((@extschema@.tw_labelstudio_answers(result, 'reject_reason'))[1], 'unclear');
     note text := array_to_string(@extschema@.tw_labelstudio_answers(result, 'note'), E'\n');
     spans jsonb;
     entities jsonb;
 BEGIN
     SELECT * INTO c FROM @extschema@.conversation_logs l WHERE l.id = task.conversation_log_id;
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
-    IF cardinality(verdicts) IS DISTINCT FROM 1 OR verdicts[1] NOT IN ('approve', 'fix', 'reject') THEN
+    IF cardinality(verdicts) IS DISTINCT FROM 1 OR verdicts[1] NOT IN ('approve', 'fix', 'reject') OR reason NOT IN ('unclear', 'no-such-intent') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the annotation has no verdict, or more than one',
             HINT = 'Choose one of approve, fix and reject.';
     END IF;
-    -- Approving says that the model was right: where no spans come with it, the annotator was not shown any.
-    IF spans <> task.spans AND (verdicts[1] = 'fix' OR spans <> '[]') THEN
+    -- Without a prediction to begin from, the annotator was not shown any spans: leaving them out says nothing.
+    IF spans <> task.spans AND (spans <> '[]' OR jsonb_typeof(annotation -> 'parent_prediction') = 'number') THEN
         entities := @extschema@.tw_entities_of_spans(spans, c.nlu_entities, @extschema@.tw_sample_text(c.user_message));
+        -- To approve the intent and change the spans is to fix it to the same intent.
         IF verdicts[1] = 'approve' AND NOT @extschema@.tw_is_blank(c.nlu_intent) THEN
             verdicts[1] := 'fix';
             intent := c.nlu_intent;
@@ -48,8 +51,7 @@ BEGIN
     ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at;
     PERFORM @extschema@.tw_record_verdict(ARRAY[task.conversation_log_id], verdicts[1],
         CASE WHEN verdicts[1] = 'fix' THEN intent END, CASE WHEN verdicts[1] = 'fix' THEN entities END,
-        CASE WHEN verdicts[1] = 'reject' THEN coalesce((@extschema@.tw_labelstudio_answers(result, 'reject_reason'))[1], 'unclear') END,
-        nullif(note, ''), person, given);
+        CASE WHEN verdicts[1] = 'reject' THEN reason END, nullif(note, ''), person, given);
     RETURN verdicts[1];
 END
 $function$;
@@ -58,37 +60,28 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tas
     'Gives the verdict of an annotation, in the annotator''s name, and returns it; an approval with changed spans is a fix to the same '
     'intent. Raises 22023 for an annotation that is no verdict, and as approve_, fix_ and reject_conversation() do';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_try_judge(task @extschema@.labelstudio_tasks, annotation jsonb, person text, given jsonb) RETURNS text
+CREATE FUNCTION @extschema@.tw_labelstudio_withdraw(
+    project @extschema@.labelstudio_projects, task @extschema@.labelstudio_tasks, given_at timestamptz, why text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    verdict text;
-    code text;
-    message text;
+    newest @extschema@.review_events;
 BEGIN
-    BEGIN
-        verdict := @extschema@.tw_labelstudio_judge(task, annotation -> 'result', person, given);
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
-        -- What passes is tried again by the next pull; what is our own fault must not be laid at the annotator's door.
-        IF left(code, 2) IN ('40', '53', '57', '58', 'XX') OR code = '55P03' THEN
-            RAISE;
-        END IF;
-    END;
-    UPDATE @extschema@.labelstudio_tasks t
-    SET status = CASE WHEN verdict IS NOT NULL THEN 'done'
-                      -- Another task of the conversation waits already.
-                      WHEN EXISTS (SELECT FROM @extschema@.labelstudio_tasks o
-                                   WHERE o.conversation_log_id = t.conversation_log_id AND o.id <> t.id
-                                     AND o.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused')) THEN 'superseded'
-                      ELSE 'unusable' END,
-        finished_at = CASE WHEN verdict IS NOT NULL THEN clock_timestamp() END,
-        error_code = code, error_message = message,
-        annotation_id = (annotation ->> 'id')::bigint, annotation_updated_at = (annotation ->> 'updated_at')::timestamptz
-    WHERE t.id = task.id;
-    RETURN coalesce(verdict, 'unusable');
+    SELECT * INTO newest FROM @extschema@.review_events e
+    WHERE e.conversation_log_id = task.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+    ORDER BY e.id DESC LIMIT 1;
+    -- A newer verdict stands, whoever gave it.
+    IF newest.id IS NULL OR newest.action = 'withdraw'
+       OR (newest.details -> 'labelstudio' -> 'project', newest.details -> 'labelstudio' -> 'task')
+          IS DISTINCT FROM (to_jsonb(project.project_id), to_jsonb(task.task_id))
+       OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = task.conversation_log_id) THEN
+        RETURN false;
+    END IF;
+    PERFORM @extschema@.tw_withdraw_verdict(task.conversation_log_id, why, newest.reviewer,
+        jsonb_build_object('labelstudio', jsonb_build_object('project', project.project_id, 'task', task.task_id, 'given_at', given_at)));
+    RETURN true;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_try_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb) IS
-    'Gives the verdict of an annotation, or records why it is none; returns approve, fix, reject or unusable';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_withdraw(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_withdraw(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) IS
+    'Withdraws the verdict on a conversation if it came from this task; returns whether it did';

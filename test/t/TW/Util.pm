@@ -213,7 +213,7 @@ SQL
             VALUES ('label_studio', 7, 'Food: हिन्दी', '{dish,"a, b"}', false, '2026-01-01 00:00:00.123456+00', E'no\t"answer"');
         INSERT INTO $s.labelstudio_tasks (project, conversation_log_id, batch_id, status, task_id, spans, error_message)
             SELECT 1, c.id, gen_random_uuid(), v.status, 100 + v.n, '[[0, 3, "dish"]]', v.status || E'\n'
-            FROM unnest(ARRAY['claimed', 'open', 'skipped', 'unusable', 'refused', 'done', 'superseded', 'closed', 'deleted'])
+            FROM unnest(ARRAY['unusable', 'done', 'superseded', 'closed', 'deleted'])
                  WITH ORDINALITY AS v (status, n)
             JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l WHERE l.session_id = 'many') c ON c.n = v.n;
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
