@@ -49,12 +49,35 @@ replace_unstorable(char *body, size_t length)
 	}
 }
 
+/* Far more than any honest reply has; PostgreSQL's parser would end with an error that says nothing of a reply. */
+#define MOST_NESTING 512
+
+static bool
+is_shallow(const char *body, size_t length)
+{
+	int			depth = 0;
+	bool		in_string = false;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		if (in_string && body[i] == '\\')
+			i++;
+		else if (body[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && (body[i] == '[' || body[i] == '{') && ++depth > MOST_NESTING)
+			return false;
+		else if (!in_string && (body[i] == ']' || body[i] == '}'))
+			depth--;
+	}
+	return true;
+}
+
 /* Whether jsonb will take it.  Jansson would refuse whole numbers of more than 64 bits, which anybody may write. */
 static bool
 is_json(char *body, size_t length)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (!pg_verify_mbstr(PG_UTF8, body, (int) length, true))
+	if (!is_shallow(body, length) || !pg_verify_mbstr(PG_UTF8, body, (int) length, true))
 		return false;
 	CHECK_FOR_INTERRUPTS();
 	return pg_parse_json(tw_json_lexer(body, (int) length), &nullSemAction) == JSON_SUCCESS;

@@ -14,6 +14,8 @@ BEGIN
     SELECT g.reply ->> 'email' INTO account FROM @extschema@.tw_labelstudio_get(server, '/api/current-user/whoami', NULL, 'say who the token''s user is') g;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+    -- It answered, if only to refuse the token.
+    reachable := reachable OR SQLSTATE = '28000';
     problem := concat_ws('. ', problem, nullif(hint, ''));
 END
 $function$;

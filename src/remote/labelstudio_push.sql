@@ -146,7 +146,7 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_pr
     'Finds out what became of batches that earlier runs did not see the end of: recorded where Label Studio has them, claimable again '
     'where it does not and had import_timeout to finish. Returns counts';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, run bigint, batch uuid, reply jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, batch uuid, reply jsonb) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -155,6 +155,8 @@ DECLARE
                      WHEN 'array' THEN reply -> 'validation_errors' -> 'non_field_errors' ELSE '[]' END;
     size bigint := (SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed');
     named bigint := (SELECT count(*) FROM jsonb_array_elements(entries) AS e (entry) WHERE jsonb_typeof(e.entry) = 'string');
+    accepted_at timestamptz := coalesce((SELECT max(t.pushed_at) FROM @extschema@.labelstudio_tasks t
+                                         WHERE t.project = tw_labelstudio_refused.project.id), '-infinity');
     refused bigint := 0;
     released bigint := 0;
 BEGIN
@@ -166,16 +168,17 @@ BEGIN
         WHERE t.id = o.id AND (size = 1 OR jsonb_typeof(entries -> (o.n - 1)::integer) = 'string');
         GET DIAGNOSTICS refused = ROW_COUNT;
     END IF;
-    -- All of a batch, or one after the other and none taken: it is the project that has changed.
-    IF named >= size AND size > 1
-       OR (SELECT count(*) FILTER (WHERE t.status = 'refused') > 2 AND count(t.pushed_at) = 0
-           FROM @extschema@.labelstudio_tasks t WHERE t.project = tw_labelstudio_refused.project.id AND t.run_id = run) THEN
-        DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed';
-        RETURN jsonb_build_object('refused', refused, 'error_code', '22023', 'error_message',
+    -- Several in a row, each on its own, cannot all be odd: it is the project that has changed, and they shall go there when it
+    -- is right again.
+    IF size = 1 AND (SELECT count(*) FROM @extschema@.labelstudio_tasks t
+                     WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused' AND t.finished_at > accepted_at) > 3 THEN
+        DELETE FROM @extschema@.labelstudio_tasks t
+        WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused' AND t.finished_at > accepted_at;
+        RETURN jsonb_build_object('error_code', '22023', 'error_message',
             format('Label Studio (server "%s") refuses the tasks of project %s: was its labelling interface changed?', project.server_name, project.project_id));
     END IF;
     IF refused = 0 THEN
-        -- It does not say which: the first half goes on alone, the second is claimed again later.
+        -- It does not say which, or all, by something that need not be theirs: half of them go on alone, the rest is claimed again later.
         DELETE FROM @extschema@.labelstudio_tasks t
         USING (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
                FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
@@ -185,12 +188,12 @@ BEGIN
     RETURN jsonb_build_object('refused', refused, 'released', released);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, bigint, uuid, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, bigint, uuid, jsonb) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) IS
     'After HTTP 400 or 413: marks the tasks that Label Studio refused, or halves the batch where it does not name them; the rest stays '
-    'claimed, to be sent again. Where it refuses whatever it is given, that is an error, and nothing more is sent';
+    'claimed, to be sent again. Where it refuses one after the other, that is an error, and nothing more is sent';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, run bigint, batch uuid) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, batch uuid) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -227,7 +230,7 @@ BEGIN
         RAISE;
     END;
     IF answered IN (400, 413) THEN
-        RETURN @extschema@.tw_labelstudio_refused(project, run, batch, answer);
+        RETURN @extschema@.tw_labelstudio_refused(project, batch, answer);
     END IF;
     -- The numbers that it answered with are not relied on: what carries our ids is ours.
     recorded := @extschema@.tw_labelstudio_record_batch(project, batch);
@@ -238,7 +241,7 @@ BEGIN
     RETURN jsonb_build_object('pushed', recorded);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, bigint, uuid) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, bigint, uuid) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) IS
     'Imports a batch that this run claimed and that nobody has sent yet, looks it up and records it; returns counts, with error_code and '
     'error_message where it was not imported. Any other error leaves it claimed: Label Studio may have it';

@@ -45,7 +45,7 @@ BEGIN
             WHERE t.project = tw_labelstudio_do.project.id AND t.run_id = run AND t.status = 'claimed' LIMIT 1;
             -- Claimed in one transaction, imported in the next.
             IF FOUND THEN
-                counted := @extschema@.tw_labelstudio_import(project, run, batch);
+                counted := @extschema@.tw_labelstudio_import(project, batch);
                 next_place := 'true';
             ELSIF @extschema@.tw_labelstudio_claim_batch(project, run) > 0 THEN
                 counted := '{}';

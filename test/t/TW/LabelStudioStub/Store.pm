@@ -342,7 +342,7 @@ sub annotate {
 sub _change_annotation {
     my ($self, $annotation, $now, %given) = @_;
     exists $given{$_} and $annotation->{$_} = $given{$_}
-        for qw(result was_cancelled completed_by updated_by ground_truth lead_time);
+        for qw(result was_cancelled completed_by updated_by ground_truth lead_time parent_prediction);
     $annotation->{updated} = $now;
 
     # A moment later in the real server, which saves the task after the annotation; the same where the test says when.
@@ -374,7 +374,7 @@ sub annotation_json {
     my $user = $self->{users}{$by} // { email => '', id => $by };
 
     return {
-        %$annotation{qw(id task project result lead_time)},
+        %$annotation{qw(id task project result lead_time parent_prediction)},
         completed_by     => $option{people} ? { %$user{qw(id first_name last_name avatar email initials)} } : $by + 0,
         updated_by       => $annotation->{updated_by} + 0,
         created_username => " $user->{email}, $by",
@@ -384,7 +384,7 @@ sub annotation_json {
         created_at       => stamp($annotation->{created}),
         updated_at       => stamp($annotation->{updated}),
         bulk_created     => FALSE,
-        map { $_ => undef } qw(draft_created_at import_id last_action parent_prediction parent_annotation last_created_by)
+        map { $_ => undef } qw(draft_created_at import_id last_action parent_annotation last_created_by)
     };
 }
 
