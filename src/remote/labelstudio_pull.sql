@@ -101,7 +101,7 @@ DECLARE
     annotation jsonb := @extschema@.tw_labelstudio_chosen(task -> 'annotations');
     given_at timestamptz := (annotation ->> 'updated_at')::timestamptz - skew;
     source CONSTANT jsonb := jsonb_build_object('project', project.project_id, 'task', number);
-    newest timestamptz;
+    newest @extschema@.review_events;
 BEGIN
     -- Another task of this page may have changed it.
     SELECT * INTO STRICT own FROM @extschema@.labelstudio_tasks t WHERE t.id = row_id;
@@ -110,7 +110,7 @@ BEGIN
           AND (own.annotation_id IS NULL OR (annotation ->> 'updated_at')::timestamptz > own.annotation_updated_at) THEN
         -- An import whose answer never came; or there twice, and this is the one that was worked on last.
         UPDATE @extschema@.labelstudio_tasks t
-        SET task_id = number, status = CASE t.status WHEN 'claimed' THEN 'open' ELSE t.status END,
+        SET task_id = number, external_id = @extschema@.tw_labelstudio_external_id(task), status = CASE t.status WHEN 'claimed' THEN 'open' ELSE t.status END,
             pushed_at = coalesce(t.pushed_at, clock_timestamp())
         WHERE t.id = own.id
         RETURNING * INTO own;
@@ -127,20 +127,25 @@ BEGIN
         RETURN NULL;
     END IF;
 
+    SELECT * INTO newest FROM @extschema@.review_events e
+    WHERE e.conversation_log_id = own.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+    ORDER BY e.id DESC LIMIT 1;
+    IF newest.details -> 'labelstudio' @> (source || jsonb_build_object('annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at')) THEN
+        PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL, NULL);
+        RETURN NULL;
+    END IF;
     -- The newest verdict stands, and one that came from there is as old as its annotation. What this very task said before is
     -- what it says no more.
-    SELECT coalesce((e.details -> 'labelstudio' ->> 'given_at')::timestamptz, e.created_at) INTO newest
-    FROM (SELECT * FROM @extschema@.review_events x
-          WHERE x.conversation_log_id = own.conversation_log_id AND x.action IN ('approve', 'fix', 'reject', 'withdraw')
-          ORDER BY x.id DESC LIMIT 1) e
-    WHERE NOT coalesce(e.details -> 'labelstudio' @> source, false);
-    IF newest > given_at OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
+    IF NOT coalesce(newest.details -> 'labelstudio' @> source, false)
+       AND coalesce((newest.details -> 'labelstudio' ->> 'given_at')::timestamptz, newest.created_at) > given_at
+       OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
         PERFORM @extschema@.tw_labelstudio_mark(own, 'superseded', annotation, NULL, NULL);
         RETURN 'superseded';
     END IF;
     PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL, NULL);
     RETURN @extschema@.tw_labelstudio_judge(own, annotation, @extschema@.tw_labelstudio_person(annotation, people),
-        jsonb_build_object('labelstudio', source || jsonb_build_object('annotation', annotation -> 'id', 'given_at', given_at)));
+        jsonb_build_object('labelstudio', source || jsonb_build_object(
+            'annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at', 'given_at', given_at)));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;

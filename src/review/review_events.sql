@@ -58,5 +58,5 @@ COMMENT ON COLUMN @extschema@.review_events.review_reason IS 'Why it was in the 
 COMMENT ON COLUMN @extschema@.review_events.reviewer IS 'The person: who is named by an operator, else the role that asked';
 COMMENT ON COLUMN @extschema@.review_events.session_role IS 'The role that logged in';
 COMMENT ON COLUMN @extschema@.review_events.outer_role IS 'The role in force when the function was called (SET ROLE)';
-COMMENT ON COLUMN @extschema@.review_events.details IS 'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; labelstudio (project, task, annotation, given_at) when it came from there; feedback when a user gave some';
+COMMENT ON COLUMN @extschema@.review_events.details IS 'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; feedback when a user gave some';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When';
