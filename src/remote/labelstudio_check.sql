@@ -36,6 +36,43 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_backlog(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS 'How many conversations wait for a person that belong to projects of this server and are not over there';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_died() RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT r.started_at FROM @extschema@.job_runs r
+        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = 1
+          AND NOT EXISTS (SELECT FROM pg_locks l
+                          WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 3)
+        ORDER BY r.id DESC LIMIT 1);
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_died() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_died() IS 'When the run began that a cancel or a crash ended, so that it could not say so itself; NULL where there is none';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_stand(server text,
+    OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz, OUT open_tasks bigint, OUT uncertain_tasks bigint,
+    OUT unusable_tasks bigint, OUT last_error text, OUT last_error_at timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    SELECT string_agg(format('%s (%s%s)', p.title, p.project_id, ', ' || p.module_type), '; ' ORDER BY p.id), min(p.last_push_at), min(p.last_pull_at)
+    INTO projects, last_push_at, last_pull_at
+    FROM @extschema@.labelstudio_projects p WHERE p.is_active AND p.server_name = server;
+    SELECT count(*) FILTER (WHERE t.status = 'open'), count(*) FILTER (WHERE t.status = 'claimed'),
+           count(*) FILTER (WHERE t.status IN ('unusable', 'refused'))
+    INTO open_tasks, uncertain_tasks, unusable_tasks
+    FROM @extschema@.labelstudio_tasks t JOIN @extschema@.labelstudio_projects p ON p.id = t.project
+    WHERE p.is_active AND p.server_name = server AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+    SELECT e.last_error, e.last_error_at INTO last_error, last_error_at
+    FROM (SELECT p.last_error, p.last_error_at FROM @extschema@.labelstudio_projects p
+          WHERE p.is_active AND p.server_name = server AND p.last_error IS NOT NULL
+          UNION ALL
+          SELECT 'the last run ended or was cancelled before it was done', d.at
+          FROM (SELECT @extschema@.tw_labelstudio_died() AS at) d WHERE d.at IS NOT NULL AND projects IS NOT NULL) e
+    ORDER BY e.last_error_at DESC LIMIT 1;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_stand(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_stand(text) IS 'How things stand with the projects of a server, as far as this database knows';
+
 CREATE FUNCTION @extschema@.labelstudio_check(
     server text DEFAULT NULL,
     OUT server_name text, OUT url text, OUT state text, OUT version text, OUT account text, OUT token_kind text,
@@ -49,13 +86,6 @@ DECLARE
     reachable boolean;
     problem text;
     is_copy boolean := @extschema@.tw_is_restored_copy();
-    died timestamptz := (
-        SELECT r.started_at FROM @extschema@.job_runs r
-        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = 1
-          AND NOT EXISTS (SELECT FROM pg_locks l
-                          WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 3)
-        ORDER BY r.id DESC LIMIT 1);
 BEGIN
     FOR server_name, url IN
         SELECT s.srvname, (SELECT o.option_value FROM pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'url')
@@ -64,27 +94,13 @@ BEGIN
           AND (server IS NULL OR s.srvname = @extschema@.tw_labelstudio_server(server))
         ORDER BY s.srvname
     LOOP
-        reachable := NULL;
-        problem := NULL;
         IF NOT is_copy THEN
             SELECT a.reachable, a.version, a.account, a.token_kind, a.problem INTO reachable, version, account, token_kind, problem
             FROM @extschema@.tw_labelstudio_ask(server_name) a;
         END IF;
-        SELECT string_agg(format('%s (%s%s)', p.title, p.project_id, ', ' || p.module_type), '; ' ORDER BY p.id),
-               min(p.last_push_at), min(p.last_pull_at), clock_timestamp() - min(p.last_pull_at),
-               max(p.last_error) FILTER (WHERE p.last_error_at = (SELECT max(x.last_error_at) FROM @extschema@.labelstudio_projects x
-                                                                  WHERE x.is_active AND x.server_name = p.server_name)), max(p.last_error_at)
-        INTO projects, last_push_at, last_pull_at, lag, last_error, last_error_at
-        FROM @extschema@.labelstudio_projects p WHERE p.is_active AND p.server_name = labelstudio_check.server_name;
-        -- A run that a cancel or a crash ended could not say so itself.
-        IF last_error IS NULL AND projects IS NOT NULL AND died IS NOT NULL THEN
-            last_error := 'the last run ended or was cancelled before it was done';
-            last_error_at := died;
-        END IF;
-        SELECT count(*) FILTER (WHERE t.status = 'open'), count(*) FILTER (WHERE t.status = 'claimed'), count(*) FILTER (WHERE t.status IN ('unusable', 'refused'))
-        INTO open_tasks, uncertain_tasks, unusable_tasks
-        FROM @extschema@.labelstudio_tasks t JOIN @extschema@.labelstudio_projects p ON p.id = t.project
-        WHERE p.is_active AND p.server_name = labelstudio_check.server_name AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+        SELECT s.* INTO projects, last_push_at, last_pull_at, open_tasks, uncertain_tasks, unusable_tasks, last_error, last_error_at
+        FROM @extschema@.tw_labelstudio_stand(server_name) s;
+        lag := clock_timestamp() - last_pull_at;
         backlog := @extschema@.tw_labelstudio_backlog(server_name);
         state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT reachable THEN 'unreachable' WHEN problem IS NOT NULL THEN 'refused'
                       WHEN projects IS NULL THEN 'no project' WHEN last_error IS NOT NULL THEN 'failing' ELSE 'ok' END;
@@ -94,7 +110,8 @@ BEGIN
             WHEN projects IS NULL THEN 'SELECT labelstudio_create_project(''a title'');'
             WHEN last_error IS NOT NULL THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
             WHEN last_pull_at IS NULL OR lag > '1 hour' THEN 'Nobody has pulled for a while: CALL labelstudio_sync(), or schedule it.'
-            WHEN unusable_tasks > 0 THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks where status is unusable or refused; their conversations wait again.'
+            WHEN unusable_tasks > 0 THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks '
+                'where status is unusable or refused; their conversations wait again.'
             END;
         RETURN NEXT;
     END LOOP;

@@ -52,22 +52,89 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstud
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) IS
     'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back before, skipped a day ago, or there twice';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_adopt(project @extschema@.labelstudio_projects, listed jsonb) RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT count(*) FROM jsonb_array_elements(listed) AS l (task)
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_external_id(l.task) AS external_id) x
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.external_id = x.external_id) AS known OFFSET 0) k
+    CROSS JOIN LATERAL (SELECT CASE WHEN NOT k.known THEN @extschema@.tw_labelstudio_own(project, l.task) END AS own OFFSET 0) o
+    WHERE (o.own).external_id = x.external_id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) IS
+    'Writes outbox rows for tasks of ours that have none: pushed by a database that this one was restored from before the push; returns how many';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_take_needless(project @extschema@.labelstudio_projects, listed jsonb, most integer,
+    OUT taken_back bigint, OUT done_to bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    item record;
+    seen integer := 0;
+BEGIN
+    taken_back := 0;
+    FOR item IN
+        SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, listed) n ORDER BY n.task LIMIT most
+    LOOP
+        seen := seen + 1;
+        done_to := CASE WHEN seen = most THEN item.task END;
+        CONTINUE WHEN NOT @extschema@.tw_labelstudio_take_back(project.server_name, item.task, item.external);
+        taken_back := taken_back + 1;
+        UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
+        WHERE t.id = item.own AND t.task_id = item.task AND t.status IN ('open', 'skipped');
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer) IS
+    'Takes back those of these tasks that need no person, at most so many; returns how many, and the number of the last one looked at '
+    'where there may be more (NULL where there are none)';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_miss(project @extschema@.labelstudio_projects, listed jsonb, after bigint, upto bigint, most integer,
+    OUT deleted bigint, OUT done_to bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    item record;
+    seen integer := 0;
+BEGIN
+    deleted := 0;
+    FOR item IN
+        SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
+        WHERE t.project = tw_labelstudio_miss.project.id AND t.status IN ('open', 'skipped') AND t.task_id > after AND t.task_id <= upto
+          AND NOT EXISTS (SELECT FROM jsonb_array_elements(listed) AS l (task)
+                          WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
+        ORDER BY t.task_id LIMIT most
+    LOOP
+        seen := seen + 1;
+        done_to := CASE WHEN seen = most THEN item.task_id END;
+        -- Annotated since the pull, or deleted.
+        CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
+        deleted := deleted + 1;
+        UPDATE @extschema@.labelstudio_tasks t SET status = 'deleted', finished_at = clock_timestamp() WHERE t.id = item.id;
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer) IS
+    'Marks tasks of the outbox, with numbers in (after, upto], that are not over there any more, so that their conversations wait again; '
+    'returns how many, and the number of the last one looked at where there may be more (NULL where there are none)';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_sweep(project @extschema@.labelstudio_projects, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    most CONSTANT integer := 50;
     page_size CONSTANT integer := 1000;
+    -- What is looked at one by one, each with a request or two, in one transaction.
+    most CONSTANT integer := 50;
     after CONSTANT bigint := coalesce((place ->> 'after')::bigint, 0);
     upto bigint := 9223372036854775807;
     list jsonb;
-    item record;
     adopted bigint;
-    taken_back bigint := 0;
-    deleted bigint := 0;
-    seen integer := 0;
-    -- Up to which number everything was done.
+    needless record;
+    missed record;
     done_to bigint;
 BEGIN
     SELECT l.tasks INTO list FROM @extschema@.tw_labelstudio_list(project,
@@ -77,48 +144,12 @@ BEGIN
     IF jsonb_array_length(list) >= page_size THEN
         SELECT max((l.task ->> 'id')::bigint) INTO upto FROM jsonb_array_elements(list) AS l (task);
     END IF;
-    done_to := upto;
+    adopted := @extschema@.tw_labelstudio_adopt(project, list);
+    SELECT * INTO needless FROM @extschema@.tw_labelstudio_take_needless(project, list, most);
+    SELECT * INTO missed FROM @extschema@.tw_labelstudio_miss(project, list, after, upto, most);
+    counted := jsonb_build_object('adopted', adopted, 'taken back', needless.taken_back, 'deleted there', missed.deleted);
 
-    -- What a database pushed that this one was restored from before the push.
-    SELECT count(*) INTO adopted FROM jsonb_array_elements(list) AS l (task)
-    CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_external_id(l.task) AS external_id) x
-    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.external_id = x.external_id) AS known OFFSET 0) k
-    CROSS JOIN LATERAL (SELECT CASE WHEN NOT k.known THEN @extschema@.tw_labelstudio_own(project, l.task) END AS own OFFSET 0) o
-    WHERE (o.own).external_id = x.external_id;
-
-    FOR item IN
-        SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, list) n ORDER BY n.task LIMIT most
-    LOOP
-        seen := seen + 1;
-        -- More than one transaction should do: the rest is for the next.
-        IF seen = most THEN
-            done_to := least(done_to, item.task);
-        END IF;
-        CONTINUE WHEN NOT @extschema@.tw_labelstudio_take_back(project.server_name, item.task, item.external);
-        taken_back := taken_back + 1;
-        UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
-        WHERE t.id = item.own AND t.task_id = item.task AND t.status IN ('open', 'skipped');
-    END LOOP;
-
-    seen := 0;
-    FOR item IN
-        SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
-        WHERE t.project = tw_labelstudio_sweep.project.id AND t.status IN ('open', 'skipped') AND t.task_id > after AND t.task_id <= upto
-          AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS l (task)
-                          WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
-        ORDER BY t.task_id LIMIT most
-    LOOP
-        seen := seen + 1;
-        IF seen = most THEN
-            done_to := least(done_to, item.task_id);
-        END IF;
-        -- Annotated since the pull, or deleted.
-        CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
-        deleted := deleted + 1;
-        UPDATE @extschema@.labelstudio_tasks t SET status = 'deleted', finished_at = clock_timestamp() WHERE t.id = item.id;
-    END LOOP;
-
-    counted := jsonb_build_object('adopted', adopted, 'taken back', taken_back, 'deleted there', deleted);
+    done_to := least(upto, needless.done_to, missed.done_to);
     IF done_to <= after THEN
         RAISE EXCEPTION USING
             ERRCODE = 'protocol_violation',
