@@ -142,7 +142,7 @@ for my $end (sort keys %ends) {
         capture_more();
         $proxy->hold($stop, $which);
         my $client = start_sync();
-        ok($proxy->wait_held, "$name: the run is there");
+        ok($proxy->wait_held, "$name: the run is there") or die 'there is nothing to kill';
         my $pid   = sync_pid();
         my $other = $lock ? wait_at_lock($pid) : undef;
         is(sql($claimed), EACH, 'with its conversations claimed');

@@ -13,8 +13,9 @@ use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 use TW::LabelStudio;
+use TW::Util;
 
-our @EXPORT = qw(conversations capture masked shown entities_of other_spans said moment rows states call all_alike);
+our @EXPORT = qw(conversations capture masked shown entities_of other_spans said moment rows states snapshot call all_alike);
 
 my $json  = JSON::PP->new->utf8->canonical->allow_nonref;
 my $ascii = JSON::PP->new->ascii->canonical->allow_nonref;
@@ -197,6 +198,15 @@ sub states {
         FROM conversation_logs c
 SQL
     return \%state;
+}
+
+# All that a run of the sync may change.
+sub snapshot {
+    my ($node, $database) = @_;
+    my $rows = dump_rows($node, $database);
+    return {
+        map { $_ => $rows->{$_} } qw(conversation_logs training_samples review_events review_claims labelstudio_tasks)
+    };
 }
 
 # Calls a procedure, which has to say nothing; returns how long it took.
