@@ -13,8 +13,19 @@ REVOKE ALL ON FUNCTION @extschema@.tw_lock_job_queue() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_job_queue() IS 'Held until the end of the transaction by whoever moves a job between queued and running';
 
 CREATE FUNCTION @extschema@.tw_try_model_type(model_type text) RETURNS boolean
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN pg_try_advisory_xact_lock(hashtextextended('training_workflow ' || model_type, '@extschema@.conversation_logs'::regclass::oid::bigint));
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    key CONSTANT bigint := hashtextextended('training_workflow ' || model_type, '@extschema@.conversation_logs'::regclass::oid::bigint);
+BEGIN
+    IF pg_try_advisory_xact_lock(key) THEN
+        RETURN true;
+    END IF;
+    -- A transaction lets go of its locks one after the other: whoever has just waited for one may be too early for this one.
+    PERFORM pg_sleep(0.05);
+    RETURN pg_try_advisory_xact_lock(key);
+END
+$function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_try_model_type(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_model_type(text) IS
     'Whether nobody else begins, in a transaction that is still open, a job of this model type; true holds it until the end of the transaction';

@@ -39,8 +39,8 @@ BEGIN ATOMIC
           -- Not in the outbox: only where its conversation waits in another task, or for nobody any more.
           WHEN o.id IS NULL THEN @extschema@.tw_labelstudio_marked(l.task) IS NOT NULL
           -- Its import is not settled, or its annotation has just gone and the pull has yet to see it.
-          WHEN o.status IN ('claimed', 'unusable', 'done', 'superseded') AND o.task_id IS NOT DISTINCT FROM (l.task ->> 'id')::bigint
-               OR o.status = 'claimed' THEN false
+          WHEN (o.status IN ('unusable', 'done') OR o.status = 'superseded' AND o.annotation_id IS NOT NULL)
+               AND o.task_id = (l.task ->> 'id')::bigint OR o.status = 'claimed' THEN false
           -- One that was passed on by all who saw it makes room, and comes back behind the others.
           WHEN o.status IN ('open', 'skipped') AND o.task_id = (l.task ->> 'id')::bigint
               THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (

@@ -92,7 +92,7 @@ BEGIN
         unreachable := left(code, 2) IN ('08', '28', '42');
         PERFORM @extschema@.tw_fail_run(run, code, message);
         UPDATE @extschema@.labelstudio_projects p SET last_error_code = code, last_error = message, last_error_at = clock_timestamp()
-        WHERE p.id = which;
+        WHERE p.id = which AND p.is_active;
         RAISE WARNING '%', message USING ERRCODE = code;
     END IF;
 END

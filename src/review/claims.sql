@@ -43,7 +43,8 @@ END
 $function$;
 
 -- Rows that another session is claiming at this moment are skipped; one that it has just claimed is found by the key, and one
--- that has just gone to Label Studio by this statement's own snapshot, which is newer than the row's lock.
+-- that has just gone to Label Studio by this statement's own snapshot, which is newer than the row's lock (in READ COMMITTED;
+-- in a transaction that looks at an older state both may get it, and the newer verdict stands).
 CREATE FUNCTION @extschema@.tw_hold(ids bigint[], person text, lease interval) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
