@@ -18,7 +18,7 @@ packages:
 
 # The worked example of a trainer outside, and what the router is measured beside.
 check: EXTRA_PACKAGES = fasttext
-check-real: EXTRA_PACKAGES = python3-venv
+check-real: EXTRA_PACKAGES = python3-venv $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
@@ -37,7 +37,7 @@ demo-stop:
 check: private-install
 	@bash $(TOOLS)/check.sh $(BUILD) $(PG_CONFIG)
 
-# Against a real Label Studio, which it installs below build/ and starts on loopback.
+# Against a real Label Studio and a real MinIO, which it installs below build/ and starts on loopback.
 check-real: private-install
 	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
 
@@ -105,6 +105,8 @@ SQL_PARTS = \
 	src/model/built_in.sql \
 	src/rollout/model_deployments.sql \
 	src/export/training_export_jobs.sql \
+	src/export/export_samples.sql \
+	src/export/export_to_file.sql \
 	src/remote/endpoints.sql \
 	src/remote/labelstudio_call.sql \
 	src/remote/labelstudio_spans.sql \
@@ -116,6 +118,9 @@ SQL_PARTS = \
 	src/remote/labelstudio_sync.sql \
 	src/remote/labelstudio_create.sql \
 	src/remote/labelstudio_check.sql \
+	src/remote/s3.sql \
+	src/remote/artifact_store.sql \
+	src/remote/export_to_s3.sql \
 	src/report/training_queue.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
@@ -135,7 +140,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import registry training gate classify drop_guard endpoints labelstudio
+	label_conflicts live_accuracy import export registry training gate classify drop_guard endpoints labelstudio object_store
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

@@ -36,12 +36,15 @@ struct SettingDefinition
 };
 
 static char *canonical_boolean(const char *value);
+static char *canonical_name(const char *value);
 static char *canonical_count(const char *value);
 static char *canonical_share(const char *value);
 static char *canonical_steps(const char *value);
 static char *canonical_time_zone(const char *value);
 
 static const SettingDefinition definitions[] = {
+	{"artifact_server", "auto", "auto, none, or the name of an S3 server", canonical_name,
+	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is"},
 	{"auto_deploy", "on", "on or off", canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
 	{"min_new_samples", "100", "whole number from 1", canonical_count,
@@ -105,6 +108,13 @@ canonical_boolean(const char *value)
 	bool		result;
 
 	return parse_bool(value, &result) ? pstrdup(result ? "on" : "off") : NULL;
+}
+
+/* Whether there is such an object is another question: a restore brings it later. */
+static char *
+canonical_name(const char *value)
+{
+	return value[0] != '\0' && strlen(value) < NAMEDATALEN ? pstrdup(value) : NULL;
 }
 
 /* Reads a whole number that fills the text up to `end`; -1 when it is none. */

@@ -53,11 +53,11 @@ BEGIN ATOMIC
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
          'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
          'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
-         'fallback_rate production_computed_at created_at deployed_at retired_at',
+         'fallback_rate production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error',
          'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
          'model_versions_pkey model_versions_version_check model_versions_status_check '
          'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
-         'model_versions_gate_decision_check model_versions_amounts_check',
+         'model_versions_gate_decision_check model_versions_stored_check model_versions_amounts_check',
          'model_versions_check_status model_versions_invalidate model_versions_invalidate_truncate'),
         ('@extschema@.model_artifacts'::regclass,
          'version format sha256 size_bytes bytes created_at',
@@ -83,7 +83,8 @@ BEGIN ATOMIC
          'model_deployments_pkey model_deployments_percentages_check',
          'model_deployments_append_only model_deployments_append_only_truncate'),
         ('@extschema@.training_export_jobs'::regclass,
-         'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at',
+         'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at '
+         'backend_pid backend_start',
          'training_export_jobs_pkey',
          'training_export_jobs_pkey training_export_jobs_format_check training_export_jobs_status_check '
          'training_export_jobs_finished_check training_export_jobs_done_check',
@@ -274,9 +275,14 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = a.version)
         UNION ALL
         SELECT 'damaged artifact', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
-               'Its bytes do not have the SHA-256 of its row, and no session will load it: restore the row, or train again.'
+               'Its bytes do not have the SHA-256 of its row, and no session will load it: SELECT fetch_model_artifact(...) if it is in the object store, restore the row, or train again.'
         FROM @extschema@.model_artifacts a
         WHERE a.sha256 <> encode(sha256(a.bytes), 'hex') OR a.size_bytes <> octet_length(a.bytes)
+        UNION ALL
+        SELECT 'artifact that is not the stored one', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
+               'Its checksum is not that of the object that was verified in the store: SELECT fetch_model_artifact(...);'
+        FROM @extschema@.model_artifacts a JOIN @extschema@.model_versions m ON m.version = a.version
+        WHERE m.artifact_stored_at IS NOT NULL AND a.sha256 <> m.artifact_sha256
         UNION ALL
         SELECT 'evaluation of an unknown version', '@extschema@.model_evaluations'::regclass::text, count(*), min(e.version),
                'model_versions has no such version: restore its row, or delete its answers.'

@@ -24,7 +24,8 @@ COMMENT ON FUNCTION @extschema@.tw_holds_job_lock(integer) IS 'Whether this sess
 
 CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN job_name IN ('labelstudio_push', 'labelstudio_pull', 'labelstudio_sync') THEN 1 END;
+RETURN CASE WHEN job_name IN ('labelstudio_push', 'labelstudio_pull', 'labelstudio_sync') THEN 1
+            WHEN job_name = 'store_model_artifacts' THEN 2 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_number(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS
     'The second key of a job''s lock, beside the OID of conversation_logs; jobs of one number exclude each other';

@@ -77,9 +77,13 @@ BEGIN
         PERFORM @extschema@.tw_run_built_in_job(job_id, attempt);
         COMMIT;
     END LOOP;
+    -- What was trained now, and what an earlier run could not store.
+    IF @extschema@.tw_artifacts_wait() THEN
+        CALL @extschema@.store_model_artifacts();
+    END IF;
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
     'Runs the waiting jobs of the built-in trainer one after the other, committing between them; failures are recorded in '
-    'training_jobs and do not end it. Does nothing on a standby';
+    'training_jobs and do not end it. Then stores the artifacts that wait (store_model_artifacts). Does nothing on a standby';

@@ -189,6 +189,10 @@ BEGIN
                                           @extschema@.training_setting('target_accuracy')::double precision) g;
     END IF;
 
+    IF decision = 'passed' AND live IS NULL AND NOT @extschema@.tw_is_stored(candidate) THEN
+        reason := reason || '; its artifact has to be stored first (store_model_artifacts)';
+    END IF;
+
     UPDATE @extschema@.model_versions m
     SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END,
         test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,
@@ -200,7 +204,8 @@ BEGIN
     WHERE m.version = candidate;
 
     -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic from.
-    IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' THEN
+    -- One that is not in the object store yet waits: store_model_artifacts() makes it live.
+    IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' AND @extschema@.tw_is_stored(candidate) THEN
         PERFORM @extschema@.tw_lock_registry();
         -- Somebody may have made another one live while this one was scored.
         IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production') THEN

@@ -28,6 +28,9 @@ CREATE TABLE @extschema@.model_versions (
     created_at timestamptz NOT NULL DEFAULT now(),
     deployed_at timestamptz,
     retired_at timestamptz,
+    artifact_sha256 text,
+    artifact_stored_at timestamptz,
+    artifact_error text,
     CONSTRAINT model_versions_pkey PRIMARY KEY (version),
     CONSTRAINT model_versions_version_check CHECK (
         version ~ '^[a-z0-9]+(-[a-z0-9]+)*-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$'
@@ -43,6 +46,9 @@ CREATE TABLE @extschema@.model_versions (
         AND test_accuracy_lower BETWEEN 0 AND 1 AND test_accuracy_upper BETWEEN 0 AND 1 AND base_accuracy BETWEEN 0 AND 1
         AND mcnemar_p BETWEEN 0 AND 1),
     CONSTRAINT model_versions_gate_decision_check CHECK (gate_decision IN ('passed', 'failed', 'undecided')),
+    -- Nothing is said to be stored without saying what and where.
+    CONSTRAINT model_versions_stored_check CHECK (
+        artifact_stored_at IS NULL OR minio_path IS NOT NULL AND artifact_sha256 IS NOT NULL AND artifact_error IS NULL),
     CONSTRAINT model_versions_amounts_check CHECK (
         model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0
         AND training_seconds >= 0 AND training_seconds < 'Infinity')
@@ -77,7 +83,7 @@ COMMENT ON COLUMN @extschema@.model_versions.version IS '<model_type>-v<major>.<
 COMMENT ON COLUMN @extschema@.model_versions.model_type IS 'router, food-agent, ...';
 COMMENT ON COLUMN @extschema@.model_versions.status IS 'training, candidate, rejected, failed, canary, production, retired or rolled-back';
 COMMENT ON COLUMN @extschema@.model_versions.traffic_percentage IS 'Share of the sessions it is given, in percent; more than 0 only for canary and production';
-COMMENT ON COLUMN @extschema@.model_versions.minio_path IS 'Where its verified artifact lies in the object store';
+COMMENT ON COLUMN @extschema@.model_versions.minio_path IS 'Where its artifact lies in the object store: set when it was verified there (artifact_stored_at); until then, of a model registered from outside, what was said';
 COMMENT ON COLUMN @extschema@.model_versions.model_size_mb IS 'Size of its artifact in megabytes';
 COMMENT ON COLUMN @extschema@.model_versions.training_accuracy IS 'Share of its training samples that it gets right, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
@@ -100,3 +106,6 @@ COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS 'When pro
 COMMENT ON COLUMN @extschema@.model_versions.created_at IS 'When the version was registered';
 COMMENT ON COLUMN @extschema@.model_versions.deployed_at IS 'When it first received traffic';
 COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped receiving traffic';
+COMMENT ON COLUMN @extschema@.model_versions.artifact_sha256 IS 'SHA-256 of the artifact in the object store, in lower-case hexadecimal';
+COMMENT ON COLUMN @extschema@.model_versions.artifact_stored_at IS 'When that artifact was verified by reading it; where an S3 server is configured, no version goes live before';
+COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS 'Why it could not be stored or verified the last time';

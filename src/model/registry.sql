@@ -106,6 +106,7 @@ BEGIN
             MESSAGE = format('"%s" is being rolled out', canary),
             HINT = 'Finish or roll back that rollout first.';
     END IF;
+    PERFORM @extschema@.tw_require_stored(version);
     RETURN @extschema@.tw_make_live(version, reason);
 END
 $function$;
@@ -113,7 +114,7 @@ REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.promote_model(text, text) IS
     'Makes a candidate the production version of its type at once, by a person''s decision, and returns the version that it replaced '
     '(NULL: none). The reason is kept in model_deployments. Raises 42704 for an unknown version, 55000 for one that is no '
-    'candidate or while another is rolled out, 22023 without a reason';
+    'candidate or is yet to be stored by store_model_artifacts(), or while another is rolled out, 22023 without a reason';
 
 CREATE FUNCTION @extschema@.tw_artifact_format(bytes bytea) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE

@@ -2,211 +2,22 @@
  * http.c
  *		One HTTP request on libcurl's multi interface.
  *
- * libcurl's memory comes from malloc and its callbacks run within its frames:
- * nothing in them allocates by palloc or raises an error, and PG_FINALLY frees.
+ * libcurl's memory comes from malloc: PG_FINALLY frees it.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "remote/http.h"
+#include "remote/http_transfer.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include <curl/curl.h>
 #include <signal.h>
 
 /* Cancelling has to be answered within a second. */
 #define SLICE_MS 200
-
-#define MAX_HEADER_BYTES (64 * 1024)
-#define MAX_DATE 64
-
-/* Not on the stack: what PG_TRY changes, PG_FINALLY reads. */
-typedef struct Transfer
-{
-	CURLM	   *multi;
-	CURL	   *easy;
-	bool		is_added;
-	struct curl_slist *headers;
-	char		error[CURL_ERROR_SIZE];
-
-	/* what the callbacks collect; by malloc */
-	char	   *body;
-	size_t		length;
-	size_t		room;
-	size_t		max_reply;
-	size_t		header_bytes;
-	char		date[MAX_DATE];
-	bool		too_large;
-	bool		no_memory;
-} Transfer;
-
-static size_t
-receive_body(char *data, size_t size, size_t count, void *arg)
-{
-	Transfer   *transfer = arg;
-	size_t		more = size * count;
-
-	if (more > transfer->max_reply - transfer->length)
-	{
-		transfer->too_large = true;
-		return 0;
-	}
-	if (more > transfer->room - transfer->length)
-	{
-		size_t		room = Min(2 * transfer->room + more, transfer->max_reply);
-		char	   *body = realloc(transfer->body, room);
-
-		if (body == NULL)
-		{
-			transfer->no_memory = true;
-			return 0;
-		}
-		transfer->body = body;
-		transfer->room = room;
-	}
-	memcpy(transfer->body + transfer->length, data, more);
-	transfer->length += more;
-	return more;
-}
-
-static size_t
-receive_header(char *data, size_t size, size_t count, void *arg)
-{
-	static const char name[] = "date:";
-	Transfer   *transfer = arg;
-	size_t		length = size * count;
-
-	transfer->header_bytes += length;
-	if (transfer->header_bytes > MAX_HEADER_BYTES)
-	{
-		transfer->too_large = true;
-		return 0;
-	}
-	if (length > strlen(name) && pg_strncasecmp(data, name, strlen(name)) == 0)
-	{
-		size_t		value = Min(length - strlen(name), MAX_DATE - 1);
-
-		memcpy(transfer->date, data + strlen(name), value);
-		transfer->date[value] = '\0';
-	}
-	return length;
-}
-
-static void pg_attribute_noreturn()
-refuse_memory(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("out of memory"),
-			 errdetail("Failed in libcurl.")));
-}
-
-#define SET(transfer, option, value) \
-	do { \
-		if (curl_easy_setopt((transfer)->easy, (option), (value)) != CURLE_OK) \
-			refuse_option(#option); \
-	} while (0)
-
-static void pg_attribute_noreturn()
-refuse_option(const char *option)
-{
-	elog(ERROR, "libcurl does not take %s", option);
-}
-
-/* A time-out of 0 would mean none. */
-static long
-milliseconds(double seconds)
-{
-	return Max((long) (seconds * 1000), 1L);
-}
-
-/* Nothing that the environment says may lead the request elsewhere. */
-static void
-set_limits(Transfer *transfer, const TwHttpRequest *request)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500
-	SET(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(transfer, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-#else
-	SET(transfer, CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
-	SET(transfer, CURLOPT_REDIR_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Otherwise a cancelled request waits for the thread that asks a name server. */
-	SET(transfer, CURLOPT_QUICK_EXIT, 1L);
-#endif
-	SET(transfer, CURLOPT_NOSIGNAL, 1L);
-	SET(transfer, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(transfer, CURLOPT_PROXY, "");
-	SET(transfer, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-	SET(transfer, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-	SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
-	SET(transfer, CURLOPT_TIMEOUT_MS, milliseconds(request->timeout));
-	SET(transfer, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) request->max_reply);
-
-	SET(transfer, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	SET(transfer, CURLOPT_SSL_VERIFYPEER, request->verify_tls ? 1L : 0L);
-	SET(transfer, CURLOPT_SSL_VERIFYHOST, request->verify_tls ? 2L : 0L);
-	if (request->ca_file != NULL)
-		SET(transfer, CURLOPT_CAINFO, request->ca_file);
-}
-
-static void
-add_header(Transfer *transfer, const char *header)
-{
-	struct curl_slist *longer = curl_slist_append(transfer->headers, header);
-
-	if (longer == NULL)
-		refuse_memory();
-	transfer->headers = longer;
-}
-
-static void
-set_request(Transfer *transfer, const TwHttpRequest *request)
-{
-	SET(transfer, CURLOPT_URL, request->url);
-	SET(transfer, CURLOPT_USERAGENT, "training_workflow/" TW_VERSION);
-	if (request->body != NULL)
-	{
-		SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
-		/* libcurl keeps the pointer. */
-		SET(transfer, CURLOPT_POSTFIELDS, request->body);
-	}
-	if (strcmp(request->method, "HEAD") == 0)
-		SET(transfer, CURLOPT_NOBODY, 1L);
-	else
-		SET(transfer, CURLOPT_CUSTOMREQUEST, request->method);
-
-	for (const char *const *header = request->headers; header != NULL && *header != NULL; header++)
-		add_header(transfer, *header);
-	/* libcurl would wait for a "100 Continue" before a large body. */
-	add_header(transfer, "Expect:");
-	SET(transfer, CURLOPT_HTTPHEADER, transfer->headers);
-}
-
-static void
-set_up(Transfer *transfer, const TwHttpRequest *request)
-{
-	transfer->max_reply = request->max_reply;
-	transfer->multi = curl_multi_init();
-	transfer->easy = curl_easy_init();
-	if (transfer->multi == NULL || transfer->easy == NULL)
-		refuse_memory();
-	set_limits(transfer, request);
-	set_request(transfer, request);
-	SET(transfer, CURLOPT_ERRORBUFFER, transfer->error);
-	SET(transfer, CURLOPT_WRITEFUNCTION, receive_body);
-	SET(transfer, CURLOPT_WRITEDATA, transfer);
-	SET(transfer, CURLOPT_HEADERFUNCTION, receive_header);
-	SET(transfer, CURLOPT_HEADERDATA, transfer);
-	if (curl_multi_add_handle(transfer->multi, transfer->easy) != CURLM_OK)
-		refuse_memory();
-	transfer->is_added = true;
-}
 
 /*
  * libcurl resolves names in a thread. It inherits the mask of signals: with all
@@ -233,8 +44,28 @@ perform_without_signals(CURLM *multi, int *running)
 	return code;
 }
 
+/* Whether nothing has moved for too long. libcurl's own look at that takes the mean of some seconds. */
+static bool
+is_stalled(TwHttpTransfer *transfer)
+{
+	curl_off_t	sent = 0;
+	curl_off_t	received = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+	sent += received + transfer->header_bytes;
+	if (transfer->moved != sent || transfer->moved_at == 0)
+	{
+		transfer->moved = sent;
+		transfer->moved_at = now;
+	}
+	return transfer->request->timeout_is_stall &&
+		TimestampDifferenceExceeds(transfer->moved_at, now, Max((int) (transfer->request->timeout * 1000), 1));
+}
+
 static CURLcode
-run(Transfer *transfer)
+run(TwHttpTransfer *transfer)
 {
 	CURLMsg    *message;
 	int			running = 1;
@@ -255,11 +86,13 @@ run(Transfer *transfer)
 			pgstat_report_wait_end();
 		}
 		if (code == CURLM_OUT_OF_MEMORY)
-			refuse_memory();
+			tw_http_refuse_memory();
 		if (code != CURLM_OK)
 			elog(ERROR, "libcurl: %s", curl_multi_strerror(code));
 		if (running == 0)
 			break;
+		if (is_stalled(transfer))
+			return CURLE_OPERATION_TIMEDOUT;
 	}
 	message = curl_multi_info_read(transfer->multi, &left);
 	if (message == NULL || message->msg != CURLMSG_DONE)
@@ -269,24 +102,24 @@ run(Transfer *transfer)
 
 /* Whether a byte of the request has left tells a connection that failed from one that broke. */
 static TwHttpPhase
-phase_reached(const Transfer *transfer, const TwHttpRequest *request, CURLcode code)
+phase_reached(const TwHttpTransfer *transfer, CURLcode code)
 {
 	long		sent = 0;
 	curl_off_t	uploaded = 0;
 
 	if (code == CURLE_OK)
 		return TW_HTTP_DONE;
-	if (transfer->header_bytes > 0)
+	if (transfer->is_answered)
 		return TW_HTTP_RECEIVING;
 	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
 	if (sent == 0)
 		return TW_HTTP_CONNECTING;
 	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-	return request->body != NULL && uploaded < (curl_off_t) request->body_length ? TW_HTTP_SENDING : TW_HTTP_WAITING;
+	return uploaded < (curl_off_t) transfer->request->body_length ? TW_HTTP_SENDING : TW_HTTP_WAITING;
 }
 
 static TwHttpFault
-fault_of(const Transfer *transfer, CURLcode code)
+fault_of(const TwHttpTransfer *transfer, CURLcode code)
 {
 	if (transfer->too_large)
 		return TW_HTTP_TOO_LARGE;
@@ -321,7 +154,7 @@ fault_of(const Transfer *transfer, CURLcode code)
 
 /* libcurl's own words, unless they could hold more than names and numbers. */
 static char *
-words_of(const Transfer *transfer, CURLcode code)
+words_of(const TwHttpTransfer *transfer, CURLcode code)
 {
 	const char *words = transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(code);
 
@@ -334,27 +167,51 @@ words_of(const Transfer *transfer, CURLcode code)
 }
 
 static void
-hand_over(Transfer *transfer, TwHttpResponse *response)
+hand_over(TwHttpTransfer *transfer, TwHttpResponse *response)
 {
 	long		status = 0;
+	curl_off_t	announced = -1;
+	size_t		room = transfer->request->reply_room;
 	char	   *content_type = NULL;
 	time_t		date = transfer->date[0] == '\0' ? -1 : curl_getdate(transfer->date, NULL);
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
 	response->status = (int) status;
+	response->announced = announced;
+	response->header = transfer->wanted[0] == '\0' ? NULL : pstrdup(transfer->wanted);
 	response->content_type = content_type == NULL ? NULL : pstrdup(content_type);
 	response->has_date = date != -1;
 	response->date = response->has_date ? time_t_to_timestamptz((pg_time_t) date) : 0;
 	response->length = transfer->length;
-	response->body = palloc(transfer->length + 1);
+	response->body = (char *) palloc(room + transfer->length + 1) + room;
 	if (transfer->length > 0)
 		memcpy(response->body, transfer->body, transfer->length);
 	response->body[transfer->length] = '\0';
 }
 
+/* What went wrong on this side. */
 static void
-tear_down(Transfer *transfer)
+check_own_part(const TwHttpTransfer *transfer, CURLcode code)
+{
+	if (code == CURLE_OUT_OF_MEMORY || transfer->no_memory)
+		tw_http_refuse_memory();
+	if (transfer->read_errno != 0)
+	{
+		errno = transfer->read_errno;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read the file to send to server \"%s\": %m", transfer->request->server)));
+	}
+	if (transfer->is_short)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the file to send to server \"%s\" became shorter", transfer->request->server)));
+}
+
+static void
+tear_down(TwHttpTransfer *transfer)
 {
 	if (transfer->is_added)
 		curl_multi_remove_handle(transfer->multi, transfer->easy);
@@ -368,7 +225,7 @@ tear_down(Transfer *transfer)
 void
 tw_http_try(const TwHttpRequest *request, TwHttpResponse *response)
 {
-	Transfer   *transfer = palloc0(sizeof(Transfer));
+	TwHttpTransfer *transfer = palloc0(sizeof(TwHttpTransfer));
 
 	Assert(request->max_reply < MaxAllocSize);
 	memset(response, 0, sizeof(*response));
@@ -376,11 +233,10 @@ tw_http_try(const TwHttpRequest *request, TwHttpResponse *response)
 	{
 		CURLcode	code;
 
-		set_up(transfer, request);
+		tw_http_set_up(transfer, request);
 		code = run(transfer);
-		if (code == CURLE_OUT_OF_MEMORY || transfer->no_memory)
-			refuse_memory();
-		response->phase = phase_reached(transfer, request, code);
+		check_own_part(transfer, code);
+		response->phase = phase_reached(transfer, code);
 		response->fault = fault_of(transfer, code);
 		if (response->fault == TW_HTTP_NO_FAULT)
 			hand_over(transfer, response);
@@ -393,22 +249,4 @@ tw_http_try(const TwHttpRequest *request, TwHttpResponse *response)
 	}
 	PG_END_TRY();
 	pfree(transfer);
-}
-
-/* The same; a fault is an error. */
-void
-tw_http_perform(const TwHttpRequest *request, TwHttpResponse *response)
-{
-	tw_http_try(request, response);
-	if (response->fault != TW_HTTP_NO_FAULT)
-		tw_http_raise(request, response);
-}
-
-/* Whether the other side saw nothing of the request, for a reason that may be gone a second later. */
-bool
-tw_http_may_pass(const TwHttpResponse *response)
-{
-	return response->phase == TW_HTTP_CONNECTING &&
-		(response->fault == TW_HTTP_UNKNOWN_HOST || response->fault == TW_HTTP_REFUSED ||
-		 response->fault == TW_HTTP_TIMEOUT || response->fault == TW_HTTP_BROKEN);
 }

@@ -82,7 +82,8 @@ raise_broken(const TwHttpRequest *request, const TwHttpResponse *response)
 	if (response->fault == TW_HTTP_TIMEOUT)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("server \"%s\" took too long: %g s were over %s", request->server, request->timeout, doing),
+				 errmsg(request->timeout_is_stall ? "server \"%s\" took too long: nothing moved for %g s %s" :
+						"server \"%s\" took too long: %g s were over %s", request->server, request->timeout, doing),
 				 errdetail("The request was %s. It may have been carried out all the same.", request->what),
 				 errhint("Is the service overloaded? The server's options set how long to wait.")));
 	ereport(ERROR,

@@ -8,26 +8,20 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "remote/endpoint.h"
 #include "remote/http.h"
 #include "remote/json_reply.h"
 #include "remote/labelstudio_token.h"
-#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #define MAX_REPLY ((size_t) 32 * 1024 * 1024)
 
 #define EXCHANGE_PATH "/api/token/refresh/"
 
 #define ARGUMENT_TEXT(n) (PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)))
-
-/* Before the second and the third try, in milliseconds. */
-static const long pauses[] = {300, 1000};
 
 /* Percent-encodes all but the unreserved characters of RFC 3986. */
 static void
@@ -107,48 +101,6 @@ check_target(const char *method, const char *path)
 	}
 }
 
-/* Waits, if there is a further try. */
-static bool
-pause_before_next(int tried)
-{
-	TimestampTz until;
-
-	if (tried >= (int) lengthof(pauses))
-		return false;
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pauses[tried]);
-	for (;;)
-	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-
-		CHECK_FOR_INTERRUPTS();
-		if (left <= 0)
-			return true;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
-}
-
-/*
- * Performs what may be performed twice. A reply that does not come is not waited
- * for again: a server that hangs would take three times as long.
- */
-static void
-perform_with_retries(const TwHttpRequest *request, TwHttpResponse *response)
-{
-	for (int tried = 0;; tried++)
-	{
-		bool		worth_it;
-
-		tw_http_try(request, response);
-		worth_it = response->fault == TW_HTTP_NO_FAULT ?
-			response->status >= 502 && response->status <= 504 : tw_http_may_pass(response);
-		if (!worth_it || !pause_before_next(tried))
-			break;
-	}
-	if (response->fault != TW_HTTP_NO_FAULT)
-		tw_http_raise(request, response);
-}
-
 static void
 init_request(TwHttpRequest *request, const TwEndpoint *endpoint, const char *method, const char *path)
 {
@@ -182,7 +134,7 @@ exchange_token(const TwEndpoint *endpoint, const char *token, TwHttpResponse *re
 	appendStringInfoChar(&body, '}');
 	request.body = body.data;
 	request.body_length = body.len;
-	perform_with_retries(&request, response);
+	tw_http_perform_repeatedly(&request, response);
 	if (response->status == 401 || response->status == 403)
 		return NULL;
 
@@ -211,7 +163,7 @@ perform_authorized(TwHttpRequest *request, const char *scheme, const char *token
 
 	request->headers = headers;
 	if (strcmp(request->method, "GET") == 0)
-		perform_with_retries(request, response);
+		tw_http_perform_repeatedly(request, response);
 	else
 		tw_http_perform(request, response);
 	request->headers = NULL;

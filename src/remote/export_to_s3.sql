@@ -1,0 +1,107 @@
+-- CALL export_training_samples_to_s3(): an export as an object of a store, which is there as a whole, verified, or not at all.
+
+CREATE FUNCTION @extschema@.tw_begin_s3_export(key text, filter jsonb, format text, overwrite boolean, server text)
+    RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    store text;
+BEGIN
+    PERFORM @extschema@.tw_require_acting();
+    IF key IS NULL OR overwrite IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = format('%s must not be NULL', CASE WHEN key IS NULL THEN 'key' ELSE 'overwrite' END);
+    END IF;
+    store := @extschema@.tw_s3_server(server);
+    RETURN @extschema@.tw_begin_export(filter || jsonb_build_object('overwrite', overwrite, 'server', store), format,
+                                       @extschema@.tw_s3_location(store, key));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) IS
+    'First transaction of export_training_samples_to_s3(): refuses what cannot be done, else returns the id of a running row';
+
+CREATE FUNCTION @extschema@.tw_put_export(job @extschema@.training_export_jobs, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    server CONSTANT text := job.filter ->> 'server';
+    written record;
+BEGIN
+    IF NOT (job.filter ->> 'overwrite')::boolean AND (@extschema@.tw_s3_head(server, job.location)).is_there THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_object',
+            MESSAGE = format('%s exists already', job.location),
+            HINT = 'Choose another key, or pass overwrite => true.';
+    END IF;
+    SELECT * INTO STRICT written FROM @extschema@.tw_export_to_temporary(job.filter, job.format);
+    PERFORM @extschema@.tw_s3_put_file(server, job.location, written.path, written.byte_count, written.sha256);
+    row_count := written.row_count;
+    byte_count := written.byte_count;
+    sha256 := written.sha256;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_put_export(@extschema@.training_export_jobs) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_put_export(@extschema@.training_export_jobs) IS
+    'Writes an export to a temporary file, stores that and reads it back. Raises 42710 for an object that is there, and as tw_s3_put_file() does';
+
+CREATE FUNCTION @extschema@.tw_run_s3_export(export_id bigint, OUT error_code text, OUT error_message text, OUT error_detail text, OUT error_hint text)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job @extschema@.training_export_jobs;
+    stored record;
+BEGIN
+    job := @extschema@.tw_require_export(export_id);
+    BEGIN
+        SELECT * INTO STRICT stored FROM @extschema@.tw_put_export(job);
+    -- OTHERS are all but a cancel, of which the row shall tell as well.
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT, error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
+        PERFORM @extschema@.tw_end_export(export_id, NULL, NULL, NULL, concat_ws('. ', error_message, nullif(error_detail, '')));
+        RETURN;
+    END;
+    PERFORM @extschema@.tw_end_export(export_id, stored.row_count, stored.byte_count, stored.sha256);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_run_s3_export(bigint) IS
+    'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error that it met, if any. No row is locked meanwhile';
+
+-- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
+CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
+    key text, review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL, format text DEFAULT 'jsonl',
+    include_split text DEFAULT 'train', overwrite boolean DEFAULT false, server text DEFAULT NULL)
+    LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    export_id bigint;
+    code text;
+    message text;
+    detail text;
+    hint text;
+BEGIN
+    export_id := @extschema@.tw_begin_s3_export(key,
+        @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format, include_split),
+        format, overwrite, server);
+    COMMIT;
+    SELECT r.error_code, r.error_message, r.error_detail, r.error_hint INTO code, message, detail, hint FROM @extschema@.tw_run_s3_export(export_id) r;
+    COMMIT;
+    -- It is written down: an error now takes nothing back.
+    IF code IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = code,
+            MESSAGE = message,
+            DETAIL = pg_catalog.concat_ws(' ', nullif(detail, ''), pg_catalog.format('This is export %s of training_export_jobs.', export_id)),
+            HINT = coalesce(nullif(hint, ''), 'SELECT * FROM training_export_jobs shows every export.');
+    END IF;
+END
+$procedure$;
+REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
+    'Stores what export_training_samples() returns as an object of an S3 server (NULL: the only one), below the server''s prefix, reads it back, and '
+    'records it in training_export_jobs, failures too. Refuses (42710) an object that is there, unless overwrite. Raises 22023 for what '
+    'cannot be a key, 42704 where there is no server, 55000 on a restored copy, and what the store answers as s3_check() explains it. '
+    'Commits, so it cannot run inside a transaction';
