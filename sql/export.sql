@@ -150,6 +150,16 @@ SELECT tw_end_export(id, 3, 99, 'ab') FROM training_export_jobs WHERE location =
 SELECT tw_end_export(id, NULL, NULL, NULL, 'too late') FROM training_export_jobs WHERE location = 'somewhere';
 SELECT status, row_count, error FROM training_export_jobs WHERE location = 'somewhere';
 
+-- In a transaction of several statements the stream decides nothing, and leaves out what is undecided.
+INSERT INTO training_samples (text, intent, review_status, source) VALUES ('not decided yet', 'intent.a.b', 'approved', 'manual');
+BEGIN;
+SELECT count(*) FROM export_training_samples() e WHERE e ~ 'not decided yet';
+ROLLBACK;
+SELECT split IS NULL FROM training_samples WHERE text = 'not decided yet';
+SELECT count(*) FROM export_training_samples() e WHERE e ~ 'not decided yet';
+SELECT split FROM training_samples WHERE text = 'not decided yet';
+DELETE FROM training_samples WHERE text = 'not decided yet';
+
 -- For operators, and nobody else.
 CREATE ROLE regress_tw_exporter;
 SELECT grant_training_role('regress_tw_exporter', 'trainer');

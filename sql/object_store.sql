@@ -16,7 +16,7 @@ CALL store_model_artifacts();
 CREATE FUNCTION checked(server text DEFAULT NULL) RETURNS TABLE (server_name text, endpoint text, bucket text, prefix text, state text, tried text,
         clock_difference interval, waiting_models bigint, last_error text, advice text) LANGUAGE sql AS $$
     SELECT c.server_name, c.endpoint, c.bucket, c.prefix, c.state, c.tried, c.clock_difference, c.waiting_models, c.last_error,
-           regexp_replace(replace(c.advice, quote_ident(current_user), 'OWNER'), ' libcurl says: .*', '')
+           regexp_replace(replace(c.advice, quote_ident(current_user), 'OWNER'), '([.][0-9]+)?[.] libcurl says: .*', '.')
     FROM s3_check(server) c $$;
 CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint 'http://127.0.0.1:1', bucket 'training', prefix 'loop/1/');
 \x on
@@ -116,4 +116,15 @@ SELECT fetch_model_artifact('router-v1.0.0');
 SELECT DISTINCT kind, object_id::regprocedure FROM tw_role_privileges() p
 WHERE object_id IN (SELECT oid FROM pg_proc WHERE proname ~ 's3_|store|artifact') ORDER BY 2, 1;
 SELECT proname FROM pg_proc WHERE proname ~ '^(tw_)?s3_|artifact|store' AND pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE');
+
+-- An export is no model, and a file is no object. What was begun has to be committed.
+SELECT tw_begin_s3_export('s3://training/x', '{}', 'jsonl', true, 'store');
+SELECT tw_begin_s3_export('router/router-v1.0.0/model.bin', '{}', 'jsonl', true, 'store');
+SELECT tw_begin_export('{}', 'jsonl', '/tmp/x') AS export_id \gset
+SELECT tw_run_s3_export(:export_id);
+SELECT tw_end_export(:export_id, NULL, NULL, NULL, 'it was none');
+BEGIN;
+SELECT tw_begin_s3_export('x', '{}', 'jsonl', true, 'store') AS export_id \gset
+SELECT tw_run_s3_export(:export_id);
+ROLLBACK;
 DROP SERVER store CASCADE;

@@ -59,7 +59,25 @@ is_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether an open folder lies in the data directory, or is it; so is what pg_wal points to. */
+static bool
+is_tablespace(const struct stat *at)
+{
+	DIR		   *folder = AllocateDir("pg_tblspc");
+	struct dirent *entry;
+	struct stat there;
+	bool		result = false;
+
+	while ((entry = ReadDir(folder, "pg_tblspc")) != NULL && !result)
+	{
+		char	   *name = psprintf("pg_tblspc/%s", entry->d_name);
+
+		result = entry->d_name[0] != '.' && stat(name, &there) == 0 && is_same(&there, at);
+	}
+	FreeDir(folder);
+	return result;
+}
+
+/* Whether an open folder lies in the data directory, or is it; so is what pg_wal and tablespaces point to. */
 static bool
 is_inside_data(const char *path, int folder)
 {
@@ -75,7 +93,7 @@ is_inside_data(const char *path, int folder)
 	{
 		if (fstatat(folder, up, &at, 0) != 0)
 			refuse_file_error("look at the folders above", path);
-		if (is_same(&at, &data) || is_same(&at, &wal))
+		if (is_same(&at, &data) || is_same(&at, &wal) || is_tablespace(&at))
 			return true;
 		/* The root is its own parent. */
 		if (depth > 0 && is_same(&at, &below))
@@ -105,6 +123,7 @@ check_place(TwExportPath *target, bool overwrite)
 	if (!S_ISREG(there.st_mode))
 		refuse(target->path, ERRCODE_WRONG_OBJECT_TYPE, "it is no regular file",
 			   "Devices and pipes cannot be replaced by a file.");
+	target->mode = there.st_mode & 0777;
 	if (!overwrite)
 		refuse(target->path, ERRCODE_DUPLICATE_FILE, "the file exists", "Pass overwrite => true to replace it.");
 }
@@ -161,6 +180,9 @@ tw_export_path_publish(TwExportPath *target, bool overwrite)
 	check_place(target, overwrite);
 	if (overwrite)
 	{
+		/* Whoever could read the old one can read the new one. */
+		if (target->mode != 0 && fchmod(target->file, target->mode) != 0)
+			refuse_file_error("set the mode of", target->path);
 		if (renameat(target->folder, target->temporary, target->folder, target->name) != 0)
 			refuse_file_error("rename the temporary file to", target->path);
 	}

@@ -10,6 +10,7 @@
 /* A file on its way to its place. Names are relative to the folder, which stays the same whatever happens to its path. */
 typedef struct TwExportPath
 {
+	mode_t		mode;			/* of the file that is replaced, 0 = none */
 	const char *path;
 	const char *name;			/* its last component */
 	int			folder;			/* descriptor; -1 = not open */

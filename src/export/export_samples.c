@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/catalog.h"
 #include "common/compat.h"
@@ -393,7 +394,10 @@ put_row(TwExport *export, const char *line, int length)
 	pfree(DatumGetPointer(value));
 }
 
-/* Sides are decided by whoever looks first: an export is a look, unless its transaction can only read. */
+/*
+ * Sides are decided by whoever looks first: an export is a look, unless its transaction can only read.  In a transaction of
+ * several statements it is not: what is given away there could be rolled back, and others would wait for its end.
+ */
 static void
 decide_sides(Oid schema)
 {
@@ -429,7 +433,7 @@ tw_export_training_samples(PG_FUNCTION_ARGS)
 	info->setDesc = rows.desc;
 	MemoryContextSwitchTo(caller);
 
-	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0)
+	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0 && !IsTransactionBlock())
 		decide_sides(schema);
 	tw_export_run(&rows.export, schema, fcinfo);
 	return (Datum) 0;

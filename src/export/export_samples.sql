@@ -96,7 +96,7 @@ BEGIN
     END IF;
     -- Whoever ran these is gone, or, if it was this session, has come to an end without saying so.
     UPDATE @extschema@.training_export_jobs j
-    SET status = 'failed', finished_at = clock_timestamp(), error = 'the session that ran it ended or was cancelled'
+    SET status = 'failed', finished_at = clock_timestamp(), error = 'the session that ran it ended or was cancelled; what it wrote may be there all the same'
     WHERE j.status = 'running' AND NOT EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.pid = j.backend_pid AND a.pid <> pg_backend_pid() AND coalesce(a.backend_start = j.backend_start, true));
@@ -114,14 +114,16 @@ REVOKE ALL ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) FROM PUBLI
 COMMENT ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) IS
     'First transaction of an export: marks exports whose sessions died as failed, decides about sides, and returns the id of a running row';
 
-CREATE FUNCTION @extschema@.tw_require_export(export_id bigint) RETURNS @extschema@.training_export_jobs
+CREATE FUNCTION @extschema@.tw_require_export(export_id bigint, to_store boolean) RETURNS @extschema@.training_export_jobs
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     job @extschema@.training_export_jobs;
 BEGIN
     SELECT * INTO job FROM @extschema@.training_export_jobs j
-    WHERE j.id = export_id AND j.status = 'running'
+    WHERE j.id = export_id AND j.status = 'running' AND j.filter ? 'server' = to_store
+      -- Begun and committed: what leaves the server stays written down, whatever becomes of this transaction.
+      AND j.xmin IS DISTINCT FROM pg_current_xact_id_if_assigned()::xid
       AND (j.backend_pid, j.backend_start) = (SELECT a.pid, a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a);
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
@@ -132,8 +134,8 @@ BEGIN
     RETURN job;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_export(bigint) IS 'The row of an export that this session began; raises 55000 for any other';
+REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS 'The row of an export, to an object store or not, that this session began and committed; raises 55000 for any other';
 
 CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text, error text DEFAULT NULL)
     RETURNS void

@@ -58,7 +58,7 @@ DECLARE
     written record;
 BEGIN
     PERFORM @extschema@.tw_require_file_access();
-    job := @extschema@.tw_require_export(export_id);
+    job := @extschema@.tw_require_export(export_id, false);
     BEGIN
         SELECT w.* INTO STRICT written
         FROM jsonb_to_record(job.filter) AS f (review_status text, languages text[], module_types text[], sources text[],

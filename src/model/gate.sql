@@ -193,6 +193,8 @@ BEGIN
         reason := reason || '; its artifact has to be stored first (store_model_artifacts)';
     END IF;
 
+    -- The registry's lock comes before its rows, as everywhere.
+    PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m
     SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END,
         test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,

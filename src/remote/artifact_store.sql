@@ -27,14 +27,17 @@ COMMENT ON FUNCTION @extschema@.tw_artifact_server() IS
 
 CREATE FUNCTION @extschema@.tw_can_be_verified(location text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce(starts_with(location, format('s3://%s/', @extschema@.tw_s3_option((@extschema@.tw_artifact_server()).server, 'bucket'))), false);
+RETURN (SELECT coalesce(starts_with(location, format('s3://%s/%s', @extschema@.tw_s3_option(a.server, 'bucket'),
+                                                 regexp_replace(@extschema@.tw_s3_option(a.server, 'prefix'), '/*$', '/'))), false)
+        FROM @extschema@.tw_artifact_server() a);
 REVOKE ALL ON FUNCTION @extschema@.tw_can_be_verified(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_can_be_verified(text) IS 'Whether a model that somebody else stored lies where we can look: in the bucket of the store for models';
+COMMENT ON FUNCTION @extschema@.tw_can_be_verified(text) IS 'Whether a model that somebody else stored lies where we can look: in the bucket, and below the prefix, of the store for models';
 
 CREATE FUNCTION @extschema@.tw_is_stored(version text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN NOT (@extschema@.tw_artifact_server()).is_wanted
-       OR EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_is_stored.version AND m.artifact_stored_at IS NOT NULL);
+       OR EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_is_stored.version AND m.artifact_stored_at IS NOT NULL
+                  AND @extschema@.tw_can_be_verified(m.minio_path));
 REVOKE ALL ON FUNCTION @extschema@.tw_is_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_stored(text) IS 'Whether a version may go live as far as the object store is concerned: its artifact was verified there, or there is no store';
 
@@ -54,7 +57,7 @@ BEGIN
         DETAIL = CASE WHEN EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version) OR @extschema@.tw_can_be_verified(m.minio_path)
                       THEN coalesce(m.artifact_error, 'It was not tried yet.')
                       WHEN m.minio_path IS NULL THEN 'It was registered with neither an artifact nor a minio_path.'
-                      ELSE format('%s is not in the bucket of the store for models, where it could be verified.', m.minio_path) END,
+                      ELSE format('%s is not below the prefix of the store for models, where it could be verified.', m.minio_path) END,
         HINT = 'CALL store_model_artifacts(); then try again. Where models need not be stored: SELECT set_training_setting(''artifact_server'', ''none'');';
 END
 $function$;
@@ -66,7 +69,8 @@ CREATE FUNCTION @extschema@.tw_unstored_versions() RETURNS SETOF @extschema@.mod
 BEGIN ATOMIC
     -- A candidate that the gate left undecided is among them: a person may still promote it. The newest comes first and goes live.
     SELECT m.* FROM @extschema@.model_versions m
-    WHERE m.status IN ('candidate', 'canary', 'production') AND m.artifact_stored_at IS NULL
+    -- Another store may be the one for models by now.
+    WHERE m.status IN ('candidate', 'canary', 'production') AND (m.artifact_stored_at IS NULL OR NOT @extschema@.tw_can_be_verified(m.minio_path))
       AND (EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version) OR @extschema@.tw_can_be_verified(m.minio_path))
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC;
 END;
@@ -112,14 +116,18 @@ BEGIN
             HINT = 'Restore its row of model_artifacts from a backup, or train again.';
     END IF;
     SELECT * INTO there FROM @extschema@.tw_s3_head(server, folder || '/model.bin');
+    IF there.is_there AND there.sha256 IS NULL THEN
+        -- What it says of itself is lost when a bucket is restored by other tools.
+        there.sha256 := (@extschema@.tw_s3_read(server, folder || '/model.bin')).sha256;
+    END IF;
     IF there.is_there AND there.sha256 IS DISTINCT FROM artifact.sha256 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = format('object store "%s" has another %s/model.bin already', server, folder),
-            DETAIL = format('Ours has the SHA-256 %s, that one says %s.', artifact.sha256, coalesce(there.sha256, 'nothing of it')),
+            DETAIL = format('Ours has the SHA-256 %s, that one %s.', artifact.sha256, there.sha256),
             HINT = 'Another database stores its models in this place: give each a prefix of its own (ALTER SERVER), or move that object away.';
     END IF;
-    SELECT p.location, p.sha256 INTO location, sha256 FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes) p;
+    SELECT p.location, p.sha256 INTO location, sha256 FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes, true) p;
     PERFORM @extschema@.tw_s3_put(server, folder || '/manifest.json', convert_to(@extschema@.tw_artifact_manifest(artifact.version), 'UTF8'));
 END
 $function$;

@@ -13,6 +13,13 @@ BEGIN
             ERRCODE = 'null_value_not_allowed',
             MESSAGE = format('%s must not be NULL', CASE WHEN key IS NULL THEN 'key' ELSE 'overwrite' END);
     END IF;
+    IF key LIKE 's3://%' OR key ~ '^[^/]+/[^/]+-v[0-9]+[.][0-9]+[.][0-9]+/' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('"%s" cannot be the key of an export', key),
+            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'Keys are below the server''s prefix.' ELSE 'Models are stored there.' END,
+            HINT = 'For example ''exports/samples.jsonl''.';
+    END IF;
     store := @extschema@.tw_s3_server(server);
     RETURN @extschema@.tw_begin_export(filter || jsonb_build_object('overwrite', overwrite, 'server', store), format,
                                        @extschema@.tw_s3_location(store, key));
@@ -36,7 +43,7 @@ BEGIN
             HINT = 'Choose another key, or pass overwrite => true.';
     END IF;
     SELECT * INTO STRICT written FROM @extschema@.tw_export_to_temporary(job.filter, job.format);
-    PERFORM @extschema@.tw_s3_put_file(server, job.location, written.path, written.byte_count, written.sha256);
+    PERFORM @extschema@.tw_s3_put_file(server, job.location, written.path, written.byte_count, written.sha256, NOT (job.filter ->> 'overwrite')::boolean);
     row_count := written.row_count;
     byte_count := written.byte_count;
     sha256 := written.sha256;
@@ -53,12 +60,15 @@ DECLARE
     job @extschema@.training_export_jobs;
     stored record;
 BEGIN
-    job := @extschema@.tw_require_export(export_id);
+    job := @extschema@.tw_require_export(export_id, true);
     BEGIN
         SELECT * INTO STRICT stored FROM @extschema@.tw_put_export(job);
     -- OTHERS are all but a cancel, of which the row shall tell as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT, error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
+        IF left(error_code, 2) IN ('08', '57') AND error_code <> '08001' THEN
+            error_detail := concat_ws(' ', nullif(error_detail, ''), 'The object may be there all the same: overwrite => true replaces it.');
+        END IF;
         PERFORM @extschema@.tw_end_export(export_id, NULL, NULL, NULL, concat_ws('. ', error_message, nullif(error_detail, '')));
         RETURN;
     END;

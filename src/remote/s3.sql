@@ -9,19 +9,19 @@ COMMENT ON FUNCTION @extschema@.tw_s3_location(text, text) IS
     'Where the object of this key is, s3://bucket/...: keys are below the server''s prefix; a location in its bucket stands for itself. '
     'Raises 22023 for what cannot be a key';
 
-CREATE FUNCTION @extschema@.tw_s3_put(server text, key text, data bytea, OUT location text, OUT byte_count bigint, OUT sha256 text)
+CREATE FUNCTION @extschema@.tw_s3_put(server text, key text, data bytea, only_new boolean DEFAULT false, OUT location text, OUT byte_count bigint, OUT sha256 text)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_put_sql';
-REVOKE ALL ON FUNCTION @extschema@.tw_s3_put(text, text, bytea) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_s3_put(text, text, bytea) IS
-    'Stores bytes as an object and reads it back. Raises 28000 where the store refuses our key, 42704 where there is no bucket, 53000 or '
+REVOKE ALL ON FUNCTION @extschema@.tw_s3_put(text, text, bytea, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_s3_put(text, text, bytea, boolean) IS
+    'Stores bytes as an object and reads it back; only_new: unless another is there (42710). Raises 28000 where the store refuses our key, 42704 where there is no bucket, 53000 or '
     '53100 where it has no room, 08001 and 08006 where it cannot be reached, 08P01 for other refusals, XX001 where other bytes come back';
 
-CREATE FUNCTION @extschema@.tw_s3_put_file(server text, key text, path text, byte_count bigint, sha256 text) RETURNS text
+CREATE FUNCTION @extschema@.tw_s3_put_file(server text, key text, path text, byte_count bigint, sha256 text, only_new boolean DEFAULT false) RETURNS text
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_put_file_sql';
-REVOKE ALL ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text, boolean) IS
     'Stores a file of the server as an object, as tw_s3_put() does, and returns its location. Raises 22023 for a file of another length, 54000 above 5 GB';
 
 CREATE FUNCTION @extschema@.tw_s3_get(server text, key text, sha256 text) RETURNS bytea
@@ -103,7 +103,8 @@ CREATE FUNCTION @extschema@.tw_s3_probe(server text, OUT state text, OUT tried t
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    key CONSTANT text := '.training_workflow_check';
+    -- Of this session alone: two checks at once must not meet.
+    key CONSTANT text := format('.training_workflow_check.%s', pg_backend_pid());
     probe CONSTANT bytea := convert_to(format('training_workflow was here: %s', clock_timestamp()), 'UTF8');
     asked record;
     hint text;
@@ -203,7 +204,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.s3_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.s3_check(text) IS
-    'How things stand with an S3 server, or with each: puts a small object <prefix>/.training_workflow_check, reads and deletes it (tried) and '
+    'How things stand with an S3 server, or with each: puts a small object <prefix>/.training_workflow_check.<pid>, reads and deletes it (tried) and '
     'tells how that went (state: ok, read only, refused, no bucket, clock skew, failing, unreachable, not configured, restored copy), how far '
     'its clock is ahead of ours (clock_difference), how many models wait to be stored there and the last error of storing one, and what to do '
     '(advice; NULL when all is well). Raises 42704 where there is no such server';

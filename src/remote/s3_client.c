@@ -51,7 +51,14 @@ tw_s3_store(const char *server)
 		store->root = psprintf("%s/%s/", url, store->bucket);
 	else
 	{
-		char	   *host = strstr(url, "://") + strlen("://");
+		char	   *host = strstr(url, "://");
+
+		/* A wrapper's owner can take the validator away. */
+		if (host == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the endpoint of server \"%s\" is no URL", server)));
+		host += strlen("://");
 
 		store->root = psprintf("%.*s%s.%s/", (int) (host - url), url, store->bucket, host);
 	}
@@ -96,6 +103,16 @@ check_key(const char *key)
 	}
 }
 
+static bool
+is_below(const char *key, const char *prefix)
+{
+	size_t		length = strlen(prefix);
+
+	if (prefix[length - 1] == '/')
+		length--;
+	return strncmp(key, prefix, length) == 0 && key[length] == '/';
+}
+
 /* The whole key of an object: of one below the server's prefix, or of one at a location in its bucket. */
 char *
 tw_s3_key(const TwS3Store *store, const char *name)
@@ -112,6 +129,12 @@ tw_s3_key(const TwS3Store *store, const char *name)
 					 errmsg("\"%s\" is not in the bucket of server \"%s\"", name, store->endpoint->server),
 					 errhint("That bucket is \"%s\".", store->bucket)));
 		key = pstrdup(name + strlen(bucket));
+		/* Whoever may name a location shall not get at what others keep in the bucket. */
+		if (prefix != NULL && prefix[0] != '\0' && !is_below(key, prefix))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("\"%s\" is not below the prefix of server \"%s\"", name, store->endpoint->server),
+					 errhint("That prefix is \"%s\".", prefix)));
 	}
 	else if (prefix == NULL || prefix[0] == '\0')
 		key = pstrdup(name);
@@ -156,13 +179,14 @@ tw_s3_init_request(const TwS3Store *store, TwHttpRequest *request, const char *m
 void
 tw_s3_try(TwHttpRequest *request, const TwS3Content *content, TwHttpResponse *response)
 {
-	const char *headers[4] = {0};
+	const char *headers[5] = {0};
 
 	headers[0] = psprintf("x-amz-content-sha256: %s", content == NULL ? SHA256_OF_NOTHING : content->sha256);
 	if (content != NULL)
 	{
 		headers[1] = psprintf("x-amz-meta-sha256: %s", content->sha256);
 		headers[2] = "Content-Type: application/octet-stream";
+		headers[3] = content->only_new ? "If-None-Match: *" : NULL;
 		request->body = content->bytes;
 		request->body_length = content->length;
 		request->body_from_file = content->is_file;
@@ -244,6 +268,7 @@ tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 	TwHttpRequest request;
 	TwHttpResponse response;
 	int64		length;
+	bool		is_there;
 
 	if (content->length > TW_S3_MAX_BYTES)
 		ereport(ERROR,
@@ -252,11 +277,23 @@ tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 				 errdetail("Up to 5 GB can be stored in one request, and several are not made."),
 				 errhint("Store it in parts, or by a tool of the store's.")));
 	tw_s3_init_request(store, &request, "PUT", key);
-	tw_s3_perform(store, &request, content, &response);
+	tw_s3_try(&request, content, &response);
+	if (response.fault != TW_HTTP_NO_FAULT)
+		tw_http_raise(&request, &response);
+	/* 412: it is there.  A repeated request may meet what it stored itself, and that is as good. */
+	is_there = content->only_new && response.status == 412;
+	if (!is_there && (response.status < 200 || response.status > 299))
+		tw_s3_refuse(store, &request, &response);
 
 	length = tw_s3_read(store, key, content->length, sha256);
-	if (length != content->length || strcmp(sha256, content->sha256) != 0)
+	if (length == content->length && strcmp(sha256, content->sha256) == 0)
+		return;
+	if (is_there)
 		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("object store \"%s\" has another object %s already", store->endpoint->server, key),
+				 errhint("Choose another key, or have it replaced.")));
+	ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("object store \"%s\" does not hold what was stored as %s", store->endpoint->server, key),
 				 length > content->length ?

@@ -29,6 +29,7 @@ typedef struct TwS3Content
 	bool		is_file;
 	int			file;
 	int64		length;
+	bool		only_new;		/* nothing that is there may be replaced */
 	char		sha256[TW_SHA256_LENGTH + 1];
 } TwS3Content;
 

@@ -80,6 +80,7 @@ tw_s3_put_sql(PG_FUNCTION_ARGS)
 	bool		nulls[3] = {false};
 
 	set_bytes(&content, PG_GETARG_BYTEA_PP(2));
+	content.only_new = PG_GETARG_BOOL(3);
 	tw_s3_put(store, key, &content);
 	values[0] = CStringGetTextDatum(tw_s3_location(store, key));
 	values[1] = Int64GetDatum(content.length);
@@ -115,6 +116,7 @@ tw_s3_put_file_sql(PG_FUNCTION_ARGS)
 
 	check_sha256(sha256);
 	strlcpy(content.sha256, sha256, sizeof(content.sha256));
+	content.only_new = PG_GETARG_BOOL(5);
 	content.file = open_content(ARGUMENT_TEXT(2), content.length);
 	tw_s3_put(store, key, &content);
 	CloseTransientFile(content.file);

@@ -311,8 +311,20 @@ $mortal->write('mortal/router/router-v1.0.0/model.bin', $bytes);
 is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 't', 'put back by hand, it will do');
 fails("SELECT * FROM fetch_model_artifact('router-v9.0.0')", '42704', qr/does not exist/, 'an unknown version');
 sql("ALTER SERVER mortal OPTIONS (ADD prefix 'elsewhere'); DELETE FROM model_artifacts");
-is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 't', 'where the prefix is another now, the old ones are still found');
+fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", '22023', qr/is not below the prefix/, 'where the prefix is another now');
 sql('ALTER SERVER mortal OPTIONS (DROP prefix)');
+is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 't', 'with the old one it is found');
+
+# What others keep in the bucket is not for operators to read.
+$mortal->write('mortal/other-team/payroll.csv', 'secret');
+sql("ALTER SERVER mortal OPTIONS (ADD prefix 'ours');
+     SELECT register_model('food-agent-v0.9.0', 'food-agent', minio_path => 's3://mortal/other-team/payroll.csv')");
+try('CALL store_model_artifacts()');
+is(sql("SELECT artifact_stored_at IS NULL FROM model_versions WHERE version = 'food-agent-v0.9.0'"), 't', 'nobody looks outside the prefix');
+fails("CALL export_training_samples_to_s3('s3://mortal/other-team/payroll.csv', overwrite => true)", '22023', qr/cannot be the key/, 'nor writes there');
+fails("CALL export_training_samples_to_s3('router/router-v1.0.0/model.bin', overwrite => true)", '22023', qr/cannot be the key/, 'nor where models are');
+is($mortal->cat('mortal/other-team/payroll.csv'), 'secret', 'it stays');
+sql("DELETE FROM model_versions WHERE version = 'food-agent-v0.9.0'; ALTER SERVER mortal OPTIONS (DROP prefix)");
 
 # Another database has stored its own at the same place.
 sql("SELECT register_model('food-agent-v1.0.0', 'food-agent', artifact => 'ours')");
