@@ -70,7 +70,8 @@ BEGIN ATOMIC
     -- A candidate that the gate left undecided is among them: a person may still promote it. The newest comes first and goes live.
     SELECT m.* FROM @extschema@.model_versions m
     -- Another store may be the one for models by now.
-    WHERE m.status IN ('candidate', 'canary', 'production') AND (m.artifact_stored_at IS NULL OR NOT @extschema@.tw_can_be_verified(m.minio_path))
+    WHERE m.status IN ('candidate', 'canary', 'production') AND (m.artifact_stored_at IS NULL
+           OR (@extschema@.tw_artifact_server()).server IS NOT NULL AND NOT @extschema@.tw_can_be_verified(m.minio_path))
       AND (EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version) OR @extschema@.tw_can_be_verified(m.minio_path))
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC;
 END;
@@ -226,7 +227,7 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m SET artifact_error = message
     FROM @extschema@.tw_unstored_versions() u
-    WHERE u.version = m.version AND (u.version = which OR is_over AND u.version <> ALL (tried));
+    WHERE u.version = m.version AND m.artifact_stored_at IS NULL AND (u.version = which OR is_over AND u.version <> ALL (tried));
     PERFORM @extschema@.tw_fail_run(run, code, message);
     RAISE WARNING '%', message USING ERRCODE = code;
     RETURN NOT is_over;

@@ -346,7 +346,7 @@ is(sql("SELECT version, minio_path, artifact_sha256 FROM model_versions WHERE mo
         . "food-agent-v1.1.0|s3://mortal/outside/model.onnx|@{[ sha256_hex('from outside') ]}", 'what is there is read and known by its checksum');
 like(state_of('food-agent-v1.2.0'), qr/^candidate\|s3:.*NoSuchKey/, 'what is not there is not believed');
 is(state_of('food-agent-v1.3.0'), 'candidate|s3://elsewhere/model.onnx|-', 'what lies where we cannot look is not looked for');
-fails("SELECT promote_model('food-agent-v1.3.0', 'because')", '55000', qr/is not in the bucket/, 'neither goes live');
+fails("SELECT promote_model('food-agent-v1.3.0', 'because')", '55000', qr/is not below the prefix/, 'neither goes live');
 fails("SELECT promote_model('food-agent-v1.4.0', 'because')", '55000', qr/neither an artifact nor a minio_path/, 'nor one without an artifact');
 sql("SELECT promote_model('food-agent-v1.1.0', 'because')");
 is(state_of('food-agent-v1.1.0'), 'production|s3://mortal/outside/model.onnx|-', 'the verified one does');
