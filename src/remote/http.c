@@ -44,14 +44,20 @@ perform_without_signals(CURLM *multi, int *running)
 	return code;
 }
 
-/* Whether nothing has moved for too long. libcurl's own look at that takes the mean of some seconds. */
+/*
+ * Whether nothing, or next to nothing, has moved for too long.  libcurl's own look at that takes the mean of some seconds.
+ * A server that drips would else keep us for ever: over ten times the time-out, the mean has to be 1 kB a second.
+ */
 static bool
 is_stalled(TwHttpTransfer *transfer)
 {
 	curl_off_t	sent = 0;
 	curl_off_t	received = 0;
 	TimestampTz now = GetCurrentTimestamp();
+	int			timeout = Max((int) (transfer->request->timeout * 1000), 1);
 
+	if (!transfer->request->timeout_is_stall)
+		return false;
 	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
 	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
 	sent += received + transfer->header_bytes;
@@ -60,8 +66,16 @@ is_stalled(TwHttpTransfer *transfer)
 		transfer->moved = sent;
 		transfer->moved_at = now;
 	}
-	return transfer->request->timeout_is_stall &&
-		TimestampDifferenceExceeds(transfer->moved_at, now, Max((int) (transfer->request->timeout * 1000), 1));
+	if (transfer->window_at == 0)
+		transfer->window_at = now;
+	if (TimestampDifferenceExceeds(transfer->window_at, now, Min(timeout, 3600000) * 10))
+	{
+		if (sent - transfer->window_moved < (int64) timeout * 10)
+			return true;
+		transfer->window_at = now;
+		transfer->window_moved = sent;
+	}
+	return TimestampDifferenceExceeds(transfer->moved_at, now, timeout);
 }
 
 static CURLcode

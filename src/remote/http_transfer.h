@@ -25,6 +25,10 @@ typedef struct TwHttpTransfer
 	TimestampTz moved_at;
 	int64		moved;
 
+	/* since when a minimum is asked for, and how much had moved by then */
+	TimestampTz window_at;
+	int64		window_moved;
+
 	/* how much of a file has been read */
 	size_t		sent;
 	int			read_errno;
