@@ -18,7 +18,7 @@ packages:
 
 # The worked example of a trainer outside, and what the router is measured beside.
 check: EXTRA_PACKAGES = fasttext
-check-real: EXTRA_PACKAGES = python3-venv $(if $(shell command -v go),,golang-go)
+check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.

@@ -70,15 +70,24 @@ tw_export_spans(TwExport *export, TwEntitySpan **spans)
 	return count;
 }
 
+/* To Python, and so to spaCy, four separators are white space as well. */
+static bool
+is_white_space(const char *at)
+{
+	pg_wchar	c = utf8_to_unicode((const unsigned char *) at);
+
+	return tw_is_white_space(c) || (c >= 0x1C && c <= 0x1F);
+}
+
 /* Takes white space off both ends; false if nothing else is there. */
 static bool
 trim(TwSpan text, TwEntitySpan *span)
 {
-	const unsigned char *data = (const unsigned char *) text.data;
+	const char *data = text.data;
 
-	while (span->start < span->end && tw_is_white_space(utf8_to_unicode(data + span->first_byte)))
+	while (span->start < span->end && is_white_space(data + span->first_byte))
 	{
-		span->first_byte += pg_utf_mblen(data + span->first_byte);
+		span->first_byte += pg_utf_mblen((const unsigned char *) data + span->first_byte);
 		span->start++;
 	}
 	while (span->start < span->end)
@@ -87,7 +96,7 @@ trim(TwSpan text, TwEntitySpan *span)
 
 		while ((data[last] & 0xC0) == 0x80)
 			last--;
-		if (!tw_is_white_space(utf8_to_unicode(data + last)))
+		if (!is_white_space(data + last))
 			return true;
 		span->end_byte = last;
 		span->end--;
