@@ -112,6 +112,12 @@ fails("SELECT tw_s3_put('store', \$\$$_->[0]\$\$, 'x')", '22023', $_->[1], "key 
     [ 'a=b', qr/a character/ ], [ 'a?b', qr/a character/ ], [ 'a%2fb', qr/a character/ ], [ "a\x{c3}\x{a4}", qr/a character/ ], [ 'a/', qr/ends with a slash/ ],
     [ 's3://other/a', qr/is not in the bucket/ ], [ 'x' x 1025, qr/1024/ ];
 
+# Two that store under one key: the first one stays, and the same bytes again are no quarrel.
+sql("SELECT tw_s3_put('store', 'only-new', 'first', true)");
+fails("SELECT tw_s3_put('store', 'only-new', 'second', true)", '42710', qr/has another object/, 'another is not replaced');
+is(sql("SELECT byte_count FROM tw_s3_put('store', 'only-new', 'first', true)"), 5, 'the same is as good');
+is($minio->cat('training/loop/only-new'), 'first', 'it stays');
+
 # Virtual hosts: the bucket is part of the name.
 sql("ALTER SERVER store OPTIONS (ADD path_style 'off', SET endpoint 'http://localhost:@{[ $minio->port ]}')");
 is(sql("SELECT location FROM tw_s3_put('store', 'host', 'virtual')"), 's3://training/loop/host', 'the bucket in the host name');
