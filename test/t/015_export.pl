@@ -173,9 +173,18 @@ SKIP: {
 }
 
 my $inode = (stat "$folder/allowed")[1];
+chmod 0640, "$folder/allowed";
 sql(to_file('allowed', q{"limit" => 5, overwrite => true}));
 is(@{ [ split /\n/, slurp_file("$folder/allowed") ] }, 5, 'overwrite replaces a file');
 isnt((stat "$folder/allowed")[1], $inode, 'by another, so that who reads the old one reads on');
+is((stat "$folder/allowed")[2] & 0777, 0640, 'which the same people may read');
+
+# A tablespace is the server's own, wherever it lies.
+mkdir "$folder/space" or die "mkdir: $!";
+sql("CREATE TABLESPACE exports LOCATION '$folder/space'");
+my ($own) = glob "$folder/space/PG_*";
+sqlstate_is($node, 'exports', "CALL export_training_samples_to_file('$own/x.jsonl')", '42602', 'not into a tablespace');
+sql('DROP TABLESPACE exports');
 
 # In the middle. A lock keeps the export from reading samples, when its temporary file is there; sides are not asked for.
 sub with_blocked_export {
