@@ -37,7 +37,7 @@ demo-stop:
 check: private-install
 	@bash $(TOOLS)/check.sh $(BUILD) $(PG_CONFIG)
 
-# Against a real Label Studio and a real MinIO, which it installs below build/ and starts on loopback.
+# Against a real Label Studio and a real MinIO, and the tools that exports are for; installs them below build/.
 check-real: private-install
 	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
 

@@ -208,7 +208,6 @@ BEGIN
     -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic from.
     -- One that is not in the object store yet waits: store_model_artifacts() makes it live.
     IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' AND @extschema@.tw_is_stored(candidate) THEN
-        PERFORM @extschema@.tw_lock_registry();
         -- Somebody may have made another one live while this one was scored.
         IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production') THEN
             PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason);

@@ -25,6 +25,38 @@ COMMENT ON FOREIGN DATA WRAPPER training_workflow_s3 IS
     'Object stores that speak S3. Server: endpoint, region, bucket, prefix, path_style, ca_file, verify_tls, connect_timeout, timeout '
     '(seconds). User mapping of the extension''s owner or of PUBLIC: access_key_id and secret_access_key, each or its _file';
 
+CREATE FUNCTION @extschema@.tw_endpoint_servers(wrapper text) RETURNS text[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN ARRAY(SELECT s.srvname::text FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+             WHERE w.fdwname = wrapper ORDER BY s.srvname);
+REVOKE ALL ON FUNCTION @extschema@.tw_endpoint_servers(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_endpoint_servers(text) IS 'The names of all servers of a wrapper';
+
+CREATE FUNCTION @extschema@.tw_endpoint_server(wrapper text, server text, kind text, how_to_make_one text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    servers CONSTANT text[] := @extschema@.tw_endpoint_servers(wrapper);
+BEGIN
+    IF server IS NULL AND cardinality(servers) = 1 THEN
+        RETURN servers[1];
+    END IF;
+    IF server IS NULL OR server <> ALL (servers) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = CASE WHEN server IS NULL AND cardinality(servers) > 1 THEN 'ambiguous_parameter' ELSE 'undefined_object' END,
+            MESSAGE = CASE WHEN server IS NOT NULL THEN format('there is no %s server "%s"', kind, server)
+                           WHEN cardinality(servers) = 0 THEN format('there is no %s server', kind)
+                           ELSE format('there is more than one %s server', kind) END,
+            HINT = CASE WHEN cardinality(servers) = 0 THEN how_to_make_one
+                        ELSE format('Name one of: %s.', array_to_string(servers, ', ')) END;
+    END IF;
+    RETURN server;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_endpoint_server(text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_endpoint_server(text, text, text, text) IS
+    'The server of this name and wrapper, or the only one when it is NULL; 42704 where there is none, 42P08 where a name is needed';
+
 -- Nobody but the owner calls these two: whoever could would act over there with the owner's token.
 CREATE FUNCTION @extschema@.tw_labelstudio_request(server text, method text, path text, parameters text[] DEFAULT NULL,
     body text DEFAULT NULL, is_import boolean DEFAULT false, OUT status integer, OUT reply jsonb, OUT server_time timestamptz)

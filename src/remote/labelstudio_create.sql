@@ -1,30 +1,10 @@
 -- labelstudio_create_project() and labelstudio_retire_project().
 
 CREATE FUNCTION @extschema@.tw_labelstudio_server(server text) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    servers text[] := ARRAY(
-        SELECT s.srvname FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-        WHERE w.fdwname = 'training_workflow_labelstudio' ORDER BY s.srvname);
-BEGIN
-    IF server IS NULL AND cardinality(servers) = 1 THEN
-        RETURN servers[1];
-    END IF;
-    IF server IS NULL OR server <> ALL (servers) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = CASE WHEN server IS NULL AND cardinality(servers) > 1 THEN 'ambiguous_parameter' ELSE 'undefined_object' END,
-            MESSAGE = CASE WHEN server IS NOT NULL THEN format('there is no Label Studio server "%s"', server)
-                           WHEN cardinality(servers) = 0 THEN 'there is no Label Studio server'
-                           ELSE 'there is more than one Label Studio server' END,
-            HINT = CASE WHEN cardinality(servers) = 0
-                        THEN 'CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url ''https://...''); '
-                            'and CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token_file ''/...'');'
-                        ELSE format('Name one of: %s.', array_to_string(servers, ', ')) END;
-    END IF;
-    RETURN server;
-END
-$function$;
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_endpoint_server('training_workflow_labelstudio', server, 'Label Studio',
+    'CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url ''https://...''); '
+    'and CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token_file ''/...'');');
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_server(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_server(text) IS
     'The Label Studio server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a name is needed';

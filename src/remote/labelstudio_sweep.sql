@@ -26,7 +26,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) 
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) IS
     'Deletes a task of ours over there that nobody has annotated or begun to; true when it is gone, false when somebody works on it after all';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_needless(project @extschema@.labelstudio_projects, listed jsonb,
+CREATE FUNCTION @extschema@.tw_labelstudio_needless(listed jsonb,
     OUT task bigint, OUT external uuid, OUT own bigint)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -48,8 +48,8 @@ BEGIN ATOMIC
           ELSE true END
     ORDER BY 1;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(@extschema@.labelstudio_projects, jsonb) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(jsonb) IS
     'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back before, skipped a day ago, or there twice';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_adopt(project @extschema@.labelstudio_projects, listed jsonb) RETURNS bigint
@@ -75,7 +75,7 @@ DECLARE
 BEGIN
     taken_back := 0;
     FOR item IN
-        SELECT n.* FROM @extschema@.tw_labelstudio_needless(project, listed) n ORDER BY n.task LIMIT most
+        SELECT n.* FROM @extschema@.tw_labelstudio_needless(listed) n ORDER BY n.task LIMIT most
     LOOP
         seen := seen + 1;
         done_to := CASE WHEN seen = most THEN item.task END;

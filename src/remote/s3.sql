@@ -62,33 +62,15 @@ COMMENT ON FUNCTION @extschema@.tw_s3_ask(text, text, text, bytea) IS
 
 CREATE FUNCTION @extschema@.tw_s3_servers() RETURNS text[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN ARRAY(SELECT s.srvname::text FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-             WHERE w.fdwname = 'training_workflow_s3' ORDER BY s.srvname);
+RETURN @extschema@.tw_endpoint_servers('training_workflow_s3');
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_servers() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_servers() IS 'The names of all S3 servers';
 
 CREATE FUNCTION @extschema@.tw_s3_server(server text) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    servers CONSTANT text[] := @extschema@.tw_s3_servers();
-BEGIN
-    IF server IS NULL AND cardinality(servers) = 1 THEN
-        RETURN servers[1];
-    END IF;
-    IF server IS NULL OR server <> ALL (servers) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = CASE WHEN server IS NULL AND cardinality(servers) > 1 THEN 'ambiguous_parameter' ELSE 'undefined_object' END,
-            MESSAGE = CASE WHEN server IS NOT NULL THEN format('there is no S3 server "%s"', server)
-                           WHEN cardinality(servers) = 0 THEN 'there is no S3 server' ELSE 'there is more than one S3 server' END,
-            HINT = CASE WHEN cardinality(servers) = 0
-                        THEN 'CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''https://...'', bucket ''...''); '
-                            'and CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id ''...'', secret_access_key_file ''/...'');'
-                        ELSE format('Name one of: %s.', array_to_string(servers, ', ')) END;
-    END IF;
-    RETURN server;
-END
-$function$;
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_endpoint_server('training_workflow_s3', server, 'S3',
+    'CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''https://...'', bucket ''...''); '
+    'and CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id ''...'', secret_access_key_file ''/...'');');
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_server(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_server(text) IS
     'The S3 server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a name is needed';
