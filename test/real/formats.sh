@@ -9,32 +9,8 @@ set -euo pipefail
 # The one place that says which versions are tested.
 packages=(spacy==3.8.18 datasets==5.2.0 PyYAML==6.0.3)
 
-die() { printf 'formats: %s\n' "$*" >&2; exit 1; }
-say() { printf 'formats: %s\n' "$*"; }
-
-usage="usage: formats.sh {install|start|stop} BUILD_DIR"
-(( $# == 2 )) || die "$usage"
-action=$1
-[[ $action =~ ^(install|start|stop)$ ]] || die "$usage"
-[[ -d $2 ]] || die "there is no folder $2"
-build=$(cd -P -- "$2" && pwd)
-here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-home=$build/real/formats
-run=$build/real/run/formats
-
-if (( EUID == 0 )); then
-    owned=()
-    for dir in "$home" "$run"; do
-        if [[ ! -e $dir ]]; then
-            owned+=(-w "$dir")
-        elif [[ ! $(stat -c %U -- "$dir") =~ ^(root|postgres)$ ]]; then
-            die "$dir belongs to the user $(stat -c %U -- "$dir"): run this as they did, or remove it"
-        fi
-    done
-    exec bash "$here/../tools/as-user.sh" "${owned[@]}" bash "$here/formats.sh" "$action" "$build"
-fi
-mkdir -p -- "$home" "$run"
-[[ -O $home && -O $run ]] || die "$home or $run belongs to another user: run this as they did, or remove it"
+# shellcheck source=test/real/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 # shellcheck source=test/real/venv.sh
 source "$here/venv.sh"

@@ -9,32 +9,10 @@ set -euo pipefail
 # The one place that says which version is tested.
 version=1.23.2
 
-die() { printf 'label_studio: %s\n' "$*" >&2; exit 1; }
-say() { printf 'label_studio: %s\n' "$*"; }
-
-usage="usage: label_studio.sh {install|start|stop} BUILD_DIR"
-(( $# == 2 )) || die "$usage"
-action=$1
-[[ $action =~ ^(install|start|stop)$ ]] || die "$usage"
-[[ -d $2 ]] || die "there is no folder $2"
-build=$(cd -P -- "$2" && pwd)
-here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-home=$build/real/label_studio
-run=$build/real/run/label_studio
-
-if (( EUID == 0 )); then
-    owned=()
-    for dir in "$home" "$run"; do
-        if [[ ! -e $dir ]]; then
-            owned+=(-w "$dir")
-        elif [[ ! $(stat -c %U -- "$dir") =~ ^(root|postgres)$ ]]; then
-            die "$dir belongs to the user $(stat -c %U -- "$dir"): run this as they did, or remove it"
-        fi
-    done
-    exec bash "$here/../tools/as-user.sh" "${owned[@]}" bash "$here/label_studio.sh" "$action" "$build"
-fi
-mkdir -p -- "$home" "$run"
-[[ -O $home && -O $run ]] || die "$home or $run belongs to another user: run this as they did, or remove it"
+# shellcheck source=test/real/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=test/real/venv.sh
+source "$here/venv.sh"
 
 venv=$home/venv
 prepared=$home/data
@@ -45,28 +23,6 @@ python=$venv/bin/python
 
 #---------------------------------------------------------------------------------------------------------------------------
 # Installing.
-
-# Debian's own comes first: every user of the machine can run it.
-find_python() {
-    local candidate
-    for candidate in /usr/bin/python3 python3 python3.{14,13,12,11,10}; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1; then
-            command -v "$candidate"
-            return
-        fi
-    done
-    return 1
-}
-
-# No connection is a reason to skip; anything else that stops pip is an error. pip says the same of a package which it
-# finds nowhere as of an index which it cannot reach, but tells of each connection that it had to try again.
-no_connection() {
-    local broken='NewConnectionError|ConnectTimeoutError|ReadTimeoutError|NameResolutionError|ProxyError'
-    broken+='|RemoteDisconnected|ConnectionResetError'
-    grep -qE "after connection broken by '?($broken|ProtocolError.*(RemoteDisconnected|ConnectionResetError))" "$log" &&
-        grep '^ERROR:' "$log" | tail -n 2 |
-        grep -qE "from versions: none|Could not install packages due to an OSError: HTTPS?ConnectionPool|$broken"
-}
 
 # Nothing of the caller's settings reaches Label Studio, which reads many variables with common names.
 clean_environment() {
@@ -82,23 +38,6 @@ clean_environment() {
     export LANG=C.UTF-8 LOG_LEVEL=WARNING DJANGO_DB=sqlite LABEL_STUDIO_BASE_DATA_DIR=$1
     # It tells nobody that it runs.
     export COLLECT_ANALYTICS=false LATEST_VERSION_CHECK=false SENTRY_DSN='' FRONTEND_SENTRY_DSN=''
-}
-
-make_venv() { # PYTHON
-    rm -rf -- "$venv"
-    "$1" -m venv "$venv" >"$log" 2>&1 || { cat "$log" >&2; die "$1 cannot make a virtual environment"; }
-    # The folder of wheels is there for whoever tries again.
-    # In the foreground timeout stays in our process group, and ends with it.
-    if ! timeout --foreground 1800 "$python" -m pip install --no-input --progress-bar off --retries 3 --timeout 30 \
-        --cache-dir "$home/wheels" "label-studio==$version" >>"$log" 2>&1; then
-        if no_connection; then
-            printf 'skipped: Label Studio could not be installed: PyPI cannot be reached\n'
-            exit 77
-        fi
-        tail -n 30 "$log" >&2
-        die "Label Studio $version could not be installed, see $log"
-    fi
-    rm -rf -- "$home/wheels"
 }
 
 # Its two hundred migrations take longer than everything else at a first start. This command runs them and makes no user.
@@ -125,7 +64,7 @@ install() {
     fi
     say "installing Label Studio $version from PyPI (about 1 GB)"
     rm -f -- "$stamp"
-    make_venv "$base"
+    make_venv "Label Studio $version" "$base" "$venv" "$log" "label-studio==$version"
     [[ $("$python" -c 'import importlib.metadata as m; print(m.version("label-studio"))') == "$version" ]] ||
         die "pip installed another version, see $log"
     prepare_data

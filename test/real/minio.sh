@@ -13,32 +13,8 @@ client_version=v0.0.0-20250313080218-cf909e1063a9
 # What they need; a Go that is older fetches this one, as a module.
 go_version=1.24.8
 
-die() { printf 'minio: %s\n' "$*" >&2; exit 1; }
-say() { printf 'minio: %s\n' "$*"; }
-
-usage="usage: minio.sh {install|start|stop} BUILD_DIR"
-(( $# == 2 )) || die "$usage"
-action=$1
-[[ $action =~ ^(install|start|stop)$ ]] || die "$usage"
-[[ -d $2 ]] || die "there is no folder $2"
-build=$(cd -P -- "$2" && pwd)
-here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-home=$build/real/minio
-run=$build/real/run/minio
-
-if (( EUID == 0 )); then
-    owned=()
-    for dir in "$home" "$run"; do
-        if [[ ! -e $dir ]]; then
-            owned+=(-w "$dir")
-        elif [[ ! $(stat -c %U -- "$dir") =~ ^(root|postgres)$ ]]; then
-            die "$dir belongs to the user $(stat -c %U -- "$dir"): run this as they did, or remove it"
-        fi
-    done
-    exec bash "$here/../tools/as-user.sh" "${owned[@]}" bash "$here/minio.sh" "$action" "$build"
-fi
-mkdir -p -- "$home" "$run"
-[[ -O $home && -O $run ]] || die "$home or $run belongs to another user: run this as they did, or remove it"
+# shellcheck source=test/real/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 server=$home/bin/minio
 client=$home/bin/mc
