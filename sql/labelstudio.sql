@@ -106,9 +106,10 @@ SELECT labelstudio_create_project('Chatbot', max_open_tasks => 0);
 SELECT labelstudio_create_project('Chatbot', server => 'store');
 \set VERBOSITY terse
 SELECT labelstudio_create_project('Chatbot');
-\set VERBOSITY default
 CREATE USER MAPPING FOR PUBLIC SERVER one OPTIONS (token 'secret-of-the-test');
+-- libcurl's words, which are the detail, say how many milliseconds it took.
 SELECT labelstudio_create_project('Chatbot');
+\set VERBOSITY default
 CREATE SERVER two FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url 'http://127.0.0.1:1');
 SELECT labelstudio_create_project('Chatbot');
 SELECT labelstudio_check('three');

@@ -21,17 +21,17 @@ BEGIN
     FROM pg_class c
     WHERE c.relnamespace = '@extschema@'::regnamespace
       AND regexp_replace(c.relname, '_(id|evaluation)_seq$', '') IN ('conversation_logs', 'training_samples', 'review_policies', 'training_settings',
-                        'model_versions', 'model_deployments', 'training_export_jobs', 'labelstudio_projects', 'labelstudio_tasks',
+                        'model_versions', 'model_deployments', 'rollouts', 'rollout_checks', 'rollout_status', 'training_export_jobs', 'labelstudio_projects', 'labelstudio_tasks',
                         'job_runs', 'review_events', 'review_claims', 'training_queue', 'daily_training_stats', 'model_performance_comparison',
                         'label_conflicts', 'review_backlog', 'reviewer_activity', 'model_artifacts', 'model_evaluations', 'training_jobs',
-                        'live_accuracy_by_model');
+                        'live_accuracy_by_model', 'imported_conversations');
     IF taken IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_table',
             MESSAGE = format('schema %s already has relations that training_workflow would create', '@extschema@'),
             DETAIL = format('Already there: %s.', taken),
-            HINT = 'Install beside them, for example CREATE SCHEMA training; CREATE EXTENSION training_workflow SCHEMA '
-                || 'training; and copy your rows with INSERT INTO training.conversation_logs (...) SELECT ... .';
+            HINT = 'Install beside them: CREATE SCHEMA training; CREATE EXTENSION training_workflow SCHEMA training; then copy what they hold with '
+                || 'SELECT * FROM training.import_conversations(''@extschema@.conversation_logs'');';
     END IF;
 END
 $install_check$;

@@ -38,6 +38,9 @@ struct SettingDefinition
 static char *canonical_boolean(const char *value);
 static char *canonical_name(const char *value);
 static char *canonical_count(const char *value);
+static char *canonical_amount(const char *value);
+static char *canonical_level(const char *value);
+static char *canonical_ratio(const char *value);
 static char *canonical_share(const char *value);
 static char *canonical_steps(const char *value);
 static char *canonical_time_zone(const char *value);
@@ -53,6 +56,20 @@ static const SettingDefinition definitions[] = {
 	"below how many test samples the gate leaves the decision to a person"},
 	{"redact", "on", "on or off", canonical_boolean,
 	"whether personal data is masked where text leaves conversation_logs"},
+	{"rollback_watch", "3", "whole number of days from 0", canonical_amount,
+	"for how many days a model that reached all sessions is watched, and rolled back by itself when it proves worse"},
+	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", canonical_level,
+	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
+	{"rollout_latency_ratio", "1.5", "number from 1", canonical_ratio,
+	"how many times the live model's 95th percentile of latency holds a new model"},
+	{"rollout_margin", "0.02", "number from 0 to 1", canonical_share,
+	"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a rollout starts"},
+	{"rollout_min_hours", "24", "whole number of hours from 0", canonical_amount,
+	"how long a step of a rollout lasts at least"},
+	{"rollout_min_units", "50", "whole number from 1", canonical_count,
+	"how many sessions each of the two models must have had in a step before the next one begins"},
+	{"rollout_require_noninferiority", "off", "on or off", canonical_boolean,
+	"whether a step waits until the new model is shown to lose less than rollout_margin"},
 	{"rollout_steps", "10,10,25,50,100", "percentages from 1 to 100 that do not fall and end at 100", canonical_steps,
 	"which shares of the sessions a new model is given, step by step"},
 	{"target_accuracy", "0.85", "number from 0 to 1", canonical_share,
@@ -144,21 +161,60 @@ canonical_count(const char *value)
 	return count >= 1 ? psprintf("%d", count) : NULL;
 }
 
+/* Like canonical_count, from 0 on. */
+static char *
+canonical_amount(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 0 ? psprintf("%d", count) : NULL;
+}
+
+/* Reads a number that fills the text; false when it is none. */
+static bool
+read_number(const char *value, double *number)
+{
+	char	   *end;
+
+	errno = 0;
+	*number = strtod(value, &end);
+	return end != value && *end == '\0' && errno == 0 && isfinite(*number);
+}
+
+static char *
+write_number(double number)
+{
+	char	   *result = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+
+	/* Not by float8out: extra_float_digits is the session's. Adding zero makes -0 one of them. */
+	double_to_shortest_decimal_buf(number + 0.0, result);
+	return result;
+}
+
 static char *
 canonical_share(const char *value)
 {
-	char	   *end;
-	char	   *result;
 	double		share;
 
-	errno = 0;
-	share = strtod(value, &end);
-	if (end == value || *end != '\0' || errno != 0 || isnan(share) || share < 0 || share > 1)
-		return NULL;
-	/* Not by float8out: extra_float_digits is the session's. Adding zero makes -0 one of them. */
-	result = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
-	double_to_shortest_decimal_buf(share + 0.0, result);
-	return result;
+	return read_number(value, &share) && share >= 0 && share <= 1 ? write_number(share) : NULL;
+}
+
+/* The level of a test. */
+static char *
+canonical_level(const char *value)
+{
+	double		level;
+
+	/* Below what a bound can be computed for there is no level either. */
+	return read_number(value, &level) && level >= 1e-6 && level <= 0.5 ? write_number(level) : NULL;
+}
+
+static char *
+canonical_ratio(const char *value)
+{
+	double		ratio;
+
+	return read_number(value, &ratio) && ratio >= 1 ? write_number(ratio) : NULL;
 }
 
 static char *

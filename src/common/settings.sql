@@ -43,7 +43,7 @@ COMMENT ON FUNCTION @extschema@.training_setting(text) IS
 CREATE FUNCTION @extschema@.list_training_settings(
     OUT name text, OUT value text, OUT default_value text, OUT is_default boolean, OUT value_type text, OUT description text)
     RETURNS SETOF record
-    LANGUAGE c STABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 20 SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_list_training_settings';
 REVOKE ALL ON FUNCTION @extschema@.list_training_settings() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.list_training_settings() IS

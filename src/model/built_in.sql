@@ -59,24 +59,83 @@ REVOKE ALL ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) FROM PUB
 COMMENT ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) IS
     'Second transaction of run_training_jobs(): trains what a job asks for, or records why not; returns the job''s new status';
 
+CREATE FUNCTION @extschema@.tw_training_begin() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    run_id CONSTANT bigint := @extschema@.tw_begin_job('run_training_jobs');
+BEGIN
+    UPDATE @extschema@.job_runs r
+    SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in' AND j.status = 'queued')
+    WHERE r.id = run_id;
+    RETURN run_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_begin() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_begin() IS 'Begins a run of run_training_jobs(); NULL where another session is at it, or on a restored copy';
+
+CREATE FUNCTION @extschema@.tw_training_note(run bigint, job_id bigint, outcome text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job @extschema@.training_jobs;
+BEGIN
+    PERFORM @extschema@.tw_require_run(run);
+    SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
+    IF outcome IS NULL THEN
+        PERFORM @extschema@.tw_note_run(run, format('job %s: %s %s', job_id, job.kind, coalesce(job.version, job.model_type)), '{}');
+        RETURN;
+    END IF;
+    PERFORM @extschema@.tw_note_run(run, NULL, jsonb_build_object(outcome, 1));
+    IF outcome = 'failed' THEN
+        PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) IS
+    'Writes down that a run begins a training job (outcome NULL), or how that ended. Raises 55000 when it is not called by the run''s own session';
+
+CREATE FUNCTION @extschema@.tw_training_end(run bigint) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_require_run(run);
+    RETURN @extschema@.tw_end_run(run);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_end(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_end(bigint) IS 'Ends a run of run_training_jobs()';
+
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.run_training_jobs()
     LANGUAGE plpgsql
 AS $procedure$
 DECLARE
+    run bigint;
     job_id bigint;
     attempt integer;
+    outcome pg_catalog.text;
 BEGIN
     IF pg_catalog.pg_is_in_recovery() THEN
         RETURN;
     END IF;
+    run := @extschema@.tw_training_begin();
+    COMMIT;
+    IF run IS NULL THEN
+        RETURN;
+    END IF;
     LOOP
         SELECT s.job_id, s.attempt INTO job_id, attempt FROM @extschema@.tw_start_built_in_job() s;
-        COMMIT;
         EXIT WHEN job_id IS NULL;
-        PERFORM @extschema@.tw_run_built_in_job(job_id, attempt);
+        PERFORM @extschema@.tw_training_note(run, job_id, NULL);
+        COMMIT;
+        outcome := @extschema@.tw_run_built_in_job(job_id, attempt);
+        PERFORM @extschema@.tw_training_note(run, job_id, outcome);
         COMMIT;
     END LOOP;
+    PERFORM @extschema@.tw_training_end(run);
+    COMMIT;
     -- What was trained now, and what an earlier run could not store.
     IF @extschema@.tw_artifacts_wait() THEN
         CALL @extschema@.store_model_artifacts();
@@ -86,4 +145,5 @@ $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
     'Runs the waiting jobs of the built-in trainer one after the other, committing between them; failures are recorded in '
-    'training_jobs and do not end it. Then stores the artifacts that wait (store_model_artifacts). Does nothing on a standby';
+    'training_jobs and job_runs and do not end it. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
+    'Does nothing while another session is at it, on a standby or on a restored copy';

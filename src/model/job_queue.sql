@@ -115,9 +115,13 @@ BEGIN ATOMIC
     UPDATE @extschema@.training_jobs j
     SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message
     WHERE j.id = job_id;
+    SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id, 'model_type', j.model_type, 'version', j.version,
+                                                    'code', code, 'reason', message))
+    FROM @extschema@.training_jobs j
+    WHERE j.id = job_id AND how = 'failed';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) IS 'Ends a job that came to nothing (failed or cancelled), and the version that it was training';
+COMMENT ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) IS 'Ends a job that came to nothing (failed or cancelled), and the version that it was training; of a failure whoever listens is told';
 
 CREATE FUNCTION @extschema@.tw_retry_job(job_id bigint, code text, message text) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

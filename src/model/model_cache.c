@@ -4,9 +4,10 @@
  *
  * Two small tables are cached: what versions there are with their type and
  * status, and the checksums of artifacts. Both are invalidated by triggers, the
- * first only where a version, its type or its status changes. A model itself is
- * kept by its checksum: as long as the same bytes are asked for, nothing
- * reloads it, and what a changed registry no longer needs is freed.
+ * first only where a version, its type, its status or its share of the traffic
+ * changes. A model itself is kept by its checksum: as long as the same bytes are
+ * asked for, nothing reloads it, and what a changed registry no longer needs is
+ * freed.
  */
 #include "postgres.h"
 

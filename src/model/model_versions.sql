@@ -23,7 +23,12 @@ CREATE TABLE @extschema@.model_versions (
     training_samples jsonb,
     training_seconds double precision,
     production_accuracy double precision,
+    production_accuracy_lower double precision,
+    production_accuracy_upper double precision,
+    production_conversations bigint,
     fallback_rate double precision,
+    p50_latency_ms double precision,
+    p95_latency_ms double precision,
     production_computed_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     deployed_at timestamptz,
@@ -44,13 +49,13 @@ CREATE TABLE @extschema@.model_versions (
         training_accuracy BETWEEN 0 AND 1 AND test_accuracy BETWEEN 0 AND 1 AND macro_f1 BETWEEN 0 AND 1
         AND calibration_error BETWEEN 0 AND 1 AND production_accuracy BETWEEN 0 AND 1 AND fallback_rate BETWEEN 0 AND 1
         AND test_accuracy_lower BETWEEN 0 AND 1 AND test_accuracy_upper BETWEEN 0 AND 1 AND base_accuracy BETWEEN 0 AND 1
-        AND mcnemar_p BETWEEN 0 AND 1),
+        AND mcnemar_p BETWEEN 0 AND 1 AND production_accuracy_lower BETWEEN 0 AND 1 AND production_accuracy_upper BETWEEN 0 AND 1),
     CONSTRAINT model_versions_gate_decision_check CHECK (gate_decision IN ('passed', 'failed', 'undecided')),
     -- Nothing is said to be stored without saying what and where.
     CONSTRAINT model_versions_stored_check CHECK (
         artifact_stored_at IS NULL OR minio_path IS NOT NULL AND artifact_sha256 IS NOT NULL AND artifact_error IS NULL),
     CONSTRAINT model_versions_amounts_check CHECK (
-        model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0
+        model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0 AND production_conversations >= 0
         AND training_seconds >= 0 AND training_seconds < 'Infinity')
 );
 REVOKE ALL ON TABLE @extschema@.model_versions FROM PUBLIC;
@@ -69,9 +74,10 @@ CREATE TRIGGER model_versions_check_status BEFORE UPDATE ON @extschema@.model_ve
     FOR EACH ROW WHEN (OLD.status <> NEW.status OR OLD.version <> NEW.version OR OLD.model_type <> NEW.model_type)
     EXECUTE FUNCTION @extschema@.tw_check_model_status();
 
--- What classify_intent() caches is which version is live, and nothing else of the row: writing a statistic reloads nothing.
+-- What is cached is which version is live (classify_intent) and which shares of the sessions they have (assign_model_version), and
+-- nothing else of the row: writing a statistic reloads nothing.
 -- One trigger a row and ENABLE ALWAYS: logical replication fires neither ordinary nor statement-level triggers.
-CREATE TRIGGER model_versions_invalidate AFTER INSERT OR DELETE OR UPDATE OF version, model_type, status ON @extschema@.model_versions
+CREATE TRIGGER model_versions_invalidate AFTER INSERT OR DELETE OR UPDATE OF version, model_type, status, traffic_percentage ON @extschema@.model_versions
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
 CREATE TRIGGER model_versions_invalidate_truncate AFTER TRUNCATE ON @extschema@.model_versions
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
@@ -100,9 +106,14 @@ COMMENT ON COLUMN @extschema@.model_versions.mcnemar_p IS 'Two-sided p-value of 
 COMMENT ON COLUMN @extschema@.model_versions.evaluation_id IS 'The evaluation behind these figures (model_evaluations)';
 COMMENT ON COLUMN @extschema@.model_versions.training_samples IS 'Number of training samples by label source, for example {"human": 812, "model": 4010}';
 COMMENT ON COLUMN @extschema@.model_versions.training_seconds IS 'How long training took, in seconds';
-COMMENT ON COLUMN @extschema@.model_versions.production_accuracy IS 'Estimated accuracy in production, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.fallback_rate IS 'Share of its sessions'' messages that the fallback answered, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS 'When production_accuracy and fallback_rate were computed';
+COMMENT ON COLUMN @extschema@.model_versions.production_accuracy IS 'Estimated accuracy in production, 0 to 1 (live_accuracy() over its last 30 days with traffic); NULL while there are too few audited labels';
+COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_lower IS 'Lower end of the 95 % interval of production_accuracy';
+COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_upper IS 'Upper end of the 95 % interval of production_accuracy';
+COMMENT ON COLUMN @extschema@.model_versions.production_conversations IS 'How many conversations of these days named the version';
+COMMENT ON COLUMN @extschema@.model_versions.fallback_rate IS 'Share of them that the fallback answered, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_versions.p50_latency_ms IS 'Median time of their NLU calls, in milliseconds';
+COMMENT ON COLUMN @extschema@.model_versions.p95_latency_ms IS '95th percentile of the time of their NLU calls, in milliseconds';
+COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS 'When the figures from production were computed';
 COMMENT ON COLUMN @extschema@.model_versions.created_at IS 'When the version was registered';
 COMMENT ON COLUMN @extschema@.model_versions.deployed_at IS 'When it first received traffic';
 COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped receiving traffic';

@@ -43,38 +43,46 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) IS 'Raises 22023 for a figure that no model can have';
 
-CREATE FUNCTION @extschema@.tw_make_live(version text, why text, figures jsonb DEFAULT NULL) RETURNS text
+CREATE FUNCTION @extschema@.tw_make_live(version text, why text, figures jsonb DEFAULT NULL, at timestamptz DEFAULT NULL, actor text DEFAULT session_user)
+    RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     promoted @extschema@.model_versions;
     previous @extschema@.model_versions;
+    changed timestamptz;
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
+    -- Not the transaction's time, which may be before a change that it waited for.
+    changed := coalesce(at, clock_timestamp());
     SELECT * INTO promoted FROM @extschema@.model_versions m WHERE m.version = tw_make_live.version FOR UPDATE;
     SELECT * INTO previous FROM @extschema@.model_versions m
     WHERE m.model_type = promoted.model_type AND m.status = 'production' FOR UPDATE;
+    PERFORM @extschema@.tw_end_watch(promoted.model_type, format('%s went live', promoted.version), changed);
 
     IF previous.version IS NOT NULL THEN
-        UPDATE @extschema@.model_versions m SET status = 'retired', traffic_percentage = 0, retired_at = now()
+        UPDATE @extschema@.model_versions m SET status = 'retired', traffic_percentage = 0, retired_at = changed
         WHERE m.version = previous.version;
-        INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason)
-        VALUES (previous.model_type, previous.version, NULL, previous.status, 'retired', previous.traffic_percentage, 0,
-                'superseded by ' || promoted.version);
+        INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage,
+                                                   actor, reason, created_at)
+        VALUES (previous.model_type, previous.version, NULL, previous.status, 'retired', previous.traffic_percentage, 0, actor,
+                'superseded by ' || promoted.version, changed);
     END IF;
     UPDATE @extschema@.model_versions m
-    SET status = 'production', traffic_percentage = 100, deployed_at = coalesce(m.deployed_at, now()), retired_at = NULL
+    SET status = 'production', traffic_percentage = 100, deployed_at = coalesce(m.deployed_at, changed), retired_at = NULL
     WHERE m.version = promoted.version;
-    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason, figures)
-    VALUES (promoted.model_type, promoted.version, previous.version, promoted.status, 'production', promoted.traffic_percentage, 100, why,
+    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage,
+                                               actor, reason, figures, created_at)
+    VALUES (promoted.model_type, promoted.version, previous.version, promoted.status, 'production', promoted.traffic_percentage, 100, actor, why,
             coalesce(figures, jsonb_strip_nulls(jsonb_build_object('test_accuracy', promoted.test_accuracy, 'test_samples', promoted.test_samples,
-                     'base_version', promoted.base_version, 'base_accuracy', promoted.base_accuracy))));
+                     'base_version', promoted.base_version, 'base_accuracy', promoted.base_accuracy))), changed);
     RETURN previous.version;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_make_live(text, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb) IS
-    'Makes a version the production version of its type, retires the one before it, records both in model_deployments, and returns the version before';
+REVOKE ALL ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, text) IS
+    'Makes a version the production version of its type, retires the one before it, records both in model_deployments as of a time and '
+    'in the name of an actor (default: now, whoever logged in), and returns the version before';
 
 CREATE FUNCTION @extschema@.promote_model(version text, reason text) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- model_performance_comparison: the versions side by side. What a later stage measures is NULL until it has.
+-- model_performance_comparison: the versions side by side. check_rollouts() measures them in production, once an hour.
 
 CREATE VIEW @extschema@.model_performance_comparison AS
     SELECT m.model_type, m.version, m.status, m.traffic_percentage, m.base_version,
@@ -6,11 +6,8 @@ CREATE VIEW @extschema@.model_performance_comparison AS
            m.base_accuracy, m.test_accuracy - m.base_accuracy AS test_accuracy_gain, m.mcnemar_p,
            m.macro_f1, m.calibration_error, m.training_accuracy, m.gate_decision, m.gate_reason,
            m.production_accuracy,
-           NULL::double precision AS production_accuracy_lower,
-           NULL::double precision AS production_accuracy_upper,
-           m.fallback_rate,
-           NULL::double precision AS p50_latency_ms,
-           NULL::double precision AS p95_latency_ms,
+           m.production_accuracy_lower, m.production_accuracy_upper, m.production_conversations,
+           m.fallback_rate, m.p50_latency_ms, m.p95_latency_ms,
            m.production_computed_at,
            m.training_samples, m.training_seconds, m.model_size_mb,
            m.created_at, m.deployed_at, m.retired_at
@@ -36,12 +33,13 @@ COMMENT ON COLUMN @extschema@.model_performance_comparison.calibration_error IS 
 COMMENT ON COLUMN @extschema@.model_performance_comparison.training_accuracy IS 'Accuracy on its own training samples, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_decision IS 'What the gate decided';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_reason IS 'Why';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy IS 'Estimated accuracy in production, 0 to 1; NULL until it is measured';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_lower IS 'Lower end of its interval; NULL until it is measured';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_upper IS 'Upper end of its interval; NULL until it is measured';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.fallback_rate IS 'Share of its sessions'' messages that the fallback answered; NULL until it is measured';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.p50_latency_ms IS 'Median latency in milliseconds; NULL until it is measured';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.p95_latency_ms IS '95th percentile of the latency in milliseconds; NULL until it is measured';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy IS 'Estimated accuracy in production over 30 days (live_accuracy()), 0 to 1; NULL while there are too few audited labels';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_lower IS 'Lower end of its 95 % interval';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_upper IS 'Upper end of its 95 % interval';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.production_conversations IS 'How many conversations of these days named it: its traffic';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.fallback_rate IS 'Share of them that the fallback answered, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.p50_latency_ms IS 'Median time of their NLU calls, in milliseconds';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.p95_latency_ms IS '95th percentile of the time of their NLU calls, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_computed_at IS 'When the figures from production were computed';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.training_samples IS 'Number of training samples by label source';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.training_seconds IS 'How long training took, in seconds';

@@ -32,7 +32,11 @@ sub decisions {
     # And what the model answers that fill() trained: its bytes have to come through whole.
     return $node->safe_psql($database, sprintf $decisions, $s)
         . $node->safe_psql($database, "SELECT c.* FROM $s.model_versions m, $s.classify_intents('track number 7', 2, 'router', m.version) c
-            WHERE m.version = 'router-v2.0.0'");
+            WHERE m.version = 'router-v2.0.0'")
+        # And which version answers which session.
+        . $node->safe_psql($database, "SELECT m.model_type, v, count(*), md5(string_agg(u::text, ',' ORDER BY u))
+            FROM (SELECT DISTINCT model_type FROM $s.model_versions) m, generate_series(1, 1000) u, $s.assign_model_version(m.model_type, u::text) v
+            GROUP BY 1, 2 ORDER BY 1, 2");
 }
 
 # The state of a database, to be compared with that of another.

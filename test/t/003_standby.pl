@@ -100,6 +100,20 @@ is($session->query_safe($live), 'parcel-agent-v6.0.0', 'open session on the stan
 sqlstate_is($standby, 'bot', q{SELECT train_model('food-agent')}, '25006', 'standby: training is refused');
 is($standby->psql('bot', 'CALL run_training_jobs()'), 0, 'standby: jobs do nothing');
 
+# A rollout deals its units there as it does here, and an open session follows its steps.
+my $assigned = q{SELECT v, count(*), md5(string_agg(u::text, ',' ORDER BY u))
+    FROM (SELECT u, assign_model_version('cart-agent', 'session-' || u) AS v FROM generate_series(1, 1000) u) x GROUP BY v ORDER BY v};
+my $canaries = q{SELECT count(*) FROM generate_series(1, 1000) u WHERE assign_model_version('cart-agent', 'session-' || u) = 'cart-agent-v1.1.0'};
+$primary->safe_psql('bot', q{INSERT INTO model_versions (version, model_type, status, traffic_percentage)
+    VALUES ('cart-agent-v1.0.0', 'cart-agent', 'production', 90), ('cart-agent-v1.1.0', 'cart-agent', 'canary', 10)});
+catch_up();
+cmp_ok($session->query_safe($canaries), '<', 150, 'open session on the standby: the canary has its share');
+same_answer($assigned, 'a rollout');
+$primary->safe_psql('bot', q{UPDATE model_versions SET traffic_percentage = 50 WHERE version = 'cart-agent-v1.1.0'});
+catch_up();
+cmp_ok($session->query_safe($canaries), '>', 400, 'open session on the standby: its next step');
+same_answer($assigned, 'the next step of a rollout');
+
 # What writes is refused as on any standby.
 sqlstate_is($standby, 'bot', "INSERT INTO conversation_logs (session_id, user_message) VALUES ('x', 'y')",
     '25006', 'standby: capture is refused');

@@ -1,0 +1,48 @@
+-- rollout_status: where each rollout stands, and why it is not further.
+
+CREATE FUNCTION @extschema@.tw_detectable_losses(metrics jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT string_agg(format('%s %s', f.value ->> 'metric',
+               CASE WHEN f.value ->> 'detectable_loss' IS NOT NULL THEN round(100 * (f.value ->> 'detectable_loss')::numeric, 1) || ' points'
+                    ELSE format('unknown (%s and %s sessions have data)', f.value ->> 'canary_units', f.value ->> 'production_units') END), ', ' ORDER BY f.number)
+    FROM jsonb_array_elements(metrics) WITH ORDINALITY AS f (value, number)
+    WHERE f.value ->> 'kind' = 'guardrail';
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_detectable_losses(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_detectable_losses(jsonb) IS 'For each guardrail of a look the smallest loss that would have been seen by then, in words';
+
+CREATE VIEW @extschema@.rollout_status AS
+    SELECT r.model_type, r.version, r.previous_version, r.status,
+           cardinality(r.step_times) AS step, r.steps, coalesce(r.steps[cardinality(r.step_times)], 100) AS traffic_percentage,
+           r.step_times[cardinality(r.step_times)] AS in_step_since,
+           c.canary_units, c.production_units, c.verdict, c.checked_at,
+           CASE WHEN r.status IN ('finished', 'rolled-back') THEN r.end_reason
+                WHEN c.id IS NULL THEN 'nobody has looked yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
+                ELSE c.reason END AS why,
+           @extschema@.tw_detectable_losses(c.metrics) AS loss_seen_from,
+           r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id
+    FROM @extschema@.rollouts r
+    LEFT JOIN LATERAL (SELECT k.* FROM @extschema@.rollout_checks k WHERE k.rollout_id = r.id ORDER BY k.id DESC LIMIT 1) c ON true
+    ORDER BY r.started_at DESC, r.id DESC;
+REVOKE ALL ON TABLE @extschema@.rollout_status FROM PUBLIC;
+COMMENT ON VIEW @extschema@.rollout_status IS 'Where each rollout stands and why it is not further, newest first';
+COMMENT ON COLUMN @extschema@.rollout_status.model_type IS 'The type of the model';
+COMMENT ON COLUMN @extschema@.rollout_status.version IS 'The version that is or was rolled out';
+COMMENT ON COLUMN @extschema@.rollout_status.previous_version IS 'The version that it is compared with';
+COMMENT ON COLUMN @extschema@.rollout_status.status IS 'running, watching (it has all sessions, and is still looked at), finished or rolled-back';
+COMMENT ON COLUMN @extschema@.rollout_status.step IS 'The step that it is in or ended in, from 1';
+COMMENT ON COLUMN @extschema@.rollout_status.steps IS 'Shares of the sessions, in percent, step by step';
+COMMENT ON COLUMN @extschema@.rollout_status.traffic_percentage IS 'The share of that step';
+COMMENT ON COLUMN @extschema@.rollout_status.in_step_since IS 'When that step began';
+COMMENT ON COLUMN @extschema@.rollout_status.canary_units IS 'Sessions of the version in that step, at the last look';
+COMMENT ON COLUMN @extschema@.rollout_status.production_units IS 'Sessions of the previous version in that step, at the last look';
+COMMENT ON COLUMN @extschema@.rollout_status.verdict IS 'What the last look said: rollback, hold or advance';
+COMMENT ON COLUMN @extschema@.rollout_status.checked_at IS 'When the last look was';
+COMMENT ON COLUMN @extschema@.rollout_status.why IS 'Why it is where it is: what the last look waits for, or why it ended';
+COMMENT ON COLUMN @extschema@.rollout_status.loss_seen_from IS 'The smallest loss that the last look would have seen, for each guardrail: smaller ones may still be there';
+COMMENT ON COLUMN @extschema@.rollout_status.started_at IS 'When it started';
+COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When it reached all sessions';
+COMMENT ON COLUMN @extschema@.rollout_status.ended_at IS 'When it ended';
+COMMENT ON COLUMN @extschema@.rollout_status.started_by IS 'The login role, or the job, that started it';
+COMMENT ON COLUMN @extschema@.rollout_status.rollout_id IS 'Its number, for rollout_checks';

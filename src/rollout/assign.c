@@ -1,0 +1,241 @@
+/*
+ * assign.c
+ *		assign_model_version(): which version of a model answers a session.
+ *
+ * Each rollout deals its units into 10,000 buckets, and a canary with p percent
+ * of the traffic answers those below 100 p: raising the percentage only adds
+ * units, and no unit moves otherwise. A rollout is known by its canary's
+ * version, which is rolled out only once: nothing has to be stored for it, and
+ * a standby or a restored database deals the same.
+ *
+ * Applications may compute buckets themselves (in a proxy, say), so the formula
+ * is for ever:
+ *
+ *		bucket = mix(mix(fnv(unit)) XOR mix(fnv(version))) modulo 10000
+ *
+ * over unsigned 64-bit numbers. fnv is FNV-1a over the bytes of the text in
+ * UTF-8, as they are, without terminator: h = 0xcbf29ce484222325, then for each
+ * byte h = ((h XOR byte) * 0x100000001b3) modulo 2^64. mix is MurmurHash3's
+ * finaliser: h = h XOR h >> 33, h = h * 0xff51afd7ed558ccd modulo 2^64,
+ * h = h XOR h >> 33, h = h * 0xc4ceb9fe1a85ec53 modulo 2^64,
+ * h = h XOR h >> 33. Rollouts that share a salt would try every new version on
+ * the same people; mixed before they meet, versions that differ in one digit
+ * give buckets that are independent of each other.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "capture/span.h"
+#include "catalog/pg_type.h"
+#include "common/cached_table.h"
+#include "common/catalog.h"
+#include "common/compat.h"
+#include "common/hash.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#define BUCKETS 10000
+#define BUCKETS_A_PERCENT (BUCKETS / 100)
+
+enum
+{
+	VERSION_ATTNUM = 1,
+	TYPE_ATTNUM = 2,
+	STATUS_ATTNUM = 3,
+	TRAFFIC_ATTNUM = 4
+};
+
+static const TwColumn columns[] = {
+	{VERSION_ATTNUM, TEXTOID, "version"},
+	{TYPE_ATTNUM, TEXTOID, "model_type"},
+	{STATUS_ATTNUM, TEXTOID, "status"},
+	{TRAFFIC_ATTNUM, INT4OID, "traffic_percentage"},
+};
+
+/* What a type of model answers with. */
+typedef struct ModelType
+{
+	TwSpan		name;
+	text	   *live;			/* NULL = none */
+	text	   *canary;			/* NULL = none */
+	uint64		salt;			/* of the canary's rollout */
+	uint32		canary_buckets;
+} ModelType;
+
+typedef struct ModelTypes
+{
+	int			count;
+	int			capacity;
+	ModelType  *types;			/* by name, once it is complete */
+} ModelTypes;
+
+static uint64
+mixed(TwSpan span)
+{
+	return tw_finalise(tw_fnv(TW_FNV_BASIS, span.data, span.length));
+}
+
+static inline uint32
+bucket_of(uint64 salt, TwSpan unit)
+{
+	return (uint32) (tw_finalise(mixed(unit) ^ salt) % BUCKETS);
+}
+
+static void *
+begin_types(void)
+{
+	ModelTypes *all = palloc0(sizeof(ModelTypes));
+
+	all->capacity = 8;
+	all->types = palloc(sizeof(ModelType) * all->capacity);
+	return all;
+}
+
+/* The entry of a type, a new one the first time that it comes. */
+static ModelType *
+type_entry(ModelTypes *all, TwSpan name)
+{
+	ModelType  *type;
+
+	for (int i = 0; i < all->count; i++)
+	{
+		if (tw_span_compare(all->types[i].name, name) == 0)
+			return &all->types[i];
+	}
+	if (all->count == all->capacity)
+	{
+		all->capacity *= 2;
+		all->types = repalloc(all->types, sizeof(ModelType) * all->capacity);
+	}
+	type = &all->types[all->count++];
+	memset(type, 0, sizeof(ModelType));
+	type->name.data = pnstrdup(name.data, name.length);
+	type->name.length = name.length;
+	return type;
+}
+
+static bool
+span_is(TwSpan span, const char *word)
+{
+	return span.length == (int) strlen(word) && memcmp(span.data, word, span.length) == 0;
+}
+
+static TwSpan
+text_column(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
+
+	return tw_text_span(value, isnull);
+}
+
+static void
+add_version(void *data, HeapTuple tuple, TupleDesc desc)
+{
+	TwSpan		version = text_column(tuple, desc, VERSION_ATTNUM);
+	TwSpan		status = text_column(tuple, desc, STATUS_ATTNUM);
+	TwSpan		name = text_column(tuple, desc, TYPE_ATTNUM);
+	ModelType  *type;
+	bool		isnull;
+
+	/* None of them can be, unless an owner took the NOT NULL away. */
+	if (version.data == NULL || status.data == NULL || name.data == NULL)
+		return;
+	type = type_entry(data, name);
+	if (span_is(status, "production"))
+		type->live = cstring_to_text_with_len(version.data, version.length);
+	else if (span_is(status, "canary"))
+	{
+		Datum		percentage = heap_getattr(tuple, TRAFFIC_ATTNUM, desc, &isnull);
+
+		type->canary = cstring_to_text_with_len(version.data, version.length);
+		type->salt = mixed(version);
+		type->canary_buckets = isnull ? 0 : DatumGetInt32(percentage) * BUCKETS_A_PERCENT;
+	}
+}
+
+static int
+compare_types(const void *a, const void *b)
+{
+	return tw_span_compare(((const ModelType *) a)->name, ((const ModelType *) b)->name);
+}
+
+static void
+finish_types(void *data)
+{
+	ModelTypes *all = data;
+
+	qsort(all->types, all->count, sizeof(ModelType), compare_types);
+}
+
+static TwCachedTable types_cache = {
+	.table_name = "model_versions",
+	.columns = columns,
+	.column_count = lengthof(columns),
+	.begin = begin_types,
+	.add_row = add_version,
+	.finish = finish_types,
+};
+
+static const ModelType *
+find_type(Oid schema, TwSpan name)
+{
+	const ModelTypes *all = tw_cached_table_get(&types_cache, schema);
+	ModelType	key = {.name = name};
+	const ModelType *type = bsearch(&key, all->types, all->count, sizeof(ModelType), compare_types);
+
+	if (type == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model type \"%s\" does not exist", pnstrdup(name.data, name.length)),
+				 errdetail("There is no version of that type in model_versions."),
+				 errhint("Register what answers today with register_model(), or train a first version with train_model().")));
+	return type;
+}
+
+PG_FUNCTION_INFO_V1(tw_assign_model_version);
+
+/* assign_model_version(model_type, unit_id) */
+Datum
+tw_assign_model_version(PG_FUNCTION_ARGS)
+{
+	const ModelType *type;
+	const text *version;
+	text	   *result;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the model type must not be NULL"),
+				 errhint("It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows all.")));
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the unit must not be NULL"),
+				 errhint("Pass the session's id, the same for each message of the session: its version depends on nothing else.")));
+
+	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_span(PG_GETARG_DATUM(0), false));
+	if (type->canary != NULL && bucket_of(type->salt, tw_text_span(PG_GETARG_DATUM(1), false)) < type->canary_buckets)
+		version = type->canary;
+	else
+		version = type->live;
+	if (version == NULL)
+		PG_RETURN_NULL();
+
+	/* A copy: the next call, in the same row perhaps, may load the table anew. */
+	result = palloc(VARSIZE(version));
+	memcpy(result, version, VARSIZE(version));
+	PG_RETURN_TEXT_P(result);
+}
+
+PG_FUNCTION_INFO_V1(tw_rollout_bucket);
+
+/* rollout_bucket(version, unit_id) */
+Datum
+tw_rollout_bucket(PG_FUNCTION_ARGS)
+{
+	TwSpan		version = tw_text_span(PG_GETARG_DATUM(0), false);
+	TwSpan		unit = tw_text_span(PG_GETARG_DATUM(1), false);
+
+	PG_RETURN_INT32((int32) bucket_of(mixed(version), unit));
+}

@@ -1,0 +1,272 @@
+-- CALL check_rollouts(): looks at every rollout, and rolls back, holds or advances it; starts the rollouts that wait.
+
+CREATE FUNCTION @extschema@.tw_loss_in_words(figures jsonb, beside text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN figures ? 'upper'
+    THEN format('%s %s against %s of %s: worse by at least %s points, whatever the number of looks (level %s)', figures ->> 'metric',
+                round((figures ->> 'canary')::numeric, 4), round((figures ->> 'production')::numeric, 4), beside,
+                round(-100 * (figures ->> 'upper')::numeric, 2), round((figures ->> 'alpha')::numeric, 4))
+    ELSE format('%s %s ms against %s ms of %s', figures ->> 'metric', figures ->> 'canary', figures ->> 'production', beside) END;
+REVOKE ALL ON FUNCTION @extschema@.tw_loss_in_words(jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_loss_in_words(jsonb, text) IS 'A metric that is worse, as a sentence for rollout_checks.reason';
+
+-- The verdict of a look, from its figures alone. What a person has to know first comes first.
+CREATE FUNCTION @extschema@.tw_rollout_verdict(
+    rollout @extschema@.rollouts, canary_units bigint, production_units bigint, sample_ratio_problem text, metrics jsonb, at timestamptz,
+    OUT verdict text, OUT reason text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    worse CONSTANT text := (SELECT string_agg(@extschema@.tw_loss_in_words(f, rollout.previous_version), '; ')
+                            FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'guardrail' AND f ->> 'verdict' = 'worse');
+    step CONSTANT integer := cardinality(rollout.step_times);
+    hours CONSTANT integer := @extschema@.training_setting('rollout_min_hours');
+    units CONSTANT integer := @extschema@.training_setting('rollout_min_units');
+    days CONSTANT integer := @extschema@.training_setting('rollback_watch');
+    passed CONSTANT numeric := extract(epoch FROM at - rollout.step_times[step]) / 3600;
+    is_proof_wanted CONSTANT boolean := @extschema@.training_setting('rollout_require_noninferiority') = 'on';
+BEGIN
+    IF worse IS NOT NULL THEN
+        verdict := 'rollback';
+        reason := worse;
+        RETURN;
+    END IF;
+    IF rollout.status = 'watching' THEN
+        verdict := CASE WHEN at >= rollout.promoted_at + make_interval(days => days) THEN 'advance' ELSE 'hold' END;
+        reason := CASE verdict WHEN 'advance' THEN format('watched for %s days, and no loss was seen', days)
+                               ELSE format('it has all sessions; watched until %s for what is still reviewed', rollout.promoted_at + make_interval(days => days)) END;
+        RETURN;
+    END IF;
+    reason := concat_ws('; ', sample_ratio_problem,
+        (SELECT string_agg(@extschema@.tw_loss_in_words(f, rollout.previous_version), '; ')
+         FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'signal' AND f ->> 'verdict' = 'worse'),
+        -- A metric without any data in an arm is one that this application does not report.
+        (SELECT 'not yet shown to lose less than ' || round(100 * rollout.margin::numeric, 2) || ' points: ' || string_agg(f ->> 'metric', ', ')
+         FROM jsonb_array_elements(metrics) f
+         WHERE is_proof_wanted AND f ->> 'kind' = 'guardrail' AND f ->> 'verdict' NOT IN ('non-inferior', 'better')
+           AND (f ->> 'canary_units')::bigint > 0 AND (f ->> 'production_units')::bigint > 0
+         HAVING count(*) > 0),
+        CASE WHEN passed < hours THEN format('step %s has lasted %s of %s hours', step, trunc(passed, 1), hours) END,
+        CASE WHEN least(canary_units, production_units) < units
+             THEN format('step %s has had %s and %s of %s sessions of the two', step, canary_units, production_units, units) END);
+    verdict := CASE reason WHEN '' THEN 'advance' ELSE 'hold' END;
+    reason := coalesce(nullif(reason, ''), format('step %s of %s is done: %s hours, %s and %s sessions, and no loss was seen', step, cardinality(rollout.steps),
+                                                  trunc(passed, 1), canary_units, production_units));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollout_verdict(@extschema@.rollouts, bigint, bigint, text, jsonb, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollout_verdict(@extschema@.rollouts, bigint, bigint, text, jsonb, timestamptz) IS
+    'rollback where a guardrail is worse; hold while sessions are shared out wrongly, a signal is worse, or the step has not had its hours and '
+    'sessions (and, where that is asked for, while a guardrail is not shown to be non-inferior); advance otherwise';
+
+CREATE FUNCTION @extschema@.tw_act_on_rollout(r @extschema@.rollouts, check_id bigint, verdict text, why text, at timestamptz) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    figures CONSTANT jsonb := (SELECT jsonb_build_object('check', c.id, 'metrics', c.metrics) FROM @extschema@.rollout_checks c WHERE c.id = check_id);
+BEGIN
+    IF verdict = 'rollback' THEN
+        PERFORM @extschema@.tw_roll_back(r.model_type, why, figures, at, 'check_rollouts');
+        RETURN 'rolled back';
+    ELSIF verdict = 'advance' AND r.status = 'watching' THEN
+        PERFORM @extschema@.tw_end_watch(r.model_type, why, at);
+        RETURN 'finished';
+    ELSIF verdict = 'advance' THEN
+        PERFORM @extschema@.tw_advance_rollout(r.id, why, figures, at, 'check_rollouts');
+        RETURN 'advanced';
+    END IF;
+    RETURN 'held';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) IS 'Does what a verdict says, and returns what was done';
+
+CREATE FUNCTION @extschema@.tw_check_rollout(which bigint, at timestamptz) RETURNS text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    r @extschema@.rollouts;
+    is_same boolean;
+    look record;
+    verdict text;
+    why text;
+    looked_at timestamptz;
+    check_id bigint;
+BEGIN
+    SELECT * INTO r FROM @extschema@.rollouts x WHERE x.id = which AND x.status IN ('running', 'watching');
+    IF NOT FOUND THEN
+        RETURN 'ended';
+    END IF;
+    looked_at := @extschema@.tw_change_time(at, greatest(r.step_times[cardinality(r.step_times)], r.promoted_at));
+    -- Without a lock: it may take a while, and an operator must be able to roll back meanwhile.
+    SELECT * INTO look FROM @extschema@.tw_look_at_rollout(which, looked_at);
+    SELECT v.verdict, v.reason INTO verdict, why
+    FROM @extschema@.tw_rollout_verdict(r, coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_problem,
+                                        coalesce(look.metrics, '[]'), looked_at) v;
+
+    PERFORM @extschema@.tw_lock_registry();
+    SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x WHERE x.id = which FOR UPDATE;
+    -- Somebody changed it during the look, which says nothing about what it is now.
+    IF NOT is_same THEN
+        RETURN 'ended';
+    END IF;
+    INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
+                                            sample_ratio_evidence, metrics, checked_at)
+    VALUES (which, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], verdict, why,
+            coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_evidence, coalesce(look.metrics, '[]'), looked_at)
+    RETURNING id INTO check_id;
+    RETURN @extschema@.tw_act_on_rollout(r, check_id, verdict, why, looked_at);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) IS 'Looks at a rollout, writes the look down, does what it says, and returns what that was';
+
+CREATE FUNCTION @extschema@.tw_waiting_rollout(type text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT m.version
+    FROM @extschema@.model_versions m
+    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
+      AND EXISTS (SELECT FROM @extschema@.model_versions p WHERE p.model_type = type AND p.status = 'production')
+      AND NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.model_type = type AND r.status IN ('running', 'watching'))
+      AND NOT EXISTS (SELECT FROM @extschema@.model_versions c WHERE c.model_type = type AND c.status = 'canary')
+    ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
+    LIMIT 1;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text) IS 'The newest candidate of a type that passed the gate and may start while no other is rolled out or watched';
+
+CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    waiting text := @extschema@.tw_waiting_rollout(type);
+    live text;
+BEGIN
+    IF waiting IS NULL OR @extschema@.training_setting('auto_deploy') <> 'on' OR NOT @extschema@.tw_is_stored(waiting) THEN
+        RETURN false;
+    END IF;
+    SELECT m.version INTO live FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
+    -- What is live has changed since it passed: the gate has to look again. It fails, or is undecided, or passes against this one.
+    IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m WHERE m.version = waiting) THEN
+        IF (@extschema@.tw_run_gate(waiting)).decision <> 'passed' THEN
+            RETURN false;
+        END IF;
+    END IF;
+    PERFORM @extschema@.tw_lock_registry();
+    IF waiting IS DISTINCT FROM @extschema@.tw_waiting_rollout(type)
+       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production') THEN
+        RETURN false;
+    END IF;
+    PERFORM @extschema@.tw_start_rollout(waiting, NULL, at, 'check_rollouts');
+    RETURN true;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) IS
+    'Starts the rollout of the candidate of a type that waits for it, while auto_deploy is on; returns whether it did';
+
+CREATE FUNCTION @extschema@.tw_rollouts_begin(at timestamptz, OUT run_id bigint, OUT tasks jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    run_id := @extschema@.tw_begin_job('check_rollouts');
+    IF run_id IS NULL THEN
+        RETURN;
+    END IF;
+    tasks := (SELECT jsonb_agg(t.task ORDER BY t.place, t.name)
+              FROM (SELECT 1 AS place, lpad(r.id::text, 20) AS name, jsonb_build_object('check', r.id) AS task
+                    FROM @extschema@.rollouts r WHERE r.status IN ('running', 'watching')
+                    UNION ALL
+                    SELECT 2, x.model_type, jsonb_build_object('start', x.model_type)
+                    FROM (SELECT DISTINCT m.model_type FROM @extschema@.model_versions m WHERE m.status = 'candidate') x
+                    UNION ALL
+                    SELECT 3, '', '{"measure": true}'
+                    WHERE @extschema@.tw_production_figures_wait(at)) t);
+    UPDATE @extschema@.job_runs j SET items_done = 0, items_total = coalesce(jsonb_array_length(tasks), 0) WHERE j.id = run_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_begin(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollouts_begin(timestamptz) IS
+    'Begins a run of check_rollouts() and says what there is to do; run_id is NULL where another session is at it, or on a restored copy';
+
+CREATE FUNCTION @extschema@.tw_rollouts_step(run bigint, task jsonb, at timestamptz) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    done text;
+    code text;
+    message text;
+BEGIN
+    PERFORM @extschema@.tw_require_run(run);
+    BEGIN
+        CASE
+            WHEN task ? 'check' THEN
+                done := @extschema@.tw_check_rollout((task ->> 'check')::bigint, at);
+            WHEN task ? 'start' THEN
+                done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started' ELSE 'nothing to start' END;
+            ELSE
+                PERFORM @extschema@.tw_measure_production(at);
+                done := 'measured';
+        END CASE;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+    END;
+    IF code IS NOT NULL THEN
+        RAISE WARNING 'check_rollouts: % failed: %', task, message USING ERRCODE = code;
+        PERFORM @extschema@.tw_fail_run(run, code, message);
+        done := 'failed';
+    END IF;
+    PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1));
+    RETURN done;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) IS
+    'One task of check_rollouts(), with its error written down instead of raised; returns what was done. Raises 55000 when it is not called by the run''s own session';
+
+CREATE FUNCTION @extschema@.tw_rollouts_end(run bigint) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_require_run(run);
+    RETURN @extschema@.tw_end_run(run);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_end(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollouts_end(bigint) IS 'Ends a run of check_rollouts()';
+
+-- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
+CREATE PROCEDURE @extschema@.check_rollouts(at timestamptz DEFAULT NULL)
+    LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    run bigint;
+    tasks pg_catalog.jsonb;
+    task pg_catalog.jsonb;
+BEGIN
+    IF pg_catalog.pg_is_in_recovery() THEN
+        RETURN;
+    END IF;
+    SELECT b.run_id, b.tasks INTO run, tasks FROM @extschema@.tw_rollouts_begin(at) b;
+    COMMIT;
+    IF run IS NULL THEN
+        RETURN;
+    END IF;
+    -- Not in a loop over a query: its cursor would end with the first COMMIT.
+    WHILE pg_catalog.jsonb_array_length(tasks) OPERATOR(pg_catalog.>) 0 LOOP
+        task := tasks OPERATOR(pg_catalog.->) 0;
+        tasks := tasks OPERATOR(pg_catalog.-) 0;
+        PERFORM @extschema@.tw_rollouts_step(run, task, at);
+        COMMIT;
+    END LOOP;
+    PERFORM @extschema@.tw_rollouts_end(run);
+    COMMIT;
+END
+$procedure$;
+REVOKE ALL ON PROCEDURE @extschema@.check_rollouts(timestamptz) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
+    'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, holds, or takes the next '
+    'step; starts the rollout of the newest candidate that passed the gate, while auto_deploy is on and nothing else of its type is rolled out or '
+    'watched; once an hour measures versions in production. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits as '
+    'it goes, so it cannot run inside a transaction; errors are recorded in job_runs and warned of. Does nothing on a standby or a restored copy';

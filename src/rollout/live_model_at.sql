@@ -1,0 +1,31 @@
+-- live_model_at(): what was live when, from the record of changes.
+
+CREATE FUNCTION @extschema@.live_model_at(
+    model_type text, "time" timestamptz DEFAULT now(),
+    OUT version text, OUT since timestamptz, OUT reason text, OUT canary_version text, OUT canary_percentage integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = live_model_at.model_type) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('there is no model of type "%s"', coalesce(model_type, 'NULL')),
+            HINT = 'SELECT DISTINCT model_type FROM model_versions; shows the types.';
+    END IF;
+    SELECT d.version, d.created_at, d.reason INTO version, since, reason
+    FROM @extschema@.model_deployments d
+    WHERE d.model_type = live_model_at.model_type AND d.created_at <= "time" AND d.to_status = 'production'
+    ORDER BY d.created_at DESC, d.id DESC LIMIT 1;
+    -- The last change of a canary says whether it still is one.
+    SELECT c.version, c.to_percentage INTO canary_version, canary_percentage
+    FROM (SELECT DISTINCT ON (d.version) d.version, d.to_status, d.to_percentage
+          FROM @extschema@.model_deployments d
+          WHERE d.model_type = live_model_at.model_type AND d.created_at <= "time"
+          ORDER BY d.version, d.created_at DESC, d.id DESC) c
+    WHERE c.to_status = 'canary';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.live_model_at(text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.live_model_at(text, timestamptz) IS
+    'Which version of a type was in production at a time, since when and why, and which canary had how many percent of the sessions beside '
+    'it; NULL where there was none. Raises 42704 for a type of which there is no version';

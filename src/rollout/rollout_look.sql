@@ -1,0 +1,180 @@
+-- What a look at a rollout sees: how its sessions did, beside those of the production version in the same steps.
+--
+-- The unit is the session in a step, in the arm of its first message there, with all its messages of that step (as assigned,
+-- not as answered: an arm that depends on what happened meanwhile would be no random one). Each metric is a ratio of sums over
+-- sessions; strata are the steps, as both arms share a step's days and mixing days of different steps would be Simpson's
+-- paradox; sequential_comparison() does the rest.
+--
+-- Sessions that go on over several steps, with a session_id that lasts for weeks, say, make these strata dependent. So each
+-- metric's counts are divided by a design effect (Kish, Survey Sampling, 1965): the variance of the linearised, stratified
+-- difference with the whole session as the cluster, over that with its steps taken as independent. It is 1 where sessions
+-- end within a step.
+
+CREATE FUNCTION @extschema@.tw_rollout_steps(
+    rollout_id bigint, at timestamptz, OUT step integer, OUT percentage integer, OUT began timestamptz, OUT ended timestamptz)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The last step has all sessions and nothing to compare them with.
+    SELECT s.step, s.percentage, s.began, s.ended
+    FROM (SELECT t.number::integer AS step, r.steps[t.number] AS percentage, t.began,
+                 least(coalesce(lead(t.began) OVER (ORDER BY t.number), r.ended_at, 'infinity'), tw_rollout_steps.at) AS ended
+          FROM @extschema@.rollouts r, unnest(r.step_times) WITH ORDINALITY AS t (began, number)
+          WHERE r.id = tw_rollout_steps.rollout_id) s
+    WHERE s.percentage < 100
+    ORDER BY s.step;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollout_steps(bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollout_steps(bigint, timestamptz) IS 'The steps of a rollout with sessions on both sides, until a time';
+
+CREATE FUNCTION @extschema@.tw_rollout_messages(
+    rollout_id bigint, at timestamptz,
+    OUT step integer, OUT session_id text, OUT id bigint, OUT created_at timestamptz, OUT is_canary boolean, OUT latency_ms integer,
+    OUT label_weight double precision, OUT is_right boolean, OUT is_success boolean, OUT is_own_answer boolean, OUT is_complaint boolean)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The audited messages alone have labels that do not depend on the model: see live_accuracy(). Step 0 is the day before.
+    SELECT s.step, c.session_id, c.id, c.created_at, c.nlu_model_version = r.version, c.nlu_processing_time_ms,
+           v.weight, v.is_right, c.response_success,
+           CASE WHEN c.nlu_provider IS NOT NULL THEN NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type) END,
+           lower(c.user_feedback COLLATE "C") = 'negative' IS TRUE OR c.user_correction IS NOT NULL
+    FROM @extschema@.rollouts r
+    CROSS JOIN LATERAL (
+        SELECT x.step, x.began, x.ended FROM @extschema@.tw_rollout_steps(r.id, tw_rollout_messages.at) x
+        UNION ALL
+        SELECT 0, r.started_at - interval '1 day', r.started_at) s
+    JOIN @extschema@.conversation_logs c ON c.created_at >= s.began AND c.created_at < s.ended
+        -- The index knows days, of whatever time zone.
+        AND c.created_on BETWEEN (s.began - interval '1 day')::date AND (least(s.ended, tw_rollout_messages.at) + interval '1 day')::date
+        AND c.nlu_model_version IN (r.version, r.previous_version)
+    LEFT JOIN LATERAL (
+        SELECT 1 / c.selection_probability AS weight, e.action = 'approve' OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM c.nlu_intent AS is_right,
+               e.action = 'withdraw' OR e.reject_reason IS NOT DISTINCT FROM 'unclear' AS says_nothing
+        FROM @extschema@.review_events e
+        WHERE c.is_audit AND c.selection_probability > 1e-9
+          AND e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+        ORDER BY e.id DESC LIMIT 1) v ON NOT v.says_nothing
+    WHERE r.id = tw_rollout_messages.rollout_id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) IS
+    'The messages of both versions since a rollout began, with what is known of each; as step 0 those of the day before';
+
+CREATE FUNCTION @extschema@.tw_look_at_rollout(
+    rollout_id bigint, at timestamptz,
+    OUT step integer, OUT percentage integer, OUT canary_units bigint, OUT production_units bigint,
+    OUT sample_ratio_evidence double precision, OUT sample_ratio_problem text, OUT metrics jsonb)
+    -- Compiling the many expressions would take longer than running them.
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    WITH r AS (
+        SELECT * FROM @extschema@.rollouts x WHERE x.id = tw_look_at_rollout.rollout_id
+    ), steps AS MATERIALIZED (
+        SELECT s.* FROM @extschema@.tw_rollout_steps(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) s
+    ), messages AS MATERIALIZED (
+        SELECT m.* FROM @extschema@.tw_rollout_messages(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) m
+    ), units AS MATERIALIZED (
+        SELECT m.step, m.session_id, (array_agg(m.is_canary ORDER BY m.created_at, m.id))[1] AS is_canary,
+               row_number() OVER (PARTITION BY m.session_id ORDER BY m.step) = 1 AS is_new,
+               count(*) AS messages, count(*) FILTER (WHERE NOT m.is_complaint) AS content,
+               coalesce(sum(m.label_weight), 0) AS labelled, coalesce(sum(m.label_weight) FILTER (WHERE m.is_right), 0) AS right_labels,
+               count(m.is_success) AS answered, count(*) FILTER (WHERE m.is_success) AS succeeded,
+               count(m.is_own_answer) AS predicted, count(*) FILTER (WHERE m.is_own_answer) AS own
+        FROM messages m
+        GROUP BY m.step, m.session_id
+    ), metric (name, kind, number) AS (
+        VALUES ('accuracy', 'guardrail', 1), ('failure rate', 'guardrail', 2), ('fallback rate', 'guardrail', 3), ('negative feedback', 'signal', 4)
+    ), scored AS MATERIALIZED (
+        -- n trials of a session, and y good ones.
+        SELECT u.step, u.session_id, u.is_canary, s.name, s.n, s.y
+        FROM units u
+        CROSS JOIN LATERAL (VALUES ('accuracy', u.labelled, u.right_labels),
+                                   ('failure rate', u.answered::double precision, u.succeeded::double precision),
+                                   ('fallback rate', u.predicted::double precision, u.own::double precision),
+                                   ('negative feedback', u.messages::double precision, u.content::double precision)) AS s (name, n, y)
+        WHERE u.step > 0 AND s.n > 0
+    ), cells AS MATERIALIZED (
+        SELECT c.name, c.step, c.is_canary, count(*)::double precision AS units, sum(c.n) AS n, sum(c.y) AS y,
+               sum(c.n * c.n) AS nn, sum(c.n * c.y) AS ny, sum(c.y * c.y) AS yy
+        FROM scored c
+        GROUP BY c.name, c.step, c.is_canary
+    ), residuals AS (
+        -- The difference by its terms: what each session adds to it, weighted as a step with equal variances in it would be.
+        SELECT c.name, c.session_id,
+               (CASE WHEN c.is_canary THEN 1 ELSE -1 END) * (c.y - a.y / a.n * c.n) / a.n * (a.units * b.units / (a.units + b.units)) AS z
+        FROM scored c
+        JOIN cells a ON a.name = c.name AND a.step = c.step AND a.is_canary = c.is_canary
+        JOIN cells b ON b.name = c.name AND b.step = c.step AND b.is_canary <> c.is_canary
+        -- Where nobody comes back there is nothing to correct.
+        WHERE EXISTS (SELECT FROM units u WHERE u.step > 1 AND NOT u.is_new)
+    ), effects AS (
+        SELECT w.name, greatest(1, sum(w.whole * w.whole) / nullif(sum(w.parts), 0)) AS effect
+        FROM (SELECT d.name, sum(d.z) AS whole, sum(d.z * d.z) AS parts FROM residuals d GROUP BY d.name, d.session_id) w
+        GROUP BY w.name
+    ), strata AS (
+        SELECT m.name, m.kind, m.number, coalesce(e.effect, 1) AS effect,
+               array_agg(coalesce(c.units, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cu, array_agg(coalesce(c.n, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cn,
+               array_agg(coalesce(c.y, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cy, array_agg(coalesce(c.nn, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cnn,
+               array_agg(coalesce(c.ny, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cny, array_agg(coalesce(c.yy, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cyy,
+               array_agg(coalesce(p.units, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pu, array_agg(coalesce(p.n, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pn,
+               array_agg(coalesce(p.y, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS py, array_agg(coalesce(p.nn, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pnn,
+               array_agg(coalesce(p.ny, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pny, array_agg(coalesce(p.yy, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pyy,
+               coalesce(sum(c.units), 0)::bigint AS canary_units, coalesce(sum(p.units), 0)::bigint AS production_units
+        FROM metric m
+        CROSS JOIN steps s
+        LEFT JOIN cells c ON c.name = m.name AND c.step = s.step AND c.is_canary
+        LEFT JOIN cells p ON p.name = m.name AND p.step = s.step AND NOT p.is_canary
+        LEFT JOIN effects e ON e.name = m.name
+        GROUP BY m.name, m.kind, m.number, e.effect
+    ), compared AS (
+        -- The guardrails share alpha; a signal, which can only hold, has one of its own. Rates of bad things are shown as such.
+        SELECT t.number, jsonb_build_object(
+                   'metric', t.name, 'kind', t.kind, 'alpha', a.alpha, 'verdict', q.verdict,
+                   'canary', round((CASE WHEN t.number = 1 THEN q.canary_rate ELSE 1 - q.canary_rate END)::numeric, 6),
+                   'production', round((CASE WHEN t.number = 1 THEN q.production_rate ELSE 1 - q.production_rate END)::numeric, 6),
+                   'difference', round(q.difference::numeric, 6), 'lower', round(q.lower::numeric, 6), 'upper', round(q.upper::numeric, 6),
+                   'detectable_loss', round(q.detectable_loss::numeric, 6),
+                   'canary_units', t.canary_units, 'production_units', t.production_units, 'design_effect', round(t.effect::numeric, 3)) AS figures
+        FROM strata t
+        CROSS JOIN r
+        CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'guardrail' THEN r.alpha / 3 ELSE r.alpha END AS alpha) a
+        CROSS JOIN LATERAL @extschema@.sequential_comparison(t.cu, t.cn, t.cy, t.cnn, t.cny, t.cyy, t.pu, t.pn, t.py, t.pnn, t.pny, t.pyy,
+                                                             alpha => a.alpha, margin => r.margin) q
+    ), latency AS (
+        -- Within the step that is on, as days differ.
+        SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE m.is_canary) AS canary,
+               percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE NOT m.is_canary) AS production,
+               count(m.latency_ms) FILTER (WHERE m.is_canary) AS canary_count, count(m.latency_ms) FILTER (WHERE NOT m.is_canary) AS production_count
+        FROM messages m
+        WHERE m.step = (SELECT max(s.step) FROM steps s)
+    ), shares AS (
+        -- A session is counted once, in the step and arm of its first message; one that was talking before the rollout, not at all.
+        SELECT array_agg(coalesce(u.canary, 0) ORDER BY s.step) AS canary, array_agg(coalesce(u.production, 0) ORDER BY s.step) AS production,
+               array_agg(s.percentage / 100.0::double precision ORDER BY s.step) AS share
+        FROM steps s
+        LEFT JOIN (SELECT x.step, count(*) FILTER (WHERE x.is_canary) AS canary, count(*) FILTER (WHERE NOT x.is_canary) AS production
+                   FROM units x WHERE x.is_new GROUP BY x.step) u ON u.step = s.step
+    )
+    SELECT s.step, s.percentage,
+           (SELECT count(*) FROM units u WHERE u.step = s.step AND u.is_canary),
+           (SELECT count(*) FROM units u WHERE u.step = s.step AND NOT u.is_canary),
+           q.evidence,
+           CASE WHEN q.mismatch THEN format('%s %% of the new sessions were the canary''s, and it should be %s %%: somewhere between assign_model_version() '
+               'and the INSERT sessions are lost or given the other version (evidence %s to 1)',
+               round(100 * q.observed_share::numeric, 1), round(100 * q.expected_share::numeric, 1), round(least(q.evidence, 1e15)::numeric)) END,
+           (SELECT jsonb_agg(c.figures ORDER BY c.number) FROM compared c)
+               || jsonb_build_object('metric', 'latency p95', 'kind', 'signal', 'canary', round(l.canary::numeric, 1), 'production', round(l.production::numeric, 1),
+                  'canary_units', l.canary_count, 'production_units', l.production_count,
+                  'verdict', CASE WHEN least(l.canary_count, l.production_count) < 100 THEN 'too few'
+                                  WHEN l.canary > l.production * @extschema@.training_setting('rollout_latency_ratio')::double precision THEN 'worse'
+                                  ELSE 'not worse' END)
+    FROM (SELECT x.* FROM steps x ORDER BY x.step DESC LIMIT 1) s
+    CROSS JOIN latency l
+    CROSS JOIN shares h
+    CROSS JOIN LATERAL @extschema@.sample_ratio_check(h.canary, h.production, h.share) q;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) IS
+    'The figures of a rollout as of a time: its sessions in the step that is on, evidence against the shares they should have, and each metric '
+    'over all steps (see rollout_checks.metrics); no row where the first step had all sessions';

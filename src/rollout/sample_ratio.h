@@ -1,0 +1,18 @@
+/*
+ * sample_ratio.h
+ *		Whether sessions are divided between the arms as they should be.
+ */
+#ifndef TW_SAMPLE_RATIO_H
+#define TW_SAMPLE_RATIO_H
+
+/* A step: sessions by the arm of their first assignment, and the share that the canary should have. */
+typedef struct TwSplit
+{
+	double		canary;
+	double		production;
+	double		share;
+} TwSplit;
+
+extern double tw_sample_ratio_log_evidence(const TwSplit *splits, int count);
+
+#endif							/* TW_SAMPLE_RATIO_H */

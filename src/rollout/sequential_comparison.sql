@@ -1,0 +1,32 @@
+-- sequential_comparison: the canary against production, as often as one likes.
+
+CREATE FUNCTION @extschema@.sequential_comparison(
+    canary_units double precision[], canary_n double precision[], canary_y double precision[],
+    canary_nn double precision[], canary_ny double precision[], canary_yy double precision[],
+    production_units double precision[], production_n double precision[], production_y double precision[],
+    production_nn double precision[], production_ny double precision[], production_yy double precision[],
+    alpha double precision DEFAULT 0.05, margin double precision DEFAULT 0.02, min_units integer DEFAULT 100,
+    OUT canary_rate double precision, OUT production_rate double precision, OUT difference double precision,
+    OUT lower double precision, OUT upper double precision, OUT detectable_loss double precision, OUT verdict text)
+    LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'tw_sequential_comparison';
+REVOKE ALL ON FUNCTION @extschema@.sequential_comparison(
+    double precision[], double precision[], double precision[], double precision[], double precision[], double precision[],
+    double precision[], double precision[], double precision[], double precision[], double precision[], double precision[],
+    double precision, double precision, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.sequential_comparison(
+    double precision[], double precision[], double precision[], double precision[], double precision[], double precision[],
+    double precision[], double precision[], double precision[], double precision[], double precision[], double precision[],
+    double precision, double precision, integer) IS
+    'The canary''s share of good outcomes less that of concurrent production, with bounds that hold at every look together: '
+    'an asymptotic confidence sequence (Waudby-Smith et al., Annals of Statistics 52, 2024), stratified by step, with a '
+    'truncated normal mixture as boundary (Robbins 1970; Howard et al., Annals of Statistics 49, 2021). Assumes that sessions '
+    'are independent and that in a step both arms draw from the same traffic. Takes, by arm, arrays with one element a step: '
+    'units (sessions with n > 0) and the sums over them of n, y, n*n, n*y and y*y, where a session has n trials and y good '
+    'ones, 0 <= y <= n, weights of any scale. A step without sessions in one of the arms adds nothing. Returns the rates and '
+    'their difference, as means over steps of the same weights; lower and upper, each wrong at any look with probability at '
+    'most alpha; detectable_loss, the observed loss that would have counted as worse by now, near enough (upper less difference); '
+    'and verdict: worse (upper < 0), better (lower > 0), non-inferior (lower > -margin), undecided, or too few, without '
+    'bounds, where an arm has fewer than min_units. Raises 22004 for NULLs, and 22023 for arrays of different lengths, '
+    'numbers that are negative or not finite, sums that no sessions can have, alpha outside (0, 0.5], margin outside '
+    '[0, 1) and min_units below 1';
