@@ -70,6 +70,7 @@ SQL_PARTS = \
 	src/review/normalize.sql \
 	src/jobs/job_runs.sql \
 	src/jobs/running.sql \
+	src/jobs/due.sql \
 	src/jobs/installation.sql \
 	src/remote/labelstudio_projects.sql \
 	src/remote/labelstudio_tasks.sql \
@@ -88,7 +89,11 @@ SQL_PARTS = \
 	src/review/label_conflicts.sql \
 	src/review/live_accuracy.sql \
 	src/export/import_samples.sql \
+	src/capture/imported_conversations.sql \
+	src/capture/import_conversations.sql \
 	src/model/model_versions.sql \
+	src/rollout/model_deployments.sql \
+	src/rollout/rollouts.sql \
 	src/model/model_artifacts.sql \
 	src/model/model_evaluations.sql \
 	src/model/training_jobs.sql \
@@ -103,7 +108,14 @@ SQL_PARTS = \
 	src/model/job_queue.sql \
 	src/model/workers.sql \
 	src/model/built_in.sql \
-	src/rollout/model_deployments.sql \
+	src/rollout/assign.sql \
+	src/rollout/sequential_comparison.sql \
+	src/rollout/sample_ratio.sql \
+	src/rollout/live_model_at.sql \
+	src/rollout/rollout_changes.sql \
+	src/rollout/rollout_look.sql \
+	src/rollout/production_figures.sql \
+	src/rollout/check_rollouts.sql \
 	src/export/training_export_jobs.sql \
 	src/export/export_samples.sql \
 	src/export/export_to_file.sql \
@@ -124,6 +136,12 @@ SQL_PARTS = \
 	src/report/training_queue.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
+	src/report/rollout_status.sql \
+	src/jobs/daily_training_capture.sql \
+	src/jobs/weekly_model_training.sql \
+	src/jobs/schedule.sql \
+	src/jobs/job_health.sql \
+	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
 	src/report/explain_conversation.sql \
 	src/governance/integrity.sql \
@@ -140,7 +158,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import export registry training gate classify drop_guard endpoints labelstudio object_store
+	label_conflicts live_accuracy import export registry training gate classify assign drop_guard endpoints labelstudio object_store import_conversations
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

@@ -7,6 +7,8 @@
 
 #include "capture/log_columns.h"
 #include "capture/span.h"
+#include "executor/tuptable.h"
+#include "utils/rel.h"
 
 /* The values and what they belong to. */
 typedef struct LogRow
@@ -47,5 +49,20 @@ set_null(LogRow *row, TwLogColumn column)
 	row->values[column - 1] = (Datum) 0;
 	row->nulls[column - 1] = true;
 }
+
+/* The slot's own values: good as long as it holds the row. */
+static inline LogRow
+tw_take_apart(Relation rel, TupleTableSlot *slot)
+{
+	LogRow		row;
+
+	slot_getallattrs(slot);
+	row.schema = RelationGetNamespace(rel);
+	row.values = slot->tts_values;
+	row.nulls = slot->tts_isnull;
+	return row;
+}
+
+extern bool tw_log_differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column);
 
 #endif							/* TW_LOG_ROW_H */

@@ -183,20 +183,9 @@ tw_valid_sample(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-static LogRow
-take_apart(Relation rel, TupleTableSlot *slot)
-{
-	LogRow		row;
-
-	slot_getallattrs(slot);
-	row.schema = RelationGetNamespace(rel);
-	row.values = slot->tts_values;
-	row.nulls = slot->tts_isnull;
-	return row;
-}
-
-static bool
-differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column)
+/* Whether an UPDATE changed a column; also true of a value that is stored another way. */
+bool
+tw_log_differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column)
 {
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), column - 1);
 
@@ -209,13 +198,13 @@ differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn 
 static const char *
 rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 {
-	if (differs(rel, old_row, new_row, TW_LOG_ID))
+	if (tw_log_differs(rel, old_row, new_row, TW_LOG_ID))
 		return "id";
 	if (is_null(old_row, TW_LOG_REVIEW_STATUS) && is_null(old_row, TW_LOG_FILTERED_AT))
 		return NULL;
 	for (size_t i = 0; i < lengthof(written_once); i++)
 	{
-		if (differs(rel, old_row, new_row, written_once[i].column))
+		if (tw_log_differs(rel, old_row, new_row, written_once[i].column))
 			return written_once[i].name;
 	}
 	return NULL;
@@ -236,8 +225,8 @@ tw_check_update(PG_FUNCTION_ARGS)
 	tw_check_trigger(fcinfo, "tw_check_update", TW_AFTER | TW_ROW | TW_ON_UPDATE);
 	rel = trigdata->tg_relation;
 	tw_check_log_columns(rel);
-	old_row = take_apart(rel, trigdata->tg_trigslot);
-	new_row = take_apart(rel, trigdata->tg_newslot);
+	old_row = tw_take_apart(rel, trigdata->tg_trigslot);
+	new_row = tw_take_apart(rel, trigdata->tg_newslot);
 
 	column = rewritten_column(rel, &old_row, &new_row);
 	if (column != NULL)

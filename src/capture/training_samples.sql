@@ -42,9 +42,10 @@ REVOKE ALL ON TABLE @extschema@.training_samples FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.training_samples', '');
 SELECT pg_extension_config_dump('@extschema@.training_samples_id_seq', '');
 
--- What the next training run has not seen yet, in the order of training_queue.
-CREATE INDEX training_samples_untrained_idx ON @extschema@.training_samples (quality_score NULLS FIRST, created_at, id)
-    WHERE review_status = 'approved' AND model_version_target IS NULL;
+-- What the next training run has not seen yet, in the order of training_queue: its first column is the priority, which they have not.
+CREATE INDEX training_samples_untrained_idx ON @extschema@.training_samples
+    (nullif(normalizer, normalizer), quality_score NULLS FIRST, created_at, conversation_log_id)
+    WHERE review_status = 'approved' AND model_version_target IS NULL AND split IS DISTINCT FROM 'test';
 
 CREATE TRIGGER training_samples_touch BEFORE UPDATE ON @extschema@.training_samples
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_touch_updated_at();

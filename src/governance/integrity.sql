@@ -53,7 +53,7 @@ BEGIN ATOMIC
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
          'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
          'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
-         'fallback_rate production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error',
+         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error',
          'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
          'model_versions_pkey model_versions_version_check model_versions_status_check '
          'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
@@ -82,6 +82,18 @@ BEGIN ATOMIC
          'model_deployments_pkey model_deployments_time_idx',
          'model_deployments_pkey model_deployments_percentages_check',
          'model_deployments_append_only model_deployments_append_only_truncate'),
+        ('@extschema@.rollouts'::regclass,
+         'id model_type version previous_version status steps alpha margin step_times reason started_by started_at promoted_at '
+         'ended_at end_reason',
+         'rollouts_pkey rollouts_version_key rollouts_one_running_key rollouts_one_watching_key',
+         'rollouts_pkey rollouts_version_key rollouts_status_check rollouts_steps_check rollouts_levels_check rollouts_ended_check',
+         ''),
+        ('@extschema@.rollout_checks'::regclass,
+         'id rollout_id model_type version step traffic_percentage verdict reason canary_units production_units '
+         'sample_ratio_evidence metrics checked_at',
+         'rollout_checks_pkey rollout_checks_rollout_idx',
+         'rollout_checks_pkey rollout_checks_verdict_check rollout_checks_units_check',
+         ''),
         ('@extschema@.training_export_jobs'::regclass,
          'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at '
          'backend_pid backend_start',
@@ -102,6 +114,11 @@ BEGIN ATOMIC
          'labelstudio_tasks_pkey labelstudio_tasks_external_key labelstudio_tasks_one_pending_key labelstudio_tasks_conversation_idx '
          'labelstudio_tasks_pending_idx',
          'labelstudio_tasks_pkey labelstudio_tasks_external_key labelstudio_tasks_status_check labelstudio_tasks_task_check',
+         ''),
+        ('@extschema@.imported_conversations'::regclass,
+         'source_key fingerprint conversation_log_id source imported_at',
+         'imported_conversations_pkey',
+         'imported_conversations_pkey',
          ''),
         ('@extschema@.job_runs'::regclass,
          'id job_name status phase items_done items_total error_code error_message details started_at finished_at',
@@ -269,6 +286,27 @@ BEGIN ATOMIC
         FROM @extschema@.model_deployments d
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = d.version)
         UNION ALL
+        SELECT 'rollout of an unknown version', '@extschema@.rollouts'::regclass::text, count(*), min(r.id)::text,
+               'model_versions has no such version or previous_version: restore its row.'
+        FROM @extschema@.rollouts r
+        WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.version)
+           OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.previous_version)
+        UNION ALL
+        SELECT 'canary without a rollout', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
+               'It has sessions and nobody watches it: restore its row of rollouts, or SELECT rollback_rollout(...) after that.'
+        FROM @extschema@.model_versions m
+        WHERE m.status = 'canary' AND NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.version = m.version AND r.status = 'running')
+        UNION ALL
+        SELECT 'rollout without a canary', '@extschema@.rollouts'::regclass::text, count(*), min(r.id)::text,
+               'It is running, and its version is no canary: model_versions was changed by hand. UPDATE rollouts SET status = ''finished'', ended_at = now() for it.'
+        FROM @extschema@.rollouts r
+        WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.version AND m.status = 'canary')
+        UNION ALL
+        SELECT 'check of an unknown rollout', '@extschema@.rollout_checks'::regclass::text, count(*), min(c.id)::text,
+               'rollouts has no such row: restore it, or delete the looks.'
+        FROM @extschema@.rollout_checks c
+        WHERE NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.id = c.rollout_id)
+        UNION ALL
         SELECT 'artifact of an unknown version', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
                'model_versions has no such version: restore its row, or delete the artifact.'
         FROM @extschema@.model_artifacts a
@@ -317,6 +355,8 @@ BEGIN ATOMIC
             ('@extschema@.review_policies'::regclass, '@extschema@.review_policies_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_policies x)),
             ('@extschema@.review_events'::regclass, '@extschema@.review_events_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_events x)),
             ('@extschema@.model_deployments'::regclass, '@extschema@.model_deployments_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_deployments x)),
+            ('@extschema@.rollouts'::regclass, '@extschema@.rollouts_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.rollouts x)),
+            ('@extschema@.rollout_checks'::regclass, '@extschema@.rollout_checks_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.rollout_checks x)),
             ('@extschema@.training_export_jobs'::regclass, '@extschema@.training_export_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_export_jobs x)),
             ('@extschema@.labelstudio_projects'::regclass, '@extschema@.labelstudio_projects_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_projects x)),
             ('@extschema@.labelstudio_tasks'::regclass, '@extschema@.labelstudio_tasks_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_tasks x)),

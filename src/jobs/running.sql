@@ -2,6 +2,13 @@
 -- that commits between its steps calls these; it is a plain loop, since a procedure that commits can neither have SET or
 -- SECURITY DEFINER nor catch an error.
 
+CREATE FUNCTION @extschema@.tw_notify(event jsonb) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+-- A payload has less than 8,000 bytes; the reason is the only part that can be long.
+RETURN pg_notify('training_workflow', (event || jsonb_build_object('reason', left(event ->> 'reason', 1500)))::text);
+REVOKE ALL ON FUNCTION @extschema@.tw_notify(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_notify(jsonb) IS 'Tells whoever listens on channel training_workflow, at the commit, what happened: a JSON object with event and reason';
+
 CREATE FUNCTION @extschema@.tw_try_job_lock(job integer) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_try_job_lock';
@@ -25,7 +32,11 @@ COMMENT ON FUNCTION @extschema@.tw_holds_job_lock(integer) IS 'Whether this sess
 CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN job_name IN ('labelstudio_push', 'labelstudio_pull', 'labelstudio_sync') THEN 1
-            WHEN job_name = 'store_model_artifacts' THEN 2 END;
+            WHEN job_name = 'store_model_artifacts' THEN 2
+            WHEN job_name = 'check_rollouts' THEN 3
+            WHEN job_name = 'daily_training_capture' THEN 4
+            WHEN job_name = 'weekly_model_training' THEN 5
+            WHEN job_name = 'run_training_jobs' THEN 6 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_number(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS
     'The second key of a job''s lock, beside the OID of conversation_logs; jobs of one number exclude each other';
@@ -74,19 +85,20 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_run(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_run(bigint) IS 'Refuses, with 55000, to do a step of a run that this session has not begun';
 
-CREATE FUNCTION @extschema@.tw_note_run(run_id bigint, phase text, counted jsonb) RETURNS void
+CREATE FUNCTION @extschema@.tw_note_run(run_id bigint, phase text, counted jsonb, counts_items boolean DEFAULT true) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- Numbers of the same name add up over the steps.
     UPDATE @extschema@.job_runs r
     SET phase = tw_note_run.phase,
-        items_done = coalesce(r.items_done, 0) + (SELECT coalesce(sum(c.value::bigint), 0) FROM jsonb_each_text(counted) c),
+        items_done = coalesce(r.items_done, 0)
+            + CASE WHEN counts_items THEN (SELECT coalesce(sum(c.value::bigint), 0) FROM jsonb_each_text(counted) c) ELSE 0 END,
         details = r.details || (SELECT coalesce(jsonb_object_agg(c.key, coalesce((r.details ->> c.key)::bigint, 0) + c.value::bigint), '{}')
                                 FROM jsonb_each_text(counted) c)
     WHERE r.id = run_id;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb) IS 'Writes down what a run is doing, and adds to what it counts (an object of whole numbers)';
+REVOKE ALL ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb, boolean) IS 'Writes down what a run is doing, and adds to what it counts (an object of whole numbers), which are its items unless counts_items is false';
 
 CREATE FUNCTION @extschema@.tw_fail_run(run_id bigint, code text, message text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -107,9 +119,50 @@ BEGIN
     SET status = CASE WHEN r.error_code IS NULL THEN 'succeeded' ELSE 'failed' END, finished_at = clock_timestamp(), phase = NULL
     WHERE r.id = run_id
     RETURNING * INTO run;
+    IF run.status = 'failed' THEN
+        PERFORM @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', run.job_name, 'run', run.id, 'code', run.error_code,
+                                                         'reason', run.error_message));
+    END IF;
     PERFORM @extschema@.tw_release_job_lock(@extschema@.tw_job_number(run.job_name));
     RETURN run.status;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_run(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS 'Ends a run, as failed where an error was written down, and releases the lock of its job; returns the status';
+COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS 'Ends a run, as failed where an error was written down, which whoever listens is told, and releases the lock of its job; returns the status';
+
+CREATE FUNCTION @extschema@.tw_begin_job(job text, due_in text DEFAULT NULL, at timestamptz DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    run_id bigint;
+BEGIN
+    IF due_in IS NOT NULL AND NOT @extschema@.tw_is_due(job, due_in, coalesce(at, clock_timestamp())) THEN
+        RETURN NULL;
+    END IF;
+    IF NOT @extschema@.tw_may_act() THEN
+        RAISE WARNING USING
+            MESSAGE = format('%s did nothing: this database is a restored copy', job),
+            HINT = 'If it takes over, run SELECT adopt_installation();';
+        RETURN NULL;
+    END IF;
+    run_id := @extschema@.tw_begin_run(job);
+    IF run_id IS NULL THEN
+        RAISE NOTICE '% did nothing: another session is at it', job;
+    END IF;
+    RETURN run_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
+    'Begins a run of a job as tw_begin_run() does; NULL as well on a restored copy, and where due_in names a time zone in which the job is not due at that time';
+
+CREATE FUNCTION @extschema@.tw_note_part(run_id bigint, part text, result text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE @extschema@.job_runs r
+    SET details = jsonb_set(r.details, '{parts}', coalesce(r.details -> 'parts', '{}') || jsonb_build_object(part, result)),
+        items_done = coalesce(r.items_done, 0) + 1
+    WHERE r.id = run_id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_note_part(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_note_part(bigint, text, text) IS 'Writes down how a part of a run ended; each part is one of its items';

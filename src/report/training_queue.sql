@@ -1,8 +1,9 @@
 -- training_queue: everything on its way to the next training run.
 
+-- Both halves are sorted as the whole is, each along its index: the first rows come without reading the others.
 -- security_barrier: a reader's own function must not be shown rows that the view leaves out.
 CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
-    SELECT 'waiting for review'::text AS stage,
+    (SELECT 'waiting for review'::text AS stage,
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,
            @extschema@.tw_sample_text(c.user_message) AS text, c.message_language AS language,
@@ -13,15 +14,18 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.review_priority IS NOT NULL
+    ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2)
     UNION ALL
-    SELECT 'ready to train', s.conversation_log_id, s.id,
-           'approved', NULL, NULL,
+    -- No priority. A constant NULL would do, were it not that no index is sorted by a constant.
+    (SELECT 'ready to train', s.conversation_log_id, s.id,
+           'approved', nullif(s.normalizer, s.normalizer), NULL,
            s.text, s.language,
            s.intent, s.quality_score, NULL, NULL,
            s.module_type,
            s.label_source, NULL, NULL, s.created_at
     FROM @extschema@.training_samples s
     WHERE s.review_status = 'approved' AND s.model_version_target IS NULL AND s.split IS DISTINCT FROM 'test'
+    ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2)
     ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2;
 REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
 

@@ -5,7 +5,11 @@
 \pset null ''
 SET client_min_messages = warning;
 
--- A demo starts afresh; on a real database the guard against DROP EXTENSION stays closed.
+-- A demo starts afresh; on a real database the guard against DROP EXTENSION stays closed. Jobs of an earlier one first.
+CREATE EXTENSION IF NOT EXISTS pg_cron;
+\o /dev/null
+SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname LIKE 'training_workflow%';
+\o
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow;
 RESET training_workflow.allow_drop;
@@ -13,7 +17,6 @@ DROP TABLE IF EXISTS demo_conversations;
 
 \echo
 \echo '== CREATE EXTENSION training_workflow;'
-CREATE EXTENSION IF NOT EXISTS pg_cron;
 CREATE EXTENSION training_workflow;
 SELECT extname AS extension, extversion AS version FROM pg_extension WHERE extname IN ('training_workflow', 'pg_cron') ORDER BY 1;
 
@@ -166,12 +169,42 @@ SELECT v.version, count(*) AS messages, round(100.0 * avg((c.intent = d.true_int
 FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d, classify_intent(d.user_message, 'router', v.version) c
 WHERE d.minutes_ago <= :last_day AND d.message_type = 'text' AND d.true_intent IS NOT NULL
 GROUP BY 1 ORDER BY 1;
-SELECT status = 'candidate' AS is_candidate FROM model_versions WHERE version = 'router-v1.1.0' \gset
-\if :is_candidate
-\echo '== A person makes it live; every session follows from the commit on'
-SELECT promote_model('router-v1.1.0', 'better on the test set, and on the last day') AS replaced;
-\endif
-SELECT version, status, traffic_percentage AS traffic, round(test_accuracy::numeric, 3) AS accuracy, gate_decision AS gate, training_samples FROM model_versions ORDER BY version;
+\echo '== It passed the gate: ten of a hundred sessions meet it first. The days that follow are played in fast motion: whatever goes by the clock takes the time as an argument'
+SELECT date_trunc('hour', now()) + interval '1 hour' AS day_1 \gset
+SELECT model_type, previous_version, traffic_percentage AS percent, steps FROM start_rollout('router-v1.1.0', 'better on the test set, and on the last day', at => :'day_1');
+SELECT s AS session, assign_model_version('router', s) AS answered_by, rollout_bucket('router-v1.1.0', s) AS place_of_10000
+FROM unnest(ARRAY['session 1', 'session 2', 'session 3', 'session 4', 'session 5', 'session 6', 'session 7', 'session 8']) AS s;
+CREATE TEMP TABLE answers AS
+SELECT v.version, d.user_message, d.true_intent, d.message_language, min(d.nlu_module_id) AS module_id, c.intent, c.confidence, c.module_type
+FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d, classify_intent(d.user_message, 'router', v.version) c
+WHERE d.message_type = 'text' AND d.true_intent IS NOT NULL
+GROUP BY 1, 2, 3, 4, 6, 7, 8;
+GRANT SELECT ON answers TO chatbot;
+\echo '   600 sessions a day, of the messages above; the new version has learned from many of them, and so does better here than it did on the last day'
+\set day 1
+\ir day.sql
+\set day 2
+\ir day.sql
+\set day 3
+\ir day.sql
+\set day 4
+\ir day.sql
+\set day 5
+\ir day.sql
+\echo '== SELECT * FROM rollout_status;  (some of its columns)'
+SELECT version, status, step, traffic_percentage AS percent, why, loss_seen_from FROM rollout_status;
+\echo '== Every look is in rollout_checks, every change in model_deployments'
+SELECT version, from_status, to_status, from_percentage AS "from", to_percentage AS "to", actor, left(reason, 76) AS reason FROM model_deployments ORDER BY id;
+\echo '== What was live when?  live_model_at()'
+SELECT d AS day, l.version, l.canary_version, l.canary_percentage FROM generate_series(1, 5) d, live_model_at('router', :'day_1'::timestamptz + (d - 0.5) * interval '1 day') l;
+\echo '== At 2 AM: SELECT * FROM rollback_rollout(...); the next answer comes from the version before'
+BEGIN;
+SELECT * FROM rollback_rollout('router', 'complaints about wrong dishes', at => :'day_1'::timestamptz + interval '5 days 2 hours');
+SELECT assign_model_version('router', 'session 1') AS answers_now;
+ROLLBACK;
+SELECT version, status, traffic_percentage AS traffic, round(test_accuracy::numeric, 3) AS gate, round(production_accuracy::numeric, 3) AS production, round(production_accuracy_lower::numeric, 3) AS lower,
+       round(production_accuracy_upper::numeric, 3) AS upper, production_conversations AS conversations, round(fallback_rate::numeric, 3) AS fallback, p95_latency_ms AS p95
+FROM model_performance_comparison ORDER BY version;
 
 \echo '== From an answer to its cause'
 SELECT jsonb_pretty(jsonb_build_object('filter', e -> 'filter' -> 'outcome', 'events', e -> 'events', 'label', e -> 'sample' -> 'intent')) AS explain_conversation
@@ -182,5 +215,17 @@ INSERT INTO review_policies (module_type, approve_above, note) VALUES ('food', 0
 SELECT m AS module, d.review_status, d.review_reason, d.approve_above
 FROM unnest(ARRAY['food', 'ride']) AS m, filter_decision(0.90, 'indicbert', 'intent.' || m || '.order.track', m) AS d;
 
+\echo '== pg_cron drives it from here on:  SELECT * FROM schedule_jobs(''Asia/Kolkata'');  (pg_cron counts in GMT)'
+SELECT job_name, schedule FROM schedule_jobs('Asia/Kolkata');
+\echo '== The nightly and the weekly job, once by hand'
+CALL daily_training_capture();
+CALL weekly_model_training();
+SELECT job_name, status, details -> 'parts' AS parts FROM job_runs WHERE job_name IN ('daily_training_capture', 'weekly_model_training') ORDER BY id;
+
 \echo '== SELECT * FROM check_integrity();  (empty: all is well)'
 SELECT problem, relation, found, hint FROM check_integrity();
+
+\echo '== SELECT training_workflow_status();  the whole loop on one screen'
+\pset format unaligned
+\t on
+SELECT training_workflow_status();

@@ -171,6 +171,11 @@ SQL
             (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, review_status, review_reason)
             SELECT 'imported', 'old ' || v, 'intent.food.item.search', 0.95, 'indicbert', v, 'import'
             FROM unnest(ARRAY['auto-approved', 'needs-review', 'approved', 'rejected', 'not-applicable']) v;
+        -- And what an earlier table held.
+        CREATE TEMP TABLE old_logs (id text, "sessionId" text, "userMessage" text, tenant jsonb, "createdAt" timestamp);
+        INSERT INTO old_logs SELECT 'cl' || g, 'moved in', 'from before ' || g, '{"n": [1]}', '2025-12-31 23:30' FROM generate_series(1, 3) g;
+        SELECT imported FROM $s.import_conversations('old_logs', review_status => 'needs-review');
+        DROP TABLE old_logs;
 
         -- Verdicts of people, feedback of users, and claims.
         CREATE TEMP VIEW message AS SELECT id, user_message AS said FROM $s.conversation_logs WHERE session_id IN ('1', '2');
@@ -188,12 +193,14 @@ SQL
         INSERT INTO $s.model_versions
             (version, model_type, status, traffic_percentage, test_accuracy, base_version, training_samples) VALUES
             ('router-v1.0.0', 'router', 'retired', 0, 0.8, NULL, NULL),
-            ('router-v1.1.0', 'router', 'production', 90, 0.1 + 0.2, 'router-v1.0.0', '{"human": 812, "model": 4010}'),
-            ('router-v1.2.0', 'router', 'canary', 10, 0.91, 'router-v1.1.0', NULL),
+            ('router-v1.1.0', 'router', 'production', 100, 0.1 + 0.2, 'router-v1.0.0', '{"human": 812, "model": 4010}'),
+            ('router-v1.2.0', 'router', 'candidate', 0, 0.91, 'router-v1.1.0', NULL),
             ('food-agent-v0.0.1', 'food-agent', 'rejected', 0, 1e-300, NULL, NULL);
         INSERT INTO $s.model_deployments (model_type, version, from_status, to_status, to_percentage, reason, figures) VALUES
-            ('router', 'router-v1.1.0', 'candidate', 'production', 100, 'first', NULL),
-            ('router', 'router-v1.2.0', 'candidate', 'canary', 10, 'gate', '{"z": 1.5}');
+            ('router', 'router-v1.1.0', 'candidate', 'production', 100, 'first', '{"z": 1.5}');
+        -- A rollout that is under way, and was looked at.
+        SELECT rollout_id FROM $s.start_rollout('router-v1.2.0', E'by the\ttest');
+        SELECT $s.tw_check_rollout(r.id, NULL) FROM $s.rollouts r;
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
         -- A model that the trainer made, evaluated; one that somebody else made; jobs in every state.
         SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,

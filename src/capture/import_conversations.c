@@ -1,0 +1,32 @@
+/*
+ * import_conversations.c
+ *		Waiting for messages that have a number, but are not in the table yet.
+ *
+ * An import keeps the numbers of an earlier table where nobody has them.  A
+ * capture takes its number first and inserts its row after that, so that a
+ * number which is not in the table may be one that a capture is about to use;
+ * it would fail on the import's row.  Whoever has taken numbers holds a lock on
+ * the sequence until the end of their transaction.  So: move the sequence past
+ * the numbers in question, then wait for those who hold that lock now, as
+ * CREATE INDEX CONCURRENTLY waits.  No lock is taken, and captures that begin
+ * meanwhile get other numbers and wait for nothing.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+
+PG_FUNCTION_INFO_V1(tw_wait_for_numbers);
+
+/* tw_wait_for_numbers(sequence): returns once all transactions that have taken numbers of it so far are over. */
+Datum
+tw_wait_for_numbers(PG_FUNCTION_ARGS)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, PG_GETARG_OID(0));
+	/* ShareLock conflicts with the RowExclusiveLock of nextval(). */
+	WaitForLockers(tag, ShareLock, false);
+	PG_RETURN_VOID();
+}
