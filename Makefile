@@ -158,7 +158,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import export registry training gate classify assign drop_guard endpoints labelstudio object_store import_conversations
+	label_conflicts live_accuracy import export registry training gate classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 
@@ -191,8 +191,8 @@ uninstall: uninstall-remote
 uninstall-remote:
 	rm -f '$(DESTDIR)$(pkglibdir)/$(REMOTE)$(DLSUFFIX)'
 
-# A fused multiply-add rounds otherwise: the same rows should make the same router on every processor.
-$(patsubst %.c,%.o,$(wildcard src/model/*.c)): override CFLAGS += -ffp-contract=off
+# A fused multiply-add rounds otherwise: the same rows should make the same router, and the same verdict, on every processor.
+$(patsubst %.c,%.o,$(wildcard src/model/*.c src/rollout/*.c)): override CFLAGS += -ffp-contract=off
 
 # What check.sh has to know and only this file can say.
 .PHONY: test-names

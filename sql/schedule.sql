@@ -174,6 +174,10 @@ SELECT tw_try_job_lock(3);
 SELECT job_name, state, advice, running_since, phase, items_done, items_total FROM tw_job_health('2026-11-25 12:00+00') WHERE job_name = 'check_rollouts';
 SELECT tw_release_job_lock(3);
 SELECT state FROM tw_job_health('2026-11-25 12:00+00') WHERE job_name = 'check_rollouts';
+-- Anybody's advisory lock of the same numbers does not.
+SELECT pg_advisory_lock('conversation_logs'::regclass::oid::integer, 3);
+SELECT state FROM tw_job_health('2026-11-25 12:00+00') WHERE job_name = 'check_rollouts';
+SELECT pg_advisory_unlock_all();
 DELETE FROM job_runs WHERE status = 'running';
 -- Something else runs them in time: then nothing is wrong but what fails.
 INSERT INTO job_runs (job_name, status, started_at, finished_at)

@@ -44,8 +44,8 @@ checked_share(Datum element, int step)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("canary_share must have numbers above 0 and below 1"),
 				 errdetail("Element %d is %g.", step + 1, value),
-				 errhint("It is a share, 0.1 for 10 %%, of at least one in a million. Leave out steps in which every session has the "
-						 "same arm.")));
+				 errhint("It is a share, 0.1 for 10 %%, of at least one in a million. Leave out steps in which every "
+						 "session has the same arm.")));
 	return value;
 }
 
@@ -56,7 +56,8 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 	Datum	   *canary = tw_step_array(fcinfo, 0, "canary_units", INT8OID, &count);
 	Datum	   *production = tw_step_array(fcinfo, 1, "production_units", INT8OID, &count);
 	Datum	   *shares = tw_step_array(fcinfo, 2, "canary_share", FLOAT8OID, &count);
-	double		alpha = tw_probability_argument(fcinfo, 3, "alpha", 0.5, "It is the probability of a false alarm that is accepted, such as 0.001.");
+	double		alpha = tw_probability_argument(fcinfo, 3, "alpha", 0.5,
+											   "It is the probability of a false alarm that is accepted, such as 0.001.");
 	TwSplit    *splits = palloc(sizeof(TwSplit) * Max(count, 1));
 	double		units = 0;
 	double		expected = 0;
@@ -80,7 +81,7 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 		expected += (split->canary + split->production) * split->share;
 	}
 	evidence = tw_sample_ratio_log_evidence(splits, count);
-	values[0] = Float8GetDatum(exp(Min(evidence, log(GREATEST_EVIDENCE))));
+	values[0] = Float8GetDatum(evidence < log(GREATEST_EVIDENCE) ? exp(evidence) : GREATEST_EVIDENCE);
 	values[1] = Float8GetDatum(expected / units);
 	values[2] = Float8GetDatum(observed / units);
 	nulls[1] = nulls[2] = units == 0;

@@ -14,7 +14,8 @@
  * sqrt(share (1 - share) / (c + 1)) and finds deviations of about that size
  * soonest. A broken split can be anything from a tenth lost to an arm that gets
  * nothing, so three concentrations c share the odds; against knowing the best
- * beforehand that costs a factor of three, some hundreds of sessions.
+ * beforehand that costs a factor of three at most, log 3 of the log 1000 that an
+ * alarm at 0.001 needs.
  */
 #include "postgres.h"
 

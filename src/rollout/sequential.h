@@ -33,6 +33,7 @@ typedef struct TwComparison
 	double		difference;		/* canary less production */
 	double		lower;
 	double		upper;
+	double		detectable_loss;	/* upper is below 0 where the difference is below minus that */
 } TwComparison;
 
 extern void tw_compare_arms(const TwStepSums *steps, int count, double alpha, TwComparison *result);

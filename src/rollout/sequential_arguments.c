@@ -11,14 +11,15 @@
 #include "utils/array.h"
 
 static void
-refuse_null(const char *name)
+refuse_null(const char *name, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("%s must not be NULL", name)));
+			 errmsg("%s must not be NULL", name),
+			 errhint("%s", hint)));
 }
 
-/* The array's elements, none of them NULL. *count is their number; if it is not negative before, it must be that one. */
+/* The array's elements, none of them NULL. Their number has to be *count unless that is negative, and is put there. */
 Datum *
 tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type, int *count)
 {
@@ -28,7 +29,7 @@ tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type,
 	int			number;
 
 	if (PG_ARGISNULL(argument))
-		refuse_null(name);
+		refuse_null(name, "Where nothing is known yet, it is empty.");
 	array = PG_GETARG_ARRAYTYPE_P(argument);
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
@@ -50,7 +51,7 @@ tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the arrays must have the same length"),
-				 errdetail("%s has %d elements, the arrays before it have %d.", name, number, *count),
+				 errdetail("The length of %s is %d, that of the arrays before it %d.", name, number, *count),
 				 errhint("Each array has one element for each step of the rollout.")));
 	*count = number;
 	return elements;
@@ -63,7 +64,7 @@ tw_probability_argument(FunctionCallInfo fcinfo, int argument, const char *name,
 	double		value;
 
 	if (PG_ARGISNULL(argument))
-		refuse_null(name);
+		refuse_null(name, hint);
 	value = PG_GETARG_FLOAT8(argument);
 	if (!(value >= 1e-100 && value <= most))
 		ereport(ERROR,

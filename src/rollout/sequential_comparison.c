@@ -55,10 +55,10 @@ require_at_most(double less, double more, const char *rule, const char *arm, int
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no sessions have these sums"),
-				 errdetail("In element %d of the %s arrays, %s does not hold: %.10g is greater than %.10g.", step + 1, arm, rule, less,
-						   more),
-				 errhint("units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over "
-						 "sessions, where 0 <= y <= n.")));
+				 errdetail("In element %d of the %s arrays, %s does not hold: %.10g is greater than %.10g.",
+						   step + 1, arm, rule, less, more),
+				 errhint("units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and "
+						 "y * y over sessions, where 0 <= y <= n.")));
 }
 
 /* What any sessions with 0 <= y <= n satisfy. */
@@ -113,7 +113,8 @@ margin_argument(FunctionCallInfo fcinfo, int argument)
 	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("margin must not be NULL")));
+				 errmsg("margin must not be NULL"),
+				 errhint("It is a difference between shares: 0.02 is two points.")));
 	margin = PG_GETARG_FLOAT8(argument);
 	if (!(margin >= 0 && margin < 1))
 		ereport(ERROR,
@@ -132,14 +133,15 @@ min_units_argument(FunctionCallInfo fcinfo, int argument)
 	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("min_units must not be NULL")));
+				 errmsg("min_units must not be NULL"),
+				 errhint("It is the number of sessions below which an arm says nothing, such as 100.")));
 	least = PG_GETARG_INT32(argument);
 	if (least < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("min_units must be at least 1"),
 				 errdetail("It is %d.", least),
-				 errhint("It is the number of sessions below which an arm says nothing; a hundred is a good one.")));
+				 errhint("It is the number of sessions below which an arm says nothing, such as 100.")));
 	return least;
 }
 
@@ -158,7 +160,8 @@ tw_sequential_comparison(PG_FUNCTION_ARGS)
 {
 	int			count;
 	TwStepSums *steps = read_steps(fcinfo, &count);
-	double		alpha = tw_probability_argument(fcinfo, 12, "alpha", 0.5, "It is the probability of an error that is accepted, such as 0.05.");
+	double		alpha = tw_probability_argument(fcinfo, 12, "alpha", 0.5,
+											   "It is the probability of an error that is accepted, such as 0.05.");
 	double		margin = margin_argument(fcinfo, 13);
 	int32		least = min_units_argument(fcinfo, 14);
 	TwComparison result;
@@ -177,7 +180,7 @@ tw_sequential_comparison(PG_FUNCTION_ARGS)
 	nulls[0] = nulls[1] = nulls[2] = isnan(result.difference);
 	values[3] = Float8GetDatum(result.lower);
 	values[4] = Float8GetDatum(result.upper);
-	values[5] = Float8GetDatum(result.upper - result.difference);
+	values[5] = Float8GetDatum(result.detectable_loss);
 	nulls[3] = nulls[4] = nulls[5] = too_few;
 	values[6] = CStringGetTextDatum(too_few ? "too few" : verdict(&result, margin));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));

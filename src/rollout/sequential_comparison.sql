@@ -25,7 +25,7 @@ COMMENT ON FUNCTION @extschema@.sequential_comparison(
     'units (sessions with n > 0) and the sums over them of n, y, n*n, n*y and y*y, where a session has n trials and y good '
     'ones, 0 <= y <= n, weights of any scale. A step without sessions in one of the arms adds nothing. Returns the rates and '
     'their difference, as means over steps of the same weights; lower and upper, each wrong at any look with probability at '
-    'most alpha; detectable_loss, the observed loss that would have counted as worse by now, near enough (upper less difference); '
+    'most alpha; detectable_loss, the loss that would be called worse if it were observed now; '
     'and verdict: worse (upper < 0), better (lower > 0), non-inferior (lower > -margin), undecided, or too few, without '
     'bounds, where an arm has fewer than min_units. Raises 22004 for NULLs, and 22023 for arrays of different lengths, '
     'numbers that are negative or not finite, sums that no sessions can have, alpha outside (0, 0.5], margin outside '

@@ -105,11 +105,12 @@ my $assigned = q{SELECT v, count(*), md5(string_agg(u::text, ',' ORDER BY u))
     FROM (SELECT u, assign_model_version('cart-agent', 'session-' || u) AS v FROM generate_series(1, 1000) u) x GROUP BY v ORDER BY v};
 my $canaries = q{SELECT count(*) FROM generate_series(1, 1000) u WHERE assign_model_version('cart-agent', 'session-' || u) = 'cart-agent-v1.1.0'};
 $primary->safe_psql('bot', q{INSERT INTO model_versions (version, model_type, status, traffic_percentage)
-    VALUES ('cart-agent-v1.0.0', 'cart-agent', 'production', 90), ('cart-agent-v1.1.0', 'cart-agent', 'canary', 10)});
+    VALUES ('cart-agent-v1.0.0', 'cart-agent', 'production', 100), ('cart-agent-v1.1.0', 'cart-agent', 'candidate', 0)});
+$primary->safe_psql('bot', q{SELECT set_training_setting('rollout_steps', '10,50,100'); SELECT rollout_id FROM start_rollout('cart-agent-v1.1.0', 'test')});
 catch_up();
 cmp_ok($session->query_safe($canaries), '<', 150, 'open session on the standby: the canary has its share');
 same_answer($assigned, 'a rollout');
-$primary->safe_psql('bot', q{UPDATE model_versions SET traffic_percentage = 50 WHERE version = 'cart-agent-v1.1.0'});
+$primary->safe_psql('bot', q{SELECT advance_rollout('cart-agent')});
 catch_up();
 cmp_ok($session->query_safe($canaries), '>', 400, 'open session on the standby: its next step');
 same_answer($assigned, 'the next step of a rollout');
