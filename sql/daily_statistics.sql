@@ -134,14 +134,25 @@ SAVEPOINT a;
 SELECT * FROM watch('late, in a savepoint', $$INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('r', 'x', '2026-05-02 12:00+00')$$);
 ROLLBACK TO a;
 SELECT * FROM watch('late again', $$INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('r', 'x', '2026-05-02 12:00+00')$$);
-SELECT * FROM watch('once a day is enough', $$INSERT INTO conversation_logs (session_id, user_message, created_at) SELECT 'r', 'x', '2026-05-02 12:00+00' FROM generate_series(1, 1000)$$);
+SELECT * FROM watch('once a statement and day is enough', $$INSERT INTO conversation_logs (session_id, user_message, created_at) SELECT 'r', 'x', '2026-05-02 12:00+00' FROM generate_series(1, 1000)$$);
+ROLLBACK;
+SELECT * FROM days();
+
+-- Closed in the middle of a transaction that goes on.
+BEGIN;
+SELECT * FROM watch('late', $$INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('r', 'x', '2026-05-02 12:00+00')$$);
+SELECT tw_close_days('2026-05-12 02:00+00');
+SELECT * FROM watch('late again', $$INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('r', 'x', '2026-05-02 12:00+00')$$);
 ROLLBACK;
 SELECT * FROM days();
 
 -- As replication brings it.
 SET session_replication_role = replica;
 SELECT * FROM watch('applied', $$INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at) VALUES ('a', 'x', 'intent.food.item.search', 0.99, 'indicbert', '2026-05-02 12:00+00')$$);
+SELECT tw_close_days('2026-05-12 02:00+00');
+RESET session_replication_role;
 CALL close_all('2026-05-12 02:00+00');
+SET session_replication_role = replica;
 SELECT * FROM watch('applied update', $$UPDATE conversation_logs SET user_feedback = 'positive' WHERE session_id = 'a'$$);
 RESET session_replication_role;
 SELECT * FROM watch('filtered late', $$SELECT promote_missed_conversations('0')$$);
@@ -230,7 +241,7 @@ SELECT holding, wrong FROM days();
 CALL close_all('2026-05-12 02:00+00');
 SELECT stored = holding AS all_hold, wrong FROM days();
 TRUNCATE conversation_logs;
-SELECT * FROM days();
+SELECT stored > 0 AS stored, holding, all_days, wrong FROM days();
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 -- Days without end.

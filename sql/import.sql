@@ -227,3 +227,5 @@ SELECT reviewed_by = session_user AS by_session_user FROM training_samples WHERE
 REVOKE EXECUTE ON FUNCTION import_training_samples(text, text, boolean) FROM regress_importer;
 DROP ROLE regress_importer;
 SELECT * FROM check_integrity();
+-- The next test drops the extension, maybe before this session's temporary objects are gone.
+DROP VIEW labels;

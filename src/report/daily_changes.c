@@ -165,7 +165,11 @@ append(Oid schema, const Change *change)
 	table_close(rel, NoLock);
 }
 
-/* A statement that imports old rows says so once for each of their days, or little more often. */
+/*
+ * A statement that imports old rows says so once for each of their days, or
+ * little more often.  The next statement says it again: tw_close_days() may
+ * have been called in between.
+ */
 static void
 append_recount(Oid schema, DateADT day)
 {
@@ -174,6 +178,7 @@ append_recount(Oid schema, DateADT day)
 		Oid			schema;
 		FullTransactionId transaction;
 		SubTransactionId subtransaction;
+		CommandId	command;
 		DateADT		day;
 	}			said[256];
 
@@ -182,12 +187,14 @@ append_recount(Oid schema, DateADT day)
 
 	if (said[slot].schema == schema && said[slot].day == day &&
 		said[slot].subtransaction == GetCurrentSubTransactionId() &&
+		said[slot].command == GetCurrentCommandId(false) &&
 		FullTransactionIdEquals(said[slot].transaction, GetTopFullTransactionId()))
 		return;
 	append(schema, &change);
 	said[slot].schema = schema;
 	said[slot].day = day;
 	said[slot].subtransaction = GetCurrentSubTransactionId();
+	said[slot].command = GetCurrentCommandId(false);
 	said[slot].transaction = GetTopFullTransactionId();
 }
 
@@ -390,4 +397,22 @@ Datum
 tw_next_transaction_id(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FULLTRANSACTIONID(ReadNextFullTransactionId());
+}
+
+PG_FUNCTION_INFO_V1(tw_local_only);
+
+/*
+ * Trigger on our own tables, BEFORE anything: replication of all tables must
+ * not bring the publisher's figures and changes beside those that a
+ * subscriber's triggers write down themselves.
+ */
+Datum
+tw_local_only(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	tw_check_trigger(fcinfo, "tw_local_only", TW_BEFORE | TW_ROW | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return PointerGetDatum(NULL);
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
 }

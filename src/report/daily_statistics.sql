@@ -5,7 +5,7 @@
 -- the stored figures, each time in one statement: what its snapshot sees is counted and its changes are removed, what it does
 -- not see keeps its changes.
 --
--- None of the three tables is dumped. They say nothing that conversation_logs does not; a restored copy counts on the spot until
+-- None of the three tables is dumped, or filled by replication. They say nothing that conversation_logs does not; a restored copy counts on the spot until
 -- the daily job has been there.
 
 CREATE TABLE @extschema@.daily_statistics (
@@ -107,6 +107,25 @@ CREATE TRIGGER daily_statistics_closings_invalidate_truncate AFTER TRUNCATE ON @
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
 ALTER TABLE @extschema@.daily_statistics_closings ENABLE ALWAYS TRIGGER daily_statistics_closings_invalidate;
 ALTER TABLE @extschema@.daily_statistics_closings ENABLE ALWAYS TRIGGER daily_statistics_closings_invalidate_truncate;
+
+CREATE FUNCTION @extschema@.tw_local_only() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'tw_local_only';
+REVOKE ALL ON FUNCTION @extschema@.tw_local_only() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_local_only() IS
+    'Trigger: passes over what replication brings; a subscriber writes down for itself what changes';
+
+CREATE TRIGGER daily_statistics_filter BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.daily_statistics
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_local_only();
+CREATE TRIGGER daily_statistics_changes_filter BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.daily_statistics_changes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_local_only();
+CREATE TRIGGER daily_statistics_closings_filter BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.daily_statistics_closings
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_local_only();
+ALTER TABLE @extschema@.daily_statistics ENABLE ALWAYS TRIGGER daily_statistics_filter;
+ALTER TABLE @extschema@.daily_statistics_changes ENABLE ALWAYS TRIGGER daily_statistics_changes_filter;
+ALTER TABLE @extschema@.daily_statistics_closings ENABLE ALWAYS TRIGGER daily_statistics_closings_filter;
+-- Or nothing could be deleted there while all tables are published.
+ALTER TABLE @extschema@.daily_statistics_changes REPLICA IDENTITY FULL;
+ALTER TABLE @extschema@.daily_statistics_closings REPLICA IDENTITY FULL;
 
 CREATE FUNCTION @extschema@.tw_conversation_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_conversation_changed';
@@ -219,31 +238,24 @@ COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
     'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the conversations without a day';
 
 -- A sample's change counts for the day of its conversation as the reader sees it: the two may come and go in different transactions.
-CREATE VIEW @extschema@.tw_daily_changes AS
-    SELECT d.date, bool_or(d.recount) AS recount,
-           sum(d.needs_review_high) AS needs_review_high, sum(d.needs_review_medium) AS needs_review_medium, sum(d.needs_review_low) AS needs_review_low,
-           sum(d.approved) AS approved, sum(d.rejected) AS rejected, sum(d.promoted) AS promoted,
-           sum(d.positive_feedback) AS positive_feedback, sum(d.negative_feedback) AS negative_feedback, sum(d.feedback) AS feedback
+CREATE FUNCTION @extschema@.tw_daily_changes(
+    OUT date date, OUT recount boolean, OUT needs_review_high bigint, OUT needs_review_medium bigint, OUT needs_review_low bigint,
+    OUT approved bigint, OUT rejected bigint, OUT promoted bigint, OUT positive_feedback bigint, OUT negative_feedback bigint, OUT feedback bigint)
+    RETURNS SETOF record
+    -- Compiling the query would take longer than the query.
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT d.date, bool_or(d.recount), sum(d.needs_review_high), sum(d.needs_review_medium), sum(d.needs_review_low), sum(d.approved),
+           sum(d.rejected), sum(d.promoted), sum(d.positive_feedback), sum(d.negative_feedback), sum(d.feedback)
     FROM (SELECT CASE WHEN x.conversation_log_id IS NULL THEN x.created_on
                       ELSE (SELECT c.created_on FROM @extschema@.conversation_logs c WHERE c.id = x.conversation_log_id) END AS date, x.*
           FROM @extschema@.daily_statistics_changes x) d
     GROUP BY d.date;
-REVOKE ALL ON TABLE @extschema@.tw_daily_changes FROM PUBLIC;
-COMMENT ON VIEW @extschema@.tw_daily_changes IS 'What to add to the stored figures of a day';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.date IS 'The day';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.recount IS 'Whether it has to be counted anew';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.needs_review_high IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.needs_review_medium IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.needs_review_low IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.approved IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.rejected IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.promoted IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.positive_feedback IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.negative_feedback IS 'What to add to the stored figure';
-COMMENT ON COLUMN @extschema@.tw_daily_changes.feedback IS 'What to add to the stored figure';
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_daily_changes() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_daily_changes() IS 'What to add to the stored figures of each day, and which days have to be counted anew';
 
 CREATE VIEW @extschema@.tw_closed_days AS
-    WITH changes AS MATERIALIZED (SELECT * FROM @extschema@.tw_daily_changes)
     SELECT s.date, s.conversations, s.auto_approved, s.needs_review,
            s.needs_review_high + coalesce(x.needs_review_high, 0) AS needs_review_high,
            s.needs_review_medium + coalesce(x.needs_review_medium, 0) AS needs_review_medium,
@@ -257,7 +269,7 @@ CREATE VIEW @extschema@.tw_closed_days AS
            s.negative_feedback + coalesce(x.negative_feedback, 0) AS negative_feedback,
            s.feedback + coalesce(x.feedback, 0) AS feedback
     FROM @extschema@.daily_statistics s
-    LEFT JOIN changes x ON x.date = s.date
+    LEFT JOIN @extschema@.tw_daily_changes() x ON x.date = s.date
     WHERE x.recount IS NOT TRUE
       AND s.fallback_rules = (SELECT f.rules FROM @extschema@.tw_fallback_rules f)
       AND NOT EXISTS (SELECT FROM @extschema@.daily_statistics_changes e WHERE e.created_on IS NULL AND e.conversation_log_id IS NULL);
@@ -407,6 +419,10 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('cannot close %s days as of %s', coalesce(most::text, 'NULL'), coalesce(at::text, 'now')),
             HINT = 'most is a whole number from 1, at a point in time.';
+    END IF;
+    -- Nothing could be stored: tw_local_only().
+    IF current_setting('session_replication_role') = 'replica' THEN
+        RETURN 0;
     END IF;
     -- One at a time, and with a snapshot that is younger than the other's end. Readers and triggers do not meet this lock.
     LOCK TABLE @extschema@.daily_statistics IN SHARE ROW EXCLUSIVE MODE;

@@ -1,0 +1,123 @@
+# 022_daily_statistics.pl - stored figures of closed days are right in a restored copy, on a standby and on a subscriber, too.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TW::Util;
+
+my $dir       = PostgreSQL::Test::Utils::tempdir;
+my $publisher = start_node('publisher', streaming => 'logical');
+my $as_of     = "'2026-05-11 02:00+00'";
+
+# Rows of ten days, so many a day.
+sub capture {
+    my ($count) = @_;
+    return <<"SQL";
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_processing_time_ms, created_at)
+        SELECT 's' || g, 'message ' || g, 'intent.food.item.search', (g % 97) / 96.0, (ARRAY['indicbert', 'llm'])[1 + g % 2], g,
+               timestamptz '2026-05-01 12:00+00' + g % 10 * interval '1 day'
+        FROM generate_series(1, 10 * $count) g;
+SQL
+}
+
+# Every way in which a closed day changes.
+my $changes = <<'SQL';
+    SELECT approve_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review' ORDER BY id LIMIT 20));
+    SELECT reject_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review' ORDER BY id LIMIT 20), 'unclear');
+    SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs WHERE review_status = 'auto-approved' ORDER BY id LIMIT 5;
+    DELETE FROM conversation_logs WHERE id IN (SELECT max(id) FROM conversation_logs);
+    INSERT INTO training_samples (conversation_log_id, text, intent)
+        SELECT id, 'by hand', 'intent.food.other' FROM conversation_logs WHERE review_status = 'rejected' AND id NOT IN
+            (SELECT conversation_log_id FROM training_samples WHERE conversation_log_id IS NOT NULL) ORDER BY id LIMIT 3;
+SQL
+
+sub close_days {
+    my ($node, $database) = @_;
+    for (1 .. 50) {
+        return if $node->safe_psql($database, "SELECT tw_close_days($as_of)") == 0;
+    }
+    die 'closing does not end';
+}
+
+# Days in all, stored days that hold, and days whose figures are not those of a plain count.
+sub days {
+    my ($node, $database) = @_;
+    return $node->safe_psql($database, <<'SQL');
+        SELECT (SELECT count(*) FROM daily_training_stats), (SELECT count(*) FROM tw_closed_days), count(*)
+        FROM (SELECT date, conversations, needs_review_high, needs_review_medium, approved, rejected, promoted, feedback, p50_latency_ms
+              FROM daily_training_stats
+              EXCEPT
+              SELECT c.created_on, count(*), count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 1),
+                     count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 2),
+                     count(*) FILTER (WHERE c.review_status = 'approved'), count(*) FILTER (WHERE c.review_status = 'rejected'),
+                     count(s.id), count(c.user_feedback), percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms)
+              FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id GROUP BY c.created_on) x
+SQL
+}
+
+create_database($publisher, 'bot');
+$publisher->safe_psql('bot', capture(30));
+close_days($publisher, 'bot');
+is(days($publisher, 'bot'), '10|10|0', 'ten days are closed');
+
+# A subscriber of all tables, with the extension and closed days of its own.
+my $subscriber = start_node('subscriber', streaming => 'logical');
+create_database($subscriber, 'copy');
+$publisher->safe_psql('bot', 'CREATE PUBLICATION everything FOR ALL TABLES');
+my $connection = $publisher->connstr('bot') =~ s/'/''/gr;
+$subscriber->safe_psql('copy', "CREATE SUBSCRIPTION everything CONNECTION '$connection' PUBLICATION everything");
+$subscriber->wait_for_subscription_sync($publisher, 'everything', 'copy');
+is(days($subscriber, 'copy'), '10|0|0', 'the first copy brings no stored figures');
+close_days($subscriber, 'copy');
+is(days($subscriber, 'copy'), '10|10|0', 'the subscriber closes days itself');
+
+$publisher->safe_psql('bot', $changes);
+$publisher->safe_psql('bot', capture(1));
+close_days($publisher, 'bot');
+is(days($publisher, 'bot'), '10|10|0', 'closed again while all tables are published');
+$publisher->safe_psql('bot', $changes);
+is(days($publisher, 'bot'), '10|9|0', 'changed since');
+$publisher->wait_for_catchup('everything');
+is((split /\|/, days($subscriber, 'copy'))[2], 0, 'the subscriber notices what replication brings');
+is($subscriber->safe_psql('copy', 'SELECT md5(string_agg(d::text, $$,$$)) FROM daily_training_stats d'),
+    $publisher->safe_psql('bot', 'SELECT md5(string_agg(d::text, $$,$$)) FROM daily_training_stats d'), 'and shows what the publisher shows');
+close_days($subscriber, 'copy');
+is(days($subscriber, 'copy'), '10|10|0', 'closed again over there');
+
+# A standby reads what is stored.
+$publisher->backup('now');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($publisher, 'now', has_streaming => 1);
+$standby->start;
+$publisher->wait_for_catchup($standby, 'replay', $publisher->lsn('insert'));
+is(days($standby, 'bot'), '10|9|0', 'a standby shows stored figures and what changed since');
+$standby->stop;
+
+# A restored copy counts on the spot until its days are closed; a restore writes nothing down.
+my $before = $publisher->safe_psql('bot', 'SELECT * FROM daily_training_stats');
+my ($dumped) = run_program('pg_dump', '-Fc', '--no-publications', '-f', "$dir/dump", '-d', $publisher->connstr('bot'));
+ok($dumped, 'dumped');
+$publisher->safe_psql('postgres', 'CREATE DATABASE restored');
+my ($restored) = run_program('pg_restore', '-d', $publisher->connstr('restored'), "$dir/dump");
+ok($restored, 'restored');
+is($publisher->safe_psql('restored', 'SELECT * FROM daily_training_stats'), $before, 'a restored copy has the same figures');
+is(days($publisher, 'restored'), '10|0|0', 'though nothing is stored');
+is($publisher->safe_psql('restored', 'SELECT (SELECT count(*) FROM daily_statistics_changes), (SELECT count(*) FROM daily_statistics_closings)'),
+    '0|0', 'nor written down');
+close_days($publisher, 'restored');
+is(days($publisher, 'restored'), '10|10|0', 'and closes its days');
+integrity_is_empty($publisher, 'restored', 'restored');
+
+# An announcement and stored figures survive a crash.
+$publisher->stop('immediate');
+$publisher->start;
+is(days($publisher, 'bot'), '10|9|0', 'after a crash');
+
+$subscriber->safe_psql('copy', 'DROP SUBSCRIPTION everything');
+done_testing();
