@@ -134,6 +134,7 @@ SQL_PARTS = \
 	src/remote/artifact_store.sql \
 	src/remote/export_to_s3.sql \
 	src/report/training_queue.sql \
+	src/report/daily_statistics.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
 	src/report/rollout_status.sql \
@@ -157,7 +158,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
-REGRESS = install filter written_once policies promotion settings views privileges integrity redact normalize near_twins review feedback \
+REGRESS = install filter written_once policies promotion settings views daily_statistics privileges integrity redact normalize near_twins review feedback \
 	label_conflicts live_accuracy import export registry training gate classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test

@@ -55,13 +55,13 @@ FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE col_description(a.attrelid, a.attnum) IS NULL;
 
--- Every table and sequence of ours is dumped with its rows.
+-- Every table and sequence of ours is dumped with its rows, but for figures that are made again from the others.
 SELECT c.oid::regclass AS not_dumped
 FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind IN ('r', 'S')
 WHERE NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'training_workflow' AND c.oid = ANY (e.extconfig));
 SELECT count(*) AS foreign_keys FROM members m JOIN pg_constraint k ON k.contype = 'f' AND k.conrelid = m.objid;
 
--- Nothing for PUBLIC but the two functions of CHECKs, which whoever may insert has to call; and every function that SQL can call has a pinned search_path or needs none (C that only qualifies).
+-- Nothing for PUBLIC but the functions of CHECKs and of a trigger's WHEN, which whoever may insert has to call; and every function that SQL can call has a pinned search_path or needs none (C that only qualifies).
 SELECT pg_describe_object(m.classid, m.objid, 0) AS open_to_public
 FROM members m
 LEFT JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid

@@ -1,31 +1,19 @@
--- daily_training_stats: what a day brought.
+-- daily_training_stats: what a day brought. Stored figures where they hold (daily_statistics.sql), the others counted on the spot.
 
 CREATE VIEW @extschema@.daily_training_stats AS
-    SELECT c.created_on AS date,
-           count(*) AS conversations,
-           count(*) FILTER (WHERE coalesce(c.filter_outcome, c.review_status) = 'auto-approved') AS auto_approved,
-           count(*) FILTER (WHERE coalesce(c.filter_outcome, c.review_status) = 'needs-review') AS needs_review,
-           count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 1) AS needs_review_high,
-           count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 2) AS needs_review_medium,
-           count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 3) AS needs_review_low,
-           count(*) FILTER (WHERE coalesce(c.filter_outcome, c.review_status) = 'not-applicable') AS not_applicable,
-           count(*) FILTER (WHERE c.is_audit) AS audited,
-           count(*) FILTER (WHERE c.review_status = 'approved') AS approved,
-           count(*) FILTER (WHERE c.review_status = 'rejected') AS rejected,
-           count(s.id) AS promoted,
-           avg(CASE WHEN c.nlu_provider IS NOT NULL THEN
-               @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type)::integer END)::double precision
-               AS fallback_rate,
-           avg(c.nlu_processing_time_ms)::double precision AS avg_latency_ms,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms) AS p50_latency_ms,
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms) AS p95_latency_ms,
-           count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'positive') AS positive_feedback,
-           count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'negative') AS negative_feedback,
-           count(*) FILTER (WHERE c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL) AS feedback
-    FROM @extschema@.conversation_logs c
-    LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
-    GROUP BY c.created_on
-    ORDER BY c.created_on DESC;
+    WITH closed AS MATERIALIZED (SELECT * FROM @extschema@.tw_closed_days)
+    SELECT k.date, k.conversations, k.auto_approved, k.needs_review, k.needs_review_high, k.needs_review_medium, k.needs_review_low,
+           k.not_applicable, k.audited, k.approved, k.rejected, k.promoted, k.fallback_rate, k.avg_latency_ms, k.p50_latency_ms,
+           k.p95_latency_ms, k.positive_feedback, k.negative_feedback, k.feedback
+    FROM closed k
+    UNION ALL
+    SELECT d.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium, f.needs_review_low,
+           f.not_applicable, f.audited, f.approved, f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms,
+           f.p95_latency_ms, f.positive_feedback, f.negative_feedback, f.feedback
+    FROM @extschema@.tw_captured_days d
+    CROSS JOIN LATERAL @extschema@.tw_day_figures(d.date) f
+    WHERE NOT EXISTS (SELECT FROM closed k WHERE k.date = d.date)
+    ORDER BY 1 DESC;
 REVOKE ALL ON TABLE @extschema@.daily_training_stats FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.daily_training_stats IS 'One row a day (in the time zone of the setting time_zone), newest first';

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh BUILD_DIR - what `make bench` runs: a server of its own with default settings but for memory, and test/bench on it.
 #
-# PARTS="bulk single first calls assign rollout export router loop" chooses; the first four are run.sh's, the others have scripts of their own.
+# PARTS="bulk single first calls assign rollout export scale router loop" chooses; the first four are run.sh's, the others have scripts of their own.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -36,7 +36,7 @@ SETTINGS
 pg_ctl -D "$bench/data" -l "$bench/server.log" -w start >/dev/null </dev/null
 
 export PGHOST=$socket PGUSER=postgres
-parts=" ${PARTS:-bulk single first calls assign rollout export router loop} "
+parts=" ${PARTS:-bulk single first calls assign rollout export scale router loop} "
 capture=
 for part in bulk single first calls; do
     [[ $parts != *" $part "* ]] || capture+="$part "
@@ -45,6 +45,7 @@ done
 [[ $parts != *" assign "* ]] || bash "$here/../bench/assign.sh"
 [[ $parts != *" rollout "* ]] || bash "$here/../bench/rollout.sh"
 [[ $parts != *" export "* ]] || bash "$here/../bench/export.sh"
+[[ $parts != *" scale "* ]] || bash "$here/../bench/scale.sh"
 # Both say why they are skipped where DATASETS names no folder with the public data.
 [[ $parts != *" router "* ]] || bash "$here/../bench/router.sh"
 [[ $parts != *" loop "* ]] || bash "$here/../bench/loop.sh"
