@@ -111,13 +111,15 @@ SELECT rollback_rollout('router', '');
 SELECT rollback_rollout('router', NULL);
 SELECT advance_rollout('router', NULL, '2101-02-02 00:00+00');
 SELECT advance_rollout('router', 'looks good', '2101-02-03 00:00+00');
+-- Somebody else saw the same, a second later.
+SELECT advance_rollout('router', 'looks good', '2101-02-03 00:00:01+00', only_from => 10);
 SELECT advance_rollout('router', 'looks good', '2101-02-04 00:00+00');
 SELECT version, status, traffic_percentage FROM model_versions WHERE model_type = 'router' AND traffic_percentage > 0 ORDER BY version;
 SELECT advance_rollout('router', 'looks good', '2101-02-05 00:00+00');
 SELECT version, status, traffic_percentage, retired_at FROM model_versions WHERE model_type = 'router' AND status IN ('production', 'canary', 'retired') ORDER BY version;
 SELECT advance_rollout('router', 'further', '2101-02-06 00:00+00');
 SELECT status, step_times, promoted_at, ended_at, end_reason FROM rollouts;
-SELECT status, step, traffic_percentage, in_step_since, why FROM rollout_status;
+SELECT status, step, traffic_percentage, in_step_since FROM rollout_status;
 SELECT * FROM changes;
 -- Everybody has it; while it is watched, going back reinstates the one before.
 SELECT DISTINCT assign_model_version('router', 's' || g) FROM generate_series(1, 1000) g;
@@ -126,7 +128,10 @@ SELECT DISTINCT assign_model_version('router', 's' || g) FROM generate_series(1,
 SELECT version, status, traffic_percentage, retired_at FROM model_versions WHERE version IN ('router-v1.0.0', 'router-v1.1.0') ORDER BY version;
 SELECT status, promoted_at, ended_at, end_reason FROM rollouts;
 SELECT version, previous_version, change, actor, reason, at FROM changes OFFSET 6;
+-- Two people see the same trouble: the second one has to say that the version which answers now is meant.
 SELECT * FROM rollback_rollout('router', 'people complain', '2101-02-08 00:00+00');
+SELECT * FROM rollback_rollout('router', 'people complain', '2101-02-08 00:00+00', only_version => 'router-v1.1.0');
+SELECT * FROM rollback_rollout('router', 'people complain', '2101-02-08 00:00+00', only_version => 'router-v1.0.0');
 SELECT * FROM start_rollout('router-v1.1.0', 'it was not that bad');
 -- It is written down, for good.
 UPDATE model_deployments SET reason = 'never happened';
@@ -196,7 +201,10 @@ SELECT m.step, m.session_id, m.is_canary, m.latency_ms, m.is_success, m.is_own_a
 FROM rollouts r, tw_rollout_messages(r.id, '2101-02-03 00:00+00') m WHERE r.version = 'a-agent-v1.1.0' ORDER BY m.created_at, m.id;
 SELECT metric, cu, pu, effect, verdict, step, canary_units, production_units
 FROM figures WHERE version = 'a-agent-v1.1.0' AND at = '2101-02-03' ORDER BY number;
--- An hour before its end the second step looks the same from everywhere.
+-- New sessions are 2 and 4 in the first step, and 0 and 1 in the second.
+SELECT l.sample_ratio_evidence = q.evidence AS same_evidence, q.observed_share
+FROM rollouts r, tw_look_at_rollout(r.id, '2101-02-03 00:00+00') l, sample_ratio_check('{2,0}', '{4,1}', '{0.5,0.5}') q WHERE r.version = 'a-agent-v1.1.0';
+-- From elsewhere it looks the same.
 SET timezone = 'Etc/GMT+12';
 SELECT count(*) FROM rollouts r, tw_rollout_messages(r.id, '2101-02-03 00:00+00') m WHERE r.version = 'a-agent-v1.1.0';
 SET timezone = 'Etc/GMT-14';
@@ -248,7 +256,7 @@ SELECT talk('c-agent-v1.1.0', 'c1.1 ', 300, '2101-03-01 01:00+00', 150, 'negativ
 CALL check_rollouts('2101-03-01 02:00+00');
 SELECT step, traffic_percentage, verdict, plain(reason) AS reason, canary_units, production_units, sample_ratio_evidence > 1000 AS unlikely_shares, checked_at
 FROM rollout_checks WHERE version = 'c-agent-v1.1.0' ORDER BY id;
-SELECT f.value ->> 'metric' AS metric, f.value ->> 'kind' AS kind, f.value ->> 'verdict' AS verdict
+SELECT f.value ->> 'metric' AS metric, f.value ->> 'kind' AS kind, f.value ->> 'verdict' = 'worse' AS is_worse
 FROM rollout_checks k, jsonb_array_elements(k.metrics) WITH ORDINALITY f (value, number) WHERE k.version = 'c-agent-v1.1.0' ORDER BY number;
 SELECT version, status, plain(why) AS why, ended_at FROM rollout_status WHERE version = 'c-agent-v1.1.0';
 SELECT c.*, (d.figures ->> 'check')::bigint = k.id AND d.figures -> 'metrics' = k.metrics AS has_the_figures
@@ -306,7 +314,8 @@ CALL check_rollouts('2101-07-02 01:00+00');
 -- The margin of a rollout is that of its beginning.
 SELECT set_training_setting('rollout_margin', '0.6');
 CALL check_rollouts('2101-07-02 02:00+00');
-SELECT verdict, reason FROM rollout_checks WHERE version = 'c-agent-v1.5.0' ORDER BY id;
+-- Whether no fallback in 150 sessions shows enough is not the question here.
+SELECT verdict, replace(reason, ', fallback rate', '') AS reason FROM rollout_checks WHERE version = 'c-agent-v1.5.0' ORDER BY id;
 SELECT rollback_rollout('c-agent', 'once more', '2101-07-03 00:00+00');
 SELECT traffic_percentage FROM start_rollout('c-agent-v1.6.0', 'about the same', '2101-08-01 00:00+00');
 SELECT talk('c-agent-v1.6.0', 'c1.6 ', 150, '2101-08-01 01:00+00', 15), talk('c-agent-v1.2.0', 'p1.6 ', 150, '2101-08-01 01:00+00', 15);
@@ -374,7 +383,7 @@ SELECT grant_training_role('regress_rollout_operator', 'operator'), grant_traini
        grant_training_role('regress_rollout_capture', 'capture'), grant_training_role('regress_rollout_reviewer', 'reviewer');
 SELECT r AS role, f AS function, has_function_privilege('regress_rollout_' || r, f::regprocedure, 'EXECUTE') AS may
 FROM unnest(ARRAY['operator', 'analyst', 'capture', 'reviewer']) WITH ORDINALITY AS x (r, i), unnest(ARRAY['start_rollout(text, text, timestamptz)',
-    'advance_rollout(text, text, timestamptz)', 'rollback_rollout(text, text, timestamptz)', 'check_rollouts(timestamptz)', 'assign_model_version(text, text)',
+    'advance_rollout(text, text, timestamptz, integer)', 'rollback_rollout(text, text, timestamptz, text)', 'check_rollouts(timestamptz)', 'assign_model_version(text, text)',
     'live_model_at(text, timestamptz)']) WITH ORDINALITY AS y (f, j) ORDER BY i, j;
 SELECT register_model('e-agent-v1.13.0', 'e-agent');
 SET ROLE regress_rollout_operator;
@@ -404,6 +413,7 @@ DROP ROLE regress_rollout_operator, regress_rollout_analyst, regress_rollout_cap
 
 -- What the tables refuse, and what check_integrity() finds.
 SELECT * FROM check_integrity();
+SELECT model_type, sum(traffic_percentage) FROM model_versions GROUP BY model_type HAVING sum(traffic_percentage) <> 100;
 \set VERBOSITY terse
 INSERT INTO rollouts (model_type, version, previous_version, steps, alpha, margin, step_times, started_at)
 SELECT 'a-agent', 'a-agent-v' || n || '.0.0', 'a-agent-v1.0.0', '{50,100}', 0.05, 0.02, ARRAY[now()], now() FROM generate_series(7, 8) n;

@@ -40,6 +40,7 @@ static char *canonical_name(const char *value);
 static char *canonical_count(const char *value);
 static char *canonical_amount(const char *value);
 static char *canonical_level(const char *value);
+static char *canonical_margin(const char *value);
 static char *canonical_ratio(const char *value);
 static char *canonical_share(const char *value);
 static char *canonical_steps(const char *value);
@@ -62,7 +63,7 @@ static const SettingDefinition definitions[] = {
 	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
 	{"rollout_latency_ratio", "1.5", "number from 1", canonical_ratio,
 	"how many times the live model's 95th percentile of latency holds a new model"},
-	{"rollout_margin", "0.02", "number from 0 to 1", canonical_share,
+	{"rollout_margin", "0.02", "number from 0 to below 1", canonical_margin,
 	"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a rollout starts"},
 	{"rollout_min_hours", "24", "whole number of hours from 0", canonical_amount,
 	"how long a step of a rollout lasts at least"},
@@ -70,7 +71,7 @@ static const SettingDefinition definitions[] = {
 	"how many sessions each of the two models must have had in a step before the next one begins"},
 	{"rollout_require_noninferiority", "off", "on or off", canonical_boolean,
 	"whether a step waits until the new model is shown to lose less than rollout_margin"},
-	{"rollout_steps", "10,10,25,50,100", "percentages from 1 to 100 that do not fall and end at 100", canonical_steps,
+	{"rollout_steps", "10,10,25,50,100", "percentages from 1 that do not fall, the last of them and no other 100", canonical_steps,
 	"which shares of the sessions a new model is given, step by step"},
 	{"target_accuracy", "0.85", "number from 0 to 1", canonical_share,
 	"which accuracy on the test set a new model must reach"},
@@ -210,6 +211,14 @@ canonical_level(const char *value)
 }
 
 static char *
+canonical_margin(const char *value)
+{
+	double		margin;
+
+	return read_number(value, &margin) && margin >= 0 && margin < 1 ? write_number(margin) : NULL;
+}
+
+static char *
 canonical_ratio(const char *value)
 {
 	double		ratio;
@@ -234,7 +243,7 @@ canonical_steps(const char *value)
 		for (end = at; end > start && end[-1] == ' '; end--)
 			;
 		step = read_count(start, end);
-		if (step < 1 || step > 100 || step < previous)
+		if (step < 1 || step > 100 || step < previous || previous == 100)
 			return NULL;
 		appendStringInfo(&result, "%s%d", previous == 0 ? "" : ",", step);
 		previous = step;

@@ -5,7 +5,7 @@
 CREATE FUNCTION @extschema@.tw_notify(event jsonb) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 -- A payload has less than 8,000 bytes; the reason is the only part that can be long.
-RETURN pg_notify('training_workflow', (event || jsonb_build_object('reason', left(event ->> 'reason', 1500)))::text);
+RETURN pg_notify('training_workflow', (event || jsonb_build_object('reason', left(event ->> 'reason', 1000)))::text);
 REVOKE ALL ON FUNCTION @extschema@.tw_notify(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify(jsonb) IS 'Tells whoever listens on channel training_workflow, at the commit, what happened: a JSON object with event and reason';
 

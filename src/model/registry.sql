@@ -54,8 +54,9 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
     -- Not the transaction's time, which may be before a change that it waited for.
-    changed := coalesce(at, clock_timestamp());
     SELECT * INTO promoted FROM @extschema@.model_versions m WHERE m.version = tw_make_live.version FOR UPDATE;
+    -- Nor the clock's, where that was set back: live_model_at() goes by the order of these times.
+    changed := coalesce(at, greatest(clock_timestamp(), (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = promoted.model_type)));
     SELECT * INTO previous FROM @extschema@.model_versions m
     WHERE m.model_type = promoted.model_type AND m.status = 'production' FOR UPDATE;
     PERFORM @extschema@.tw_end_watch(promoted.model_type, format('%s went live', promoted.version), changed);

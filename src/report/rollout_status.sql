@@ -18,12 +18,13 @@ CREATE VIEW @extschema@.rollout_status AS
            r.step_times[cardinality(r.step_times)] AS in_step_since,
            c.canary_units, c.production_units, c.verdict, c.checked_at,
            CASE WHEN r.status IN ('finished', 'rolled-back') THEN r.end_reason
+                WHEN c.id IS NULL AND cardinality(r.step_times) > 1 THEN format('step %s began, and nobody has looked since', cardinality(r.step_times))
                 WHEN c.id IS NULL THEN 'nobody has looked yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
                 ELSE c.reason END AS why,
            @extschema@.tw_detectable_losses(c.metrics) AS loss_seen_from,
            r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id
     FROM @extschema@.rollouts r
-    LEFT JOIN LATERAL (SELECT k.* FROM @extschema@.rollout_checks k WHERE k.rollout_id = r.id ORDER BY k.id DESC LIMIT 1) c ON true
+    LEFT JOIN LATERAL (SELECT k.* FROM @extschema@.rollout_checks k WHERE k.rollout_id = r.id AND k.step = cardinality(r.step_times) ORDER BY k.id DESC LIMIT 1) c ON true
     ORDER BY r.started_at DESC, r.id DESC;
 REVOKE ALL ON TABLE @extschema@.rollout_status FROM PUBLIC;
 COMMENT ON VIEW @extschema@.rollout_status IS 'Where each rollout stands and why it is not further, newest first';

@@ -66,7 +66,7 @@ DECLARE
     figures CONSTANT jsonb := (SELECT jsonb_build_object('check', c.id, 'metrics', c.metrics) FROM @extschema@.rollout_checks c WHERE c.id = check_id);
 BEGIN
     IF verdict = 'rollback' THEN
-        PERFORM @extschema@.tw_roll_back(r.model_type, why, figures, at, 'check_rollouts');
+        PERFORM @extschema@.tw_roll_back(r.model_type, why, figures, at, 'check_rollouts', r.version);
         RETURN 'rolled back';
     ELSIF verdict = 'advance' AND r.status = 'watching' THEN
         PERFORM @extschema@.tw_end_watch(r.model_type, why, at);
@@ -107,7 +107,7 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x WHERE x.id = which FOR UPDATE;
     -- Somebody changed it during the look, which says nothing about what it is now.
-    IF NOT is_same THEN
+    IF is_same IS NOT TRUE THEN
         RETURN 'ended';
     END IF;
     INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
@@ -115,7 +115,8 @@ BEGIN
     VALUES (which, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], verdict, why,
             coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_evidence, coalesce(look.metrics, '[]'), looked_at)
     RETURNING id INTO check_id;
-    RETURN @extschema@.tw_act_on_rollout(r, check_id, verdict, why, looked_at);
+    -- What follows from it begins now, not when the look began: sessions were dealt by the old share while it took its time or waited.
+    RETURN @extschema@.tw_act_on_rollout(r, check_id, verdict, why, coalesce(at, greatest(looked_at, clock_timestamp())));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) FROM PUBLIC;
@@ -149,9 +150,14 @@ BEGIN
     SELECT m.version INTO live FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
     -- What is live has changed since it passed: the gate has to look again. It fails, or is undecided, or passes against this one.
     IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m WHERE m.version = waiting) THEN
-        IF (@extschema@.tw_run_gate(waiting)).decision <> 'passed' THEN
+        BEGIN
+            IF (@extschema@.tw_run_gate(waiting)).decision <> 'passed' THEN
+                RETURN false;
+            END IF;
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            -- Somebody started or promoted it while it was scored.
             RETURN false;
-        END IF;
+        END;
     END IF;
     PERFORM @extschema@.tw_lock_registry();
     IF waiting IS DISTINCT FROM @extschema@.tw_waiting_rollout(type)

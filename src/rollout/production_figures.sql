@@ -50,7 +50,7 @@ BEGIN
     WHERE m.version = f.version;
     GET DIAGNOSTICS measured = ROW_COUNT;
     -- A live version that nobody named has been looked at as well.
-    UPDATE @extschema@.model_versions m SET production_computed_at = measured_at, production_conversations = 0
+    UPDATE @extschema@.model_versions m SET production_computed_at = measured_at, production_conversations = coalesce(m.production_conversations, 0)
     WHERE m.status IN ('production', 'canary') AND m.production_computed_at IS DISTINCT FROM measured_at;
     RETURN measured;
 END

@@ -66,7 +66,9 @@ BEGIN
             HINT = CASE m.status WHEN 'canary' THEN 'It is being rolled out: see rollout_status; advance_rollout() takes it a step further.'
                                  WHEN 'production' THEN 'It has all sessions already.'
                                  WHEN 'rejected' THEN 'The gate rejected it: train again.'
-                                 ELSE 'A version is rolled out once: train again.' END;
+                                 WHEN 'retired' THEN 'A later version superseded it: train again.'
+                                 WHEN 'rolled-back' THEN 'A version is rolled out once: train again.'
+                                 ELSE 'See gate_reason in model_versions, and training_jobs.' END;
     END IF;
     IF m.gate_decision IS DISTINCT FROM 'passed' AND @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
@@ -108,7 +110,8 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     PERFORM @extschema@.tw_require_rollable(version, reason);
     SELECT * INTO m FROM @extschema@.model_versions x WHERE x.version = tw_start_rollout.version;
-    SELECT x.version INTO live FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production';
+    -- FOR UPDATE: under an older snapshot, in which nobody has started another one, this is a serialization failure.
+    SELECT x.version INTO live FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production' FOR UPDATE;
     began := @extschema@.tw_change_time(at, (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = m.model_type));
     why := coalesce(nullif(reason, ''), 'passed the gate: ' || m.gate_reason);
 
@@ -223,17 +226,49 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_version_before(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_version_before(text) IS 'The version that a production version replaced and that can take its place again; NULL where there is none';
 
-CREATE FUNCTION @extschema@.tw_roll_back(type text, why text, figures jsonb, at timestamptz, actor text, OUT version text, OUT live_version text)
+CREATE FUNCTION @extschema@.tw_require_meant(type text, version text, only_version text, is_live boolean) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    last_change @extschema@.model_deployments;
+BEGIN
+    IF only_version IS DISTINCT FROM version AND only_version IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('"%s" is not what would be rolled back', only_version),
+            DETAIL = coalesce(format('That is "%s".', version), format('Nothing of model type "%s" is live.', type)),
+            HINT = 'See rollout_status and live_model_at(): somebody, or check_rollouts(), may have rolled it back already.';
+    END IF;
+    SELECT * INTO last_change FROM @extschema@.model_deployments d WHERE d.model_type = type ORDER BY d.id DESC LIMIT 1;
+    -- Two people who see the same trouble must not take two versions back.
+    IF only_version IS NULL AND is_live AND (last_change.to_status = 'rolled-back' OR last_change.from_status = 'retired') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('the last change of model type "%s" was a rollback already', type),
+            DETAIL = format('At %s, by %s: %s.', last_change.created_at, last_change.actor, rtrim(last_change.reason, '.')),
+            HINT = format('"%s" answers now. To take it back as well, name it: rollback_rollout(..., only_version => %L).', version, version);
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean) IS
+    'Raises 55000 where a rollback would take back another version than it names, or one that it does not name right after another rollback';
+
+CREATE FUNCTION @extschema@.tw_roll_back(type text, why text, figures jsonb, at timestamptz, actor text, only_version text,
+                                         OUT version text, OUT live_version text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     running bigint;
 BEGIN
     SELECT r.id, r.version INTO running, version FROM @extschema@.rollouts r WHERE r.model_type = type AND r.status = 'running';
+    IF running IS NULL THEN
+        SELECT m.version INTO version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
+    END IF;
+    PERFORM @extschema@.tw_require_meant(type, version, only_version, running IS NULL);
     IF running IS NOT NULL THEN
         PERFORM @extschema@.tw_end_canary(running, why, figures, at, actor);
     ELSE
-        SELECT m.version INTO version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
         live_version := @extschema@.tw_version_before(version);
         IF live_version IS NULL THEN
             RAISE EXCEPTION USING
@@ -249,8 +284,8 @@ BEGIN
                                                      'actor', actor, 'at', at, 'reason', why));
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text, text) IS
     'Rolls back the running rollout of a type, or else its production version, and tells whoever listens';
 
 CREATE FUNCTION @extschema@.tw_running_rollout(type text) RETURNS @extschema@.rollouts
@@ -290,7 +325,8 @@ COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
     'the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that is no candidate or is yet to be stored, '
     'while another is rolled out, or without a production version, 22023 for a missing reason or a time before the last change';
 
-CREATE FUNCTION @extschema@.advance_rollout(model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL) RETURNS integer
+CREATE FUNCTION @extschema@.advance_rollout(
+    model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL, only_from integer DEFAULT NULL) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -304,20 +340,27 @@ BEGIN
             MESSAGE = format('no version of model type "%s" is being rolled out', model_type),
             HINT = 'SELECT * FROM start_rollout(version); starts one with a candidate.';
     END IF;
+    IF only_from <> r.steps[cardinality(r.step_times)] THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('the rollout of "%s" is at %s %%, not at %s %%', r.version, r.steps[cardinality(r.step_times)], only_from),
+            HINT = 'Somebody, or check_rollouts(), was faster: see rollout_status.';
+    END IF;
     RETURN @extschema@.tw_advance_rollout(r.id, coalesce(nullif(reason, ''), 'advanced by hand'),
         (SELECT jsonb_build_object('check', c.id, 'verdict', c.verdict, 'reason', c.reason, 'metrics', c.metrics)
          FROM @extschema@.rollout_checks c WHERE c.rollout_id = r.id ORDER BY c.id DESC LIMIT 1),
         @extschema@.tw_change_time(at, r.step_times[cardinality(r.step_times)]), session_user);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz) IS
+REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) IS
     'Takes the rollout of a model type to its next step by hand, whatever check_rollouts() waits for, and returns the new percentage; 100 '
-    'makes the version the production version. The reason is kept in model_deployments. at is the time to count as now, for tests. Raises '
-    '42704 for an unknown type, 55000 where nothing is rolled out, 22023 for a time before the last change';
+    'makes the version the production version. only_from is the percentage that it must be at, so that two people do not take two steps. The '
+    'reason is kept in model_deployments. at is the time to count as now, for tests. Raises '
+    '42704 for an unknown type, 55000 where nothing is rolled out or it is at another percentage, 22023 for a time before the last change';
 
 CREATE FUNCTION @extschema@.rollback_rollout(
-    model_type text, reason text, at timestamptz DEFAULT NULL, OUT version text, OUT live_version text)
+    model_type text, reason text, at timestamptz DEFAULT NULL, only_version text DEFAULT NULL, OUT version text, OUT live_version text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -331,12 +374,13 @@ BEGIN
     END IF;
     SELECT b.version, b.live_version INTO version, live_version
     FROM @extschema@.tw_roll_back(model_type, reason, NULL, @extschema@.tw_change_time(at,
-        (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = rollback_rollout.model_type)), session_user) b;
+        (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = rollback_rollout.model_type)), session_user, only_version) b;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz) IS
+REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) IS
     'Takes the sessions back at once from the version of a model type that is being rolled out; where none is, from the production version, '
-    'which its predecessor replaces, however long ago it went live. Returns the version that was rolled back and the one that is live now, '
+    'which its predecessor replaces, however long ago it went live. only_version says which version is meant, so that two people do not roll '
+    'back two; it is needed right after another rollback. Returns the version that was rolled back and the one that is live now, '
     'and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where there is '
-    'nothing to return to, 22023 without a reason or for a time before the last change';
+    'nothing to return to or another version is meant, 22023 without a reason or for a time before the last change';

@@ -35,18 +35,16 @@ CREATE FUNCTION @extschema@.tw_rollout_messages(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- The audited messages alone have labels that do not depend on the model: see live_accuracy(). Step 0 is the day before.
-    SELECT s.step, c.session_id, c.id, c.created_at, c.nlu_model_version = r.version, c.nlu_processing_time_ms,
+    SELECT width_bucket(c.created_at, r.step_times), c.session_id, c.id, c.created_at, c.nlu_model_version = r.version, c.nlu_processing_time_ms,
            v.weight, v.is_right, c.response_success,
            CASE WHEN c.nlu_provider IS NOT NULL THEN NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type) END,
            lower(c.user_feedback COLLATE "C") = 'negative' IS TRUE OR c.user_correction IS NOT NULL
     FROM @extschema@.rollouts r
-    CROSS JOIN LATERAL (
-        SELECT x.step, x.began, x.ended FROM @extschema@.tw_rollout_steps(r.id, tw_rollout_messages.at) x
-        UNION ALL
-        SELECT 0, r.started_at - interval '1 day', r.started_at) s
-    JOIN @extschema@.conversation_logs c ON c.created_at >= s.began AND c.created_at < s.ended
+    -- It ends with the time of the look, and with sessions on both sides.
+    CROSS JOIN LATERAL (SELECT least(r.promoted_at, r.ended_at, tw_rollout_messages.at) AS ended) span
+    JOIN @extschema@.conversation_logs c ON c.created_at >= r.started_at - interval '1 day' AND c.created_at < span.ended
         -- The index knows days, of whatever time zone.
-        AND c.created_on BETWEEN (s.began - interval '1 day')::date AND (least(s.ended, tw_rollout_messages.at) + interval '1 day')::date
+        AND c.created_on BETWEEN (r.started_at - interval '3 days')::date AND (span.ended + interval '2 days')::date
         AND c.nlu_model_version IN (r.version, r.previous_version)
     LEFT JOIN LATERAL (
         SELECT 1 / c.selection_probability AS weight, e.action = 'approve' OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM c.nlu_intent AS is_right,

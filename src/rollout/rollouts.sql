@@ -25,7 +25,7 @@ CREATE TABLE @extschema@.rollouts (
     CONSTRAINT rollouts_steps_check CHECK (
         cardinality(steps) > 0 AND cardinality(step_times) BETWEEN 1 AND cardinality(steps)
         AND 1 <= ALL (steps) AND 100 >= ALL (steps)),
-    CONSTRAINT rollouts_levels_check CHECK (alpha > 0 AND alpha <= 0.5 AND margin BETWEEN 0 AND 1),
+    CONSTRAINT rollouts_levels_check CHECK (alpha > 0 AND alpha <= 0.5 AND margin >= 0 AND margin < 1),
     CONSTRAINT rollouts_ended_check CHECK (
         (status IN ('finished', 'rolled-back')) = (ended_at IS NOT NULL) AND (status <> 'watching' OR promoted_at IS NOT NULL))
 );
