@@ -155,6 +155,7 @@ BEGIN ATOMIC
         ('operator', '@extschema@.tw_training_end(bigint)'::regprocedure),
         ('operator', '@extschema@.daily_training_capture(text, timestamptz)'::regprocedure),
         ('operator', '@extschema@.tw_daily_begin(text, timestamptz)'::regprocedure),
+        ('operator', '@extschema@.tw_begin_part(bigint, text)'::regprocedure),
         ('operator', '@extschema@.tw_daily_step(bigint, text, timestamptz)'::regprocedure),
         ('operator', '@extschema@.tw_daily_synced(bigint)'::regprocedure),
         ('operator', '@extschema@.tw_daily_end(bigint)'::regprocedure),

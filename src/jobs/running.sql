@@ -41,12 +41,19 @@ REVOKE ALL ON FUNCTION @extschema@.tw_job_number(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS
     'The second key of a job''s lock, beside the OID of conversation_logs; jobs of one number exclude each other';
 
+CREATE FUNCTION @extschema@.tw_notify_failure(job text, run_id bigint, code text, reason text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', job, 'run', run_id, 'code', code, 'reason', reason));
+REVOKE ALL ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) IS 'Tells whoever listens that a run of a job failed';
+
 CREATE FUNCTION @extschema@.tw_begin_run(job text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     number CONSTANT integer := @extschema@.tw_job_number(job);
     run_id bigint;
+    dead record;
 BEGIN
     IF number IS NULL THEN
         RAISE EXCEPTION USING
@@ -57,10 +64,15 @@ BEGIN
         RETURN NULL;
     END IF;
     -- We have the lock, so nobody works on these: their session died, or an error ended it (a cancel, for one).
-    UPDATE @extschema@.job_runs r
-    SET status = 'failed', finished_at = clock_timestamp(), error_code = coalesce(r.error_code, '57P01'),
-        error_message = coalesce(r.error_message, 'the session that ran it ended or was cancelled')
-    WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = number;
+    FOR dead IN
+        UPDATE @extschema@.job_runs r
+        SET status = 'failed', finished_at = clock_timestamp(), error_code = coalesce(r.error_code, '57P01'),
+            error_message = coalesce(r.error_message, 'the session that ran it ended or was cancelled')
+        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = number
+        RETURNING r.id, r.job_name, r.error_code, r.error_message
+    LOOP
+        PERFORM @extschema@.tw_notify_failure(dead.job_name, dead.id, dead.error_code, dead.error_message);
+    END LOOP;
     INSERT INTO @extschema@.job_runs (job_name, details) VALUES (job, '{}') RETURNING id INTO run_id;
     RETURN run_id;
 END
@@ -120,8 +132,7 @@ BEGIN
     WHERE r.id = run_id
     RETURNING * INTO run;
     IF run.status = 'failed' THEN
-        PERFORM @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', run.job_name, 'run', run.id, 'code', run.error_code,
-                                                         'reason', run.error_message));
+        PERFORM @extschema@.tw_notify_failure(run.job_name, run.id, run.error_code, run.error_message);
     END IF;
     PERFORM @extschema@.tw_release_job_lock(@extschema@.tw_job_number(run.job_name));
     RETURN run.status;
@@ -155,6 +166,18 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
     'Begins a run of a job as tw_begin_run() does; NULL as well on a restored copy, and where due_in names a time zone in which the job is not due at that time';
+
+CREATE FUNCTION @extschema@.tw_begin_part(run_id bigint, part text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_require_run(run_id);
+    UPDATE @extschema@.job_runs r SET phase = part WHERE r.id = run_id;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_begin_part(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_begin_part(bigint, text) IS
+    'Writes down which part of a run begins, in a transaction before it, so that others see it. Raises 55000 when it is not called by the run''s own session';
 
 CREATE FUNCTION @extschema@.tw_note_part(run_id bigint, part text, result text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

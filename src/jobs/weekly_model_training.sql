@@ -13,7 +13,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_begin(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_weekly_begin(text, timestamptz) IS 'Begins a run of weekly_model_training(); NULL where it has nothing to do';
 
-CREATE FUNCTION @extschema@.tw_weekly_export(INOUT export_id bigint, at timestamptz, OUT result text)
+CREATE FUNCTION @extschema@.tw_weekly_export(INOUT export_id bigint, at timestamptz, OUT result text, OUT code text, OUT message text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -23,9 +23,9 @@ BEGIN
     -- The second time its row is there, for others to see.
     IF export_id IS NOT NULL THEN
         SELECT * INTO STRICT failed FROM @extschema@.tw_run_s3_export(export_id);
-        IF failed.error_code IS NOT NULL THEN
-            RAISE EXCEPTION USING ERRCODE = failed.error_code, MESSAGE = format('export %s: %s', export_id, failed.error_message);
-        END IF;
+        -- Returned, not raised: its row says the same, and stays.
+        code := failed.error_code;
+        message := format('export %s: %s', export_id, failed.error_message);
         result := format('succeeded: export %s', export_id);
         export_id := NULL;
         RETURN;
@@ -42,7 +42,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) IS
-    'Begins the weekly export of the training set to the store for models (export_id NULL), or runs it; result is NULL where it goes on';
+    'Begins the weekly export of the training set to the store for models (export_id NULL), or runs it; result is NULL where it goes on, code and '
+    'message are those of an export that failed';
 
 CREATE FUNCTION @extschema@.tw_weekly_result(run bigint, job text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -64,7 +65,7 @@ BEGIN
     BEGIN
         CASE part
             WHEN 'export' THEN
-                SELECT e.export_id, e.result INTO next_place, result FROM @extschema@.tw_weekly_export(place, at) e;
+                SELECT e.export_id, e.result, e.code, e.message INTO next_place, result, code, message FROM @extschema@.tw_weekly_export(place, at) e;
             WHEN 'request' THEN
                 result := format('succeeded: %s asked for',
                                  @extschema@.tw_request_due_trainings(@extschema@.training_setting('min_new_samples')::integer));
@@ -123,6 +124,8 @@ BEGIN
         RETURN;
     END IF;
     FOREACH part IN ARRAY ARRAY['export', 'request', 'training', 'rollout'] LOOP
+        PERFORM @extschema@.tw_begin_part(run, part);
+        COMMIT;
         IF part OPERATOR(pg_catalog.=) 'training' THEN
             CALL @extschema@.run_training_jobs();
         ELSIF part OPERATOR(pg_catalog.=) 'rollout' THEN

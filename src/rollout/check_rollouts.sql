@@ -40,6 +40,9 @@ BEGIN
     reason := concat_ws('; ', sample_ratio_problem,
         (SELECT string_agg(@extschema@.tw_loss_in_words(f, rollout.previous_version), '; ')
          FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'signal' AND f ->> 'verdict' = 'worse'),
+        -- That is a fault of ours, and no proof of anything.
+        (SELECT 'no verdict about ' || string_agg(f ->> 'metric', ', ')
+         FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'guardrail' AND f ->> 'verdict' IS NULL HAVING count(*) > 0),
         -- A metric without any data in an arm is one that this application does not report.
         (SELECT 'not yet shown to lose less than ' || round(100 * rollout.margin::numeric, 2) || ' points: ' || string_agg(f ->> 'metric', ', ')
          FROM jsonb_array_elements(metrics) f
