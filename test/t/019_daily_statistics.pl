@@ -1,4 +1,4 @@
-# 023_daily_statistics.pl - stored figures of closed days are right in a restored copy, on a standby and on a subscriber, too.
+# 019_daily_statistics.pl - stored figures of closed days are right in a restored copy, on a standby and on a subscriber, too.
 
 use strict;
 use warnings;
