@@ -236,10 +236,11 @@ SELECT talk('b-agent-v1.1.0', 'c', 200, '2101-02-01 01:00+00', 50), talk('b-agen
        talk('b-agent-v1.1.0', 'c', 200, '2101-02-02 01:00+00', 50), talk('b-agent-v1.0.0', 'p', 200, '2101-02-02 01:00+00', 20);
 SELECT metric, canary, production, cu, pu, effect, canary_units, production_units
 FROM figures WHERE version = 'b-agent-v1.1.0' AND at = '2101-02-03' ORDER BY number;
--- What the test is handed: 100 of 200 sessions a step and arm.
+-- What the test is handed: 200 sessions a step and arm, which count as 100.
 SELECT f.value ->> 'lower' = round(q.lower::numeric, 6)::text AND f.value ->> 'upper' = round(q.upper::numeric, 6)::text AS same_bounds, q.difference, f.value ->> 'verdict' = q.verdict AS same_verdict
 FROM rollouts r, tw_look_at_rollout(r.id, '2101-02-03 00:00+00') l, jsonb_array_elements(l.metrics) f,
-     sequential_comparison('{100,100}', '{100,100}', '{75,75}', '{100,100}', '{75,75}', '{75,75}', '{100,100}', '{100,100}', '{90,90}', '{100,100}', '{90,90}', '{90,90}', 0.05 / 3, 0.02) q
+     sequential_comparison('{200,200}', '{200,200}', '{150,150}', '{200,200}', '{150,150}', '{150,150}', '{200,200}', '{200,200}', '{180,180}', '{200,200}', '{180,180}', '{180,180}', 0.05 / 3, 0.02,
+                           design_effect => 2) q
 WHERE r.version = 'b-agent-v1.1.0' AND f ->> 'metric' = 'failure rate';
 UPDATE conversation_logs SET session_id = session_id || ' again' WHERE nlu_model_version LIKE 'b-%' AND created_at >= '2101-02-02';
 SELECT f.value ->> 'design_effect' AS effect, f.value ->> 'lower' = round(q.lower::numeric, 6)::text AND f.value ->> 'upper' = round(q.upper::numeric, 6)::text AS same_bounds
@@ -247,6 +248,16 @@ FROM rollouts r, tw_look_at_rollout(r.id, '2101-02-03 00:00+00') l, jsonb_array_
      sequential_comparison('{200,200}', '{200,200}', '{150,150}', '{200,200}', '{150,150}', '{150,150}', '{200,200}', '{200,200}', '{180,180}', '{200,200}', '{180,180}', '{180,180}', 0.05 / 3, 0.02) q
 WHERE r.version = 'b-agent-v1.1.0' AND f ->> 'metric' = 'failure rate';
 SELECT rollback_rollout('b-agent', 'seen enough', '2101-02-04 00:00+00');
+
+-- A canary that fails nearly always is seen, also where sessions come back and hardly any of them succeeds.
+SELECT register_model('g-agent-v1.0.0', 'g-agent', 'production'), register_model('g-agent-v1.1.0', 'g-agent');
+SELECT rollout_id IS NOT NULL AS started FROM start_rollout('g-agent-v1.1.0', 'figures', '2101-02-01 00:00+00');
+SELECT advance_rollout('g-agent', 'figures', '2101-02-02 00:00+00');
+SELECT talk('g-agent-v1.1.0', 'c', 300, '2101-02-01 01:00+00', 20), talk('g-agent-v1.0.0', 'p', 300, '2101-02-01 01:00+00', 20),
+       talk('g-agent-v1.1.0', 'c', 100, '2101-02-02 01:00+00', 100), talk('g-agent-v1.0.0', 'p', 100, '2101-02-02 01:00+00', 20),
+       talk('g-agent-v1.1.0', 'cc', 900, '2101-02-02 01:00+00', 899), talk('g-agent-v1.0.0', 'pp', 900, '2101-02-02 01:00+00', 20);
+CALL check_rollouts('2101-02-02 12:00+00');
+SELECT verdict, split_part(reason, ':', 1) AS reason FROM rollout_checks WHERE version = 'g-agent-v1.1.0';
 
 -- What a check decides. A loss comes before everything else.
 SELECT set_training_setting('rollout_steps', '50,100');

@@ -259,6 +259,10 @@ SELECT bad('margin', NULL);
 SELECT bad('min_units', '0');
 SELECT bad('min_units', NULL);
 SELECT bad('min_units', '2147483647');
+SELECT bad('design_effect', '0.99');
+SELECT bad('design_effect', 'NaN');
+SELECT bad('design_effect', 'Infinity');
+SELECT bad('design_effect', NULL);
 \t off
 
 -- The split. One session says nothing; of two, one each way: c / (c + 1) on average over c = 10, 100, 1000.

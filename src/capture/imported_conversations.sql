@@ -183,7 +183,11 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT lower(coalesce(m.v ->> 'message_type', 'text') COLLATE "C") = 'text' AND NOT @extschema@.tw_is_blank(m.v ->> 'user_message') AS learnable,
                    CASE WHEN m.own_id <= keep_upto AND m.own_id <= pg_sequence_last_value('@extschema@.conversation_logs_id_seq')
-                             AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = m.own_id) THEN m.own_id END AS own_id
+                             AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = m.own_id)
+                             -- Nor what is left of a conversation that was deleted.
+                             AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = m.own_id)
+                             AND NOT EXISTS (SELECT FROM @extschema@.review_events e WHERE e.conversation_log_id = m.own_id)
+                             AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = m.own_id) THEN m.own_id END AS own_id
             OFFSET 0) w
         WHERE NOT (m.same OR m.other OR m.copied)
         ORDER BY m.n

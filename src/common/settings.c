@@ -62,7 +62,7 @@ static const SettingDefinition definitions[] = {
 	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", canonical_level,
 	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
 	{"rollout_latency_ratio", "1.5", "number from 1", canonical_ratio,
-	"how many times the live model's 95th percentile of latency holds a new model"},
+	"how many times the live model's 95th percentile of latency, and 10 ms more at least, holds a new model"},
 	{"rollout_margin", "0.02", "number from 0 to below 1", canonical_margin,
 	"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a rollout starts"},
 	{"rollout_min_hours", "24", "whole number of hours from 0", canonical_amount,

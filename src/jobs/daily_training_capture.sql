@@ -49,7 +49,7 @@ DECLARE
 BEGIN
     -- Five jobs a day are history; hundreds are noise. The newest of each job and outcome stays whatever its age.
     DELETE FROM @extschema@.job_runs r
-    WHERE r.job_name IN ('labelstudio_sync', 'run_training_jobs', 'check_rollouts') AND r.status = 'succeeded'
+    WHERE r.job_name IN ('labelstudio_sync', 'labelstudio_push', 'labelstudio_pull', 'run_training_jobs', 'check_rollouts', 'store_model_artifacts')
       AND r.finished_at < now() - interval '30 days'
       AND r.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = r.job_name AND n.status = r.status);
     GET DIAGNOSTICS tidied = ROW_COUNT;
@@ -59,7 +59,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_tidy() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_tidy() IS
-    'Deletes succeeded runs of the jobs that run every few minutes when they are 30 days old, and claims that ran out so long ago; returns how many runs';
+    'Deletes runs of the jobs that run every few minutes when they are 30 days old, but for the newest of each outcome, and claims that ran out so long ago; returns how many runs';
 
 CREATE FUNCTION @extschema@.tw_daily_part(part text, at timestamptz, OUT counted jsonb, OUT result text, OUT goes_on boolean)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -74,6 +74,10 @@ BEGIN
         WHEN 'promotions' THEN
             SELECT jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted, 'not promoted', p.failed) INTO counted
             FROM @extschema@.promote_missed_conversations() p;
+            -- It warns and goes on, so that one bad message does not keep the others from being made up for.
+            IF (counted ->> 'not promoted')::bigint > 0 THEN
+                result := format('failed: %s samples could not be made, see SELECT * FROM promote_missed_conversations()', counted ->> 'not promoted');
+            END IF;
         WHEN 'conflicts' THEN
             SELECT jsonb_build_object('conflicts queued', q.queued, 'conflicts released', q.released) INTO counted
             FROM @extschema@.queue_label_conflicts() q;
@@ -137,6 +141,9 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM @extschema@.tw_note_run(run, part, coalesce(done.counted, '{}'), false);
+    IF done.result LIKE 'failed: %' THEN
+        PERFORM @extschema@.tw_fail_run(run, '55000', format('%s: %s', part, substr(done.result, 9)));
+    END IF;
     IF NOT done.goes_on THEN
         PERFORM @extschema@.tw_note_part(run, part, done.result);
     END IF;

@@ -5,7 +5,12 @@
 CREATE FUNCTION @extschema@.tw_notify(event jsonb) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 -- A payload has less than 8,000 bytes; the reason is the only part that can be long.
-RETURN pg_notify('training_workflow', (event || jsonb_build_object('reason', left(event ->> 'reason', 1000)))::text);
+RETURN pg_notify('training_workflow', (
+    SELECT CASE WHEN octet_length(x.whole::text) < 7900 THEN x.whole
+                -- A type's or a version's name may be as long as somebody likes.
+                ELSE (SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value) WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)
+                      FROM jsonb_each(x.whole) e) END::text
+    FROM (SELECT event || jsonb_build_object('reason', left(event ->> 'reason', 1000)) AS whole) x));
 REVOKE ALL ON FUNCTION @extschema@.tw_notify(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify(jsonb) IS 'Tells whoever listens on channel training_workflow, at the commit, what happened: a JSON object with event and reason';
 

@@ -36,7 +36,7 @@ BEGIN
         RETURN;
     END IF;
     export_id := @extschema@.tw_begin_s3_export(
-        format('exports/weekly/%s.jsonl', (coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'))::date),
+        format('exports/weekly/%s.jsonl', to_char(coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'), 'YYYY-MM-DD')),
         @extschema@.tw_export_filter('approved', NULL, NULL, NULL, NULL, NULL, 'jsonl', 'train'), 'jsonl', true, store.server);
 END
 $function$;
@@ -45,12 +45,16 @@ COMMENT ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) IS
     'Begins the weekly export of the training set to the store for models (export_id NULL), or runs it; result is NULL where it goes on, code and '
     'message are those of an export that failed';
 
-CREATE FUNCTION @extschema@.tw_weekly_result(run bigint, job text) RETURNS text
+CREATE FUNCTION @extschema@.tw_weekly_result(run bigint, job text, OUT result text, OUT code text, OUT message text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce((SELECT format('%s: run %s', r.status, r.id) FROM @extschema@.job_runs r
-                 WHERE r.job_name = job AND r.id > run ORDER BY r.id DESC LIMIT 1), 'skipped: it is running');
+BEGIN ATOMIC
+    SELECT CASE WHEN r.id IS NULL THEN 'skipped: it is running' ELSE format('%s: run %s', r.status, r.id) END, CASE r.status WHEN 'failed' THEN r.error_code END,
+           format('%s (run %s): %s', job, r.id, r.error_message)
+    FROM (SELECT) one
+    LEFT JOIN LATERAL (SELECT x.* FROM @extschema@.job_runs x WHERE x.job_name = job AND x.id > run ORDER BY x.id DESC LIMIT 1) r ON true;
+END;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_result(bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_weekly_result(bigint, text) IS 'How another job ended that this run called';
+COMMENT ON FUNCTION @extschema@.tw_weekly_result(bigint, text) IS 'How another job ended that this run called, and the error of one that failed';
 
 CREATE FUNCTION @extschema@.tw_weekly_step(run bigint, part text, place bigint, at timestamptz) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -70,9 +74,9 @@ BEGIN
                 result := format('succeeded: %s asked for',
                                  @extschema@.tw_request_due_trainings(@extschema@.training_setting('min_new_samples')::integer));
             WHEN 'training' THEN
-                result := @extschema@.tw_weekly_result(run, 'run_training_jobs');
+                SELECT r.result, r.code, r.message INTO result, code, message FROM @extschema@.tw_weekly_result(run, 'run_training_jobs') r;
             WHEN 'rollout' THEN
-                result := @extschema@.tw_weekly_result(run, 'check_rollouts');
+                SELECT r.result, r.code, r.message INTO result, code, message FROM @extschema@.tw_weekly_result(run, 'check_rollouts') r;
         END CASE;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
@@ -81,10 +85,11 @@ BEGIN
         RAISE WARNING 'weekly_model_training: part % failed: %', part, message USING ERRCODE = code;
         PERFORM @extschema@.tw_fail_run(run, code, format('%s: %s', part, message));
         result := 'failed: ' || message;
-        next_place := NULL;
+        -- An export writes down that it was cancelled, and so catches that; whoever cancelled it meant the whole run.
+        next_place := CASE code WHEN '57014' THEN -1 END;
     END IF;
     PERFORM @extschema@.tw_note_run(run, part, '{}', false);
-    IF next_place IS NULL THEN
+    IF coalesce(next_place, -1) < 0 THEN
         PERFORM @extschema@.tw_note_part(run, part, result);
     END IF;
     RETURN next_place;
@@ -93,7 +98,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_step(bigint, text, bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_weekly_step(bigint, text, bigint, timestamptz) IS
     'One transaction of a part of weekly_model_training(), with its error written down instead of raised; returns where the part goes on, NULL when '
-    'it is done. Raises 55000 when it is not called by the run''s own session';
+    'it is done, -1 where it was cancelled. Raises 55000 when it is not called by the run''s own session';
 
 CREATE FUNCTION @extschema@.tw_weekly_end(run bigint) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -136,6 +141,11 @@ BEGIN
             place := @extschema@.tw_weekly_step(run, part, place, at);
             COMMIT;
             EXIT WHEN place IS NULL;
+            IF place OPERATOR(pg_catalog.<) 0 THEN
+                PERFORM @extschema@.tw_weekly_end(run);
+                COMMIT;
+                RAISE EXCEPTION USING ERRCODE = 'query_canceled', MESSAGE = 'weekly_model_training was cancelled during its export';
+            END IF;
         END LOOP;
     END LOOP;
     PERFORM @extschema@.tw_weekly_end(run);

@@ -1,23 +1,40 @@
 -- CALL run_training_jobs(): the built-in trainer works through the queue, with a commit before and after each training.
 
-CREATE FUNCTION @extschema@.tw_start_built_in_job(OUT job_id bigint, OUT attempt integer)
+CREATE FUNCTION @extschema@.tw_start_built_in_job(run bigint DEFAULT NULL, OUT job_id bigint, OUT attempt integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
+    code text;
+    message text;
 BEGIN
-    -- Sides are decided in this short transaction, so that no verdict has to wait for the training.
-    IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
-               AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
-        PERFORM @extschema@.tw_decide_sides();
-        job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL, NULL);
+    IF run IS NOT NULL THEN
+        PERFORM @extschema@.tw_require_run(run);
+    END IF;
+    BEGIN
+        -- Sides are decided in this short transaction, so that no verdict has to wait for the training.
+        IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
+                   AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
+            PERFORM @extschema@.tw_decide_sides();
+            job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL, NULL);
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        IF run IS NULL THEN
+            RAISE;
+        END IF;
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+        job := NULL;
+    END;
+    IF code IS NOT NULL THEN
+        RAISE WARNING 'run_training_jobs: no job could be begun: %', message USING ERRCODE = code;
+        PERFORM @extschema@.tw_fail_run(run, code, message);
     END IF;
     job_id := job.id;
     attempt := job.attempt;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_start_built_in_job() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_start_built_in_job() IS 'First transaction of run_training_jobs(): takes a waiting job, NULL where there is none';
+REVOKE ALL ON FUNCTION @extschema@.tw_start_built_in_job(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_start_built_in_job(bigint) IS 'First transaction of run_training_jobs(): takes a waiting job, NULL where there is none';
 
 CREATE FUNCTION @extschema@.tw_run_built_in_job(id bigint, attempt integer) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -126,7 +143,7 @@ BEGIN
         RETURN;
     END IF;
     LOOP
-        SELECT s.job_id, s.attempt INTO job_id, attempt FROM @extschema@.tw_start_built_in_job() s;
+        SELECT s.job_id, s.attempt INTO job_id, attempt FROM @extschema@.tw_start_built_in_job(run) s;
         EXIT WHEN job_id IS NULL;
         PERFORM @extschema@.tw_training_note(run, job_id, NULL);
         COMMIT;

@@ -132,4 +132,5 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.new_training_samples(text) IS
     'How many live train-side samples were made or relabelled since the cutoff of the last finished training of a model type, '
-    'whatever its gate said: what the training threshold is compared with. Raises 22023 for an unknown model type';
+    'whatever its gate said: what the training threshold is compared with. One whose transaction was open when that training began is not '
+    'counted, and is learned by the next all the same. Raises 22023 for an unknown model type';

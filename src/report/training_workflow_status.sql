@@ -31,7 +31,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_status_of_capture(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_status_of_capture(date) IS 'The lines of training_workflow_status() about conversations, queue and samples';
 
-CREATE FUNCTION @extschema@.tw_status_of_model(type text) RETURNS SETOF text
+CREATE FUNCTION @extschema@.tw_status_of_model(type text, at timestamptz) RETURNS SETOF text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT coalesce((
@@ -40,7 +40,7 @@ BEGIN ATOMIC
                       CASE WHEN m.production_accuracy IS NOT NULL
                            THEN format(' (%s to %s)', @extschema@.tw_percent(m.production_accuracy_lower), @extschema@.tw_percent(m.production_accuracy_upper)) END,
                       m.traffic_percentage)
-        FROM @extschema@.model_versions m, @extschema@.live_model_at(type) l
+        FROM @extschema@.model_versions m, @extschema@.live_model_at(type, at) l
         WHERE m.model_type = type AND m.status = 'production'), format('live       no version of %s', type))
     UNION ALL
     (SELECT format('rollout    %s %s: %s', r.version, CASE r.status WHEN 'running' THEN format('at %s %% (step %s of %s), %s', r.traffic_percentage, r.step,
@@ -60,19 +60,20 @@ BEGIN ATOMIC
      WHERE m.model_type = type AND m.status NOT IN ('production', 'training')
      ORDER BY m.created_at DESC LIMIT 1);
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_status_of_model(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_status_of_model(text) IS 'The lines of training_workflow_status() about a model type';
+REVOKE ALL ON FUNCTION @extschema@.tw_status_of_model(text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_status_of_model(text, timestamptz) IS 'The lines of training_workflow_status() about a model type';
 
-CREATE FUNCTION @extschema@.training_workflow_status() RETURNS text
+CREATE FUNCTION @extschema@.training_workflow_status(at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH today AS (
-        SELECT (now() AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today
+        SELECT n.at, (n.at AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today
+        FROM (SELECT coalesce(training_workflow_status.at, now()) AS at) n
     ), lines (place, name, line) AS (
         SELECT 1, '', c.line FROM today t, @extschema@.tw_status_of_capture(t.today) c (line)
         UNION ALL
         SELECT 2, k.model_type, x.line
-        FROM (SELECT 'router' AS model_type UNION SELECT m.model_type FROM @extschema@.model_versions m) k, @extschema@.tw_status_of_model(k.model_type) x (line)
+        FROM today t, (SELECT 'router' AS model_type UNION SELECT m.model_type FROM @extschema@.model_versions m) k, @extschema@.tw_status_of_model(k.model_type, t.at) x (line)
         UNION ALL
         SELECT 3, '', format('jobs       %s', coalesce(h.state || ': ' || h.advice, h.state)) FROM @extschema@.job_health h WHERE h.job_name = 'all'
         UNION ALL
@@ -84,6 +85,7 @@ BEGIN ATOMIC
     FROM today t, (SELECT x.*, row_number() OVER () AS number FROM lines x) l
     GROUP BY t.today;
 END;
-REVOKE ALL ON FUNCTION @extschema@.training_workflow_status() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.training_workflow_status() IS
-    'The whole loop on one screen of text: captured, queue, samples, and for each model type what is live, its rollout and its training, then the jobs';
+REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
+    'The whole loop on one screen of text: captured, queue, samples, and for each model type what is live, its rollout and its training, then the jobs. at is the time '
+    'to count as now for what is live and for the days, for tests';

@@ -107,6 +107,11 @@ BEGIN
     FROM @extschema@.tw_rollout_verdict(r, coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_problem,
                                         coalesce(look.metrics, '[]'), looked_at) v;
 
+    -- Only a mistyped time, or a clock that was ahead, can have led to this.
+    IF at IS NULL AND looked_at > clock_timestamp() + interval '1 minute' AND verdict = 'hold' THEN
+        why := format('it counts sessions from %s on, which is in the future: roll it back', looked_at);
+    END IF;
+
     PERFORM @extschema@.tw_lock_registry();
     SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x WHERE x.id = which FOR UPDATE;
     -- Somebody changed it during the look, which says nothing about what it is now.
@@ -124,6 +129,18 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) IS 'Looks at a rollout, writes the look down, does what it says, and returns what that was';
+
+CREATE FUNCTION @extschema@.tw_note_failed_look(which bigint, message text, at timestamptz) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
+                                            metrics, checked_at)
+    SELECT r.id, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], 'hold',
+           'the look failed, and nobody watches until that is mended: ' || message, 0, 0, '[]', coalesce(at, clock_timestamp())
+    FROM @extschema@.rollouts r WHERE r.id = which AND r.status IN ('running', 'watching');
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS 'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look (which is NULL)';
 
 CREATE FUNCTION @extschema@.tw_waiting_rollout(type text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -224,6 +241,7 @@ BEGIN
     IF code IS NOT NULL THEN
         RAISE WARNING 'check_rollouts: % failed: %', task, message USING ERRCODE = code;
         PERFORM @extschema@.tw_fail_run(run, code, message);
+        PERFORM @extschema@.tw_note_failed_look((task ->> 'check')::bigint, message, at);
         done := 'failed';
     END IF;
     PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1));

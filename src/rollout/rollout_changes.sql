@@ -103,6 +103,7 @@ DECLARE
     m @extschema@.model_versions;
     live text;
     shares CONSTANT integer[] := string_to_array(@extschema@.training_setting('rollout_steps'), ',')::integer[];
+    said CONSTANT text := CASE WHEN NOT @extschema@.tw_is_blank(reason) THEN reason END;
     began timestamptz;
     why text;
     rollout bigint;
@@ -113,7 +114,7 @@ BEGIN
     -- FOR UPDATE: under an older snapshot, in which nobody has started another one, this is a serialization failure.
     SELECT x.version INTO live FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production' FOR UPDATE;
     began := @extschema@.tw_change_time(at, (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = m.model_type));
-    why := coalesce(nullif(reason, ''), 'passed the gate: ' || m.gate_reason);
+    why := coalesce(said, 'passed the gate: ' || m.gate_reason);
 
     PERFORM @extschema@.tw_end_watch(m.model_type, format('"%s" is rolled out', version), began);
     -- Older ones that passed are superseded: were this one rolled back, they would be next.
@@ -121,7 +122,7 @@ BEGIN
     WHERE x.model_type = m.model_type AND x.status = 'candidate' AND x.gate_decision = 'passed' AND x.created_at < m.created_at;
     INSERT INTO @extschema@.rollouts (model_type, version, previous_version, steps, alpha, margin, step_times, reason, started_by, started_at)
     VALUES (m.model_type, version, live, shares, @extschema@.training_setting('rollout_alpha')::double precision,
-            @extschema@.training_setting('rollout_margin')::double precision, ARRAY[began], nullif(reason, ''), actor, began)
+            @extschema@.training_setting('rollout_margin')::double precision, ARRAY[began], said, actor, began)
     RETURNING id INTO rollout;
     IF shares[1] = 100 THEN
         PERFORM @extschema@.tw_promote_canary(rollout, why, NULL, began, actor);
@@ -346,7 +347,7 @@ BEGIN
             MESSAGE = format('the rollout of "%s" is at %s %%, not at %s %%', r.version, r.steps[cardinality(r.step_times)], only_from),
             HINT = 'Somebody, or check_rollouts(), was faster: see rollout_status.';
     END IF;
-    RETURN @extschema@.tw_advance_rollout(r.id, coalesce(nullif(reason, ''), 'advanced by hand'),
+    RETURN @extschema@.tw_advance_rollout(r.id, CASE WHEN @extschema@.tw_is_blank(reason) THEN 'advanced by hand' ELSE reason END,
         (SELECT jsonb_build_object('check', c.id, 'verdict', c.verdict, 'reason', c.reason, 'metrics', c.metrics)
          FROM @extschema@.rollout_checks c WHERE c.rollout_id = r.id ORDER BY c.id DESC LIMIT 1),
         @extschema@.tw_change_time(at, r.step_times[cardinality(r.step_times)]), session_user);

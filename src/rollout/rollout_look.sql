@@ -5,10 +5,11 @@
 -- sessions; strata are the steps, as both arms share a step's days and mixing days of different steps would be Simpson's
 -- paradox; sequential_comparison() does the rest.
 --
--- Sessions that go on over several steps, with a session_id that lasts for weeks, say, make these strata dependent. So each
--- metric's counts are divided by a design effect (Kish, Survey Sampling, 1965): the variance of the linearised, stratified
--- difference with the whole session as the cluster, over that with its steps taken as independent. It is 1 where sessions
--- end within a step.
+-- Sessions that go on over several steps, with a session_id that lasts for weeks, say, are strata of their own: by the step
+-- in which they were first seen. An application that keeps a session's first version deals the old ones by an earlier share
+-- than the new ones, and who stays for long may be easier to please. And they make strata dependent. So each metric has a
+-- design effect (Kish, Survey Sampling, 1965): the variance of the linearised, stratified difference with the whole session
+-- as the cluster, over that with its steps taken as independent. It is 1 where sessions end within a step.
 
 CREATE FUNCTION @extschema@.tw_rollout_steps(
     rollout_id bigint, at timestamptz, OUT step integer, OUT percentage integer, OUT began timestamptz, OUT ended timestamptz)
@@ -75,6 +76,7 @@ BEGIN ATOMIC
     ), units AS MATERIALIZED (
         SELECT m.step, m.session_id, (array_agg(m.is_canary ORDER BY m.created_at, m.id))[1] AS is_canary,
                row_number() OVER (PARTITION BY m.session_id ORDER BY m.step) = 1 AS is_new,
+               min(m.step) OVER (PARTITION BY m.session_id) AS first_step,
                count(*) AS messages, count(*) FILTER (WHERE NOT m.is_complaint) AS content,
                coalesce(sum(m.label_weight), 0) AS labelled, coalesce(sum(m.label_weight) FILTER (WHERE m.is_right), 0) AS right_labels,
                count(m.is_success) AS answered, count(*) FILTER (WHERE m.is_success) AS succeeded,
@@ -85,7 +87,7 @@ BEGIN ATOMIC
         VALUES ('accuracy', 'guardrail', 1), ('failure rate', 'guardrail', 2), ('fallback rate', 'guardrail', 3), ('negative feedback', 'signal', 4)
     ), scored AS MATERIALIZED (
         -- n trials of a session, and y good ones.
-        SELECT u.step, u.session_id, u.is_canary, s.name, s.n, s.y
+        SELECT u.step, u.first_step, u.session_id, u.is_canary, s.name, s.n, s.y
         FROM units u
         CROSS JOIN LATERAL (VALUES ('accuracy', u.labelled, u.right_labels),
                                    ('failure rate', u.answered::double precision, u.succeeded::double precision),
@@ -93,17 +95,17 @@ BEGIN ATOMIC
                                    ('negative feedback', u.messages::double precision, u.content::double precision)) AS s (name, n, y)
         WHERE u.step > 0 AND s.n > 0
     ), cells AS MATERIALIZED (
-        SELECT c.name, c.step, c.is_canary, count(*)::double precision AS units, sum(c.n) AS n, sum(c.y) AS y,
+        SELECT c.name, c.step, c.first_step, c.is_canary, count(*)::double precision AS units, sum(c.n) AS n, sum(c.y) AS y,
                sum(c.n * c.n) AS nn, sum(c.n * c.y) AS ny, sum(c.y * c.y) AS yy
         FROM scored c
-        GROUP BY c.name, c.step, c.is_canary
+        GROUP BY c.name, c.step, c.first_step, c.is_canary
     ), residuals AS (
         -- The difference by its terms: what each session adds to it, weighted as a step with equal variances in it would be.
         SELECT c.name, c.session_id,
                (CASE WHEN c.is_canary THEN 1 ELSE -1 END) * (c.y - a.y / a.n * c.n) / a.n * (a.units * b.units / (a.units + b.units)) AS z
         FROM scored c
-        JOIN cells a ON a.name = c.name AND a.step = c.step AND a.is_canary = c.is_canary
-        JOIN cells b ON b.name = c.name AND b.step = c.step AND b.is_canary <> c.is_canary
+        JOIN cells a ON a.name = c.name AND a.step = c.step AND a.first_step = c.first_step AND a.is_canary = c.is_canary
+        JOIN cells b ON b.name = c.name AND b.step = c.step AND b.first_step = c.first_step AND b.is_canary <> c.is_canary
         -- Where nobody comes back there is nothing to correct.
         WHERE EXISTS (SELECT FROM units u WHERE u.step > 1 AND NOT u.is_new)
     ), effects AS (
@@ -112,17 +114,18 @@ BEGIN ATOMIC
         GROUP BY w.name
     ), strata AS (
         SELECT m.name, m.kind, m.number, coalesce(e.effect, 1) AS effect,
-               array_agg(coalesce(c.units, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cu, array_agg(coalesce(c.n, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cn,
-               array_agg(coalesce(c.y, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cy, array_agg(coalesce(c.nn, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cnn,
-               array_agg(coalesce(c.ny, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cny, array_agg(coalesce(c.yy, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS cyy,
-               array_agg(coalesce(p.units, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pu, array_agg(coalesce(p.n, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pn,
-               array_agg(coalesce(p.y, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS py, array_agg(coalesce(p.nn, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pnn,
-               array_agg(coalesce(p.ny, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pny, array_agg(coalesce(p.yy, 0) / coalesce(e.effect, 1) ORDER BY s.step) AS pyy,
+               array_agg(coalesce(c.units, 0) ORDER BY s.step, f.first_step) AS cu, array_agg(coalesce(c.n, 0) ORDER BY s.step, f.first_step) AS cn,
+               array_agg(coalesce(c.y, 0) ORDER BY s.step, f.first_step) AS cy, array_agg(coalesce(c.nn, 0) ORDER BY s.step, f.first_step) AS cnn,
+               array_agg(coalesce(c.ny, 0) ORDER BY s.step, f.first_step) AS cny, array_agg(coalesce(c.yy, 0) ORDER BY s.step, f.first_step) AS cyy,
+               array_agg(coalesce(p.units, 0) ORDER BY s.step, f.first_step) AS pu, array_agg(coalesce(p.n, 0) ORDER BY s.step, f.first_step) AS pn,
+               array_agg(coalesce(p.y, 0) ORDER BY s.step, f.first_step) AS py, array_agg(coalesce(p.nn, 0) ORDER BY s.step, f.first_step) AS pnn,
+               array_agg(coalesce(p.ny, 0) ORDER BY s.step, f.first_step) AS pny, array_agg(coalesce(p.yy, 0) ORDER BY s.step, f.first_step) AS pyy,
                coalesce(sum(c.units), 0)::bigint AS canary_units, coalesce(sum(p.units), 0)::bigint AS production_units
         FROM metric m
         CROSS JOIN steps s
-        LEFT JOIN cells c ON c.name = m.name AND c.step = s.step AND c.is_canary
-        LEFT JOIN cells p ON p.name = m.name AND p.step = s.step AND NOT p.is_canary
+        CROSS JOIN LATERAL generate_series(0, s.step) AS f (first_step)
+        LEFT JOIN cells c ON c.name = m.name AND c.step = s.step AND c.first_step = f.first_step AND c.is_canary
+        LEFT JOIN cells p ON p.name = m.name AND p.step = s.step AND p.first_step = f.first_step AND NOT p.is_canary
         LEFT JOIN effects e ON e.name = m.name
         GROUP BY m.name, m.kind, m.number, e.effect
     ), compared AS (
@@ -138,7 +141,7 @@ BEGIN ATOMIC
         CROSS JOIN r
         CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'guardrail' THEN r.alpha / 3 ELSE r.alpha END AS alpha) a
         CROSS JOIN LATERAL @extschema@.sequential_comparison(t.cu, t.cn, t.cy, t.cnn, t.cny, t.cyy, t.pu, t.pn, t.py, t.pnn, t.pny, t.pyy,
-                                                             alpha => a.alpha, margin => r.margin) q
+                                                             alpha => a.alpha, margin => r.margin, design_effect => t.effect) q
     ), latency AS (
         -- Within the step that is on, as days differ.
         SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE m.is_canary) AS canary,
@@ -165,7 +168,8 @@ BEGIN ATOMIC
                || jsonb_build_object('metric', 'latency p95', 'kind', 'signal', 'canary', round(l.canary::numeric, 1), 'production', round(l.production::numeric, 1),
                   'canary_units', l.canary_count, 'production_units', l.production_count,
                   'verdict', CASE WHEN least(l.canary_count, l.production_count) < 100 THEN 'too few'
-                                  WHEN l.canary > l.production * @extschema@.training_setting('rollout_latency_ratio')::double precision THEN 'worse'
+                                  WHEN l.canary > greatest(l.production * @extschema@.training_setting('rollout_latency_ratio')::double precision,
+                                                           l.production + 10) THEN 'worse'
                                   ELSE 'not worse' END)
     FROM (SELECT x.* FROM steps x ORDER BY x.step DESC LIMIT 1) s
     CROSS JOIN latency l

@@ -117,15 +117,16 @@ step_moments(const Stratum *stratum, double difference)
 }
 
 static void
-make_stratum(const TwStepSums *step, Stratum *stratum)
+make_stratum(const TwStepSums *step, double effect, Stratum *stratum)
 {
 	const TwArmSums *canary = &step->canary;
 	const TwArmSums *production = &step->production;
 	double		n = canary->n + production->n;
-	double		session = n / (canary->units + production->units);
+	double		session = effect * n / (canary->units + production->units);
 
-	stratum->canary_n = canary->n;
-	stratum->production_n = production->n;
+	/* As if only one of so many sessions were there. */
+	stratum->canary_n = canary->n / effect;
+	stratum->production_n = production->n / effect;
 	set_design_effects(step, session, stratum);
 	stratum->canary_rate = canary->y / canary->n;
 	stratum->production_rate = production->y / production->n;
@@ -248,7 +249,7 @@ find_bound(const Stratum *strata, int count, double estimate, int side, double b
 }
 
 void
-tw_compare_arms(const TwStepSums *steps, int count, double alpha, TwComparison *result)
+tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect, TwComparison *result)
 {
 	Stratum    *strata = palloc(sizeof(Stratum) * Max(count, 1));
 	int			used = 0;
@@ -260,10 +261,10 @@ tw_compare_arms(const TwStepSums *steps, int count, double alpha, TwComparison *
 	{
 		if (steps[i].canary.n == 0 || steps[i].production.n == 0)
 			continue;
-		make_stratum(&steps[i], &strata[used]);
+		make_stratum(&steps[i], effect, &strata[used]);
 		total += strata[used++].weight;
-		result->canary_units += steps[i].canary.units;
-		result->production_units += steps[i].production.units;
+		result->canary_units += steps[i].canary.units / effect;
+		result->production_units += steps[i].production.units / effect;
 	}
 	if (used > 0)
 	{

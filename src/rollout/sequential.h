@@ -36,7 +36,7 @@ typedef struct TwComparison
 	double		detectable_loss;	/* upper is below 0 where the difference is below minus that */
 } TwComparison;
 
-extern void tw_compare_arms(const TwStepSums *steps, int count, double alpha, TwComparison *result);
+extern void tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect, TwComparison *result);
 
 /* sequential_boundary.c */
 extern double tw_boundary(double information, double alpha);

@@ -145,6 +145,26 @@ min_units_argument(FunctionCallInfo fcinfo, int argument)
 	return least;
 }
 
+static double
+effect_argument(FunctionCallInfo fcinfo, int argument)
+{
+	double		effect;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("design_effect must not be NULL"),
+				 errhint("It is 1 where each session is in one step only.")));
+	effect = PG_GETARG_FLOAT8(argument);
+	if (!(effect >= 1 && effect <= 1e6))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("design_effect must be from 1 to 1e6"),
+				 errdetail("It is %g.", effect),
+				 errhint("It is 1 where each session is in one step only.")));
+	return effect;
+}
+
 static const char *
 verdict(const TwComparison *result, double margin)
 {
@@ -172,7 +192,7 @@ tw_sequential_comparison(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "sequential_comparison returns no row");
-	tw_compare_arms(steps, count, alpha, &result);
+	tw_compare_arms(steps, count, alpha, effect_argument(fcinfo, 15), &result);
 	too_few = result.canary_units < least || result.production_units < least;
 	values[0] = Float8GetDatum(result.canary_rate);
 	values[1] = Float8GetDatum(result.production_rate);

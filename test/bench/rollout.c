@@ -167,20 +167,20 @@ look(const TwStepSums *steps, int count, bool sessions, bool *decided)
 		add_arm(&all.production, &steps[i].production);
 		messages[i] = (TwStepSums) {as_messages(&steps[i].canary), as_messages(&steps[i].production)};
 	}
-	tw_compare_arms(steps, count, 0.05, &result);
+	tw_compare_arms(steps, count, 0.05, 1, &result);
 	if (result.canary_units < MIN_UNITS || result.production_units < MIN_UNITS)
 		return;
 	decided[OURS] |= result.upper < 0;
 	decided[BETTER] |= result.lower > 0;
 	if (sessions)
 	{
-		tw_compare_arms(messages, count, 0.05, &result);
+		tw_compare_arms(messages, count, 0.05, 1, &result);
 		decided[BY_MESSAGE] |= result.upper < 0;
 		return;
 	}
-	tw_compare_arms(steps, count, 0.05 / 3, &result);
+	tw_compare_arms(steps, count, 0.05 / 3, 1, &result);
 	decided[THIRD] |= result.upper < 0;
-	tw_compare_arms(&all, 1, 0.05, &result);
+	tw_compare_arms(&all, 1, 0.05, 1, &result);
 	decided[POOLED] |= result.upper < 0;
 	decided[PEEKED] |= z_says_worse(&all);
 }
@@ -367,7 +367,7 @@ print_cases(int count)
 				good += uniform() < own;
 			add_session(uniform() < 0.2 ? &steps[step].canary : &steps[step].production, messages, good);
 		}
-		tw_compare_arms(steps, STEPS, alpha, &result);
+		tw_compare_arms(steps, STEPS, alpha, 1, &result);
 		printf("%.17g\t%.17g\t%.17g\t%.17g\t%.17g\t%.17g\t%.17g", alpha, result.canary_rate, result.production_rate,
 			   result.difference, result.lower, result.upper, result.detectable_loss);
 		for (int a = 0; a < 12; a++)

@@ -225,7 +225,7 @@ SELECT job_name, status, details -> 'parts' AS parts FROM job_runs WHERE job_nam
 \echo '== SELECT * FROM check_integrity();  (empty: all is well)'
 SELECT problem, relation, found, hint FROM check_integrity();
 
-\echo '== SELECT training_workflow_status();  the whole loop on one screen'
+\echo '== SELECT training_workflow_status();  the whole loop on one screen, as of the evening of the fifth day'
 \pset format unaligned
 \t on
-SELECT training_workflow_status();
+SELECT training_workflow_status(:'day_1'::timestamptz + interval '4 days 20 hours');
