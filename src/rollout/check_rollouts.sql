@@ -108,7 +108,7 @@ BEGIN
                                         coalesce(look.metrics, '[]'), looked_at) v;
 
     -- Only a mistyped time, or a clock that was ahead, can have led to this.
-    IF at IS NULL AND looked_at > clock_timestamp() + interval '1 minute' AND verdict = 'hold' THEN
+    IF at IS NULL AND r.status = 'running' AND looked_at > clock_timestamp() + interval '1 minute' AND verdict = 'hold' THEN
         why := format('it counts sessions from %s on, which is in the future: roll it back', looked_at);
     END IF;
 

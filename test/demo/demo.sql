@@ -218,14 +218,14 @@ FROM unnest(ARRAY['food', 'ride']) AS m, filter_decision(0.90, 'indicbert', 'int
 \echo '== pg_cron drives it from here on:  SELECT * FROM schedule_jobs(''Asia/Kolkata'');  (pg_cron counts in GMT)'
 SELECT job_name, schedule FROM schedule_jobs('Asia/Kolkata');
 \echo '== The nightly and the weekly job, once by hand'
-CALL daily_training_capture();
-CALL weekly_model_training();
+CALL daily_training_capture(at => :'day_1'::timestamptz + interval '5 days');
+CALL weekly_model_training(at => :'day_1'::timestamptz + interval '5 days');
 SELECT job_name, status, details -> 'parts' AS parts FROM job_runs WHERE job_name IN ('daily_training_capture', 'weekly_model_training') ORDER BY id;
 
 \echo '== SELECT * FROM check_integrity();  (empty: all is well)'
 SELECT problem, relation, found, hint FROM check_integrity();
 
-\echo '== SELECT training_workflow_status();  the whole loop on one screen, as of the evening of the fifth day'
+\echo '== SELECT training_workflow_status();  the whole loop on one screen, as of the end of the fifth day'
 \pset format unaligned
 \t on
-SELECT training_workflow_status(:'day_1'::timestamptz + interval '4 days 20 hours');
+SELECT training_workflow_status(:'day_1'::timestamptz + interval '5 days');
