@@ -126,6 +126,31 @@ INSERT INTO passing VALUES (1, 't', 'temporary');
 SELECT imported FROM training.import_conversations('passing');
 SELECT source FROM training.imported_conversations WHERE conversation_log_id = (SELECT max(id) FROM training.conversation_logs);
 
+-- A column may have any name, the ones of our own query as well.
+CREATE TABLE public.exes (id text PRIMARY KEY, session_id text, user_message text, x jsonb, s integer, vals text);
+INSERT INTO public.exes VALUES ('x1', 'x', 'an object', '{"y": 1}', 2, 'three'), ('x2', 'x', 'a list', '[1]', 4, NULL), ('x3', 'x', 'nothing', NULL, 5, '');
+SELECT imported, into_metadata FROM training.import_conversations('public.exes');
+CREATE TABLE public.numbered_exes (id text PRIMARY KEY, session_id text, user_message text, x integer, s integer);
+INSERT INTO public.numbered_exes VALUES ('x4', 'x', 'a number', 6, 7), ('x5', 'x', 'none', NULL, 8);
+SELECT imported, into_metadata FROM training.import_conversations('public.numbered_exes');
+SELECT user_message, metadata FROM training.conversation_logs WHERE session_id = 'x' ORDER BY id;
+
+-- An id is the same id however the session that imports writes it.
+CREATE TABLE public.bytes (id bytea PRIMARY KEY, session_id text, user_message text);
+CREATE TABLE public.times (id timestamptz PRIMARY KEY, session_id text, user_message text);
+CREATE TABLE public.spans (id interval PRIMARY KEY, session_id text, user_message text);
+INSERT INTO public.bytes VALUES ('\x00ff', 'written', 'bytes');
+INSERT INTO public.times VALUES ('2026-01-01 00:00+00', 'written', 'a time');
+INSERT INTO public.spans VALUES ('1 day 02:00', 'written', 'a span');
+SELECT r.relname, i.imported, i.skipped FROM pg_class r, training.import_conversations(r.oid) i WHERE r.relname IN ('bytes', 'times', 'spans') ORDER BY 1;
+BEGIN;
+SET LOCAL bytea_output = 'escape';
+SET LOCAL timezone = 'Asia/Kolkata';
+SET LOCAL intervalstyle = 'iso_8601';
+SELECT r.relname, i.imported, i.skipped FROM pg_class r, training.import_conversations(r.oid) i WHERE r.relname IN ('bytes', 'times', 'spans') ORDER BY 1;
+COMMIT;
+SELECT user_message FROM training.conversation_logs WHERE session_id = 'written' ORDER BY 1;
+
 -- Refused, and nothing is left of it.
 SELECT count(*) AS before FROM training.conversation_logs \gset
 SELECT training.import_conversations(NULL);
@@ -170,11 +195,18 @@ BEGIN; UPDATE :row user_message = NULL WHERE id = 1400; SELECT training.import_c
 BEGIN; UPDATE :row nlu_confidence = '0,93' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_module_id = '4.5' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_processing_time_ms = 1e10 WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
+BEGIN; UPDATE :row nlu_processing_time_ms = 'NaN' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_entities = '{' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row response_success = 'maybe' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row created_at = '31/12/2025' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row metadata = 'none' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row answer = '"\u0000"' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
+-- The key of a table says nothing of the tables that inherit from it.
+CREATE TABLE public.parent (id integer PRIMARY KEY, session_id text, user_message text);
+CREATE TABLE public.child (PRIMARY KEY (id)) INHERITS (public.parent);
+INSERT INTO public.parent VALUES (1, 'i', 'parent'), (2, 'i', 'parent');
+INSERT INTO public.child VALUES (2, 'i', 'child'), (3, 'i', 'child');
+SELECT training.import_conversations('public.parent');
 CREATE VIEW public.nobody AS SELECT nullif(id, 3) AS id, session_id, user_message FROM public.bad;
 SELECT training.import_conversations('public.nobody');
 CREATE VIEW public.long AS SELECT repeat('x', 1001) || id AS id, session_id, user_message FROM public.bad WHERE id = 1;
@@ -218,11 +250,29 @@ SELECT text, intent, label_source, selection_probability FROM training.training_
 SELECT labels, accuracy FROM training.live_accuracy('2020-01-01', '2030-01-01');
 SELECT * FROM training.check_integrity();
 
+-- The number of a conversation that was deleted is not given to another one while a sample, a verdict or a task still names it.
+-- The audit would draw some of them.
+INSERT INTO training.review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
+INSERT INTO training.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    ('gone', 'left a sample', 'intent.food.item.search', 0.95, 'indicbert'), ('gone', 'left a verdict', 'intent.food.item.search', 0.5, 'indicbert'),
+    ('gone', 'left a task', 'intent.food.item.search', 0.5, 'indicbert'), ('gone', 'left nothing', NULL, NULL, NULL);
+CREATE TABLE public.come_after AS SELECT id, 'after'::text AS session_id, 'after what ' || user_message AS user_message FROM training.conversation_logs WHERE session_id = 'gone';
+SELECT training.reject_conversation(id, 'unclear') FROM public.come_after WHERE user_message LIKE '%a verdict';
+INSERT INTO training.labelstudio_tasks (project, conversation_log_id, batch_id, status)
+SELECT 1, id, '00000000-0000-0000-0000-000000000000', 'closed' FROM public.come_after WHERE user_message LIKE '%a task';
+DELETE FROM training.conversation_logs WHERE session_id = 'gone';
+SELECT a.user_message, EXISTS (SELECT FROM training.training_samples s WHERE s.conversation_log_id = a.id) AS has_sample,
+       EXISTS (SELECT FROM training.review_events e WHERE e.conversation_log_id = a.id) AS has_verdict,
+       EXISTS (SELECT FROM training.labelstudio_tasks t WHERE t.conversation_log_id = a.id) AS has_task FROM public.come_after a ORDER BY a.id;
+SELECT imported, ids_kept FROM training.import_conversations('public.come_after');
+SELECT c.user_message, c.id = a.id AS kept FROM training.conversation_logs c JOIN public.come_after a ON a.user_message = c.user_message ORDER BY a.id;
+
 SELECT training.revoke_training_role('regress_import_operator', 'operator');
 REVOKE ALL ON SCHEMA training FROM regress_import_operator, regress_import_reader;
 DROP VIEW public.odd, public.ours, public.nobody, public.long, public.asks;
 DROP MATERIALIZED VIEW public.stored;
 DROP TABLE public.old_logs, public.chats, public.numbers, public.parts, public.wide, public."odd; name", public.twice, public.bad;
+DROP TABLE public.exes, public.numbered_exes, public.bytes, public.times, public.spans, public.come_after, public.parent, public.child;
 DROP FUNCTION public.whoever();
 DROP TYPE public."ReviewStatus";
 DROP ROLE regress_import_operator, regress_import_reader;

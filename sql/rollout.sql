@@ -385,6 +385,71 @@ SELECT count(*) FROM rollouts WHERE model_type = 'e-agent';
 SELECT details FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1;
 SELECT DISTINCT status, error_message FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY status;
 
+-- A few milliseconds are no reason to hold, however many times the others they are.
+SELECT register_model('h-agent-v1.0.0', 'h-agent', 'production'), count(register_model('h-agent-v1.' || g || '.0', 'h-agent')) FROM generate_series(1, 4) g;
+SELECT traffic_percentage FROM start_rollout('h-agent-v1.1.0', 'is quick', '2101-10-05 00:00+00');
+SELECT talk('h-agent-v1.1.0', 'c1.1 ', 200, '2101-10-05 01:00+00', ms => 1), talk('h-agent-v1.0.0', 'p1.1 ', 200, '2101-10-05 01:00+00', ms => 0);
+CALL check_rollouts('2101-10-06 00:00+00');
+SELECT k.verdict, k.reason, f.value ->> 'canary' AS canary, f.value ->> 'production' AS production, f.value ->> 'verdict' AS latency
+FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE k.version = 'h-agent-v1.1.0' AND f.value ->> 'metric' = 'latency p95';
+SELECT rollback_rollout('h-agent', 'seen enough', '2101-10-07 00:00+00');
+
+-- A look that fails holds, says so, and is mended with what it failed of.
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'TW001', MESSAGE = 'refused by the test'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON model_deployments FOR EACH ROW WHEN (NEW.actor = 'check_rollouts') EXECUTE FUNCTION refuse();
+SELECT traffic_percentage FROM start_rollout('h-agent-v1.2.0', 'loses', '2101-10-08 00:00+00');
+SELECT talk('h-agent-v1.2.0', 'c1.2 ', 300, '2101-10-08 01:00+00', 200), talk('h-agent-v1.0.0', 'p1.2 ', 300, '2101-10-08 01:00+00');
+CALL check_rollouts('2101-10-08 02:00+00');
+SELECT step, traffic_percentage, verdict, reason, canary_units, production_units, metrics, checked_at FROM rollout_checks WHERE version = 'h-agent-v1.2.0';
+SELECT status, verdict, why FROM rollout_status WHERE version = 'h-agent-v1.2.0';
+SELECT status, error_code, error_message FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1;
+DROP TRIGGER refuse ON model_deployments;
+DROP FUNCTION refuse();
+CALL check_rollouts('2101-10-08 03:00+00');
+SELECT verdict, split_part(reason, ' ', 1) AS metric FROM rollout_checks WHERE version = 'h-agent-v1.2.0' ORDER BY id;
+SELECT version, status FROM rollouts WHERE version = 'h-agent-v1.2.0';
+
+-- An application that keeps a session's version deals the old ones by an earlier share. Old sessions never fail here and new ones
+-- often do, with either version: where both are one stratum, a third of the canary's fail and a seventh of the others.
+SELECT set_training_setting('rollout_steps', '10,50,100');
+SELECT traffic_percentage FROM start_rollout('h-agent-v1.3.0', 'is as good', '2101-10-10 00:00+00');
+SELECT talk('h-agent-v1.3.0', 'c1.3 ', 100, '2101-10-10 01:00+00', 10), talk('h-agent-v1.0.0', 'p1.3 ', 900, '2101-10-10 01:00+00', 90);
+SELECT advance_rollout('h-agent', 'figures', '2101-10-11 00:00+00');
+SELECT talk('h-agent-v1.3.0', 'c1.3 ', 100, '2101-10-11 01:00+00'), talk('h-agent-v1.0.0', 'p1.3 ', 900, '2101-10-11 01:00+00'),
+       talk('h-agent-v1.3.0', 'c1.3 new ', 500, '2101-10-11 01:00+00', 200), talk('h-agent-v1.0.0', 'p1.3 new ', 500, '2101-10-11 01:00+00', 200);
+SELECT m.is_canary, count(*) AS messages, count(*) FILTER (WHERE NOT m.is_success) AS failed
+FROM rollouts r, tw_rollout_messages(r.id, '2101-10-12 00:00+00') m WHERE r.version = 'h-agent-v1.3.0' AND m.step = 2 GROUP BY 1 ORDER BY 1;
+CALL check_rollouts('2101-10-12 00:00+00');
+SELECT k.verdict, k.reason, k.canary_units, k.production_units, f.value ->> 'canary' = f.value ->> 'production' AS same_rates,
+       (f.value ->> 'difference')::numeric = 0 AS no_difference, f.value ->> 'verdict' AS failures
+FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE k.version = 'h-agent-v1.3.0' AND f.value ->> 'metric' = 'failure rate';
+SELECT rollback_rollout('h-agent', 'seen enough', '2101-10-13 00:00+00');
+
+-- Blanks are no reason; what there is to say is written down instead.
+SELECT passed('h-agent-v1.5.0', 'h-agent-v1.0.0');
+SELECT traffic_percentage FROM start_rollout('h-agent-v1.5.0', E' \t\n', '2101-10-14 00:00+00');
+SELECT advance_rollout('h-agent', E' \u00a0', '2101-10-15 00:00+00');
+SELECT version, change, reason FROM changes WHERE version = 'h-agent-v1.5.0';
+SELECT reason IS NULL AS has_none FROM rollouts WHERE version = 'h-agent-v1.5.0';
+SELECT rollback_rollout('h-agent', 'seen enough', '2101-10-16 00:00+00');
+
+-- A rollout that begins in the future waits for it; whoever looks now is told.
+SELECT traffic_percentage FROM start_rollout('h-agent-v1.4.0', 'a typing error', '2151-10-14 00:00+00');
+CALL check_rollouts();
+SELECT verdict, reason FROM rollout_checks WHERE version = 'h-agent-v1.4.0';
+-- In a test that passes the time in, it is no future.
+CALL check_rollouts('2151-10-14 01:00+00');
+SELECT verdict, reason FROM rollout_checks WHERE version = 'h-agent-v1.4.0' ORDER BY id DESC LIMIT 1;
+SELECT rollback_rollout('h-agent', 'the year is wrong', '2151-10-15 00:00+00');
+-- One that has all sessions counts none any more.
+SELECT set_training_setting('rollout_steps', '100');
+SELECT register_model('h-agent-v1.6.0', 'h-agent');
+SELECT traffic_percentage FROM start_rollout('h-agent-v1.6.0', 'a typing error again', '2151-10-16 00:00+00');
+CALL check_rollouts();
+SELECT verdict, reason FROM rollout_checks WHERE version = 'h-agent-v1.6.0';
+SELECT rollback_rollout('h-agent', 'the year is wrong', '2151-10-17 00:00+00');
+SELECT set_training_setting('rollout_steps', '50,100');
+
 -- Who may.
 CREATE ROLE regress_rollout_operator;
 CREATE ROLE regress_rollout_analyst;

@@ -76,7 +76,7 @@ BEGIN
             FROM @extschema@.promote_missed_conversations() p;
             -- It warns and goes on, so that one bad message does not keep the others from being made up for.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
-                result := format('failed: %s samples could not be made, see SELECT * FROM promote_missed_conversations()', counted ->> 'not promoted');
+                result := format('failed: %s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')', counted ->> 'not promoted');
             END IF;
         WHEN 'conflicts' THEN
             SELECT jsonb_build_object('conflicts queued', q.queued, 'conflicts released', q.released) INTO counted

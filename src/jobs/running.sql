@@ -4,7 +4,7 @@
 
 CREATE FUNCTION @extschema@.tw_notify(event jsonb) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
--- A payload has less than 8,000 bytes; the reason is the only part that can be long.
+-- A payload has less than 8,000 bytes.
 RETURN pg_notify('training_workflow', (
     SELECT CASE WHEN octet_length(x.whole::text) < 7900 THEN x.whole
                 -- A type's or a version's name may be as long as somebody likes.

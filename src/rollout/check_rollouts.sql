@@ -241,7 +241,11 @@ BEGIN
     IF code IS NOT NULL THEN
         RAISE WARNING 'check_rollouts: % failed: %', task, message USING ERRCODE = code;
         PERFORM @extschema@.tw_fail_run(run, code, message);
-        PERFORM @extschema@.tw_note_failed_look((task ->> 'check')::bigint, message, at);
+        BEGIN
+            PERFORM @extschema@.tw_note_failed_look((task ->> 'check')::bigint, message, at);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'check_rollouts: that % failed could not be written down: %', task, SQLERRM;
+        END;
         done := 'failed';
     END IF;
     PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1));
