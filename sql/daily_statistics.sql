@@ -256,6 +256,14 @@ SELECT tw_close_days('infinity');
 BEGIN;
 SELECT tw_close_days('2026-06-01 02:00+00'), tw_close_days('2026-06-01 02:00+00') AS again;
 ROLLBACK;
+-- Nor under a snapshot that may be older than what is stored; the daily job takes care of that, whatever the default is.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT tw_close_days('2026-06-01 02:00+00');
+ROLLBACK;
+SET default_transaction_isolation = 'serializable';
+CALL daily_training_capture(at => '2026-06-01 02:00+00');
+RESET default_transaction_isolation;
+SELECT status, error_code, details -> 'parts' ->> 'statistics' AS statistics FROM job_runs WHERE job_name = 'daily_training_capture';
 DROP VIEW wrong, plain CASCADE;
 DROP FUNCTION days, capture, one, watch, meddle;
 DROP PROCEDURE close_all;

@@ -203,9 +203,12 @@ BEGIN
     FOREACH part IN ARRAY ARRAY['promotions', 'conflicts', 'labelstudio', 'statistics', 'threshold', 'tidy'] LOOP
         PERFORM @extschema@.tw_begin_part(run, part);
         COMMIT;
+        -- tw_close_days() takes no other level, and the database's default may be one. Right after each COMMIT: even EXIT WHEN takes a snapshot.
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         LOOP
             goes_on := @extschema@.tw_daily_step(run, part, at);
             COMMIT;
+            SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
             EXIT WHEN NOT goes_on;
             IF part OPERATOR(pg_catalog.=) 'labelstudio' THEN
                 CALL @extschema@.labelstudio_sync();

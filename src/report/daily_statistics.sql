@@ -71,7 +71,9 @@ CREATE TABLE @extschema@.daily_statistics_changes (
     positive_feedback smallint NOT NULL,
     negative_feedback smallint NOT NULL,
     feedback smallint NOT NULL
-);
+)
+-- It is emptied every night: giving the pages back takes a lock that readers, on a standby above all, would have to wait for.
+WITH (vacuum_truncate = off);
 REVOKE ALL ON TABLE @extschema@.daily_statistics_changes FROM PUBLIC;
 
 COMMENT ON TABLE @extschema@.daily_statistics_changes IS 'What changed on days whose figures are stored or about to be: written by triggers, taken into daily_statistics by the daily job; not dumped';
@@ -367,12 +369,20 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_in_changes() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_in_changes() IS 'Adds what changed on closed days to their stored figures';
 
+CREATE FUNCTION @extschema@.tw_reload_policies() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_reload_policies';
+REVOKE ALL ON FUNCTION @extschema@.tw_reload_policies() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_reload_policies() IS 'Has this session read the policies anew when it next asks for them';
+
 CREATE FUNCTION @extschema@.tw_store_days(days date[]) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     versions CONSTANT text := (SELECT f.versions FROM @extschema@.tw_fallback_rules f);
 BEGIN
+    -- A change of policies can be seen a moment before this session is told of it.
+    PERFORM @extschema@.tw_reload_policies();
     WITH seen AS (
         DELETE FROM @extschema@.daily_statistics_changes x
         WHERE CASE WHEN x.conversation_log_id IS NULL THEN x.created_on
@@ -420,6 +430,14 @@ BEGIN
             MESSAGE = format('cannot close %s days as of %s', coalesce(most::text, 'NULL'), coalesce(at::text, 'now')),
             HINT = 'most is a whole number from 1, at a point in time.';
     END IF;
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = 'days are closed in READ COMMITTED transactions only',
+            DETAIL = format('This one is %s: its snapshot may be older than what another closing has taken in, and than the policies in force.',
+                            upper(current_setting('transaction_isolation'))),
+            HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
+    END IF;
     -- Nothing could be stored: tw_local_only().
     IF current_setting('session_replication_role') = 'replica' THEN
         RETURN 0;
@@ -449,4 +467,5 @@ REVOKE ALL ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) FROM PUBL
 COMMENT ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) IS
     'A step of the daily job: stores the figures of up to `most` days that are over (by `at`, or now) and not stored as they are now, newest first. '
     'Returns how many it did, 1 for a step of preparation; 0: nothing is left, or an older transaction is in the way. Call it in transactions of '
-    'their own until it returns 0. Raises 22023 for a most below 1 or an infinite time';
+    'their own until it returns 0, as statements of their own. Raises 22023 for a most below 1 or an infinite time, 0A000 in a REPEATABLE READ or '
+    'SERIALIZABLE transaction';
