@@ -172,17 +172,6 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_daily_synced(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_daily_synced(bigint) IS 'Writes down how the Label Studio sync of a daily run ended. Raises 55000 when it is not called by the run''s own session';
 
-CREATE FUNCTION @extschema@.tw_daily_end(run bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    RETURN @extschema@.tw_end_run(run);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_daily_end(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_daily_end(bigint) IS 'Ends a run of daily_training_capture()';
-
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.daily_training_capture(due_in text DEFAULT NULL, at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
@@ -218,7 +207,7 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    PERFORM @extschema@.tw_daily_end(run);
+    PERFORM @extschema@.tw_end_run(run);
     COMMIT;
 END
 $procedure$;

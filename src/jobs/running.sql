@@ -127,11 +127,12 @@ REVOKE ALL ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) IS 'Writes down an error of a run that goes on; tw_end_run() ends it as failed';
 
 CREATE FUNCTION @extschema@.tw_end_run(run_id bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     run @extschema@.job_runs;
 BEGIN
+    PERFORM @extschema@.tw_require_run(run_id);
     UPDATE @extschema@.job_runs r
     SET status = CASE WHEN r.error_code IS NULL THEN 'succeeded' ELSE 'failed' END, finished_at = clock_timestamp(), phase = NULL
     WHERE r.id = run_id
@@ -144,7 +145,7 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_run(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS 'Ends a run, as failed where an error was written down, which whoever listens is told, and releases the lock of its job; returns the status';
+COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS 'Ends a run, as failed where an error was written down, which whoever listens is told, and releases the lock of its job; returns the status. Raises 55000 when it is not called by the run''s own session';
 
 CREATE FUNCTION @extschema@.tw_begin_job(job text, due_in text DEFAULT NULL, at timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -100,17 +100,6 @@ COMMENT ON FUNCTION @extschema@.tw_weekly_step(bigint, text, bigint, timestamptz
     'One transaction of a part of weekly_model_training(), with its error written down instead of raised; returns where the part goes on, NULL when '
     'it is done, -1 where it was cancelled. Raises 55000 when it is not called by the run''s own session';
 
-CREATE FUNCTION @extschema@.tw_weekly_end(run bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    RETURN @extschema@.tw_end_run(run);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_weekly_end(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_weekly_end(bigint) IS 'Ends a run of weekly_model_training()';
-
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.weekly_model_training(due_in text DEFAULT NULL, at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
@@ -142,13 +131,13 @@ BEGIN
             COMMIT;
             EXIT WHEN place IS NULL;
             IF place OPERATOR(pg_catalog.<) 0 THEN
-                PERFORM @extschema@.tw_weekly_end(run);
+                PERFORM @extschema@.tw_end_run(run);
                 COMMIT;
                 RAISE EXCEPTION USING ERRCODE = 'query_canceled', MESSAGE = 'weekly_model_training was cancelled during its export';
             END IF;
         END LOOP;
     END LOOP;
-    PERFORM @extschema@.tw_weekly_end(run);
+    PERFORM @extschema@.tw_end_run(run);
     COMMIT;
 END
 $procedure$;

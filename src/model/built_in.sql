@@ -113,17 +113,6 @@ REVOKE ALL ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) FROM P
 COMMENT ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) IS
     'Writes down that a run begins a training job (outcome NULL), or how that ended. Raises 55000 when it is not called by the run''s own session';
 
-CREATE FUNCTION @extschema@.tw_training_end(run bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    RETURN @extschema@.tw_end_run(run);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_training_end(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_training_end(bigint) IS 'Ends a run of run_training_jobs()';
-
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.run_training_jobs()
     LANGUAGE plpgsql
@@ -151,7 +140,7 @@ BEGIN
         PERFORM @extschema@.tw_training_note(run, job_id, outcome);
         COMMIT;
     END LOOP;
-    PERFORM @extschema@.tw_training_end(run);
+    PERFORM @extschema@.tw_end_run(run);
     COMMIT;
     -- What was trained now, and what an earlier run could not store.
     IF @extschema@.tw_artifacts_wait() THEN

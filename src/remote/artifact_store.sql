@@ -288,17 +288,6 @@ COMMENT ON FUNCTION @extschema@.tw_store_step(bigint, text[]) IS
     'Stores the next version that waits and was not tried, with its errors written down instead of raised; version is NULL when there is none. '
     'Raises 55000 when it is not called by the run''s own session';
 
-CREATE FUNCTION @extschema@.tw_store_end(run bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    RETURN @extschema@.tw_end_run(run);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_store_end(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_store_end(bigint) IS 'Ends a run of store_model_artifacts()';
-
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.store_model_artifacts()
     LANGUAGE plpgsql
@@ -323,7 +312,7 @@ BEGIN
         EXIT WHEN version IS NULL OR NOT goes_on;
         tried := pg_catalog.array_append(tried, version);
     END LOOP;
-    PERFORM @extschema@.tw_store_end(run);
+    PERFORM @extschema@.tw_end_run(run);
     COMMIT;
 END
 $procedure$;

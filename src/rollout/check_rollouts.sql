@@ -256,17 +256,6 @@ REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) 
 COMMENT ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) IS
     'One task of check_rollouts(), with its error written down instead of raised; returns what was done. Raises 55000 when it is not called by the run''s own session';
 
-CREATE FUNCTION @extschema@.tw_rollouts_end(run bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    RETURN @extschema@.tw_end_run(run);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_end(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollouts_end(bigint) IS 'Ends a run of check_rollouts()';
-
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.check_rollouts(at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
@@ -291,7 +280,7 @@ BEGIN
         PERFORM @extschema@.tw_rollouts_step(run, task, at);
         COMMIT;
     END LOOP;
-    PERFORM @extschema@.tw_rollouts_end(run);
+    PERFORM @extschema@.tw_end_run(run);
     COMMIT;
 END
 $procedure$;

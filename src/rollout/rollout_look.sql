@@ -11,23 +11,6 @@
 -- design effect (Kish, Survey Sampling, 1965): the variance of the linearised, stratified difference with the whole session
 -- as the cluster, over that with its steps taken as independent. It is 1 where sessions end within a step.
 
-CREATE FUNCTION @extschema@.tw_rollout_steps(
-    rollout_id bigint, at timestamptz, OUT step integer, OUT percentage integer, OUT began timestamptz, OUT ended timestamptz)
-    RETURNS SETOF record
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    -- The last step has all sessions and nothing to compare them with.
-    SELECT s.step, s.percentage, s.began, s.ended
-    FROM (SELECT t.number::integer AS step, r.steps[t.number] AS percentage, t.began,
-                 least(coalesce(lead(t.began) OVER (ORDER BY t.number), r.ended_at, 'infinity'), tw_rollout_steps.at) AS ended
-          FROM @extschema@.rollouts r, unnest(r.step_times) WITH ORDINALITY AS t (began, number)
-          WHERE r.id = tw_rollout_steps.rollout_id) s
-    WHERE s.percentage < 100
-    ORDER BY s.step;
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_rollout_steps(bigint, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollout_steps(bigint, timestamptz) IS 'The steps of a rollout with sessions on both sides, until a time';
-
 CREATE FUNCTION @extschema@.tw_rollout_messages(
     rollout_id bigint, at timestamptz,
     OUT step integer, OUT session_id text, OUT id bigint, OUT created_at timestamptz, OUT is_canary boolean, OUT latency_ms integer,
@@ -70,7 +53,10 @@ BEGIN ATOMIC
     WITH r AS (
         SELECT * FROM @extschema@.rollouts x WHERE x.id = tw_look_at_rollout.rollout_id
     ), steps AS MATERIALIZED (
-        SELECT s.* FROM @extschema@.tw_rollout_steps(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) s
+        -- The last one has all sessions and nothing to compare them with.
+        SELECT t.number::integer AS step, r.steps[t.number] AS percentage
+        FROM r, unnest(r.step_times) WITH ORDINALITY AS t (began, number)
+        WHERE r.steps[t.number] < 100
     ), messages AS MATERIALIZED (
         SELECT m.* FROM @extschema@.tw_rollout_messages(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) m
     ), units AS MATERIALIZED (
