@@ -64,6 +64,7 @@ SQL_PARTS = \
 	src/common/header.sql \
 	src/common/table_triggers.sql \
 	src/common/settings.sql \
+	src/common/time_argument.sql \
 	src/common/wilson.sql \
 	src/governance/redact.sql \
 	src/governance/sample_text.sql \
@@ -77,6 +78,7 @@ SQL_PARTS = \
 	src/capture/conversation_logs.sql \
 	src/capture/training_samples.sql \
 	src/capture/review_policies.sql \
+	src/capture/audited_versions.sql \
 	src/capture/filter.sql \
 	src/capture/triggers.sql \
 	src/review/review_events.sql \
@@ -112,9 +114,15 @@ SQL_PARTS = \
 	src/rollout/sequential_comparison.sql \
 	src/rollout/sample_ratio.sql \
 	src/rollout/live_model_at.sql \
+	src/rollout/rollout_steps.sql \
+	src/rollout/rollout_audit.sql \
+	src/rollout/taken_back_samples.sql \
 	src/rollout/rollout_changes.sql \
+	src/rollout/rollback.sql \
 	src/rollout/rollout_look.sql \
 	src/rollout/production_figures.sql \
+	src/rollout/rollout_verdict.sql \
+	src/rollout/waiting_rollouts.sql \
 	src/rollout/check_rollouts.sql \
 	src/export/training_export_jobs.sql \
 	src/export/export_samples.sql \
@@ -159,7 +167,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views daily_statistics privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import export registry training gate classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout
+	label_conflicts live_accuracy import export registry training gate classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout rollout_steps rollout_again
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

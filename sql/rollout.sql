@@ -1,5 +1,5 @@
 -- Rollouts: what may start, advance and go back, what a look sees, what it decides, and what is left written down.
--- Times lie in 2101: a change is never before the one that came earlier, and models are registered now.
+-- Times lie in 2101: a change is never before the one that came earlier, and models are registered now. So they are allowed to.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
@@ -7,6 +7,7 @@ DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+SET training_workflow.allow_future_times = on;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 
@@ -53,10 +54,12 @@ SELECT set_training_setting('rollout_alpha', '0');
 SELECT set_training_setting('rollout_alpha', 'NaN');
 SELECT set_training_setting('rollout_margin', '-0.01');
 SELECT set_training_setting('rollout_margin', '1.01');
-SELECT set_training_setting('rollout_min_units', '0');
+SELECT set_training_setting('rollout_min_units', '4');
 SELECT set_training_setting('rollout_min_hours', '-1');
 SELECT set_training_setting('rollout_latency_ratio', '0.9');
 SELECT name, value FROM list_training_settings() WHERE name ~ '^rollout|^rollback' ORDER BY name COLLATE "C";
+-- Which steps fit the traffic is the business of rollout_steps.sql.
+SELECT set_training_setting('rollout_steps', '10,10,25,50,100');
 
 -- What cannot start.
 SELECT * FROM start_rollout('router-v1.0.0');
@@ -100,7 +103,7 @@ SELECT count(*) FILTER (WHERE assign_model_version('router', 's' || g) = 'router
        count(DISTINCT assign_model_version('router', 's' || g)) AS versions,
        bool_and((assign_model_version('router', 's' || g) = 'router-v1.1.0') = (rollout_bucket('router-v1.1.0', 's' || g) < 1000)) AS as_the_buckets_say
 FROM generate_series(1, 10000) g;
-SELECT model_type, version, previous_version, status, step, steps, traffic_percentage, verdict, why, loss_seen_from FROM rollout_status;
+SELECT model_type, version, previous_version, status, step, steps, traffic_percentage, verdict, why, minimum_detectable_loss FROM rollout_status;
 SELECT register_model('router-v1.2.0', 'router');
 SELECT * FROM start_rollout('router-v1.2.0', 'me too');
 SELECT promote_model('router-v1.2.0', 'me too');
@@ -132,7 +135,7 @@ SELECT version, previous_version, change, actor, reason, at FROM changes OFFSET 
 SELECT * FROM rollback_rollout('router', 'people complain', '2101-02-08 00:00+00');
 SELECT * FROM rollback_rollout('router', 'people complain', '2101-02-08 00:00+00', only_version => 'router-v1.1.0');
 SELECT * FROM rollback_rollout('router', 'people complain', '2101-02-08 00:00+00', only_version => 'router-v1.0.0');
-SELECT * FROM start_rollout('router-v1.1.0', 'it was not that bad');
+SELECT * FROM start_rollout('router-v1.1.0', ' ');
 -- It is written down, for good.
 UPDATE model_deployments SET reason = 'never happened';
 DELETE FROM model_deployments;
@@ -286,7 +289,7 @@ CALL check_rollouts('2101-04-02 00:00+00');
 SELECT talk('c-agent-v1.2.0', 'c1.2 too ', 1, '2101-04-01 23:59+00');
 CALL check_rollouts('2101-04-01 23:59:30+00');
 SELECT verdict, reason, checked_at FROM rollout_checks WHERE version = 'c-agent-v1.2.0' ORDER BY id;
-SELECT status, step, verdict, why, loss_seen_from FROM rollout_status WHERE version = 'c-agent-v1.2.0';
+SELECT status, step, verdict, why, minimum_detectable_loss FROM rollout_status WHERE version = 'c-agent-v1.2.0';
 -- A look at a time before the step began is an error of that run, and of nothing else.
 CALL check_rollouts('2101-03-31 23:59+00');
 SELECT status, error_code, error_message FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1;

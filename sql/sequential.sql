@@ -13,23 +13,28 @@ CREATE FUNCTION sums(of_arm text, what text) RETURNS double precision[] LANGUAGE
         SELECT step, sum(CASE what WHEN 'units' THEN 1 WHEN 'n' THEN n WHEN 'y' THEN y WHEN 'nn' THEN n * n WHEN 'ny' THEN n * y ELSE y * y END)
         FROM sessions WHERE arm = of_arm AND n > 0 GROUP BY step) s USING (step)
 $$;
-CREATE FUNCTION compare(a double precision DEFAULT 0.05, m double precision DEFAULT 0.02, fewest int DEFAULT 100,
+CREATE FUNCTION compare(a double precision DEFAULT 0.05, m double precision DEFAULT 0.02, fewest int DEFAULT tw_measured_from(),
     OUT canary_rate double precision, OUT production_rate double precision, OUT difference double precision,
-    OUT lower double precision, OUT upper double precision, OUT detectable_loss double precision, OUT verdict text) LANGUAGE sql AS $$
+    OUT lower double precision, OUT upper double precision, OUT minimum_detectable_loss double precision, OUT verdict text) LANGUAGE sql AS $$
     SELECT * FROM sequential_comparison(
         sums('c', 'units'), sums('c', 'n'), sums('c', 'y'), sums('c', 'nn'), sums('c', 'ny'), sums('c', 'yy'),
         sums('p', 'units'), sums('p', 'n'), sums('p', 'y'), sums('p', 'nn'), sums('p', 'ny'), sums('p', 'yy'), a, m, fewest)
 $$;
 CREATE VIEW figures AS
     SELECT round(canary_rate::numeric, 4) AS canary, round(production_rate::numeric, 4) AS production, round(difference::numeric, 4) AS difference,
-           round(lower::numeric, 4) AS lower, round(upper::numeric, 4) AS upper, round(detectable_loss::numeric, 4) AS loss, verdict FROM compare();
+           round(lower::numeric, 4) AS lower, round(upper::numeric, 4) AS upper, round(minimum_detectable_loss::numeric, 4) AS loss, verdict FROM compare();
 -- Sessions of one trial, good ones and bad ones.
 CREATE FUNCTION add(step int, arm text, good int, bad int, n double precision DEFAULT 1) RETURNS void LANGUAGE sql AS $$
     INSERT INTO sessions SELECT step, arm, n, CASE WHEN g <= good THEN n ELSE 0 END FROM generate_series(1, good + bad) g
 $$;
 
 -- The evidence against a true difference d, for sessions of one trial, from the definition: variance and skewness under d, the score's
--- signed root, and the mixture as a sum over 100,000 values of k. At a bound it is 1 / alpha.
+-- signed root, and the mixture as a sum over 100,000 values of k. At a bound it is 1 / alpha. The mixture: four fifths are normal
+-- around 0.11 with 0.045, one fifth half-normal with 0.6, each over the values above 0.
+CREATE TABLE mixture AS
+    SELECT k, 0.8 * small / sum(small) OVER () + 0.2 * large / sum(large) OVER () AS density
+    FROM generate_series(1, 100000) i, LATERAL (SELECT i * 4e-5::double precision AS k) k,
+         LATERAL (SELECT exp(greatest(-0.5 * ((k - 0.11) / 0.045) ^ 2, -300)) AS small, exp(-0.5 * (k / 0.6) ^ 2) AS large) d;
 CREATE FUNCTION evidence(d double precision, side int) RETURNS double precision LANGUAGE sql AS $$
     WITH arm AS (
         SELECT step, sum(1) FILTER (WHERE arm = 'c') AS nc, sum(1) FILTER (WHERE arm = 'p') AS np,
@@ -53,10 +58,8 @@ CREATE FUNCTION evidence(d double precision, side int) RETURNS double precision 
         SELECT side * (d - estimate) / sqrt(v) AS z, - side * third / v ^ 1.5 AS skewness, information FROM total
     ), root AS (
         SELECT *, sqrt(2 * ((1 + z * skewness) * ln(1 + z * skewness) - z * skewness)) / abs(skewness) + skewness / 6 AS corrected FROM standard
-    ), k AS (
-        SELECT i * 1e-5 AS k, exp(-0.5 * ((i * 1e-5 - 0.11) / 0.045) ^ 2) AS density FROM generate_series(1, 100000) i
     )
-    SELECT sum(density * exp(greatest(k * corrected * sqrt(information) - k ^ 2 * information / 2, -300))) / sum(density) FROM root, k
+    SELECT sum(density * exp(greatest(k * corrected * sqrt(information) - k ^ 2 * information / 2, -300))) FROM root, mixture
 $$;
 CREATE FUNCTION at_bounds(a double precision) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s %s', round((a * evidence(upper, 1))::numeric, 4), round((a * evidence(lower, -1))::numeric, 4)) FROM compare(a)
@@ -70,7 +73,7 @@ SELECT add(1, 'c', 900, 100), add(1, 'p', 8370, 630);
 SELECT * FROM figures;
 SELECT at_bounds(0.05), at_bounds(0.5), at_bounds(1e-6);
 -- The loss that would be called worse is called worse; the evidence against no difference says the same.
-SELECT evidence(difference, 1) < 1 AS none_at_the_estimate, evidence(0, 1) > 20 AS is_worse, upper < 0 AND difference < - detectable_loss AS says_so FROM compare();
+SELECT evidence(difference, 1) < 1 AS none_at_the_estimate, evidence(0, 1) > 20 AS is_worse, upper < 0 AND difference < - minimum_detectable_loss AS says_so FROM compare();
 -- Three steps, the last with next to nothing in it; rates near one, so that the counts are skewed.
 SELECT add(2, 'c', 990, 10), add(2, 'p', 2980, 20), add(3, 'c', 2, 0), add(3, 'p', 5, 0);
 SELECT * FROM figures;
@@ -94,15 +97,29 @@ SELECT at_bounds(0.05);
 UPDATE sessions SET step = 1;
 SELECT * FROM figures;
 
--- By hand: rates 3/4 and 1/2 of four sessions each and no verdict yet; with min_units 4 there are bounds, if hardly any.
+-- By hand: rates 4/5 and 3/5 of five sessions each and no verdict yet; with min_units 5 there are bounds, if hardly any.
 TRUNCATE sessions;
-SELECT add(1, 'c', 3, 1), add(1, 'p', 2, 2);
+SELECT add(1, 'c', 4, 1), add(1, 'p', 3, 2);
 SELECT * FROM compare();
-SELECT round(lower::numeric, 4) AS lower, round(upper::numeric, 4) AS upper, verdict FROM compare(fewest => 4);
-SELECT verdict FROM compare(fewest => 5);
+SELECT round(lower::numeric, 4) AS lower, round(upper::numeric, 4) AS upper, verdict FROM compare(fewest => 5);
+SELECT verdict FROM compare(fewest => 6);
 -- min_units counts sessions of steps that have both arms.
 SELECT add(2, 'c', 0, 500), add(3, 'p', 500, 0);
-SELECT verdict FROM compare(fewest => 5);
+SELECT verdict FROM compare(fewest => 6);
+
+-- The floor: what fails always is seen from there on, whatever its share, and whether it is one of three guardrails. Not before.
+SELECT tw_measured_from() AS floor;
+SELECT c, p, alpha, verdict
+FROM (VALUES (9, 9), (9, 81), (10, 10), (10, 90), (10, 990)) x (c, p), (VALUES (0.05), (0.05 / 3)) y (alpha),
+     LATERAL (SELECT ARRAY[c]::float8[] AS cn, ARRAY[0]::float8[] AS cy, ARRAY[p]::float8[] AS pn, ARRAY[round(p * 0.95)]::float8[] AS py) z,
+     sequential_comparison(cn, cn, cy, cn, cy, cy, pn, pn, py, pn, py, py, alpha) ORDER BY c, p, alpha DESC;
+-- What is said to be seen is seen, also where there was no failure so far: from the smallest loss on, and from no smaller one.
+SELECT count(*) FILTER (WHERE verdict = 'worse') AS worse, count(*) FILTER (WHERE verdict <> 'worse') AS not_worse,
+       bool_and((verdict = 'worse') = (difference < - minimum_detectable_loss)) AS as_said,
+       (SELECT minimum_detectable_loss FROM sequential_comparison('{20}', '{20}', '{1}', '{20}', '{1}', '{1}', '{20}', '{20}', '{1}', '{20}', '{1}', '{1}')) AS nothing_to_lose
+FROM (VALUES (12, 14, 14), (12, 200, 180), (50, 51, 51), (50, 450, 405), (400, 400, 399)) x (c, p, py), generate_series(0, c) AS cy,
+     LATERAL (SELECT ARRAY[c]::float8[] AS cn, ARRAY[cy]::float8[] AS cy, ARRAY[p]::float8[] AS pn, ARRAY[py]::float8[] AS py) z,
+     sequential_comparison(cn, cn, z.cy, cn, z.cy, z.cy, pn, pn, z.py, pn, z.py, z.py, 0.05 / 3);
 
 -- Nothing but success, nothing but failure: a variance all the same.
 TRUNCATE sessions;
@@ -132,7 +149,7 @@ SELECT m, verdict FROM (VALUES (0), (0.01), (0.02), (0.99)) x (m),
 -- Monotone: more sessions at the same rates, or a greater alpha, never widen the interval; a better canary never lowers a bound.
 CREATE FUNCTION single(c int, cy int, p int, py int, a double precision DEFAULT 0.05, OUT lower double precision, OUT upper double precision) LANGUAGE sql AS $$
     SELECT s.lower, s.upper FROM (SELECT ARRAY[c]::float8[] AS c, ARRAY[cy]::float8[] AS cy, ARRAY[p]::float8[] AS p, ARRAY[py]::float8[] AS py) x,
-        sequential_comparison(c, c, cy, c, cy, cy, p, p, py, p, py, py, a, min_units => 1) s
+        sequential_comparison(c, c, cy, c, cy, cy, p, p, py, p, py, py, a, min_units => 5) s
 $$;
 SELECT count(*), bool_and(width <= coalesce(before, 2)) AS narrower, bool_and(up - low > 0) AS proper
 FROM (SELECT low, up, up - low AS width, lag(up - low) OVER (PARTITION BY share ORDER BY g) AS before
@@ -144,7 +161,7 @@ FROM (SELECT low, up, lag(low, 1, -2) OVER (ORDER BY g) AS before_low, lag(up, 1
       FROM generate_series(0, 500) g, single(500, g, 4500, 4000) AS s (low, up)) w;
 -- Wherever the truth is, up to the edges and with hardly any sessions, a bound is a number between -1 and 1 on the right side.
 SELECT count(*), bool_and(low BETWEEN -1 AND d AND up BETWEEN d AND 1) AS proper
-FROM (VALUES (1), (2), (10), (1000), (1000000)) c (c), (VALUES (1), (3), (100), (1000000)) p (p), (VALUES (0.0), (0.3), (0.5), (0.999), (1.0)) r (r), (VALUES (0.0), (0.5), (1.0)) s (s),
+FROM (VALUES (5), (7), (10), (1000), (1000000)) c (c), (VALUES (5), (8), (100), (1000000)) p (p), (VALUES (0.0), (0.3), (0.5), (0.999), (1.0)) r (r), (VALUES (0.0), (0.5), (1.0)) s (s),
     LATERAL (SELECT (c * r)::int AS cy, (p * s)::int AS py) y, LATERAL (SELECT cy / c::float8 - py / p::float8 AS d) d,
     (VALUES (0.5), (0.05), (1e-9)) a (a), LATERAL single(c, cy, p, py, a) AS x (low, up);
 
@@ -185,11 +202,9 @@ WITH arm AS (
     FROM sessions s JOIN (SELECT arm, sum(y) / sum(n) AS rate FROM sessions GROUP BY arm) r USING (arm) GROUP BY s.arm
 ), total AS (
     SELECT sum(v) AS v, avg(rate) AS rate, sum(v) / avg(rate * (1 - rate)) AS per_trial FROM arm
-), k AS (
-    SELECT i * 1e-4 AS k, exp(-0.5 * ((i * 1e-4 - 0.11) / 0.045) ^ 2) AS density FROM generate_series(1, 10000) i
 )
-SELECT abs(ln(sum(density * exp(greatest(k * c.detectable_loss / sqrt(t.v * t.per_trial) - k ^ 2 / t.per_trial / 2, -300))) / sum(density)) - ln(20)) < 0.15 AS fits
-FROM total t, compare() c, k GROUP BY c.detectable_loss;
+SELECT abs(ln(sum(density * exp(greatest(k * c.minimum_detectable_loss / sqrt(t.v * t.per_trial) - k ^ 2 / t.per_trial / 2, -300)))) - ln(20)) < 0.15 AS fits
+FROM total t, compare() c, mixture GROUP BY c.minimum_detectable_loss;
 
 -- Bad input.
 CREATE FUNCTION bad(VARIADIC changes text[]) RETURNS text LANGUAGE plpgsql AS $$
@@ -257,6 +272,7 @@ SELECT bad('margin', '1');
 SELECT bad('margin', 'NaN');
 SELECT bad('margin', NULL);
 SELECT bad('min_units', '0');
+SELECT bad('min_units', '4');
 SELECT bad('min_units', NULL);
 SELECT bad('min_units', '2147483647');
 SELECT bad('design_effect', '0.99');
@@ -310,4 +326,4 @@ SELECT * FROM sample_ratio_check('{1}', '{1}', '{0.1}', NULL);
 DROP VIEW verdicts, figures;
 DROP FUNCTION by_session(int[], int[], double precision[]), bad(text[]), single(int, int, int, int, double precision), at_bounds(double precision),
     evidence(double precision, int), add(int, text, int, int, double precision), compare(double precision, double precision, int), sums(text, text);
-DROP TABLE sessions;
+DROP TABLE sessions, mixture;

@@ -9,6 +9,7 @@
 #include "capture/log_columns.h"
 #include "common/cached_table.h"
 #include "common/compat.h"
+#include "common/time_argument.h"
 #include "governance/drop_guard.h"
 #include "jobs/job_lock.h"
 
@@ -26,6 +27,7 @@ _PG_init(void)
 	tw_cached_table_init();
 	tw_log_columns_init();
 	tw_drop_guard_init();
+	tw_time_argument_init();
 	tw_job_lock_init();
 	tw_reserve_guc_prefix("training_workflow");
 }

@@ -6,6 +6,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "capture/audit_rate.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
@@ -113,6 +114,7 @@ filter_learnable(LogRow *row)
 	prediction.has_confidence = !is_null(row, TW_LOG_NLU_CONFIDENCE);
 	prediction.confidence = prediction.has_confidence ? DatumGetFloat8(get(row, TW_LOG_NLU_CONFIDENCE)) : 0;
 	tw_decide(row->schema, &prediction, &decision);
+	decision.audit_rate = tw_raised_audit_rate(row->schema, get_text(row, TW_LOG_NLU_MODEL_VERSION), decision.audit_rate);
 
 	audit = tw_random() < decision.audit_rate;
 	if (audit && decision.status == TW_AUTO_APPROVED)

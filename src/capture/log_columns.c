@@ -17,6 +17,7 @@ static const TwColumn log_columns[] = {
 	{TW_LOG_NLU_CONFIDENCE, FLOAT8OID, "nlu_confidence"},
 	{TW_LOG_NLU_MODULE_TYPE, TEXTOID, "nlu_module_type"},
 	{TW_LOG_NLU_PROVIDER, TEXTOID, "nlu_provider"},
+	{TW_LOG_NLU_MODEL_VERSION, TEXTOID, "nlu_model_version"},
 	{TW_LOG_NLU_PROCESSING_TIME_MS, INT4OID, "nlu_processing_time_ms"},
 	{TW_LOG_USER_FEEDBACK, TEXTOID, "user_feedback"},
 	{TW_LOG_USER_CORRECTION, TEXTOID, "user_correction"},

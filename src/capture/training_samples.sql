@@ -22,6 +22,7 @@ CREATE TABLE @extschema@.training_samples (
     language text,
     expected_service text,
     review_status text NOT NULL DEFAULT 'pending',
+    pending_reason text,
     label_source text NOT NULL DEFAULT 'human',
     reviewed_by text,
     reviewed_at timestamptz,
@@ -47,6 +48,9 @@ CREATE INDEX training_samples_untrained_idx ON @extschema@.training_samples
     (nullif(normalizer, normalizer), quality_score NULLS FIRST, created_at, conversation_log_id)
     WHERE review_status = 'approved' AND model_version_target IS NULL AND split IS DISTINCT FROM 'test';
 
+-- Labels that models gave and that wait for a reason: none as long as nothing is contradicted or rolled back.
+CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason) WHERE pending_reason IS NOT NULL;
+
 CREATE TRIGGER training_samples_touch BEFORE UPDATE ON @extschema@.training_samples
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_touch_updated_at();
 CREATE TRIGGER training_samples_fill_hash BEFORE INSERT ON @extschema@.training_samples
@@ -68,6 +72,7 @@ COMMENT ON COLUMN @extschema@.training_samples.entities IS 'Entities in the text
 COMMENT ON COLUMN @extschema@.training_samples.language IS 'Language of the text';
 COMMENT ON COLUMN @extschema@.training_samples.expected_service IS 'The service that should handle such a request (routed_to of the conversation)';
 COMMENT ON COLUMN @extschema@.training_samples.review_status IS 'pending, approved (live) or rejected';
+COMMENT ON COLUMN @extschema@.training_samples.pending_reason IS 'Why a label that a model gave waits: user feedback, or the rollback of that model; NULL otherwise';
 COMMENT ON COLUMN @extschema@.training_samples.label_source IS 'model: auto-approved, nobody looked; human: a person gave or confirmed the label';
 COMMENT ON COLUMN @extschema@.training_samples.reviewed_by IS 'The person who reviewed it';
 COMMENT ON COLUMN @extschema@.training_samples.reviewed_at IS 'When it was reviewed';

@@ -45,6 +45,7 @@ static char *canonical_ratio(const char *value);
 static char *canonical_share(const char *value);
 static char *canonical_steps(const char *value);
 static char *canonical_time_zone(const char *value);
+static char *canonical_units(const char *value);
 
 static const SettingDefinition definitions[] = {
 	{"artifact_server", "auto", "auto, none, or the name of an S3 server", canonical_name,
@@ -61,18 +62,23 @@ static const SettingDefinition definitions[] = {
 	"for how many days a model that reached all sessions is watched, and rolled back by itself when it proves worse"},
 	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", canonical_level,
 	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
+	{"rollout_audit_rate", "0.5", "number from 0 to 1", canonical_share,
+	"which share of a new model's conversations is drawn for the audit in the first step of its rollout, and of the live model's "
+	"as many (0 = as the policies say); counts from the next step on"},
 	{"rollout_latency_ratio", "1.5", "number from 1", canonical_ratio,
 	"how many times the live model's 95th percentile of latency, and 10 ms more at least, holds a new model"},
 	{"rollout_margin", "0.02", "number from 0 to below 1", canonical_margin,
 	"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a rollout starts"},
 	{"rollout_min_hours", "24", "whole number of hours from 0", canonical_amount,
 	"how long a step of a rollout lasts at least"},
-	{"rollout_min_units", "50", "whole number from 1", canonical_count,
+	{"rollout_messages_per_session", "10", "whole number from 1", canonical_count,
+	"with how many of its first messages a session counts in a step of a rollout; taken when it starts"},
+	{"rollout_min_units", "50", "whole number from 5", canonical_units,
 	"how many sessions each of the two models must have had in a step before the next one begins"},
 	{"rollout_require_noninferiority", "off", "on or off", canonical_boolean,
 	"whether a step waits until the new model is shown to lose less than rollout_margin"},
-	{"rollout_steps", "10,10,25,50,100", "percentages from 1 that do not fall, the last of them and no other 100", canonical_steps,
-	"which shares of the sessions a new model is given, step by step"},
+	{"rollout_steps", "auto", "auto, or percentages from 1 that do not fall, the last of them and no other 100", canonical_steps,
+	"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the sessions of the last seven days"},
 	{"target_accuracy", "0.85", "number from 0 to 1", canonical_share,
 	"which accuracy on the test set a new model must reach"},
 	{"time_zone", "UTC", "name of a time zone, for example Asia/Kolkata", canonical_time_zone,
@@ -171,6 +177,15 @@ canonical_amount(const char *value)
 	return count >= 0 ? psprintf("%d", count) : NULL;
 }
 
+/* Sessions that make a step of a rollout: fewer say nothing, whatever they are compared by. */
+static char *
+canonical_units(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 5 ? psprintf("%d", count) : NULL;
+}
+
 /* Reads a number that fills the text; false when it is none. */
 static bool
 read_number(const char *value, double *number)
@@ -232,6 +247,8 @@ canonical_steps(const char *value)
 	StringInfoData result;
 	int			previous = 0;
 
+	if (strcmp(value, "auto") == 0)
+		return pstrdup(value);
 	initStringInfo(&result);
 	for (const char *at = value;; at++)
 	{

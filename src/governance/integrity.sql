@@ -21,10 +21,10 @@ BEGIN ATOMIC
          'conversation_logs_invalidate_truncate'),
         ('@extschema@.training_samples'::regclass,
          'id conversation_log_id text text_hash normalizer intent module_id module_type entities language '
-         'expected_service review_status label_source reviewed_by reviewed_at source split selection_probability '
+         'expected_service review_status pending_reason label_source reviewed_by reviewed_at source split selection_probability '
          'quality_score model_version_target created_at updated_at',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
-         'training_samples_text_hash_idx training_samples_test_side_idx',
+         'training_samples_text_hash_idx training_samples_test_side_idx training_samples_pending_reason_idx',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_state_check',
          'training_samples_touch training_samples_fill_hash training_samples_refill_hash training_samples_insert_invalidate '
          'training_samples_update_invalidate training_samples_delete_invalidate training_samples_invalidate_truncate'),
@@ -53,6 +53,11 @@ BEGIN ATOMIC
          'review_policies_pkey',
          'review_policies_lock review_policies_check_row review_policies_check_all review_policies_touch '
          'review_policies_invalidate review_policies_invalidate_truncate'),
+        ('@extschema@.audited_versions'::regclass,
+         'model_version audit_rate since until reason',
+         'audited_versions_pkey',
+         'audited_versions_pkey audited_versions_rate_check audited_versions_period_check',
+         'audited_versions_invalidate audited_versions_invalidate_truncate'),
         ('@extschema@.training_settings'::regclass,
          'name value updated_at updated_by',
          'training_settings_pkey',
@@ -73,7 +78,7 @@ BEGIN ATOMIC
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
          'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
          'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
-         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error',
+         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error rollout_number',
          'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
          'model_versions_pkey model_versions_version_check model_versions_status_check '
          'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
@@ -103,10 +108,10 @@ BEGIN ATOMIC
          'model_deployments_pkey model_deployments_percentages_check',
          'model_deployments_append_only model_deployments_append_only_truncate'),
         ('@extschema@.rollouts'::regclass,
-         'id model_type version previous_version status steps alpha margin step_times reason started_by started_at promoted_at '
-         'ended_at end_reason',
+         'id model_type version number previous_version status steps steps_reason messages_per_session alpha margin step_times reason started_by '
+         'started_at promoted_at ended_at end_reason superseded_version samples_taken_back',
          'rollouts_pkey rollouts_version_key rollouts_one_running_key rollouts_one_watching_key',
-         'rollouts_pkey rollouts_version_key rollouts_status_check rollouts_steps_check rollouts_levels_check rollouts_ended_check',
+         'rollouts_pkey rollouts_version_key rollouts_status_check rollouts_number_check rollouts_steps_check rollouts_levels_check rollouts_ended_check',
          ''),
         ('@extschema@.rollout_checks'::regclass,
          'id rollout_id model_type version step traffic_percentage verdict reason canary_units production_units '
@@ -321,6 +326,12 @@ BEGIN ATOMIC
                'It is running, and its version is no canary: model_versions was changed by hand. UPDATE rollouts SET status = ''finished'', ended_at = now() for it.'
         FROM @extschema@.rollouts r
         WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.version AND m.status = 'canary')
+        UNION ALL
+        SELECT 'raised audit without a rollout', '@extschema@.audited_versions'::regclass::text, count(*), min(a.model_version),
+               'Nobody waits for what the audit draws of it: DELETE FROM audited_versions for it.'
+        FROM @extschema@.audited_versions a
+        WHERE NOT EXISTS (SELECT FROM @extschema@.rollouts r
+                          WHERE r.status IN ('running', 'watching') AND a.model_version IN (r.version, r.previous_version))
         UNION ALL
         SELECT 'check of an unknown rollout', '@extschema@.rollout_checks'::regclass::text, count(*), min(c.id)::text,
                'rollouts has no such row: restore it, or delete the looks.'

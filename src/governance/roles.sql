@@ -26,6 +26,7 @@ BEGIN ATOMIC
         ('operator', '@extschema@.conversation_logs'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.training_samples'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.review_policies'::regclass, ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+        ('operator', '@extschema@.audited_versions'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.training_settings'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.model_versions'::regclass, ARRAY['SELECT']),
         ('operator', '@extschema@.model_deployments'::regclass, ARRAY['SELECT']),
@@ -135,8 +136,11 @@ BEGIN ATOMIC
         ('analyst', '@extschema@.live_model_at(text, timestamptz)'::regprocedure),
         ('operator', '@extschema@.live_model_at(text, timestamptz)'::regprocedure),
         -- The view rollout_status calls it with the rights of whoever reads.
-        ('analyst', '@extschema@.tw_detectable_losses(jsonb)'::regprocedure),
-        ('operator', '@extschema@.tw_detectable_losses(jsonb)'::regprocedure),
+        ('analyst', '@extschema@.tw_minimum_detectable_losses(jsonb)'::regprocedure),
+        ('operator', '@extschema@.tw_minimum_detectable_losses(jsonb)'::regprocedure),
+        -- The default of min_units.
+        ('analyst', '@extschema@.tw_measured_from()'::regprocedure),
+        ('operator', '@extschema@.tw_measured_from()'::regprocedure),
         ('analyst', '@extschema@.sequential_comparison(double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision, double precision, integer, double precision)'::regprocedure),
         ('operator', '@extschema@.sequential_comparison(double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision[], double precision, double precision, integer, double precision)'::regprocedure),
         ('analyst', '@extschema@.sample_ratio_check(bigint[], bigint[], double precision[], double precision)'::regprocedure),

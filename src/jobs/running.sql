@@ -153,6 +153,7 @@ AS $function$
 DECLARE
     run_id bigint;
 BEGIN
+    PERFORM @extschema@.tw_check_time_argument(at);
     IF due_in IS NOT NULL AND NOT @extschema@.tw_is_due(job, due_in, coalesce(at, clock_timestamp())) THEN
         RETURN NULL;
     END IF;
@@ -171,7 +172,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
-    'Begins a run of a job as tw_begin_run() does; NULL as well on a restored copy, and where due_in names a time zone in which the job is not due at that time';
+    'Begins a run of a job as tw_begin_run() does; NULL as well on a restored copy, and where due_in names a time zone in which the job is not due at that time. Raises 22023 for a time that is yet to come';
 
 CREATE FUNCTION @extschema@.tw_begin_part(run_id bigint, part text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

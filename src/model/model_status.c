@@ -16,7 +16,11 @@ typedef struct Step
 	const char *to;
 } Step;
 
-/* Every step that there is. A retired version returns when its successor is rolled back. */
+/*
+ * Every step that there is. A retired version returns when its successor is
+ * rolled back, a canary retires when a better candidate takes its place, and a
+ * person may try a version again that was rolled back.
+ */
 static const Step steps[] = {
 	{"training", "candidate"},
 	{"training", "rejected"},
@@ -27,9 +31,12 @@ static const Step steps[] = {
 	{"candidate", "retired"},
 	{"canary", "production"},
 	{"canary", "rolled-back"},
+	{"canary", "retired"},
 	{"production", "retired"},
 	{"production", "rolled-back"},
 	{"retired", "production"},
+	{"rolled-back", "canary"},
+	{"rolled-back", "production"},
 };
 
 static bool

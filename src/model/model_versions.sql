@@ -36,6 +36,7 @@ CREATE TABLE @extschema@.model_versions (
     artifact_sha256 text,
     artifact_stored_at timestamptz,
     artifact_error text,
+    rollout_number integer NOT NULL DEFAULT 0,
     CONSTRAINT model_versions_pkey PRIMARY KEY (version),
     CONSTRAINT model_versions_version_check CHECK (
         version ~ '^[a-z0-9]+(-[a-z0-9]+)*-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$'
@@ -56,7 +57,7 @@ CREATE TABLE @extschema@.model_versions (
         artifact_stored_at IS NULL OR minio_path IS NOT NULL AND artifact_sha256 IS NOT NULL AND artifact_error IS NULL),
     CONSTRAINT model_versions_amounts_check CHECK (
         model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0 AND production_conversations >= 0
-        AND training_seconds >= 0 AND training_seconds < 'Infinity')
+        AND training_seconds >= 0 AND training_seconds < 'Infinity' AND rollout_number >= 0)
 );
 REVOKE ALL ON TABLE @extschema@.model_versions FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.model_versions', '');
@@ -77,7 +78,7 @@ CREATE TRIGGER model_versions_check_status BEFORE UPDATE ON @extschema@.model_ve
 -- What is cached is which version is live (classify_intent) and which shares of the sessions they have (assign_model_version), and
 -- nothing else of the row: writing a statistic reloads nothing.
 -- One trigger a row and ENABLE ALWAYS: logical replication fires neither ordinary nor statement-level triggers.
-CREATE TRIGGER model_versions_invalidate AFTER INSERT OR DELETE OR UPDATE OF version, model_type, status, traffic_percentage ON @extschema@.model_versions
+CREATE TRIGGER model_versions_invalidate AFTER INSERT OR DELETE OR UPDATE OF version, model_type, status, traffic_percentage, rollout_number ON @extschema@.model_versions
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
 CREATE TRIGGER model_versions_invalidate_truncate AFTER TRUNCATE ON @extschema@.model_versions
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
@@ -120,3 +121,4 @@ COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped
 COMMENT ON COLUMN @extschema@.model_versions.artifact_sha256 IS 'SHA-256 of the artifact in the object store, in lower-case hexadecimal';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_stored_at IS 'When that artifact was verified by reading it; where an S3 server is configured, no version goes live before';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS 'Why it could not be stored or verified the last time';
+COMMENT ON COLUMN @extschema@.model_versions.rollout_number IS 'How often its rollout was started; which sessions a canary is given depends on it';

@@ -30,6 +30,7 @@ BEGIN ATOMIC
     ), next AS (
         SELECT c.id
         FROM @extschema@.conversation_logs c
+        LEFT JOIN @extschema@.audited_versions a ON a.model_version = c.nlu_model_version AND c.created_at >= a.since AND c.created_at < a.until
         CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
         WHERE c.review_priority IS NOT NULL AND (c.is_audit IS TRUE) = audited
           -- Nothing else can become a sample, whatever an import says of it; and nobody reads a book in a text field.
@@ -41,8 +42,9 @@ BEGIN ATOMIC
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped', 'refused'))
-        -- Audited rows as they came, or what is done of the audit would be no random sample; the rest as training_queue has it.
-        ORDER BY CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
+        -- Audited rows as they came, or what is done of the audit would be no random sample, those first that a rollout waits
+        -- for; the rest as training_queue has it.
+        ORDER BY CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
                  c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED
@@ -77,7 +79,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
-    'Claims the next batch of a project: audited rows for up to half of it, as they came, then by priority, within max_open_tasks; returns how many';
+    'Claims the next batch of a project: audited rows for up to half of it, as they came (those that a rollout waits for first), then by priority, within max_open_tasks; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

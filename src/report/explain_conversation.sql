@@ -24,6 +24,10 @@ BEGIN ATOMIC
                                 || jsonb_build_object('note', @extschema@.tw_sample_text(e.note)) ORDER BY e.id)
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),
         'sample', (SELECT to_jsonb(s) - 'conversation_log_id' FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
+        'taken_back', (SELECT jsonb_build_object('with', d.version, 'at', d.created_at, 'reason', d.reason)
+                       FROM @extschema@.training_samples s JOIN @extschema@.model_deployments d ON d.version = c.nlu_model_version AND d.to_status = 'rolled-back'
+                       WHERE s.conversation_log_id = c.id AND s.pending_reason = @extschema@.tw_rollback_reason(c.nlu_model_version)
+                       ORDER BY d.id DESC LIMIT 1),
         'split', (SELECT s.split FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'learned_by', (SELECT coalesce(jsonb_agg(v.version ORDER BY v.version), '[]') FROM (
             SELECT s.model_version_target AS version FROM @extschema@.training_samples s
@@ -36,5 +40,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
-    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, events, sample, split, and '
+    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, events, sample, whether that was taken back with a version that was rolled back, split, and '
     'the versions that learned from it; texts as samples show them, without phone number, user and correction. NULL for an unknown id';

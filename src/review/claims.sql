@@ -64,19 +64,21 @@ COMMENT ON FUNCTION @extschema@.tw_hold(bigint[], text, interval) IS
     'Writes claims for conversations that are locked, and returns those that nobody else had claimed meanwhile';
 
 -- In the order in which they came: by priority or confidence, the part of the audit that is done so far would be no
--- random sample (simulated: live_accuracy 2.7 points too low at two thirds of the audit).
+-- random sample (simulated: live_accuracy 2.7 points too low at two thirds of the audit). Which version answered, and when,
+-- is another matter: what a rollout waits for comes first, and of both its versions alike.
 CREATE FUNCTION @extschema@.tw_claim_audited(person text, lease interval, most integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH next AS (
         SELECT c.id
         FROM @extschema@.conversation_logs c
+        LEFT JOIN @extschema@.audited_versions a ON a.model_version = c.nlu_model_version AND c.created_at >= a.since AND c.created_at < a.until
         WHERE c.review_priority IS NOT NULL AND c.is_audit
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
-        ORDER BY c.created_at, c.id
+        ORDER BY a.model_version IS NULL, c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED
     )
@@ -84,7 +86,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) IS
-    'Claims at most so many audited rows of the queue that nobody holds, in the order in which they came';
+    'Claims at most so many audited rows of the queue that nobody holds: those that a rollout waits for, then the others, in the order in which they came';
 
 CREATE FUNCTION @extschema@.tw_claim_urgent(person text, lease interval, most integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -110,7 +112,7 @@ COMMENT ON FUNCTION @extschema@.tw_claim_urgent(text, interval, integer) IS
 REVOKE ALL ON FUNCTION @extschema@.claim_reviews(integer, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) until a '
-    'verdict or the end of the lease: audited rows for up to half of them, in the order in which they came, and the rest as '
+    'verdict or the end of the lease: audited rows for up to half of them (those that a running rollout waits for, then the others, as they came), and the rest as '
     'training_queue orders it. Rows that '
     'somebody holds or that wait in Label Studio are left out; texts are redacted while the setting redact is on. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
     'than operators';

@@ -26,8 +26,9 @@ BEGIN
         jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction)));
     -- What the BEFORE trigger queued again.
     IF NEW.review_reason IN ('negative feedback', 'user correction') THEN
-        UPDATE @extschema@.training_samples s SET review_status = 'pending'
-        WHERE s.conversation_log_id = NEW.id AND s.review_status = 'approved' AND s.label_source = 'model';
+        -- Also one that waits for another reason: when that is gone, the user's word still stands.
+        UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = NEW.review_reason
+        WHERE s.conversation_log_id = NEW.id AND s.review_status IN ('approved', 'pending') AND s.label_source = 'model';
     END IF;
     RETURN NULL;
 END

@@ -123,6 +123,7 @@ BEGIN ATOMIC
     ON CONFLICT (conversation_log_id) DO UPDATE SET
         intent = excluded.intent, module_id = excluded.module_id, module_type = excluded.module_type,
         entities = excluded.entities, expected_service = excluded.expected_service, review_status = excluded.review_status,
+        pending_reason = NULL,
         label_source = excluded.label_source, reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at,
         quality_score = excluded.quality_score,
         -- Another label is new to the model that learned the old one.
@@ -177,7 +178,7 @@ BEGIN
     WHERE c.id = ANY (ids);
     IF verdict = 'reject' THEN
         UPDATE @extschema@.training_samples s
-        SET review_status = 'rejected', reviewed_by = person, reviewed_at = now()
+        SET review_status = 'rejected', pending_reason = NULL, reviewed_by = person, reviewed_at = now()
         WHERE s.conversation_log_id = ANY (ids);
     ELSE
         PERFORM @extschema@.tw_label_samples(ids, new_intent, new_entities, person);

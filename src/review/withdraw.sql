@@ -40,6 +40,7 @@ BEGIN
     -- The sample of a confident answer is the model's again, unless a user had contradicted it; any other waits for a label.
     UPDATE @extschema@.training_samples s
     SET review_status = CASE WHEN restored.by_model AND coalesce(first.review_reason, 'audit') = 'audit' THEN 'approved' ELSE 'pending' END,
+        pending_reason = CASE WHEN restored.by_model AND coalesce(first.review_reason, 'audit') <> 'audit' THEN first.review_reason END,
         label_source = CASE WHEN restored.by_model THEN 'model' ELSE s.label_source END,
         intent = CASE WHEN restored.by_model THEN c.nlu_intent ELSE s.intent END,
         entities = CASE WHEN restored.by_model THEN @extschema@.tw_sample_entities(c.nlu_entities) ELSE s.entities END,

@@ -5,13 +5,14 @@
  * Each rollout deals its units into 10,000 buckets, and a canary with p percent
  * of the traffic answers those below 100 p: raising the percentage only adds
  * units, and no unit moves otherwise. A rollout is known by its canary's
- * version, which is rolled out only once: nothing has to be stored for it, and
- * a standby or a restored database deals the same.
+ * version; where that is tried again after a rollback, by the version and the
+ * number of the try, as in "router-v1.1.0#2", so that others meet it. Both
+ * stand in model_versions: a standby or a restored database deals the same.
  *
  * Applications may compute buckets themselves (in a proxy, say), so the formula
  * is for ever:
  *
- *		bucket = mix(mix(fnv(unit)) XOR mix(fnv(version))) modulo 10000
+ *		bucket = mix(mix(fnv(unit)) XOR mix(fnv(rollout))) modulo 10000
  *
  * over unsigned 64-bit numbers. fnv is FNV-1a over the bytes of the text in
  * UTF-8, as they are, without terminator: h = 0xcbf29ce484222325, then for each
@@ -42,7 +43,8 @@ enum
 	VERSION_ATTNUM = 1,
 	TYPE_ATTNUM = 2,
 	STATUS_ATTNUM = 3,
-	TRAFFIC_ATTNUM = 4
+	TRAFFIC_ATTNUM = 4,
+	ROLLOUT_NUMBER_ATTNUM = 36
 };
 
 static const TwColumn columns[] = {
@@ -50,6 +52,7 @@ static const TwColumn columns[] = {
 	{TYPE_ATTNUM, TEXTOID, "model_type"},
 	{STATUS_ATTNUM, TEXTOID, "status"},
 	{TRAFFIC_ATTNUM, INT4OID, "traffic_percentage"},
+	{ROLLOUT_NUMBER_ATTNUM, INT4OID, "rollout_number"},
 };
 
 /* What a type of model answers with. */
@@ -129,6 +132,18 @@ text_column(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
 	return tw_text_span(value, isnull);
 }
 
+/* What its buckets are dealt by: the version, and from its second rollout on the number of that. */
+static uint64
+rollout_salt(TwSpan version, int number)
+{
+	char	   *name;
+
+	if (number <= 1)
+		return mixed(version);
+	name = psprintf("%.*s#%d", version.length, version.data, number);
+	return mixed((TwSpan) {name, strlen(name)});
+}
+
 static void
 add_version(void *data, HeapTuple tuple, TupleDesc desc)
 {
@@ -147,9 +162,11 @@ add_version(void *data, HeapTuple tuple, TupleDesc desc)
 	else if (span_is(status, "canary"))
 	{
 		Datum		percentage = heap_getattr(tuple, TRAFFIC_ATTNUM, desc, &isnull);
+		bool		no_number;
+		Datum		number = heap_getattr(tuple, ROLLOUT_NUMBER_ATTNUM, desc, &no_number);
 
 		type->canary = cstring_to_text_with_len(version.data, version.length);
-		type->salt = mixed(version);
+		type->salt = rollout_salt(version, no_number ? 1 : DatumGetInt32(number));
 		type->canary_buckets = isnull ? 0 : DatumGetInt32(percentage) * BUCKETS_A_PERCENT;
 	}
 }

@@ -17,5 +17,6 @@ CREATE FUNCTION @extschema@.rollout_bucket(version text, unit_id text) RETURNS i
 REVOKE ALL ON FUNCTION @extschema@.rollout_bucket(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.rollout_bucket(text, text) IS
     'The bucket, 0 to 9999, of a unit in the rollout of a version (of any name, known or not): the version is the unit''s while it is the canary '
-    'with more than bucket / 100 percent of the traffic. mix(mix(fnv(unit_id)) XOR mix(fnv(version))) modulo 10000 in unsigned 64 bits, where fnv '
+    'with more than bucket / 100 percent of the traffic. A version that is tried again after a rollback deals anew: its second rollout is '
+    'rollout_bucket(''router-v1.1.0#2'', ...), see number in rollout_status. mix(mix(fnv(unit_id)) XOR mix(fnv(version))) modulo 10000 in unsigned 64 bits, where fnv '
     'is FNV-1a over the bytes in UTF-8 and mix the finaliser of MurmurHash3; that never changes. NULL for a NULL';

@@ -1,67 +1,5 @@
 -- CALL check_rollouts(): looks at every rollout, and rolls back, holds or advances it; starts the rollouts that wait.
 
-CREATE FUNCTION @extschema@.tw_loss_in_words(figures jsonb, beside text) RETURNS text
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN figures ? 'upper'
-    THEN format('%s %s against %s of %s: worse by at least %s points, whatever the number of looks (level %s)', figures ->> 'metric',
-                round((figures ->> 'canary')::numeric, 4), round((figures ->> 'production')::numeric, 4), beside,
-                round(-100 * (figures ->> 'upper')::numeric, 2), round((figures ->> 'alpha')::numeric, 4))
-    ELSE format('%s %s ms against %s ms of %s', figures ->> 'metric', figures ->> 'canary', figures ->> 'production', beside) END;
-REVOKE ALL ON FUNCTION @extschema@.tw_loss_in_words(jsonb, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_loss_in_words(jsonb, text) IS 'A metric that is worse, as a sentence for rollout_checks.reason';
-
--- The verdict of a look, from its figures alone. What a person has to know first comes first.
-CREATE FUNCTION @extschema@.tw_rollout_verdict(
-    rollout @extschema@.rollouts, canary_units bigint, production_units bigint, sample_ratio_problem text, metrics jsonb, at timestamptz,
-    OUT verdict text, OUT reason text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    worse CONSTANT text := (SELECT string_agg(@extschema@.tw_loss_in_words(f, rollout.previous_version), '; ')
-                            FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'guardrail' AND f ->> 'verdict' = 'worse');
-    step CONSTANT integer := cardinality(rollout.step_times);
-    hours CONSTANT integer := @extschema@.training_setting('rollout_min_hours');
-    units CONSTANT integer := @extschema@.training_setting('rollout_min_units');
-    days CONSTANT integer := @extschema@.training_setting('rollback_watch');
-    passed CONSTANT numeric := extract(epoch FROM at - rollout.step_times[step]) / 3600;
-    is_proof_wanted CONSTANT boolean := @extschema@.training_setting('rollout_require_noninferiority') = 'on';
-BEGIN
-    IF worse IS NOT NULL THEN
-        verdict := 'rollback';
-        reason := worse;
-        RETURN;
-    END IF;
-    IF rollout.status = 'watching' THEN
-        verdict := CASE WHEN at >= rollout.promoted_at + make_interval(days => days) THEN 'advance' ELSE 'hold' END;
-        reason := CASE verdict WHEN 'advance' THEN format('watched for %s days, and no loss was seen', days)
-                               ELSE format('it has all sessions; watched until %s for what is still reviewed', rollout.promoted_at + make_interval(days => days)) END;
-        RETURN;
-    END IF;
-    reason := concat_ws('; ', sample_ratio_problem,
-        (SELECT string_agg(@extschema@.tw_loss_in_words(f, rollout.previous_version), '; ')
-         FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'signal' AND f ->> 'verdict' = 'worse'),
-        -- That is a fault of ours, and no proof of anything.
-        (SELECT 'no verdict about ' || string_agg(f ->> 'metric', ', ')
-         FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'guardrail' AND f ->> 'verdict' IS NULL HAVING count(*) > 0),
-        -- A metric without any data in an arm is one that this application does not report.
-        (SELECT 'not yet shown to lose less than ' || round(100 * rollout.margin::numeric, 2) || ' points: ' || string_agg(f ->> 'metric', ', ')
-         FROM jsonb_array_elements(metrics) f
-         WHERE is_proof_wanted AND f ->> 'kind' = 'guardrail' AND f ->> 'verdict' NOT IN ('non-inferior', 'better')
-           AND (f ->> 'canary_units')::bigint > 0 AND (f ->> 'production_units')::bigint > 0
-         HAVING count(*) > 0),
-        CASE WHEN passed < hours THEN format('step %s has lasted %s of %s hours', step, trunc(passed, 1), hours) END,
-        CASE WHEN least(canary_units, production_units) < units
-             THEN format('step %s has had %s and %s of %s sessions of the two', step, canary_units, production_units, units) END);
-    verdict := CASE reason WHEN '' THEN 'advance' ELSE 'hold' END;
-    reason := coalesce(nullif(reason, ''), format('step %s of %s is done: %s hours, %s and %s sessions, and no loss was seen', step, cardinality(rollout.steps),
-                                                  trunc(passed, 1), canary_units, production_units));
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_rollout_verdict(@extschema@.rollouts, bigint, bigint, text, jsonb, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollout_verdict(@extschema@.rollouts, bigint, bigint, text, jsonb, timestamptz) IS
-    'rollback where a guardrail is worse; hold while sessions are shared out wrongly, a signal is worse, or the step has not had its hours and '
-    'sessions (and, where that is asked for, while a guardrail is not shown to be non-inferior); advance otherwise';
-
 CREATE FUNCTION @extschema@.tw_act_on_rollout(r @extschema@.rollouts, check_id bigint, verdict text, why text, at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -142,61 +80,11 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS 'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look (which is NULL)';
 
-CREATE FUNCTION @extschema@.tw_waiting_rollout(type text) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT m.version
-    FROM @extschema@.model_versions m
-    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
-      AND EXISTS (SELECT FROM @extschema@.model_versions p WHERE p.model_type = type AND p.status = 'production')
-      AND NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.model_type = type AND r.status IN ('running', 'watching'))
-      AND NOT EXISTS (SELECT FROM @extschema@.model_versions c WHERE c.model_type = type AND c.status = 'canary')
-    ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
-    LIMIT 1;
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text) IS 'The newest candidate of a type that passed the gate and may start while no other is rolled out or watched';
-
-CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    waiting text := @extschema@.tw_waiting_rollout(type);
-    live text;
-BEGIN
-    IF waiting IS NULL OR @extschema@.training_setting('auto_deploy') <> 'on' OR NOT @extschema@.tw_is_stored(waiting) THEN
-        RETURN false;
-    END IF;
-    SELECT m.version INTO live FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
-    -- What is live has changed since it passed: the gate has to look again. It fails, or is undecided, or passes against this one.
-    IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m WHERE m.version = waiting) THEN
-        BEGIN
-            IF (@extschema@.tw_run_gate(waiting)).decision <> 'passed' THEN
-                RETURN false;
-            END IF;
-        EXCEPTION WHEN object_not_in_prerequisite_state THEN
-            -- Somebody started or promoted it while it was scored.
-            RETURN false;
-        END;
-    END IF;
-    PERFORM @extschema@.tw_lock_registry();
-    IF waiting IS DISTINCT FROM @extschema@.tw_waiting_rollout(type)
-       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production') THEN
-        RETURN false;
-    END IF;
-    PERFORM @extschema@.tw_start_rollout(waiting, NULL, at, 'check_rollouts');
-    RETURN true;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) IS
-    'Starts the rollout of the candidate of a type that waits for it, while auto_deploy is on; returns whether it did';
-
 CREATE FUNCTION @extschema@.tw_rollouts_begin(at timestamptz, OUT run_id bigint, OUT tasks jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    run_id := @extschema@.tw_begin_job('check_rollouts');
+    run_id := @extschema@.tw_begin_job('check_rollouts', NULL, at);
     IF run_id IS NULL THEN
         RETURN;
     END IF;

@@ -1,17 +1,27 @@
 -- live_model_at(): what was live when, from the record of changes.
 
+CREATE FUNCTION @extschema@.tw_require_type(type text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = type) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = format('there is no model of type "%s"', coalesce(type, 'NULL')),
+            HINT = 'SELECT DISTINCT model_type FROM model_versions; shows the types.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_type(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_type(text) IS 'Raises 42704 for a type of which there is no version';
+
 CREATE FUNCTION @extschema@.live_model_at(
     model_type text, "time" timestamptz DEFAULT now(),
     OUT version text, OUT since timestamptz, OUT reason text, OUT canary_version text, OUT canary_percentage integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = live_model_at.model_type) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'undefined_object',
-            MESSAGE = format('there is no model of type "%s"', coalesce(model_type, 'NULL')),
-            HINT = 'SELECT DISTINCT model_type FROM model_versions; shows the types.';
-    END IF;
+    PERFORM @extschema@.tw_require_type(model_type);
     SELECT d.version, d.created_at, d.reason INTO version, since, reason
     FROM @extschema@.model_deployments d
     WHERE d.model_type = live_model_at.model_type AND d.created_at <= "time" AND d.to_status = 'production'

@@ -1,9 +1,15 @@
 -- What a look at a rollout sees: how its sessions did, beside those of the production version in the same steps.
 --
--- The unit is the session in a step, in the arm of its first message there, with all its messages of that step (as assigned,
--- not as answered: an arm that depends on what happened meanwhile would be no random one). Each metric is a ratio of sums over
+-- The unit is the session in a step, in the arm of its first message there, with its first messages of that step (as assigned,
+-- not as answered: an arm that depends on what happened meanwhile would be no random one). How many of them count is limited
+-- (rollout_messages_per_session, frozen at the start): a few sessions of hundreds of messages would outweigh all others, and
+-- their number is too small for the bounds (simulated: with lengths by Zipf's law on 1 to 200, equal models are rolled back in 6
+-- to 8 %, where 5 are allowed; with ten messages each in less). Each metric is a ratio of sums over
 -- sessions; strata are the steps, as both arms share a step's days and mixing days of different steps would be Simpson's
 -- paradox; sequential_comparison() does the rest.
+--
+-- A metric is compared, not measured (it has data, but an arm has it of fewer sessions than tw_measured_from()), or has no data:
+-- over the whole rollout (state), on which verdict and bounds rest, and in the step that is on (step_state).
 --
 -- Sessions that go on over several steps, with a session_id that lasts for weeks, say, are strata of their own: by the step
 -- in which they were first seen. An application that keeps a session's first version deals the old ones by an earlier share
@@ -43,6 +49,14 @@ REVOKE ALL ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) FROM
 COMMENT ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) IS
     'The messages of both versions since a rollout began, with what is known of each; as step 0 those of the day before';
 
+CREATE FUNCTION @extschema@.tw_metric_state(canary_units bigint, production_units bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN least(canary_units, production_units) >= @extschema@.tw_measured_from() THEN 'compared'
+            WHEN canary_units + production_units > 0 THEN 'not measured'
+            ELSE 'no data' END;
+REVOKE ALL ON FUNCTION @extschema@.tw_metric_state(bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_metric_state(bigint, bigint) IS 'compared, not measured or no data, by how many sessions of each arm have data';
+
 CREATE FUNCTION @extschema@.tw_look_at_rollout(
     rollout_id bigint, at timestamptz,
     OUT step integer, OUT percentage integer, OUT canary_units bigint, OUT production_units bigint,
@@ -54,13 +68,16 @@ BEGIN ATOMIC
         SELECT * FROM @extschema@.rollouts x WHERE x.id = tw_look_at_rollout.rollout_id
     ), steps AS MATERIALIZED (
         -- The last one has all sessions and nothing to compare them with.
-        SELECT t.number::integer AS step, r.steps[t.number] AS percentage
+        SELECT t.number::integer AS step, r.steps[t.number] AS percentage, t.number = cardinality(r.step_times) AS is_on
         FROM r, unnest(r.step_times) WITH ORDINALITY AS t (began, number)
         WHERE r.steps[t.number] < 100
     ), messages AS MATERIALIZED (
-        SELECT m.* FROM @extschema@.tw_rollout_messages(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) m
+        SELECT n.*
+        FROM (SELECT m.*, row_number() OVER (PARTITION BY m.step, m.session_id ORDER BY m.created_at, m.id) AS place
+              FROM @extschema@.tw_rollout_messages(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) m) n, r
+        WHERE n.place <= r.messages_per_session
     ), units AS MATERIALIZED (
-        SELECT m.step, m.session_id, (array_agg(m.is_canary ORDER BY m.created_at, m.id))[1] AS is_canary,
+        SELECT m.step, m.session_id, bool_or(m.is_canary) FILTER (WHERE m.place = 1) AS is_canary,
                row_number() OVER (PARTITION BY m.session_id ORDER BY m.step) = 1 AS is_new,
                min(m.step) OVER (PARTITION BY m.session_id) AS first_step,
                count(*) AS messages, count(*) FILTER (WHERE NOT m.is_complaint) AS content,
@@ -106,7 +123,9 @@ BEGIN ATOMIC
                array_agg(coalesce(p.units, 0) ORDER BY s.step, f.first_step) AS pu, array_agg(coalesce(p.n, 0) ORDER BY s.step, f.first_step) AS pn,
                array_agg(coalesce(p.y, 0) ORDER BY s.step, f.first_step) AS py, array_agg(coalesce(p.nn, 0) ORDER BY s.step, f.first_step) AS pnn,
                array_agg(coalesce(p.ny, 0) ORDER BY s.step, f.first_step) AS pny, array_agg(coalesce(p.yy, 0) ORDER BY s.step, f.first_step) AS pyy,
-               coalesce(sum(c.units), 0)::bigint AS canary_units, coalesce(sum(p.units), 0)::bigint AS production_units
+               coalesce(sum(c.units), 0)::bigint AS canary_units, coalesce(sum(p.units), 0)::bigint AS production_units,
+               coalesce(sum(c.units) FILTER (WHERE s.is_on), 0)::bigint AS step_canary_units,
+               coalesce(sum(p.units) FILTER (WHERE s.is_on), 0)::bigint AS step_production_units
         FROM metric m
         CROSS JOIN steps s
         CROSS JOIN LATERAL generate_series(0, s.step) AS f (first_step)
@@ -117,17 +136,23 @@ BEGIN ATOMIC
     ), compared AS (
         -- The guardrails share alpha; a signal, which can only hold, has one of its own. Rates of bad things are shown as such.
         SELECT t.number, jsonb_build_object(
-                   'metric', t.name, 'kind', t.kind, 'alpha', a.alpha, 'verdict', q.verdict,
+                   'metric', t.name, 'kind', t.kind, 'alpha', a.alpha,
+                   'state', b.state, 'step_state', @extschema@.tw_metric_state(t.step_canary_units, t.step_production_units),
+                   'verdict', CASE WHEN b.state = 'compared' THEN q.verdict END,
                    'canary', round((CASE WHEN t.number = 1 THEN q.canary_rate ELSE 1 - q.canary_rate END)::numeric, 6),
                    'production', round((CASE WHEN t.number = 1 THEN q.production_rate ELSE 1 - q.production_rate END)::numeric, 6),
                    'difference', round(q.difference::numeric, 6), 'lower', round(q.lower::numeric, 6), 'upper', round(q.upper::numeric, 6),
-                   'detectable_loss', round(q.detectable_loss::numeric, 6),
-                   'canary_units', t.canary_units, 'production_units', t.production_units, 'design_effect', round(t.effect::numeric, 3)) AS figures
+                   'minimum_detectable_loss', round(q.minimum_detectable_loss::numeric, 6),
+                   'canary_units', t.canary_units, 'production_units', t.production_units, 'design_effect', round(t.effect::numeric, 3),
+                   'step_canary_units', t.step_canary_units, 'step_production_units', t.step_production_units) AS figures
         FROM strata t
         CROSS JOIN r
         CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'guardrail' THEN r.alpha / 3 ELSE r.alpha END AS alpha) a
         CROSS JOIN LATERAL @extschema@.sequential_comparison(t.cu, t.cn, t.cy, t.cnn, t.cny, t.cyy, t.pu, t.pn, t.py, t.pnn, t.pny, t.pyy,
                                                              alpha => a.alpha, margin => r.margin, design_effect => t.effect) q
+        -- Sessions that count for less than one, or of steps without the other arm, may leave fewer than it seems.
+        CROSS JOIN LATERAL (SELECT CASE WHEN q.verdict = 'not measured' AND t.canary_units + t.production_units > 0 THEN 'not measured'
+                                        ELSE @extschema@.tw_metric_state(t.canary_units, t.production_units) END AS state) b
     ), latency AS (
         -- Within the step that is on, as days differ.
         SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE m.is_canary) AS canary,
@@ -153,7 +178,10 @@ BEGIN ATOMIC
            (SELECT jsonb_agg(c.figures ORDER BY c.number) FROM compared c)
                || jsonb_build_object('metric', 'latency p95', 'kind', 'signal', 'canary', round(l.canary::numeric, 1), 'production', round(l.production::numeric, 1),
                   'canary_units', l.canary_count, 'production_units', l.production_count,
-                  'verdict', CASE WHEN least(l.canary_count, l.production_count) < 100 THEN 'too few'
+                  -- The 95th percentile of fewer messages is that of the five slowest.
+                  'state', CASE WHEN l.canary_count + l.production_count = 0 THEN 'no data'
+                                WHEN least(l.canary_count, l.production_count) < 100 THEN 'not measured' ELSE 'compared' END,
+                  'verdict', CASE WHEN least(l.canary_count, l.production_count) < 100 THEN NULL
                                   WHEN l.canary > greatest(l.production * @extschema@.training_setting('rollout_latency_ratio')::double precision,
                                                            l.production + 10) THEN 'worse'
                                   ELSE 'not worse' END)

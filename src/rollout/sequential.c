@@ -248,30 +248,42 @@ find_bound(const Stratum *strata, int count, double estimate, int side, double b
 	return estimate + side * middle;
 }
 
-void
-tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect, TwComparison *result)
+/* The strata of steps that have both arms, with weights that add up to 1; counts sessions where asked to. */
+static Stratum *
+make_strata(const TwStepSums *steps, int count, double effect, int *used, TwComparison *units)
 {
 	Stratum    *strata = palloc(sizeof(Stratum) * Max(count, 1));
-	int			used = 0;
 	double		total = 0;
-	double		boundary;
 
-	*result = (TwComparison) {0, 0, NAN, NAN, NAN, NAN, NAN, NAN};
+	*used = 0;
 	for (int i = 0; i < count; i++)
 	{
 		if (steps[i].canary.n == 0 || steps[i].production.n == 0)
 			continue;
-		make_stratum(&steps[i], effect, &strata[used]);
-		total += strata[used++].weight;
-		result->canary_units += steps[i].canary.units / effect;
-		result->production_units += steps[i].production.units / effect;
+		make_stratum(&steps[i], effect, &strata[*used]);
+		total += strata[(*used)++].weight;
+		units->canary_units += steps[i].canary.units / effect;
+		units->production_units += steps[i].production.units / effect;
 	}
+	for (int i = 0; i < *used; i++)
+		strata[i].weight /= total;
+	return strata;
+}
+
+void
+tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect, TwComparison *result)
+{
+	Stratum    *strata;
+	int			used;
+	double		boundary;
+
+	*result = (TwComparison) {0, 0, NAN, NAN, NAN, NAN, NAN};
+	strata = make_strata(steps, count, effect, &used, result);
 	if (used > 0)
 	{
 		result->canary_rate = result->production_rate = 0;
 		for (int i = 0; i < used; i++)
 		{
-			strata[i].weight /= total;
 			result->canary_rate += strata[i].weight * strata[i].canary_rate;
 			result->production_rate += strata[i].weight * strata[i].production_rate;
 		}
@@ -279,7 +291,65 @@ tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect,
 		boundary = boundary_of(strata, used, alpha);
 		result->lower = find_bound(strata, used, result->difference, -1, boundary);
 		result->upper = find_bound(strata, used, result->difference, 1, boundary);
-		result->detectable_loss = Min(radius(strata, used, 0, 1, boundary), 1);
 	}
 	pfree(strata);
+}
+
+/*
+ * By how much a canary's rate that is that much lower than production's in each
+ * step is too near to it still: negative where it would be called worse.
+ */
+static double
+missing_loss(const Stratum *strata, Stratum *supposed, int count, double alpha, double loss)
+{
+	double		total = 0;
+	double		observed = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		double		canary = Max(strata[i].production_rate - loss, 0);
+
+		supposed[i] = strata[i];
+		/* Failures that come with the loss belong to the rate of both arms, and so to the variance. */
+		supposed[i].rate += (1 - 2 * strata[i].least) * strata[i].canary_share * (canary - strata[i].canary_rate);
+		supposed[i].weight = 1 / step_moments(&supposed[i], 0).variance;
+		total += supposed[i].weight;
+		observed += supposed[i].weight * (strata[i].production_rate - canary);
+	}
+	for (int i = 0; i < count; i++)
+		supposed[i].weight /= total;
+	return radius(supposed, count, 0, 1, boundary_of(supposed, count, alpha)) - observed / total;
+}
+
+/*
+ * The smallest loss that would be called worse if it were observed now: with
+ * these sessions, production as it is, and a canary that much below it.  1 where
+ * none would.
+ */
+double
+tw_minimum_detectable_loss(const TwStepSums *steps, int count, double alpha, double effect)
+{
+	TwComparison units = {0};
+	int			used;
+	Stratum    *strata = make_strata(steps, count, effect, &used, &units);
+	Stratum    *supposed = palloc(sizeof(Stratum) * Max(used, 1));
+	double		low = 0;
+	double		high = 1;
+
+	if (used > 0 && missing_loss(strata, supposed, used, alpha, 1) < 0)
+	{
+		while (high - low > 1e-6)
+		{
+			double		middle = (low + high) / 2;
+
+			CHECK_FOR_INTERRUPTS();
+			if (missing_loss(strata, supposed, used, alpha, middle) < 0)
+				high = middle;
+			else
+				low = middle;
+		}
+	}
+	pfree(supposed);
+	pfree(strata);
+	return high;
 }

@@ -6,6 +6,19 @@
 #ifndef TW_SEQUENTIAL_H
 #define TW_SEQUENTIAL_H
 
+/*
+ * From how many sessions with data an arm is measured, for a verdict and for the
+ * end of a step alike.  It is what it takes to tell a canary that fails always:
+ * with ten sessions of each, beside a version that never does, the bound is
+ * crossed even at a third of 0.05.  Below that little but chance would be
+ * compared, by approximations that are bad there; with more, disasters would go
+ * on for longer than they have to.
+ */
+#define TW_MEASURED_FROM 10
+
+/* What somebody may ask for instead: a variance over fewer sessions is none. */
+#define TW_LEAST_MEASURED_FROM 5
+
 /* Sums over the sessions of an arm in a step: n trials of a session, y of them good. Both may be weighted. */
 typedef struct TwArmSums
 {
@@ -33,10 +46,10 @@ typedef struct TwComparison
 	double		difference;		/* canary less production */
 	double		lower;
 	double		upper;
-	double		detectable_loss;	/* upper is below 0 where the difference is below minus that */
 } TwComparison;
 
 extern void tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect, TwComparison *result);
+extern double tw_minimum_detectable_loss(const TwStepSums *steps, int count, double alpha, double effect);
 
 /* sequential_boundary.c */
 extern double tw_boundary(double information, double alpha);

@@ -134,14 +134,14 @@ min_units_argument(FunctionCallInfo fcinfo, int argument)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("min_units must not be NULL"),
-				 errhint("It is the number of sessions below which an arm says nothing, such as 100.")));
+				 errhint("Leave it out: it is the number of sessions below which an arm is not measured.")));
 	least = PG_GETARG_INT32(argument);
-	if (least < 1)
+	if (least < TW_LEAST_MEASURED_FROM)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("min_units must be at least 1"),
+				 errmsg("min_units must be at least %d", TW_LEAST_MEASURED_FROM),
 				 errdetail("It is %d.", least),
-				 errhint("It is the number of sessions below which an arm says nothing, such as 100.")));
+				 errhint("It is the number of sessions below which an arm is not measured: leave it out for %d.", TW_MEASURED_FROM)));
 	return least;
 }
 
@@ -175,6 +175,15 @@ verdict(const TwComparison *result, double margin)
 	return result->lower > -margin ? "non-inferior" : "undecided";
 }
 
+PG_FUNCTION_INFO_V1(tw_measured_from);
+
+/* tw_measured_from(): the floor, where SQL needs it. */
+Datum
+tw_measured_from(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(TW_MEASURED_FROM);
+}
+
 Datum
 tw_sequential_comparison(PG_FUNCTION_ARGS)
 {
@@ -188,20 +197,22 @@ tw_sequential_comparison(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 	Datum		values[7];
 	bool		nulls[7] = {false};
-	bool		too_few;
+	bool		measured;
+	double		effect;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "sequential_comparison returns no row");
-	tw_compare_arms(steps, count, alpha, effect_argument(fcinfo, 15), &result);
-	too_few = result.canary_units < least || result.production_units < least;
+	effect = effect_argument(fcinfo, 15);
+	tw_compare_arms(steps, count, alpha, effect, &result);
+	measured = result.canary_units >= least && result.production_units >= least;
 	values[0] = Float8GetDatum(result.canary_rate);
 	values[1] = Float8GetDatum(result.production_rate);
 	values[2] = Float8GetDatum(result.difference);
 	nulls[0] = nulls[1] = nulls[2] = isnan(result.difference);
 	values[3] = Float8GetDatum(result.lower);
 	values[4] = Float8GetDatum(result.upper);
-	values[5] = Float8GetDatum(result.detectable_loss);
-	nulls[3] = nulls[4] = nulls[5] = too_few;
-	values[6] = CStringGetTextDatum(too_few ? "too few" : verdict(&result, margin));
+	values[5] = Float8GetDatum(measured ? tw_minimum_detectable_loss(steps, count, alpha, effect) : 0);
+	nulls[3] = nulls[4] = nulls[5] = !measured;
+	values[6] = CStringGetTextDatum(measured ? verdict(&result, margin) : "not measured");
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

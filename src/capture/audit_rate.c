@@ -1,0 +1,97 @@
+/*
+ * audit_rate.c
+ *		Versions that the audit draws more often than the policies say
+ *		(table audited_versions).
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "capture/audit_rate.h"
+#include "catalog/pg_type.h"
+#include "common/cached_table.h"
+
+enum
+{
+	VERSION_ATTNUM = 1,
+	RATE_ATTNUM = 2
+};
+
+static const TwColumn columns[] = {
+	{VERSION_ATTNUM, TEXTOID, "model_version"},
+	{RATE_ATTNUM, FLOAT8OID, "audit_rate"},
+};
+
+typedef struct RaisedRate
+{
+	TwSpan		version;
+	double		rate;
+} RaisedRate;
+
+/* Two for each type of model that is rolled out: too few to be sorted. */
+typedef struct RaisedRates
+{
+	int			count;
+	int			capacity;
+	RaisedRate *rates;
+} RaisedRates;
+
+static void *
+begin_rates(void)
+{
+	RaisedRates *all = palloc0(sizeof(RaisedRates));
+
+	all->capacity = 4;
+	all->rates = palloc(sizeof(RaisedRate) * all->capacity);
+	return all;
+}
+
+static void
+add_rate(void *data, HeapTuple tuple, TupleDesc desc)
+{
+	RaisedRates *all = data;
+	bool		isnull[2];
+	Datum		version = heap_getattr(tuple, VERSION_ATTNUM, desc, &isnull[0]);
+	Datum		rate = heap_getattr(tuple, RATE_ATTNUM, desc, &isnull[1]);
+	TwSpan		name = tw_text_span(version, isnull[0]);
+
+	/* One that is only reviewed first. */
+	if (isnull[0] || isnull[1])
+		return;
+	if (all->count == all->capacity)
+	{
+		all->capacity *= 2;
+		all->rates = repalloc(all->rates, sizeof(RaisedRate) * all->capacity);
+	}
+	all->rates[all->count++] = (RaisedRate)
+	{
+		{pnstrdup(name.data, name.length), name.length}, DatumGetFloat8(rate)
+	};
+}
+
+static TwCachedTable rates_cache = {
+	.table_name = "audited_versions",
+	.columns = columns,
+	.column_count = lengthof(columns),
+	.begin = begin_rates,
+	.add_row = add_rate,
+};
+
+/*
+ * The audit rate of a conversation that names this version, where its policy
+ * says `rate`.  A policy that says 0 wants nobody to look, whatever is rolled
+ * out.
+ */
+double
+tw_raised_audit_rate(Oid schema, TwSpan version, double rate)
+{
+	const RaisedRates *all = tw_cached_table_get(&rates_cache, schema);
+
+	if (version.data == NULL || rate == 0)
+		return rate;
+	for (int i = 0; i < all->count; i++)
+	{
+		if (tw_span_compare(all->rates[i].version, version) == 0)
+			return Max(rate, all->rates[i].rate);
+	}
+	return rate;
+}

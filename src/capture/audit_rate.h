@@ -1,0 +1,12 @@
+/*
+ * audit_rate.h
+ *		Versions that the audit draws more often than the policies say.
+ */
+#ifndef TW_AUDIT_RATE_H
+#define TW_AUDIT_RATE_H
+
+#include "capture/span.h"
+
+extern double tw_raised_audit_rate(Oid schema, TwSpan version, double rate);
+
+#endif							/* TW_AUDIT_RATE_H */

@@ -1,0 +1,91 @@
+-- The rollouts that wait: the newest candidate that passed the gate starts by itself, also in the place of a canary that it is better than.
+
+CREATE FUNCTION @extschema@.tw_waiting_rollout(type text, at timestamptz, OUT version text, OUT canary text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    r @extschema@.rollouts;
+BEGIN
+    IF EXISTS (SELECT FROM @extschema@.rollouts x WHERE x.model_type = type AND x.status = 'watching')
+       OR NOT EXISTS (SELECT FROM @extschema@.model_versions p WHERE p.model_type = type AND p.status = 'production') THEN
+        RETURN;
+    END IF;
+    SELECT m.version INTO canary FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary';
+    IF canary IS NOT NULL THEN
+        -- One that has reached half of the sessions goes on. So does one that took another's place less than a week ago: where
+        -- each day brings a candidate, none would ever arrive otherwise.
+        SELECT * INTO r FROM @extschema@.rollouts x WHERE x.version = canary AND x.status = 'running';
+        IF r.id IS NULL OR r.steps[cardinality(r.step_times)] >= 50
+           OR r.superseded_version IS NOT NULL AND coalesce(at, clock_timestamp()) < r.started_at + interval '7 days' THEN
+            RETURN;
+        END IF;
+    END IF;
+    SELECT m.version INTO version
+    FROM @extschema@.model_versions m
+    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
+    ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
+    LIMIT 1;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) IS
+    'The newest candidate of a type that passed the gate and may start now, while no other is watched, and the canary whose place it would have to take (NULL: none)';
+
+CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('superseded by %s: %s against %s on %s test samples', candidate, round(c.first_accuracy::numeric, 4), round(c.second_accuracy::numeric, 4), c.samples)
+    FROM @extschema@.compare_models(candidate, canary) c
+    WHERE c.first_accuracy > c.second_accuracy AND c.samples >= @extschema@.training_setting('min_test_samples')::integer;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_lead_over_canary(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lead_over_canary(text, text) IS
+    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL where it is not, or where there are too few';
+
+CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    next record;
+    live text;
+    lead text;
+BEGIN
+    SELECT * INTO next FROM @extschema@.tw_waiting_rollout(type, at);
+    IF next.version IS NULL OR @extschema@.training_setting('auto_deploy') <> 'on' OR NOT @extschema@.tw_is_stored(next.version) THEN
+        RETURN false;
+    END IF;
+    SELECT m.version INTO live FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
+    -- What is live has changed since it passed: the gate has to look again. It fails, or is undecided, or passes against this one.
+    IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m WHERE m.version = next.version) THEN
+        BEGIN
+            IF (@extschema@.tw_run_gate(next.version)).decision <> 'passed' THEN
+                RETURN false;
+            END IF;
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            -- Somebody started or promoted it while it was scored.
+            RETURN false;
+        END;
+    END IF;
+    IF next.canary IS NOT NULL THEN
+        lead := @extschema@.tw_lead_over_canary(next.version, next.canary);
+        IF lead IS NULL THEN
+            RETURN false;
+        END IF;
+    END IF;
+    PERFORM @extschema@.tw_lock_registry();
+    IF next IS DISTINCT FROM (SELECT w FROM @extschema@.tw_waiting_rollout(type, at) w)
+       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production') THEN
+        RETURN false;
+    END IF;
+    IF next.canary IS NOT NULL THEN
+        PERFORM @extschema@.tw_end_canary(next.canary, 'retired', lead, NULL, @extschema@.tw_change_time(at,
+            (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = type)), 'check_rollouts');
+    END IF;
+    PERFORM @extschema@.tw_start_rollout(next.version, NULL, at, 'check_rollouts', next.canary);
+    RETURN true;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) IS
+    'Starts the rollout of the candidate of a type that waits for it, while auto_deploy is on, if need be in the place of a canary that it is better than; returns whether it did';
+
