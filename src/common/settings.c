@@ -62,7 +62,7 @@ static const SettingDefinition definitions[] = {
 	"for how many days a model that reached all sessions is watched, and rolled back by itself when it proves worse"},
 	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", canonical_level,
 	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
-	{"rollout_audit_rate", "0.5", "number from 0 to 1", canonical_share,
+	{"rollout_audit_rate", "0.35", "number from 0 to 1", canonical_share,
 	"which share of a new model's conversations is drawn for the audit in the first step of its rollout, and of the live model's "
 	"as many (0 = as the policies say); counts from the next step on"},
 	{"rollout_latency_ratio", "1.5", "number from 1", canonical_ratio,

@@ -22,7 +22,7 @@ use constant FIRST   => 'router-v1.0.0';
 use constant BROUGHT => 'router-v2.0.0';
 
 my $fixtures = "$FindBin::RealBin/../fixtures";
-my $node     = start_node('main', conf => "synchronous_commit = off\nmax_wal_size = 4GB\n");
+my $node     = start_node('main', conf => "synchronous_commit = off\nmax_wal_size = 4GB\ntraining_workflow.allow_future_times = on\n");
 create_database($node, 'weeks');
 
 sub sql { my ($sql) = @_; return $node->safe_psql('weeks', $sql) }

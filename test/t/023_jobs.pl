@@ -15,7 +15,7 @@ use TW::Util;
 # Whoever wants to stop a job in a phase holds this lock, and a trigger on what the phase writes waits for it.
 use constant LOCK => 20231;
 
-my $node = start_node('main', conf => "restart_after_crash = on\nlog_min_messages = error\n");
+my $node = start_node('main', conf => "restart_after_crash = on\nlog_min_messages = error\ntraining_workflow.allow_future_times = on\n");
 my $dbname;
 my $holder;
 
@@ -161,6 +161,15 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
         done  => q{count(*) = 2 FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'missed'}
     },
     {
+        name  => 'rollbacks',
+        due   => q{SELECT register_model('cart-agent-v1.0.0', 'cart-agent', 'production'), register_model('cart-agent-v1.1.0', 'cart-agent');
+                   SELECT promote_model('cart-agent-v1.1.0', 'in a hurry'); SELECT rollback_rollout('cart-agent', 'is bad');
+                   INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version)
+                   VALUES ('late', 'still on its way', 'intent.cart.item.add', 0.95, 'indicbert', 'cart-agent-v1.1.0')},
+        where => q{UPDATE ON training_samples FOR EACH ROW WHEN (NEW.pending_reason IS NOT NULL)},
+        done  => q{count(*) = 1 FROM training_samples WHERE pending_reason = 'cart-agent-v1.1.0 was rolled back' AND review_status = 'pending'}
+    },
+    {
         name  => 'conflicts',
         due   => say('contested', 'intent.a.b') . say('Contested!', 'intent.c.d'),
         where => q{UPDATE ON conversation_logs FOR EACH ROW WHEN (NEW.review_reason = 'label conflict')},
@@ -279,9 +288,9 @@ is($node->safe_psql('broken', q{SELECT :'payload'::jsonb ->> 'event', :'payload'
     "job failed|daily_training_capture|TW001|conflicts: broken \"by\" the\ttest", 'whoever listens is told in JSON')
     or diag $out;
 is(sql(q{SELECT status, error_code, error_message, items_done, details -> 'parts' ->> 'conflicts' FROM job_runs WHERE job_name = 'daily_training_capture'}),
-    "failed|TW001|conflicts: broken \"by\" the\ttest|6|failed: broken \"by\" the\ttest", 'its row names the part and the error');
+    "failed|TW001|conflicts: broken \"by\" the\ttest|7|failed: broken \"by\" the\ttest", 'its row names the part and the error');
 is(sql(q{SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM job_runs, jsonb_each_text(details -> 'parts') p WHERE job_name = 'daily_training_capture' AND p.value = 'succeeded'}),
-    'promotions, statistics, threshold, tidy', 'the other parts are done');
+    'promotions, rollbacks, statistics, threshold, tidy', 'the other parts are done');
 is(sql(q{SELECT count(*) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.user_message = 'promote me'}), '1', 'as one sees');
 sql('DROP TRIGGER break_here ON conversation_logs');
 sql('CALL daily_training_capture()');
