@@ -171,6 +171,12 @@ WHERE d.minutes_ago <= :last_day AND d.message_type = 'text' AND d.true_intent I
 GROUP BY 1 ORDER BY 1;
 \echo '== It passed the gate: ten of a hundred sessions meet it first. The days that follow are played in fast motion: whatever goes by the clock takes the time as an argument'
 SELECT date_trunc('hour', now()) + interval '1 hour' AS day_1 \gset
+-- Outside a demo a time that is yet to come is a typing error, and refused.
+SET training_workflow.allow_future_times = on;
+-- Left to itself it goes by the last seven days, which had few sessions; these days have 600.
+\o /dev/null
+SELECT set_training_setting('rollout_steps', '10,10,25,50,100');
+\o
 SELECT model_type, previous_version, traffic_percentage AS percent, steps FROM start_rollout('router-v1.1.0', 'better on the test set, and on the last day', at => :'day_1');
 SELECT s AS session, assign_model_version('router', s) AS answered_by, rollout_bucket('router-v1.1.0', s) AS place_of_10000
 FROM unnest(ARRAY['session 1', 'session 2', 'session 3', 'session 4', 'session 5', 'session 6', 'session 7', 'session 8']) AS s;
@@ -192,7 +198,7 @@ GRANT SELECT ON answers TO chatbot;
 \set day 5
 \ir day.sql
 \echo '== SELECT * FROM rollout_status;  (some of its columns)'
-SELECT version, status, step, traffic_percentage AS percent, why, loss_seen_from FROM rollout_status;
+SELECT version, status, step, traffic_percentage AS percent, why, minimum_detectable_loss FROM rollout_status;
 \echo '== Every look is in rollout_checks, every change in model_deployments'
 SELECT version, from_status, to_status, from_percentage AS "from", to_percentage AS "to", actor, left(reason, 76) AS reason FROM model_deployments ORDER BY id;
 \echo '== What was live when?  live_model_at()'
