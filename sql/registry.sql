@@ -51,6 +51,7 @@ DROP TABLE step_results;
 UPDATE model_versions SET status = 'retired' WHERE version = 'router-v1.9.0';
 UPDATE model_versions SET status = 'canary' WHERE version = 'router-v1.9.0';
 UPDATE model_versions SET status = 'rejected' WHERE version = 'router-v0.99.0';
+UPDATE model_versions SET status = 'canary' WHERE version = 'router-v0.99.0';
 UPDATE model_versions SET status = 'candidate' WHERE version = 'router-v0.99.0';
 UPDATE model_versions SET status = 'live' WHERE version = 'router-v1.10.3';
 \set VERBOSITY terse
@@ -97,7 +98,7 @@ INSERT INTO model_versions (version, model_type, status) VALUES ('router-v1.3.0'
     ('router-v1.5.0', 'router', 'rejected');
 SELECT promote_model('router-v1.4.0', 'in a hurry');
 SELECT promote_model('router-v1.5.0', 'I know better');
-SELECT evaluate_model('router-v1.5.0');
+SELECT evaluate_model('router-v1.0.0');
 
 -- The canary that was put there by hand has no rollout.
 SELECT problem, relation, found, example FROM check_integrity();

@@ -119,7 +119,7 @@ BEGIN ATOMIC
         ('operator', '@extschema@.new_training_samples(text)'::regprocedure),
         ('operator', '@extschema@.next_model_version(text, boolean)'::regprocedure),
         ('operator', '@extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text)'::regprocedure),
-        ('operator', '@extschema@.promote_model(text, text)'::regprocedure),
+        ('operator', '@extschema@.promote_model(text, text, boolean)'::regprocedure),
         ('operator', '@extschema@.evaluate_model(text)'::regprocedure),
         ('operator', '@extschema@.request_training(text, text, jsonb)'::regprocedure),
         ('operator', '@extschema@.request_evaluation(text)'::regprocedure),

@@ -248,16 +248,16 @@ CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text,
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF (@extschema@.tw_require_version(version)).status <> 'candidate' THEN
+    IF (@extschema@.tw_require_version(version)).status NOT IN ('candidate', 'rejected') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('model "%s" is not a candidate', version),
-            HINT = 'The gate decides about candidates; compare_models() compares any two versions and changes nothing.';
+            HINT = 'The gate decides about candidates, and again about what it rejected; compare_models() compares any two versions and changes nothing.';
     END IF;
     SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(version) g;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.evaluate_model(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.evaluate_model(text) IS
-    'Takes a candidate through the gate again, for one that was undecided: on the test set and against the live version of now. A '
+    'Takes a candidate through the gate again, for one that was undecided, or rejected before the target or the test set changed: on the test set and against the live version of now. A '
     'candidate that fails is rejected. Raises 42704 for an unknown version, 55000 for one that is no candidate';

@@ -345,7 +345,8 @@ tw_live_model(Oid schema, const char *model_type)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("model type \"%s\" has no live version", model_type),
-			 errhint("Train one with train_model(), and make it live with promote_model() where the gate leaves it to you.")));
+			 errhint("Train one with train_model(). A first version that the gate leaves to you goes live with "
+					 "promote_model(version, reason); until then name it: classify_intent(text, model_type, version).")));
 	pg_unreachable();
 }
 

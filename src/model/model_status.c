@@ -19,7 +19,8 @@ typedef struct Step
 /*
  * Every step that there is. A retired version returns when its successor is
  * rolled back, a canary retires when a better candidate takes its place, and a
- * person may try a version again that was rolled back.
+ * person may try a version again that was rolled back, have the gate look again
+ * at one that it rejected, or make that live despite the gate.
  */
 static const Step steps[] = {
 	{"training", "candidate"},
@@ -29,6 +30,8 @@ static const Step steps[] = {
 	{"candidate", "canary"},
 	{"candidate", "production"},
 	{"candidate", "retired"},
+	{"rejected", "candidate"},
+	{"rejected", "production"},
 	{"canary", "production"},
 	{"canary", "rolled-back"},
 	{"canary", "retired"},

@@ -85,16 +85,18 @@ COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, tex
     'Makes a version the production version of its type, retires the one before it, records both in model_deployments as of a time and '
     'in the name of an actor (default: now, whoever logged in), and returns the version before';
 
-CREATE FUNCTION @extschema@.promote_model(version text, reason text) RETURNS text
+CREATE FUNCTION @extschema@.promote_model(version text, reason text, despite_gate boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     kind text;
     state text;
     canary text;
+    is_first boolean;
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
     SELECT r.model_type, r.status INTO kind, state FROM @extschema@.tw_require_version(promote_model.version) r;
+    is_first := NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status IN ('production', 'canary'));
     canary := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'canary');
     IF @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
@@ -102,11 +104,13 @@ BEGIN
             MESSAGE = 'promoting a model by hand needs a reason',
             HINT = 'It is kept in model_deployments: say why you do not leave it to the gate.';
     END IF;
-    IF state <> 'candidate' THEN
+    IF state <> 'candidate' AND NOT (state = 'rejected' AND (is_first OR coalesce(despite_gate, false))) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('model "%s" is %s, not a candidate', version, state),
-            HINT = CASE state WHEN 'rejected' THEN 'The gate rejected it: train again, or register the model under another version if you know better.'
+            DETAIL = (SELECT coalesce('The gate: ' || m.gate_reason, 'The gate has not looked at it.') FROM @extschema@.model_versions m WHERE m.version = promote_model.version),
+            HINT = CASE state WHEN 'rejected' THEN 'Train again, or have the gate look again with evaluate_model(version); if you know better, say so: promote_model(version, reason, despite_gate => true).'
+                              WHEN 'rolled-back' THEN 'start_rollout(version, reason) tries it again.'
                               ELSE 'Only candidates can be promoted by hand.' END;
     END IF;
     IF canary IS NOT NULL THEN
@@ -116,13 +120,17 @@ BEGIN
             HINT = 'Finish or roll back that rollout first.';
     END IF;
     PERFORM @extschema@.tw_require_stored(version);
-    RETURN @extschema@.tw_make_live(version, reason);
+    RETURN @extschema@.tw_make_live(version, reason, CASE state WHEN 'rejected' THEN (
+        SELECT jsonb_strip_nulls(jsonb_build_object('despite_gate', true, 'gate_reason', m.gate_reason, 'test_accuracy', m.test_accuracy,
+                                                    'test_samples', m.test_samples, 'base_version', m.base_version, 'base_accuracy', m.base_accuracy))
+        FROM @extschema@.model_versions m WHERE m.version = promote_model.version) END);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.promote_model(text, text) IS
+REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.promote_model(text, text, boolean) IS
     'Makes a candidate the production version of its type at once, by a person''s decision, and returns the version that it replaced '
-    '(NULL: none). The reason is kept in model_deployments. Raises 42704 for an unknown version, 55000 for one that is no '
+    '(NULL: none). So is made what the gate rejected, where nothing of the type is live, or with despite_gate; that is kept in the figures of '
+    'model_deployments, beside the reason. Raises 42704 for an unknown version, 55000 for one that is no '
     'candidate or is yet to be stored by store_model_artifacts(), or while another is rolled out, 22023 without a reason';
 
 CREATE FUNCTION @extschema@.tw_artifact_format(bytes bytea) RETURNS text
@@ -191,6 +199,12 @@ BEGIN
     END IF;
     IF status = 'production' THEN
         PERFORM @extschema@.tw_make_live(version, 'registered as the live version');
+        IF NOT @extschema@.tw_is_servable(version) THEN
+            RAISE NOTICE USING
+                MESSAGE = format('"%s" is live and does not live here: classify_intent() cannot answer with it', version),
+                DETAIL = CASE WHEN artifact IS NULL THEN 'It was registered without an artifact.' ELSE 'Its artifact is none of the built-in trainer.' END,
+                HINT = 'That is right where the application asks a model of its own. To answer here, train_model() makes a version that can.';
+        END IF;
     END IF;
     RETURN version;
 END

@@ -181,6 +181,11 @@ BEGIN
     INTO STRICT version, status, gate_decision, gate_reason, test_accuracy, base_version, base_accuracy, test_samples, training_samples, training_seconds
     FROM @extschema@.training_jobs j JOIN @extschema@.model_versions m ON m.version = j.version
     WHERE j.id = job_id;
+    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = train_model.model_type AND m.status = 'production') THEN
+        RAISE NOTICE USING
+            MESSAGE = format('"%s" does not answer yet, nor does any other version of its type: %s', version, gate_reason),
+            HINT = format('SELECT promote_model(%L, ''why''); makes it live; classify_intent(text, %L, %L) tries it.', version, model_type, version);
+    END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.train_model(text, boolean) FROM PUBLIC;

@@ -70,8 +70,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('model "%s" was rolled back: trying it again needs a reason', version),
-            DETAIL = (SELECT d.reason FROM @extschema@.model_deployments d
-                      WHERE d.model_type = m.model_type AND d.version = m.version AND d.to_status = 'rolled-back' ORDER BY d.id DESC LIMIT 1),
+            DETAIL = coalesce((SELECT d.reason FROM @extschema@.model_deployments d
+                      WHERE d.model_type = m.model_type AND d.version = m.version AND d.to_status = 'rolled-back' ORDER BY d.id DESC LIMIT 1), 'model_deployments does not say why.'),
             HINT = 'Say in the argument reason what is different now. It meets other sessions, and is judged by them alone.';
     END IF;
     IF m.status NOT IN ('candidate', 'rolled-back') THEN
