@@ -83,6 +83,7 @@ SQL_PARTS = \
 	src/capture/triggers.sql \
 	src/review/review_events.sql \
 	src/review/review_claims.sql \
+	src/review/blind_reviews.sql \
 	src/review/reviewers.sql \
 	src/review/verdicts.sql \
 	src/review/withdraw.sql \
@@ -105,7 +106,10 @@ SQL_PARTS = \
 	src/model/classify.sql \
 	src/model/scores.sql \
 	src/model/registry.sql \
+	src/model/paired_evaluations.sql \
+	src/model/paired_evidence.sql \
 	src/model/gate.sql \
+	src/model/paired_scoring.sql \
 	src/model/train.sql \
 	src/model/job_queue.sql \
 	src/model/workers.sql \
@@ -167,7 +171,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install filter written_once policies promotion settings views daily_statistics privileges integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import export registry training gate classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout rollout_steps rollout_again cold_start
+	label_conflicts live_accuracy import export registry training gate classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout rollout_steps rollout_again cold_start paired
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

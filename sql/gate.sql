@@ -13,7 +13,13 @@ FROM (VALUES
     (6, 200, 0.90, 'router-v1.0.0', 0.90), (7, 200, 0.9001, 'router-v1.0.0', 0.90), (8, 200, 0.89, 'router-v1.0.0', 0.90),
     (9, 200, 0.80, 'router-v1.0.0', 0.79), (10, 200, 0.84, 'router-v1.0.0', 0.85), (11, 199, 0.80, 'router-v1.0.0', 0.79))
     AS x (n, samples, accuracy, live, live_accuracy),
-    tw_gate_decision(x.samples, x.accuracy, x.live, x.live_accuracy, 200, 0.85) d;
+    tw_gate_decision(x.samples, x.samples, x.accuracy, x.live, x.live_accuracy, 200, 0.85, NULL) d;
+-- As many as they count for, and what people have chosen before all else.
+SELECT n, d.decision, d.reason
+FROM (VALUES (1, 300, 199.4, 0.99, NULL), (2, 300, 200.0, 0.99, NULL), (3, 3, 3.0, 0.99, 'running'), (4, 300, 250.0, 0.99, 'running'), (5, 300, 250.0, 0.99, 'worse'), (6, 300, 250.0, 0.99, 'undecided'),
+             (7, 3, 3.0, 0.5, 'better'), (8, 3, 3.0, 0.5, 'non-inferior'), (9, 300, 250.0, 0.84, 'non-inferior'), (10, 300, 250.0, 0.86, 'non-inferior')) AS x (n, samples, effective, accuracy, paired),
+    LATERAL (SELECT CASE WHEN paired IS NOT NULL THEN jsonb_populate_record(NULL::paired_evaluations, jsonb_build_object('status', paired, 'reason', 'what people chose', 'labels', 5)) END AS p) p,
+    tw_gate_decision(x.samples, x.effective, x.accuracy, 'router-v1.0.0', 0.9, 200, 0.85, p.p) d;
 
 -- McNemar: 2 P(X <= min), X ~ Binomial(b + c, 1/2). 10 and 2: 2 (1 + 12 + 66) / 4096; 1 and 8: 2 (1 + 9) / 512.
 SELECT round(mcnemar_p(10, 2)::numeric, 10) AS p, 2 * (1 + 12 + 66) / 4096.0 AS by_hand;

@@ -7,14 +7,12 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/cached_table.h"
 #include "common/catalog.h"
+#include "common/setting_values.h"
 #include "common/settings.h"
-#include "common/shortest_dec.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -35,55 +33,49 @@ struct SettingDefinition
 	const char *description;
 };
 
-static char *canonical_boolean(const char *value);
-static char *canonical_name(const char *value);
-static char *canonical_count(const char *value);
-static char *canonical_amount(const char *value);
-static char *canonical_level(const char *value);
-static char *canonical_margin(const char *value);
-static char *canonical_ratio(const char *value);
-static char *canonical_share(const char *value);
-static char *canonical_steps(const char *value);
-static char *canonical_time_zone(const char *value);
-static char *canonical_units(const char *value);
-
 static const SettingDefinition definitions[] = {
-	{"artifact_server", "auto", "auto, none, or the name of an S3 server", canonical_name,
+	{"artifact_server", "auto", "auto, none, or the name of an S3 server", tw_canonical_name,
 	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is"},
-	{"auto_deploy", "on", "on or off", canonical_boolean,
+	{"auto_deploy", "on", "on or off", tw_canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
-	{"min_new_samples", "100", "whole number from 1", canonical_count,
+	{"min_new_samples", "100", "whole number from 1", tw_canonical_count,
 	"how many new samples the weekly training waits for"},
-	{"min_test_samples", "200", "whole number from 1", canonical_count,
+	{"min_test_samples", "200", "whole number from 1", tw_canonical_count,
 	"below how many test samples the gate leaves the decision to a person"},
-	{"redact", "on", "on or off", canonical_boolean,
+	{"paired_approved_rate", "1", "number from 0.01 to 1", tw_canonical_positive_share,
+	"which share of the auto-approved messages that two models disagree about is asked about; taken when an evaluation starts"},
+	{"paired_margin", "0.01", "number from 0 to below 1", tw_canonical_margin,
+	"which loss counts as none when paired_max_labels do not show which of two models is better (0.01 is one point)"},
+	{"paired_max_labels", "150", "whole number from 10", tw_canonical_labels,
+	"after how many labels of disagreements a new model and the live one count as no different"},
+	{"redact", "on", "on or off", tw_canonical_boolean,
 	"whether personal data is masked where text leaves conversation_logs"},
-	{"rollback_watch", "3", "whole number of days from 0", canonical_amount,
+	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,
 	"for how many days a model that reached all sessions is watched, and rolled back by itself when it proves worse"},
-	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", canonical_level,
+	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", tw_canonical_level,
 	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
-	{"rollout_audit_rate", "0.35", "number from 0 to 1", canonical_share,
+	{"rollout_audit_rate", "0.35", "number from 0 to 1", tw_canonical_share,
 	"which share of a new model's conversations is drawn for the audit in the first step of its rollout, and of the live model's "
 	"as many (0 = as the policies say); counts from the next step on"},
-	{"rollout_latency_ratio", "1.5", "number from 1", canonical_ratio,
+	{"rollout_latency_ratio", "1.5", "number from 1", tw_canonical_ratio,
 	"how many times the live model's 95th percentile of latency, and 10 ms more at least, holds a new model"},
-	{"rollout_margin", "0.02", "number from 0 to below 1", canonical_margin,
+	{"rollout_margin", "0.02", "number from 0 to below 1", tw_canonical_margin,
 	"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a rollout starts"},
-	{"rollout_min_hours", "24", "whole number of hours from 0", canonical_amount,
+	{"rollout_min_hours", "24", "whole number of hours from 0", tw_canonical_amount,
 	"how long a step of a rollout lasts at least"},
-	{"rollout_messages_per_session", "10", "whole number from 1", canonical_count,
+	{"rollout_messages_per_session", "10", "whole number from 1", tw_canonical_count,
 	"with how many of its first messages a session counts in a step of a rollout; taken when it starts"},
-	{"rollout_min_units", "50", "whole number from 5", canonical_units,
+	{"rollout_min_units", "50", "whole number from 5", tw_canonical_units,
 	"how many sessions each of the two models must have had in a step before the next one begins"},
-	{"rollout_require_noninferiority", "off", "on or off", canonical_boolean,
+	{"rollout_require_noninferiority", "off", "on or off", tw_canonical_boolean,
 	"whether a step waits until the new model is shown to lose less than rollout_margin"},
-	{"rollout_steps", "auto", "auto, or percentages from 1 that do not fall, the last of them and no other 100", canonical_steps,
+	{"rollout_steps", "auto", "auto, or percentages from 1 that do not fall, the last of them and no other 100", tw_canonical_steps,
 	"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the sessions of the last seven days"},
-	{"target_accuracy", "0.85", "number from 0 to 1", canonical_share,
+	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,
 	"which accuracy on the test set a new model must reach"},
-	{"time_zone", "UTC", "name of a time zone, for example Asia/Kolkata", canonical_time_zone,
+	{"time_zone", "UTC", "name of a time zone, for example Asia/Kolkata", tw_canonical_time_zone,
 	"in which time zone created_on counts days, for rows captured from now on"},
-	{"training_threshold", "1000", "whole number from 1", canonical_count,
+	{"training_threshold", "1000", "whole number from 1", tw_canonical_count,
 	"how many new samples start a training run before the week is over"},
 };
 
@@ -124,160 +116,6 @@ require_definition(const char *name)
 			 errmsg("there is no training setting \"%s\"", name),
 			 errhint("The settings are: %s.", names.data)));
 	return -1;					/* keep compiler quiet */
-}
-
-static char *
-canonical_boolean(const char *value)
-{
-	bool		result;
-
-	return parse_bool(value, &result) ? pstrdup(result ? "on" : "off") : NULL;
-}
-
-/* Whether there is such an object is another question: a restore brings it later. */
-static char *
-canonical_name(const char *value)
-{
-	return value[0] != '\0' && strlen(value) < NAMEDATALEN ? pstrdup(value) : NULL;
-}
-
-/* Reads a whole number that fills the text up to `end`; -1 when it is none. */
-static int
-read_count(const char *start, const char *end)
-{
-	int64		result = 0;
-
-	if (start == end)
-		return -1;
-	for (; start < end; start++)
-	{
-		if (*start < '0' || *start > '9')
-			return -1;
-		result = result * 10 + (*start - '0');
-		if (result > PG_INT32_MAX)
-			return -1;
-	}
-	return (int) result;
-}
-
-static char *
-canonical_count(const char *value)
-{
-	int			count = read_count(value, value + strlen(value));
-
-	return count >= 1 ? psprintf("%d", count) : NULL;
-}
-
-/* Like canonical_count, from 0 on. */
-static char *
-canonical_amount(const char *value)
-{
-	int			count = read_count(value, value + strlen(value));
-
-	return count >= 0 ? psprintf("%d", count) : NULL;
-}
-
-/* Sessions that make a step of a rollout: fewer say nothing, whatever they are compared by. */
-static char *
-canonical_units(const char *value)
-{
-	int			count = read_count(value, value + strlen(value));
-
-	return count >= 5 ? psprintf("%d", count) : NULL;
-}
-
-/* Reads a number that fills the text; false when it is none. */
-static bool
-read_number(const char *value, double *number)
-{
-	char	   *end;
-
-	errno = 0;
-	*number = strtod(value, &end);
-	return end != value && *end == '\0' && errno == 0 && isfinite(*number);
-}
-
-static char *
-write_number(double number)
-{
-	char	   *result = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
-
-	/* Not by float8out: extra_float_digits is the session's. Adding zero makes -0 one of them. */
-	double_to_shortest_decimal_buf(number + 0.0, result);
-	return result;
-}
-
-static char *
-canonical_share(const char *value)
-{
-	double		share;
-
-	return read_number(value, &share) && share >= 0 && share <= 1 ? write_number(share) : NULL;
-}
-
-/* The level of a test. */
-static char *
-canonical_level(const char *value)
-{
-	double		level;
-
-	/* Below what a bound can be computed for there is no level either. */
-	return read_number(value, &level) && level >= 1e-6 && level <= 0.5 ? write_number(level) : NULL;
-}
-
-static char *
-canonical_margin(const char *value)
-{
-	double		margin;
-
-	return read_number(value, &margin) && margin >= 0 && margin < 1 ? write_number(margin) : NULL;
-}
-
-static char *
-canonical_ratio(const char *value)
-{
-	double		ratio;
-
-	return read_number(value, &ratio) && ratio >= 1 ? write_number(ratio) : NULL;
-}
-
-static char *
-canonical_steps(const char *value)
-{
-	StringInfoData result;
-	int			previous = 0;
-
-	if (strcmp(value, "auto") == 0)
-		return pstrdup(value);
-	initStringInfo(&result);
-	for (const char *at = value;; at++)
-	{
-		const char *start = at + strspn(at, " ");
-		const char *end;
-		int			step;
-
-		at = start + strcspn(start, ",");
-		for (end = at; end > start && end[-1] == ' '; end--)
-			;
-		step = read_count(start, end);
-		if (step < 1 || step > 100 || step < previous || previous == 100)
-			return NULL;
-		appendStringInfo(&result, "%s%d", previous == 0 ? "" : ",", step);
-		previous = step;
-		if (*at == '\0')
-			break;
-	}
-	return previous == 100 ? result.data : NULL;
-}
-
-static char *
-canonical_time_zone(const char *value)
-{
-	pg_tz	   *zone = pg_tzset(value);
-
-	if (zone == NULL || !pg_tz_acceptable(zone))
-		return NULL;
-	return pstrdup(pg_get_timezone_name(zone));
 }
 
 static void *

@@ -74,11 +74,32 @@ BEGIN ATOMIC
          'review_claims_pkey',
          'review_claims_pkey review_claims_lease_check',
          ''),
+        ('@extschema@.blind_reviews'::regclass,
+         'conversation_log_id suggestions asked_at previous_priority previous_reason',
+         'blind_reviews_pkey',
+         'blind_reviews_pkey blind_reviews_suggestions_check',
+         ''),
+        ('@extschema@.paired_evaluations'::regclass,
+         'id model_type challenger live_version status first_id scored_to messages disagreements approved_rate labels difference difference_lower '
+         'difference_upper better_evidence worse_evidence reason started_at decided_at',
+         'paired_evaluations_pkey paired_evaluations_one_running_key',
+         'paired_evaluations_pkey paired_evaluations_status_check paired_evaluations_rate_check paired_evaluations_decided_check',
+         ''),
+        ('@extschema@.paired_disagreements'::regclass,
+         'evaluation_id conversation_log_id challenger_intent live_intent probability is_drawn asked_at',
+         'paired_disagreements_pkey paired_disagreements_conversation_idx',
+         'paired_disagreements_pkey paired_disagreements_probability_check',
+         ''),
+        ('@extschema@.paired_answers'::regclass,
+         'version conversation_log_id intent',
+         'paired_answers_pkey',
+         'paired_answers_pkey',
+         ''),
         ('@extschema@.model_versions'::regclass,
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
          'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
          'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
-         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error rollout_number',
+         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error rollout_number effective_test_samples learned_to',
          'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
          'model_versions_pkey model_versions_version_check model_versions_status_check '
          'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
@@ -338,6 +359,23 @@ BEGIN ATOMIC
         FROM @extschema@.rollout_checks c
         WHERE NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.id = c.rollout_id)
         UNION ALL
+        SELECT 'paired evaluation of an unknown version', '@extschema@.paired_evaluations'::regclass::text, count(*), min(p.id)::text,
+               'model_versions has no such challenger or live_version: restore its row, or delete the evaluation and its disagreements.'
+        FROM @extschema@.paired_evaluations p
+        WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.challenger)
+           OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.live_version)
+        UNION ALL
+        SELECT 'disagreement of an unknown evaluation', '@extschema@.paired_disagreements'::regclass::text, count(*), min(d.conversation_log_id)::text,
+               'paired_evaluations has no such row: restore it, or delete the disagreements.'
+        FROM @extschema@.paired_disagreements d
+        WHERE NOT EXISTS (SELECT FROM @extschema@.paired_evaluations p WHERE p.id = d.evaluation_id)
+        UNION ALL
+        SELECT 'blind review without suggestions', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
+               'It waits for a choice, and blind_reviews has nothing to choose from: give the verdict with fix_ or reject_conversation().'
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
+          AND NOT EXISTS (SELECT FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id)
+        UNION ALL
         SELECT 'artifact of an unknown version', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
                'model_versions has no such version: restore its row, or delete the artifact.'
         FROM @extschema@.model_artifacts a
@@ -386,6 +424,7 @@ BEGIN ATOMIC
             ('@extschema@.review_policies'::regclass, '@extschema@.review_policies_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_policies x)),
             ('@extschema@.review_events'::regclass, '@extschema@.review_events_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_events x)),
             ('@extschema@.model_deployments'::regclass, '@extschema@.model_deployments_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_deployments x)),
+            ('@extschema@.paired_evaluations'::regclass, '@extschema@.paired_evaluations_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.paired_evaluations x)),
             ('@extschema@.rollouts'::regclass, '@extschema@.rollouts_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.rollouts x)),
             ('@extschema@.rollout_checks'::regclass, '@extschema@.rollout_checks_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.rollout_checks x)),
             ('@extschema@.training_export_jobs'::regclass, '@extschema@.training_export_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_export_jobs x)),

@@ -122,6 +122,8 @@ DECLARE
     job_id bigint;
     attempt integer;
     outcome pg_catalog.text;
+    evaluations pg_catalog.int8[];
+    evaluation bigint;
 BEGIN
     IF pg_catalog.pg_is_in_recovery() THEN
         RETURN;
@@ -140,6 +142,16 @@ BEGIN
         PERFORM @extschema@.tw_training_note(run, job_id, outcome);
         COMMIT;
     END LOOP;
+    evaluations := @extschema@.tw_paired_begin(run);
+    COMMIT;
+    FOREACH evaluation IN ARRAY evaluations LOOP
+        -- A backlog of a hundred batches waits for the next run.
+        FOR batch IN 1 .. 100 LOOP
+            EXIT WHEN NOT @extschema@.tw_paired_step(run, evaluation);
+            COMMIT;
+        END LOOP;
+        COMMIT;
+    END LOOP;
     PERFORM @extschema@.tw_end_run(run);
     COMMIT;
     -- What was trained now, and what an earlier run could not store.
@@ -151,5 +163,5 @@ $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
     'Runs the waiting jobs of the built-in trainer one after the other, committing between them; failures are recorded in '
-    'training_jobs and job_runs and do not end it. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
+    'training_jobs and job_runs and do not end it. Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
     'Does nothing while another session is at it, on a standby or on a restored copy';

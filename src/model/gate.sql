@@ -58,7 +58,9 @@ CREATE FUNCTION @extschema@.compare_models(
     OUT second_accuracy double precision, OUT second_lower double precision, OUT second_upper double precision,
     OUT first_macro_f1 double precision, OUT second_macro_f1 double precision,
     OUT first_calibration_error double precision, OUT second_calibration_error double precision,
-    OUT only_first_right bigint, OUT only_second_right bigint, OUT mcnemar_p double precision, OUT unanswered bigint)
+    OUT only_first_right bigint, OUT only_second_right bigint, OUT mcnemar_p double precision, OUT unanswered bigint,
+    OUT paired_status text, OUT paired_messages bigint, OUT paired_disagreements bigint, OUT paired_labels integer,
+    OUT paired_difference double precision, OUT paired_lower double precision, OUT paired_upper double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -90,26 +92,46 @@ BEGIN
          first_calibration_error, second_calibration_error, only_first_right, only_second_right, mcnemar_p, unanswered
     FROM @extschema@.tw_scores(answers.labels, answers.intents_a, answers.confidences_a, answers.weights) one,
          @extschema@.tw_scores(answers.labels, answers.intents_b, answers.confidences_b, answers.weights) other;
+
+    -- Asked the other way round, the difference has the other sign, and better is worse.
+    SELECT CASE WHEN p.challenger = first THEN p.status WHEN p.status = 'better' THEN 'worse' WHEN p.status = 'worse' THEN 'better' ELSE p.status END,
+           p.messages, p.disagreements, p.labels,
+           CASE WHEN p.challenger = first THEN p.difference ELSE - p.difference END,
+           CASE WHEN p.challenger = first THEN p.difference_lower ELSE - p.difference_upper END,
+           CASE WHEN p.challenger = first THEN p.difference_upper ELSE - p.difference_lower END
+    INTO paired_status, paired_messages, paired_disagreements, paired_labels, paired_difference, paired_lower, paired_upper
+    FROM @extschema@.paired_evaluations p
+    WHERE p.challenger IN (first, second) AND p.live_version IN (first, second)
+    ORDER BY p.id DESC LIMIT 1;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
     'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, calibration error, '
     'how many samples only one of them gets right, and the two-sided p-value of the exact McNemar test. unanswered counts the '
-    'samples left out because a version that lives outside was never asked. Changes nothing. Raises 42704 for an unknown '
+    'samples left out because a version that lives outside was never asked. The columns paired_... are those of their last paired evaluation, seen from '
+    'the first: NULL where there was none. Changes nothing. Raises 42704 for an unknown '
     'version, 22023 for versions of different types';
 
 -- What the gate says of a candidate whose figures are known. The order matters: what a person has to know first comes first.
 CREATE FUNCTION @extschema@.tw_gate_decision(
-    samples bigint, accuracy double precision, live_version text, live_accuracy double precision,
-    min_samples integer, target double precision, OUT decision text, OUT reason text)
+    samples bigint, effective double precision, accuracy double precision, live_version text, live_accuracy double precision,
+    min_samples integer, target double precision, paired @extschema@.paired_evaluations, OUT decision text, OUT reason text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT d.decision, d.reason
     FROM (SELECT round(accuracy::numeric, 4) AS mine, round(live_accuracy::numeric, 4) AS its, round(target::numeric, 4) AS goal) r,
          LATERAL (VALUES
-            (1, coalesce(samples, 0) < min_samples, 'undecided',
-             format('too few test samples: %s of at least %s', coalesce(samples, 0), min_samples)),
+            -- What people chose blindly comes first: it needs fewer labels, and looks at messages that neither has learned from.
+            (-2, (paired).status IN ('worse', 'undecided'), 'failed', 'paired review: ' || (paired).reason),
+            (-1, (paired).status IN ('better', 'non-inferior') AND accuracy < target AND live_accuracy >= target AND effective >= min_samples, 'failed',
+             format('paired review: %s; but below the target accuracy: %s of %s on %s samples', (paired).reason, r.mine, r.goal, samples)),
+            (0, (paired).status IN ('better', 'non-inferior'), 'passed', 'paired review: ' || (paired).reason),
+            -- A fraction of a sample less is a matter of rounding.
+            (1, coalesce(effective, 0) < min_samples - 1e-6, 'undecided',
+             concat_ws('; ', format('too few test samples: %s of at least %s', CASE WHEN floor(effective + 1e-6) < samples
+                                                THEN format('%s, which count for %s', samples, floor(effective + 1e-6)) ELSE coalesce(samples, 0)::text END, min_samples),
+                             CASE WHEN (paired).status = 'running' THEN format('people are asked about disagreements: %s labels so far', (paired).labels) END)),
             (2, accuracy <= live_accuracy, 'failed',
              format('not better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
             (3, accuracy < target AND (live_accuracy IS NULL OR live_accuracy >= target), 'failed',
@@ -123,9 +145,9 @@ BEGIN ATOMIC
     ORDER BY d.number
     LIMIT 1;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, text, double precision, integer, double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, text, double precision, integer, double precision) IS
-    'The gate''s rule: enough samples, a higher weighted accuracy than the live version, and the target accuracy unless the live '
+REVOKE ALL ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision, integer, double precision, @extschema@.paired_evaluations) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision, integer, double precision, @extschema@.paired_evaluations) IS
+    'The gate''s rule: what the paired evaluation says, where it has ended; else enough samples (by their effective number), a higher weighted accuracy than the live version, and the target accuracy unless the live '
     'version is itself below it; without a live version the target alone';
 
 CREATE FUNCTION @extschema@.tw_store_answers(evaluation_id bigint, version text, model_type text) RETURNS void
@@ -143,13 +165,15 @@ COMMENT ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) IS 'Keeps w
 CREATE FUNCTION @extschema@.tw_stored_scores(
     evaluation_id bigint, version text, beside text,
     OUT samples bigint, OUT accuracy double precision, OUT lower double precision, OUT upper double precision,
-    OUT macro_f1 double precision, OUT calibration_error double precision, OUT only_right bigint)
+    OUT macro_f1 double precision, OUT calibration_error double precision, OUT only_right bigint, OUT effective double precision)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT s.samples, s.accuracy, s.lower, s.upper, s.macro_f1, s.calibration_error, a.only_right
+    SELECT s.samples, s.accuracy, s.lower, s.upper, s.macro_f1, s.calibration_error, a.only_right, a.effective
     FROM (SELECT array_agg(e.intent ORDER BY e.sample_id) AS labels, array_agg(e.predicted_intent ORDER BY e.sample_id) AS answers,
                  array_agg(e.confidence ORDER BY e.sample_id) AS confidences, array_agg(e.weight ORDER BY e.sample_id) AS weights,
-                 count(*) FILTER (WHERE e.intent = e.predicted_intent AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right
+                 count(*) FILTER (WHERE e.intent = e.predicted_intent AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right,
+                 -- Kish, Survey Sampling, 1965: as many of equal weight would be as certain.
+                 coalesce(sum(e.weight) ^ 2 / nullif(sum(e.weight ^ 2), 0), 0) AS effective
           FROM @extschema@.model_evaluations e
           JOIN @extschema@.model_evaluations o ON o.evaluation_id = e.evaluation_id AND o.version = beside AND o.sample_id = e.sample_id
           WHERE e.evaluation_id = tw_stored_scores.evaluation_id AND e.version = tw_stored_scores.version) a,
@@ -158,7 +182,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) IS
     'The scores of a version in an evaluation, on the samples that the version beside it (or itself) answered as well, and how many '
-    'only the first of them got right';
+    'only the first of them got right, and as how many of equal weight they count';
 
 CREATE FUNCTION @extschema@.tw_run_gate(candidate text, OUT decision text, OUT reason text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -170,7 +194,10 @@ DECLARE
     evaluation bigint := nextval('@extschema@.model_evaluations_evaluation_seq');
     own record;
     its record;
+    paired @extschema@.paired_evaluations;
 BEGIN
+    SELECT * INTO paired FROM @extschema@.paired_evaluations p
+    WHERE p.challenger = candidate AND p.live_version = live AND p.status <> 'cancelled' ORDER BY p.id DESC LIMIT 1;
     PERFORM @extschema@.tw_store_answers(evaluation, candidate, kind);
     SELECT * INTO own FROM @extschema@.tw_stored_scores(evaluation, candidate, candidate);
     IF live IS NOT NULL THEN
@@ -180,13 +207,13 @@ BEGIN
     SELECT s.*, (@extschema@.tw_stored_scores(evaluation, candidate, live)).only_right AS only_own_right
     INTO its FROM @extschema@.tw_stored_scores(evaluation, live, candidate) s;
 
-    IF live IS NOT NULL AND its.samples < own.samples AND own.samples >= min_samples THEN
+    IF live IS NOT NULL AND its.samples < own.samples AND own.effective >= min_samples AND coalesce(paired.status, 'running') = 'running' THEN
         decision := 'undecided';
         reason := format('%s lives outside and has to be evaluated first: job %s', live, @extschema@.tw_queue_evaluation(live));
     ELSE
         SELECT g.decision, g.reason INTO decision, reason
-        FROM @extschema@.tw_gate_decision(own.samples, own.accuracy, live, its.accuracy, min_samples,
-                                          @extschema@.training_setting('target_accuracy')::double precision) g;
+        FROM @extschema@.tw_gate_decision(own.samples, own.effective, own.accuracy, live, its.accuracy, min_samples,
+                                          @extschema@.training_setting('target_accuracy')::double precision, paired) g;
     END IF;
 
     IF decision = 'passed' AND live IS NULL AND NOT @extschema@.tw_is_stored(candidate) THEN
@@ -198,6 +225,7 @@ BEGIN
     UPDATE @extschema@.model_versions m
     SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END,
         test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,
+        effective_test_samples = own.effective,
         macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live, evaluation_id = evaluation,
         -- The figures of the two stand beside one another only where they are of the same samples.
         base_accuracy = CASE WHEN its.samples = own.samples THEN its.accuracy END,

@@ -37,6 +37,8 @@ CREATE TABLE @extschema@.model_versions (
     artifact_stored_at timestamptz,
     artifact_error text,
     rollout_number integer NOT NULL DEFAULT 0,
+    effective_test_samples double precision,
+    learned_to bigint,
     CONSTRAINT model_versions_pkey PRIMARY KEY (version),
     CONSTRAINT model_versions_version_check CHECK (
         version ~ '^[a-z0-9]+(-[a-z0-9]+)*-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$'
@@ -121,4 +123,6 @@ COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped
 COMMENT ON COLUMN @extschema@.model_versions.artifact_sha256 IS 'SHA-256 of the artifact in the object store, in lower-case hexadecimal';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_stored_at IS 'When that artifact was verified by reading it; where an S3 server is configured, no version goes live before';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS 'Why it could not be stored or verified the last time';
+COMMENT ON COLUMN @extschema@.model_versions.effective_test_samples IS 'As many samples of equal weight would be as certain as test_samples are (Kish); min_test_samples asks for so many';
+COMMENT ON COLUMN @extschema@.model_versions.learned_to IS 'The last conversation that there was when it was trained or registered: it can have learned from none that came later';
 COMMENT ON COLUMN @extschema@.model_versions.rollout_number IS 'How often its rollout was started; which sessions a canary is given depends on it';

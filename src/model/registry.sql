@@ -15,6 +15,15 @@ COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
     'The version that the next training of a type makes: v1.0.0 at first, then the highest one''s minor number plus one, or its major '
     'number plus one on request. Raises 22023 for an unknown model type';
 
+CREATE FUNCTION @extschema@.tw_last_conversation() RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- Numbers that are given out and not committed yet count; on a subscriber, whose sequence does not move, those that are there.
+    SELECT greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass), (SELECT max(c.id) FROM @extschema@.conversation_logs c), 0);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_last_conversation() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_last_conversation() IS 'The highest number that a conversation has had so far';
+
 CREATE FUNCTION @extschema@.tw_lock_registry() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -192,8 +201,11 @@ BEGIN
         PERFORM @extschema@.tw_require_version(base_version);
     END IF;
 
-    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version)
-    VALUES (version, model_type, 'candidate', minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version);
+    -- What it has learned from is not known: anything that there is by now.
+    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version,
+                                            learned_to)
+    VALUES (version, model_type, 'candidate', minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version,
+            @extschema@.tw_last_conversation());
     IF artifact IS NOT NULL THEN
         PERFORM @extschema@.tw_store_artifact(version, artifact);
     END IF;

@@ -58,8 +58,8 @@ COMMENT ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) IS
 CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO @extschema@.model_versions (version, model_type, status)
-    VALUES (@extschema@.next_model_version(model_type, coalesce(major, false)), model_type, 'training')
+    INSERT INTO @extschema@.model_versions (version, model_type, status, learned_to)
+    VALUES (@extschema@.next_model_version(model_type, coalesce(major, false)), model_type, 'training', @extschema@.tw_last_conversation())
     RETURNING version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_version(text, boolean) FROM PUBLIC;
@@ -78,7 +78,9 @@ BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     fresh := @extschema@.tw_mark_learned(job.version, sample_ids, sample_intents);
     UPDATE @extschema@.model_versions m
-    SET training_samples = (SELECT jsonb_object_agg(x.label_source, x.n)
+    -- What came between the start of the job and its samples is learned as well.
+    SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids))),
+        training_samples = (SELECT jsonb_object_agg(x.label_source, x.n)
                             FROM (SELECT s.label_source, count(*) AS n FROM @extschema@.training_samples s
                                   WHERE s.id = ANY (sample_ids) GROUP BY s.label_source) x)
     WHERE m.version = job.version;

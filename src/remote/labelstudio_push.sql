@@ -42,9 +42,9 @@ BEGIN ATOMIC
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped', 'refused'))
-        -- Audited rows as they came, or what is done of the audit would be no random sample, those first that a rollout waits
+        -- What two models disagree about first. Audited rows as they came, or what is done of the audit would be no random sample, those first that a rollout waits
         -- for; the rest as training_queue has it.
-        ORDER BY CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
+        ORDER BY c.review_reason IS DISTINCT FROM 'model disagreement', CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
                  c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED

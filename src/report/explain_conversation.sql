@@ -14,6 +14,13 @@ BEGIN ATOMIC
             'policy_as_it_is_now', (SELECT to_jsonb(p) FROM @extschema@.review_policies p WHERE p.id = c.filter_policy_id),
             'would_be_decided_now', CASE WHEN c.review_status <> 'not-applicable' THEN
                 (SELECT to_jsonb(d) FROM @extschema@.filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d) END),
+        'blind_review', (SELECT jsonb_build_object('suggestions', b.suggestions, 'asked_at', b.asked_at, 'comparisons', (
+                             SELECT jsonb_agg(jsonb_build_object('challenger', p.challenger, 'answers', d.challenger_intent, 'live_version', p.live_version,
+                                                                 'live_answers', d.live_intent, 'status', p.status) ORDER BY p.id)
+                             FROM @extschema@.paired_disagreements d JOIN @extschema@.paired_evaluations p ON p.id = d.evaluation_id
+                             -- While people choose, nobody learns from here whose answer is whose.
+                             WHERE d.conversation_log_id = c.id AND p.status <> 'running'))
+                         FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id),
         'claim', (SELECT jsonb_build_object('reviewer', k.reviewer, 'expires_at', k.expires_at) FROM @extschema@.review_claims k
                   WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp()),
         'labelstudio', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('project', p.title, 'task', t.task_id, 'status', t.status,
@@ -40,5 +47,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
-    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, events, sample, whether that was taken back with a version that was rolled back, split, and '
+    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, blind reviews, events, sample, whether that was taken back with a version that was rolled back, split, and '
     'the versions that learned from it; texts as samples show them, without phone number, user and correction. NULL for an unknown id';

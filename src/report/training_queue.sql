@@ -7,10 +7,16 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,
            @extschema@.tw_sample_text(c.user_message) AS text, c.message_language AS language,
-           c.nlu_intent AS intent, c.nlu_confidence AS confidence, c.nlu_provider AS provider,
+           -- Who chooses between two answers must not see which one was given.
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN c.nlu_intent END AS intent,
+           c.nlu_confidence AS confidence,
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN c.nlu_provider END AS provider,
            c.nlu_model_version AS model_version,
-           coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type,
-           s.label_source, c.is_audit, c.session_id, c.created_at
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
+                THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) END AS module_type,
+           s.label_source, c.is_audit, c.session_id, c.created_at,
+           CASE WHEN c.review_reason = 'model disagreement'
+                THEN (SELECT b.suggestions FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id) END AS suggestions
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.review_priority IS NOT NULL
@@ -22,7 +28,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            s.text, s.language,
            s.intent, s.quality_score, NULL, NULL,
            s.module_type,
-           s.label_source, NULL, NULL, s.created_at
+           s.label_source, NULL, NULL, s.created_at, NULL
     FROM @extschema@.training_samples s
     WHERE s.review_status = 'approved' AND s.model_version_target IS NULL AND s.split IS DISTINCT FROM 'test'
     ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2)
@@ -39,7 +45,8 @@ COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 mediu
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
 COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said, redacted while the setting redact is on';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
-COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label';
+COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer they choose';
+COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';
 COMMENT ON COLUMN @extschema@.training_queue.confidence IS 'The model''s confidence, or the sample''s quality score';
 COMMENT ON COLUMN @extschema@.training_queue.provider IS 'Who predicted';
 COMMENT ON COLUMN @extschema@.training_queue.model_version IS 'The model version assigned to the session';

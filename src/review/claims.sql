@@ -4,7 +4,7 @@ CREATE FUNCTION @extschema@.claim_reviews(
     count integer DEFAULT 10, lease interval DEFAULT '30 minutes', reviewer text DEFAULT NULL,
     OUT conversation_log_id bigint, OUT review_priority smallint, OUT review_reason text, OUT text text, OUT language text,
     OUT intent text, OUT confidence double precision, OUT provider text, OUT module_type text, OUT entities jsonb,
-    OUT is_audit boolean, OUT session_id text, OUT created_at timestamptz, OUT expires_at timestamptz)
+    OUT is_audit boolean, OUT session_id text, OUT created_at timestamptz, OUT expires_at timestamptz, OUT suggestions text[])
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -29,14 +29,19 @@ BEGIN
     END IF;
 
     taken := @extschema@.tw_claim_audited(person, lease, audits);
+    taken := taken || @extschema@.tw_claim_disagreements(person, lease, claim_reviews.count - cardinality(taken));
     taken := taken || @extschema@.tw_claim_urgent(person, lease, claim_reviews.count - cardinality(taken));
     -- Where nothing else waits, the audit gets the rest of the batch.
     taken := taken || @extschema@.tw_claim_audited(person, lease, claim_reviews.count - cardinality(taken));
     RETURN QUERY
-        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_sample_text(c.user_message), c.message_language, c.nlu_intent, c.nlu_confidence,
-               c.nlu_provider, coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)),
-               @extschema@.tw_sample_entities(c.nlu_entities), c.is_audit, c.session_id, c.created_at, k.expires_at
+        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_sample_text(c.user_message), c.message_language,
+               CASE WHEN NOT b.is_blind THEN c.nlu_intent END, CASE WHEN NOT b.is_blind THEN c.nlu_confidence END,
+               CASE WHEN NOT b.is_blind THEN c.nlu_provider END,
+               CASE WHEN NOT b.is_blind THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) END,
+               @extschema@.tw_sample_entities(c.nlu_entities), c.is_audit, c.session_id, c.created_at, k.expires_at,
+               CASE WHEN b.is_blind THEN (SELECT r.suggestions FROM @extschema@.blind_reviews r WHERE r.conversation_log_id = c.id) END
         FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
+        CROSS JOIN LATERAL (SELECT c.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
         WHERE c.id = ANY (taken)
         ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id;
 END
@@ -88,6 +93,28 @@ REVOKE ALL ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) FRO
 COMMENT ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) IS
     'Claims at most so many audited rows of the queue that nobody holds: those that a rollout waits for, then the others, in the order in which they came';
 
+CREATE FUNCTION @extschema@.tw_claim_disagreements(person text, lease interval, most integer) RETURNS bigint[]
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- A few dozen at most: a new model waits for each of them.
+    WITH next AS (
+        SELECT c.id
+        FROM @extschema@.blind_reviews b JOIN @extschema@.conversation_logs c ON c.id = b.conversation_log_id
+        WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
+        ORDER BY c.id
+        LIMIT most
+        FOR UPDATE OF c SKIP LOCKED
+    )
+    SELECT @extschema@.tw_hold(array_agg(n.id), person, lease) FROM next n;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_claim_disagreements(text, interval, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_claim_disagreements(text, interval, integer) IS
+    'Claims at most so many conversations about which two models disagree and that nobody holds, as they came';
+
 CREATE FUNCTION @extschema@.tw_claim_urgent(person text, lease interval, most integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -112,9 +139,10 @@ COMMENT ON FUNCTION @extschema@.tw_claim_urgent(text, interval, integer) IS
 REVOKE ALL ON FUNCTION @extschema@.claim_reviews(integer, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) until a '
-    'verdict or the end of the lease: audited rows for up to half of them (those that a running rollout waits for, then the others, as they came), and the rest as '
+    'verdict or the end of the lease: audited rows for up to half of them (those that a running rollout waits for, then the others, as they came), then those about which two models disagree, and the rest as '
     'training_queue orders it. Rows that '
-    'somebody holds or that wait in Label Studio are left out; texts are redacted while the setting redact is on. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
+    'somebody holds or that wait in Label Studio are left out; where two models disagree (reason model disagreement) the answer that was given is not shown: '
+    'suggestions has both, in random order, and fix_conversation() chooses. Texts are redacted while the setting redact is on. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
     'than operators';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint

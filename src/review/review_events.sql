@@ -18,7 +18,7 @@ CREATE TABLE @extschema@.review_events (
     details jsonb,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT review_events_pkey PRIMARY KEY (id),
-    CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback', 'conflict')),
+    CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback', 'conflict', 'disagreement')),
     CONSTRAINT review_events_reject_reason_check CHECK (
         reject_reason IN ('unclear', 'no-such-intent') AND action = 'reject' OR reject_reason IS NULL AND action <> 'reject'),
     -- A verdict that gives a label names it.
@@ -46,7 +46,7 @@ COMMENT ON TABLE @extschema@.review_events IS
 COMMENT ON SEQUENCE @extschema@.review_events_id_seq IS 'Numbers of review_events';
 COMMENT ON COLUMN @extschema@.review_events.id IS 'Number of the event';
 COMMENT ON COLUMN @extschema@.review_events.conversation_log_id IS 'The conversation it is about';
-COMMENT ON COLUMN @extschema@.review_events.action IS 'approve, fix or reject (verdicts of a person), withdraw (takes them back), feedback (of the user), conflict (queued for a label conflict)';
+COMMENT ON COLUMN @extschema@.review_events.action IS 'approve, fix or reject (verdicts of a person), withdraw (takes them back), feedback (of the user), conflict (queued for a label conflict), disagreement (queued because two models disagree)';
 COMMENT ON COLUMN @extschema@.review_events.reject_reason IS 'unclear: nobody can tell what was meant; no-such-intent: the model was wrong and no intent fits';
 COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label that an approve or fix gave';
 COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities that an approve or fix gave';

@@ -76,6 +76,19 @@ BEGIN
             HINT = 'Reject it with reason ''unclear''.';
     END IF;
 
+    -- Who approves what they were not shown would be guessing.
+    SELECT c.id, b.suggestions INTO problem
+    FROM @extschema@.conversation_logs c JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
+    WHERE action = 'approve' AND c.id = ANY (ids) AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement' ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s cannot be approved: two models disagree about it', problem.id),
+            DETAIL = format('The suggestions are, in random order: %s.', array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer' ELSE s END
+                                                                                              FROM unnest(problem.suggestions) AS s), ', ')),
+            HINT = 'Choose one of them, or any other intent, with fix_conversation(id, intent); or reject it as unclear or no-such-intent.';
+    END IF;
+
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
     WHERE action = 'approve' AND c.id = ANY (ids) AND @extschema@.tw_is_blank(c.nlu_intent) ORDER BY c.id LIMIT 1;
     IF FOUND THEN
@@ -99,7 +112,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
     'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 for an '
-    'unknown id, 55000 where there is nothing to review or approve, 55006 while somebody else holds it';
+    'unknown id, 55000 where there is nothing to review or approve, or two suggestions to choose from, 55006 while somebody else holds it';
 
 CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -1,0 +1,22 @@
+/*
+ * setting_values.h
+ *		What a setting may be.
+ */
+#ifndef TW_SETTING_VALUES_H
+#define TW_SETTING_VALUES_H
+
+extern char *tw_canonical_amount(const char *value);
+extern char *tw_canonical_boolean(const char *value);
+extern char *tw_canonical_count(const char *value);
+extern char *tw_canonical_labels(const char *value);
+extern char *tw_canonical_level(const char *value);
+extern char *tw_canonical_margin(const char *value);
+extern char *tw_canonical_name(const char *value);
+extern char *tw_canonical_positive_share(const char *value);
+extern char *tw_canonical_ratio(const char *value);
+extern char *tw_canonical_share(const char *value);
+extern char *tw_canonical_steps(const char *value);
+extern char *tw_canonical_time_zone(const char *value);
+extern char *tw_canonical_units(const char *value);
+
+#endif							/* TW_SETTING_VALUES_H */

@@ -1,0 +1,84 @@
+-- Blind reviews: where two answers are compared, people choose between them without knowing whose they are. Who sees the live
+-- model's answer first tends to it: 15 % of the time is enough to call two of three equal challengers worse (simulated).
+
+CREATE TABLE @extschema@.blind_reviews (
+    conversation_log_id bigint NOT NULL,
+    suggestions text[] NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- How it waited before it was asked about: NULL where it did not.
+    previous_priority smallint,
+    previous_reason text,
+    CONSTRAINT blind_reviews_pkey PRIMARY KEY (conversation_log_id),
+    CONSTRAINT blind_reviews_suggestions_check CHECK (cardinality(suggestions) = 2)
+);
+REVOKE ALL ON TABLE @extschema@.blind_reviews FROM PUBLIC;
+SELECT pg_extension_config_dump('@extschema@.blind_reviews', '');
+
+COMMENT ON TABLE @extschema@.blind_reviews IS 'Conversations that people are, or were, asked about without being shown the answer that was given';
+COMMENT ON COLUMN @extschema@.blind_reviews.conversation_log_id IS 'The conversation';
+COMMENT ON COLUMN @extschema@.blind_reviews.suggestions IS 'Two answers in random order; the empty text stands for no answer';
+COMMENT ON COLUMN @extschema@.blind_reviews.asked_at IS 'When it was put into the queue';
+COMMENT ON COLUMN @extschema@.blind_reviews.previous_priority IS 'Its priority before; NULL when it did not wait';
+COMMENT ON COLUMN @extschema@.blind_reviews.previous_reason IS 'Its reason before';
+
+-- Rows that somebody holds are left for the next time, and so are those whose answer somebody has been shown: claimed, in Label
+-- Studio, or judged.
+CREATE FUNCTION @extschema@.tw_ask_blindly(ids bigint[], firsts text[], seconds text[], OUT asked bigint[])
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    WITH locked AS MATERIALIZED (
+        SELECT c.id, c.review_status, c.review_priority, c.review_reason
+        FROM @extschema@.conversation_logs c
+        WHERE c.id = ANY (ids) AND c.review_status IN ('auto-approved', 'needs-review')
+          AND c.review_reason IS DISTINCT FROM 'user correction' AND c.review_reason IS DISTINCT FROM 'negative feedback'
+          AND NOT EXISTS (SELECT FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw'))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped'))
+        ORDER BY c.id
+        FOR UPDATE OF c SKIP LOCKED
+    ), written AS (
+        INSERT INTO @extschema@.blind_reviews (conversation_log_id, suggestions, previous_priority, previous_reason)
+        SELECT l.id, ARRAY[coalesce(s.first, ''), coalesce(s.second, '')], l.review_priority, l.review_reason
+        FROM locked l JOIN unnest(ids, firsts, seconds) AS s (id, first, second) ON s.id = l.id
+        ON CONFLICT DO NOTHING
+        RETURNING conversation_log_id
+    ), event AS (
+        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason, reviewer, outer_role)
+        SELECT l.id, 'disagreement', l.review_status, l.review_status, l.review_priority, l.review_reason, @extschema@.tw_outer_role(), @extschema@.tw_outer_role()
+        FROM locked l JOIN written w ON w.conversation_log_id = l.id
+    ), queued AS (
+        UPDATE @extschema@.conversation_logs c SET review_priority = 1, review_reason = 'model disagreement'
+        FROM written w WHERE c.id = w.conversation_log_id
+        RETURNING c.id
+    )
+    SELECT coalesce(array_agg(q.id), '{}') INTO asked FROM queued q;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_ask_blindly(bigint[], text[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_ask_blindly(bigint[], text[], text[]) IS
+    'Queues conversations with priority 1 and the reason model disagreement, each with two suggestions in this order, and returns those that could be';
+
+CREATE FUNCTION @extschema@.tw_withdraw_blind(ids bigint[]) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    released bigint;
+BEGIN
+    PERFORM FROM @extschema@.conversation_logs c
+    WHERE c.id = ANY (ids) AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement' ORDER BY c.id FOR UPDATE OF c;
+    UPDATE @extschema@.conversation_logs c SET review_priority = b.previous_priority, review_reason = b.previous_reason
+    FROM @extschema@.blind_reviews b
+    WHERE c.id = ANY (ids) AND b.conversation_log_id = c.id AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement';
+    GET DIAGNOSTICS released = ROW_COUNT;
+    -- What somebody has chosen stays written down.
+    DELETE FROM @extschema@.blind_reviews b
+    WHERE b.conversation_log_id = ANY (ids)
+      AND NOT EXISTS (SELECT FROM @extschema@.review_events e
+                      WHERE e.conversation_log_id = b.conversation_log_id AND e.action IN ('fix', 'reject') AND e.review_reason = 'model disagreement');
+    RETURN released;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) IS
+    'Nobody has to choose any longer: conversations that still wait go back to how they waited before, or leave the queue; returns how many';
