@@ -109,6 +109,7 @@ SQL_PARTS = \
 	src/model/paired_evaluations.sql \
 	src/model/paired_evidence.sql \
 	src/model/gate.sql \
+	src/model/audit_budget.sql \
 	src/model/paired_scoring.sql \
 	src/model/train.sql \
 	src/model/job_queue.sql \

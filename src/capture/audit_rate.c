@@ -21,13 +21,16 @@ static const TwColumn columns[] = {
 	{RATE_ATTNUM, FLOAT8OID, "audit_rate"},
 };
 
+/* The row that is for all of them, and for conversations that name none. */
+static const TwSpan every_version = {"*", 1};
+
 typedef struct RaisedRate
 {
 	TwSpan		version;
 	double		rate;
 } RaisedRate;
 
-/* Two for each type of model that is rolled out: too few to be sorted. */
+/* Two for each type of model that is rolled out, and one for all: too few to be sorted. */
 typedef struct RaisedRates
 {
 	int			count;
@@ -86,12 +89,13 @@ tw_raised_audit_rate(Oid schema, TwSpan version, double rate)
 {
 	const RaisedRates *all = tw_cached_table_get(&rates_cache, schema);
 
-	if (version.data == NULL || rate == 0)
+	if (rate == 0)
 		return rate;
 	for (int i = 0; i < all->count; i++)
 	{
-		if (tw_span_compare(all->rates[i].version, version) == 0)
-			return Max(rate, all->rates[i].rate);
+		if (tw_span_compare(all->rates[i].version, every_version) == 0 ||
+			tw_span_compare(all->rates[i].version, version) == 0)
+			rate = Max(rate, all->rates[i].rate);
 	}
 	return rate;
 }

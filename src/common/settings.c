@@ -50,6 +50,8 @@ static const SettingDefinition definitions[] = {
 	"after how many labels of disagreements a new model and the live one count as no different"},
 	{"redact", "on", "on or off", tw_canonical_boolean,
 	"whether personal data is masked where text leaves conversation_logs"},
+	{"review_budget_per_day", "60", "whole number from 0", tw_canonical_amount,
+	"how many conversations a day the audit draws while the gate has too few test samples (0 = as the policies say)"},
 	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,
 	"for how many days a model that reached all sessions is watched, and rolled back by itself when it proves worse"},
 	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", tw_canonical_level,

@@ -351,7 +351,7 @@ BEGIN ATOMIC
         SELECT 'raised audit without a rollout', '@extschema@.audited_versions'::regclass::text, count(*), min(a.model_version),
                'Nobody waits for what the audit draws of it: DELETE FROM audited_versions for it.'
         FROM @extschema@.audited_versions a
-        WHERE NOT EXISTS (SELECT FROM @extschema@.rollouts r
+        WHERE a.model_version <> '*' AND NOT EXISTS (SELECT FROM @extschema@.rollouts r
                           WHERE r.status IN ('running', 'watching') AND a.model_version IN (r.version, r.previous_version))
         UNION ALL
         SELECT 'check of an unknown rollout', '@extschema@.rollout_checks'::regclass::text, count(*), min(c.id)::text,

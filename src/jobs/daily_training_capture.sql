@@ -81,6 +81,9 @@ BEGIN
         WHEN 'rollbacks' THEN
             SELECT jsonb_build_object('samples taken back', t.taken_back, 'samples given back', t.given_back) INTO counted
             FROM @extschema@.tw_settle_samples() t;
+        WHEN 'audit' THEN
+            SELECT jsonb_strip_nulls(jsonb_build_object('audited percent', round(100 * b.audit_rate))) INTO counted
+            FROM @extschema@.tw_audit_by_budget(at) b;
         WHEN 'conflicts' THEN
             SELECT jsonb_build_object('conflicts queued', q.queued, 'conflicts released', q.released) INTO counted
             FROM @extschema@.queue_label_conflicts() q;
@@ -116,7 +119,7 @@ AS $function$
 DECLARE
     run CONSTANT bigint := @extschema@.tw_begin_job('daily_training_capture', due_in, at);
 BEGIN
-    UPDATE @extschema@.job_runs r SET items_done = 0, items_total = 7 WHERE r.id = run;
+    UPDATE @extschema@.job_runs r SET items_done = 0, items_total = 8 WHERE r.id = run;
     RETURN run;
 END
 $function$;
@@ -192,7 +195,7 @@ BEGIN
     IF run IS NULL THEN
         RETURN;
     END IF;
-    FOREACH part IN ARRAY ARRAY['promotions', 'rollbacks', 'conflicts', 'labelstudio', 'statistics', 'threshold', 'tidy'] LOOP
+    FOREACH part IN ARRAY ARRAY['promotions', 'rollbacks', 'audit', 'conflicts', 'labelstudio', 'statistics', 'threshold', 'tidy'] LOOP
         PERFORM @extschema@.tw_begin_part(run, part);
         COMMIT;
         -- tw_close_days() takes no other level, and the database's default may be one. Right after each COMMIT: even EXIT WHEN takes a snapshot.
@@ -216,7 +219,7 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
-    'The daily job, in independent parts whose results are in job_runs.details: missed promotions, samples of versions that were rolled back, label conflicts, Label Studio (unless it is '
+    'The daily job, in independent parts whose results are in job_runs.details: missed promotions, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
     'running or failing), statistics of closed days, a training of each model type with training_threshold new samples (run_training_jobs() runs it), '
     'tidying up. due_in, for pg_cron in time zones with daylight saving, makes it do nothing unless 02:00 there has passed since its last run; at is the '
     'time to count as now, for tests. Commits as it goes, so it cannot run inside a transaction; errors are recorded and warned of. Does nothing on a '

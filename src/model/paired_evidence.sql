@@ -73,6 +73,26 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_weigh_evidence(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_weigh_evidence(bigint) IS 'Brings labels, difference and evidence of an evaluation up to date, and returns it';
 
+CREATE FUNCTION @extschema@.tw_labels_needed(p @extschema@.paired_evaluations) RETURNS integer
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    most CONSTANT integer := @extschema@.training_setting('paired_max_labels');
+    growth double precision;
+BEGIN
+    -- As the labels so far went, with one more of each sign: the best bet on either side grows by so much with each label.
+    SELECT max(g.growth) INTO growth
+    FROM (SELECT avg(ln(1 + side * k * 0.02::double precision * o.x)) AS growth
+          FROM generate_series(1, 49) k, (VALUES (1), (-1)) s (side),
+               (SELECT r.outcome * r.weight AS x FROM @extschema@.tw_paired_outcomes(p.id) r UNION ALL VALUES (1), (-1)) o
+          GROUP BY k, side) g;
+    -- 60 instead of 20: nobody knows the best bet beforehand.
+    RETURN greatest(1, least(most - p.labels, CASE WHEN growth > 0.001 THEN ceil(ln(60 / greatest(p.better_evidence, p.worse_evidence, 1)) / growth) ELSE most END));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) IS 'How many more labels a running evaluation is likely to need, as they went so far; at most what paired_max_labels leaves';
+
 CREATE FUNCTION @extschema@.tw_paired_decision(p @extschema@.paired_evaluations, OUT decision text, OUT reason text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$

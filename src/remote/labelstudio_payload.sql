@@ -2,20 +2,17 @@
 
 CREATE FUNCTION @extschema@.tw_labelstudio_config() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
--- Intents and labels come with each task, so that a new one needs no change of the project.
+-- Intents and labels come with each task, so that a new one needs no change of the project; and so do the verdicts, since where two
+-- models disagree there is nothing to approve, and two answers to choose from.
 RETURN '<View>
   <Style>.htx-text{ white-space: pre-wrap; }</Style>
   <Header value="$header"/>
   <Labels name="entities" toName="utterance" value="$entity_labels" showInline="true"/>
   <Text name="utterance" value="$text" granularity="symbol"/>
   <Header value="$context" size="5"/>
-  <Choices name="verdict" toName="utterance" choice="single-radio" showInline="true" required="true" requiredMessage="Choose approve, fix or reject">
-    <Choice value="approve" hotkey="a"/>
-    <Choice value="fix" hotkey="f"/>
-    <Choice value="reject" hotkey="r"/>
-  </Choices>
-  <Choices name="intent" toName="utterance" choice="single" layout="select" value="$intent_options" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix"/>
-  <TextArea name="new_intent" toName="utterance" rows="1" maxSubmissions="1" editable="true" placeholder="Or the name of a new intent" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix"/>
+  <Choices name="verdict" toName="utterance" choice="single-radio" showInline="true" value="$verdicts" required="true" requiredMessage="Choose one of these"/>
+  <Choices name="intent" toName="utterance" choice="single" layout="select" value="$intent_options" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix,another intent"/>
+  <TextArea name="new_intent" toName="utterance" rows="1" maxSubmissions="1" editable="true" placeholder="Or the name of a new intent" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix,another intent"/>
   <Choices name="reject_reason" toName="utterance" choice="single-radio" showInline="true" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="reject">
     <Choice value="unclear" hotkey="u"/>
     <Choice value="no-such-intent" hotkey="n"/>
@@ -24,26 +21,39 @@ RETURN '<View>
 </View>';
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_config() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_config() IS
-    'The labelling interface: keys a, f and r approve, fix and reject; u and n say why it is rejected (unclear, when nothing is said)';
+    'The labelling interface: keys a, f and r approve, fix and reject (the tasks bring them along); u and n say why it is rejected (unclear, when nothing is said)';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_prediction(conversation @extschema@.conversation_logs, spans jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_verdicts(suggestions text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN suggestions IS NULL
+        THEN '[{"value": "approve", "hotkey": "a"}, {"value": "fix", "hotkey": "f"}, {"value": "reject", "hotkey": "r"}]'::jsonb
+        ELSE (SELECT jsonb_agg(jsonb_build_object('value', CASE s.suggestion WHEN '' THEN 'no answer' ELSE s.suggestion END, 'hotkey', s.n::text) ORDER BY s.n)
+              FROM unnest(suggestions) WITH ORDINALITY AS s (suggestion, n))
+             || '[{"value": "another intent", "hotkey": "f"}, {"value": "no such intent", "hotkey": "n"}, {"value": "unclear", "hotkey": "u"}]'::jsonb END;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) IS
+    'What a task offers: approve, fix and reject; or, where two models disagree, both answers (keys 1 and 2), another intent, no such intent and unclear';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_prediction(conversation @extschema@.conversation_logs, spans jsonb, is_blind boolean) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object(
     -- The same for all models: Label Studio shows only predictions of the version that a project saw first.
     'model_version', 'training_workflow',
     -- Least confident first: whatever is no valid confidence deserves a look before all others.
-    'score', CASE WHEN conversation.nlu_confidence BETWEEN 0 AND 1 THEN conversation.nlu_confidence ELSE 0 END,
+    'score', CASE WHEN is_blind THEN 0 WHEN conversation.nlu_confidence BETWEEN 0 AND 1 THEN conversation.nlu_confidence ELSE 0 END,
     'result',
-    CASE WHEN @extschema@.tw_is_blank(conversation.nlu_intent) THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
+    CASE WHEN is_blind OR @extschema@.tw_is_blank(conversation.nlu_intent) THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
         'id', 'intent', 'from_name', 'intent', 'to_name', 'utterance', 'type', 'choices',
         'value', jsonb_build_object('choices', jsonb_build_array(conversation.nlu_intent)))) END
     || coalesce((SELECT jsonb_agg(jsonb_build_object(
             'id', 'entity' || s.n, 'from_name', 'entities', 'to_name', 'utterance', 'type', 'labels',
             'value', jsonb_build_object('start', s.span -> 0, 'end', s.span -> 1, 'labels', jsonb_build_array(s.span -> 2))) ORDER BY s.n)
         FROM jsonb_array_elements(spans) WITH ORDINALITY AS s (span, n)), '[]'));
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb) IS
-    'What the model said of a conversation, as a prediction of Label Studio: the intent, the entities as spans, the confidence as score';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) IS
+    'What the model said of a conversation, as a prediction of Label Studio: the intent (not where people choose blindly), the entities as spans, the confidence as score';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -69,13 +79,15 @@ BEGIN ATOMIC
     SELECT jsonb_agg(jsonb_build_object(
         'data', jsonb_build_object(
             'text', @extschema@.tw_labelstudio_text(c.user_message),
-            'header', concat_ws(': ', CASE WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
+            'verdicts', @extschema@.tw_labelstudio_verdicts(r.suggestions),
+            'header', concat_ws(': ', CASE WHEN r.is_blind THEN 'Which answer is right?' WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
                 ELSE format('%s (%s)', c.nlu_intent, coalesce(round(c.nlu_confidence::numeric, 3)::text, 'no confidence')) END, c.review_reason),
-            'context', @extschema@.tw_labelstudio_context(c),
+            -- The reply would tell which answer was given.
+            'context', CASE WHEN r.is_blind THEN '' ELSE @extschema@.tw_labelstudio_context(c) END,
             'intent_options', coalesce((
                 -- The model's answer first, then those of its module.
-                SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY i.intent = c.nlu_intent DESC,
-                                 @extschema@.intent_module_type(i.intent) IS NOT DISTINCT FROM m.module_type DESC, i.intent COLLATE "C")
+                SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind AND i.intent = c.nlu_intent DESC,
+                                 NOT r.is_blind AND @extschema@.intent_module_type(i.intent) IS NOT DISTINCT FROM m.module_type DESC, i.intent COLLATE "C")
                 FROM (SELECT n.intent FROM intents n
                       UNION SELECT c.nlu_intent WHERE NOT @extschema@.tw_is_blank(c.nlu_intent)) i), '[]'),
             'entity_labels', coalesce((
@@ -84,13 +96,15 @@ BEGIN ATOMIC
                       UNION SELECT unnest(p.entity_labels)
                       UNION SELECT s.span ->> 2 FROM jsonb_array_elements(t.spans) AS s (span)) l), '[]'),
             'external_id', t.external_id, 'batch_id', t.batch_id,
-            'priority', c.review_priority::text, 'reason', c.review_reason, 'module', m.module_type, 'language', c.message_language),
+            'priority', c.review_priority::text, 'reason', c.review_reason, 'module', CASE WHEN NOT r.is_blind THEN m.module_type END, 'language', c.message_language),
         'meta', jsonb_build_object('external_id', t.external_id, 'conversation', @extschema@.tw_labelstudio_conversation(c)),
-        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans))) ORDER BY t.id)
+        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind))) ORDER BY t.id)
     FROM @extschema@.labelstudio_tasks t
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
     JOIN @extschema@.conversation_logs c ON c.id = t.conversation_log_id
     CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+    CROSS JOIN LATERAL (SELECT b.suggestions, b.suggestions IS NOT NULL AS is_blind
+                        FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id AND c.review_reason = 'model disagreement') r
     WHERE t.batch_id = batch AND t.status = 'claimed';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;

@@ -23,17 +23,25 @@ DECLARE
     verdicts text[] := @extschema@.tw_labelstudio_answers(result, 'verdict');
     intent text := coalesce((@extschema@.tw_labelstudio_answers(result, 'new_intent'))[1], (@extschema@.tw_labelstudio_answers(result, 'intent'))[1]);
     reason text := coalesce((@extschema@.tw_labelstudio_answers(result, 'reject_reason'))[1], 'unclear');
+    chosen text;
     note text := array_to_string(@extschema@.tw_labelstudio_answers(result, 'note'), E'\n');
     spans jsonb;
     entities jsonb;
 BEGIN
     SELECT * INTO c FROM @extschema@.conversation_logs l WHERE l.id = task.conversation_log_id;
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
+    -- Where two models disagree the verdict is an answer, or a word for none of them.
+    IF cardinality(verdicts) = 1 AND verdicts[1] NOT IN ('approve', 'fix', 'reject') THEN
+        chosen := verdicts[1];
+        verdicts[1] := CASE WHEN chosen IN ('unclear', 'no such intent', 'no answer') THEN 'reject' ELSE 'fix' END;
+        reason := CASE chosen WHEN 'unclear' THEN 'unclear' ELSE 'no-such-intent' END;
+        intent := CASE WHEN chosen = 'another intent' THEN intent ELSE chosen END;
+    END IF;
     IF cardinality(verdicts) IS DISTINCT FROM 1 OR verdicts[1] NOT IN ('approve', 'fix', 'reject') OR reason NOT IN ('unclear', 'no-such-intent') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the annotation has no verdict, or more than one',
-            HINT = 'Choose one of approve, fix and reject.';
+            HINT = 'Choose one of what the task offers.';
     END IF;
     -- Without a prediction to begin from, the annotator was not shown any spans: leaving them out says nothing.
     IF spans <> task.spans AND (spans <> '[]' OR jsonb_typeof(annotation -> 'parent_prediction') = 'number') THEN
@@ -43,7 +51,7 @@ BEGIN
             verdicts[1] := 'fix';
             intent := c.nlu_intent;
         END IF;
-        intent := coalesce(intent, c.nlu_intent);
+        intent := coalesce(intent, CASE WHEN chosen IS NULL THEN c.nlu_intent END);
     END IF;
     -- The task is the annotator's claim: feedback that came after it was made has yet to be seen by somebody.
     INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)

@@ -55,6 +55,14 @@ BEGIN ATOMIC
                   (SELECT format('; job %s is %s', j.id, j.status) FROM @extschema@.training_jobs j
                    WHERE j.model_type = type AND j.status IN ('queued', 'running') ORDER BY j.id LIMIT 1))
     UNION ALL
+    SELECT format('compared   %s with %s: %s messages, %s answered differently, %s of them judged and %s asked about; about %s more labels are likely to decide',
+                  p.challenger, p.live_version, p.messages, p.disagreements, p.labels,
+                  (SELECT count(*) FROM @extschema@.paired_disagreements d JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
+                   WHERE d.evaluation_id = p.id AND d.asked_at IS NOT NULL AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'),
+                  @extschema@.tw_labels_needed(p))
+    FROM @extschema@.paired_evaluations p
+    WHERE p.model_type = type AND p.status = 'running'
+    UNION ALL
     (SELECT format('           newest: %s, %s: %s', m.version, m.status, coalesce(m.gate_reason, 'the gate has not looked at it'))
      FROM @extschema@.model_versions m
      WHERE m.model_type = type AND m.status NOT IN ('production', 'training')

@@ -36,11 +36,13 @@ CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text) RET
 BEGIN ATOMIC
     SELECT format('superseded by %s: %s against %s on %s test samples', candidate, round(c.first_accuracy::numeric, 4), round(c.second_accuracy::numeric, 4), c.samples)
     FROM @extschema@.compare_models(candidate, canary) c
-    WHERE c.first_accuracy > c.second_accuracy AND c.samples >= @extschema@.training_setting('min_test_samples')::integer;
+    -- A ramp that begins anew costs days: a lead that counts as none elsewhere is none here.
+    WHERE c.first_accuracy > c.second_accuracy AND c.first_accuracy >= c.second_accuracy + @extschema@.training_setting('rollout_margin')::double precision
+      AND c.samples >= @extschema@.training_setting('min_test_samples')::integer;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lead_over_canary(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lead_over_canary(text, text) IS
-    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL where it is not, or where there are too few';
+    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL where it is not by rollout_margin, or where there are too few';
 
 CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -11,17 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rollout.h"
 #include "rollout/sample_ratio.h"
 #include "rollout/sequential.h"
-
-#undef printf
-#undef fprintf
-#undef snprintf
 
 #define STEPS 3
 #define STEP_REQUESTS 6667
 #define LOOK 250
-#define MIN_UNITS 100
 
 /* What of the server the functions use. */
 volatile sig_atomic_t InterruptPending = false;
@@ -72,7 +68,7 @@ static const char *const headings[WAYS] = {"this", "alpha/3", "better", "z, peek
 static uint64 state;
 
 /* SplitMix64 (Steele, Lea and Flood 2014). */
-static double
+double
 uniform(void)
 {
 	uint64		z = (state += UINT64CONST(0x9E3779B97F4A7C15));
@@ -104,7 +100,7 @@ gamma_variate(double shape)
 }
 
 /* A session's own rate, of this mean, such that messages have the correlation that is asked for. */
-static double
+double
 session_rate(double rate, double correlation)
 {
 	double		size = 1 / correlation - 1;
@@ -116,7 +112,7 @@ session_rate(double rate, double correlation)
 	return good / (good + gamma_variate((1 - rate) * size));
 }
 
-static void
+void
 add_session(TwArmSums *arm, double n, double y)
 {
 	arm->units++;
@@ -125,6 +121,13 @@ add_session(TwArmSums *arm, double n, double y)
 	arm->nn += n * n;
 	arm->ny += n * y;
 	arm->yy += y * y;
+}
+
+/* Whether sequential_comparison() has a verdict. */
+bool
+is_measured(const TwComparison *result)
+{
+	return result->canary_units >= TW_MEASURED_FROM && result->production_units >= TW_MEASURED_FROM;
 }
 
 static void
@@ -167,20 +170,20 @@ look(const TwStepSums *steps, int count, bool sessions, bool *decided)
 		add_arm(&all.production, &steps[i].production);
 		messages[i] = (TwStepSums) {as_messages(&steps[i].canary), as_messages(&steps[i].production)};
 	}
-	tw_compare_arms(steps, count, 0.05, 1, &result);
-	if (result.canary_units < MIN_UNITS || result.production_units < MIN_UNITS)
+	tw_compare_arms(steps, count, ALPHA, 1, &result);
+	if (!is_measured(&result))
 		return;
 	decided[OURS] |= result.upper < 0;
 	decided[BETTER] |= result.lower > 0;
 	if (sessions)
 	{
-		tw_compare_arms(messages, count, 0.05, 1, &result);
+		tw_compare_arms(messages, count, ALPHA, 1, &result);
 		decided[BY_MESSAGE] |= result.upper < 0;
 		return;
 	}
-	tw_compare_arms(steps, count, 0.05 / 3, 1, &result);
+	tw_compare_arms(steps, count, GUARDRAIL_ALPHA, 1, &result);
 	decided[THIRD] |= result.upper < 0;
-	tw_compare_arms(&all, 1, 0.05, 1, &result);
+	tw_compare_arms(&all, 1, ALPHA, 1, &result);
 	decided[POOLED] |= result.upper < 0;
 	decided[PEEKED] |= z_says_worse(&all);
 }
@@ -356,7 +359,7 @@ print_cases(int count)
 		double		alpha = 0.001 + 0.4 * uniform();
 		const double *sums = (const double *) steps;
 
-		for (int s = 0; s < 100 + 3000 * uniform(); s++)
+		for (int s = 0; s < 300 + 3000 * uniform(); s++)
 		{
 			int			messages = 1 + (int) (8 * uniform());
 			double		own = session_rate(rate, 0.2);
@@ -369,7 +372,7 @@ print_cases(int count)
 		}
 		tw_compare_arms(steps, STEPS, alpha, 1, &result);
 		printf("%.17g\t%.17g\t%.17g\t%.17g\t%.17g\t%.17g\t%.17g", alpha, result.canary_rate, result.production_rate,
-			   result.difference, result.lower, result.upper, result.detectable_loss);
+			   result.difference, result.lower, result.upper, tw_minimum_detectable_loss(steps, STEPS, alpha, 1));
 		for (int a = 0; a < 12; a++)
 			printf("\t{%.17g,%.17g,%.17g}", sums[a], sums[12 + a], sums[24 + a]);
 		printf("\n");
@@ -395,6 +398,8 @@ main(int argc, char **argv)
 	simulate_rollouts(runs);
 	simulate_sessions(runs);
 	simulate_extremes(runs / 2);
+	simulate_equal_models(runs);
+	simulate_power(runs / 2);
 	printf("\n%-46s | %16s\n", "the split, alpha 0.001", "alarms sessions");
 	simulate_split("right, 10 %", runs * 5, 0.10, 0.10, false);
 	simulate_split("right, 10, 25, 50 %", runs * 5, 0.10, 0.10, true);

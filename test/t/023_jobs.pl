@@ -170,6 +170,12 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
         done  => q{count(*) = 1 FROM training_samples WHERE pending_reason = 'cart-agent-v1.1.0 was rolled back' AND review_status = 'pending'}
     },
     {
+        name  => 'audit',
+        due   => q{INSERT INTO model_versions (version, model_type, status) VALUES ('ride-agent-v1.0.0', 'ride-agent', 'production')},
+        where => q{INSERT ON audited_versions FOR EACH ROW},
+        done  => q{count(*) = 1 FROM audited_versions WHERE model_version = '*'}
+    },
+    {
         name  => 'conflicts',
         due   => say('contested', 'intent.a.b') . say('Contested!', 'intent.c.d'),
         where => q{UPDATE ON conversation_logs FOR EACH ROW WHEN (NEW.review_reason = 'label conflict')},
@@ -288,9 +294,9 @@ is($node->safe_psql('broken', q{SELECT :'payload'::jsonb ->> 'event', :'payload'
     "job failed|daily_training_capture|TW001|conflicts: broken \"by\" the\ttest", 'whoever listens is told in JSON')
     or diag $out;
 is(sql(q{SELECT status, error_code, error_message, items_done, details -> 'parts' ->> 'conflicts' FROM job_runs WHERE job_name = 'daily_training_capture'}),
-    "failed|TW001|conflicts: broken \"by\" the\ttest|7|failed: broken \"by\" the\ttest", 'its row names the part and the error');
+    "failed|TW001|conflicts: broken \"by\" the\ttest|8|failed: broken \"by\" the\ttest", 'its row names the part and the error');
 is(sql(q{SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM job_runs, jsonb_each_text(details -> 'parts') p WHERE job_name = 'daily_training_capture' AND p.value = 'succeeded'}),
-    'promotions, rollbacks, statistics, threshold, tidy', 'the other parts are done');
+    'audit, promotions, rollbacks, statistics, threshold, tidy', 'the other parts are done');
 is(sql(q{SELECT count(*) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.user_message = 'promote me'}), '1', 'as one sees');
 sql('DROP TRIGGER break_here ON conversation_logs');
 sql('CALL daily_training_capture()');

@@ -137,7 +137,7 @@ is(sql("SELECT status, error_code, error_message LIKE 'promotions: 2 samples cou
     'failed|55000|t|t|2', 'samples: the run failed, and says of what');
 is(sql("SELECT (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p WHERE p.value LIKE 'failed: %'),
                (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p WHERE p.value = 'succeeded') $daily"),
-    'promotions|conflicts, rollbacks, statistics, threshold, tidy', 'samples: the other parts are done');
+    'promotions|audit, conflicts, rollbacks, statistics, threshold, tidy', 'samples: the other parts are done');
 like($out, qr/"code": "55000"/, 'samples: whoever listens is told');
 # The next night, that is: what was filtered within the hour may yet get its sample from whoever is at it.
 sql(q{DROP TRIGGER refuse ON training_samples; SET session_replication_role = replica; UPDATE conversation_logs SET filtered_at = filtered_at - interval '1 day'});

@@ -224,6 +224,16 @@ SQL
                  WITH ORDINALITY AS v (status, n)
             JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l WHERE l.session_id = 'many') c ON c.n = v.n;
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
+        -- A comparison that people are asked about, one that is over, and what a worker answered.
+        INSERT INTO $s.paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to, messages, disagreements, approved_rate, labels,
+                                           difference, better_evidence, reason, decided_at) VALUES
+            ('router', 'router-v1.2.0', 'router-v1.1.0', 'better', 3, 90, 80, 9, 0.1 + 0.2, 9, 0.01, 1e300, E'by\t"far"', now()),
+            ('router', 'router-v2.0.0', 'router-v1.1.0', 'running', 0, 0, 0, 1, 1, 0, NULL, 1, NULL, NULL);
+        INSERT INTO $s.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent, live_intent, probability, is_drawn, asked_at)
+            SELECT p.id, c.id, 'intent.food.order.track', NULL, 1, true, now()
+            FROM $s.paired_evaluations p, (SELECT l.id FROM $s.conversation_logs l WHERE l.user_message = 'too high') c WHERE p.status = 'running';
+        SELECT asked FROM $s.paired_disagreements d, $s.tw_ask_blindly(ARRAY[d.conversation_log_id], ARRAY['intent.food.order.track'], ARRAY[NULL]);
+        INSERT INTO $s.paired_answers SELECT 'food-agent-v1.0.0', d.conversation_log_id, E'intent.\\odd' FROM $s.paired_disagreements d;
 
         -- A promotion that fails, leaves its row in job_runs, and is made up for.
         SET client_min_messages = error;

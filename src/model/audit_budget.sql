@@ -1,0 +1,48 @@
+-- A test set that is too small grows faster: until a model type has min_test_samples, the audit draws as many conversations a day as
+-- people can review (review_budget_per_day), whatever version answered and whatever the filter said. Equal rates waste the fewest
+-- labels: samples of equal weight count most. Each row stores the rate, so that every estimate stays what it is.
+
+CREATE FUNCTION @extschema@.tw_effective_test_samples(model_type text) RETURNS double precision
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(sum(t.weight) ^ 2 / nullif(sum(t.weight ^ 2), 0), 0) FROM @extschema@.model_test_set(tw_effective_test_samples.model_type) t;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_effective_test_samples(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_effective_test_samples(text) IS
+    'As many test samples of equal weight would be as certain as those that a model type has (Kish, Survey Sampling, 1965)';
+
+CREATE FUNCTION @extschema@.tw_audit_by_budget(at timestamptz, OUT audit_rate double precision, OUT reason text)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+    now CONSTANT timestamptz := coalesce(at, clock_timestamp());
+    budget CONSTANT integer := @extschema@.training_setting('review_budget_per_day');
+    wanted CONSTANT integer := @extschema@.training_setting('min_test_samples');
+    short text;
+    a_day double precision;
+BEGIN
+    SELECT string_agg(format('%s has %s of %s', x.model_type, floor(x.effective), wanted), ', ' ORDER BY x.model_type) INTO short
+    FROM (SELECT m.model_type, @extschema@.tw_effective_test_samples(m.model_type) AS effective
+          FROM @extschema@.model_versions m WHERE m.status = 'production') x
+    WHERE x.effective < wanted;
+    -- Of the last seven days, or since the first of them.
+    SELECT count(*) / greatest(1, extract(epoch FROM now - min(c.created_at))::double precision / 86400) INTO a_day
+    FROM @extschema@.conversation_logs c
+    WHERE c.created_at >= now - interval '7 days' AND c.created_at < now
+      -- The index knows days, of whatever time zone.
+      AND c.created_on BETWEEN (now - interval '9 days')::date AND (now + interval '2 days')::date
+      AND c.filter_outcome IN ('auto-approved', 'needs-review');
+    IF short IS NOT NULL AND budget > 0 AND a_day > 0 THEN
+        audit_rate := least(1, budget / a_day);
+        reason := format('too few test samples: %s', short);
+        INSERT INTO @extschema@.audited_versions AS a (model_version, audit_rate, since, until, reason)
+        VALUES ('*', tw_audit_by_budget.audit_rate, now, now, tw_audit_by_budget.reason)
+        ON CONFLICT (model_version) DO UPDATE SET audit_rate = excluded.audit_rate, reason = excluded.reason;
+    ELSE
+        DELETE FROM @extschema@.audited_versions a WHERE a.model_version = '*';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) IS
+    'Raises the audit rate of all conversations to what the review budget allows while a live model type has too few test samples, and lowers it again; returns the rate, or NULLs';
