@@ -194,5 +194,24 @@ SET LOCAL search_path = pg_temp, public, pg_catalog;
 SELECT conversations, labels, accuracy FROM live_accuracy('2026-05-04', '2026-05-04');
 ROLLBACK;
 
+-- Reviewers get what a rollout waits for first. Its conversations, 9 in 10 right, are judged while another bot's, 1 in 2 right, still wait:
+-- what is judged so far is no sample of all, and no figure pretends that.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL training_workflow.allow_future_times = on;
+SELECT register_model('router-v1.0.0', 'router', 'production') IS NOT NULL AS live, register_model('router-v1.1.0', 'router') IS NOT NULL AS candidate;
+SELECT traffic_percentage FROM start_rollout('router-v1.1.0', 'a trial', '2106-06-01');
+SELECT add(45, 'auto-approved', 1, true, 'approve', version => 'router-v1.0.0', at => '2106-06-02') > 0,
+       add(5, 'auto-approved', 1, true, 'fix', version => 'router-v1.1.0', at => '2106-06-02') > 0,
+       add(50, 'auto-approved', 1, true, NULL, version => 'parcel-agent-v1', at => '2106-06-02') > 0;
+SELECT labels, accuracy, lower < 0.5 AND upper > 0.9 AS is_wide, reason FROM live_accuracy('2106-06-02', '2106-06-02');
+-- Half of those that wait, right and wrong alike.
+SELECT sum(CASE WHEN n <= 10 THEN approve_conversation(id) WHEN n <= 20 THEN fix_conversation(id, 'intent.other') END)
+FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM conversation_logs WHERE nlu_model_version = 'parcel-agent-v1') x WHERE n <= 20;
+SELECT labels, round(accuracy::numeric, 4) AS accuracy, jsonb_path_query_array(strata, '$[*].in_rollouts') AS apart, reason FROM live_accuracy('2106-06-02', '2106-06-02');
+-- Where a part has fewer than five audited conversations they stay one stratum.
+SELECT labels, jsonb_array_length(strata) AS strata FROM live_accuracy('2106-06-02', '2106-06-02', '{model_version}') ORDER BY model_version;
+ROLLBACK;
+
 DROP VIEW figures;
 DROP FUNCTION start_again(), add(int, text, double precision, boolean, text, bigint, text, text, text, timestamptz);

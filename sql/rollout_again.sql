@@ -100,7 +100,7 @@ SELECT count(*) AS learned FROM training_set('router') t WHERE t.text ~ '^veg pi
 SELECT answer('router-v1.2.0', 'late ', 3, '2101-02-05 00:01');
 SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs WHERE session_id = 'worse 6';
 SELECT approve_conversation(id) FROM conversation_logs WHERE session_id = 'worse 7';
-SELECT * FROM tw_settle_samples();
+SELECT * FROM tw_settle_samples('2101-02-11', '30 days', NULL);
 SELECT * FROM samples WHERE version = 'router-v1.2.0';
 SELECT samples_taken_back FROM rollout_status WHERE version = 'router-v1.2.0' AND number = 2;
 CALL daily_training_capture(at => '2101-02-06 02:00');
@@ -116,11 +116,35 @@ SELECT number, samples_taken_back FROM rollout_status WHERE version = 'router-v1
 SELECT rollback_rollout('router', 'it was not the kitchen', '2101-02-10');
 SELECT * FROM samples WHERE version <> 'router-v1.0.0';
 SELECT number, status, samples_taken_back FROM rollout_status WHERE version = 'router-v1.2.0' ORDER BY number;
--- A verdict that is withdrawn makes the label the model's again; with the night it waits as well.
+-- A verdict that is withdrawn makes the label the model's again, which waits as well.
 SELECT withdraw_verdict(id) FROM conversation_logs WHERE session_id = 'worse 7';
-SELECT * FROM tw_settle_samples();
+SELECT * FROM tw_settle_samples('2101-02-11', '30 days', NULL);
 SELECT s.review_status, s.pending_reason FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'worse 7';
 SELECT count(*) AS reasons_without_waiting FROM training_samples WHERE pending_reason IS NOT NULL AND review_status <> 'pending';
+SELECT * FROM check_integrity();
+
+-- A rollback does not depend on the samples: what a trigger of somebody's own refuses is left to the jobs. A retry at a tenth changes
+-- nothing about what waits, and neither do answers that are captured during it.
+SELECT traffic_percentage FROM start_rollout('router-v1.2.0', 'the kitchen again', '2101-02-12');
+SELECT advance_rollout('router', at => '2101-02-13');
+SELECT answer('router-v1.2.0', 'refused ', 5, '2101-02-13 12:00');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse();
+SELECT * FROM rollback_rollout('router', 'it was not', '2101-02-14');
+SELECT version, status, traffic_percentage FROM model_versions WHERE traffic_percentage > 0;
+CALL check_rollouts('2101-02-14 00:05');
+SELECT status, error_message FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1;
+DROP TRIGGER refuse ON training_samples;
+DROP FUNCTION refuse;
+SELECT count(*) AS still_approved FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id LIKE 'refused %' AND s.review_status = 'approved';
+SELECT traffic_percentage FROM start_rollout('router-v1.2.0', 'and again', '2101-02-14 00:10');
+SELECT answer('router-v1.2.0', 'later ', 2, '2101-02-14 00:15');
+CALL check_rollouts('2101-02-14 00:20');
+SELECT count(*) AS still_approved FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id ~ '^(refused|later) ' AND s.review_status = 'approved';
+SELECT e -> 'taken_back' ->> 'reason' AS taken_back FROM conversation_logs c, explain_conversation(c.id) e WHERE c.session_id = 'later 1';
+SELECT rollback_rollout('router', 'enough of it', '2101-02-15');
+SELECT e -> 'taken_back' ->> 'reason' AS taken_back FROM conversation_logs c, explain_conversation(c.id) e WHERE c.session_id = 'later 1';
+SELECT number, samples_taken_back FROM rollout_status WHERE version = 'router-v1.2.0' ORDER BY number;
 SELECT * FROM check_integrity();
 
 -- A canary whose row in rollouts has vanished: nobody can say what its next step is, but it can be taken back.
@@ -171,8 +195,12 @@ SELECT version, status, traffic_percentage, retired_at FROM model_versions WHERE
 SELECT version, status, superseded_version, end_reason FROM rollouts WHERE model_type = 'q-agent' ORDER BY id;
 SELECT version, previous_version, from_status, to_status, from_percentage AS from, to_percentage AS to, actor, reason FROM model_deployments WHERE model_type = 'q-agent' ORDER BY id OFFSET 1;
 SELECT model_version FROM audited_versions ORDER BY 1;
+-- Whoever wants to take back the canary that people complain about must not hit its successor by accident.
+SELECT * FROM rollback_rollout('q-agent', 'people complain', '2101-04-01 04:05');
 -- One that took a place is given a week: else none would arrive where each day brings a candidate. And one with half of the sessions goes on.
 SELECT rival('q-agent-v1.4.0', 6);
+-- A newer one that is not better hides none that is.
+SELECT rival('q-agent-v1.6.0', 5);
 CALL check_rollouts('2101-04-02');
 SELECT version, status FROM rollouts WHERE model_type = 'q-agent' ORDER BY id;
 CALL check_rollouts('2101-04-08 04:00');

@@ -80,7 +80,7 @@ BEGIN
             END IF;
         WHEN 'rollbacks' THEN
             SELECT jsonb_build_object('samples taken back', t.taken_back, 'samples given back', t.given_back) INTO counted
-            FROM @extschema@.tw_settle_samples() t;
+            FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL) t;
         WHEN 'audit' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('audited percent', round(100 * b.audit_rate))) INTO counted
             FROM @extschema@.tw_audit_by_budget(at) b;

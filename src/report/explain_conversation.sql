@@ -32,9 +32,8 @@ BEGIN ATOMIC
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),
         'sample', (SELECT to_jsonb(s) - 'conversation_log_id' FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'taken_back', (SELECT jsonb_build_object('with', d.version, 'at', d.created_at, 'reason', d.reason)
-                       FROM @extschema@.training_samples s JOIN @extschema@.model_deployments d ON d.version = c.nlu_model_version AND d.to_status = 'rolled-back'
-                       WHERE s.conversation_log_id = c.id AND s.pending_reason = @extschema@.tw_rollback_reason(c.nlu_model_version)
-                       ORDER BY d.id DESC LIMIT 1),
+                       FROM @extschema@.training_samples s JOIN @extschema@.model_deployments d ON d.id = @extschema@.tw_standing_rollback(c.nlu_model_version)
+                       WHERE s.conversation_log_id = c.id AND s.pending_reason = @extschema@.tw_rollback_reason(c.nlu_model_version)),
         'split', (SELECT s.split FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'learned_by', (SELECT coalesce(jsonb_agg(v.version ORDER BY v.version), '[]') FROM (
             SELECT s.model_version_target AS version FROM @extschema@.training_samples s

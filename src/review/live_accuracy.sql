@@ -2,7 +2,9 @@
 --
 -- Population: the conversations that our filter saw and that can be learned from (selection_probability is not NULL).
 -- Strata h: (filter_outcome, filter_policy_id); rows whose audit rate was 0 are strata of their own, of which nothing can
--- be known. W_h is a stratum's share of the population, known exactly. A label is an audited row whose newest verdict
+-- be known. Reviewers get first what a rollout waits for. Where its conversations are judged while others still wait, they are
+-- a stratum of their own (both parts have 5 audited rows, and are not reviewed alike). W_h is a stratum's share of the
+-- population, known exactly. A label is an audited row whose newest verdict
 -- says right or wrong; it weighs w = 1 / selection_probability (Hajek 1971), because rates may change over time.
 --
 --   p_h = sum(w right) / sum(w)              p  = sum(W_h p_h)                the estimate
@@ -72,8 +74,12 @@ BEGIN ATOMIC
                'intent' = ANY (r.names) AS by_intent,
                (SELECT n FROM unnest(r.names) AS n WHERE n IN ('day', 'week', 'month')) AS unit
         FROM (SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date, live_accuracy.by) AS names) r
+    ), raised AS MATERIALIZED (
+        SELECT v.version, range_agg(tstzrange(r.started_at, greatest(r.started_at, coalesce(r.promoted_at, r.ended_at, 'infinity')))) AS periods
+        FROM @extschema@.rollouts r CROSS JOIN LATERAL (VALUES (r.version), (r.previous_version)) AS v (version)
+        GROUP BY v.version
     ), scope AS NOT MATERIALIZED (
-        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, c.is_audit, c.nlu_intent,
+        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, g.periods @> c.created_at IS TRUE AS is_in_rollout, c.is_audit, c.nlu_intent,
                CASE WHEN c.is_audit AND d.can_be_drawn THEN 1 / c.selection_probability END AS w,
                CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
                CASE WHEN r.by_module THEN
@@ -82,6 +88,7 @@ BEGIN ATOMIC
                CASE WHEN r.unit IS NOT NULL THEN date_trunc(r.unit, c.created_on::timestamp)::date END AS period
         FROM @extschema@.conversation_logs c
         CROSS JOIN request r
+        LEFT JOIN raised g ON g.version = c.nlu_model_version
         -- A rate below one in a billion is as good as none, and its weight would be too large a number.
         CROSS JOIN LATERAL (SELECT c.selection_probability > 1e-9 AS can_be_drawn) d
         WHERE c.selection_probability IS NOT NULL
@@ -93,9 +100,9 @@ BEGIN ATOMIC
         JOIN @extschema@.review_events e ON e.conversation_log_id = s.id
         WHERE e.action IN ('approve', 'fix', 'reject', 'withdraw')
         ORDER BY s.id, e.id DESC
-    ), tally AS (
+    ), part AS (
         -- What one pass over the conversations counts, and what the far fewer verdicts add to it.
-        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn,
+        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_in_rollout,
                sum(u.size) AS size, sum(u.audited) AS audited,
                count(u.w) FILTER (WHERE NOT u.is_unclear) AS labels,
                count(u.w) FILTER (WHERE u.is_unclear) AS unclear,
@@ -106,22 +113,36 @@ BEGIN ATOMIC
                coalesce(sum(u.w) FILTER (WHERE u.is_unclear), 0) AS unclear_w,
                count(*) FILTER (WHERE NOT u.is_unclear) AS naive_labels,
                count(*) FILTER (WHERE NOT u.is_unclear AND u.is_right) AS naive_right
-        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id, s.can_be_drawn,
+        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id, s.can_be_drawn, s.is_in_rollout,
                      1 AS size, CASE WHEN s.is_audit THEN 1 ELSE 0 END AS audited,
                      NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right
               FROM scope s
               UNION ALL
-              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id, j.can_be_drawn,
+              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id, j.can_be_drawn, j.is_in_rollout,
                      0, 0, j.w, j.is_unclear, j.is_right
               FROM judged j WHERE j.verdict <> 'withdraw') u
-        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn
+        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_in_rollout
+    ), tally AS (
+        SELECT p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id, p.can_be_drawn, p.is_apart,
+               sum(p.size) AS size, sum(p.audited) AS audited, sum(p.labels) AS labels, sum(p.unclear) AS unclear, sum(p.w) AS w, sum(p.w2) AS w2,
+               sum(p.right_w) AS right_w, sum(p.right_w2) AS right_w2, sum(p.unclear_w) AS unclear_w,
+               sum(p.naive_labels) AS naive_labels, sum(p.naive_right) AS naive_right
+        -- Apart where the two are not reviewed alike: two standard deviations of the hypergeometric distribution.
+        FROM (SELECT x.*, x.is_in_rollout AND count(*) OVER both_parts = 2 AND min(x.audited) OVER both_parts >= 5
+                          AND (x.labels + x.unclear - x.audited * x.reviewed) ^ 2
+                              > 4 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed * (1 - x.reviewed) AS is_apart
+              FROM (SELECT y.*, sum(y.labels + y.unclear) OVER same / nullif(sum(y.audited) OVER same, 0) AS reviewed
+                    FROM part y
+                    WINDOW same AS (PARTITION BY y.model_version, y.module_type, y.intent, y.period, y.filter_outcome, y.filter_policy_id, y.can_be_drawn)) x
+              WINDOW both_parts AS (PARTITION BY x.model_version, x.module_type, x.intent, x.period, x.filter_outcome, x.filter_policy_id, x.can_be_drawn)) p
+        GROUP BY p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id, p.can_be_drawn, p.is_apart
     ), stratum AS (
         SELECT t.*, t.labels >= 5 AS is_known, t.right_w / t.w AS p, m.s,
                (t.right_w2 * (1 - m.s) ^ 2 + (t.w2 - t.right_w2) * m.s ^ 2 + q.q ^ 2 * ((1 - m.s) ^ 2 + m.s ^ 2))
                    / (t.w + 2 * q.q) ^ 2 AS v,
                t.unclear_w / nullif(t.unclear_w + coalesce(t.w, 0), 0) AS unclear_share,
                t.size / sum(t.size) OVER (PARTITION BY t.model_version, t.module_type, t.intent, t.period) AS weight,
-               t.filter_outcome || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
+               t.filter_outcome || CASE WHEN t.is_apart THEN ' in rollouts' ELSE '' END || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
         FROM tally t
         CROSS JOIN LATERAL (SELECT t.w2 / t.w AS q) q
         CROSS JOIN LATERAL (SELECT (t.right_w + q.q) / (t.w + 2 * q.q) AS s) m
@@ -142,8 +163,8 @@ BEGIN ATOMIC
                jsonb_agg(jsonb_build_object(
                    'filter_outcome', h.filter_outcome, 'policy', h.filter_policy_id, 'conversations', h.size,
                    'weight', round(h.weight, 6), 'audited', h.audited, 'reviewed', h.labels + h.unclear, 'labelled', h.labels,
-                   'accuracy', round(h.p::numeric, 6))
-                   ORDER BY h.filter_outcome, h.filter_policy_id NULLS FIRST, h.can_be_drawn) AS strata,
+                   'accuracy', round(h.p::numeric, 6)) || CASE WHEN h.is_apart THEN '{"in_rollouts": true}'::jsonb ELSE '{}'::jsonb END
+                   ORDER BY h.filter_outcome, h.filter_policy_id NULLS FIRST, h.can_be_drawn, h.is_apart) AS strata,
                format('%s of %s strata (%s %% of the conversations) %s fewer than 5 labels: %s',
                    count(*) FILTER (WHERE NOT h.is_known), count(*),
                    round(100 * sum(h.weight) FILTER (WHERE NOT h.is_known), 1),
@@ -186,7 +207,8 @@ COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
     'no-such-intent wrong; unclear is left out, and unclear_share estimates how many that are. accuracy is NULL where a stratum '
     'has fewer than 5 labels: reason says which, and lower and upper hold whatever its accuracy is. naive_accuracy is the share '
     'right among all naive_labels verdicts, audited or not; it misleads, since doubtful rows are reviewed most. strata has the '
-    'size, weight and audit completion of each. Raises 22023 for an unknown name or a period that ends before it begins';
+    'size, weight and audit completion of each; what a rollout had reviewed first is a stratum of its own.'
+    ' Raises 22023 for an unknown name or a period that ends before it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,

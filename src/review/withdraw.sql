@@ -7,6 +7,7 @@ DECLARE
     person text := @extschema@.tw_reviewer(named_reviewer);
     first @extschema@.review_events;
     new_status text;
+    waits_for text;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL, NULL, NULL);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', person);
@@ -37,10 +38,15 @@ BEGIN
         review_reason = CASE WHEN c.review_priority IS NOT NULL THEN c.review_reason
                              WHEN first.review_priority IS NOT NULL THEN first.review_reason ELSE 'verdict withdrawn' END
     WHERE c.id = conversation;
-    -- The sample of a confident answer is the model's again, unless a user had contradicted it; any other waits for a label.
+    -- The sample of a confident answer is the model's again, unless a user had contradicted it or the model was rolled back; any
+    -- other waits for a label.
+    SELECT CASE WHEN coalesce(first.review_reason, 'audit') <> 'audit' THEN first.review_reason
+                WHEN @extschema@.tw_standing_rollback(c.nlu_model_version) IS NOT NULL THEN @extschema@.tw_rollback_reason(c.nlu_model_version) END
+    INTO waits_for
+    FROM @extschema@.conversation_logs c WHERE c.id = conversation;
     UPDATE @extschema@.training_samples s
-    SET review_status = CASE WHEN restored.by_model AND coalesce(first.review_reason, 'audit') = 'audit' THEN 'approved' ELSE 'pending' END,
-        pending_reason = CASE WHEN restored.by_model AND coalesce(first.review_reason, 'audit') <> 'audit' THEN first.review_reason END,
+    SET review_status = CASE WHEN restored.by_model AND waits_for IS NULL THEN 'approved' ELSE 'pending' END,
+        pending_reason = CASE WHEN restored.by_model THEN waits_for END,
         label_source = CASE WHEN restored.by_model THEN 'model' ELSE s.label_source END,
         intent = CASE WHEN restored.by_model THEN c.nlu_intent ELSE s.intent END,
         entities = CASE WHEN restored.by_model THEN @extschema@.tw_sample_entities(c.nlu_entities) ELSE s.entities END,

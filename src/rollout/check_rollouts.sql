@@ -96,7 +96,10 @@ BEGIN
                     FROM (SELECT DISTINCT m.model_type FROM @extschema@.model_versions m WHERE m.status = 'candidate') x
                     UNION ALL
                     SELECT 3, '', '{"measure": true}'
-                    WHERE @extschema@.tw_production_figures_wait(at)) t);
+                    WHERE @extschema@.tw_production_figures_wait(at)
+                    UNION ALL
+                    SELECT 4, '', '{"settle": true}'
+                    WHERE EXISTS (SELECT FROM @extschema@.tw_unsettled_versions(at, interval '1 day'))) t);
     UPDATE @extschema@.job_runs j SET items_done = 0, items_total = coalesce(jsonb_array_length(tasks), 0) WHERE j.id = run_id;
 END
 $function$;
@@ -119,6 +122,10 @@ BEGIN
                 done := @extschema@.tw_check_rollout((task ->> 'check')::bigint, at);
             WHEN task ? 'start' THEN
                 done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started' ELSE 'nothing to start' END;
+            WHEN task ? 'settle' THEN
+                -- A batch each five minutes, so that nothing waits for it for long; the daily job does all that is left.
+                PERFORM @extschema@.tw_settle_samples(at, interval '1 day', 20000);
+                done := 'settled';
             ELSE
                 PERFORM @extschema@.tw_measure_production(at);
                 done := 'measured';
@@ -176,5 +183,5 @@ REVOKE ALL ON PROCEDURE @extschema@.check_rollouts(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
     'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, holds, or takes the next '
     'step; starts the rollout of the newest candidate that passed the gate, while auto_deploy is on and nothing else of its type is rolled out or '
-    'watched; once an hour measures versions in production. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits as '
+    'watched; once an hour measures versions in production; takes back the samples that a rollback of the last day left. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits as '
     'it goes, so it cannot run inside a transaction; errors are recorded in job_runs and warned of. Does nothing on a standby or a restored copy';

@@ -20,7 +20,7 @@ BEGIN
     VALUES (before.model_type, canary, live, before.status, became, before.traffic_percentage, 0, actor, why, figures, at);
     PERFORM @extschema@.tw_end_raised_audit(before.model_type, at, false);
     IF became = 'rolled-back' AND before.traffic_percentage >= 50 THEN
-        PERFORM @extschema@.tw_take_back_samples(canary);
+        PERFORM @extschema@.tw_try_settling(canary);
     END IF;
 END
 $function$;
@@ -38,7 +38,6 @@ BEGIN
     UPDATE @extschema@.model_versions m SET status = 'rolled-back', traffic_percentage = 0, retired_at = at WHERE m.version = bad
     RETURNING m.model_type INTO STRICT type;
     UPDATE @extschema@.model_versions m SET status = 'production', traffic_percentage = 100, retired_at = NULL WHERE m.version = good;
-    PERFORM @extschema@.tw_give_back_samples(good);
     INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage,
                                                actor, reason, figures, created_at)
     VALUES (type, bad, NULL, 'production', 'rolled-back', 100, 0, actor, why, figures, at),
@@ -46,7 +45,8 @@ BEGIN
     UPDATE @extschema@.rollouts r SET status = 'rolled-back', ended_at = at, end_reason = why
     WHERE r.id = (SELECT max(x.id) FROM @extschema@.rollouts x WHERE x.version = bad);
     PERFORM @extschema@.tw_end_raised_audit(type, at, false);
-    PERFORM @extschema@.tw_take_back_samples(bad);
+    PERFORM @extschema@.tw_try_settling(good);
+    PERFORM @extschema@.tw_try_settling(bad);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reinstate(text, text, text, jsonb, timestamptz, text) FROM PUBLIC;
@@ -65,11 +65,12 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_version_before(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_version_before(text) IS 'The version that a production version replaced and that can take its place again; NULL where there is none';
 
-CREATE FUNCTION @extschema@.tw_require_meant(type text, version text, only_version text, is_live boolean) RETURNS void
+CREATE FUNCTION @extschema@.tw_require_meant(type text, version text, only_version text, is_live boolean, at timestamptz) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     last_change @extschema@.model_deployments;
+    superseded text;
 BEGIN
     IF only_version IS DISTINCT FROM version AND only_version IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -87,11 +88,22 @@ BEGIN
             DETAIL = format('At %s, by %s: %s.', last_change.created_at, last_change.actor, rtrim(last_change.reason, '.')),
             HINT = format('"%s" answers now. To take it back as well, name it: rollback_rollout(..., only_version => %L).', version, version);
     END IF;
+    -- What people complain about may have been taken out of service a moment ago, and its successor is innocent.
+    SELECT r.superseded_version INTO superseded
+    FROM @extschema@.rollouts r
+    WHERE r.version = tw_require_meant.version AND r.status = 'running' AND r.started_at > at - interval '1 hour';
+    IF only_version IS NULL AND superseded IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('"%s" took the place of "%s" less than an hour ago', version, superseded),
+            DETAIL = format('"%s" has no sessions any more.', superseded),
+            HINT = format('If "%s" is meant, name it: rollback_rollout(..., only_version => %L).', version, version);
+    END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean) IS
-    'Raises 55000 where a rollback would take back another version than it names, or one that it does not name right after another rollback';
+REVOKE ALL ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean, timestamptz) IS
+    'Raises 55000 where a rollback would take back another version than it names, or one that it does not name right after another rollback, or after it took another''s place';
 
 CREATE FUNCTION @extschema@.tw_roll_back(type text, why text, figures jsonb, at timestamptz, actor text, only_version text,
                                          OUT version text, OUT live_version text)
@@ -102,7 +114,7 @@ DECLARE
     canary CONSTANT text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary');
 BEGIN
     version := coalesce(canary, (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production'));
-    PERFORM @extschema@.tw_require_meant(type, version, only_version, canary IS NULL);
+    PERFORM @extschema@.tw_require_meant(type, version, only_version, canary IS NULL, at);
     IF canary IS NOT NULL THEN
         PERFORM @extschema@.tw_end_canary(canary, 'rolled-back', why, figures, at, actor);
     ELSE
@@ -147,7 +159,7 @@ REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, tex
 COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) IS
     'Takes the sessions back at once from the version of a model type that is being rolled out; where none is, from the production version, '
     'which its predecessor replaces, however long ago it went live. only_version says which version is meant, so that two people do not roll '
-    'back two; it is needed right after another rollback. From half of the sessions or more, the samples that the version labelled itself '
+    'back two; it is needed right after another rollback, and in the first hour of a version that took a canary''s place. From half of the sessions or more, the samples that the version labelled itself '
     'and nobody looked at wait from then on (training_samples.pending_reason), until it answers again. Returns the version that was rolled back and the one that is live now, '
     'and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where there is '
     'nothing to return to or another version is meant, 22023 without a reason, for a time before the last change or one to come';

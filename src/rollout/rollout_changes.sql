@@ -72,7 +72,7 @@ BEGIN
             MESSAGE = format('model "%s" was rolled back: trying it again needs a reason', version),
             DETAIL = coalesce((SELECT d.reason FROM @extschema@.model_deployments d
                       WHERE d.model_type = m.model_type AND d.version = m.version AND d.to_status = 'rolled-back' ORDER BY d.id DESC LIMIT 1), 'model_deployments does not say why.'),
-            HINT = 'Say in the argument reason what is different now. It meets other sessions, and is judged by them alone.';
+            HINT = 'Say in the argument reason what is different now. It meets sessions that are drawn anew, and is judged by them alone.';
     END IF;
     IF m.status NOT IN ('candidate', 'rolled-back') THEN
         RAISE EXCEPTION USING
@@ -181,7 +181,7 @@ BEGIN
         ended_at = CASE WHEN NOT watched THEN at END, end_reason = CASE WHEN NOT watched THEN 'rollback_watch is 0' END
     WHERE x.id = rollout;
     PERFORM @extschema@.tw_end_raised_audit(r.model_type, at, watched);
-    PERFORM @extschema@.tw_give_back_samples(r.version);
+    PERFORM @extschema@.tw_try_settling(r.version);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_promote_canary(bigint, text, jsonb, timestamptz, text) FROM PUBLIC;

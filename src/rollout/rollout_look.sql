@@ -8,8 +8,8 @@
 -- sessions; strata are the steps, as both arms share a step's days and mixing days of different steps would be Simpson's
 -- paradox; sequential_comparison() does the rest.
 --
--- A metric is compared, not measured (it has data, but an arm has it of fewer sessions than tw_measured_from()), or has no data:
--- over the whole rollout (state), on which verdict and bounds rest, and in the step that is on (step_state).
+-- A metric is compared, not measured (it has data, but an arm has it of fewer sessions than tw_measured_from(), or of so few that
+-- not even a version that always fails would be seen), or has no data: over the whole rollout (state), on which verdict and bounds rest, and in the step that is on (step_state).
 --
 -- Sessions that go on over several steps, with a session_id that lasts for weeks, say, are strata of their own: by the step
 -- in which they were first seen. An application that keeps a session's first version deals the old ones by an earlier share
@@ -49,13 +49,16 @@ REVOKE ALL ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) FROM
 COMMENT ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) IS
     'The messages of both versions since a rollout began, with what is known of each; as step 0 those of the day before';
 
-CREATE FUNCTION @extschema@.tw_metric_state(canary_units bigint, production_units bigint) RETURNS text
+CREATE FUNCTION @extschema@.tw_metric_state(units bigint, verdict text, minimum_detectable_loss double precision) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN least(canary_units, production_units) >= @extschema@.tw_measured_from() THEN 'compared'
-            WHEN canary_units + production_units > 0 THEN 'not measured'
-            ELSE 'no data' END;
-REVOKE ALL ON FUNCTION @extschema@.tw_metric_state(bigint, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_metric_state(bigint, bigint) IS 'compared, not measured or no data, by how many sessions of each arm have data';
+RETURN CASE WHEN units = 0 THEN 'no data'
+            WHEN verdict IN ('worse', 'better') THEN 'compared'
+            -- Where the live version fails often itself, ten sessions do not tell one that always fails from it.
+            WHEN verdict = 'not measured' OR minimum_detectable_loss >= 1 THEN 'not measured'
+            ELSE 'compared' END;
+REVOKE ALL ON FUNCTION @extschema@.tw_metric_state(bigint, text, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_metric_state(bigint, text, double precision) IS
+    'compared, not measured or no data, by how many sessions of both arms have data and what sequential_comparison() says of them: not measured as well where no loss at all would have been seen';
 
 CREATE FUNCTION @extschema@.tw_look_at_rollout(
     rollout_id bigint, at timestamptz,
@@ -123,6 +126,8 @@ BEGIN ATOMIC
                array_agg(coalesce(p.units, 0) ORDER BY s.step, f.first_step) AS pu, array_agg(coalesce(p.n, 0) ORDER BY s.step, f.first_step) AS pn,
                array_agg(coalesce(p.y, 0) ORDER BY s.step, f.first_step) AS py, array_agg(coalesce(p.nn, 0) ORDER BY s.step, f.first_step) AS pnn,
                array_agg(coalesce(p.ny, 0) ORDER BY s.step, f.first_step) AS pny, array_agg(coalesce(p.yy, 0) ORDER BY s.step, f.first_step) AS pyy,
+               -- Those of the step that is on are the last ones.
+               count(*) FILTER (WHERE s.step < (SELECT max(x.step) FROM steps x)) + 1 AS first_on,
                coalesce(sum(c.units), 0)::bigint AS canary_units, coalesce(sum(p.units), 0)::bigint AS production_units,
                coalesce(sum(c.units) FILTER (WHERE s.is_on), 0)::bigint AS step_canary_units,
                coalesce(sum(p.units) FILTER (WHERE s.is_on), 0)::bigint AS step_production_units
@@ -137,7 +142,7 @@ BEGIN ATOMIC
         -- The guardrails share alpha; a signal, which can only hold, has one of its own. Rates of bad things are shown as such.
         SELECT t.number, jsonb_build_object(
                    'metric', t.name, 'kind', t.kind, 'alpha', a.alpha,
-                   'state', b.state, 'step_state', @extschema@.tw_metric_state(t.step_canary_units, t.step_production_units),
+                   'state', b.state, 'step_state', @extschema@.tw_metric_state(t.step_canary_units + t.step_production_units, o.verdict, o.minimum_detectable_loss),
                    'verdict', CASE WHEN b.state = 'compared' THEN q.verdict END,
                    'canary', round((CASE WHEN t.number = 1 THEN q.canary_rate ELSE 1 - q.canary_rate END)::numeric, 6),
                    'production', round((CASE WHEN t.number = 1 THEN q.production_rate ELSE 1 - q.production_rate END)::numeric, 6),
@@ -150,9 +155,12 @@ BEGIN ATOMIC
         CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'guardrail' THEN r.alpha / 3 ELSE r.alpha END AS alpha) a
         CROSS JOIN LATERAL @extschema@.sequential_comparison(t.cu, t.cn, t.cy, t.cnn, t.cny, t.cyy, t.pu, t.pn, t.py, t.pnn, t.pny, t.pyy,
                                                              alpha => a.alpha, margin => r.margin, design_effect => t.effect) q
-        -- Sessions that count for less than one, or of steps without the other arm, may leave fewer than it seems.
-        CROSS JOIN LATERAL (SELECT CASE WHEN q.verdict = 'not measured' AND t.canary_units + t.production_units > 0 THEN 'not measured'
-                                        ELSE @extschema@.tw_metric_state(t.canary_units, t.production_units) END AS state) b
+        CROSS JOIN LATERAL (SELECT @extschema@.tw_metric_state(t.canary_units + t.production_units, q.verdict, q.minimum_detectable_loss) AS state) b
+        -- Sessions without an other arm beside them, such as go on from an earlier step, show nothing, however many they are.
+        CROSS JOIN LATERAL @extschema@.sequential_comparison(
+            t.cu[t.first_on:], t.cn[t.first_on:], t.cy[t.first_on:], t.cnn[t.first_on:], t.cny[t.first_on:], t.cyy[t.first_on:],
+            t.pu[t.first_on:], t.pn[t.first_on:], t.py[t.first_on:], t.pnn[t.first_on:], t.pny[t.first_on:], t.pyy[t.first_on:],
+            alpha => a.alpha, margin => r.margin, design_effect => t.effect) o
     ), latency AS (
         -- Within the step that is on, as days differ.
         SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE m.is_canary) AS canary,

@@ -1,6 +1,6 @@
 -- Which steps a rollout takes: those that rollout_steps lists, or with auto those that fit the traffic.
 
-CREATE FUNCTION @extschema@.tw_sessions_a_day(type text, at timestamptz) RETURNS double precision
+CREATE FUNCTION @extschema@.tw_sessions_a_day(type text, at timestamptz, any_version boolean DEFAULT false) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     -- Of the messages that name a version of the type, since a rollout counts no others. A young installation has fewer days.
@@ -10,11 +10,11 @@ BEGIN ATOMIC
     WHERE c.created_at >= tw_sessions_a_day.at - interval '7 days' AND c.created_at < tw_sessions_a_day.at
       -- The index knows days, of whatever time zone.
       AND c.created_on BETWEEN (tw_sessions_a_day.at - interval '9 days')::date AND (tw_sessions_a_day.at + interval '2 days')::date
-      AND c.nlu_model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type);
+      AND (any_version OR c.nlu_model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type));
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz) IS
-    'How many sessions a day named a version of a model type in the seven days before a time, or since the first of them';
+REVOKE ALL ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz, boolean) IS
+    'How many sessions a day named a version of a model type (or any version or none) in the seven days before a time, or since the first of them';
 
 CREATE FUNCTION @extschema@.tw_fitting_steps(sessions double precision, units integer) RETURNS integer[]
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -32,7 +32,9 @@ AS $function$
 DECLARE
     setting CONSTANT text := @extschema@.training_setting('rollout_steps');
     units CONSTANT integer := @extschema@.training_setting('rollout_min_units');
-    sessions CONSTANT double precision := @extschema@.tw_sessions_a_day(type, at);
+    named CONSTANT double precision := @extschema@.tw_sessions_a_day(type, at);
+    -- An application that only now begins to name versions has more than none.
+    sessions CONSTANT double precision := coalesce(nullif(named, 0), @extschema@.tw_sessions_a_day(type, at, any_version => true));
     first double precision;
     days numeric;
     -- Of so many sessions of each version, nine in ten good: what a step can see at all.
@@ -51,7 +53,7 @@ BEGIN
         reason := format('set by rollout_steps; there are %s sessions a day', round(sessions::numeric, 1));
     END IF;
     first := sessions * least(steps[1], 100 - steps[1]) / 100.0;
-    IF sessions = 0 THEN
+    IF named = 0 THEN
         reason := reason || ': no conversation of the last seven days names a version of this type, and a rollout counts no others '
                             '(nlu_model_version, from assign_model_version)';
     ELSIF steps[1] = 100 THEN
@@ -61,9 +63,10 @@ BEGIN
         reason := reason || format(': a step at %s %% has %s sessions of each version (rollout_min_units) in %s', steps[1], units,
                                    CASE days WHEN 1 THEN 'a day' ELSE format('about %s days', days) END);
     END IF;
-    IF sessions < 20 THEN
+    IF sessions > 0 AND sessions < 20 AND first > 0 THEN
         reason := reason || format('. With fewer than 20 sessions a day it cannot promise to see a loss soon: one of less than %s points '
-                                   'would go unseen in such a step, and disasters alone are seen in less than a week', unseen);
+                                   'would go unseen in such a step, and a version that always fails is seen after about %s days', unseen,
+                                   ceil(@extschema@.tw_measured_from() / first));
     END IF;
 END
 $function$;

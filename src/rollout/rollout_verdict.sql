@@ -28,7 +28,7 @@ CREATE FUNCTION @extschema@.tw_measured_in_words(metrics jsonb) RETURNS text
 BEGIN ATOMIC
     WITH guardrails AS (
         SELECT f.value ->> 'metric' AS metric, f.value ->> 'state' AS state, f.value ->> 'verdict' AS verdict, f.number,
-               f.value ->> 'canary_units' AS canary_units, f.value ->> 'production_units' AS production_units,
+               (f.value ->> 'canary_units')::bigint AS canary_units, (f.value ->> 'production_units')::bigint AS production_units,
                round(100 * (f.value ->> 'minimum_detectable_loss')::numeric, 1)::text AS points
         FROM jsonb_array_elements(metrics) WITH ORDINALITY AS f (value, number)
         WHERE f.value ->> 'kind' = 'guardrail'
@@ -38,7 +38,10 @@ BEGIN ATOMIC
                        CASE count(*) WHEN 1 THEN 'was' ELSE 'were' END, @extschema@.tw_listed(array_agg(g.points ORDER BY g.number)))
          FROM guardrails g WHERE g.state = 'compared' AND g.verdict <> 'worse' HAVING count(*) > 0),
         (SELECT 'nothing was compared' WHERE NOT EXISTS (SELECT FROM guardrails g WHERE g.state = 'compared')),
-        (SELECT string_agg(format('%s was not measured (%s and %s sessions have %s, %s of each are needed)', g.metric, g.canary_units, g.production_units,
+        (SELECT string_agg(format(CASE WHEN least(g.canary_units, g.production_units) < @extschema@.tw_measured_from()
+                                       THEN '%s was not measured (%s and %s sessions have %s, %s of each are needed)'
+                                       ELSE '%s was not measured (%s and %s sessions have %s; not even a version that is always wrong would be seen among those that can be compared)' END,
+                                  g.metric, g.canary_units, g.production_units,
                                   @extschema@.tw_metric_source(g.metric), @extschema@.tw_measured_from()), '; ' ORDER BY g.number)
          FROM guardrails g WHERE g.state = 'not measured'),
         (SELECT format('%s %s no data', @extschema@.tw_listed(array_agg(g.metric ORDER BY g.number)), CASE count(*) WHEN 1 THEN 'has' ELSE 'have' END)
@@ -51,8 +54,8 @@ COMMENT ON FUNCTION @extschema@.tw_measured_in_words(jsonb) IS
 CREATE FUNCTION @extschema@.tw_missing_in_words(rollout @extschema@.rollouts, canary_units bigint, production_units bigint, metrics jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Labels come as people find time. What the application sends with each message of one version, and not of the other, is lost, or
-    -- the other does not answer at all: by half of what is to be expected, and fewer than are compared.
+    -- Labels come as people find time. What the application sends with each message of one version, and of the other with less than half
+    -- as many, is lost, or the other often does not answer at all, and what it does report is no sample of what it does.
     SELECT string_agg(format('%s comes with %s of %s sessions of %s, and with %s of %s of %s: is it lost on the way, or does that version not answer?',
                              @extschema@.tw_metric_source(f ->> 'metric'), p.units, production_units, (rollout).previous_version,
                              c.units, canary_units, (rollout).version), '; ')
@@ -60,8 +63,8 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (SELECT (f ->> 'step_canary_units')::bigint AS units) c
     CROSS JOIN LATERAL (SELECT (f ->> 'step_production_units')::bigint AS units) p
     WHERE f ->> 'kind' = 'guardrail' AND f ->> 'metric' <> 'accuracy'
-      AND p.units >= @extschema@.tw_measured_from() AND canary_units >= @extschema@.tw_measured_from() AND c.units < @extschema@.tw_measured_from()
-      AND c.units < 0.5 * canary_units * p.units / production_units;
+      AND p.units >= @extschema@.tw_measured_from() AND canary_units >= @extschema@.tw_measured_from()
+      AND c.units < 0.5 * canary_units * p.units / nullif(production_units, 0);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_missing_in_words(@extschema@.rollouts, bigint, bigint, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_missing_in_words(@extschema@.rollouts, bigint, bigint, jsonb) IS
@@ -115,7 +118,8 @@ BEGIN
     IF rollout.status = 'watching' THEN
         verdict := CASE WHEN at >= rollout.promoted_at + make_interval(days => days) THEN 'advance' ELSE 'hold' END;
         reason := concat_ws('; ', CASE verdict WHEN 'advance' THEN format('watched for %s days', days)
-            ELSE format('it has all sessions; watched until %s for what is still reviewed', rollout.promoted_at + make_interval(days => days)) END, measured);
+            ELSE format('it has all sessions; watched until %s for what is still reviewed', rollout.promoted_at + make_interval(days => days)) END,
+            measured, CASE WHEN metrics @> '[{"state": "compared"}]' THEN 'that is up to its promotion, what came since has nothing to be compared with' END);
         RETURN;
     END IF;
     reason := concat_ws('; ', sample_ratio_problem,

@@ -1,8 +1,9 @@
 -- What a bad version taught: its own confident answers, which nobody has looked at. They wait from its rollback on, so that no model
 -- learns from them, and count again when the version answers again. Below half of the sessions there is nothing to see (measured).
 --
--- A rollback does not wait for whoever holds such a sample at that moment, and answers of the version may still be captured after
--- it: the daily job makes up for both.
+-- A rollback must not fail, or wait, for their sake: it takes back what it can in a subtransaction. What is left (samples that
+-- somebody holds, those above the limit, or all where that failed) and what is captured later is made up for by check_rollouts()
+-- for a day, and by the daily job for a month.
 
 CREATE FUNCTION @extschema@.tw_rollback_reason(version text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -10,16 +11,31 @@ RETURN version || ' was rolled back';
 REVOKE ALL ON FUNCTION @extschema@.tw_rollback_reason(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollback_reason(text) IS 'pending_reason of the samples that were taken back with a version';
 
+CREATE FUNCTION @extschema@.tw_standing_rollback(version text) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT max(d.id) FILTER (WHERE d.to_status = 'rolled-back' AND d.from_percentage >= 50)
+    FROM @extschema@.model_deployments d
+    WHERE d.version = tw_standing_rollback.version
+    HAVING max(d.id) FILTER (WHERE d.to_status = 'rolled-back' AND d.from_percentage >= 50)
+           > coalesce(max(d.id) FILTER (WHERE d.to_status = 'production'), 0);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_standing_rollback(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_standing_rollback(text) IS
+    'The entry in model_deployments of the rollback with which the samples of a version wait: from half of the sessions or more, and it was not live since; NULL = none';
+
 CREATE FUNCTION @extschema@.tw_count_taken_back(bad text, more bigint) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.rollouts r SET samples_taken_back = greatest(0, coalesce(r.samples_taken_back, 0) + more)
-    WHERE r.id = (SELECT max(x.id) FROM @extschema@.rollouts x WHERE x.version = bad AND x.status = 'rolled-back');
+    WHERE r.id = (SELECT max(x.id) FROM @extschema@.rollouts x
+                  WHERE x.version = bad AND x.status = 'rolled-back' AND (x.promoted_at IS NOT NULL OR x.steps[cardinality(x.step_times)] >= 50));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) IS 'Adds to the count in the last rollout of a version that was rolled back';
+COMMENT ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) IS
+    'Adds to the count in the last rollout of a version that was rolled back from half of the sessions or more';
 
-CREATE FUNCTION @extschema@.tw_take_back_samples(bad text) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, most bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
@@ -33,17 +49,17 @@ BEGIN
                    FROM @extschema@.conversation_logs c JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
                    WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
                      AND x.review_status = 'approved' AND x.label_source = 'model'
-                   ORDER BY x.id FOR UPDATE OF x SKIP LOCKED);
+                   ORDER BY x.id LIMIT most FOR UPDATE OF x SKIP LOCKED);
     GET DIAGNOSTICS taken = ROW_COUNT;
-    PERFORM @extschema@.tw_count_taken_back(bad, taken);
+    PERFORM @extschema@.tw_count_taken_back(bad, taken) WHERE taken > 0;
     RETURN taken;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text) IS
-    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, and returns how many; those that somebody holds are left to the daily job';
+REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) IS
+    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many (NULL: all) and without those that somebody holds; returns how many';
 
-CREATE FUNCTION @extschema@.tw_give_back_samples(good text) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_give_back_samples(good text, most bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -52,28 +68,65 @@ BEGIN
     UPDATE @extschema@.training_samples s SET review_status = 'approved', pending_reason = NULL
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model'
-                   ORDER BY x.id FOR UPDATE SKIP LOCKED);
+                   ORDER BY x.id LIMIT most FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(good, - given) WHERE given > 0;
     RETURN given;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text) IS
-    'Approves again the samples that were taken back with a version, except what a user contradicted meanwhile, and returns how many';
+REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
+    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user contradicted meanwhile; returns how many';
 
-CREATE FUNCTION @extschema@.tw_settle_samples(OUT taken_back bigint, OUT given_back bigint)
+CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    taken_back := CASE WHEN @extschema@.tw_standing_rollback(version) IS NULL THEN 0 ELSE @extschema@.tw_take_back_samples(version, most) END;
+    given_back := CASE WHEN @extschema@.tw_standing_rollback(version) IS NULL THEN @extschema@.tw_give_back_samples(version, most) ELSE 0 END;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_settle_version(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_settle_version(text, bigint) IS
+    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; returns how many';
+
+CREATE FUNCTION @extschema@.tw_try_settling(version text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM @extschema@.tw_settle_version(version, 20000);
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'the samples of "%" could not be taken back or given back: %', version, SQLERRM
+        USING ERRCODE = SQLSTATE, HINT = 'check_rollouts() tries again with its next run, and the daily job each night.';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_try_settling(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_try_settling(text) IS
+    'Settles the samples of a version whose sessions change, as far as one statement of 20,000 rows does; a failure is a warning';
+
+CREATE FUNCTION @extschema@.tw_unsettled_versions(at timestamptz, since interval) RETURNS SETOF text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- A conversation names the version that its session was given, be it days ago.
+    SELECT d.version
+    FROM @extschema@.model_deployments d
+    WHERE d.created_at > coalesce(at, clock_timestamp()) - since
+      AND (d.to_status = 'rolled-back' OR d.to_status = 'production')
+    GROUP BY d.version
+    HAVING @extschema@.tw_standing_rollback(d.version) IS NOT NULL
+        OR EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.pending_reason = @extschema@.tw_rollback_reason(d.version) AND s.review_status = 'pending');
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) IS
+    'The versions that were rolled back or became live in a period before a time, and may have samples to take back or give back';
+
+CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, most bigint, OUT taken_back bigint, OUT given_back bigint)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A conversation names the version that its session was given, be it weeks ago: only days are looked at in which one may still do so.
-    SELECT (SELECT coalesce(sum(@extschema@.tw_take_back_samples(m.version)), 0)::bigint
-            FROM @extschema@.model_versions m
-            CROSS JOIN LATERAL (SELECT d.to_status, d.from_percentage FROM @extschema@.model_deployments d
-                                WHERE d.model_type = m.model_type AND d.version = m.version ORDER BY d.id DESC LIMIT 1) last
-            WHERE m.status = 'rolled-back' AND m.retired_at > now() - interval '30 days' AND last.to_status = 'rolled-back' AND last.from_percentage >= 50),
-           (SELECT coalesce(sum(@extschema@.tw_give_back_samples(m.version)), 0)::bigint
-            FROM @extschema@.model_versions m WHERE m.status = 'production');
+    SELECT coalesce(sum(t.taken_back), 0)::bigint, coalesce(sum(t.given_back), 0)::bigint
+    FROM @extschema@.tw_unsettled_versions(tw_settle_samples.at, since) AS v (version)
+    CROSS JOIN LATERAL @extschema@.tw_settle_version(v.version, most) t;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_settle_samples() IS
-    'Takes back what rollbacks of the last 30 days left, and gives back what reinstatements left; returns how many samples';
+REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) IS
+    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so many of each version; returns how many samples';

@@ -12,10 +12,10 @@ BEGIN
     END IF;
     SELECT m.version INTO canary FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary';
     IF canary IS NOT NULL THEN
-        -- One that has reached half of the sessions goes on. So does one that took another's place less than a week ago: where
-        -- each day brings a candidate, none would ever arrive otherwise.
+        -- One that has reached half of the sessions goes on. So does one that a person tries again, who has a reason, and one that
+        -- took another's place less than a week ago: where each day brings a candidate, none would ever arrive otherwise.
         SELECT * INTO r FROM @extschema@.rollouts x WHERE x.version = canary AND x.status = 'running';
-        IF r.id IS NULL OR r.steps[cardinality(r.step_times)] >= 50
+        IF r.id IS NULL OR r.steps[cardinality(r.step_times)] >= 50 OR r.number > 1
            OR r.superseded_version IS NOT NULL AND coalesce(at, clock_timestamp()) < r.started_at + interval '7 days' THEN
             RETURN;
         END IF;
@@ -23,13 +23,14 @@ BEGIN
     SELECT m.version INTO version
     FROM @extschema@.model_versions m
     WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
+      AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary) IS NOT NULL)
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
     LIMIT 1;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) IS
-    'The newest candidate of a type that passed the gate and may start now, while no other is watched, and the canary whose place it would have to take (NULL: none)';
+    'The newest candidate of a type that passed the gate and may start now, while no other is watched, and the canary whose place it takes, being better (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -70,13 +71,11 @@ BEGIN
     END IF;
     IF next.canary IS NOT NULL THEN
         lead := @extschema@.tw_lead_over_canary(next.version, next.canary);
-        IF lead IS NULL THEN
-            RETURN false;
-        END IF;
     END IF;
     PERFORM @extschema@.tw_lock_registry();
     IF next IS DISTINCT FROM (SELECT w FROM @extschema@.tw_waiting_rollout(type, at) w)
-       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production') THEN
+       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production')
+       OR next.canary IS NOT NULL AND lead IS NULL THEN
         RETURN false;
     END IF;
     IF next.canary IS NOT NULL THEN
