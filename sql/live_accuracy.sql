@@ -208,7 +208,7 @@ SELECT labels, accuracy, lower < 0.5 AND upper > 0.9 AS is_wide, reason FROM liv
 -- Half of those that wait, right and wrong alike.
 SELECT sum(CASE WHEN n <= 10 THEN approve_conversation(id) WHEN n <= 20 THEN fix_conversation(id, 'intent.other') END)
 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM conversation_logs WHERE nlu_model_version = 'parcel-agent-v1') x WHERE n <= 20;
-SELECT labels, round(accuracy::numeric, 4) AS accuracy, jsonb_path_query_array(strata, '$[*].in_rollouts') AS apart, reason FROM live_accuracy('2106-06-02', '2106-06-02');
+SELECT labels, round(accuracy::numeric, 4) AS accuracy, jsonb_path_query_array(strata, '$[*].rolled_out') AS apart, reason FROM live_accuracy('2106-06-02', '2106-06-02');
 -- Where a part has fewer than five audited conversations they stay one stratum.
 SELECT labels, jsonb_array_length(strata) AS strata FROM live_accuracy('2106-06-02', '2106-06-02', '{model_version}') ORDER BY model_version;
 ROLLBACK;

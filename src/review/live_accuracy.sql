@@ -2,8 +2,8 @@
 --
 -- Population: the conversations that our filter saw and that can be learned from (selection_probability is not NULL).
 -- Strata h: (filter_outcome, filter_policy_id); rows whose audit rate was 0 are strata of their own, of which nothing can
--- be known. Reviewers get first what a rollout waits for. Where its conversations are judged while others still wait, they are
--- a stratum of their own (both parts have 5 audited rows, and are not reviewed alike). W_h is a stratum's share of the
+-- be known. Reviewers get first what a rollout waits for. Where its versions' conversations are judged while those of others
+-- still wait, they are a stratum of their own (both parts have 5 audited rows, and are not reviewed alike). W_h is a stratum's share of the
 -- population, known exactly. A label is an audited row whose newest verdict
 -- says right or wrong; it weighs w = 1 / selection_probability (Hajek 1971), because rates may change over time.
 --
@@ -75,11 +75,9 @@ BEGIN ATOMIC
                (SELECT n FROM unnest(r.names) AS n WHERE n IN ('day', 'week', 'month')) AS unit
         FROM (SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date, live_accuracy.by) AS names) r
     ), raised AS MATERIALIZED (
-        SELECT v.version, range_agg(tstzrange(r.started_at, greatest(r.started_at, coalesce(r.promoted_at, r.ended_at, 'infinity')))) AS periods
-        FROM @extschema@.rollouts r CROSS JOIN LATERAL (VALUES (r.version), (r.previous_version)) AS v (version)
-        GROUP BY v.version
+        SELECT r.version FROM @extschema@.rollouts r UNION SELECT r.previous_version FROM @extschema@.rollouts r
     ), scope AS NOT MATERIALIZED (
-        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, g.periods @> c.created_at IS TRUE AS is_in_rollout, c.is_audit, c.nlu_intent,
+        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, g.version IS NOT NULL AS is_rolled_out, c.is_audit, c.nlu_intent,
                CASE WHEN c.is_audit AND d.can_be_drawn THEN 1 / c.selection_probability END AS w,
                CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
                CASE WHEN r.by_module THEN
@@ -102,7 +100,7 @@ BEGIN ATOMIC
         ORDER BY s.id, e.id DESC
     ), part AS (
         -- What one pass over the conversations counts, and what the far fewer verdicts add to it.
-        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_in_rollout,
+        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_rolled_out,
                sum(u.size) AS size, sum(u.audited) AS audited,
                count(u.w) FILTER (WHERE NOT u.is_unclear) AS labels,
                count(u.w) FILTER (WHERE u.is_unclear) AS unclear,
@@ -113,24 +111,25 @@ BEGIN ATOMIC
                coalesce(sum(u.w) FILTER (WHERE u.is_unclear), 0) AS unclear_w,
                count(*) FILTER (WHERE NOT u.is_unclear) AS naive_labels,
                count(*) FILTER (WHERE NOT u.is_unclear AND u.is_right) AS naive_right
-        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id, s.can_be_drawn, s.is_in_rollout,
+        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id, s.can_be_drawn, s.is_rolled_out,
                      1 AS size, CASE WHEN s.is_audit THEN 1 ELSE 0 END AS audited,
                      NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right
               FROM scope s
               UNION ALL
-              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id, j.can_be_drawn, j.is_in_rollout,
+              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id, j.can_be_drawn, j.is_rolled_out,
                      0, 0, j.w, j.is_unclear, j.is_right
               FROM judged j WHERE j.verdict <> 'withdraw') u
-        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_in_rollout
+        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_rolled_out
     ), tally AS (
         SELECT p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id, p.can_be_drawn, p.is_apart,
                sum(p.size) AS size, sum(p.audited) AS audited, sum(p.labels) AS labels, sum(p.unclear) AS unclear, sum(p.w) AS w, sum(p.w2) AS w2,
                sum(p.right_w) AS right_w, sum(p.right_w2) AS right_w2, sum(p.unclear_w) AS unclear_w,
                sum(p.naive_labels) AS naive_labels, sum(p.naive_right) AS naive_right
-        -- Apart where the two are not reviewed alike: two standard deviations of the hypergeometric distribution.
-        FROM (SELECT x.*, x.is_in_rollout AND count(*) OVER both_parts = 2 AND min(x.audited) OVER both_parts >= 5
+        -- Apart where the two are not reviewed alike: four standard deviations of the hypergeometric distribution. By chance that
+        -- is rare, and what is less costs fewer points than the interval is wide.
+        FROM (SELECT x.*, x.is_rolled_out AND count(*) OVER both_parts = 2 AND min(x.audited) OVER both_parts >= 5
                           AND (x.labels + x.unclear - x.audited * x.reviewed) ^ 2
-                              > 4 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed * (1 - x.reviewed) AS is_apart
+                              > 16 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed * (1 - x.reviewed) AS is_apart
               FROM (SELECT y.*, sum(y.labels + y.unclear) OVER same / nullif(sum(y.audited) OVER same, 0) AS reviewed
                     FROM part y
                     WINDOW same AS (PARTITION BY y.model_version, y.module_type, y.intent, y.period, y.filter_outcome, y.filter_policy_id, y.can_be_drawn)) x
@@ -142,7 +141,7 @@ BEGIN ATOMIC
                    / (t.w + 2 * q.q) ^ 2 AS v,
                t.unclear_w / nullif(t.unclear_w + coalesce(t.w, 0), 0) AS unclear_share,
                t.size / sum(t.size) OVER (PARTITION BY t.model_version, t.module_type, t.intent, t.period) AS weight,
-               t.filter_outcome || CASE WHEN t.is_apart THEN ' in rollouts' ELSE '' END || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
+               t.filter_outcome || CASE WHEN t.is_apart THEN ' with versions that were rolled out' ELSE '' END || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
         FROM tally t
         CROSS JOIN LATERAL (SELECT t.w2 / t.w AS q) q
         CROSS JOIN LATERAL (SELECT (t.right_w + q.q) / (t.w + 2 * q.q) AS s) m
@@ -163,7 +162,7 @@ BEGIN ATOMIC
                jsonb_agg(jsonb_build_object(
                    'filter_outcome', h.filter_outcome, 'policy', h.filter_policy_id, 'conversations', h.size,
                    'weight', round(h.weight, 6), 'audited', h.audited, 'reviewed', h.labels + h.unclear, 'labelled', h.labels,
-                   'accuracy', round(h.p::numeric, 6)) || CASE WHEN h.is_apart THEN '{"in_rollouts": true}'::jsonb ELSE '{}'::jsonb END
+                   'accuracy', round(h.p::numeric, 6)) || CASE WHEN h.is_apart THEN '{"rolled_out": true}'::jsonb ELSE '{}'::jsonb END
                    ORDER BY h.filter_outcome, h.filter_policy_id NULLS FIRST, h.can_be_drawn, h.is_apart) AS strata,
                format('%s of %s strata (%s %% of the conversations) %s fewer than 5 labels: %s',
                    count(*) FILTER (WHERE NOT h.is_known), count(*),
@@ -207,7 +206,7 @@ COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
     'no-such-intent wrong; unclear is left out, and unclear_share estimates how many that are. accuracy is NULL where a stratum '
     'has fewer than 5 labels: reason says which, and lower and upper hold whatever its accuracy is. naive_accuracy is the share '
     'right among all naive_labels verdicts, audited or not; it misleads, since doubtful rows are reviewed most. strata has the '
-    'size, weight and audit completion of each; what a rollout had reviewed first is a stratum of its own.'
+    'size, weight and audit completion of each; versions whose rollout had them reviewed first are strata of their own.'
     ' Raises 22023 for an unknown name or a period that ends before it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS

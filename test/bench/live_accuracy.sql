@@ -27,7 +27,7 @@ CREATE PROCEDURE bench.capture(scenario text, first_replay int, last_replay int,
     LANGUAGE plpgsql
 AS $$
 BEGIN
-    TRUNCATE conversation_logs, review_events, review_policies, audited_versions, rollouts, bench.truths;
+    TRUNCATE conversation_logs, review_events, review_policies, audited_versions, bench.truths;
     INSERT INTO review_policies (note) VALUES (scenario);
     FOR half IN 0 .. 1 LOOP
         IF scenario = 'rates' THEN
@@ -37,8 +37,6 @@ BEGIN
         IF scenario IN ('rollout', 'behind') AND half = 1 THEN
             INSERT INTO audited_versions (model_version, audit_rate, since, reason)
                 SELECT r::text, 0.35, '2026-06-16', scenario FROM generate_series(first_replay, last_replay) AS r;
-            INSERT INTO rollouts (model_type, version, previous_version, steps, alpha, margin, step_times, started_at)
-                SELECT r::text, r::text, 'none', '{50,100}', 0.05, 0.01, ARRAY[timestamptz '2026-06-16'], '2026-06-16' FROM generate_series(first_replay, last_replay) AS r;
         END IF;
         INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, metadata, created_at)
             SELECT 's', 'x', 'intent.food.item.search', m.confidence, CASE WHEN m.provider < 0.95 THEN 'indicbert' ELSE 'llm' END, m.replay,
