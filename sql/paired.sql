@@ -119,6 +119,33 @@ UPDATE model_versions SET status = 'retired' WHERE version = 'router-v1.3.0';
 CALL run_training_jobs();
 SELECT challenger, status, reason FROM paired_evaluations ORDER BY id DESC LIMIT 1;
 SELECT DISTINCT review_priority, review_reason FROM conversation_logs WHERE user_message LIKE 'refund 2% now' AND review_priority IS NOT NULL;
+-- Versions that live outside: their workers answer the messages of the pool, the live one by what it has answered already.
+SELECT register_model('shop-agent-v1.0.0', 'shop-agent', 'production') IS NOT NULL AS live;
+SELECT request_training('shop-agent', 'outside') > 0 AS asked;
+SELECT kind, version, test_samples FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset
+SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'running') AS job \gset
+SELECT version, gate_decision FROM complete_training_job(:job, 'worker-1', (SELECT coalesce(jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')), '[]') FROM training_job_test_set(:job) t));
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, nlu_module_type)
+    SELECT 'outside ' || g, 'give back money ' || g, 'intent.shop.order.track', 0.5, 'indicbert', 'shop-agent-v1.0.0', 'shop' FROM generate_series(1, 25) g;
+CALL run_training_jobs();
+SELECT challenger, messages, status FROM paired_evaluations WHERE model_type = 'shop-agent';
+SELECT kind, version, test_samples > 25 AS has_the_pool FROM claim_training_job('worker-1', model_types => '{shop-agent}');
+SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'running') AS job \gset
+SELECT count(*), min(text) FROM training_job_test_set(:job) WHERE sample_id < 0;
+\set VERBOSITY terse
+SELECT complete_training_job(:job, 'worker-1', '[]') IS NULL AS incomplete;
+SELECT complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'a')) || '{"sample_id": -1, "intent": "a"}' FROM training_job_test_set(:job) t)) IS NULL AS strange;
+\set VERBOSITY default
+SELECT version FROM complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')) FROM training_job_test_set(:job) t));
+-- A job for the live one may be waiting as well: it has answered all of them itself.
+SELECT version, test_samples FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset live_
+CALL run_training_jobs();
+SELECT messages, disagreements FROM paired_evaluations WHERE model_type = 'shop-agent';
+SELECT count(fix_conversation(c.id, 'intent.shop.order.refund')) AS chosen FROM conversation_logs c WHERE c.review_reason = 'model disagreement' AND c.review_priority IS NOT NULL AND c.user_message LIKE 'give back%';
+CALL run_training_jobs();
+SELECT challenger, status, split_part(reason, ' on ', 1) AS reason FROM paired_evaluations WHERE model_type = 'shop-agent';
+SELECT version, gate_decision, split_part(gate_reason, ' on ', 1) AS gate_reason FROM model_versions WHERE model_type = 'shop-agent' ORDER BY version;
+
 SELECT status, error_message FROM job_runs WHERE status <> 'succeeded';
 SELECT problem, found FROM check_integrity() WHERE problem NOT IN ('sample of a conversation that does not exist', 'event of a conversation that does not exist');
 DROP FUNCTION say;

@@ -117,7 +117,7 @@ BEGIN ATOMIC
          ''),
         ('@extschema@.training_jobs'::regclass,
          'id model_type kind trainer status version parameters requested_by worker attempt lease lease_expires_at heartbeat_at '
-         'progress cutoff test_samples result error_code error_message created_at started_at finished_at',
+         'progress cutoff test_samples pool result error_code error_message created_at started_at finished_at',
          'training_jobs_pkey training_jobs_one_running_key training_jobs_one_queued_key training_jobs_finished_idx',
          'training_jobs_pkey training_jobs_model_type_check training_jobs_kind_check training_jobs_trainer_check '
          'training_jobs_status_check training_jobs_version_check training_jobs_running_check training_jobs_finished_check',

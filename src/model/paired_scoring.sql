@@ -74,6 +74,25 @@ REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluation
 COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) IS
     'The learnable messages of the type among so many conversations that come next in a pool; is_certain: a disagreement about it is asked about for certain';
 
+CREATE FUNCTION @extschema@.tw_unanswered_pool(version text, most integer DEFAULT 5000) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT c.id
+    FROM @extschema@.paired_evaluations p
+    JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
+    WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version) AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
+      AND c.filter_outcome IN ('auto-approved', 'needs-review')
+      AND (p.model_type = 'router' OR coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) || '-agent' = p.model_type)
+      -- What the live version answered itself is known.
+      AND (tw_unanswered_pool.version = p.challenger OR c.nlu_model_version IS DISTINCT FROM p.live_version
+           OR @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type))
+      AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
+    ORDER BY c.id LIMIT most;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) IS
+    'The next messages of a running paired evaluation that a version which lives outside has not answered, at most so many';
+
 CREATE FUNCTION @extschema@.tw_score_pool(evaluation bigint, most integer DEFAULT 10000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$

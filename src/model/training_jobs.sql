@@ -17,6 +17,7 @@ CREATE TABLE @extschema@.training_jobs (
     progress jsonb,
     cutoff timestamptz,
     test_samples bigint[],
+    pool bigint[],
     result jsonb,
     error_code text,
     error_message text,
@@ -61,6 +62,7 @@ COMMENT ON COLUMN @extschema@.training_jobs.lease_expires_at IS 'When the job is
 COMMENT ON COLUMN @extschema@.training_jobs.heartbeat_at IS 'When the worker was last heard of';
 COMMENT ON COLUMN @extschema@.training_jobs.progress IS 'What the worker said of its progress';
 COMMENT ON COLUMN @extschema@.training_jobs.cutoff IS 'The time up to which samples were learned; later ones are new to the next job';
+COMMENT ON COLUMN @extschema@.training_jobs.pool IS 'The conversations of a paired evaluation that the worker of an evaluate job has to predict as well';
 COMMENT ON COLUMN @extschema@.training_jobs.test_samples IS 'The test samples that an outside worker has to predict, fixed when it takes the job';
 COMMENT ON COLUMN @extschema@.training_jobs.result IS 'Figures of the finished job';
 COMMENT ON COLUMN @extschema@.training_jobs.error_code IS 'SQLSTATE of the last failure, where it had one';

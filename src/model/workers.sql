@@ -27,11 +27,13 @@ BEGIN
     IF job.id IS NULL THEN
         RETURN;
     END IF;
-    UPDATE @extschema@.training_jobs j SET test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id)
+    UPDATE @extschema@.training_jobs j
+    SET test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id),
+        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id FROM @extschema@.tw_unanswered_pool(j.version) p (id) ORDER BY p.id) END
     WHERE j.id = job.id
     RETURNING * INTO job;
     RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt, job.lease_expires_at,
-                        cardinality(job.test_samples);
+                        cardinality(job.test_samples) + coalesce(cardinality(job.pool), 0);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
@@ -93,11 +95,18 @@ BEGIN ATOMIC
     FROM @extschema@.training_jobs j
     JOIN @extschema@.training_samples s ON s.id = ANY (j.test_samples)
     WHERE j.id = job_id AND s.review_status = 'approved'
-    ORDER BY s.id;
+    UNION ALL
+    -- The messages of a paired evaluation have no sample: they go by the number of the conversation, below zero.
+    SELECT - c.id, @extschema@.tw_sample_text(c.user_message)
+    FROM @extschema@.training_jobs j
+    JOIN @extschema@.conversation_logs c ON c.id = ANY (j.pool)
+    WHERE j.id = job_id
+    ORDER BY 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint) IS
-    'The texts that the worker of a job has to predict, as they were fixed when it took the job; without their labels';
+    'The texts that the worker of a job has to predict, as they were fixed when it took the job; without their labels. A sample_id below zero is '
+    'a message of a paired evaluation';
 
 CREATE FUNCTION @extschema@.tw_read_predictions(
     predictions jsonb, OUT sample_id bigint, OUT intent text, OUT confidence double precision)
@@ -116,7 +125,7 @@ BEGIN
     SELECT p.value, p.ordinality INTO wrong
     FROM jsonb_array_elements(predictions) WITH ORDINALITY AS p (value, ordinality)
     WHERE (jsonb_typeof(p.value) = 'object'
-           AND jsonb_typeof(p.value -> 'sample_id') = 'number' AND p.value ->> 'sample_id' ~ '^[0-9]{1,18}$'
+           AND jsonb_typeof(p.value -> 'sample_id') = 'number' AND p.value ->> 'sample_id' ~ '^-?[0-9]{1,18}$'
            AND coalesce(jsonb_typeof(p.value -> 'intent'), 'null') IN ('string', 'null')
            AND CASE coalesce(jsonb_typeof(p.value -> 'confidence'), 'null')
                WHEN 'null' THEN true WHEN 'number' THEN (p.value -> 'confidence')::numeric BETWEEN 0 AND 1 ELSE false END) IS NOT TRUE
@@ -144,7 +153,7 @@ DECLARE
     doubled bigint;
     missing bigint[];
 BEGIN
-    SELECT min(p.sample_id) FILTER (WHERE NOT p.sample_id = ANY (job.test_samples)), min(p.sample_id) FILTER (WHERE p.n > 1)
+    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples) OR - p.sample_id = ANY (coalesce(job.pool, '{}')))), min(p.sample_id) FILTER (WHERE p.n > 1)
     INTO strange, doubled
     FROM (SELECT r.sample_id, count(*) AS n FROM @extschema@.tw_read_predictions(predictions) r GROUP BY r.sample_id) p;
     -- What was rejected or deleted meanwhile need not be answered.
@@ -168,12 +177,18 @@ BEGIN
     JOIN @extschema@.training_samples s ON s.id = p.sample_id
     JOIN @extschema@.model_test_set(job.model_type) t ON t.text_hash = s.text_hash
     ORDER BY t.sample_id;
+    INSERT INTO @extschema@.paired_answers (version, conversation_log_id, intent)
+    SELECT job.version, - p.sample_id, p.intent
+    FROM @extschema@.tw_read_predictions(predictions) p
+    WHERE p.sample_id < 0
+    ORDER BY p.sample_id DESC
+    ON CONFLICT DO NOTHING;
     RETURN evaluation;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_predictions(@extschema@.training_jobs, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_store_predictions(@extschema@.training_jobs, jsonb) IS
-    'Keeps the predictions of a job''s worker beside the labels of today; 22023 unless each test sample of the job is answered once';
+    'Keeps the predictions of a job''s worker beside the labels of today, those for a paired evaluation in paired_answers; 22023 unless each row of training_job_test_set() is answered once';
 
 CREATE FUNCTION @extschema@.complete_training_job(
     job_id bigint, worker text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
