@@ -2,6 +2,7 @@
 # bench.sh BUILD_DIR - what `make bench` runs: a server of its own with default settings but for memory, and test/bench on it.
 #
 # PARTS="bulk single first calls assign rollout export scale router loop" chooses; the first four are run.sh's, the others have scripts of their own.
+# growth (twelve minutes) runs only where it is named.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -46,6 +47,7 @@ done
 [[ $parts != *" rollout "* ]] || bash "$here/../bench/rollout.sh"
 [[ $parts != *" export "* ]] || bash "$here/../bench/export.sh"
 [[ $parts != *" scale "* ]] || bash "$here/../bench/scale.sh"
+[[ $parts != *" growth "* ]] || bash "$here/../bench/growth.sh"
 # Both say why they are skipped where DATASETS names no folder with the public data.
 [[ $parts != *" router "* ]] || bash "$here/../bench/router.sh"
 [[ $parts != *" loop "* ]] || bash "$here/../bench/loop.sh"
