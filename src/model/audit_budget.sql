@@ -25,8 +25,10 @@ BEGIN
     FROM (SELECT m.model_type, @extschema@.tw_effective_test_samples(m.model_type) AS effective
           FROM @extschema@.model_versions m WHERE m.status = 'production') x
     WHERE x.effective < wanted;
-    -- Of the last seven days, or since the first of them.
-    SELECT count(*) / greatest(1, extract(epoch FROM now - min(c.created_at))::double precision / 86400) INTO a_day
+    -- Of the last seven days, or since the first of them; where the last day had more, that is what people have to bear.
+    SELECT greatest(count(*) / greatest(1, extract(epoch FROM now - min(c.created_at))::double precision / 86400),
+                    count(*) FILTER (WHERE c.created_at >= now - interval '1 day'))
+    INTO a_day
     FROM @extschema@.conversation_logs c
     WHERE c.created_at >= now - interval '7 days' AND c.created_at < now
       -- The index knows days, of whatever time zone.

@@ -91,8 +91,8 @@ SQL
         "$name: the large one was streamed before it committed");
     is($subscriber->safe_psql('copy', 'SELECT count(*) FROM training_samples'), 0, "$name: and make no sample");
 
-    # What people said is in tables that are not published.
-    my @people = ('approved conversation without a live sample', 'verdict that is not in the events');
+    # What people said, and are asked, is in tables that are not published.
+    my @people = ('approved conversation without a live sample', 'blind review without suggestions', 'verdict that is not in the events');
     set_sequences('copy');
     is_deeply(
         problems('copy'),

@@ -39,18 +39,9 @@ sub day { my ($number) = @_; return "(DATE '@{[ FIRST_DAY ]}' + $number)" }
 
 # What people do on a day, in the morning.
 my %people = (
-    # With so few conversations more of them go into the audit, and ramps are short: else every decision takes weeks.
-    0 => q{
-        INSERT INTO review_policies (audit_rate_approved, audit_rate_review, note) VALUES (0.2, 0.3, 'the first weeks');
-        SELECT set_training_setting('min_test_samples', '100'), set_training_setting('rollout_steps', '50,100'),
-               set_training_setting('rollout_min_units', '20');
-    },
-    # With many, a training waits for more of them: else most versions are superseded before it is their turn.
-    14 => q{
-        DELETE FROM review_policies;
-        SELECT set_training_setting('min_test_samples', NULL), set_training_setting('rollout_steps', NULL),
-               set_training_setting('rollout_min_units', NULL), set_training_setting('training_threshold', '3000');
-    },
+    # With many conversations a training waits for more of them: else most versions are superseded before it is their turn. And
+    # these reviewers, who do 150 a day, half of them of the audit, cannot do what rollouts ask for by default.
+    14 => q{SELECT set_training_setting('training_threshold', '3000'), set_training_setting('rollout_audit_rate', '0.1');},
     # A spreadsheet is imported whose labels are wrong. Two days later somebody reads why its model was rejected.
     36 => q{SELECT import_training_samples(eight_weeks.spreadsheet(), 'manual');},
     38 => q{UPDATE training_samples SET review_status = 'rejected' WHERE source = 'manual';},
@@ -70,7 +61,7 @@ sub day_script {
     for my $hour (6, 12, 18) {
         my ($from, $to) = map { "$day + interval '$_ hours'" } $hour, $hour + 6;
         $sql .= "SELECT eight_weeks.serve($from, $to);\n";
-        $sql .= 'SELECT eight_weeks.review(' . ($week <= 2 ? 50 : 150) . ");\n" if $hour == 18;
+        $sql .= 'SELECT eight_weeks.review(' . ($week <= 2 ? 60 : 150) . ");\n" if $hour == 18;
         $sql .= "CALL check_rollouts($to);\n";
     }
     return $sql;
@@ -123,10 +114,11 @@ is(sql('SELECT * FROM check_integrity()'), '', 'the invariants hold');
 is(sql(q{SELECT job_name, status, count(*) >= 8 FROM job_runs GROUP BY 1, 2 ORDER BY 1}),
     "check_rollouts|succeeded|t\ndaily_training_capture|succeeded|t\nrun_training_jobs|succeeded|t\nweekly_model_training|succeeded|t", 'no run of a job failed');
 
-# The import with wrong labels: what learned from it was rejected, and never met a customer.
-is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), min(m.status), min(m.gate_decision)
+# The import with wrong labels: what learned from it did not pass, and never met a customer. Whether it is rejected or still undecided
+# is a matter of what people came to judge.
+is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), bool_and(m.status IN ('rejected', 'candidate', 'retired')), bool_and(m.gate_decision <> 'passed')
          FROM training_samples s LEFT JOIN model_versions m ON m.version = s.model_version_target WHERE s.source = 'manual'}),
-    't|1|rejected|failed', 'one version learned the wrong labels, and the gate rejected it');
+    't|1|t|t', 'one version learned the wrong labels, and did not pass the gate');
 is(sql(q{SELECT count(*) FROM model_deployments d JOIN training_samples s ON s.model_version_target = d.version WHERE s.source = 'manual'}), '0', 'so that it never got a session');
 
 # The version that was brought along passed no gate. It had a small share of the sessions until its answers were seen to fail.

@@ -229,9 +229,11 @@ SQL
                                            difference, better_evidence, reason, decided_at) VALUES
             ('router', 'router-v1.2.0', 'router-v1.1.0', 'better', 3, 90, 80, 9, 0.1 + 0.2, 9, 0.01, 1e300, E'by\t"far"', now()),
             ('router', 'router-v2.0.0', 'router-v1.1.0', 'running', 0, 0, 0, 1, 1, 0, NULL, 1, NULL, NULL);
+        INSERT INTO $s.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+            VALUES ('two models', 'which of the two', 'intent.food.order.cancel', 0.4, 'indicbert');
         INSERT INTO $s.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent, live_intent, probability, is_drawn, asked_at)
             SELECT p.id, c.id, 'intent.food.order.track', NULL, 1, true, now()
-            FROM $s.paired_evaluations p, (SELECT l.id FROM $s.conversation_logs l WHERE l.user_message = 'too high') c WHERE p.status = 'running';
+            FROM $s.paired_evaluations p, $s.conversation_logs c WHERE p.status = 'running' AND c.session_id = 'two models';
         SELECT asked FROM $s.paired_disagreements d, $s.tw_ask_blindly(ARRAY[d.conversation_log_id], ARRAY['intent.food.order.track'], ARRAY[NULL]);
         INSERT INTO $s.paired_answers SELECT 'food-agent-v1.0.0', d.conversation_log_id, E'intent.\\odd' FROM $s.paired_disagreements d;
 
