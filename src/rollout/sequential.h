@@ -9,8 +9,9 @@
 /*
  * From how many sessions with data an arm is measured, for a verdict and for the
  * end of a step alike.  It is what it takes to tell a canary that fails always:
- * with ten sessions of each, beside a version that never does, the bound is
- * crossed even at a third of 0.05.  Below that little but chance would be
+ * with ten sessions of each, beside a version that fails in 15 % at most, the
+ * bound is crossed even at a third of 0.05 (beside one that fails in half, with
+ * 24: tw_minimum_detectable_loss() says so).  Below that little but chance would be
  * compared, by approximations that are bad there; with more, disasters would go
  * on for longer than they have to.
  */
