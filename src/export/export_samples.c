@@ -64,6 +64,7 @@ const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS] = {
 	[TW_EXPORT_LANGUAGE] = {"language", TEXTOID},
 	[TW_EXPORT_EXPECTED_SERVICE] = {"expected_service", TEXTOID},
 	[TW_EXPORT_REVIEW_STATUS] = {"review_status", TEXTOID},
+	[TW_EXPORT_PENDING_REASON] = {"pending_reason", TEXTOID},
 	[TW_EXPORT_LABEL_SOURCE] = {"label_source", TEXTOID},
 	[TW_EXPORT_REVIEWED_BY] = {"reviewed_by", TEXTOID},
 	[TW_EXPORT_REVIEWED_AT] = {"reviewed_at", TIMESTAMPTZOID},

@@ -31,7 +31,9 @@ BEGIN
     SELECT * INTO c FROM @extschema@.conversation_logs l WHERE l.id = task.conversation_log_id;
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
     -- Where two models disagree the verdict is an answer, or a word for none of them.
-    IF cardinality(verdicts) = 1 AND verdicts[1] NOT IN ('approve', 'fix', 'reject') THEN
+    IF cardinality(verdicts) = 1 AND verdicts[1] NOT IN ('approve', 'fix', 'reject')
+       AND EXISTS (SELECT FROM @extschema@.blind_reviews b, jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
+                   WHERE b.conversation_log_id = c.id AND o ->> 'value' = verdicts[1]) THEN
         chosen := verdicts[1];
         verdicts[1] := CASE WHEN chosen IN ('unclear', 'no such intent', 'no answer') THEN 'reject' ELSE 'fix' END;
         reason := CASE chosen WHEN 'unclear' THEN 'unclear' ELSE 'no-such-intent' END;

@@ -71,9 +71,11 @@ BEGIN
     FROM @extschema@.blind_reviews b
     WHERE c.id = ANY (ids) AND b.conversation_log_id = c.id AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement';
     GET DIAGNOSTICS released = ROW_COUNT;
-    -- What somebody has chosen stays written down.
+    -- What somebody has chosen stays written down, and what an open task offers, so that its answer can be read.
     DELETE FROM @extschema@.blind_reviews b
     WHERE b.conversation_log_id = ANY (ids)
+      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                      WHERE t.conversation_log_id = b.conversation_log_id AND t.status IN ('claimed', 'open', 'skipped'))
       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
                       WHERE e.conversation_log_id = b.conversation_log_id AND e.action IN ('fix', 'reject') AND e.review_reason = 'model disagreement');
     RETURN released;

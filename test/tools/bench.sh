@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh BUILD_DIR - what `make bench` runs: a server of its own with default settings but for memory, and test/bench on it.
 #
-# PARTS="bulk single first calls assign rollout export scale router loop" chooses; the first four are run.sh's, the others have scripts of their own.
+# PARTS="bulk single first calls assign rollout export scale router loop gate" chooses; the first four are run.sh's, the others have scripts of their own.
 # growth (twelve minutes) runs only where it is named.
 set -euo pipefail
 
@@ -37,7 +37,7 @@ SETTINGS
 pg_ctl -D "$bench/data" -l "$bench/server.log" -w start >/dev/null </dev/null
 
 export PGHOST=$socket PGUSER=postgres
-parts=" ${PARTS:-bulk single first calls assign rollout export scale router loop} "
+parts=" ${PARTS:-bulk single first calls assign rollout export scale router loop gate} "
 capture=
 for part in bulk single first calls; do
     [[ $parts != *" $part "* ]] || capture+="$part "
@@ -48,6 +48,7 @@ done
 [[ $parts != *" export "* ]] || bash "$here/../bench/export.sh"
 [[ $parts != *" scale "* ]] || bash "$here/../bench/scale.sh"
 [[ $parts != *" growth "* ]] || bash "$here/../bench/growth.sh"
-# Both say why they are skipped where DATASETS names no folder with the public data.
+# All three say why they are skipped where DATASETS names no folder with the public data.
 [[ $parts != *" router "* ]] || bash "$here/../bench/router.sh"
 [[ $parts != *" loop "* ]] || bash "$here/../bench/loop.sh"
+[[ $parts != *" gate "* ]] || bash "$here/../bench/gate.sh"
