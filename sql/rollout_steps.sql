@@ -64,6 +64,8 @@ SELECT set_training_setting('rollout_steps', '100');
 SELECT steps, reason FROM tw_planned_steps('a-agent', '2101-01-08');
 -- A table of settings that is emptied leaves the defaults.
 TRUNCATE training_settings;
+-- The audit of rollouts alone is looked at.
+SELECT set_training_setting('review_budget_per_day', '0');
 SELECT steps FROM tw_planned_steps('a-agent', '2101-01-08');
 
 -- A step ends only when something was compared in it: here the application reports nothing. A person may go on all the same.

@@ -128,6 +128,8 @@ BEGIN
                 done := 'settled';
             ELSE
                 PERFORM @extschema@.tw_measure_production(at);
+                -- Traffic that doubles in the morning must not be drawn at last week's rate until the night.
+                PERFORM @extschema@.tw_audit_by_budget(at);
                 done := 'measured';
         END CASE;
     EXCEPTION WHEN OTHERS THEN
@@ -183,5 +185,5 @@ REVOKE ALL ON PROCEDURE @extschema@.check_rollouts(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
     'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, holds, or takes the next '
     'step; starts the rollout of the newest candidate that passed the gate, while auto_deploy is on and nothing else of its type is rolled out or '
-    'watched; once an hour measures versions in production; takes back the samples that a rollback of the last day left. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits as '
+    'watched; once an hour measures versions in production and fits the audit to the review budget; takes back the samples that a rollback of the last day left. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits as '
     'it goes, so it cannot run inside a transaction; errors are recorded in job_runs and warned of. Does nothing on a standby or a restored copy';

@@ -40,7 +40,7 @@ sub day { my ($number) = @_; return "(DATE '@{[ FIRST_DAY ]}' + $number)" }
 # What people do on a day, in the morning.
 my %people = (
     # With many conversations a training waits for more of them: else most versions are superseded before it is their turn. And
-    # these reviewers, who do 150 a day, half of them of the audit, cannot do what rollouts ask for by default.
+    # these reviewers, who do 200 a day, half of them of the audit, cannot do what rollouts ask for by default.
     14 => q{SELECT set_training_setting('training_threshold', '3000'), set_training_setting('rollout_audit_rate', '0.1');},
     # A spreadsheet is imported whose labels are wrong. Two days later somebody reads why its model was rejected.
     36 => q{SELECT import_training_samples(eight_weeks.spreadsheet(), 'manual');},
@@ -61,7 +61,7 @@ sub day_script {
     for my $hour (6, 12, 18) {
         my ($from, $to) = map { "$day + interval '$_ hours'" } $hour, $hour + 6;
         $sql .= "SELECT eight_weeks.serve($from, $to);\n";
-        $sql .= 'SELECT eight_weeks.review(' . ($week <= 2 ? 60 : 150) . ");\n" if $hour == 18;
+        $sql .= 'SELECT eight_weeks.review(' . ($week <= 2 ? 60 : 200) . ");\n" if $hour == 18;
         $sql .= "CALL check_rollouts($to);\n";
     }
     return $sql;

@@ -171,7 +171,7 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
     },
     {
         name  => 'audit',
-        -- In the week before the time of the run.
+        # In the week before the time of the run.
         due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
                    VALUES ('lately', 'where is my ride', 'intent.ride.track', 0.95, 'indicbert', now() + interval '8 days')},
         where => q{INSERT ON audited_versions FOR EACH ROW},

@@ -206,7 +206,7 @@ rows_are('jsonl', \@expected, \@loaded);
     \%row;
 } @table;
 for my $row (@loaded) {
-    $_ = $_ eq '' ? undef : $_ for @{$row}{qw(conversation_log_id expected_service reviewed_by reviewed_at selection_probability model_version_target)};
+    $_ = $_ eq '' ? undef : $_ for @{$row}{qw(conversation_log_id expected_service pending_reason reviewed_by reviewed_at selection_probability model_version_target)};
     for my $column (qw(entities id module_id quality_score)) {
         $row->{$column} = $row->{$column} eq '' ? undef : $json->decode($row->{$column});
     }
