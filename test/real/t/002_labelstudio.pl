@@ -484,7 +484,7 @@ check_is(
 );
 
 # Somebody's own tasks in the project, all of one time, are none of ours, and nothing stays hidden behind them.
-my %empty = (header => '', context => '', intent_options => [], entity_labels => []);
+my %empty = (header => '', context => '', intent_options => [], entity_labels => [], verdicts => []);
 $admin->must('POST', "/api/projects/$project/import", [ map { { data => { text => "by hand $_", %empty } } } 1 .. 450 ]);
 my $theirs = $admin->must('GET', "/api/tasks/?project=$project&page_size=1")->{total};
 my ($last) = grep { $_->{kind} eq 'deleted before the pull' } @conversations;
