@@ -114,11 +114,11 @@ is(sql('SELECT * FROM check_integrity()'), '', 'the invariants hold');
 is(sql(q{SELECT job_name, status, count(*) >= 8 FROM job_runs GROUP BY 1, 2 ORDER BY 1}),
     "check_rollouts|succeeded|t\ndaily_training_capture|succeeded|t\nrun_training_jobs|succeeded|t\nweekly_model_training|succeeded|t", 'no run of a job failed');
 
-# The import with wrong labels: what learned from it did not pass, and never met a customer. Whether it is rejected or still undecided
-# is a matter of what people came to judge.
-is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), bool_and(m.status IN ('rejected', 'candidate', 'retired')), bool_and(m.gate_decision <> 'passed')
+# The import with wrong labels: what learned from it never met a customer. Whether it is rejected, still undecided, or found better than a
+# live version that does not know the new words, and left behind by the next one, is a matter of what was live and what people judged.
+is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), bool_and(m.status IN ('rejected', 'candidate', 'retired'))
          FROM training_samples s LEFT JOIN model_versions m ON m.version = s.model_version_target WHERE s.source = 'manual'}),
-    't|1|t|t', 'one version learned the wrong labels, and did not pass the gate');
+    't|1|t', 'one version learned the wrong labels, and is not live');
 is(sql(q{SELECT count(*) FROM model_deployments d JOIN training_samples s ON s.model_version_target = d.version WHERE s.source = 'manual'}), '0', 'so that it never got a session');
 
 # The version that was brought along passed no gate. It had a small share of the sessions until its answers were seen to fail.
