@@ -26,6 +26,8 @@ sub new_chatbot {
     create_database($node, $database);
     sql($database, <<"SQL");
         SELECT register_model('router-v1.0.0', 'router', 'production'), register_model('router-v1.1.0', 'router');
+        -- What a rollout alone has drawn.
+        SELECT set_training_setting('review_budget_per_day', '0');
         -- How many of 100 messages a version answers rightly and cannot serve.
         CREATE TABLE quality AS SELECT * FROM (VALUES ('router-v1.0.0', 93, 5), ('router-v1.1.0', $canary_accuracy, $canary_fails)) q (version, right_ones, failures);
         -- A number from 0 to 99 that is as good as random and the same in every run.
