@@ -87,10 +87,11 @@ static TwCachedTable rates_cache = {
 double
 tw_raised_audit_rate(Oid schema, TwSpan version, double rate)
 {
-	const RaisedRates *all = tw_cached_table_get(&rates_cache, schema);
+	const RaisedRates *all;
 
 	if (rate == 0)
 		return rate;
+	all = tw_cached_table_get(&rates_cache, schema);
 	for (int i = 0; i < all->count; i++)
 	{
 		if (tw_span_compare(all->rates[i].version, every_version) == 0 ||

@@ -1,6 +1,6 @@
 -- audited_versions: versions of which somebody has to know soon how good they are. The audit draws their conversations more often
--- than the policies say, and reviewers get those first. Who watches versions writes it (a rollout; the daily job, for all of them, while
--- there are too few test samples); capture reads it with every row.
+-- than the policies say, and reviewers get those first. Who watches versions writes it (a rollout; the daily job and check_rollouts(), for
+-- all of them, while there are too few test samples); capture reads it with every row.
 
 CREATE TABLE @extschema@.audited_versions (
     model_version text NOT NULL,

@@ -84,8 +84,9 @@ BEGIN ATOMIC
       AND c.filter_outcome IN ('auto-approved', 'needs-review')
       AND (p.model_type = 'router' OR coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) || '-agent' = p.model_type)
       -- What the live version answered itself is known.
-      AND (tw_unanswered_pool.version = p.challenger OR c.nlu_model_version IS DISTINCT FROM p.live_version
-           OR @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type))
+      AND (tw_unanswered_pool.version = p.challenger
+           OR NOT coalesce(c.nlu_model_version = p.live_version
+                           AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type), false))
       AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
     ORDER BY c.id LIMIT most;
 END;

@@ -82,8 +82,13 @@ CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT tak
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    taken_back := CASE WHEN @extschema@.tw_standing_rollback(version) IS NULL THEN 0 ELSE @extschema@.tw_take_back_samples(version, most) END;
-    given_back := CASE WHEN @extschema@.tw_standing_rollback(version) IS NULL THEN @extschema@.tw_give_back_samples(version, most) ELSE 0 END;
+    taken_back := 0;
+    given_back := 0;
+    IF @extschema@.tw_standing_rollback(version) IS NULL THEN
+        given_back := @extschema@.tw_give_back_samples(version, most);
+    ELSE
+        taken_back := @extschema@.tw_take_back_samples(version, most);
+    END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_version(text, bigint) FROM PUBLIC;
