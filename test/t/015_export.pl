@@ -86,9 +86,7 @@ sql(to_file('all.csv', q{format => 'csv', include_split => 'all'}));
 is(sql(<<"SQL"), '0|100000', 'COPY reads the CSV with all columns as they were');
     CREATE TABLE from_csv AS SELECT * FROM training_samples WITH NO DATA;
     ALTER TABLE from_csv DROP COLUMN text_hash, DROP COLUMN normalizer;
-    COPY from_csv (id, conversation_log_id, text, intent, module_id, module_type, entities, language, expected_service, review_status,
-                   label_source, reviewed_by, reviewed_at, source, split, selection_probability, quality_score, model_version_target,
-                   created_at, updated_at) FROM '$folder/all.csv' (FORMAT csv, HEADER MATCH);
+    COPY from_csv FROM '$folder/all.csv' (FORMAT csv, HEADER MATCH);
     SELECT count(*) FILTER (WHERE c IS DISTINCT FROM s), count(*)
     FROM (SELECT id, to_jsonb(f) AS c FROM from_csv f) c
     FULL JOIN (SELECT id, to_jsonb(t) - '{text_hash,normalizer}'::text[] AS s FROM training_samples t) s USING (id);
