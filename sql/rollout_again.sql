@@ -192,6 +192,11 @@ SELECT set_training_setting('min_test_samples', '6');
 SELECT set_training_setting('auto_deploy', 'off');
 CALL check_rollouts('2101-04-01 03:00');
 SELECT set_training_setting('auto_deploy', NULL);
+-- It would cost more than it gains: two sixths for the seven days that the canary has gone, against one sixth for the one it has to go.
+UPDATE rollouts SET steps = '{10,20,30,40,40,40,40,60}', step_times = (SELECT array_agg(timestamptz '2101-04-01' + g * interval '1 day' ORDER BY g) FROM generate_series(0, 6) g) WHERE version = 'q-agent-v1.1.0';
+CALL check_rollouts('2101-04-08');
+SELECT version, status, superseded_version FROM rollouts WHERE model_type = 'q-agent' ORDER BY id;
+UPDATE rollouts SET steps = '{10,50,100}', step_times = step_times[:1] WHERE version = 'q-agent-v1.1.0';
 CALL check_rollouts('2101-04-01 04:00');
 SELECT version, status, traffic_percentage, retired_at FROM model_versions WHERE model_type = 'q-agent' ORDER BY version;
 SELECT version, status, superseded_version, end_reason FROM rollouts WHERE model_type = 'q-agent' ORDER BY id;

@@ -23,7 +23,7 @@ BEGIN
     SELECT m.version INTO version
     FROM @extschema@.model_versions m
     WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
-      AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary) IS NOT NULL)
+      AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary, at) IS NOT NULL)
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
     LIMIT 1;
 END
@@ -32,18 +32,33 @@ REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) FROM PU
 COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) IS
     'The newest candidate of a type that passed the gate and may start now, while no other is watched, and the canary whose place it takes, being better (NULL: none)';
 
-CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text) RETURNS text
+-- A ramp that begins anew costs days. Let the canary answer better than what is live by g, let the candidate answer better than the
+-- canary by lead, and let the canary have come e days and have r days to go. If the canary goes on, the candidate is live r days later
+-- than if it begins now: that loses lead * r. If the candidate begins now, the e days are gone in which the canary would have been live
+-- earlier: that loses g * e. A canary that has stood in one step for three days is stale: nobody knows when it would arrive.
+CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text, at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('superseded by %s: %s against %s on %s test samples', candidate, round(c.first_accuracy::numeric, 4), round(c.second_accuracy::numeric, 4), c.samples)
-    FROM @extschema@.compare_models(candidate, canary) c
-    -- A ramp that begins anew costs days: a lead that counts as none elsewhere is none here.
-    WHERE c.first_accuracy > c.second_accuracy AND c.first_accuracy >= c.second_accuracy + @extschema@.training_setting('rollout_margin')::double precision
-      AND c.samples >= @extschema@.training_setting('min_test_samples')::integer;
+    SELECT format('superseded by %s: %s against %s on %s test samples', candidate, round(c.first_accuracy::numeric, 4),
+                  round(c.second_accuracy::numeric, 4), c.samples)
+    FROM @extschema@.compare_models(candidate, canary) c,
+         (SELECT r.previous_version, cardinality(r.step_times) AS begun, cardinality(r.steps) - cardinality(r.step_times) AS left_over,
+                 greatest(0, extract(epoch FROM coalesce(at, clock_timestamp()) - r.started_at)::double precision / 86400) AS days,
+                 r.step_times[cardinality(r.step_times)] <= coalesce(at, clock_timestamp()) - interval '3 days' AS is_stale
+          FROM @extschema@.rollouts r WHERE r.version = canary AND r.status = 'running') r
+         CROSS JOIN LATERAL @extschema@.compare_models(canary, r.previous_version) g
+    -- A lead that counts as none elsewhere is none here.
+    WHERE c.first_accuracy > c.second_accuracy
+      AND c.first_accuracy >= c.second_accuracy + @extschema@.training_setting('rollout_margin')::double precision
+      AND c.samples >= @extschema@.training_setting('min_test_samples')::integer
+      AND (r.is_stale
+           OR (c.first_accuracy - c.second_accuracy) * r.left_over * greatest(1, r.days / r.begun)
+              > coalesce(CASE WHEN g.samples >= @extschema@.training_setting('min_test_samples')::integer
+                              THEN g.first_accuracy - g.second_accuracy END, g.paired_difference, 0) * r.days);
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_lead_over_canary(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_lead_over_canary(text, text) IS
-    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL where it is not by rollout_margin, or where there are too few';
+REVOKE ALL ON FUNCTION @extschema@.tw_lead_over_canary(text, text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lead_over_canary(text, text, timestamptz) IS
+    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL where it is not by rollout_margin, where there are too few, or where beginning anew costs more than it gains';
 
 CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -70,7 +85,7 @@ BEGIN
         END;
     END IF;
     IF next.canary IS NOT NULL THEN
-        lead := @extschema@.tw_lead_over_canary(next.version, next.canary);
+        lead := @extschema@.tw_lead_over_canary(next.version, next.canary, at);
     END IF;
     PERFORM @extschema@.tw_lock_registry();
     IF next IS DISTINCT FROM (SELECT w FROM @extschema@.tw_waiting_rollout(type, at) w)

@@ -21,3 +21,19 @@ CREATE FUNCTION eight_weeks.growth(
            (SELECT m.gate_reason FROM model_versions m WHERE m.version = (SELECT d.live FROM eight_weeks.days d WHERE d.day = f.live))
     FROM first f
 $$;
+
+-- Week by week: what was true, what live_accuracy estimated of it, and what the gate said of the version that is live at its end.
+CREATE FUNCTION eight_weeks.weeks(OUT week text, OUT live text, OUT truth text, OUT estimate text, OUT verdicts text, OUT gate text)
+    RETURNS SETOF record LANGUAGE sql AS $$
+    SELECT format('week %s', w.number + 1), d.live,
+           format('right %s %%', round(100 * avg(j.is_right::integer), 1)),
+           (SELECT format('estimated %s %% (%s to %s, %s labels)', round(100 * e.accuracy::numeric, 1), round(100 * e.lower::numeric, 1),
+                          round(100 * e.upper::numeric, 1), e.labels)
+            FROM live_accuracy(w.monday, w.monday + 6) e),
+           d.verdicts || ' verdicts',
+           coalesce((SELECT m.gate_reason FROM model_versions m WHERE m.version = d.live), 'promoted by a person')
+    FROM (SELECT n AS number, date '2040-01-02' + 7 * n AS monday FROM generate_series(0, (SELECT max(x.day) / 7 FROM eight_weeks.days x)) n) w
+    JOIN eight_weeks.days d ON d.day = least(7 * w.number + 6, (SELECT max(x.day) FROM eight_weeks.days x))
+    JOIN eight_weeks.judged j ON j.created_on BETWEEN w.monday AND w.monday + 6
+    GROUP BY w.number, w.monday, d.live, d.verdicts ORDER BY w.number
+$$;
