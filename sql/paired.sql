@@ -127,6 +127,9 @@ SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'run
 SELECT version, gate_decision FROM complete_training_job(:job, 'worker-1', (SELECT coalesce(jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')), '[]') FROM training_job_test_set(:job) t));
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, nlu_module_type)
     SELECT 'outside ' || g, 'give back money ' || g, 'intent.shop.order.track', 0.5, 'indicbert', 'shop-agent-v1.0.0', 'shop' FROM generate_series(1, 25) g;
+-- One message does not say which version answered it: the live one is asked as well.
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+    VALUES ('outside', 'give back money 26', 'intent.shop.order.track', 0.5, 'indicbert', 'shop');
 CALL run_training_jobs();
 SELECT challenger, messages, status FROM paired_evaluations WHERE model_type = 'shop-agent';
 SELECT kind, version, test_samples > 25 AS has_the_pool FROM claim_training_job('worker-1', model_types => '{shop-agent}');
@@ -137,14 +140,28 @@ SELECT complete_training_job(:job, 'worker-1', '[]') IS NULL AS incomplete;
 SELECT complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'a')) || '{"sample_id": -1, "intent": "a"}' FROM training_job_test_set(:job) t)) IS NULL AS strange;
 \set VERBOSITY default
 SELECT version FROM complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')) FROM training_job_test_set(:job) t));
--- A job for the live one may be waiting as well: it has answered all of them itself.
-SELECT version, test_samples FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset live_
+-- The live one has answered all others itself.
+CALL run_training_jobs();
+SELECT messages FROM paired_evaluations WHERE model_type = 'shop-agent';
+SELECT kind, version FROM claim_training_job('worker-1', model_types => '{shop-agent}');
+SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'running') AS job \gset
+SELECT text FROM training_job_test_set(:job) WHERE sample_id < 0;
+SELECT version FROM complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.track')) FROM training_job_test_set(:job) t));
 CALL run_training_jobs();
 SELECT messages, disagreements FROM paired_evaluations WHERE model_type = 'shop-agent';
 SELECT count(fix_conversation(c.id, 'intent.shop.order.refund')) AS chosen FROM conversation_logs c WHERE c.review_reason = 'model disagreement' AND c.review_priority IS NOT NULL AND c.user_message LIKE 'give back%';
 CALL run_training_jobs();
 SELECT challenger, status, split_part(reason, ' on ', 1) AS reason FROM paired_evaluations WHERE model_type = 'shop-agent';
 SELECT version, gate_decision, split_part(gate_reason, ' on ', 1) AS gate_reason FROM model_versions WHERE model_type = 'shop-agent' ORDER BY version;
+
+-- Trained again on nothing new: the two answer alike, and there is nothing to ask anybody.
+SELECT set_training_setting('paired_margin', '0.1');
+SELECT version, gate_decision FROM train_model();
+SELECT count(say(v || ' another', o || ' today', 'intent.shop.order.' || v, 0.5)) FROM unnest(ARRAY['cancel', 'track']) v, generate_series(1, 15) o;
+CALL run_training_jobs();
+CALL run_training_jobs();
+SELECT challenger, live_version, status, messages, disagreements, reason FROM paired_evaluations ORDER BY id DESC LIMIT 1;
+SELECT gate_decision, gate_reason FROM model_versions WHERE model_type = 'router' ORDER BY created_at DESC LIMIT 1;
 
 SELECT status, error_message FROM job_runs WHERE status <> 'succeeded';
 SELECT problem, found FROM check_integrity() WHERE problem NOT IN ('sample of a conversation that does not exist', 'event of a conversation that does not exist');

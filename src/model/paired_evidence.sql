@@ -100,11 +100,16 @@ DECLARE
     most CONSTANT integer := @extschema@.training_setting('paired_max_labels');
     margin CONSTANT double precision := @extschema@.training_setting('paired_margin');
     share CONSTANT double precision := p.disagreements::double precision / nullif(p.messages, 0);
-    slack CONSTANT double precision := margin / share;
+    slack CONSTANT double precision := margin / nullif(share, 0);
     is_close boolean;
 BEGIN
     IF p.better_evidence >= 20 OR p.worse_evidence >= 20 THEN
         decision := CASE WHEN p.better_evidence >= 20 THEN 'better' ELSE 'worse' END;
+    ELSIF p.disagreements = 0 AND (1 - margin) ^ p.messages <= 0.05 THEN
+        -- Were more than the margin of all messages answered differently, so many without one would come once in twenty times at most.
+        decision := 'undecided';
+        reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages, p.live_version);
+        RETURN;
     ELSIF p.labels >= most THEN
         -- x with the margin added lies between -1 and 1 again when it is divided by what it can be at most.
         is_close := slack >= 1 OR @extschema@.paired_evidence(ARRAY(SELECT (o.outcome + slack) * o.weight / (1 + slack) FROM @extschema@.tw_paired_outcomes(p.id) o)) >= 20;

@@ -21,6 +21,7 @@ ALTER TABLE review_events DISABLE TRIGGER review_events_append_only_truncate;
 --   rates    audit rates of 2 % and 5 % in the first half of the month, 10 % and 20 % in the second
 --   rollout  in the second half of the month the version is rolled out, which raises its audit rate to 35 %
 --   behind   the same, and reviewers, who get what the rollout waits for first, do two thirds of the audit: what is left is the first half
+--   budget   in the first half of the month the test set is too small, which raises the audit rate of all versions to 35 % (row *)
 --   surer    the model is right in 99.7 % of the auto-approved and in 90 % of the others
 --   doubtful the audited rows are reviewed least confident first, until two thirds of them are done: no estimate can bear that
 CREATE PROCEDURE bench.capture(scenario text, first_replay int, last_replay int, size int)
@@ -37,6 +38,11 @@ BEGIN
         IF scenario IN ('rollout', 'behind') AND half = 1 THEN
             INSERT INTO audited_versions (model_version, audit_rate, since, reason)
                 SELECT r::text, 0.35, '2026-06-16', scenario FROM generate_series(first_replay, last_replay) AS r;
+        END IF;
+        IF scenario = 'budget' AND half = 0 THEN
+            INSERT INTO audited_versions (model_version, audit_rate, since, reason) VALUES ('*', 0.35, '2026-06-01', scenario);
+        ELSIF scenario = 'budget' THEN
+            DELETE FROM audited_versions;
         END IF;
         INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, metadata, created_at)
             SELECT 's', 'x', 'intent.food.item.search', m.confidence, CASE WHEN m.provider < 0.95 THEN 'indicbert' ELSE 'llm' END, m.replay,
@@ -114,7 +120,7 @@ CREATE VIEW bench.report AS
            round(r.width, 1) AS width, round(r.effective_labels) AS effective_labels,
            round(r.naive_bias, 1) AS naive_bias, round(r.naive_best, 1) AS naive_best, r.naive_labels,
            round(r.unclear, 1) AS unclear, r.replays - r.estimates AS no_estimate,
-           CASE WHEN r.scenario NOT IN ('usual', 'rollout') THEN ''
+           CASE WHEN r.scenario NOT IN ('usual', 'rollout', 'budget') THEN ''
                 WHEN r.replays < 500 THEN 'needs 500 replays'
                 WHEN abs(r.bias) < 0.5 AND r.coverage BETWEEN 93 AND 98 AND (r.naive_best > 10 OR r.scenario <> 'usual') THEN 'met' ELSE 'MISSED' END AS targets
     FROM (SELECT scenario, size, count(*) AS replays, count(accuracy) AS estimates,
