@@ -1,6 +1,7 @@
--- A test set that is too small grows faster: until a model type has min_test_samples, the audit draws as many conversations a day as
--- people can review (review_budget_per_day), whatever version answered and whatever the filter said. Equal rates waste the fewest
--- labels: samples of equal weight count most. Each row stores the rate, so that every estimate stays what it is.
+-- A test set that is too small grows faster: until a model type has min_test_samples, the audit draws half as many conversations a day
+-- as people can review (review_budget_per_day), whatever version answered and whatever the filter said. The other half is for the
+-- queue: what is audited is tested with and not learned from, so that never more than every other conversation is drawn. Equal rates
+-- waste the fewest labels: samples of equal weight count most. Each row stores the rate, so that every estimate stays what it is.
 
 CREATE FUNCTION @extschema@.tw_effective_test_samples(model_type text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -35,7 +36,7 @@ BEGIN
       AND c.created_on BETWEEN (now - interval '9 days')::date AND (now + interval '2 days')::date
       AND c.filter_outcome IN ('auto-approved', 'needs-review');
     IF short IS NOT NULL AND budget > 0 AND a_day > 0 THEN
-        audit_rate := least(1, budget / a_day);
+        audit_rate := least(0.5, budget / 2.0::double precision / a_day);
         reason := format('too few test samples: %s', short);
         INSERT INTO @extschema@.audited_versions AS a (model_version, audit_rate, since, until, reason)
         VALUES ('*', tw_audit_by_budget.audit_rate, now, now, tw_audit_by_budget.reason)
@@ -47,4 +48,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) IS
-    'Raises the audit rate of all conversations to what the review budget allows while a live model type has too few test samples, and lowers it again; returns the rate, or NULLs';
+    'Raises the audit rate of all conversations to what half of the review budget allows (at most 0.5) while a live model type has too few test samples, and lowers it again; returns the rate, or NULLs';

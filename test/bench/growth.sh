@@ -6,9 +6,8 @@
 # time, and drops them. A run of 100 a day takes about a quarter of a minute, of 1,000 a minute.
 #
 # The chatbot, its messages and its reviewers are those of the eight weeks (test/fixtures). The first model knows SAMPLES of each 12
-# of the demo's samples and is made live by a person. Reviewers answer four fifths of what they are asked, in three sittings a day:
-# of 60 conversations a day (review_budget_per_day), or of 40 % of the messages where those are more, which is what the filter asks
-# about; one verdict in a hundred is wrong. Nothing is changed from the defaults.
+# of the demo's samples and is made live by a person. Reviewers answer four fifths of what they are asked, in three
+# sittings a day, the most urgent first; one verdict in a hundred is wrong. Nothing is changed from the defaults.
 #
 # How to read: the day on which the gate first passed a successor, on which it was live for all, verdicts until then; then, for that
 # day, the share of answers that were right (truth) in the week before and after, and what passed it. Below it, week by week: the
@@ -32,7 +31,6 @@ trap cleanup EXIT
 
 awk -v n="$samples" 'NR % 12 < n' "$here/../demo/samples.jsonl" >"$work/own.jsonl"
 for volume in $volumes; do
-    reviews=$((volume * 32 / 100 < 48 ? 48 : volume * 32 / 100))
     for (( seed = 1; seed <= runs; seed++ )); do
         database=tw_growth_${volume}_$seed
         sql -d postgres -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'" >/dev/null
@@ -50,7 +48,7 @@ for volume in $volumes; do
                 (( day % 7 != 6 )) || echo "CALL weekly_model_training(at => $from + interval '3 hours');"
                 for hour in 6 12 18; do
                     echo "CALL run_training_jobs(); SELECT eight_weeks.serve($from + interval '$hour hours', $from + interval '$((hour + 6)) hours'); CALL run_training_jobs();"
-                    echo "SELECT eight_weeks.review($reviews / 3); CALL run_training_jobs();"
+                    echo "SELECT eight_weeks.review_share(0.8); CALL run_training_jobs();"
                     echo "CALL check_rollouts($from + interval '$((hour + 6)) hours');"
                 done
                 echo "INSERT INTO eight_weeks.days SELECT $day, (SELECT count(*) FROM review_events WHERE action IN ('approve', 'fix', 'reject')),

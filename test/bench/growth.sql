@@ -2,6 +2,13 @@
 
 CREATE TABLE eight_weeks.days (day integer PRIMARY KEY, verdicts bigint, passed text, live text);
 
+-- The reviewers answer so much of all that they have been asked so far.
+CREATE FUNCTION eight_weeks.review_share(share numeric) RETURNS integer LANGUAGE sql AS $$
+    SELECT eight_weeks.review(greatest(0, floor(share * (a.waiting + a.done) - a.done))::integer)
+    FROM (SELECT (SELECT count(*) FROM conversation_logs c WHERE c.review_priority IS NOT NULL) AS waiting,
+                 (SELECT count(DISTINCT v.conversation_log_id) FROM review_events v WHERE v.action IN ('approve', 'fix', 'reject')) AS done) a
+$$;
+
 CREATE FUNCTION eight_weeks.growth(
     OUT gate text, OUT live text, OUT verdicts text, OUT labels text, OUT truth text, OUT first_week text, OUT why text) RETURNS record LANGUAGE sql AS $$
     WITH first AS (

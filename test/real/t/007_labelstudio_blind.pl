@@ -11,6 +11,7 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Chats;
 use TW::LabelStudio;
 use TW::Util;
 
@@ -108,14 +109,14 @@ for my $n (0 .. $#said) {
     $admin->annotate($blind[$n]{task}{id}, result => result_of(@{ $said[$n] }));
 }
 call($node, DATABASE, 'labelstudio_pull', 'the answers');
-is(sql('SELECT status, error_code, count(*) FROM labelstudio_tasks GROUP BY 1, 2 ORDER BY 1'), "done||22\nopen||1\nunusable|22023|2",
+is(sql('SELECT status, error_code, count(*) FROM labelstudio_tasks GROUP BY 1, 2 ORDER BY 1'), "done||22\nopen||1\nunusable|22023|1\nunusable|55000|1",
     'what was offered is taken, what was not is refused');
 my %verdict = map { $_->{id} => $_ } rows($node, DATABASE,
     q{SELECT conversation_log_id AS id, action, intent, reject_reason FROM review_events WHERE action <> 'disagreement'});
 is_deeply(
     [ map { join ' ', map { $_ // '-' } @{ $verdict{ $_->{id} } }{qw(action intent reject_reason)} } @blind[ 17 .. 21 ] ],
     [
-        'fix ' . NEW . ' -', 'approve ' . LIVE . ' -', 'fix intent.shop.order.track -', 'reject - no-such-intent', 'reject - unclear'
+        'fix ' . NEW . ' -', 'fix ' . LIVE . ' -', 'fix intent.shop.order.track -', 'reject - no-such-intent', 'reject - unclear'
     ],
     'each answer is the verdict that it means'
 );
