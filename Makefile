@@ -158,6 +158,7 @@ SQL_PARTS = \
 	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/governance/schema_problems.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql

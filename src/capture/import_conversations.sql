@@ -238,7 +238,7 @@ BEGIN
     mapping := @extschema@.tw_map_import(source, columns);
     reading := @extschema@.tw_import_query(source, mapping);
     PERFORM @extschema@.tw_begin_import();
-    PERFORM @extschema@.tw_check_import_keys(source, mapping ->> 'id');
+    PERFORM @extschema@.tw_check_import_keys(source, (mapping ->> 'id')::name);
     IF keep_ids AND reading.numbered THEN
         EXECUTE format('SELECT max(s.%1$I) FROM %2$s s WHERE s.%1$I BETWEEN 1 AND 9007199254740991', mapping ->> 'id', source) INTO keep_upto;
         PERFORM @extschema@.tw_reserve_numbers(keep_upto);

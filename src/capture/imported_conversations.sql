@@ -61,7 +61,7 @@ BEGIN
     WHILE reached < most LOOP
         reached := nextval('@extschema@.conversation_logs_id_seq');
     END LOOP;
-    PERFORM @extschema@.tw_wait_for_numbers('@extschema@.conversation_logs_id_seq');
+    PERFORM @extschema@.tw_wait_for_numbers('@extschema@.conversation_logs_id_seq'::regclass);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;

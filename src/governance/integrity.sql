@@ -437,10 +437,12 @@ BEGIN ATOMIC
         ) AS q (table_id, sequence_id, most)
     WHERE q.most > coalesce(pg_sequence_last_value(q.sequence_id), 0)
     UNION ALL
-    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_structure_problems() s;
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_structure_problems() s
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_schema_problems() s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables that '
-    'is foreign (pg_dump would not carry it), missing or disabled; found counts the rows, example is the id or name of one, '
+    'is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, in our schema; found counts the rows, example is the id or name of one, '
     'hint says what to do. Empty when all is well';

@@ -80,7 +80,7 @@ BEGIN
             END IF;
         WHEN 'rollbacks' THEN
             SELECT jsonb_build_object('samples taken back', t.taken_back, 'samples given back', t.given_back) INTO counted
-            FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL) t;
+            FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL::bigint) t;
         WHEN 'audit' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('audited percent', round(100 * b.audit_rate))) INTO counted
             FROM @extschema@.tw_audit_by_budget(at) b;
@@ -146,7 +146,7 @@ BEGIN
         PERFORM @extschema@.tw_note_part(run, part, 'failed: ' || message);
         RETURN false;
     END IF;
-    PERFORM @extschema@.tw_note_run(run, part, coalesce(done.counted, '{}'), false);
+    PERFORM @extschema@.tw_note_run(run, part, coalesce(done.counted, '{}'::jsonb), false);
     IF done.result LIKE 'failed: %' THEN
         PERFORM @extschema@.tw_fail_run(run, '55000', format('%s: %s', part, substr(done.result, 9)));
     END IF;

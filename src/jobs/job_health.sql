@@ -288,7 +288,7 @@ COMMENT ON FUNCTION @extschema@.tw_job_health(timestamptz) IS
 CREATE VIEW @extschema@.job_health AS
     SELECT h.job_name, h.state, h.advice, h.last_success, h.last_failure, h.last_error_code, h.last_error, h.running_since, h.phase,
            h.items_done, h.items_total, h.schedule, h.time_zone, h.next_run, h.is_overdue, h.scheduled_by
-    FROM @extschema@.tw_job_health() h;
+    FROM @extschema@.tw_job_health(NULL::timestamptz) h;
 REVOKE ALL ON TABLE @extschema@.job_health FROM PUBLIC;
 COMMENT ON VIEW @extschema@.job_health IS
     'How the jobs are: first a row "all" that says what to do first, then a row for each job. It works with pg_cron here, elsewhere, or nowhere';

@@ -37,7 +37,7 @@ BEGIN
     END IF;
     export_id := @extschema@.tw_begin_s3_export(
         format('exports/weekly/%s.jsonl', to_char(coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'), 'YYYY-MM-DD')),
-        @extschema@.tw_export_filter('approved', NULL, NULL, NULL, NULL, NULL, 'jsonl', 'train'), 'jsonl', true, store.server);
+        @extschema@.tw_export_filter('approved', NULL::text[], NULL::text[], NULL::text[], NULL::timestamptz, NULL::bigint, 'jsonl', 'train'), 'jsonl', true, store.server);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) FROM PUBLIC;
@@ -88,7 +88,7 @@ BEGIN
         -- An export writes down that it was cancelled, and so catches that; whoever cancelled it meant the whole run.
         next_place := CASE code WHEN '57014' THEN -1 END;
     END IF;
-    PERFORM @extschema@.tw_note_run(run, part, '{}', false);
+    PERFORM @extschema@.tw_note_run(run, part, '{}'::jsonb, false);
     IF coalesce(next_place, -1) < 0 THEN
         PERFORM @extschema@.tw_note_part(run, part, result);
     END IF;

@@ -16,7 +16,7 @@ BEGIN
         IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
                    AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
             PERFORM @extschema@.tw_decide_sides();
-            job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL, NULL);
+            job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL::interval, NULL::text[]);
         END IF;
     EXCEPTION WHEN OTHERS THEN
         IF run IS NULL THEN
@@ -100,10 +100,10 @@ BEGIN
     PERFORM @extschema@.tw_require_run(run);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     IF outcome IS NULL THEN
-        PERFORM @extschema@.tw_note_run(run, format('job %s: %s %s', job_id, job.kind, coalesce(job.version, job.model_type)), '{}');
+        PERFORM @extschema@.tw_note_run(run, format('job %s: %s %s', job_id, job.kind, coalesce(job.version, job.model_type)), '{}'::jsonb, true);
         RETURN;
     END IF;
-    PERFORM @extschema@.tw_note_run(run, NULL, jsonb_build_object(outcome, 1));
+    PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object(outcome, 1), true);
     IF outcome = 'failed' THEN
         PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
     END IF;

@@ -83,7 +83,7 @@ COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version, '{}');
+RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version, '{}'::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.tw_queue_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version that lives outside';
 

@@ -51,7 +51,7 @@ BEGIN ATOMIC
         FROM wanted w WHERE w.is_new AND w.side = 'test'
     ), twins AS (
         SELECT x.text_hash
-        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts)) AS x (text_hash, twin)
+        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts, 0.8::double precision)) AS x (text_hash, twin)
         WHERE x.twin IS NOT NULL
     )
     SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.side END

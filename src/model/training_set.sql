@@ -49,7 +49,7 @@ BEGIN ATOMIC
     ), twins AS MATERIALIZED (
         SELECT x.model_text
         FROM texts a,
-             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t))) AS x (model_text, twin)
+             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t), 0.8::double precision)) AS x (model_text, twin)
         WHERE x.twin IS NOT NULL
     ), judged AS (
         SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w) THEN 'near-twin of a test text' END) AS why

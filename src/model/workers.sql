@@ -204,7 +204,7 @@ BEGIN
     PERFORM @extschema@.tw_lock_job_queue();
     job := @extschema@.tw_own_job(job_id, worker);
     version := job.version;
-    PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, NULL);
+    PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, NULL::double precision);
     PERFORM @extschema@.tw_store_predictions(job, predictions);
     IF job.kind = 'train' THEN
         IF artifact IS NOT NULL THEN

@@ -32,7 +32,7 @@ AS $function$
 DECLARE
     answer record;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', path, parameters);
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', path, parameters, NULL::text, false);
     IF answer.status NOT BETWEEN 200 AND 299 THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, what, answer.status);
     END IF;
@@ -57,7 +57,7 @@ BEGIN
         'project', project.project_id::text, 'page', '1', 'page_size', page_size::text, 'fields', fields, 'include', include,
         'resolve_uri', 'false',
         'query', jsonb_build_object('filters', jsonb_build_object('conjunction', 'and', 'items', filters),
-                                    'ordering', jsonb_build_array('tasks:' || ordering))::text]);
+                                    'ordering', jsonb_build_array('tasks:' || ordering))::text], NULL::text, false);
     server_time := answer.server_time;
     -- Some versions say so of an empty list.
     IF answer.status = 404 AND answer.reply ->> 'detail' = 'Invalid page.' THEN
@@ -94,7 +94,8 @@ AS $function$
 DECLARE
     answer record;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', format('/api/tasks/%s/', task), ARRAY['resolve_uri', 'false']);
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', format('/api/tasks/%s/', task), ARRAY['resolve_uri', 'false'],
+        NULL::text, false);
     IF answer.status NOT BETWEEN 200 AND 299 AND answer.status <> 404 THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'look at a task', answer.status);
     END IF;

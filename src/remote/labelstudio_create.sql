@@ -86,12 +86,12 @@ DECLARE
     answer record;
     view_status integer;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/projects/', NULL, jsonb_build_object(
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/projects/', NULL::text[], jsonb_build_object(
         'title', title, 'description', 'Messages of a chatbot that wait for a person''s verdict. ' || marker,
         'label_config', @extschema@.tw_labelstudio_config(), 'sampling', 'Sequential sampling', 'maximum_annotations', 1,
         'show_collab_predictions', true, 'show_skip_button', true, 'enable_empty_annotation', false,
         -- With one annotator, any other choice would never show a skipped task again.
-        'skip_queue', 'REQUEUE_FOR_ME')::text);
+        'skip_queue', 'REQUEUE_FOR_ME')::text, false);
     IF answer.status NOT BETWEEN 200 AND 299 OR jsonb_typeof(answer.reply -> 'id') IS DISTINCT FROM 'number' THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'create a project', answer.status);
     END IF;
@@ -99,7 +99,7 @@ BEGIN
     SELECT r.status INTO view_status FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/dm/views/', ARRAY['project', answer.reply ->> 'id'],
         jsonb_build_object('project', answer.reply -> 'id', 'data', jsonb_build_object(
             'title', 'Least confident first', 'type', 'list', 'target', 'tasks', 'ordering', jsonb_build_array('tasks:predictions_score'),
-            'filters', jsonb_build_object('conjunction', 'and', 'items', '[]'::jsonb)))::text) r;
+            'filters', jsonb_build_object('conjunction', 'and', 'items', '[]'::jsonb)))::text, false) r;
     IF view_status NOT BETWEEN 200 AND 299 THEN
         RAISE WARNING 'Label Studio (server "%") did not make a tab "Least confident first" (HTTP %)', server, view_status;
     END IF;

@@ -83,7 +83,7 @@ BEGIN
     IF own.annotation_id IS NOT NULL THEN
         withdrawn := @extschema@.tw_labelstudio_withdraw(project, own, given_at, 'annotation deleted or skipped in Label Studio');
     END IF;
-    PERFORM @extschema@.tw_labelstudio_mark(own, became, NULL, NULL, NULL);
+    PERFORM @extschema@.tw_labelstudio_mark(own, became, NULL::jsonb, NULL::text, NULL::text);
     RETURN CASE WHEN withdrawn THEN 'withdrawn' WHEN skipped THEN 'skipped' END;
 END
 $function$;
@@ -131,7 +131,7 @@ BEGIN
     WHERE e.conversation_log_id = own.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
     ORDER BY e.id DESC LIMIT 1;
     IF newest.details -> 'labelstudio' @> (source || jsonb_build_object('annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at')) THEN
-        PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL, NULL);
+        PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL::text, NULL::text);
         RETURN NULL;
     END IF;
     -- The newest verdict stands, and one that came from there is as old as its annotation. What this very task said before is
@@ -139,10 +139,10 @@ BEGIN
     IF NOT coalesce(newest.details -> 'labelstudio' @> source, false)
        AND coalesce((newest.details -> 'labelstudio' ->> 'given_at')::timestamptz, newest.created_at) > given_at
        OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
-        PERFORM @extschema@.tw_labelstudio_mark(own, 'superseded', annotation, NULL, NULL);
+        PERFORM @extschema@.tw_labelstudio_mark(own, 'superseded', annotation, NULL::text, NULL::text);
         RETURN 'superseded';
     END IF;
-    PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL, NULL);
+    PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL::text, NULL::text);
     RETURN @extschema@.tw_labelstudio_judge(own, annotation, @extschema@.tw_labelstudio_person(annotation, people),
         jsonb_build_object('labelstudio', source || jsonb_build_object(
             'annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at', 'given_at', given_at)));
@@ -210,7 +210,7 @@ AS $function$
 DECLARE
     answer record;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', '/api/users/');
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', '/api/users/', NULL::text[], NULL::text, false);
     -- A token may not be allowed to list users: annotations still say who began them.
     IF answer.status NOT BETWEEN 200 AND 299 AND answer.status NOT IN (401, 403, 404) THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'list users', answer.status);

@@ -14,7 +14,8 @@ BEGIN
         RETURN false;
     END IF;
     IF there.is_there THEN
-        SELECT r.status INTO answered FROM @extschema@.tw_labelstudio_request(server, 'DELETE', format('/api/tasks/%s/', task)) r;
+        SELECT r.status INTO answered FROM @extschema@.tw_labelstudio_request(server, 'DELETE', format('/api/tasks/%s/', task),
+                                                                                   NULL::text[], NULL::text, false) r;
         IF answered NOT BETWEEN 200 AND 299 AND answered <> 404 THEN
             PERFORM @extschema@.tw_labelstudio_refuse(server, 'delete a task', answered);
         END IF;
@@ -138,7 +139,7 @@ DECLARE
     done_to bigint;
 BEGIN
     SELECT l.tasks INTO list FROM @extschema@.tw_labelstudio_list(project,
-        jsonb_build_array(@extschema@.tw_labelstudio_filter('total_annotations', 'equal', 'Number', '0'),
+        jsonb_build_array(@extschema@.tw_labelstudio_filter('total_annotations', 'equal', 'Number', '0'::jsonb),
                           @extschema@.tw_labelstudio_filter('id', 'greater', 'Number', to_jsonb(after))),
         'id', 'id,meta', 'task_only', page_size, 'list unfinished tasks') l;
     IF jsonb_array_length(list) >= page_size THEN

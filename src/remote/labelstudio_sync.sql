@@ -156,7 +156,7 @@ BEGIN
             PERFORM @extschema@.tw_labelstudio_end(run, project_id);
         END IF;
     END LOOP;
-    PERFORM @extschema@.tw_labelstudio_end(run, NULL);
+    PERFORM @extschema@.tw_labelstudio_end(run, NULL::bigint);
     COMMIT;
 END
 $procedure$;

@@ -104,7 +104,7 @@ BEGIN
             WHEN asked.status >= 500 THEN 'failing' ELSE 'refused' END;
         IF asked.code = 'AccessDenied' AND state = 'refused' THEN
             tried := 'put, read';
-            SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key, '');
+            SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key, ''::bytea);
             IF asked.status = 200 OR asked.code = 'NoSuchKey' THEN
                 state := 'read only';
             END IF;
@@ -112,21 +112,21 @@ BEGIN
         RETURN;
     END IF;
     tried := 'put, read';
-    SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key, '');
+    SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key, ''::bytea);
     IF asked.body IS DISTINCT FROM probe THEN
         state := CASE WHEN asked.status = 200 OR asked.status >= 500 THEN 'failing' ELSE 'refused' END;
         problem := coalesce(asked.problem, 'What was put came back as something else: is there a cache before the store?');
         RETURN;
     END IF;
     tried := 'put, read, look for another';
-    SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key || '.none', '');
+    SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key || '.none', ''::bytea);
     IF asked.status <> 404 THEN
         state := CASE WHEN asked.status >= 500 THEN 'failing' ELSE 'refused' END;
         problem := concat_ws(' ', asked.problem, 'Without s3:ListBucket on the bucket, what is not there looks as if it were forbidden.');
         RETURN;
     END IF;
     tried := 'put, read, look for another, delete';
-    SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'DELETE', key, '');
+    SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'DELETE', key, ''::bytea);
     state := 'ok';
     IF asked.status NOT BETWEEN 200 AND 299 THEN
         tried := format('put, read, look for another, delete (refused: %s stays)', key);

@@ -213,7 +213,7 @@ CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,
            a.naive_accuracy, a.naive_labels, a.unclear_share, a.strata, a.reason
     FROM (SELECT (now() AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today) t
-    CROSS JOIN LATERAL @extschema@.live_accuracy(t.today - 29, t.today, '{model_version,module_type}') a
+    CROSS JOIN LATERAL @extschema@.live_accuracy(t.today - 29, t.today, '{model_version,module_type}'::text[]) a
     ORDER BY a.model_version, a.module_type;
 REVOKE ALL ON TABLE @extschema@.live_accuracy_by_model FROM PUBLIC;
 COMMENT ON VIEW @extschema@.live_accuracy_by_model IS 'live_accuracy() of each model version and module, over the last 30 days';

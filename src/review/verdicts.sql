@@ -208,7 +208,7 @@ COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, t
 CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve', NULL, NULL, NULL, note, reviewer);
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NULL::jsonb, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
     'Approves the prediction of a conversation: its sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns 1. '
@@ -219,7 +219,7 @@ COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ids, 'approve', NULL, NULL, NULL, note, reviewer);
+RETURN @extschema@.tw_record_verdict(ids, 'approve'::text, NULL::text, NULL::jsonb, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
     'Approves the prediction of conversations: each sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
@@ -230,7 +230,7 @@ COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
 CREATE FUNCTION @extschema@.fix_conversation(id bigint, intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ARRAY[id], 'fix', intent, entities, NULL, note, reviewer);
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) IS
     'Gives a conversation the right intent and entities (NULL keeps the models): its sample carries them as a persons label. A verdict can be changed; the newest stands. Returns 1. '
@@ -241,7 +241,7 @@ COMMENT ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text
 CREATE FUNCTION @extschema@.fix_conversations(ids bigint[], intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ids, 'fix', intent, entities, NULL, note, reviewer);
+RETURN @extschema@.tw_record_verdict(ids, 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) IS
     'Gives conversations the right intent and entities (NULL keeps the models): each sample carries them as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
@@ -252,7 +252,7 @@ COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, t
 CREATE FUNCTION @extschema@.reject_conversation(id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject', NULL, NULL, reason, note, reviewer);
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
     'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; the newest stands. Returns 1. '
@@ -263,7 +263,7 @@ COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
 CREATE FUNCTION @extschema@.reject_conversations(ids bigint[], reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ids, 'reject', NULL, NULL, reason, note, reviewer);
+RETURN @extschema@.tw_record_verdict(ids, 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) IS
     'Rejects conversations with reason unclear or no-such-intent: each sample is retired. A verdict can be changed; the newest stands. Returns how many conversations that were. '

@@ -9,7 +9,7 @@ DECLARE
     new_status text;
     waits_for text;
 BEGIN
-    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL, NULL, NULL);
+    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', person);
     -- A verdict that was changed is withdrawn with what it changed: back to how it was before anybody judged.
     SELECT * INTO first FROM @extschema@.review_events e
@@ -69,7 +69,7 @@ COMMENT ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb) I
 
 CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_withdraw_verdict(id, note, reviewer, NULL);
+RETURN @extschema@.tw_withdraw_verdict(id, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) IS
     'Takes the verdict on a conversation back: it waits again with the priority and reason that it had, its sample is not learned '

@@ -124,7 +124,7 @@ BEGIN
                 done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started' ELSE 'nothing to start' END;
             WHEN task ? 'settle' THEN
                 -- A batch each five minutes, so that nothing waits for it for long; the daily job does all that is left.
-                PERFORM @extschema@.tw_settle_samples(at, interval '1 day', 20000);
+                PERFORM @extschema@.tw_settle_samples(at, interval '1 day', 20000::bigint);
                 done := 'settled';
             ELSE
                 PERFORM @extschema@.tw_measure_production(at);
@@ -145,7 +145,7 @@ BEGIN
         END;
         done := 'failed';
     END IF;
-    PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1));
+    PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1), true);
     RETURN done;
 END
 $function$;

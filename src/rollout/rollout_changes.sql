@@ -153,7 +153,7 @@ BEGIN
     r := @extschema@.tw_insert_rollout(m, live, said, began, actor, superseded);
     UPDATE @extschema@.model_versions x SET rollout_number = r.number WHERE x.version = m.version;
     IF r.steps[1] = 100 THEN
-        PERFORM @extschema@.tw_promote_canary(r.id, why, NULL, began, actor);
+        PERFORM @extschema@.tw_promote_canary(r.id, why, NULL::jsonb, began, actor);
     ELSE
         PERFORM @extschema@.tw_set_share(version, r.steps[1], why,
             jsonb_strip_nulls(jsonb_build_object('rollout', r.id, 'steps', r.steps, 'test_accuracy', m.test_accuracy, 'base_version', m.base_version,
@@ -246,7 +246,7 @@ CREATE FUNCTION @extschema@.start_rollout(
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    rollout_id := @extschema@.tw_start_rollout(version, reason, at, session_user);
+    rollout_id := @extschema@.tw_start_rollout(version, reason, at, session_user::text, NULL::text);
     SELECT r.model_type, r.previous_version, r.steps[1], r.steps INTO STRICT model_type, previous_version, traffic_percentage, steps
     FROM @extschema@.rollouts r WHERE r.id = rollout_id;
 END
@@ -284,7 +284,7 @@ BEGIN
     RETURN @extschema@.tw_advance_rollout(r.id, CASE WHEN @extschema@.tw_is_blank(reason) THEN 'advanced by hand' ELSE reason END,
         (SELECT jsonb_build_object('check', c.id, 'verdict', c.verdict, 'reason', c.reason, 'metrics', c.metrics)
          FROM @extschema@.rollout_checks c WHERE c.rollout_id = r.id ORDER BY c.id DESC LIMIT 1),
-        @extschema@.tw_change_time(at, r.step_times[cardinality(r.step_times)]), session_user);
+        @extschema@.tw_change_time(at, r.step_times[cardinality(r.step_times)]), session_user::text);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) FROM PUBLIC;

@@ -196,7 +196,7 @@ BEGIN ATOMIC
     FROM (SELECT x.* FROM steps x ORDER BY x.step DESC LIMIT 1) s
     CROSS JOIN latency l
     CROSS JOIN shares h
-    CROSS JOIN LATERAL @extschema@.sample_ratio_check(h.canary, h.production, h.share) q;
+    CROSS JOIN LATERAL @extschema@.sample_ratio_check(h.canary, h.production, h.share, 0.001::double precision) q;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) IS

@@ -99,7 +99,7 @@ CREATE FUNCTION @extschema@.tw_try_settling(version text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    PERFORM @extschema@.tw_settle_version(version, 20000);
+    PERFORM @extschema@.tw_settle_version(version, 20000::bigint);
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'the samples of "%" could not be taken back or given back: %', version, SQLERRM
         USING ERRCODE = SQLSTATE, HINT = 'check_rollouts() tries again with its next run, and the daily job each night.';

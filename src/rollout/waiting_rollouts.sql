@@ -94,10 +94,10 @@ BEGIN
         RETURN false;
     END IF;
     IF next.canary IS NOT NULL THEN
-        PERFORM @extschema@.tw_end_canary(next.canary, 'retired', lead, NULL, @extschema@.tw_change_time(at,
+        PERFORM @extschema@.tw_end_canary(next.canary, 'retired', lead, NULL::jsonb, @extschema@.tw_change_time(at,
             (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = type)), 'check_rollouts');
     END IF;
-    PERFORM @extschema@.tw_start_rollout(next.version, NULL, at, 'check_rollouts', next.canary);
+    PERFORM @extschema@.tw_start_rollout(next.version, NULL::text, at, 'check_rollouts', next.canary);
     RETURN true;
 END
 $function$;
