@@ -16,8 +16,8 @@ INNER = $(MAKE) --no-print-directory
 packages:
 	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
 
-# The worked example of a trainer outside, and what the router is measured beside.
-check: EXTRA_PACKAGES = fasttext
+# The worked example of a trainer outside, what the router is measured beside, and what the calls of PL/pgSQL functions resolve to.
+check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 

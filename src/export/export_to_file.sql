@@ -68,10 +68,10 @@ BEGIN
     -- OTHERS are all but a cancel, of which the row shall tell as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT, error_hint = PG_EXCEPTION_HINT;
-        PERFORM @extschema@.tw_end_export(export_id, NULL, NULL, NULL, error_message);
+        PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text, error_message);
         RETURN;
     END;
-    PERFORM @extschema@.tw_end_export(export_id, written.row_count, written.byte_count, written.sha256);
+    PERFORM @extschema@.tw_end_export(export_id, written.row_count, written.byte_count, written.sha256, NULL::text);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_file_export(bigint) FROM PUBLIC;

@@ -30,7 +30,7 @@ BEGIN
         ORDER BY t.model_type
     LOOP
         IF @extschema@.new_training_samples(kind) >= least_samples THEN
-            PERFORM @extschema@.request_training(kind, @extschema@.tw_trainer_of(kind));
+            PERFORM @extschema@.request_training(kind, @extschema@.tw_trainer_of(kind), '{}'::jsonb);
             requested := requested + 1;
         END IF;
     END LOOP;
@@ -73,7 +73,7 @@ BEGIN
     CASE part
         WHEN 'promotions' THEN
             SELECT jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted, 'not promoted', p.failed) INTO counted
-            FROM @extschema@.promote_missed_conversations() p;
+            FROM @extschema@.promote_missed_conversations(interval '1 hour') p;
             -- It warns and goes on, so that one bad message does not keep the others from being made up for.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
                 result := format('failed: %s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')', counted ->> 'not promoted');
@@ -99,7 +99,7 @@ BEGIN
                 goes_on := true;
             END IF;
         WHEN 'statistics' THEN
-            closed := @extschema@.tw_close_days(at);
+            closed := @extschema@.tw_close_days(at, 30);
             counted := jsonb_build_object('days closed', closed);
             goes_on := closed > 0;
         WHEN 'threshold' THEN

@@ -80,7 +80,7 @@ CREATE FUNCTION @extschema@.tw_training_begin() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    run_id CONSTANT bigint := @extschema@.tw_begin_job('run_training_jobs');
+    run_id CONSTANT bigint := @extschema@.tw_begin_job('run_training_jobs', NULL::text, NULL::timestamptz);
 BEGIN
     UPDATE @extschema@.job_runs r
     SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in' AND j.status = 'queued')

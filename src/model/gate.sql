@@ -238,7 +238,7 @@ BEGIN
     IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' AND @extschema@.tw_is_stored(candidate) THEN
         -- Somebody may have made another one live while this one was scored.
         IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production') THEN
-            PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason);
+            PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason, NULL::jsonb, NULL::timestamptz, session_user::text);
         END IF;
     END IF;
 END

@@ -238,7 +238,7 @@ BEGIN
     BEGIN
         ended := @extschema@.tw_judge_pair(evaluation);
         IF ended IS NULL THEN
-            scored := @extschema@.tw_score_pool(evaluation);
+            scored := @extschema@.tw_score_pool(evaluation, 10000);
             asked := @extschema@.tw_ask_about_disagreements(evaluation);
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -249,8 +249,8 @@ BEGIN
         PERFORM @extschema@.tw_fail_run(run, code, format('paired evaluation %s: %s', evaluation, message));
         RETURN false;
     END IF;
-    PERFORM @extschema@.tw_note_run(run, NULL, jsonb_strip_nulls(jsonb_build_object(
-        'messages scored', nullif(scored, 0), 'disagreements asked', nullif(asked, 0), coalesce('evaluations ' || ended, 'none'), CASE WHEN ended IS NOT NULL THEN 1 END)));
+    PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_strip_nulls(jsonb_build_object(
+        'messages scored', nullif(scored, 0), 'disagreements asked', nullif(asked, 0), coalesce('evaluations ' || ended, 'none'), CASE WHEN ended IS NOT NULL THEN 1 END)), true);
     RETURN coalesce(scored, 0) > 0;
 END
 $function$;

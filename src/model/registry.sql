@@ -132,7 +132,7 @@ BEGIN
     RETURN @extschema@.tw_make_live(version, reason, CASE state WHEN 'rejected' THEN (
         SELECT jsonb_strip_nulls(jsonb_build_object('despite_gate', true, 'gate_reason', m.gate_reason, 'test_accuracy', m.test_accuracy,
                                                     'test_samples', m.test_samples, 'base_version', m.base_version, 'base_accuracy', m.base_accuracy))
-        FROM @extschema@.model_versions m WHERE m.version = promote_model.version) END);
+        FROM @extschema@.model_versions m WHERE m.version = promote_model.version) END, NULL::timestamptz, session_user::text);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text, boolean) FROM PUBLIC;
@@ -176,7 +176,7 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('"%s" is no version of model type "%s"', coalesce(version, 'NULL'), model_type),
             HINT = format('A version is the type and three numbers, for example %s-v1.0.0; the next one is %s.', model_type,
-                          @extschema@.next_model_version(model_type));
+                          @extschema@.next_model_version(model_type, false));
     END IF;
     IF status IS NULL OR status NOT IN ('candidate', 'production') THEN
         RAISE EXCEPTION USING
@@ -188,7 +188,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = format('model version "%s" exists already', version),
-            HINT = format('A version never changes. The next one is %s.', @extschema@.next_model_version(model_type));
+            HINT = format('A version never changes. The next one is %s.', @extschema@.next_model_version(model_type, false));
     END IF;
     IF status = 'production' AND EXISTS (SELECT FROM @extschema@.model_versions m
                                          WHERE m.model_type = register_model.model_type AND m.status IN ('production', 'canary')) THEN
@@ -210,7 +210,7 @@ BEGIN
         PERFORM @extschema@.tw_store_artifact(version, artifact);
     END IF;
     IF status = 'production' THEN
-        PERFORM @extschema@.tw_make_live(version, 'registered as the live version');
+        PERFORM @extschema@.tw_make_live(version, 'registered as the live version', NULL::jsonb, NULL::timestamptz, session_user::text);
         IF NOT @extschema@.tw_is_servable(version) THEN
             RAISE NOTICE USING
                 MESSAGE = format('"%s" is live and does not live here: classify_intent() cannot answer with it', version),

@@ -69,10 +69,10 @@ BEGIN
         IF left(error_code, 2) IN ('08', '57') AND error_code <> '08001' THEN
             error_detail := concat_ws(' ', nullif(error_detail, ''), 'The object may be there all the same: overwrite => true replaces it.');
         END IF;
-        PERFORM @extschema@.tw_end_export(export_id, NULL, NULL, NULL, concat_ws('. ', error_message, nullif(error_detail, '')));
+        PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text, concat_ws('. ', error_message, nullif(error_detail, '')));
         RETURN;
     END;
-    PERFORM @extschema@.tw_end_export(export_id, stored.row_count, stored.byte_count, stored.sha256);
+    PERFORM @extschema@.tw_end_export(export_id, stored.row_count, stored.byte_count, stored.sha256, NULL::text);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;

@@ -84,7 +84,7 @@ CREATE FUNCTION @extschema@.tw_rollouts_begin(at timestamptz, OUT run_id bigint,
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    run_id := @extschema@.tw_begin_job('check_rollouts', NULL, at);
+    run_id := @extschema@.tw_begin_job('check_rollouts', NULL::text, at);
     IF run_id IS NULL THEN
         RETURN;
     END IF;

@@ -32,9 +32,9 @@ AS $function$
 DECLARE
     setting CONSTANT text := @extschema@.training_setting('rollout_steps');
     units CONSTANT integer := @extschema@.training_setting('rollout_min_units');
-    named CONSTANT double precision := @extschema@.tw_sessions_a_day(type, at);
+    named CONSTANT double precision := @extschema@.tw_sessions_a_day(type, at, false);
     -- An application that only now begins to name versions has more than none.
-    sessions CONSTANT double precision := coalesce(nullif(named, 0), @extschema@.tw_sessions_a_day(type, at, any_version => true));
+    sessions CONSTANT double precision := coalesce(nullif(named, 0), @extschema@.tw_sessions_a_day(type, at, true));
     first double precision;
     days numeric;
     -- Of so many sessions of each version, nine in ten good: what a step can see at all.

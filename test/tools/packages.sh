@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these; does nothing when they are
-# all there.
+# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these (MAJOR in a name stands for the
+# major version of PostgreSQL); does nothing when they are all there.
 #
 # PG_MAJOR chooses the major version of PostgreSQL; without it the newest one installed, or else the distribution's.
 set -euo pipefail
@@ -42,7 +42,7 @@ find_missing() {
     local package
     missing=()
     for package in gcc make perl libipc-run-perl libjansson-dev libcurl4-openssl-dev \
-        "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" "${further[@]}"; do
+        "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" "${further[@]//MAJOR/$major}"; do
         is_installed "$package" || missing+=("$package")
     done
 }
