@@ -146,7 +146,10 @@ DECLARE
 BEGIN
     FOR job IN SELECT * FROM @extschema@.tw_scheduled_jobs() j ORDER BY j.ordinal LOOP
         job_name := job.job_name;
-        command := format('CALL %I.%I()', schema_name, job_name);
+        -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures in the schema must not
+        -- be able to make one that fits better.
+        command := format('CALL %I.%I(%s)', schema_name, job_name, CASE WHEN job.local_time IS NOT NULL THEN 'NULL::text, NULL::timestamptz'
+                                                                        WHEN job_name = 'check_rollouts' THEN 'NULL::timestamptz' ELSE '' END);
         IF job.local_time IS NULL THEN
             schedule := '*/5 * * * *';
         ELSIF is_fixed THEN
@@ -156,7 +159,7 @@ BEGIN
         ELSE
             schedule := (SELECT string_agg(m::text, ',' ORDER BY m) || ' * * * *'
                          FROM (SELECT DISTINCT ((c - w) % 60 + 60) % 60 FROM unnest(cron, wanted) AS o (c, w)) AS minutes (m));
-            command := format('CALL %I.%I(due_in => %L)', schema_name, job_name, wanted_zone);
+            command := format('CALL %I.%I(%L::text, NULL::timestamptz)', schema_name, job_name, wanted_zone);
         END IF;
         RETURN NEXT;
     END LOOP;

@@ -154,13 +154,13 @@ BEGIN ATOMIC
         CROSS JOIN r
         CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'guardrail' THEN r.alpha / 3 ELSE r.alpha END AS alpha) a
         CROSS JOIN LATERAL @extschema@.sequential_comparison(t.cu, t.cn, t.cy, t.cnn, t.cny, t.cyy, t.pu, t.pn, t.py, t.pnn, t.pny, t.pyy,
-                                                             alpha => a.alpha, margin => r.margin, design_effect => t.effect) q
+                                                             a.alpha, r.margin, @extschema@.tw_measured_from(), t.effect) q
         CROSS JOIN LATERAL (SELECT @extschema@.tw_metric_state(t.canary_units + t.production_units, q.verdict, q.minimum_detectable_loss) AS state) b
         -- Sessions without an other arm beside them, such as go on from an earlier step, show nothing, however many they are.
         CROSS JOIN LATERAL @extschema@.sequential_comparison(
             t.cu[t.first_on:], t.cn[t.first_on:], t.cy[t.first_on:], t.cnn[t.first_on:], t.cny[t.first_on:], t.cyy[t.first_on:],
             t.pu[t.first_on:], t.pn[t.first_on:], t.py[t.first_on:], t.pnn[t.first_on:], t.pny[t.first_on:], t.pyy[t.first_on:],
-            alpha => a.alpha, margin => r.margin, design_effect => t.effect) o
+            a.alpha, r.margin, @extschema@.tw_measured_from(), t.effect) o
     ), latency AS (
         -- Within the step that is on, as days differ.
         SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE m.is_canary) AS canary,

@@ -156,8 +156,9 @@ sql_as($node, 'tw_operator', q{SELECT cron.schedule('my own', '0 0 1 1 *', 'SELE
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('scheduled') x 5), 'scheduled');
 is(
     sql_as($node, 'tw_operator', q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE jobname <> 'my own'}),
-    '30 20 * * * CALL "My Training".daily_training_capture(), 30 21 * * 6 CALL "My Training".weekly_model_training(), '
-        . join(', ', map { qq{*/5 * * * * CALL "My Training".$_()} } @{ (JOBS) }[ 2 .. 4 ]),
+    '30 20 * * * CALL "My Training".daily_training_capture(NULL::text, NULL::timestamptz), '
+        . '30 21 * * 6 CALL "My Training".weekly_model_training(NULL::text, NULL::timestamptz), '
+        . join(', ', map { qq{*/5 * * * * CALL "My Training".$_} } map { $_ . ($_ eq 'check_rollouts' ? '(NULL::timestamptz)' : '()') } @{ (JOBS) }[ 2 .. 4 ]),
     'the entries, seen as the operator'
 );
 my $before = entries($node, 'jobid, xmin, job');
@@ -167,8 +168,8 @@ my $ids = entries($node, 'jobid');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')), 'changed, changed, unchanged, unchanged, unchanged', 'another zone');
 is(entries($node, 'jobid'), $ids, 'the entries keep their ids');
 is(
-    sql($node, q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE command LIKE '%due_in%'}),
-    q{0 * * * * CALL "My Training".daily_training_capture(due_in => 'Europe/Berlin'), 0 * * * * CALL "My Training".weekly_model_training(due_in => 'Europe/Berlin')},
+    sql($node, q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE command LIKE '%Berlin%'}),
+    q{0 * * * * CALL "My Training".daily_training_capture('Europe/Berlin'::text, NULL::timestamptz), 0 * * * * CALL "My Training".weekly_model_training('Europe/Berlin'::text, NULL::timestamptz)},
     'which tick hourly'
 );
 is(sql($node, q{SELECT count(*), bool_and(time_zone = 'Europe/Berlin' AND scheduled_by = 'tw_operator' AND next_run = tw_due_time(job_name, 'Europe/Berlin', now(), true))

@@ -91,8 +91,12 @@ sql('captured', <<'SQL');
     SELECT count(*) FROM public.export_training_samples('approved'::text, NULL::text[], NULL::text[], NULL::text[], NULL::timestamptz, NULL::bigint, 'rasa'::text, 'train'::text);
     SELECT * FROM public.promote_missed_conversations(interval '0');
 SQL
-sql('captured', "CALL public.$_")
-    for 'run_training_jobs()', 'check_rollouts(NULL::timestamptz)', map { "$_(NULL::text, NULL::timestamptz)" } qw(daily_training_capture weekly_model_training);
+# As pg_cron is told to run them, in zones without and with daylight saving.
+for my $zone (qw(UTC Europe/Berlin)) {
+    my @commands = split /\n/, sql('captured', qq{SELECT command FROM public.tw_cron_plan('$zone'::text, 'GMT'::text, now()) ORDER BY schedule});
+    is(scalar(@commands), 5, "$zone: five jobs");
+    sql('captured', $_) for @commands;
+}
 is(sql('captured', q{SELECT DISTINCT job_name, status, error_message FROM public.job_runs WHERE status <> 'succeeded'}), '', 'the jobs run as ever');
 for my $view (split /\n/, sql('captured', q{SELECT c.relname FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'v'
                                             JOIN pg_extension e ON e.oid = d.refobjid WHERE d.deptype = 'e' AND e.extname = 'training_workflow' ORDER BY 1})) {

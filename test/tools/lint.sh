@@ -47,6 +47,14 @@ extern_names() { # every symbol that a library gives away is ours by name
         grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
 }
 
+# By name, an argument that is left out goes unseen; see test/t/027_calls.pl.
+named_arguments() {
+    local part
+    for part in src/*/*.sql; do
+        sed "s/'[^']*'//g; s/--.*//" "$part" | grep -nE '[a-z_]+ => ' | grep -v make_interval | sed "s|^|$part: |"
+    done
+}
+
 promise "META.json has the version of the control file" meta_version
 promise "CHANGELOG.md has a section for it" changelog_version
 promise "the install script takes every SQL part" sql_parts
@@ -56,3 +64,4 @@ promise "no file of src has more than 500 lines" long_files
 promise "no line ends with white space" spaces
 promise "PG_VERSION_NUM stands in compat.h alone" version_checks
 promise "exported symbols begin with tw_" extern_names training_workflow.so training_workflow_remote.so
+promise "no call of our own names its arguments" named_arguments
