@@ -124,13 +124,14 @@ SELECT set_training_setting('max_message_bytes', NULL);
 DELETE FROM training_samples;
 DELETE FROM conversation_logs;
 SELECT tw_begin_export(tw_export_filter('approved', NULL, NULL, NULL, NULL, NULL, 'jsonl', 'all'), 'jsonl', 'elsewhere') AS export_id \gset
+CREATE TEMP TABLE huge AS SELECT repeat(E'\x01', 200000000) AS message;
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-VALUES ('huge', repeat(E'\x01', 200000000), 'intent.food.item.search', 0.97, 'indicbert') RETURNING octet_length(user_message) AS bytes, review_status, review_priority, review_reason;
+SELECT 'huge', h.message, 'intent.food.item.search', 0.97, 'indicbert' FROM huge h RETURNING octet_length(user_message) AS bytes, review_status, review_priority, review_reason;
 UPDATE conversation_logs SET nlu_entities = jsonb_build_array(user_message) WHERE session_id = 'huge';
 INSERT INTO training_samples (text, text_hash, intent, entities, review_status) SELECT 'entities', 1, 'a', c.nlu_entities, 'approved' FROM conversation_logs c;
 INSERT INTO training_samples (text, text_hash, intent, review_status) SELECT c.user_message, 2, 'a', 'approved' FROM conversation_logs c;
 SELECT octet_length(e::text) < 10000 AS short FROM conversation_logs c, explain_conversation(c.id) e;
-SELECT octet_length(q.text), q.stage FROM training_queue q ORDER BY stage;
+SELECT octet_length(q.text), q.stage FROM training_queue q ORDER BY 2, 1;
 SELECT octet_length(text), entities FROM claim_reviews();
 SELECT count(*) FROM export_training_samples(include_split => 'all');
 SELECT t.row_count, t.skipped_too_long FROM training_export_jobs j, tw_export_to_temporary(j.filter, j.format) t WHERE j.id = :export_id;

@@ -164,8 +164,11 @@ BEGIN
         -- An index has no place for longer ones; tw_raise_import_error() says so.
         WHERE 1 / (coalesce(octet_length(r.key), 1001) <= 1000)::integer = 1
     ), marked AS MATERIALIZED (
-        SELECT g.*, substring(sha256(convert_to(jsonb_build_array(g.v ->> 'session_id', g.v ->> 'user_message', g.said_at AT TIME ZONE 'UTC')::text, 'UTF8')) FOR 16) AS fingerprint
+        SELECT g.*, substring(sha256(convert_to(jsonb_build_array(left(g.v ->> 'session_id', 16777216), m.message, g.said_at AT TIME ZONE 'UTC')::text, 'UTF8')) FOR 16) AS fingerprint
         FROM given g
+        -- JSON that spells the longest messages would have more than the 1 GB that a value can have.
+        CROSS JOIN LATERAL (SELECT CASE WHEN octet_length(g.v ->> 'user_message') <= 16777216 THEN g.v ->> 'user_message'
+                                        ELSE encode(sha256(convert_to(g.v ->> 'user_message', 'UTF8')), 'hex') END AS message) m
     ), known AS MATERIALIZED (
         SELECT m.*,
                EXISTS (SELECT FROM @extschema@.imported_conversations i WHERE i.source_key = m.key AND i.fingerprint = m.fingerprint) AS same,
