@@ -106,6 +106,20 @@ SELECT count(*), max(octet_length(text)), max(octet_length(intent)), max(octet_l
 INSERT INTO training_samples (text, intent, review_status) VALUES ('short', repeat('k', 5000), 'approved');
 SELECT length(sides -> 0 ->> 'intent') AS a, length(sides -> 1 ->> 'intent') AS b FROM label_conflicts;
 
+-- No model learns from them, and none is asked about such messages where it is compared with another one; Label Studio gets none.
+SELECT count(*) AS texts, count(*) FILTER (WHERE octet_length(text) > 2000 OR octet_length(intent) > 2000) AS long_ones FROM tw_training_texts('router');
+BEGIN;
+INSERT INTO paired_evaluations (model_type, challenger, live_version, first_id, scored_to, approved_rate) VALUES ('router', 'outside', 'other', 1, 0, 1);
+SELECT p = :limit_id AS only_the_limit FROM tw_unanswered_pool('outside', 100) p;
+SELECT a.id = :limit_id AS only_the_limit FROM paired_evaluations p, tw_pool_answers(p, 100) a;
+INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('no server', 1, 'all');
+UPDATE conversation_logs SET review_priority = 3 WHERE id = :limit_id;
+SELECT tw_labelstudio_claim(p, NULL, 100, true, gen_random_uuid()) AS audited, tw_labelstudio_claim(p, NULL, 100, false, gen_random_uuid()) AS others FROM labelstudio_projects p;
+SELECT conversation_log_id = :limit_id AS only_the_limit FROM labelstudio_tasks;
+ROLLBACK;
+SELECT octet_length(tw_labelstudio_text(repeat('a', 3000))) AS cut, octet_length(tw_labelstudio_context(c)) < 2100 AS context_is_short
+FROM (SELECT (jsonb_populate_record(c, jsonb_build_object('user_correction', repeat('b', 100000), 'response_text', repeat('b', 100000)))).* FROM conversation_logs c LIMIT 1) c;
+
 -- Imports: an error that names the line.
 SELECT import_training_samples('{"text": "fine", "intent": "a"}' || E'\n' || format('{"text": "%s", "intent": "a"}', repeat('x', 2001)), 'manual');
 SELECT import_training_samples(format('{"text": "x", "intent": "%s"}', repeat('x', 2001)), 'manual');
