@@ -118,7 +118,7 @@ SELECT set_training_setting('time_zone', NULL);
 
 -- Odd but storable: captured, and right.
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
-    ('large', repeat('mujhe pizza chahiye ', 52429), 'intent.food.item.search', 0.99, 'indicbert'),
+    ('large', repeat('mujhe pizza chahiye ', 52428), 'intent.food.item.search', 0.99, 'indicbert'),
     ('planes', U&'a\00E9\0939\4E2D\+01F600\+020000\+0E0001\+0F0000\+10FFFD', 'intent.food.item.search', 0.99, 'indicbert');
 SELECT c.session_id, length(c.user_message), octet_length(c.user_message), c.review_status, s.text = c.user_message AS same
 FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id

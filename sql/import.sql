@@ -121,9 +121,11 @@ SELECT import_training_samples('{"text": "digits", "intent": "d", "enti\u0074ies
 SELECT entities FROM training_samples WHERE text = 'digits';
 
 -- Long ones: a text of 1 MB, a line of 10 MB.
+SELECT set_training_setting('max_message_bytes', '16777216');
 SELECT import_training_samples(jsonb_build_object('text', repeat('long ', 200000), 'intent', 'long')::text);
 SELECT import_training_samples(jsonb_build_object('text', 'long line', 'intent', 'long', 'entities', jsonb_build_object('a', repeat('x', 10000000)))::text);
 SELECT left(text, 10) AS text, length(text), length(entities ->> 'a') FROM training_samples WHERE intent = 'long' ORDER BY id;
+SELECT set_training_setting('max_message_bytes', NULL);
 -- What jsonb alone refuses names the line, too.
 \set SHOW_CONTEXT errors
 SELECT import_training_samples(E'\n\n{"text": "small", "intent": "d", "entities": [1e-20000]}');

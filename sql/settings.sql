@@ -30,6 +30,20 @@ SELECT set_training_setting('rollout_steps', '50,10,100');
 SELECT set_training_setting('rollout_steps', '10,,100');
 SELECT set_training_setting('rollout_steps', '');
 SELECT set_training_setting('time_zone', 'Asia/Atlantis');
+-- A zone has a name: what POSIX makes of anything with an offset, the wrong way round, is none, nor is an abbreviation.
+SELECT set_training_setting('time_zone', 'Kolkata5:30');
+SELECT set_training_setting('time_zone', $$UTC'; select 1$$);
+SELECT set_training_setting('time_zone', 'IST-5:30');
+SELECT set_training_setting('time_zone', '<+0530>-05:30');
+SELECT set_training_setting('time_zone', 'EST5EDT,M3.2.0,M11.1.0');
+SELECT set_training_setting('time_zone', 'IST');
+SELECT set_training_setting('time_zone', '+05:30');
+SELECT set_training_setting('time_zone', '');
+-- Names with an offset in them are names all the same; and every name of the list is one.
+SELECT set_training_setting('time_zone', 'etc/gmt+5'), set_training_setting('time_zone', 'Asia/Kolkata');
+BEGIN;
+SELECT count(*) FROM pg_timezone_names z WHERE set_training_setting('time_zone', z.name) <> z.name;
+ROLLBACK;
 -- Nothing of the refused was stored.
 SELECT name, value FROM training_settings ORDER BY name;
 
@@ -37,6 +51,12 @@ SELECT name, value FROM training_settings ORDER BY name;
 UPDATE training_settings SET value = 'Asia/Atlantis' WHERE name = 'time_zone';
 INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('atlantis', 'hi', '2026-05-01 23:30:00+00');
 SELECT created_on FROM conversation_logs WHERE session_id = 'atlantis';
+-- Nor does what an older version took for a zone, or an owner stored, decide about days.
+UPDATE training_settings SET value = 'Kolkata5:30' WHERE name = 'time_zone';
+INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('posix', 'hi', '2026-05-01 03:30:00+00');
+UPDATE training_settings SET value = $$UTC'; select 1$$ WHERE name = 'time_zone';
+INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('posix', 'hi', '2026-05-01 00:30:00+00');
+SELECT created_on FROM conversation_logs WHERE session_id = 'posix' ORDER BY id;
 -- A rollback takes a setting back in this backend as well.
 SELECT set_training_setting('time_zone', 'Asia/Kolkata');
 BEGIN;

@@ -15,6 +15,7 @@
 #include "common/table_triggers.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "governance/long_text.h"
 #include "report/daily_changes.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -100,12 +101,30 @@ heed_feedback(LogRow *row, TwDecision *decision)
 	decision->priority = TW_PRIORITY_HIGH;
 }
 
+/* Whether something is too long of what a sample would have. */
+static bool
+is_too_long(const LogRow *row)
+{
+	static const TwLogColumn texts[] = {
+		TW_LOG_USER_MESSAGE, TW_LOG_NLU_INTENT, TW_LOG_NLU_MODULE_TYPE, TW_LOG_MESSAGE_LANGUAGE, TW_LOG_ROUTED_TO
+	};
+	int			most = tw_setting_max_message_bytes(row->schema);
+
+	for (size_t i = 0; i < lengthof(texts); i++)
+	{
+		if (tw_text_exceeds(get(row, texts[i]), is_null(row, texts[i]), most))
+			return true;
+	}
+	return tw_json_exceeds(get(row, TW_LOG_NLU_ENTITIES), is_null(row, TW_LOG_NLU_ENTITIES), most);
+}
+
 /* Writes the decision, and draws for the audit, for a message that can be learned from. */
 static void
 filter_learnable(LogRow *row)
 {
 	TwPrediction prediction;
 	TwDecision	decision;
+	bool		too_long;
 	bool		audit;
 
 	prediction.intent = get_text(row, TW_LOG_NLU_INTENT);
@@ -114,22 +133,33 @@ filter_learnable(LogRow *row)
 	prediction.has_confidence = !is_null(row, TW_LOG_NLU_CONFIDENCE);
 	prediction.confidence = prediction.has_confidence ? DatumGetFloat8(get(row, TW_LOG_NLU_CONFIDENCE)) : 0;
 	tw_decide(row->schema, &prediction, &decision);
+	too_long = is_too_long(row);
 	decision.audit_rate = tw_raised_audit_rate(row->schema, get_text(row, TW_LOG_NLU_MODEL_VERSION), decision.audit_rate);
 
-	audit = tw_random() < decision.audit_rate;
+	audit = !too_long && tw_random() < decision.audit_rate;
 	if (audit && decision.status == TW_AUTO_APPROVED)
 	{
 		/* Promoted like any other, and looked at by a person besides. */
 		decision.priority = TW_PRIORITY_MEDIUM;
 		decision.reason = TW_AUDIT;
 	}
+	if (too_long)
+	{
+		/* Last in the queue: all that a person can do is to reject it. */
+		decision.status = TW_NEEDS_REVIEW;
+		decision.priority = TW_PRIORITY_LOW;
+	}
 	heed_feedback(row, &decision);
+	if (too_long)
+		decision.reason = TW_TOO_LONG;
 
 	set(row, TW_LOG_IS_TRAINING_CANDIDATE, BoolGetDatum(true));
 	set(row, TW_LOG_REVIEW_STATUS, tw_status_datum(decision.status));
 	set(row, TW_LOG_FILTER_OUTCOME, tw_status_datum(decision.status));
 	set(row, TW_LOG_IS_AUDIT, BoolGetDatum(audit));
-	set(row, TW_LOG_SELECTION_PROBABILITY, Float8GetDatum(decision.audit_rate));
+	/* Nobody can say of it whether the answer was right: no estimate is about it. */
+	if (!too_long)
+		set(row, TW_LOG_SELECTION_PROBABILITY, Float8GetDatum(decision.audit_rate));
 	if (decision.priority != TW_PRIORITY_NONE)
 	{
 		set(row, TW_LOG_REVIEW_PRIORITY, Int16GetDatum(decision.priority));

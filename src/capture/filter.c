@@ -32,6 +32,7 @@ static const char *const reason_names[] = {
 	[TW_AUDIT] = "audit",
 	[TW_NEGATIVE_FEEDBACK] = "negative feedback",
 	[TW_USER_CORRECTION] = "user correction",
+	[TW_TOO_LONG] = "too long",
 };
 
 /* A text value that lives as long as the backend, made the first time it is asked for. */

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "common/setting_values.h"
+#include "common/settings.h"
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
 #include "pgtime.h"
@@ -62,6 +63,19 @@ tw_canonical_amount(const char *value)
 	int			count = read_count(value, value + strlen(value));
 
 	return count >= 0 ? psprintf("%d", count) : NULL;
+}
+
+/*
+ * Beyond 16 MB, what is shown of a conversation would come near the 1 GB that a
+ * value can have: JSON may need six bytes for one. Below 1000 there would be
+ * nothing to cut.
+ */
+char *
+tw_canonical_message_bytes(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= TW_CUT_BYTES && count <= 16 * 1024 * 1024 ? psprintf("%d", count) : NULL;
 }
 
 /* Sessions that make a step of a rollout: fewer say nothing, whatever they are compared by. */
@@ -175,12 +189,45 @@ tw_canonical_steps(const char *value)
 	return previous == 100 ? result.data : NULL;
 }
 
-char *
-tw_canonical_time_zone(const char *value)
+/* Whether pg_timezone_names has a zone by this name. Reads the files of all of them. */
+static bool
+is_listed(const char *name)
+{
+	pg_tzenum  *list = pg_tzenumerate_start();
+	pg_tz	   *zone;
+	bool		found = false;
+
+	while (!found && (zone = pg_tzenumerate_next(list)) != NULL)
+		found = strcmp(pg_get_timezone_name(zone), name) == 0;
+	pg_tzenumerate_end(list);
+	return found;
+}
+
+/*
+ * The time zone of this name, or NULL. pg_tzset() takes anything for a zone
+ * that ends like one of POSIX, "Kolkata5:30" for five and a half hours west of
+ * Greenwich. Those have a digit and, since it puts them into upper case, no
+ * small letter; names that look so as well, such as EST5EDT, are few and have to
+ * be looked up.
+ */
+pg_tz *
+tw_named_time_zone(const char *value)
 {
 	pg_tz	   *zone = pg_tzset(value);
+	const char *name;
 
 	if (zone == NULL || !pg_tz_acceptable(zone))
 		return NULL;
-	return pstrdup(pg_get_timezone_name(zone));
+	name = pg_get_timezone_name(zone);
+	if (strpbrk(name, "0123456789") != NULL && strpbrk(name, "abcdefghijklmnopqrstuvwxyz") == NULL && !is_listed(name))
+		return NULL;
+	return zone;
+}
+
+char *
+tw_canonical_time_zone(const char *value)
+{
+	pg_tz	   *zone = tw_named_time_zone(value);
+
+	return zone ? pstrdup(pg_get_timezone_name(zone)) : NULL;
 }

@@ -38,6 +38,8 @@ static const SettingDefinition definitions[] = {
 	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is"},
 	{"auto_deploy", "on", "on or off", tw_canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
+	{"max_message_bytes", "1048576", "whole number from 1000 to 16777216", tw_canonical_message_bytes,
+	"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip such samples"},
 	{"min_new_samples", "100", "whole number from 1", tw_canonical_count,
 	"how many new samples the weekly training waits for"},
 	{"min_test_samples", "200", "whole number from 1", tw_canonical_count,
@@ -75,7 +77,7 @@ static const SettingDefinition definitions[] = {
 	"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the sessions of the last seven days"},
 	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,
 	"which accuracy on the test set a new model must reach"},
-	{"time_zone", "UTC", "name of a time zone, for example Asia/Kolkata", tw_canonical_time_zone,
+	{"time_zone", "UTC", "name from pg_timezone_names, for example Asia/Kolkata", tw_canonical_time_zone,
 	"in which time zone created_on counts days, for rows captured from now on"},
 	{"training_threshold", "1000", "whole number from 1", tw_canonical_count,
 	"how many new samples start a training run before the week is over"},
@@ -87,6 +89,7 @@ typedef struct CachedSettings
 	char	   *values[lengthof(definitions)];	/* NULL = default */
 	pg_tz	   *time_zone;
 	bool		redact;
+	int			max_message_bytes;
 } CachedSettings;
 
 static int
@@ -145,6 +148,16 @@ value_of(const CachedSettings *settings, int index)
 	return settings->values[index] ? settings->values[index] : definitions[index].default_value;
 }
 
+/* The number of bytes that a message may have. What no function of ours stored counts as the default: capture must go on. */
+static int
+message_bytes(const CachedSettings *settings)
+{
+	int			index = find_definition("max_message_bytes");
+	char	   *canonical = tw_canonical_message_bytes(value_of(settings, index));
+
+	return pg_strtoint32(canonical ? canonical : definitions[index].default_value);
+}
+
 static void
 finish_settings(void *data)
 {
@@ -153,10 +166,11 @@ finish_settings(void *data)
 
 	/* Whatever is not plainly off protects people. */
 	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
-	settings->time_zone = pg_tzset(name);
+	settings->max_message_bytes = message_bytes(settings);
+	settings->time_zone = tw_named_time_zone(name);
 	if (settings->time_zone == NULL)
 	{
-		/* A restored copy may know fewer zones. Capture must go on. */
+		/* A restored copy may know fewer zones, and an older one may have stored what is no name. Capture must go on. */
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("this server does not know the time zone \"%s\" of training setting \"time_zone\"", name),
@@ -199,6 +213,13 @@ bool
 tw_setting_redact(Oid schema)
 {
 	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact;
+}
+
+/* How many bytes a message may have that is learned from. */
+int
+tw_setting_max_message_bytes(Oid schema)
+{
+	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->max_message_bytes;
 }
 
 static void

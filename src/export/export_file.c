@@ -149,7 +149,7 @@ clean_up(int code, Datum arg)
 
 PG_FUNCTION_INFO_V1(tw_export_file);
 
-/* tw_export_file(..., path, overwrite, id): writes the file; row_count, byte_count and sha256 of it. */
+/* tw_export_file(..., path, overwrite, id): writes the file; row_count, byte_count, sha256 and skipped_too_long. */
 Datum
 tw_export_file(PG_FUNCTION_ARGS)
 {
@@ -157,8 +157,8 @@ tw_export_file(PG_FUNCTION_ARGS)
 	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(ARG_PATH));
 	bool		overwrite = PG_GETARG_BOOL(ARG_OVERWRITE);
 	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	Datum		values[4];
+	bool		nulls[4] = {false};
 	char	   *sha256;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -178,6 +178,7 @@ tw_export_file(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(file->export.rows);
 	values[1] = Int64GetDatum(file->bytes);
 	values[2] = CStringGetTextDatum(sha256);
+	values[3] = Int64GetDatum(file->export.skipped);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -229,14 +230,14 @@ open_temporary(void)
 
 PG_FUNCTION_INFO_V1(tw_export_temporary);
 
-/* tw_export_temporary(...): the same into a temporary file of the server's; path, row_count, byte_count and sha256 of it. */
+/* tw_export_temporary(...): the same into a temporary file of the server's; path, row_count, byte_count, sha256 and skipped_too_long. */
 Datum
 tw_export_temporary(PG_FUNCTION_ARGS)
 {
 	FileExport *file = palloc0(sizeof(FileExport));
 	TupleDesc	desc;
-	Datum		values[4];
-	bool		nulls[4] = {false};
+	Datum		values[5];
+	bool		nulls[5] = {false};
 	char	   *sha256;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -251,5 +252,6 @@ tw_export_temporary(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum(file->export.rows);
 	values[2] = Int64GetDatum(file->bytes);
 	values[3] = CStringGetTextDatum(sha256);
+	values[4] = Int64GetDatum(file->export.skipped);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

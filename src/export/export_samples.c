@@ -281,12 +281,15 @@ append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const cha
 }
 
 static void
-append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema)
+append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema, bool too_long)
 {
 	const char *split = text_argument(fcinfo, ARG_INCLUDE_SPLIT);
 
+	/* First, so that what is too long is not fetched. */
+	appendStringInfo(query, " WHERE %s %s.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, "
+					 "s.expected_service, s.entities)", too_long ? "" : "NOT", schema);
 	/* No tool has a use for those, and import_training_samples() refuses them. */
-	appendStringInfo(query, " WHERE NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
+	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
 	if (strcmp(split, "all") != 0)
 		appendStringInfo(query, " AND s.split = $%d", ARG_INCLUDE_SPLIT + 1);
 	/* Whoever stored a side by hand: what a text is tested on by, no file teaches. */
@@ -320,7 +323,7 @@ build_query(const TwExportFormat *format, FunctionCallInfo fcinfo, Oid schema_id
 	else
 		appendStringInfoString(&query, "NULL::jsonb");
 	appendStringInfo(&query, " FROM %s%s.training_samples s", has_limit ? "(SELECT s.* FROM " : "", schema);
-	append_conditions(&query, fcinfo, schema);
+	append_conditions(&query, fcinfo, schema, false);
 	if (has_limit)
 		appendStringInfo(&query, " ORDER BY s.id LIMIT $%d) s", ARG_LIMIT + 1);
 	appendStringInfoString(&query, format->by_intent ? " ORDER BY s.intent COLLATE \"C\", s.id" : " ORDER BY s.id");
@@ -340,6 +343,23 @@ build_params(FunctionCallInfo fcinfo)
 			.ptype = argument_types[i]
 		};
 	return params;
+}
+
+/* How many samples were asked for and are too long to be written, whatever the limit. */
+static int64
+count_too_long(FunctionCallInfo fcinfo, Oid schema_id)
+{
+	const char *schema = quote_identifier(tw_schema_name(schema_id));
+	SPIExecuteOptions options = {.params = build_params(fcinfo)};
+	StringInfoData query;
+	bool		isnull;
+
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT count(*) FROM %s.training_samples s", schema);
+	append_conditions(&query, fcinfo, schema, true);
+	if (SPI_execute_extended(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "counting samples that are too long failed");
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 /*
@@ -366,6 +386,7 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 	if (export->format->begin != NULL)
 		export->format->begin(export);
 	SPI_connect();
+	export->skipped = count_too_long(fcinfo, schema);
 	options.params = build_params(fcinfo);
 	result = SPI_execute_extended(build_query(export->format, fcinfo, schema), &options);
 	if (result != SPI_OK_SELECT)
@@ -437,6 +458,11 @@ tw_export_training_samples(PG_FUNCTION_ARGS)
 	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0 && !IsTransactionBlock())
 		decide_sides(schema);
 	tw_export_run(&rows.export, schema, fcinfo);
+	if (rows.export.skipped > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%lld sample is left out: it is too long", "%lld samples are left out: they are too long",
+							   (unsigned long) rows.export.skipped, (long long) rows.export.skipped),
+				 errhint("Neither text nor intent, entities, module, language or service may have more than max_message_bytes.")));
 	return (Datum) 0;
 }
 

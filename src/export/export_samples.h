@@ -81,6 +81,7 @@ struct TwExport
 	NullableDatum sample[TW_EXPORT_COLUMNS];
 	StringInfoData line;
 	int64		rows;			/* samples so far */
+	int64		skipped;		/* samples that are too long */
 	/* rasa: the block that is open */
 	StringInfoData intent;
 	bool		block_has_lines;

@@ -11,6 +11,7 @@
 #include "common/compat.h"
 #include "export/import_lines.h"
 #include "export/import_values.h"
+#include "governance/long_text.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -182,6 +183,22 @@ add_line(Reader *reader)
 	return line;
 }
 
+/* Refuses what no sample may have, since no export would write it. */
+static void
+check_size(const Reader *reader, int key, const NullableDatum *value)
+{
+	bool		is_text = key == TW_IMPORT_TEXT || key == TW_IMPORT_INTENT || key == TW_IMPORT_LANGUAGE ||
+		key == TW_IMPORT_MODULE_TYPE || key == TW_IMPORT_EXPECTED_SERVICE;
+
+	if (is_text ? tw_text_exceeds(value->value, value->isnull, reader->place.max_bytes) :
+		key == TW_IMPORT_ENTITIES && tw_json_exceeds(value->value, value->isnull, reader->place.max_bytes))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("line %lld: \"%s\" is too long", LINE(reader), tw_import_keys[key].name),
+				 errdetail("It has more than max_message_bytes, which is %d.", reader->place.max_bytes),
+				 errhint("Shorten it, or have the setting max_message_bytes raised. " NOTHING_STAYS)));
+}
+
 static void
 read_line(Reader *reader)
 {
@@ -201,6 +218,7 @@ read_line(Reader *reader)
 			continue;
 		if (!tw_import_keys[key].read(&reader->place, value, &line->values[key]))
 			refuse_value(reader, key, value);
+		check_size(reader, key, &line->values[key]);
 	}
 	for (int key = TW_IMPORT_TEXT; key <= TW_IMPORT_INTENT; key++)
 	{
@@ -246,10 +264,11 @@ is_blank(TwSpan line)
 /*
  * Reads JSONL, one object a line, and raises an error about the first line that
  * does not fit. Blank lines count, but hold nothing; a byte order mark may come
- * first. With `redact`, texts and entities come out redacted.
+ * first. With `redact`, texts and entities come out redacted. What is longer than
+ * max_bytes is refused: no export would write it.
  */
 TwImportLines
-tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact)
+tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, int max_bytes)
 {
 	static const char byte_order_mark[] = "\xEF\xBB\xBF";
 	Reader	   *reader = palloc0(sizeof(Reader));
@@ -258,6 +277,7 @@ tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact)
 	reader->end = reader->at + VARSIZE_ANY_EXHDR(data);
 	reader->ignore_unknown_keys = ignore_unknown_keys;
 	reader->place.redact = redact;
+	reader->place.max_bytes = max_bytes;
 	reader->place.scratch = AllocSetContextCreate(CurrentMemoryContext, "entities of an import", ALLOCSET_DEFAULT_SIZES);
 	reader->room = 64;
 	reader->result.lines = palloc(sizeof(TwImportLine) * reader->room);

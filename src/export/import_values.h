@@ -20,6 +20,7 @@ typedef struct TwImportPlace
 	int64		number;			/* of the line, from 1 */
 	TwSpan		line;
 	bool		redact;
+	int			max_bytes;		/* of each value that is a text or a document */
 	MemoryContext scratch;		/* for jsonb's parser, which leaves much behind */
 } TwImportPlace;
 

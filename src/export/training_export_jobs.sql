@@ -15,6 +15,7 @@ CREATE TABLE @extschema@.training_export_jobs (
     finished_at timestamptz,
     backend_pid integer,
     backend_start timestamptz,
+    skipped_too_long bigint,
     CONSTRAINT training_export_jobs_pkey PRIMARY KEY (id),
     CONSTRAINT training_export_jobs_format_check CHECK (
         format IN ('jsonl', 'csv', 'fasttext', 'rasa', 'huggingface', 'openai', 'spacy')),
@@ -44,3 +45,4 @@ COMMENT ON COLUMN @extschema@.training_export_jobs.started_at IS 'When it began'
 COMMENT ON COLUMN @extschema@.training_export_jobs.finished_at IS 'When it ended';
 COMMENT ON COLUMN @extschema@.training_export_jobs.backend_pid IS 'The process that runs it';
 COMMENT ON COLUMN @extschema@.training_export_jobs.backend_start IS 'When that process began: numbers of processes come again';
+COMMENT ON COLUMN @extschema@.training_export_jobs.skipped_too_long IS 'Number of samples left out because they are longer than the setting max_message_bytes; NULL as long as, or where, nothing was written';

@@ -142,7 +142,7 @@ BEGIN ATOMIC
          ''),
         ('@extschema@.training_export_jobs'::regclass,
          'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at '
-         'backend_pid backend_start',
+         'backend_pid backend_start skipped_too_long',
          'training_export_jobs_pkey',
          'training_export_jobs_pkey training_export_jobs_format_check training_export_jobs_status_check '
          'training_export_jobs_finished_check training_export_jobs_done_check',

@@ -14,6 +14,9 @@
 #include "review/normalize.h"
 #include "utils/builtins.h"
 
+/* As much of a text as is looked at: far more than models read (TW_MODEL_TEXT_BYTES), should most of it be white space. */
+#define MOST_TEXT_BYTES (1024 * 1024)
+
 /*
  * A text as models see it. Redacted whatever the setting says: samples usually
  * are, and a model should meet what it was trained on.
@@ -21,6 +24,10 @@
 static text *
 model_text(text *input)
 {
+	int			length = VARSIZE_ANY_EXHDR(input);
+
+	if (length > MOST_TEXT_BYTES)
+		input = cstring_to_text_with_len(VARDATA_ANY(input), pg_mbcliplen(VARDATA_ANY(input), length, MOST_TEXT_BYTES));
 	return tw_normalize(tw_text_span(PointerGetDatum(tw_redact(input)), false));
 }
 

@@ -47,7 +47,8 @@ BEGIN ATOMIC
         SELECT @extschema@.tw_is_servable((p).challenger) AS challenger, @extschema@.tw_is_servable((p).live_version) AS live,
                nullif((p).model_type, 'router') AS agent
     ), batch AS MATERIALIZED (
-        SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider, c.nlu_model_version, c.filter_outcome, c.is_audit
+        SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider, c.nlu_model_version, c.filter_outcome, c.is_audit,
+               @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities) AS is_too_long
         FROM @extschema@.conversation_logs c
         WHERE c.id > (p).scored_to
         ORDER BY c.id LIMIT most
@@ -67,7 +68,8 @@ BEGIN ATOMIC
         FROM (SELECT coalesce(b.nlu_model_version = (p).live_version
                               AND NOT @extschema@.is_fallback_provider(b.nlu_provider, b.nlu_intent, b.nlu_module_type), false) AS is_own) o
         LEFT JOIN @extschema@.paired_answers a ON a.version = (p).live_version AND a.conversation_log_id = b.id WHERE NOT h.live) y
-    WHERE b.filter_outcome IN ('auto-approved', 'needs-review')
+    -- Nobody could choose between two answers to what is too long to become a sample.
+    WHERE b.filter_outcome IN ('auto-approved', 'needs-review') AND NOT b.is_too_long
       AND (h.agent IS NULL OR coalesce(nullif(b.nlu_module_type, ''), @extschema@.intent_module_type(b.nlu_intent)) || '-agent' = h.agent);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) FROM PUBLIC;
@@ -82,6 +84,7 @@ BEGIN ATOMIC
     JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
     WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version) AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
       AND c.filter_outcome IN ('auto-approved', 'needs-review')
+      AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities)
       AND (p.model_type = 'router' OR coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) || '-agent' = p.model_type)
       -- What the live version answered itself is known.
       AND (tw_unanswered_pool.version = p.challenger

@@ -28,6 +28,7 @@ BEGIN ATOMIC
         SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text
         FROM @extschema@.training_samples s
         WHERE s.review_status = 'approved'
+          AND NOT @extschema@.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, s.expected_service, s.entities)
     ), disputed AS (
         SELECT l.model_text FROM live l GROUP BY l.model_text HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
     ), tested AS MATERIALIZED (
@@ -66,7 +67,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
-    'Every live text of a model type with each of its intents, its weight, its samples, and why it is not trained on: blank, test '
+    'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, its weight, its samples, and why it is not trained on: blank, test '
     'side, side not decided, label conflict, near-twin of a test text; NULL = it is';
 
 CREATE FUNCTION @extschema@.training_set(

@@ -55,7 +55,7 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) IS 'The spa
 CREATE FUNCTION @extschema@.tw_labelstudio_text(message text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 -- A browser makes one line feed of carriage return and line feed; as many characters as before keep the spans in place.
-RETURN replace(replace(@extschema@.tw_sample_text(message), E'\r\n', E' \n'), E'\r', E'\n');
+RETURN replace(replace(@extschema@.tw_shown_text(message, true), E'\r\n', E' \n'), E'\r', E'\n');
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_text(text) IS
-    'The message as Label Studio gets it: redacted while the setting redact is on, with plain line feeds, of the same length';
+    'The message as Label Studio gets it: redacted while the setting redact is on, with plain line feeds, of the same length unless it is longer than the setting max_message_bytes';

@@ -6,15 +6,15 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     (SELECT 'waiting for review'::text AS stage,
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,
-           @extschema@.tw_sample_text(c.user_message) AS text, c.message_language AS language,
+           @extschema@.tw_shown_text(c.user_message, true) AS text, @extschema@.tw_cut_text(c.message_language, 1000) AS language,
            -- Who chooses between two answers must not see which one was given.
-           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN c.nlu_intent END AS intent,
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END AS intent,
            c.nlu_confidence AS confidence,
-           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN c.nlu_provider END AS provider,
-           c.nlu_model_version AS model_version,
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END AS provider,
+           @extschema@.tw_cut_text(c.nlu_model_version, 1000) AS model_version,
            CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
-                THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) END AS module_type,
-           s.label_source, c.is_audit, c.session_id, c.created_at,
+                THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)), 1000) END AS module_type,
+           s.label_source, c.is_audit, @extschema@.tw_cut_text(c.session_id, 1000) AS session_id, c.created_at,
            CASE WHEN c.review_reason = 'model disagreement'
                 THEN (SELECT b.suggestions FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id) END AS suggestions
     FROM @extschema@.conversation_logs c
@@ -25,9 +25,9 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     -- No priority. A constant NULL would do, were it not that no index is sorted by a constant.
     (SELECT 'ready to train', s.conversation_log_id, s.id,
            'approved', nullif(s.normalizer, s.normalizer), NULL,
-           s.text, s.language,
-           s.intent, s.quality_score, NULL, NULL,
-           s.module_type,
+           @extschema@.tw_shown_text(s.text, false), @extschema@.tw_cut_text(s.language, 1000),
+           @extschema@.tw_cut_text(s.intent, 1000), s.quality_score, NULL, NULL,
+           @extschema@.tw_cut_text(s.module_type, 1000),
            s.label_source, NULL, NULL, s.created_at, NULL
     FROM @extschema@.training_samples s
     WHERE s.review_status = 'approved' AND s.model_version_target IS NULL AND s.split IS DISTINCT FROM 'test'
@@ -43,7 +43,7 @@ COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, 
 COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
-COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said, redacted while the setting redact is on';
+COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting max_message_bytes';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
 COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer they choose';
 COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';

@@ -22,7 +22,7 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
            count(*) AS intents, sum(v.samples)::bigint AS samples, sum(v.human)::bigint AS human_labels,
            count(*) FILTER (WHERE v.human > 0) = 1 AS settled,
            CASE WHEN count(*) FILTER (WHERE v.human > 0) = 1 THEN max(v.intent) FILTER (WHERE v.human > 0) END AS settled_intent,
-           jsonb_agg(jsonb_build_object('intent', v.intent, 'samples', v.samples, 'human', v.human,
+           jsonb_agg(jsonb_build_object('intent', @extschema@.tw_cut_text(v.intent, 1000), 'samples', v.samples, 'human', v.human,
                                         'conversations', to_jsonb(v.conversations)) ORDER BY v.human DESC, v.samples DESC, v.intent) AS sides
     FROM sides v
     GROUP BY v.text_hash, v.normalized_text

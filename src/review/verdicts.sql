@@ -76,6 +76,20 @@ BEGIN
             HINT = 'Reject it with reason ''unclear''.';
     END IF;
 
+    -- Nor can what nobody is shown as a whole; what is too long has changed with the setting, perhaps.
+    SELECT c.id, octet_length(c.user_message) AS bytes INTO problem FROM @extschema@.conversation_logs c
+    WHERE action IN ('approve', 'fix') AND c.id = ANY (ids)
+      AND @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities)
+    ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s cannot become a sample: it is too long', problem.id),
+            DETAIL = format('Its message has %s bytes; neither that nor its intent, entities, module, language or service may have more than max_message_bytes, which is %s.',
+                            problem.bytes, @extschema@.training_setting('max_message_bytes'::text)),
+            HINT = 'Reject it with reason ''unclear'', or have an operator raise the setting max_message_bytes.';
+    END IF;
+
     -- Who approves what they were not shown would be guessing.
     SELECT c.id, b.suggestions INTO problem
     FROM @extschema@.conversation_logs c JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
@@ -112,7 +126,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
     'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 for an '
-    'unknown id, 55000 where there is nothing to review or approve, or two suggestions to choose from, 55006 while somebody else holds it';
+    'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose from, 55006 while somebody else holds it';
 
 CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -158,6 +172,13 @@ DECLARE
     recorded bigint;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why);
+    IF @extschema@.tw_is_too_long(NULL::integer, NULL::text, new_intent, NULL::text, NULL::text, NULL::text, new_entities) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'intent or entities are too long for a sample',
+            DETAIL = format('Neither may have more than max_message_bytes, which is %s.', @extschema@.training_setting('max_message_bytes'::text)),
+            HINT = 'Name the intent, and the entities that the message has.';
+    END IF;
     -- A space beside it would make it another intent, and the model's answer wrong.
     new_intent := btrim(new_intent, E' \t\n\r\f\v');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, person);
