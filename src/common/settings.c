@@ -297,6 +297,19 @@ tw_training_setting(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(tw_setting(schema, name)));
 }
 
+PG_FUNCTION_INFO_V1(tw_named_zone);
+
+/* tw_named_zone(time_zone): its name as it is spelled, or NULL. */
+Datum
+tw_named_zone(PG_FUNCTION_ARGS)
+{
+	char	   *name = tw_canonical_time_zone(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (name == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
 PG_FUNCTION_INFO_V1(tw_list_training_settings);
 
 /* list_training_settings(): every setting with its value, default, type and meaning. */
