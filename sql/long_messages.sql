@@ -43,7 +43,9 @@ SELECT * FROM promote_missed_conversations('0');
 DELETE FROM training_samples;
 SELECT set_training_setting('max_message_bytes', '1500');
 SELECT * FROM promote_missed_conversations('0');
+SELECT problem FROM check_integrity();
 SELECT set_training_setting('max_message_bytes', '2000');
+SELECT problem FROM check_integrity();
 SELECT * FROM promote_missed_conversations('0');
 -- Feedback later queues it first; it stays what it is.
 SELECT record_feedback(:message_id, 'message', 'negative');

@@ -54,6 +54,7 @@ SELECT created_on FROM conversation_logs WHERE session_id = 'atlantis';
 -- Nor does what an older version took for a zone, or an owner stored, decide about days.
 UPDATE training_settings SET value = 'Kolkata5:30' WHERE name = 'time_zone';
 INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('posix', 'hi', '2026-05-01 03:30:00+00');
+SELECT training_setting('time_zone');
 UPDATE training_settings SET value = $$UTC'; select 1$$ WHERE name = 'time_zone';
 INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('posix', 'hi', '2026-05-01 00:30:00+00');
 SELECT created_on FROM conversation_logs WHERE session_id = 'posix' ORDER BY id;

@@ -162,7 +162,8 @@ static void
 finish_settings(void *data)
 {
 	CachedSettings *settings = data;
-	const char *name = value_of(settings, find_definition("time_zone"));
+	int			zone = find_definition("time_zone");
+	const char *name = value_of(settings, zone);
 
 	/* Whatever is not plainly off protects people. */
 	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
@@ -177,6 +178,9 @@ finish_settings(void *data)
 				 errdetail("Days are counted in UTC until this is mended."),
 				 errhint("Choose a name from pg_timezone_names with set_training_setting('time_zone', ...).")));
 		settings->time_zone = pg_tzset("GMT");
+		/* What AT TIME ZONE would take for a zone all the same must not make other days of it. */
+		if (pg_tzset(name) != NULL)
+			settings->values[zone] = pstrdup("UTC");
 	}
 }
 
@@ -291,6 +295,19 @@ tw_training_setting(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PG_RETURN_TEXT_P(cstring_to_text(tw_setting(schema, name)));
+}
+
+PG_FUNCTION_INFO_V1(tw_named_zone);
+
+/* tw_named_zone(time_zone): its name as it is spelled, or NULL. */
+Datum
+tw_named_zone(PG_FUNCTION_ARGS)
+{
+	char	   *name = tw_canonical_time_zone(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (name == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
 PG_FUNCTION_INFO_V1(tw_list_training_settings);

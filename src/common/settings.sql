@@ -40,6 +40,14 @@ REVOKE ALL ON FUNCTION @extschema@.training_setting(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_setting(text) IS
     'The value of a setting that is in force, its default included. Raises 42704 (undefined_object) for an unknown name';
 
+CREATE FUNCTION @extschema@.tw_named_zone(time_zone text) RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_named_zone';
+REVOKE ALL ON FUNCTION @extschema@.tw_named_zone(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_named_zone(text) IS
+    'The name of a time zone as pg_timezone_names spells it, without reading the files of all of them; NULL for abbreviations, for what only '
+    'POSIX takes for a zone, and for what is none';
+
 CREATE FUNCTION @extschema@.list_training_settings(
     OUT name text, OUT value text, OUT default_value text, OUT is_default boolean, OUT value_type text, OUT description text)
     RETURNS SETOF record
