@@ -114,6 +114,7 @@ SQL_PARTS = \
 	src/model/train.sql \
 	src/model/job_queue.sql \
 	src/model/workers.sql \
+	src/model/handed_in.sql \
 	src/model/built_in.sql \
 	src/rollout/assign.sql \
 	src/rollout/sequential_comparison.sql \
