@@ -42,7 +42,7 @@ BEGIN
     UPDATE @extschema@.training_jobs j
     SET secret_sha256 = @extschema@.tw_secret_hash(secret),
         test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id),
-        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id FROM @extschema@.tw_unanswered_pool(j.version) p (id) ORDER BY p.id) END
+        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
     WHERE j.id = job.id
     RETURNING * INTO job;
     RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt, job.lease_expires_at,
