@@ -17,6 +17,9 @@ INSERT INTO training_samples (text, intent, module_type, review_status, source, 
 SELECT w || ' ' || md5(w || g), 'intent.shop.order.' || w, 'shop', 'approved', 'synthetic', CASE WHEN g > 5 THEN 'test' ELSE 'train' END
 FROM unnest(ARRAY['refund', 'track']) w, generate_series(1, 15) g;
 
+-- All that a trainer may do: no table, no view, nothing that knows a figure.
+SELECT p.object_kind, p.object_id::regprocedure FROM tw_role_privileges() p WHERE p.kind = 'trainer' AND p.object_kind <> 'SCHEMA' ORDER BY p.object_id::regprocedure::text COLLATE "C";
+
 CREATE SCHEMA helper;
 GRANT USAGE ON SCHEMA helper TO regress_tw_trainer, regress_tw_stranger, regress_tw_both;
 -- The intent of a text is its first word, in all but so many of its answers.
