@@ -122,9 +122,8 @@ SELECT DISTINCT review_priority, review_reason FROM conversation_logs WHERE user
 -- Versions that live outside: their workers answer the messages of the pool, the live one by what it has answered already.
 SELECT register_model('shop-agent-v1.0.0', 'shop-agent', 'production') IS NOT NULL AS live;
 SELECT request_training('shop-agent', 'outside') > 0 AS asked;
-SELECT kind, version, test_samples FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset
-SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'running') AS job \gset
-SELECT version, gate_decision FROM complete_training_job(:job, 'worker-1', (SELECT coalesce(jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')), '[]') FROM training_job_test_set(:job) t));
+SELECT job_id AS job, secret FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset
+SELECT version, status FROM complete_training_job(:job, :'secret', (SELECT coalesce(jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')), '[]') FROM training_job_test_set(:job, :'secret') t));
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, nlu_module_type)
     SELECT 'outside ' || g, 'give back money ' || g, 'intent.shop.order.track', 0.5, 'indicbert', 'shop-agent-v1.0.0', 'shop' FROM generate_series(1, 25) g;
 -- One message does not say which version answered it: the live one is asked as well.
@@ -132,21 +131,21 @@ INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confide
     VALUES ('outside', 'give back money 26', 'intent.shop.order.track', 0.5, 'indicbert', 'shop');
 CALL run_training_jobs();
 SELECT challenger, messages, status FROM paired_evaluations WHERE model_type = 'shop-agent';
-SELECT kind, version, test_samples > 25 AS has_the_pool FROM claim_training_job('worker-1', model_types => '{shop-agent}');
-SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'running') AS job \gset
-SELECT count(*), min(text) FROM training_job_test_set(:job) WHERE sample_id < 0;
+SELECT job_id AS job, secret, kind, version, test_samples > 25 AS has_the_pool FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset
+SELECT :'kind' AS kind, :'version' AS version, :'has_the_pool' AS has_the_pool;
+SELECT count(*), min(text) FROM training_job_test_set(:job, :'secret') WHERE sample_id < 0;
 \set VERBOSITY terse
-SELECT complete_training_job(:job, 'worker-1', '[]') IS NULL AS incomplete;
-SELECT complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'a')) || '{"sample_id": -1, "intent": "a"}' FROM training_job_test_set(:job) t)) IS NULL AS strange;
+SELECT complete_training_job(:job, :'secret', '[]') IS NULL AS incomplete;
+SELECT complete_training_job(:job, :'secret', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'a')) || '{"sample_id": -1, "intent": "a"}' FROM training_job_test_set(:job, :'secret') t)) IS NULL AS strange;
 \set VERBOSITY default
-SELECT version FROM complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')) FROM training_job_test_set(:job) t));
+SELECT version FROM complete_training_job(:job, :'secret', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.refund')) FROM training_job_test_set(:job, :'secret') t));
 -- The live one has answered all others itself.
 CALL run_training_jobs();
 SELECT messages FROM paired_evaluations WHERE model_type = 'shop-agent';
-SELECT kind, version FROM claim_training_job('worker-1', model_types => '{shop-agent}');
-SELECT (SELECT id FROM training_jobs WHERE worker = 'worker-1' AND status = 'running') AS job \gset
-SELECT text FROM training_job_test_set(:job) WHERE sample_id < 0;
-SELECT version FROM complete_training_job(:job, 'worker-1', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.track')) FROM training_job_test_set(:job) t));
+SELECT job_id AS job, secret, kind, version FROM claim_training_job('worker-1', model_types => '{shop-agent}') \gset
+SELECT :'kind' AS kind, :'version' AS version;
+SELECT text FROM training_job_test_set(:job, :'secret') WHERE sample_id < 0;
+SELECT version FROM complete_training_job(:job, :'secret', (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', 'intent.shop.order.track')) FROM training_job_test_set(:job, :'secret') t));
 CALL run_training_jobs();
 SELECT messages, disagreements FROM paired_evaluations WHERE model_type = 'shop-agent';
 SELECT count(fix_conversation(c.id, 'intent.shop.order.refund')) AS chosen FROM conversation_logs c WHERE c.review_reason = 'model disagreement' AND c.review_priority IS NOT NULL AND c.user_message LIKE 'give back%';

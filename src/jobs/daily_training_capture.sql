@@ -26,7 +26,7 @@ BEGIN
         SELECT t.model_type FROM (SELECT 'router' AS model_type UNION SELECT m.model_type FROM @extschema@.model_versions m) t
         -- One that waits or runs will learn them.
         WHERE NOT EXISTS (SELECT FROM @extschema@.training_jobs j
-                          WHERE j.model_type = t.model_type AND j.kind = 'train' AND j.status IN ('queued', 'running'))
+                          WHERE j.model_type = t.model_type AND j.kind = 'train' AND j.status IN ('queued', 'running', 'handed-in'))
         ORDER BY t.model_type
     LOOP
         IF @extschema@.new_training_samples(kind) >= least_samples THEN

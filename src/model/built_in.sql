@@ -1,4 +1,5 @@
--- CALL run_training_jobs(): the built-in trainer works through the queue, with a commit before and after each training.
+-- CALL run_training_jobs(): what workers outside handed in is decided about, and the built-in trainer works through the queue, with a
+-- commit before and after each.
 
 CREATE FUNCTION @extschema@.tw_start_built_in_job(run bigint DEFAULT NULL, OUT job_id bigint, OUT attempt integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -83,7 +84,8 @@ DECLARE
     run_id CONSTANT bigint := @extschema@.tw_begin_job('run_training_jobs', NULL::text, NULL::timestamptz);
 BEGIN
     UPDATE @extschema@.job_runs r
-    SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in' AND j.status = 'queued')
+    SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j
+                                       WHERE j.trainer = 'built-in' AND j.status = 'queued' OR j.status = 'handed-in')
     WHERE r.id = run_id;
     RETURN run_id;
 END
@@ -120,6 +122,7 @@ AS $procedure$
 DECLARE
     run bigint;
     job_id bigint;
+    handed_in bigint := 0;
     attempt integer;
     outcome pg_catalog.text;
     evaluations pg_catalog.int8[];
@@ -134,9 +137,20 @@ BEGIN
         RETURN;
     END IF;
     LOOP
+        -- Before each training, which may take its time: each once in a run.
+        LOOP
+            job_id := @extschema@.tw_next_handed_in(run, handed_in);
+            EXIT WHEN job_id IS NULL;
+            handed_in := job_id;
+            PERFORM @extschema@.tw_training_note(run, job_id, NULL::pg_catalog.text);
+            COMMIT;
+            outcome := @extschema@.tw_decide_handed_in(run, job_id);
+            PERFORM @extschema@.tw_training_note(run, job_id, outcome);
+            COMMIT;
+        END LOOP;
         SELECT s.job_id, s.attempt INTO job_id, attempt FROM @extschema@.tw_start_built_in_job(run) s;
         EXIT WHEN job_id IS NULL;
-        PERFORM @extschema@.tw_training_note(run, job_id, NULL);
+        PERFORM @extschema@.tw_training_note(run, job_id, NULL::pg_catalog.text);
         COMMIT;
         outcome := @extschema@.tw_run_built_in_job(job_id, attempt);
         PERFORM @extschema@.tw_training_note(run, job_id, outcome);
@@ -162,6 +176,6 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
-    'Runs the waiting jobs of the built-in trainer one after the other, committing between them; failures are recorded in '
+    'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one after the other, committing between them; failures are recorded in '
     'training_jobs and job_runs and do not end it. Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
     'Does nothing while another session is at it, on a standby or on a restored copy';

@@ -1,8 +1,9 @@
 -- The queue of training jobs: for the built-in trainer, and for workers outside that speak nothing but SQL.
 --
--- A job is queued, running, and then succeeded, failed or cancelled. A worker that falls silent loses it: the job is queued
--- again, and fails when that happened three times. Locks are taken in this order: that of the sides (tw_decide_sides);
--- the queue's, by everybody who begins or ends a job that others can see; then rows. That of a model type is only ever tried.
+-- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it has succeeded.
+-- A worker that falls silent loses it: the job is queued again, and fails when that happened three times. Locks are taken in this
+-- order: that of the sides (tw_decide_sides); the queue's, by everybody who moves a job between queued and running; then rows. What
+-- is handed in, and decided about, is moved by its row's lock alone. That of a model type is only ever tried.
 
 CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -113,7 +114,7 @@ BEGIN ATOMIC
     FROM @extschema@.training_jobs j
     WHERE j.id = job_id AND j.kind = 'train' AND m.version = j.version AND m.status = 'training';
     UPDATE @extschema@.training_jobs j
-    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message
+    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message, handed_in = NULL, artifact = NULL
     WHERE j.id = job_id;
     SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id, 'model_type', j.model_type, 'version', j.version,
                                                     'code', code, 'reason', message))
@@ -191,7 +192,7 @@ BEGIN
         job.version := @extschema@.tw_start_version(job.model_type, (job.parameters ->> 'major')::boolean);
     END IF;
     UPDATE @extschema@.training_jobs j
-    SET status = 'running', version = job.version, worker = by_worker, attempt = j.attempt + 1, lease = for_time,
+    SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1, lease = for_time,
         lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END, heartbeat_at = clock_timestamp(),
         started_at = clock_timestamp(), cutoff = CASE j.kind WHEN 'train' THEN now() END
     WHERE j.id = job.id
@@ -211,12 +212,12 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_lock_job_queue();
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
-    IF NOT FOUND OR job.status NOT IN ('queued', 'running') THEN
+    IF NOT FOUND OR job.status NOT IN ('queued', 'running', 'handed-in') THEN
         RAISE EXCEPTION USING
             ERRCODE = CASE WHEN job.id IS NULL THEN 'no_data_found' ELSE 'object_not_in_prerequisite_state' END,
             MESSAGE = CASE WHEN job.id IS NULL THEN format('training job %s does not exist', coalesce(job_id::text, 'NULL'))
                            ELSE format('training job %s is %s', job_id, job.status) END,
-            HINT = 'Jobs can be cancelled while they wait or run: SELECT id, status FROM training_jobs;';
+            HINT = 'Jobs can be cancelled until they are decided about: SELECT id, status FROM training_jobs;';
     END IF;
     PERFORM @extschema@.tw_end_job(job_id, 'cancelled', NULL, reason);
     RETURN job.status;
@@ -224,5 +225,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
-    'Cancels a job that waits or runs, and returns what it was doing; a worker learns of it from its next heartbeat, the built-in '
+    'Cancels a job that waits, runs or was handed in, and returns what it was doing; a worker learns of it from its next heartbeat, the built-in '
     'trainer when it is done. Raises P0002 for an unknown job, 55000 for one that has ended';

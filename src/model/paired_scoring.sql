@@ -133,7 +133,7 @@ BEGIN
     IF unanswered <= last_id AND NOT EXISTS (
         SELECT FROM @extschema@.training_jobs j
         WHERE j.kind = 'evaluate' AND j.version IN (p.challenger, p.live_version)
-          AND (j.status IN ('queued', 'running') OR j.finished_at > clock_timestamp() - interval '1 hour')) THEN
+          AND (j.status IN ('queued', 'running', 'handed-in') OR j.finished_at > clock_timestamp() - interval '1 hour')) THEN
         PERFORM @extschema@.tw_queue_evaluation(v.version) FROM unnest(ARRAY[p.challenger, p.live_version]) AS v (version) WHERE NOT @extschema@.tw_is_servable(v.version);
     END IF;
     RETURN scored;

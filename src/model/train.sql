@@ -87,6 +87,7 @@ BEGIN
     SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(job.version) g;
     UPDATE @extschema@.training_jobs j
     SET status = 'succeeded', finished_at = clock_timestamp(), cutoff = learned_until, error_code = NULL, error_message = NULL,
+        handed_in = NULL, artifact = NULL,
         result = figures || jsonb_build_object('samples', cardinality(sample_ids), 'first_learned', fresh,
                                                'gate_decision', gate_decision, 'gate_reason', gate_reason)
     WHERE j.id = job_id;

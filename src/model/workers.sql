@@ -1,9 +1,19 @@
 -- What a trainer outside the database calls: claim, heartbeat, complete, fail. It needs nothing but SQL, and one role.
+--
+-- A job is its worker's by a secret that claim_training_job() returns once, and of which only a hash is kept. Nothing here looks at
+-- a label of the test set or scores an answer: whoever can roll a transaction back could else ask as often as they like. What
+-- is handed in is stored as it came, and run_training_jobs() decides about it once, when it is committed (handed_in.sql).
+
+CREATE FUNCTION @extschema@.tw_secret_hash(secret text) RETURNS text
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+RETURN encode(sha256(convert_to(secret, getdatabaseencoding())), 'hex');
+REVOKE ALL ON FUNCTION @extschema@.tw_secret_hash(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_secret_hash(text) IS 'What training_jobs keeps of the secret of a job';
 
 CREATE FUNCTION @extschema@.claim_training_job(
     worker text, lease interval DEFAULT '5 minutes', model_types text[] DEFAULT NULL,
     OUT job_id bigint, OUT kind text, OUT model_type text, OUT version text, OUT parameters jsonb, OUT attempt integer,
-    OUT lease_expires_at timestamptz, OUT test_samples integer)
+    OUT lease_expires_at timestamptz, OUT test_samples integer, OUT secret text)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -23,58 +33,80 @@ BEGIN
         RETURN;
     END IF;
     PERFORM @extschema@.tw_decide_sides();
-    job := @extschema@.tw_claim_job('outside', worker, lease, model_types);
+    job := @extschema@.tw_claim_job('outside'::text, worker, lease, model_types);
     IF job.id IS NULL THEN
         RETURN;
     END IF;
+    -- 122 random bits of the server's strong generator.
+    secret := gen_random_uuid()::text;
     UPDATE @extschema@.training_jobs j
-    SET test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id),
+    SET secret_sha256 = @extschema@.tw_secret_hash(secret),
+        test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id),
         pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
     WHERE j.id = job.id
     RETURNING * INTO job;
     RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt, job.lease_expires_at,
-                        cardinality(job.test_samples) + coalesce(cardinality(job.pool), 0);
+                        cardinality(job.test_samples) + coalesce(cardinality(job.pool), 0), secret;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
-    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. The worker reads '
-    'training_set(model_type) (kind train) and training_job_test_set(job_id), sends heartbeat_training_job() before each lease is '
+    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. secret is what all that '
+    'follows about the job asks for; it is shown this once, and the worker''s name is only for people. The worker reads '
+    'training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends heartbeat_training_job() before each lease is '
     'over, and ends with complete_ or fail_training_job(). Raises 22023 for a blank worker or an odd lease';
 
-CREATE FUNCTION @extschema@.tw_own_job(job_id bigint, worker text) RETURNS @extschema@.training_jobs
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    job @extschema@.training_jobs;
+    is_its CONSTANT boolean := coalesce(job.secret_sha256 = @extschema@.tw_secret_hash(secret), false);
 BEGIN
-    SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
-    IF NOT FOUND THEN
+    IF job.id IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('training job %s does not exist', coalesce(job_id::text, 'NULL')),
             HINT = 'The id is what claim_training_job() returned.';
     END IF;
-    IF job.status <> 'running' OR job.worker IS DISTINCT FROM worker THEN
+    -- Whoever does not have the secret is told the same of every job, whatever its state is and whosever it is.
+    IF NOT is_its OR job.status <> 'running' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('training job %s is not worker "%s"''s any more', job_id, coalesce(worker, 'NULL')),
-            DETAIL = format('It is %s%s.', job.status, CASE job.status WHEN 'running' THEN format(', by "%s"', job.worker) ELSE '' END),
-            HINT = 'Stop, drop the work, and claim another job; send heartbeats more often, or ask for a longer lease.';
+            MESSAGE = format('training job %s is not this worker''s, or not any more', job_id),
+            DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status) ELSE 'This is not the secret of whoever has it.' END,
+            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost its job stops, drops the work, and '
+                   'claims another; it sends heartbeats more often, or asks for a longer lease.';
     END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_worker(bigint, @extschema@.training_jobs, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_worker(bigint, @extschema@.training_jobs, text) IS
+    'Raises P0002 for a job that does not exist, 55000 for one that is not running, or that this is not the secret of';
+
+CREATE FUNCTION @extschema@.tw_own_job(job_id bigint, secret text) RETURNS @extschema@.training_jobs
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job @extschema@.training_jobs;
+BEGIN
+    -- Before the lock, so that nobody else waits for it or holds it; and again, as somebody may have held it.
+    SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
+    PERFORM @extschema@.tw_check_worker(job_id, job, secret);
+    SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
+    PERFORM @extschema@.tw_check_worker(job_id, job, secret);
     RETURN job;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_own_job(bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS 'Locks a running job of this worker: P0002 for an unknown job, 55000 for one that is not (or no more) the worker''s';
+COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS 'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
 
-CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, worker text, progress jsonb DEFAULT NULL) RETURNS timestamptz
+CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL) RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     expires timestamptz;
 BEGIN
-    PERFORM @extschema@.tw_own_job(job_id, worker);
+    PERFORM @extschema@.tw_own_job(job_id, secret);
     UPDATE @extschema@.training_jobs j
     SET heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + j.lease,
         progress = coalesce(heartbeat_training_job.progress, j.progress)
@@ -86,10 +118,10 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
     'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. Raises P0002 for '
-    'an unknown job, 55000 when the job is not the worker''s any more: then it has to stop';
+    'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it has to stop';
 
-CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT s.id, s.text
     FROM @extschema@.training_jobs j
@@ -103,10 +135,24 @@ BEGIN ATOMIC
     WHERE j.id = job_id
     ORDER BY 1;
 END;
-REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_job_test_set(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_job_test_set(bigint) IS 'What training_job_test_set() returns';
+
+CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, secret text, OUT sample_id bigint, OUT text text) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job @extschema@.training_jobs;
+BEGIN
+    SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
+    PERFORM @extschema@.tw_check_worker(job_id, job, secret);
+    RETURN QUERY SELECT t.sample_id, t.text FROM @extschema@.tw_job_test_set(job_id) t;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint, text) IS
     'The texts that the worker of a job has to predict, as they were fixed when it took the job; without their labels. A sample_id below zero is '
-    'a message of a paired evaluation';
+    'a message of a paired evaluation. Raises P0002 and 55000 as heartbeat_training_job() does';
 
 CREATE FUNCTION @extschema@.tw_read_predictions(
     predictions jsonb, OUT sample_id bigint, OUT intent text, OUT confidence double precision)
@@ -144,21 +190,23 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_read_predictions(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_read_predictions(jsonb) IS 'The predictions of a worker as rows, or 22023 that shows the first that is none';
 
-CREATE FUNCTION @extschema@.tw_store_predictions(job @extschema@.training_jobs, predictions jsonb) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_check_predictions(
+    job @extschema@.training_jobs, predictions jsonb, OUT predictions_read bigint, OUT without_answer bigint)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    evaluation bigint := nextval('@extschema@.model_evaluations_evaluation_seq');
     strange bigint;
     doubled bigint;
     missing bigint[];
 BEGIN
-    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples) OR - p.sample_id = ANY (coalesce(job.pool, '{}')))), min(p.sample_id) FILTER (WHERE p.n > 1)
-    INTO strange, doubled
-    FROM (SELECT r.sample_id, count(*) AS n FROM @extschema@.tw_read_predictions(predictions) r GROUP BY r.sample_id) p;
+    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples) OR - p.sample_id = ANY (coalesce(job.pool, '{}')))), min(p.sample_id) FILTER (WHERE p.n > 1),
+           sum(p.n), sum(p.blank)
+    INTO strange, doubled, predictions_read, without_answer
+    FROM (SELECT r.sample_id, count(*) AS n, count(*) FILTER (WHERE r.intent IS NULL) AS blank
+          FROM @extschema@.tw_read_predictions(predictions) r GROUP BY r.sample_id) p;
     -- What was rejected or deleted meanwhile need not be answered.
     SELECT array_agg(t.sample_id ORDER BY t.sample_id) INTO missing
-    FROM @extschema@.training_job_test_set(job.id) t
+    FROM @extschema@.tw_job_test_set(job.id) t
     WHERE NOT EXISTS (SELECT FROM @extschema@.tw_read_predictions(predictions) p WHERE p.sample_id = t.sample_id);
     IF strange IS NOT NULL OR doubled IS NOT NULL OR missing IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -168,90 +216,66 @@ BEGIN
                 CASE WHEN missing IS NOT NULL THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
                 CASE WHEN strange IS NOT NULL THEN format('Sample %s is not in it.', strange) END,
                 CASE WHEN doubled IS NOT NULL THEN format('Sample %s was answered more than once.', doubled) END),
-            HINT = 'Answer every row of training_job_test_set(job_id) once; where the model has no answer, with intent null.';
+            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, with intent null.';
     END IF;
-
-    INSERT INTO @extschema@.model_evaluations (evaluation_id, version, sample_id, text_hash, intent, weight, predicted_intent, confidence)
-    SELECT evaluation, job.version, t.sample_id, t.text_hash, t.intent, t.weight, p.intent, p.confidence
-    FROM @extschema@.tw_read_predictions(predictions) p
-    JOIN @extschema@.training_samples s ON s.id = p.sample_id
-    JOIN @extschema@.model_test_set(job.model_type) t ON t.text_hash = s.text_hash
-    ORDER BY t.sample_id;
-    INSERT INTO @extschema@.paired_answers (version, conversation_log_id, intent)
-    SELECT job.version, - p.sample_id, p.intent
-    FROM @extschema@.tw_read_predictions(predictions) p
-    WHERE p.sample_id < 0
-    ORDER BY p.sample_id DESC
-    ON CONFLICT DO NOTHING;
-    RETURN evaluation;
+    predictions_read := coalesce(predictions_read, 0);
+    without_answer := coalesce(without_answer, 0);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_store_predictions(@extschema@.training_jobs, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_store_predictions(@extschema@.training_jobs, jsonb) IS
-    'Keeps the predictions of a job''s worker beside the labels of today, those for a paired evaluation in paired_answers; 22023 unless each row of training_job_test_set() is answered once';
+REVOKE ALL ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) IS
+    'How many predictions there are, and how many of them are no answer; 22023 unless each row of training_job_test_set() is answered once. Looks at no label';
 
 CREATE FUNCTION @extschema@.complete_training_job(
-    job_id bigint, worker text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
+    job_id bigint, secret text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
     training_accuracy double precision DEFAULT NULL, training_seconds double precision DEFAULT NULL,
-    OUT version text, OUT gate_decision text, OUT gate_reason text)
+    OUT job bigint, OUT version text, OUT status text, OUT predictions_read bigint, OUT without_answer bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    job @extschema@.training_jobs;
-    waiting text;
-    l record;
+    own CONSTANT @extschema@.training_jobs := @extschema@.tw_own_job(job_id, secret);
+    kept_format text;
 BEGIN
-    PERFORM @extschema@.tw_lock_job_queue();
-    job := @extschema@.tw_own_job(job_id, worker);
-    version := job.version;
     PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, NULL::double precision);
-    PERFORM @extschema@.tw_store_predictions(job, predictions);
-    IF job.kind = 'train' THEN
-        IF artifact IS NOT NULL THEN
-            PERFORM @extschema@.tw_store_artifact(job.version, artifact);
-        END IF;
-        UPDATE @extschema@.model_versions m
-        SET minio_path = complete_training_job.minio_path, training_accuracy = complete_training_job.training_accuracy,
-            training_seconds = complete_training_job.training_seconds
-        WHERE m.version = job.version;
-        -- What the worker can have read.
-        SELECT array_agg(i.id) AS ids, array_agg(x.intent) AS intents INTO l
-        FROM @extschema@.tw_training_texts(job.model_type) x, unnest(x.sample_ids) AS i (id), @extschema@.training_samples s
-        WHERE x.excluded IS NULL AND s.id = i.id AND greatest(s.created_at, s.reviewed_at) <= job.cutoff;
-        SELECT f.gate_decision, f.gate_reason INTO gate_decision, gate_reason
-        FROM @extschema@.tw_finish_training(job_id, coalesce(l.ids, '{}'), coalesce(l.intents, '{}'), job.cutoff, '{}') f;
-    ELSE
-        UPDATE @extschema@.training_jobs j SET status = 'succeeded', finished_at = clock_timestamp(), error_code = NULL, error_message = NULL
-        WHERE j.id = job_id;
-        -- The candidates that were waiting for this.
-        FOR waiting IN
-            SELECT m.version FROM @extschema@.model_versions m
-            WHERE m.model_type = job.model_type AND m.status = 'candidate' AND m.gate_decision = 'undecided' AND m.base_version = job.version
-            ORDER BY m.created_at, m.version
-        LOOP
-            version := waiting;
-            SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(waiting) g;
-        END LOOP;
+    SELECT c.predictions_read, c.without_answer INTO predictions_read, without_answer
+    FROM @extschema@.tw_check_predictions(own, predictions) c;
+    IF own.kind = 'train' THEN
+        -- A damaged one is told to its worker, who can still mend it.
+        kept_format := @extschema@.tw_artifact_format(artifact);
     END IF;
+    -- Not a step further: what is stored here can be taken back by whoever handed it in.
+    UPDATE @extschema@.training_jobs j
+    SET status = 'handed-in', handed_in_at = clock_timestamp(), artifact = CASE WHEN kept_format IS NOT NULL THEN complete_training_job.artifact END,
+        handed_in = jsonb_build_object(
+            'predictions', complete_training_job.predictions,
+            'minio_path', CASE WHEN NOT @extschema@.tw_is_blank(complete_training_job.minio_path) THEN complete_training_job.minio_path END,
+            'training_accuracy', complete_training_job.training_accuracy, 'training_seconds', complete_training_job.training_seconds)
+    WHERE j.id = job_id;
+    job := own.id;
+    version := own.version;
+    status := 'handed-in';
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) IS
-    'Ends a worker''s job with its predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
-    'training_job_test_set(job_id) once. The database computes the accuracy from them and runs the gate, for a train job on its version, for an '
-    'evaluate job on the candidates that waited for it; it returns the version that was decided about, and how. artifact is kept, minio_path says where the model lies. Raises P0002 and '
+    'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
+    'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many were read, and how many of them are no '
+    'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and has the gate decide, once. artifact is kept, minio_path '
+    'says where the model lies: with neither, no rollout begins by itself. Raises P0002 and '
     '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, or figures out of range: the job stays the worker''s';
 
-CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, worker text, error text, retry boolean DEFAULT true) RETURNS text
+CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- Nobody waits for the queue, or holds it up, whose job it is not.
+    PERFORM @extschema@.tw_check_worker(job_id, (SELECT j FROM @extschema@.training_jobs j WHERE j.id = job_id), secret);
     PERFORM @extschema@.tw_lock_job_queue();
-    PERFORM @extschema@.tw_own_job(job_id, worker);
+    PERFORM @extschema@.tw_own_job(job_id, secret);
     IF retry IS NOT FALSE THEN
-        RETURN @extschema@.tw_retry_job(job_id, NULL, error);
+        RETURN @extschema@.tw_retry_job(job_id, NULL::text, error);
     END IF;
-    PERFORM @extschema@.tw_end_job(job_id, 'failed', NULL, error);
+    PERFORM @extschema@.tw_end_job(job_id, 'failed'::text, NULL::text, error);
     RETURN 'failed';
 END
 $function$;

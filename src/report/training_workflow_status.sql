@@ -53,7 +53,7 @@ BEGIN ATOMIC
     SELECT format('training   %s new samples for %s since its last one; a training starts with %s, weekly with %s%s', @extschema@.new_training_samples(type), type,
                   @extschema@.training_setting('training_threshold'), @extschema@.training_setting('min_new_samples'),
                   (SELECT format('; job %s is %s', j.id, j.status) FROM @extschema@.training_jobs j
-                   WHERE j.model_type = type AND j.status IN ('queued', 'running') ORDER BY j.id LIMIT 1))
+                   WHERE j.model_type = type AND j.status IN ('queued', 'running', 'handed-in') ORDER BY j.id LIMIT 1))
     UNION ALL
     SELECT format('compared   %s with %s: %s messages, %s answered differently, %s of them judged and %s asked about; about %s more labels are likely to decide',
                   p.challenger, p.live_version, p.messages, p.disagreements, p.labels,

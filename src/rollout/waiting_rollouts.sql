@@ -22,7 +22,7 @@ BEGIN
     END IF;
     SELECT m.version INTO version
     FROM @extschema@.model_versions m
-    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
+    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed' AND @extschema@.tw_has_location(m.version)
       AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary, at) IS NOT NULL)
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
     LIMIT 1;
@@ -30,7 +30,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) IS
-    'The newest candidate of a type that passed the gate and may start now, while no other is watched, and the canary whose place it takes, being better (NULL: none)';
+    'The newest candidate of a type that passed the gate, lies somewhere that is known, and may start now, while no other is watched, and the canary whose place it takes, being better (NULL: none)';
 
 -- A ramp that begins anew costs days. Let the canary answer better than what is live by g, let the candidate answer better than the
 -- canary by lead, and let the canary have come e days and have r days to go. If the canary goes on, the candidate is live r days later

@@ -226,12 +226,15 @@ AS $$
 DECLARE
     version text := register_model(next_model_version(), 'router', minio_path => 's3://models/stranger');
     job bigint;
+    secret text;
 BEGIN
     PERFORM request_evaluation(version);
-    SELECT j.job_id INTO STRICT job FROM claim_training_job('stranger') j;
-    PERFORM complete_training_job(job, 'stranger', (
+    SELECT j.job_id, j.secret INTO STRICT job, secret FROM claim_training_job('stranger') j;
+    PERFORM complete_training_job(job, secret, (
         SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'intent', CASE WHEN random() < share THEN s.intent ELSE 'something else' END))
-        FROM training_job_test_set(job) t JOIN training_samples s ON s.id = t.sample_id));
+        FROM training_job_test_set(job, secret) t JOIN training_samples s ON s.id = t.sample_id));
+    -- As run_training_jobs() does.
+    PERFORM tw_take_in(j) FROM training_jobs j WHERE j.id = job;
     PERFORM evaluate_model(version);
     RETURN version;
 END

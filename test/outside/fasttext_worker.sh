@@ -17,10 +17,10 @@ export LC_ALL=C PGCLIENTENCODING=UTF8
 
 types=$*
 models=$(cd -- "${MODELS:?is the folder that keeps the models}" && pwd)
-worker=$HOSTNAME:$$         # no other worker may have this name
+worker=$HOSTNAME:$$         # what people read in training_jobs
 beat=${BEAT:-60}            # seconds between heartbeats; the lease is over after 5 minutes of silence
 artifact_limit=10000000     # bytes; a bigger model stays in MODELS alone
-job='' pid=''
+job='' secret='' pid=''
 
 dir=$(mktemp -d)
 cd -- "$dir"
@@ -34,10 +34,12 @@ die() {
 }
 
 # Values reach SQL as psql's variables (:'name' is a quoted literal, :name is put in as it is) or through files: the shell
-# never builds SQL from them. To fastText a line is one text, </s> ends one, and __label__ begins a label.
+# never builds SQL from them. The secret of the job goes through the environment, which no list of processes shows. To fastText a
+# line is one text, </s> ends one, and __label__ begins a label.
 sql() {
-    psql -X -q -A -t -v ON_ERROR_STOP=1 -v job="$job" -v worker="$worker" -v types="$types" \
-        -v line="regexp_replace(lower(t.text), '[[:cntrl:][:space:]<_]+', ' ', 'g')" "$@" 2>psql.log || {
+    { printf '%s\n' '\set secret `printf %s "$TRAINING_SECRET"`'; cat; } |
+        TRAINING_SECRET=$secret psql -X -q -A -t -v ON_ERROR_STOP=1 -v job="$job" -v worker="$worker" -v types="$types" \
+            -v line="regexp_replace(lower(t.text), '[[:cntrl:][:space:]<_]+', ' ', 'g')" "$@" 2>psql.log || {
         cp psql.log error.txt
         return 1
     }
@@ -52,7 +54,7 @@ finish() {
         error=$(cat error.txt 2>/dev/null) || error="it ended with status $status"
         printf 'worker: %s\n' "$error" >&2
         # Where the job is not ours any more, or the server is gone, there is nothing to give back.
-        [[ -z $job ]] || ! status=$(sql -v error="$error" <<<"SELECT fail_training_job(:job, :'worker', :'error')") ||
+        [[ -z $job ]] || ! status=$(sql -v error="$error" <<<"SELECT fail_training_job(:job, :'secret', :'error')") ||
             say "job $job is $status"
         status=1
     fi
@@ -61,7 +63,7 @@ finish() {
 }
 
 heartbeat() {
-    sql -v phase="$1" >/dev/null <<<"SELECT heartbeat_training_job(:job, :'worker', jsonb_build_object('phase', :'phase'))"
+    sql -v phase="$1" >/dev/null <<<"SELECT heartbeat_training_job(:job, :'secret', jsonb_build_object('phase', :'phase'))"
 }
 
 work() { # PHASE COMMAND...: runs it, with a heartbeat before it and then from time to time
@@ -102,7 +104,7 @@ train() {
 predict() { exec fasttext predict-prob "$model" texts.txt 1 >answers.txt; }
 
 fetch_test_set() {
-    sql -F $'\t' >test.txt <<<'SELECT t.sample_id, :line FROM training_job_test_set(:job) t ORDER BY t.sample_id'
+    sql -F $'\t' >test.txt <<<"SELECT t.sample_id, :line FROM training_job_test_set(:job, :'secret') t ORDER BY t.sample_id"
     cut -f 1 test.txt >ids.txt
     cut -f 2 test.txt >texts.txt
 }
@@ -120,12 +122,12 @@ write_predictions() {
 
 claimed=$(sql -F ' ' <<'SQL'
 SELECT c.job_id, c.kind, c.model_type, c.version,
-       coalesce(substring(c.parameters ->> 'epochs' FROM '^[1-9][0-9]{0,3}$'), '25')
+       coalesce(substring(c.parameters ->> 'epochs' FROM '^[1-9][0-9]{0,3}$'), '25'), c.secret
 FROM claim_training_job(:'worker', '5 minutes', nullif(string_to_array(:'types', ' '), '{}')) c;
 SQL
 )
 [[ -n $claimed ]] || { say "no job waits"; exit 3; }
-read -r job kind type version epochs <<<"$claimed"
+read -r job kind type version epochs secret <<<"$claimed"
 say "job $job: $kind $version"
 model=$models/$version.bin
 began=$EPOCHREALTIME
@@ -144,12 +146,12 @@ fetch_test_set
 work predicting predict
 write_predictions
 
-decided=$(sql -F ', ' -v began="$began" -v trained="$trained" <<'SQL'
+receipt=$(sql -v began="$began" -v trained="$trained" <<'SQL'
 \set predictions `cat predictions.json`
 \set artifact `cat artifact.hex`
-SELECT c.gate_decision, c.gate_reason
-FROM complete_training_job(:job, :'worker', :'predictions', nullif(decode(:'artifact', 'hex'), ''),
+SELECT format('%s: %s predictions, %s of them no answer', c.status, c.predictions_read, c.without_answer)
+FROM complete_training_job(:job, :'secret', :'predictions', nullif(decode(:'artifact', 'hex'), ''),
                            training_seconds => :trained - :began) c;
 SQL
 )
-say "job $job is done; the gate: $decided"
+say "job $job is $receipt"

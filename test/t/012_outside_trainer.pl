@@ -113,10 +113,15 @@ $node->safe_psql('queue', <<'SQL');
     SELECT setval('training_samples_id_seq', 6);
 SQL
 
+# What a worker has to show for its job, by its name.
+my %secret;
+
 sub claim {    # job, kind, version, attempt, number of test samples
     my ($who, $more) = @_;
-    return as_role('worker', 'queue',
-        "SELECT job_id, kind, version, attempt, test_samples FROM claim_training_job('$who'" . ($more // '') . ')');
+    my $claimed = as_role('worker', 'queue',
+        "SELECT job_id, kind, version, attempt, test_samples, secret FROM claim_training_job('$who'" . ($more // '') . ')');
+    $secret{$who} = $1 if $claimed =~ s/\|([^|]+)$//;
+    return $claimed;
 }
 
 sub request {
@@ -139,7 +144,13 @@ sub predictions {
 
 sub complete {
     my ($job, $who, $predictions) = @_;
-    return as_role('worker', 'queue', "SELECT * FROM complete_training_job($job, '$who', '$predictions')");
+    return as_role('worker', 'queue', "SELECT * FROM complete_training_job($job, '$secret{$who}', '$predictions')");
+}
+
+sub decide {    # what the gate says of a version, after a run that decides about what was handed in
+    my ($version) = @_;
+    as_role('operator', 'queue', 'CALL run_training_jobs()');
+    return $node->safe_psql('queue', "SELECT version, gate_decision, gate_reason FROM model_versions WHERE version = '$version'");
 }
 
 sub worker_fails {
@@ -185,13 +196,17 @@ job_is('queue', $own, 'cancelled|0||', 'and is');
 
 # Two claims at once: the second waits for the first, and gets the other model type's job.
 my $first = $node->background_psql('queue', extra_params => [ '-U', 'worker' ]);
-is($first->query_safe("BEGIN; SELECT job_id FROM claim_training_job('first')"), $router, 'the first of two claims at once');
-my $second = start_psql('worker', 'queue', "SELECT job_id FROM claim_training_job('second')");
-ok(waits_for_lock('queue', 'SELECT job_id FROM claim_training_job'), 'the second waits for it');
+my $claimed = $first->query_safe("BEGIN; SELECT job_id, secret FROM claim_training_job('first')");
+like($claimed, qr/^$router\|/, 'the first of two claims at once');
+$secret{first} = $1 if $claimed =~ /\|(.+)$/;
+my $second = start_psql('worker', 'queue', "SELECT job_id, secret FROM claim_training_job('second')");
+ok(waits_for_lock('queue', 'SELECT job_id, secret FROM claim_training_job'), 'the second waits for it');
 $first->query_safe('COMMIT');
 $first->quit;
 ok($second->{run}->finish, 'the second ends');
-is($second->{out}, "$food\n", 'and gets another job');
+like($second->{out}, qr/^$food\|/, 'and gets another job');
+$secret{second} = $1 if $second->{out} =~ /\|(.+)$/;
+isnt($secret{second}, $secret{first}, 'each has a secret of its own');
 request('router', 'outside');
 is(claim('third'), '', 'a third gets none: one of each type is running');
 sqlstate_is(
@@ -207,9 +222,9 @@ sqlstate_is(
 my $leases = "SELECT lease_expires_at, lease_expires_at > clock_timestamp() FROM training_jobs WHERE id = $router";
 let_time_pass('queue', $router);
 like($node->safe_psql('queue', $leases), qr/\|f$/, 'a lease that has run out');
-as_role('worker', 'queue', qq{SELECT heartbeat_training_job($router, 'first', '{"epoch": 3}')});
+as_role('worker', 'queue', qq{SELECT heartbeat_training_job($router, '$secret{first}', '{"epoch": 3}')});
 like($node->safe_psql('queue', $leases), qr/\|t$/, 'a heartbeat that comes before anybody else does renews it');
-as_role('worker', 'queue', "SELECT heartbeat_training_job($router, 'first')");
+as_role('worker', 'queue', "SELECT heartbeat_training_job($router, '$secret{first}')");
 is($node->safe_psql('queue', "SELECT progress FROM training_jobs WHERE id = $router"), '{"epoch": 3}', 'progress is kept');
 
 # Who is silent loses it, three times.
@@ -219,16 +234,15 @@ is(claim('thief'), "$router|train|router-v1.0.0|2|4", 'a silent worker loses its
 my %calls = (
     heartbeat => "heartbeat_training_job(%s, '%s')",
     complete  => "complete_training_job(%s, '%s', '@{[ predictions(4) ]}')",
-    fail      => "fail_training_job(%s, '%s', 'it broke')"
+    fail      => "fail_training_job(%s, '%s', 'it broke')",
+    texts     => "training_job_test_set(%s, '%s')"
 );
 for my $call (sort keys %calls) {
-    like(
-        worker_fails(sprintf($calls{$call}, $router, 'first'), '55000', "$call by a worker that lost its job"),
-        qr/It is running, by "thief"/,
-        "$call: who has it now"
-    );
-    worker_fails(sprintf($calls{$call}, 77,     'first'), 'P0002', "$call of a job that does not exist");
-    worker_fails(sprintf($calls{$call}, 'NULL', 'first'), 'P0002', "$call of no job");
+    unlike(worker_fails(sprintf($calls{$call}, $router, $secret{first}), '55000', "$call by a worker that lost its job"),
+        qr/thief|running/, "$call: not who has it now");
+    worker_fails(sprintf($calls{$call}, $router, 'thief'),        '55000', "$call with no more than the name of whose it is");
+    worker_fails(sprintf($calls{$call}, 77,      $secret{first}), 'P0002', "$call of a job that does not exist");
+    worker_fails(sprintf($calls{$call}, 'NULL',  $secret{first}), 'P0002', "$call of no job");
 }
 worker_fails("heartbeat_training_job($router, NULL)", '55000', 'a heartbeat from nobody');
 job_is('queue', $router, 'running|2|router-v1.0.0|training', 'nothing of that did anything');
@@ -248,12 +262,12 @@ $router = request('router', 'outside');
 claim('w2');
 my $again = request('router', 'outside');
 isnt($again, $router, 'a job can be asked for while one is running');
-is(as_role('worker', 'queue', "SELECT fail_training_job($router, 'w2', 'disk full')"),
+is(as_role('worker', 'queue', "SELECT fail_training_job($router, '$secret{w2}', 'disk full')"),
     'failed', 'where another waits, a failure is the end');
 is(claim('w3'), "$again|train|router-v1.2.0|1|4", 'and the other comes next');
 
 # Failures that the worker tells of.
-is(as_role('worker', 'queue', "SELECT fail_training_job($again, 'w3', E'no \"memory\"\\nleft')"),
+is(as_role('worker', 'queue', "SELECT fail_training_job($again, '$secret{w3}', E'no \"memory\"\\nleft')"),
     'queued', 'a failure: queued again');
 is(
     $node->safe_psql('queue', "SELECT error_message, lease_expires_at IS NULL FROM training_jobs WHERE id = $again"),
@@ -261,7 +275,7 @@ is(
     'with what the worker said'
 );
 claim('w3');
-is(as_role('worker', 'queue', "SELECT fail_training_job($again, 'w3', 'hopeless', retry => false)"),
+is(as_role('worker', 'queue', "SELECT fail_training_job($again, '$secret{w3}', 'hopeless', retry => false)"),
     'failed', 'unless it is hopeless');
 job_is('queue', $again, 'failed|2|router-v1.2.0|failed', 'the version failed as well');
 
@@ -269,7 +283,7 @@ job_is('queue', $again, 'failed|2|router-v1.2.0|failed', 'the version failed as 
 is(as_role('operator', 'queue', "SELECT cancel_training_job($food, 'wrong data')"),
     'running', 'a running job can be cancelled');
 job_is('queue', $food, 'cancelled|1|food-agent-v1.0.0|failed', 'and its version failed');
-like(worker_fails("heartbeat_training_job($food, 'second')", '55000', 'its worker hears of it'), qr/It is cancelled/, 'why');
+like(worker_fails("heartbeat_training_job($food, '$secret{second}')", '55000', 'its worker hears of it'), qr/It is cancelled/, 'why');
 sqlstate_is(
     $node, 'queue', "SELECT cancel_training_job($food)",
     '55000',
@@ -282,7 +296,7 @@ $router = request('router', 'outside');
 is(claim('w4', q{, model_types => '{food-agent}'}), '', 'a worker for other types does not get it');
 is(claim('w4', q{, '1 s', '{food-agent,router}'}),  "$router|train|router-v1.3.0|1|4", 'one for this type does');
 is(
-    as_role('worker', 'queue', "SELECT sample_id, text FROM training_job_test_set($router)"),
+    as_role('worker', 'queue', "SELECT sample_id, text FROM training_job_test_set($router, '$secret{w4}')"),
     "3|is there any dosa today\n4|kahan hai mera parcel\n5|पार्सल कब आएगा\n6|momos chahiye abhi",
     'the texts to predict'
 );
@@ -317,11 +331,11 @@ for my $case (
 {
     my ($name, $predictions, $message) = @$case;
     isnt($predictions, $good, "$name: is not what is right");
-    like(worker_fails("complete_training_job($router, 'w4', '$predictions')", '22023', "predictions: $name"),
+    like(worker_fails("complete_training_job($router, '$secret{w4}', '$predictions')", '22023', "predictions: $name"),
         $message, "$name: says what");
 }
-worker_fails("complete_training_job($router, 'w4', NULL)", '22023', 'predictions: NULL');
-worker_fails("complete_training_job($router, 'w4', '[')",  '22P02', 'predictions: no JSON');
+worker_fails("complete_training_job($router, '$secret{w4}', NULL)", '22023', 'predictions: NULL');
+worker_fails("complete_training_job($router, '$secret{w4}', '[')",  '22P02', 'predictions: no JSON');
 job_is('queue', $router, 'running|1|router-v1.3.0|training', 'the job stays the worker\'s');
 is($node->safe_psql('queue', "SELECT count(*) FROM model_evaluations"), 0, 'no prediction was kept');
 
@@ -331,10 +345,16 @@ my $tiny = predictions(4) =~ s/, \{"sample_id": 6.*?\}//r =~ s/0\.9/1e-400/r =~ 
 is(
     as_role(
         'worker', 'queue',
-        "SELECT * FROM complete_training_job($router, 'w4', '$tiny', '\\xdeadbeef', 's3://models/3', 0.75, 2.5)"
+        "SELECT * FROM complete_training_job($router, '$secret{w4}', '$tiny', '\\xdeadbeef', 's3://models/3', 0.75, 2.5)"
     ),
+    "$router|router-v1.3.0|handed-in|3|0",
+    'predictions that are right: a receipt'
+);
+job_is('queue', $router, 'handed-in|1|router-v1.3.0|training', 'nothing is decided yet');
+is(
+    decide('router-v1.3.0'),
     'router-v1.3.0|passed|reaches the target accuracy: 1.0000 of 0.8500 on 3 samples; there is no live version',
-    'predictions that are right: the gate decides'
+    'the gate decides'
 );
 job_is('queue', $router, 'succeeded|1|router-v1.3.0|production', 'the first of its type goes live');
 is(
@@ -351,13 +371,14 @@ is(
     'router-v1.3.0 router-v1.3.0',
     'the samples are marked as learned'
 );
-worker_fails("complete_training_job($router, 'w4', '$tiny')", '55000', 'it cannot be completed twice');
+worker_fails("complete_training_job($router, '$secret{w4}', '$tiny')", '55000', 'it cannot be completed twice');
 $node->safe_psql('queue', "UPDATE training_samples SET review_status = 'approved' WHERE id = 6");
 
 # The live version was never asked about sample 6: the gate has its worker asked first.
 $router = request('router', 'outside');
 claim('w5');
-my (undef, $decision, $reason) = split /\|/, complete($router, 'w5', predictions(4));
+is(complete($router, 'w5', predictions(4)), "$router|router-v1.4.0|handed-in|4|0", 'the next is handed in');
+my (undef, $decision, $reason) = split /\|/, decide('router-v1.4.0');
 is($decision, 'undecided', 'the live version has to be asked first');
 my ($evaluation) = $reason =~ /^router-v1\.3\.0 lives outside and has to be evaluated first: job (\d+)$/;
 ok($evaluation, 'the gate says so') or diag $reason;
@@ -366,9 +387,11 @@ is(as_role('operator', 'queue', "SELECT gate_reason FROM evaluate_model('router-
     $reason, 'another look asks for nothing more');
 is(as_role('operator', 'queue', "SELECT request_evaluation('router-v1.3.0')"), $evaluation, 'nor does a person');
 is(claim('w6'), "$evaluation|evaluate|router-v1.3.0|1|4",                                   'the job to evaluate it');
+is(complete($evaluation, 'w6', predictions(3)), "$evaluation|router-v1.3.0|handed-in|4|0", 'it is handed in');
 is(
-    complete($evaluation, 'w6', predictions(3)),
-    'router-v1.4.0|passed|better than router-v1.3.0: 1.0000 against 0.7500 on 4 samples',
+    decide('router-v1.4.0'),
+    'router-v1.4.0|passed|better than router-v1.3.0: 1.0000 against 0.7500 on 4 samples; its worker handed in neither an '
+        . 'artifact nor a location, so a person has to say that it is there: start_rollout(version, reason)',
     'its answers are scored, and the candidate decided about'
 );
 job_is('queue', $evaluation, 'succeeded|1|router-v1.3.0|production', 'the evaluated version stays what it is');
@@ -461,9 +484,9 @@ kill 'STOP', $trainer->{pid} or die "kill $trainer->{pid}: $!";
 let_time_pass('trained', $job);
 $ENV{PGOPTIONS} = '-c statement_timeout=20s';
 my $other = request('a-agent', 'outside', 'trained');
-is(as_role('worker', 'trained', q{SELECT job_id FROM claim_training_job('w')}),
-    $other, 'a worker outside gets another type meanwhile');
-is(as_role('worker', 'trained', "SELECT fail_training_job($other, 'w', 'tired', retry => false)"),
+my ($got, $its) = split /\|/, as_role('worker', 'trained', q{SELECT job_id, secret FROM claim_training_job('w')});
+is($got, $other, 'a worker outside gets another type meanwhile');
+is(as_role('worker', 'trained', "SELECT fail_training_job($other, '$its', 'tired', retry => false)"),
     'failed', 'and gives it back');
 is(
     $node->safe_psql(
@@ -622,9 +645,10 @@ SKIP: {
     is("$exit$err", '0', 'the worker trains');
     like(
         $out,
-qr/^worker: job $job: train router-v1\.0\.0\nworker: job $job is done; the gate: passed, reaches the target accuracy/,
-        'and says what came of it'
+        qr/^worker: job $job: train router-v1\.0\.0\nworker: job $job is handed-in: [0-9]+ predictions, 0 of them no answer$/m,
+        'and hands in what it has'
     );
+    as_role('operator', 'outside', $run);
     job_is('outside', $job, 'succeeded|1|router-v1.0.0|production', 'the first version that passes the gate is live');
     is(
         $node->safe_psql('outside', "SELECT round(test_accuracy::numeric, 9), test_samples FROM model_versions"),
@@ -662,7 +686,9 @@ qr/^worker: job $job: train router-v1\.0\.0\nworker: job $job is done; the gate:
     request('router', 'outside', 'outside');
     ($exit, $out) = run_worker($models);
     is($exit, 0, 'once more on the same data');
-    like($out, qr/the gate: failed, not better than router-v1\.0\.0: /, 'the gate turns down what is not better');
+    as_role('operator', 'outside', $run);
+    like($node->safe_psql('outside', "SELECT gate_decision, gate_reason FROM model_versions WHERE version = 'router-v1.1.0'"),
+        qr/^failed\|not better than router-v1\.0\.0: /, 'the gate turns down what is not better');
     is($node->safe_psql('outside', 'SELECT count(*), count(DISTINCT sha256) FROM model_artifacts'),
         '2|1', 'training is repeatable');
 
@@ -689,11 +715,10 @@ qr/^worker: job $job: train router-v1\.0\.0\nworker: job $job is done; the gate:
     );
     ($exit, $out) = run_worker($models);
     is($exit, 0, 'one that has it');
-    like(
-        $out,
-        qr/^worker: job $evaluation is done; the gate: passed, better than router-v1\.0\.0: /m,
-        'lets the gate decide'
-    );
+    like($out, qr/^worker: job $evaluation is handed-in: /m, 'hands in its answers');
+    as_role('operator', 'outside', $run);
+    like($node->safe_psql('outside', "SELECT gate_decision, gate_reason FROM model_versions WHERE version = 'router-v1.2.0'"),
+        qr/^passed\|better than router-v1\.0\.0: /, 'and the gate decides');
     is(
         $node->safe_psql(
             'outside',
@@ -741,7 +766,7 @@ qr/^worker: job $job: train router-v1\.0\.0\nworker: job $job is done; the gate:
         is($client->{run}->result(0), 1, "$how: it ends");
         like(
             $client->{err},
-            $how eq 'signal' ? qr/it was ended by a signal/ : qr/training job $job is not worker ".*"'s any more/,
+            $how eq 'signal' ? qr/it was ended by a signal/ : qr/training job $job is not this worker's, or not any more/,
             "$how: and says why"
         );
         job_is('outside', $job, $expected, "$how: the job");

@@ -212,6 +212,9 @@ SQL
         SELECT $s.request_training('food-agent', 'outside', '{"note": "\\u0001 \\"quoted\\""}');
         SELECT $s.request_training('parcel-agent');
         SELECT job_id FROM $s.claim_training_job('worker 1');
+        SELECT $s.request_training('shop-agent', 'outside');
+        SELECT h.status FROM $s.claim_training_job('worker 2', model_types => ARRAY['shop-agent']) c,
+                             $s.complete_training_job(c.job_id, c.secret, '[]', '\\x00ff', 's3://models/"shop"') h;
         SELECT $s.cancel_training_job($s.request_training('ride-agent'), 'not needed');
         INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
             ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
