@@ -14,6 +14,7 @@
 #include "common/catalog.h"
 #include "common/compat.h"
 #include "common/kept_plan.h"
+#include "common/locks.h"
 #include "common/settings.h"
 #include "executor/spi.h"
 #include "export/import_lines.h"
@@ -29,9 +30,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-
-/* The number of our advisory lock; its other key is the OID of conversation_logs. */
-#define IMPORT_LOCK 7
 
 /* The sides that samples of a text are on, as bits. */
 #define SIDE_TRAIN 1
@@ -305,6 +303,7 @@ store_pins(Import *import)
 
 	Oid			types[] = {INT8ARRAYOID, TEXTARRAYOID};
 	Datum		values[2];
+	int			nest_level;
 	int			result;
 
 	if (import->pinned == 0)
@@ -312,7 +311,10 @@ store_pins(Import *import)
 	values[0] = makeArrayResult(import->pinned_ids, CurrentMemoryContext);
 	values[1] = makeArrayResult(import->pinned_sides, CurrentMemoryContext);
 
+	/* Every one is needed; but whoever holds one of them for long has forgotten it. */
+	nest_level = tw_begin_bounded_wait(TW_PATIENCE_MS);
 	result = SPI_execute_plan(tw_kept_plan(&lock, import->schema, lock_command, 1, types), values, NULL, false, 0);
+	tw_end_bounded_wait(nest_level);
 	if (result < 0)
 		elog(ERROR, "locking samples failed: %s", SPI_result_code_string(result));
 	result = SPI_execute_plan(tw_kept_plan(&update, import->schema, update_command, 2, types), values, NULL, false, 0);
@@ -330,9 +332,7 @@ store_pins(Import *import)
 static void
 lock_out_imports(Oid schema)
 {
-	Oid			logs = get_relname_relid("conversation_logs", schema);
-
-	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum((int32) logs), Int32GetDatum(IMPORT_LOCK));
+	tw_lock_transaction(TW_LOCK_SIDES, tw_installation(schema), 0);
 }
 
 static void
