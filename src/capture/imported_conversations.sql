@@ -45,7 +45,7 @@ COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
     'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction could not see what they did';
 
 CREATE FUNCTION @extschema@.tw_reserve_numbers(most bigint) RETURNS void
-    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
+    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     reached bigint;
@@ -73,7 +73,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
     'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come any more that has '
-    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops counting, 55P03 where a transaction that captured messages is open for ten seconds more';
+    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops counting, 55P03 where a transaction that captured messages stays open';
 
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -15,19 +15,18 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
-/* What SQL calls them, and how long a call waits for one, in milliseconds; 0: as long as lock_timeout says. */
+/* What SQL calls them, and how long a call waits for one at most, in milliseconds. A job waits less: its steps have a lock_timeout. */
 static const struct
 {
 	const char *name;
 	TwLockKind	kind;
 	int			patience;
 }			kinds[] = {
-	/* Held through a training or an import: whoever waits for that by hand means it. */
-	{"sides", TW_LOCK_SIDES, 0},
+	{"sides", TW_LOCK_SIDES, TW_LONG_PATIENCE_MS},
 	{"registry", TW_LOCK_REGISTRY, TW_PATIENCE_MS},
 	{"job queue", TW_LOCK_JOB_QUEUE, TW_PATIENCE_MS},
-	{"projects", TW_LOCK_PROJECTS, 0},
-	{"imports", TW_LOCK_IMPORTS, 0},
+	{"projects", TW_LOCK_PROJECTS, TW_LONG_PATIENCE_MS},
+	{"imports", TW_LOCK_IMPORTS, TW_LONG_PATIENCE_MS},
 	{"training", TW_LOCK_TRAINING, TW_PATIENCE_MS},
 	{"model type", TW_LOCK_MODEL_TYPE, TW_PATIENCE_MS},
 };
@@ -60,7 +59,7 @@ tw_begin_bounded_wait(int milliseconds)
 	int			nest_level = NewGUCNestLevel();
 	char		value[16];
 
-	if (milliseconds > 0 && (LockTimeout == 0 || LockTimeout > milliseconds))
+	if (LockTimeout == 0 || LockTimeout > milliseconds)
 	{
 		snprintf(value, sizeof(value), "%d", milliseconds);
 		(void) set_config_option("lock_timeout", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);

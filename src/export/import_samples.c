@@ -25,9 +25,7 @@
 #include "review/normalize.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -332,7 +330,11 @@ store_pins(Import *import)
 static void
 lock_out_imports(Oid schema)
 {
-	tw_lock_transaction(TW_LOCK_SIDES, tw_installation(schema), 0);
+	static TwKeptPlan kept;
+
+	/* By way of SQL, whose error says who holds the lock. */
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('sides'::text, 0::bigint)", 0, NULL), NULL, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not lock out other imports");
 }
 
 static void

@@ -204,7 +204,7 @@ COMMENT ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) IS
     'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where there is none';
 
 CREATE FUNCTION @extschema@.cancel_training_job(job_id bigint, reason text DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;

@@ -95,7 +95,7 @@ COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, tex
     'in the name of an actor (default: now, whoever logged in), and returns the version before';
 
 CREATE FUNCTION @extschema@.promote_model(version text, reason text, despite_gate boolean DEFAULT false) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     kind text;
