@@ -62,6 +62,7 @@ OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c 
 # The install script, in the order in which its parts need each other.
 SQL_PARTS = \
 	src/common/header.sql \
+	src/common/locks.sql \
 	src/common/table_triggers.sql \
 	src/common/settings.sql \
 	src/common/time_argument.sql \

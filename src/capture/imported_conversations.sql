@@ -37,7 +37,7 @@ BEGIN
             DETAIL = format('This one is %s, and might not see what another import has just copied.', upper(current_setting('transaction_isolation'))),
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;
-    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 12);
+    PERFORM @extschema@.tw_lock('imports'::text, 0::bigint);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_import() FROM PUBLIC;
@@ -45,7 +45,7 @@ COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
     'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction could not see what they did';
 
 CREATE FUNCTION @extschema@.tw_reserve_numbers(most bigint) RETURNS void
-    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     reached bigint;
@@ -62,12 +62,18 @@ BEGIN
         reached := nextval('@extschema@.conversation_logs_id_seq');
     END LOOP;
     PERFORM @extschema@.tw_wait_for_numbers('@extschema@.conversation_logs_id_seq'::regclass);
+EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION USING
+        ERRCODE = 'lock_not_available',
+        MESSAGE = 'another transaction has captured messages and does not end',
+        DETAIL = 'Their numbers are not free for the import yet. Nothing was imported.',
+        HINT = 'Import again when it is over; pg_stat_activity shows who is idle in transaction.';
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
     'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come any more that has '
-    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops counting';
+    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops counting, 55P03 where a transaction that captured messages stays open';
 
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

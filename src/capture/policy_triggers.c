@@ -10,6 +10,7 @@
 #include "capture/filter.h"
 #include "capture/policy.h"
 #include "capture/policy_columns.h"
+#include "common/locks.h"
 #include "common/table_triggers.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -17,9 +18,6 @@
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/rel.h"
-
-/* SQL's own advisory locks are of the classes 1 and 2: nobody can take this one from there. */
-#define TW_POLICY_LOCK_CLASS 0x7477
 
 /* "module food, intent intent.food.item.search", for messages. */
 static char *
@@ -44,11 +42,9 @@ Datum
 tw_policy_lock(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-	LOCKTAG		tag;
 
 	tw_check_trigger(fcinfo, "tw_policy_lock", TW_BEFORE | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, RelationGetRelid(trigdata->tg_relation), 0, TW_POLICY_LOCK_CLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	tw_lock_transaction(TW_LOCK_POLICIES, RelationGetRelid(trigdata->tg_relation), 0);
 	return PointerGetDatum(NULL);
 }
 

@@ -32,53 +32,66 @@ typedef struct Missed
 
 /*
  * The late trigger of conversation_logs filters whatever row without a
- * review_status is updated. Returns how many.
+ * review_status is updated. Returns how many; rows that somebody else holds
+ * are left for the next time, and added to *locked.
  */
 static int64
-filter_unfiltered(Oid schema)
+filter_unfiltered(Oid schema, int64 *locked)
 {
 	static TwKeptPlan kept;
 	static const char command[] =
-		"UPDATE %1$s.conversation_logs SET filtered_at = filtered_at WHERE review_status IS NULL";
+		"WITH found AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status IS NULL), "
+		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
+		"AND c.review_status IS NULL ORDER BY c.id FOR UPDATE OF c SKIP LOCKED), "
+		"filtered AS (UPDATE %1$s.conversation_logs c SET filtered_at = c.filtered_at FROM free f WHERE c.id = f.id RETURNING 1) "
+		"SELECT (SELECT count(*) FROM filtered), (SELECT count(*) FROM found)";
 
-	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 0, NULL), NULL, NULL, false, 0) != SPI_OK_UPDATE)
+	bool		isnull;
+	int64		filtered;
+
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 0, NULL), NULL, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not filter the conversations that were not filtered");
-	return (int64) SPI_processed;
+	filtered = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	*locked += DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull)) - filtered;
+	SPI_freetuptable(SPI_tuptable);
+	return filtered;
 }
 
 /*
  * Ids of auto-approved conversations without a sample, ascending; what this
  * transaction filtered late has no age to wait for. Their rows are locked, as
  * everywhere before the sample is touched; rows that somebody else holds are
- * left for the next time.
+ * left for the next time, and added to *locked.
  */
 static int64 *
-find_missed(Oid schema, Datum min_age, int64 *count)
+find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
 {
 	static TwKeptPlan kept;
 	static const char command[] =
+		"WITH found AS MATERIALIZED ("
 		"SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status = 'auto-approved' "
 		"AND c.filter_outcome = 'auto-approved' AND (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
 		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) "
 		/* By the limit as it is now. */
 		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, "
-		"c.routed_to, c.nlu_entities) "
-		"ORDER BY c.id FOR UPDATE OF c SKIP LOCKED";
+		"c.routed_to, c.nlu_entities)), "
+		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
+		"AND c.review_status = 'auto-approved' ORDER BY c.id FOR UPDATE OF c SKIP LOCKED) "
+		/* The first row has the number of all that were found. */
+		"SELECT count(*) FROM found UNION ALL (SELECT f.id FROM free f ORDER BY f.id)";
 
 	Oid			type = INTERVALOID;
 	int64	   *ids;
+	bool		isnull;
 
 	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 1, &type), &min_age, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not look for missed conversations");
 
-	*count = (int64) SPI_processed;
+	*count = (int64) SPI_processed - 1;
+	*locked += DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) - *count;
 	ids = palloc(sizeof(int64) * Max(*count, 1));
 	for (int64 i = 0; i < *count; i++)
-	{
-		bool		isnull;
-
-		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-	}
+		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i + 1], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return ids;
 }
@@ -145,7 +158,7 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 
 PG_FUNCTION_INFO_V1(tw_promote_missed_conversations);
 
-/* promote_missed_conversations(min_age): filtered, promoted, failed. */
+/* promote_missed_conversations(min_age): filtered, promoted, failed; tw_sweep_conversations(min_age) says also how many were locked. */
 Datum
 tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 {
@@ -153,13 +166,14 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	Interval   *min_age = PG_GETARG_INTERVAL_P(0);
 	Interval	zero = {0};
 	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	Datum		values[4];
+	bool		nulls[4] = {false};
 	int64	   *ids;
 	int64		filtered;
 	int64		count;
 	int64		promoted = 0;
 	int64		failed = 0;
+	int64		locked = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -170,8 +184,8 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 				 errhint("Pass the age from which on conversations are swept, '0' for all.")));
 
 	SPI_connect();
-	filtered = filter_unfiltered(schema);
-	ids = find_missed(schema, PG_GETARG_DATUM(0), &count);
+	filtered = filter_unfiltered(schema, &locked);
+	ids = find_missed(schema, PG_GETARG_DATUM(0), &count, &locked);
 	for (int64 i = 0; i < count; i += BATCH_SIZE)
 		promote_batch(schema, ids + i, (int) Min(BATCH_SIZE, count - i), &promoted, &failed);
 	SPI_finish();
@@ -179,5 +193,6 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(filtered);
 	values[1] = Int64GetDatum(promoted);
 	values[2] = Int64GetDatum(failed);
+	values[3] = Int64GetDatum(locked);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

@@ -19,12 +19,14 @@ BEGIN
        AND EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.split IS NULL AND s.review_status = 'approved') THEN
         PERFORM @extschema@.tw_decide_sides();
     END IF;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE NOTICE 'samples without a side are left out: %', SQLERRM;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_export_sides() IS
     'Decides about the sides of new texts, as a training run does, so that an export knows what it may give away. Does nothing in a '
-    'transaction that can only read, or that looks at an older state of the data';
+    'transaction that can only read, or that looks at an older state of the data, or where another session decides and does not end';
 
 -- Without JIT: loading its compiler takes 60 MB, and there is nothing worth compiling.
 CREATE FUNCTION @extschema@.export_training_samples(

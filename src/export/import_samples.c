@@ -14,6 +14,7 @@
 #include "common/catalog.h"
 #include "common/compat.h"
 #include "common/kept_plan.h"
+#include "common/locks.h"
 #include "common/settings.h"
 #include "executor/spi.h"
 #include "export/import_lines.h"
@@ -24,14 +25,9 @@
 #include "review/normalize.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-
-/* The number of our advisory lock; its other key is the OID of conversation_logs. */
-#define IMPORT_LOCK 7
 
 /* The sides that samples of a text are on, as bits. */
 #define SIDE_TRAIN 1
@@ -305,6 +301,7 @@ store_pins(Import *import)
 
 	Oid			types[] = {INT8ARRAYOID, TEXTARRAYOID};
 	Datum		values[2];
+	int			nest_level;
 	int			result;
 
 	if (import->pinned == 0)
@@ -312,7 +309,10 @@ store_pins(Import *import)
 	values[0] = makeArrayResult(import->pinned_ids, CurrentMemoryContext);
 	values[1] = makeArrayResult(import->pinned_sides, CurrentMemoryContext);
 
+	/* Every one is needed; but whoever holds one of them for long has forgotten it. */
+	nest_level = tw_begin_bounded_wait(TW_PATIENCE_MS);
 	result = SPI_execute_plan(tw_kept_plan(&lock, import->schema, lock_command, 1, types), values, NULL, false, 0);
+	tw_end_bounded_wait(nest_level);
 	if (result < 0)
 		elog(ERROR, "locking samples failed: %s", SPI_result_code_string(result));
 	result = SPI_execute_plan(tw_kept_plan(&update, import->schema, update_command, 2, types), values, NULL, false, 0);
@@ -330,9 +330,11 @@ store_pins(Import *import)
 static void
 lock_out_imports(Oid schema)
 {
-	Oid			logs = get_relname_relid("conversation_logs", schema);
+	static TwKeptPlan kept;
 
-	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum((int32) logs), Int32GetDatum(IMPORT_LOCK));
+	/* By way of SQL, whose error says who holds the lock. */
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('sides'::text, 0::bigint)", 0, NULL), NULL, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not lock out other imports");
 }
 
 static void

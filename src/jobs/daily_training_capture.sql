@@ -47,13 +47,15 @@ AS $function$
 DECLARE
     tidied bigint;
 BEGIN
-    -- Five jobs a day are history; hundreds are noise. The newest of each job and outcome stays whatever its age.
+    -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds are noise. The newest of each job and outcome stays whatever its age.
     DELETE FROM @extschema@.job_runs r
     WHERE r.job_name IN ('labelstudio_sync', 'labelstudio_push', 'labelstudio_pull', 'run_training_jobs', 'check_rollouts', 'store_model_artifacts')
       AND r.finished_at < now() - interval '30 days'
       AND r.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = r.job_name AND n.status = r.status);
     GET DIAGNOSTICS tidied = ROW_COUNT;
-    DELETE FROM @extschema@.review_claims c WHERE c.expires_at < now() - interval '30 days';
+    DELETE FROM @extschema@.review_claims c
+    WHERE c.conversation_log_id IN (SELECT x.conversation_log_id FROM @extschema@.review_claims x
+                                    WHERE x.expires_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED);
     RETURN tidied;
 END
 $function$;
@@ -72,20 +74,23 @@ BEGIN
     result := 'succeeded';
     CASE part
         WHEN 'promotions' THEN
-            SELECT jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted, 'not promoted', p.failed) INTO counted
-            FROM @extschema@.promote_missed_conversations(interval '1 hour') p;
+            SELECT jsonb_strip_nulls(jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted, 'not promoted', p.failed,
+                                                        'conversations locked', nullif(p.locked, 0))) INTO counted
+            FROM @extschema@.tw_sweep_conversations(interval '1 hour') p;
             -- It warns and goes on, so that one bad message does not keep the others from being made up for.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
                 result := format('failed: %s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')', counted ->> 'not promoted');
             END IF;
         WHEN 'rollbacks' THEN
-            SELECT jsonb_build_object('samples taken back', t.taken_back, 'samples given back', t.given_back) INTO counted
+            SELECT jsonb_strip_nulls(jsonb_build_object('samples taken back', t.taken_back, 'samples given back', t.given_back,
+                                                        'samples locked', nullif(t.locked, 0))) INTO counted
             FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL::bigint) t;
         WHEN 'audit' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('audited percent', round(100 * b.audit_rate))) INTO counted
             FROM @extschema@.tw_audit_by_budget(at) b;
         WHEN 'conflicts' THEN
-            SELECT jsonb_build_object('conflicts queued', q.queued, 'conflicts released', q.released) INTO counted
+            SELECT jsonb_strip_nulls(jsonb_build_object('conflicts queued', q.queued, 'conflicts released', q.released,
+                                                        'conflicts locked', nullif(q.locked, 0))) INTO counted
             FROM @extschema@.queue_label_conflicts() q;
         WHEN 'labelstudio' THEN
             -- The next step is the sync itself; after it, this part comes once more for its result.
@@ -114,7 +119,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_daily_part(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_daily_part(text, timestamptz) IS 'One transaction''s worth of a part of daily_training_capture(): what it counts, how it ended, and whether there is more';
 
 CREATE FUNCTION @extschema@.tw_daily_begin(due_in text, at timestamptz) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     run CONSTANT bigint := @extschema@.tw_begin_job('daily_training_capture', due_in, at);
@@ -127,7 +132,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_daily_begin(text, timestamptz) FROM PUBLIC
 COMMENT ON FUNCTION @extschema@.tw_daily_begin(text, timestamptz) IS 'Begins a run of daily_training_capture(); NULL where it has nothing to do';
 
 CREATE FUNCTION @extschema@.tw_daily_step(run bigint, part text, at timestamptz) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     done record;
@@ -162,7 +167,7 @@ COMMENT ON FUNCTION @extschema@.tw_daily_step(bigint, text, timestamptz) IS
     '55000 when it is not called by the run''s own session';
 
 CREATE FUNCTION @extschema@.tw_daily_synced(run bigint) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     sync @extschema@.job_runs;

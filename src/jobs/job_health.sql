@@ -94,6 +94,24 @@ COMMENT ON FUNCTION @extschema@.tw_last_runs() IS
     'What job_runs says of each job: its last run, success and failure, and the one that is not over; is_held: some session has the lock that a '
     'living run holds';
 
+CREATE FUNCTION @extschema@.tw_job_waits(job text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('waits for session %s (role "%s"%s) since %s', b.pid, a.usename,
+                  CASE WHEN a.state LIKE 'idle in transaction%' THEN ', idle in transaction' ELSE '' END,
+                  date_trunc('second', coalesce(w.waitstart, clock_timestamp())))
+    FROM pg_locks l
+    JOIN pg_locks w ON w.pid = l.pid AND NOT w.granted
+    CROSS JOIN LATERAL unnest(pg_blocking_pids(l.pid)) AS b (pid)
+    LEFT JOIN pg_stat_activity a ON a.pid = b.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3 AND l.classid = '@extschema@.conversation_logs'::regclass::oid
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND l.objid = @extschema@.tw_job_number(job)::oid
+    ORDER BY b.pid LIMIT 1;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_job_waits(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS 'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
+
 CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_command text, cron_zone text, at timestamptz,
     OUT time_zone text, OUT next_run timestamptz, OUT expected_since timestamptz)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -173,7 +191,8 @@ BEGIN ATOMIC
                CASE WHEN s.cron_failed THEN s.run_message ELSE s.last_error END AS error
         FROM seen s
     ), named AS (
-        SELECT j.*, CASE
+        SELECT j.*, w.waits, CASE
+            WHEN w.waits IS NOT NULL THEN 'blocked'
             WHEN j.is_held THEN 'running'
             WHEN j.running_since IS NOT NULL THEN 'dead'
             WHEN j.is_known AND j.entry IS NULL THEN 'not scheduled'
@@ -188,8 +207,11 @@ BEGIN ATOMIC
             WHEN j.ran IS NULL THEN 'never ran'
             ELSE 'ok' END AS state
         FROM judged j
+        -- In recovery nobody sees who waits on the primary.
+        LEFT JOIN LATERAL (SELECT @extschema@.tw_job_waits(j.job_name) AS waits WHERE j.is_held AND NOT pg_is_in_recovery()) w ON true
     )
     SELECT n.ordinal, n.job_name, n.state, CASE n.state
+               WHEN 'blocked' THEN n.waits
                WHEN 'dead' THEN format('its session is gone: the next run says so and goes on; to run it now: CALL %s()', n.job_name)
                WHEN 'not scheduled' THEN 'SELECT * FROM schedule_jobs()'
                WHEN 'inactive' THEN format('somebody switched it off: SELECT cron.alter_job(%s, active => true)', n.entry)
@@ -215,7 +237,7 @@ DECLARE
     server record;
     -- Of several troubles, the one that causes most of the others; the first job's of its kind.
     worst CONSTANT integer := (SELECT s.i FROM unnest(job_states) WITH ORDINALITY AS s (state, i) WHERE s.state NOT IN ('ok', 'running')
-                               ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
+                               ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked', 'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
 BEGIN
     SELECT * INTO server FROM @extschema@.tw_cron_server();
     IF pg_is_in_recovery() THEN
@@ -295,7 +317,7 @@ COMMENT ON VIEW @extschema@.job_health IS
 COMMENT ON COLUMN @extschema@.job_health.job_name IS
     'The job; "all" for the first row, "promotion" for samples that a capturing statement could not make';
 COMMENT ON COLUMN @extschema@.job_health.state IS
-    'ok, running, dead (it runs by job_runs, but no session holds its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also standby, restored copy, '
+    'ok, running, blocked (it runs, and waits for another session), dead (it runs by job_runs, but no session holds its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also standby, restored copy, '
     'no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
 COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do about it; NULL when there is nothing to do';
 COMMENT ON COLUMN @extschema@.job_health.last_success IS 'When it last ended well; for a job that writes no rows of job_runs, when pg_cron says so';

@@ -11,11 +11,11 @@
 
 #include "access/xact.h"
 #include "common/catalog.h"
+#include "common/locks.h"
 #include "fmgr.h"
 #include "jobs/job_lock.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "utils/lsyscache.h"
 
 /* Bit n: this session holds the lock of job n of the installation `held_for` (the OID of its conversation_logs). */
 static uint32 held;
@@ -24,8 +24,7 @@ static Oid	held_for = InvalidOid;
 static void
 set_tag(LOCKTAG *tag, Oid installation, int job)
 {
-	/* An advisory lock of a class (objsubid in pg_locks) that no SQL function takes: nobody can keep jobs from running. */
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, installation, (uint32) job, TW_JOB_LOCK_CLASS);
+	tw_lock_tag(tag, TW_LOCK_JOB, installation, (uint32) job);
 }
 
 static void
@@ -64,9 +63,7 @@ job_argument(FunctionCallInfo fcinfo, Oid *installation)
 
 	if (job < 1 || job >= TW_MAX_JOBS)
 		elog(ERROR, "there is no job number %d", job);
-	*installation = get_relname_relid("conversation_logs", tw_schema_of_function(fcinfo));
-	if (!OidIsValid(*installation))
-		elog(ERROR, "conversation_logs is missing");
+	*installation = tw_installation(tw_schema_of_function(fcinfo));
 	return job;
 }
 

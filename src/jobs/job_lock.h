@@ -8,9 +8,6 @@
 /* Job numbers are below this. */
 #define TW_MAX_JOBS 32
 
-/* pg_advisory_lock() has 1, with two keys 2. */
-#define TW_JOB_LOCK_CLASS 3
-
 extern void tw_job_lock_init(void);
 
 #endif							/* TW_JOB_LOCK_H */

@@ -127,7 +127,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) IS 'Writes down an error of a run that goes on; tw_end_run() ends it as failed';
 
 CREATE FUNCTION @extschema@.tw_end_run(run_id bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     run @extschema@.job_runs;
@@ -175,7 +175,7 @@ COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
     'Begins a run of a job as tw_begin_run() does; NULL as well on a restored copy, and where due_in names a time zone in which the job is not due at that time. Raises 22023 for a time that is yet to come';
 
 CREATE FUNCTION @extschema@.tw_begin_part(run_id bigint, part text) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_require_run(run_id);

@@ -1,7 +1,7 @@
 -- CALL weekly_model_training(): export, training, gate, store, rollout, in this order.
 
 CREATE FUNCTION @extschema@.tw_weekly_begin(due_in text, at timestamptz) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     run CONSTANT bigint := @extschema@.tw_begin_job('weekly_model_training', due_in, at);
@@ -57,7 +57,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_weekly_result(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_weekly_result(bigint, text) IS 'How another job ended that this run called, and the error of one that failed';
 
 CREATE FUNCTION @extschema@.tw_weekly_step(run bigint, part text, place bigint, at timestamptz) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     next_place bigint := NULL;

@@ -2,12 +2,13 @@
 -- commit before and after each.
 
 CREATE FUNCTION @extschema@.tw_start_built_in_job(run bigint DEFAULT NULL, OUT job_id bigint, OUT attempt integer)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
     code text;
     message text;
+    locked bigint;
 BEGIN
     IF run IS NOT NULL THEN
         PERFORM @extschema@.tw_require_run(run);
@@ -16,7 +17,7 @@ BEGIN
         -- Sides are decided in this short transaction, so that no verdict has to wait for the training.
         IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
                    AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
-            PERFORM @extschema@.tw_decide_sides();
+            SELECT s.locked INTO locked FROM @extschema@.tw_decide_sides() s;
             job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL::interval, NULL::text[]);
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -30,6 +31,9 @@ BEGIN
         RAISE WARNING 'run_training_jobs: no job could be begun: %', message USING ERRCODE = code;
         PERFORM @extschema@.tw_fail_run(run, code, message);
     END IF;
+    IF locked > 0 AND run IS NOT NULL THEN
+        PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('samples locked', locked), false);
+    END IF;
     job_id := job.id;
     attempt := job.attempt;
 END
@@ -38,7 +42,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_start_built_in_job(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_built_in_job(bigint) IS 'First transaction of run_training_jobs(): takes a waiting job, NULL where there is none';
 
 CREATE FUNCTION @extschema@.tw_run_built_in_job(id bigint, attempt integer) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
@@ -46,7 +50,7 @@ DECLARE
     message text;
 BEGIN
     -- While it is held, the job counts as alive; a crash or a cancel lets go of it.
-    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, (- (id % 2000000000))::integer);
+    PERFORM @extschema@.tw_lock('training'::text, id);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = tw_run_built_in_job.id;
     IF job.id IS NULL OR job.trainer <> 'built-in' OR job.status <> 'running'
        OR job.attempt IS DISTINCT FROM tw_run_built_in_job.attempt THEN
@@ -58,7 +62,13 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     END;
-    PERFORM @extschema@.tw_lock_job_queue();
+    BEGIN
+        PERFORM @extschema@.tw_lock_job_queue();
+    EXCEPTION WHEN lock_not_available THEN
+        -- As if this worker had fallen silent: the next run takes the job from it.
+        RAISE WARNING 'training job % failed: %', job.id, message USING ERRCODE = code, HINT = SQLERRM;
+        RETURN 'left';
+    END;
     -- Cancelled meanwhile: that is its end, and no failure.
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = tw_run_built_in_job.id FOR UPDATE;
     IF job.status <> 'running' THEN
@@ -78,7 +88,7 @@ COMMENT ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) IS
     'Second transaction of run_training_jobs(): trains what a job asks for, or records why not; returns the job''s new status';
 
 CREATE FUNCTION @extschema@.tw_training_begin() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     run_id CONSTANT bigint := @extschema@.tw_begin_job('run_training_jobs', NULL::text, NULL::timestamptz);
@@ -87,6 +97,9 @@ BEGIN
     SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j
                                        WHERE j.trainer = 'built-in' AND j.status = 'queued' OR j.status = 'handed-in')
     WHERE r.id = run_id;
+    -- What somebody held when a version was trained on it.
+    PERFORM @extschema@.tw_note_run(run_id, NULL::text, jsonb_strip_nulls(jsonb_build_object('samples marked', nullif(m.marked, 0), 'samples locked', nullif(m.locked, 0))), false)
+    FROM @extschema@.tw_mark_held_samples() m WHERE run_id IS NOT NULL AND m.marked + m.locked > 0;
     RETURN run_id;
 END
 $function$;
@@ -94,7 +107,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_training_begin() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_begin() IS 'Begins a run of run_training_jobs(); NULL where another session is at it, or on a restored copy';
 
 CREATE FUNCTION @extschema@.tw_training_note(run bigint, job_id bigint, outcome text) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
@@ -106,8 +119,13 @@ BEGIN
         RETURN;
     END IF;
     PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object(outcome, 1), true);
+    IF job.result ? 'unmarked' THEN
+        PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('samples locked', (SELECT count(*) FROM jsonb_object_keys(job.result -> 'unmarked'))), false);
+    END IF;
     IF outcome = 'failed' THEN
         PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
+    ELSIF outcome = 'left' THEN
+        PERFORM @extschema@.tw_fail_run(run, '55P03', format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
     END IF;
 END
 $function$;

@@ -8,7 +8,7 @@
 CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 10);
+    SELECT @extschema@.tw_lock('job queue'::text, 0::bigint);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_job_queue() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_job_queue() IS 'Held until the end of the transaction by whoever moves a job between queued and running';
@@ -17,14 +17,14 @@ CREATE FUNCTION @extschema@.tw_try_model_type(model_type text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    key CONSTANT bigint := hashtextextended('training_workflow ' || model_type, '@extschema@.conversation_logs'::regclass::oid::bigint);
+    key CONSTANT bigint := hashtextextended(model_type, 0::bigint);
 BEGIN
-    IF pg_try_advisory_xact_lock(key) THEN
+    IF @extschema@.tw_try_lock('model type'::text, key) THEN
         RETURN true;
     END IF;
     -- A transaction lets go of its locks one after the other: whoever has just waited for one may be too early for this one.
     PERFORM pg_sleep(0.05);
-    RETURN pg_try_advisory_xact_lock(key);
+    RETURN @extschema@.tw_try_lock('model type'::text, key);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_try_model_type(text) FROM PUBLIC;
@@ -161,7 +161,7 @@ BEGIN ATOMIC
           AND CASE j.trainer WHEN 'outside' THEN j.lease_expires_at < clock_timestamp()
               -- The backend that trains holds this lock; the moment between the two transactions of a job is not silence.
               ELSE j.started_at < clock_timestamp() - interval '10 seconds'
-                   AND pg_try_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, (- (j.id % 2000000000))::integer) END
+                   AND @extschema@.tw_try_lock('training'::text, j.id) END
         ORDER BY j.id FOR UPDATE SKIP LOCKED
     )
     SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)', s.worker, s.attempt))) FROM silent s;
@@ -205,7 +205,7 @@ COMMENT ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) IS
     'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where there is none';
 
 CREATE FUNCTION @extschema@.cancel_training_job(job_id bigint, reason text DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;

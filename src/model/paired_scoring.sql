@@ -35,6 +35,26 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) IS 'Ends an evaluation; what nobody has chosen yet leaves the queue, or waits as it did before';
 
+CREATE FUNCTION @extschema@.tw_withdraw_left_blind(OUT released bigint, OUT locked bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    left_over CONSTANT bigint[] := ARRAY(
+        SELECT DISTINCT c.id FROM @extschema@.conversation_logs c
+        JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
+        JOIN @extschema@.paired_disagreements d ON d.conversation_log_id = c.id AND d.asked_at IS NOT NULL
+        WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
+          AND NOT EXISTS (SELECT FROM @extschema@.paired_disagreements x JOIN @extschema@.paired_evaluations p ON p.id = x.evaluation_id
+                          WHERE x.conversation_log_id = c.id AND x.asked_at IS NOT NULL AND p.status = 'running'));
+BEGIN
+    released := @extschema@.tw_withdraw_blind(left_over);
+    locked := cardinality(left_over) - released;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_left_blind() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
+    'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and how many are still held';
+
 -- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers (paired_answers), the live
 -- one also by what it has answered already.
 CREATE FUNCTION @extschema@.tw_pool_answers(
@@ -216,10 +236,12 @@ COMMENT ON FUNCTION @extschema@.tw_judge_pair(bigint) IS
     'Weighs what people decided so far, ends the evaluation where that is enough, with the gate''s decision about the challenger, and returns how it ended; NULL while it goes on';
 
 CREATE FUNCTION @extschema@.tw_paired_begin(run bigint) RETURNS bigint[]
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
+    PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('conversations locked', w.locked), false)
+    FROM @extschema@.tw_withdraw_left_blind() w WHERE w.locked > 0;
     PERFORM @extschema@.tw_start_paired_evaluations();
     RETURN ARRAY(SELECT p.id FROM @extschema@.paired_evaluations p WHERE p.status = 'running' ORDER BY p.id);
 END
@@ -228,7 +250,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_paired_begin(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS 'Begins what paired evaluations there are to begin, and returns those that run. Raises 55000 when it is not called by the run''s own session';
 
 CREATE FUNCTION @extschema@.tw_paired_step(run bigint, evaluation bigint) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     scored bigint;

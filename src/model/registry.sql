@@ -27,7 +27,7 @@ COMMENT ON FUNCTION @extschema@.tw_last_conversation() IS 'The highest number th
 CREATE FUNCTION @extschema@.tw_lock_registry() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 9);
+    SELECT @extschema@.tw_lock('registry'::text, 0::bigint);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_registry() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_registry() IS
@@ -95,7 +95,7 @@ COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, tex
     'in the name of an actor (default: now, whoever logged in), and returns the version before';
 
 CREATE FUNCTION @extschema@.promote_model(version text, reason text, despite_gate boolean DEFAULT false) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     kind text;

@@ -62,28 +62,31 @@ REVOKE ALL ON FUNCTION @extschema@.tw_new_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_new_sides() IS
     'The side (train or test) of each live text that has samples without one; a text whose audit is not finished is not among them';
 
-CREATE FUNCTION @extschema@.tw_decide_sides() RETURNS bigint
+CREATE FUNCTION @extschema@.tw_decide_sides(OUT decided bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     hashes bigint[];
     sides text[];
-    decided bigint;
+    wanted bigint;
+    held bigint[];
 BEGIN
     -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
-    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 7);
+    PERFORM @extschema@.tw_lock('sides'::text, 0::bigint);
     SELECT array_agg(n.text_hash), array_agg(n.side) INTO hashes, sides FROM @extschema@.tw_new_sides() n;
-    -- In the order of everybody who locks samples.
-    PERFORM FROM @extschema@.training_samples s
-    WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes))
-    ORDER BY s.id FOR NO KEY UPDATE;
+    -- In the order of everybody who locks samples. One that somebody holds has no side until the next time, and then that of its text.
+    SELECT count(*) INTO wanted FROM @extschema@.training_samples s
+    WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes));
+    held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
+                  WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes))
+                  ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE @extschema@.training_samples s SET split = n.side
     FROM unnest(hashes, sides) AS n (text_hash, side)
-    WHERE s.text_hash = n.text_hash AND s.split IS NULL AND s.review_status = 'approved';
+    WHERE s.id IN (SELECT unnest(held)) AND s.text_hash = n.text_hash AND s.split IS NULL AND s.review_status = 'approved';
     GET DIAGNOSTICS decided = ROW_COUNT;
-    RETURN decided;
+    locked := greatest(0, wanted - decided);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_sides() IS
-    'Stores the side of every live sample that has none yet, and returns how many it stored; what is stored never changes';
+    'Stores the side of every live sample that has none yet, and returns how many it stored, and how many somebody held; what is stored never changes';

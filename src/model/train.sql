@@ -34,26 +34,60 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) IS 'Raises 55000 and says what is missing for a training';
 
-CREATE FUNCTION @extschema@.tw_mark_learned(version text, sample_ids bigint[], sample_intents text[]) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_mark_learned(version text, sample_ids bigint[], sample_intents text[], OUT marked bigint, OUT unmarked jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    marked bigint;
+    wanted bigint[];
+    held bigint[];
 BEGIN
     -- In the order of everybody who locks samples. A label that changed while the model was trained is still new.
-    PERFORM FROM @extschema@.training_samples s
-    WHERE s.id = ANY (sample_ids) AND s.model_version_target IS NULL
-    ORDER BY s.id FOR NO KEY UPDATE;
+    wanted := ARRAY(SELECT s.id FROM @extschema@.training_samples s
+                    WHERE s.id IN (SELECT unnest(sample_ids)) AND s.model_version_target IS NULL);
+    held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
+                  WHERE s.id IN (SELECT unnest(wanted)) AND s.model_version_target IS NULL ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE @extschema@.training_samples s SET model_version_target = tw_mark_learned.version
     FROM unnest(sample_ids, sample_intents) AS l (id, intent)
-    WHERE s.id = l.id AND s.intent = l.intent AND s.review_status = 'approved' AND s.model_version_target IS NULL;
+    WHERE s.id IN (SELECT unnest(held)) AND s.id = l.id AND s.intent = l.intent AND s.review_status = 'approved' AND s.model_version_target IS NULL;
     GET DIAGNOSTICS marked = ROW_COUNT;
-    RETURN marked;
+    -- Nobody's training is lost because a session holds a sample: tw_mark_held_samples() does those later.
+    unmarked := (SELECT jsonb_object_agg(l.id, l.intent) FROM unnest(sample_ids, sample_intents) AS l (id, intent)
+                 WHERE l.id IN (SELECT unnest(wanted) EXCEPT SELECT unnest(held)));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) IS
-    'Stores which version first learned from samples that still carry the label it learned; returns how many were new to any';
+    'Stores which version first learned from samples that still carry the label it learned; returns how many were new to any, and those that somebody held, with their intents (NULL: none)';
+
+CREATE FUNCTION @extschema@.tw_mark_held_samples(OUT marked bigint, OUT locked bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    job record;
+    ids bigint[];
+    intents text[];
+    done record;
+BEGIN
+    marked := 0;
+    locked := 0;
+    -- The oldest first: it is the first version that counts. What another session is at, it does.
+    FOR job IN
+        SELECT j.id, j.version, j.result -> 'unmarked' AS unmarked FROM @extschema@.training_jobs j
+        WHERE j.status = 'succeeded' AND j.result ? 'unmarked' ORDER BY j.id FOR UPDATE SKIP LOCKED
+    LOOP
+        SELECT array_agg(u.key::bigint), array_agg(u.value) INTO ids, intents FROM jsonb_each_text(job.unmarked) u;
+        SELECT * INTO done FROM @extschema@.tw_mark_learned(job.version, ids, intents);
+        marked := marked + done.marked;
+        locked := locked + (SELECT count(*) FROM jsonb_object_keys(coalesce(done.unmarked, '{}'::jsonb)));
+        UPDATE @extschema@.training_jobs j
+        SET result = j.result - 'unmarked' || CASE WHEN done.unmarked IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('unmarked', done.unmarked) END
+        WHERE j.id = job.id;
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_mark_held_samples() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_mark_held_samples() IS
+    'Stores which version first learned from samples that somebody held when it was trained (training_jobs.result, unmarked); returns how many, and how many are still held';
 
 CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -73,10 +107,12 @@ CREATE FUNCTION @extschema@.tw_finish_training(
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
-    fresh bigint;
+    learned record;
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
-    fresh := @extschema@.tw_mark_learned(job.version, sample_ids, sample_intents);
+    -- What an earlier version learned first.
+    PERFORM @extschema@.tw_mark_held_samples();
+    SELECT * INTO learned FROM @extschema@.tw_mark_learned(job.version, sample_ids, sample_intents);
     UPDATE @extschema@.model_versions m
     -- What came between the start of the job and its samples is learned as well.
     SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids))),
@@ -88,8 +124,9 @@ BEGIN
     UPDATE @extschema@.training_jobs j
     SET status = 'succeeded', finished_at = clock_timestamp(), cutoff = learned_until, error_code = NULL, error_message = NULL,
         handed_in = NULL, artifact = NULL,
-        result = figures || jsonb_build_object('samples', cardinality(sample_ids), 'first_learned', fresh,
+        result = figures || jsonb_build_object('samples', cardinality(sample_ids), 'first_learned', learned.marked,
                                                'gate_decision', gate_decision, 'gate_reason', gate_reason)
+                 || CASE WHEN learned.unmarked IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('unmarked', learned.unmarked) END
     WHERE j.id = job_id;
 END
 $function$;

@@ -15,7 +15,7 @@ CREATE FUNCTION @extschema@.claim_training_job(
     OUT job_id bigint, OUT kind text, OUT model_type text, OUT version text, OUT parameters jsonb, OUT attempt integer,
     OUT lease_expires_at timestamptz, OUT test_samples integer, OUT secret text)
     RETURNS SETOF record
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;

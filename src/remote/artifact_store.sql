@@ -178,7 +178,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_go_live_when_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_go_live_when_stored(text) IS 'Makes the first version of a type live that passed the gate and waited for the store; returns whether it did';
 
 CREATE FUNCTION @extschema@.tw_store_begin() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     run bigint;
@@ -238,7 +238,7 @@ COMMENT ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text, t
     'Writes down why a version, or each that is left, could not be stored, and returns whether it makes sense to go on with the next';
 
 CREATE FUNCTION @extschema@.tw_store_step(run bigint, tried text[], OUT version text, OUT goes_on boolean)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     store record;

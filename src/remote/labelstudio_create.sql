@@ -122,7 +122,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_require_acting();
     -- Two at once would each find no project, and make one.
-    PERFORM pg_advisory_xact_lock('@extschema@.conversation_logs'::regclass::oid::integer, 11);
+    PERFORM @extschema@.tw_lock('projects'::text, 0::bigint);
     PERFORM @extschema@.tw_labelstudio_check_project(title, module_type, max_open_tasks);
     SELECT p.id INTO id FROM @extschema@.labelstudio_projects p
     WHERE p.is_active AND p.server_name = on_server AND p.title = labelstudio_create_project.title

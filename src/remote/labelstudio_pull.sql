@@ -264,7 +264,29 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_changed(@extschema@.labelstudio_p
     'The first size tasks that changed since then, with their annotations, and Label Studio''s time. Raises 54000 where they are '
     'too much for one reply, unless one_by_one, which marks what is too large itself';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval, people jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_lock_free_rows(ids bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    held bigint[] := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) ORDER BY c.id FOR UPDATE SKIP LOCKED);
+    samples bigint[] := ARRAY(SELECT s.id FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (held) ORDER BY s.id FOR UPDATE SKIP LOCKED);
+    claims bigint[] := ARRAY(SELECT k.conversation_log_id FROM @extschema@.review_claims k
+                             WHERE k.conversation_log_id = ANY (held) ORDER BY k.conversation_log_id FOR UPDATE SKIP LOCKED);
+BEGIN
+    -- What is gone is held by nobody.
+    RETURN ARRAY(
+        SELECT i.id FROM unnest(ids) AS i (id)
+        WHERE (i.id = ANY (held) OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = i.id))
+          AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = i.id AND s.id <> ALL (samples))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = i.id AND k.conversation_log_id <> ALL (claims)));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) IS
+    'Locks conversations, their samples and their claims without waiting for anybody, and returns those of which all could be had';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval, people jsonb,
+    OUT counted jsonb, OUT locked_from timestamptz)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -272,8 +294,9 @@ DECLARE
     numbers bigint[];
     item record;
     became text;
-    counted jsonb := '{}';
+    free bigint[];
 BEGIN
+    counted := '{}';
     SELECT array_agg((o.own).id), array_agg((l.task ->> 'id')::bigint) INTO rows, numbers
     FROM jsonb_array_elements(list) AS l (task)
     CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_own(project, l.task) AS own OFFSET 0) o
@@ -287,27 +310,30 @@ BEGIN
                OR (o.own).annotation_id IS NULL
           ELSE (o.own).status NOT IN ('open', 'closed', 'deleted') END;
     -- All conversations, then all samples, each in the order of their ids, as everybody does.
-    PERFORM FROM @extschema@.conversation_logs c
-    WHERE c.id IN (SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t WHERE t.id = ANY (rows)) ORDER BY c.id FOR UPDATE;
-    PERFORM FROM @extschema@.training_samples s
-    WHERE s.conversation_log_id IN (SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t WHERE t.id = ANY (rows)) ORDER BY s.id FOR UPDATE;
+    free := @extschema@.tw_lock_free_rows(ARRAY(SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t WHERE t.id = ANY (rows)));
 
     FOR item IN
-        SELECT r.row_id, l.task FROM unnest(rows, numbers) AS r (row_id, number)
+        SELECT r.row_id, l.task, NOT t.conversation_log_id = ANY (free) AS is_locked FROM unnest(rows, numbers) AS r (row_id, number)
         JOIN jsonb_array_elements(list) AS l (task) ON (l.task ->> 'id')::bigint = r.number
+        JOIN @extschema@.labelstudio_tasks t ON t.id = r.row_id
         ORDER BY r.row_id, r.number
     LOOP
+        IF item.is_locked THEN
+            -- The next pull begins before it; what it has seen already costs it little.
+            locked_from := least(locked_from, (item.task ->> 'updated_at')::timestamptz);
+            counted := counted || jsonb_build_object('tasks locked', coalesce((counted ->> 'tasks locked')::bigint, 0) + 1);
+            CONTINUE;
+        END IF;
         became := @extschema@.tw_labelstudio_try_observe(project, item.row_id, item.task, skew, people);
         IF became IS NOT NULL THEN
             counted := counted || jsonb_build_object(became, coalesce((counted ->> became)::bigint, 0) + 1);
         END IF;
     END LOOP;
-    RETURN counted;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
-    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it. Locks rows, and asks nobody';
+    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks nobody';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)
@@ -324,6 +350,8 @@ DECLARE
     upto timestamptz;
     skew interval;
     people jsonb := '{}';
+    -- Of this page and those before it.
+    locked_from timestamptz;
 BEGIN
     counted := '{}';
     BEGIN
@@ -332,7 +360,7 @@ BEGIN
         IF one_by_one THEN
             RAISE;
         END IF;
-        next_place := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true);
+        next_place := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true, 'locked_from', place -> 'locked_from');
         RETURN;
     END;
     -- Its clock was ahead and has been set right: what was done since is older than what was seen. Seeing all again does no harm.
@@ -348,13 +376,15 @@ BEGIN
         people := @extschema@.tw_labelstudio_people(project.server_name);
     END IF;
 
-    counted := @extschema@.tw_labelstudio_take_in(project, list, skew, people);
+    SELECT t.counted, least(t.locked_from, (place ->> 'locked_from')::timestamptz) INTO counted, locked_from
+    FROM @extschema@.tw_labelstudio_take_in(project, list, skew, people) t;
     SELECT max((l.task ->> 'updated_at')::timestamptz) INTO upto FROM jsonb_array_elements(list) AS l (task);
-    UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there)) WHERE p.id = project.id;
+    UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there, locked_from)) WHERE p.id = project.id;
     IF jsonb_array_length(list) >= size THEN
         -- A whole page of one time, such as a change of many at once leaves: a larger page gets past it.
         next_place := CASE WHEN upto > since THEN jsonb_build_object('since', upto)
-                           ELSE jsonb_build_object('since', since, 'size', size * 2, 'one_by_one', one_by_one) END;
+                           ELSE jsonb_build_object('since', since, 'size', size * 2, 'one_by_one', one_by_one) END
+                      || jsonb_build_object('locked_from', locked_from);
         IF size > 100000 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'protocol_violation',

@@ -2,7 +2,7 @@
 -- catches its errors, so that one project's trouble does not keep the others waiting.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_begin(job text, OUT run_id bigint, OUT projects bigint[])
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     IF NOT @extschema@.tw_may_act() THEN
@@ -63,7 +63,7 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projec
 
 CREATE FUNCTION @extschema@.tw_labelstudio_step(run bigint, which bigint, phase text, place jsonb,
     OUT next_place jsonb, OUT failed boolean, OUT unreachable boolean)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     project @extschema@.labelstudio_projects;
@@ -102,7 +102,7 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_step(bigint, bigint, text, jsonb)
     'One step of a run, with its errors written down instead of raised. Raises 55000 when it is not called by the run''s own session';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_end(run bigint, which bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_require_run(run);

@@ -41,12 +41,14 @@ COMMENT ON COLUMN @extschema@.label_conflicts.settled IS 'Whether people labelle
 COMMENT ON COLUMN @extschema@.label_conflicts.settled_intent IS 'That intent';
 COMMENT ON COLUMN @extschema@.label_conflicts.sides IS 'For each intent: how many samples, how many by people, and the first ten conversations';
 
-CREATE FUNCTION @extschema@.queue_label_conflicts(OUT queued bigint, OUT released bigint)
+CREATE FUNCTION @extschema@.queue_label_conflicts(OUT queued bigint, OUT released bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     disputed bigint[];
     few bigint[];
+    wanted bigint[];
+    held bigint[];
 BEGIN
     -- One verdict settles a text: a few of each side are enough, where one stray label may contradict a hundred thousand.
     SELECT coalesce(array_agg(x.conversation_log_id), '{}'), coalesce(array_agg(x.conversation_log_id) FILTER (WHERE x.n <= 3), '{}')
@@ -57,19 +59,19 @@ BEGIN
           WHERE NOT k.settled AND s.review_status = 'approved' AND s.label_source = 'model' AND s.conversation_log_id IS NOT NULL) x;
 
     -- The rows of both steps at once, ascending: in two passes this would meet a verdict on a row of each the wrong way round.
-    PERFORM FROM @extschema@.conversation_logs c
-    WHERE c.id IN (SELECT unnest(few)
-                   UNION
-                   SELECT q.id FROM @extschema@.conversation_logs q
-                   WHERE q.review_priority IS NOT NULL AND q.review_reason = 'label conflict')
-    ORDER BY c.id
-    FOR UPDATE OF c;
+    -- What somebody else holds can wait for the next time, but nobody for an application that forgot its transaction.
+    wanted := ARRAY(SELECT unnest(few)
+                    UNION
+                    SELECT q.id FROM @extschema@.conversation_logs q
+                    WHERE q.review_priority IS NOT NULL AND q.review_reason = 'label conflict');
+    held := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id IN (SELECT unnest(wanted)) ORDER BY c.id FOR UPDATE OF c SKIP LOCKED);
+    locked := cardinality(wanted) - cardinality(held);
 
     -- What waits already keeps its place and its reason; what a person decided about meanwhile is disputed no more.
     WITH next AS (
         SELECT c.id, c.review_status
         FROM @extschema@.conversation_logs c
-        WHERE c.id IN (SELECT unnest(few)) AND c.review_priority IS NULL AND c.review_status = 'auto-approved'
+        WHERE c.id IN (SELECT unnest(few) INTERSECT SELECT unnest(held)) AND c.review_priority IS NULL AND c.review_status = 'auto-approved'
     ), event AS (
         INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, reviewer, outer_role)
         SELECT n.id, 'conflict', n.review_status, n.review_status, @extschema@.tw_outer_role(), @extschema@.tw_outer_role() FROM next n
@@ -81,7 +83,7 @@ BEGIN
     -- A person has settled it: the others need no look, but for those drawn for the audit.
     UPDATE @extschema@.conversation_logs c
     SET review_priority = CASE WHEN c.is_audit THEN 2 END, review_reason = CASE WHEN c.is_audit THEN 'audit' END
-    WHERE c.review_priority IS NOT NULL AND c.review_reason = 'label conflict' AND c.review_status <> 'needs-review'
+    WHERE c.id IN (SELECT unnest(held)) AND c.review_priority IS NOT NULL AND c.review_reason = 'label conflict' AND c.review_status <> 'needs-review'
       AND NOT EXISTS (SELECT FROM unnest(disputed) AS d (id) WHERE d.id = c.id);
     GET DIAGNOSTICS released = ROW_COUNT;
 END
@@ -89,5 +91,5 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.queue_label_conflicts() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'Queues unreviewed conversations of unsettled label conflicts (priority 2, label conflict; three of each text and intent), '
-    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each. Where people '
+    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each, and how many somebody held, which wait for the next time. Where people '
     'disagree with one another nobody is asked again: see label_conflicts WHERE NOT settled AND human_labels > 1';

@@ -81,7 +81,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz
 COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS 'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look (which is NULL)';
 
 CREATE FUNCTION @extschema@.tw_rollouts_begin(at timestamptz, OUT run_id bigint, OUT tasks jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     run_id := @extschema@.tw_begin_job('check_rollouts', NULL::text, at);
@@ -108,12 +108,13 @@ COMMENT ON FUNCTION @extschema@.tw_rollouts_begin(timestamptz) IS
     'Begins a run of check_rollouts() and says what there is to do; run_id is NULL where another session is at it, or on a restored copy';
 
 CREATE FUNCTION @extschema@.tw_rollouts_step(run bigint, task jsonb, at timestamptz) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     done text;
     code text;
     message text;
+    counted jsonb;
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
     BEGIN
@@ -124,7 +125,8 @@ BEGIN
                 done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started' ELSE 'nothing to start' END;
             WHEN task ? 'settle' THEN
                 -- A batch each five minutes, so that nothing waits for it for long; the daily job does all that is left.
-                PERFORM @extschema@.tw_settle_samples(at, interval '1 day', 20000::bigint);
+                SELECT jsonb_build_object('samples locked', nullif(s.locked, 0)) INTO counted
+                FROM @extschema@.tw_settle_samples(at, interval '1 day', 20000::bigint) s;
                 done := 'settled';
             ELSE
                 PERFORM @extschema@.tw_measure_production(at);
@@ -146,6 +148,7 @@ BEGIN
         done := 'failed';
     END IF;
     PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1), true);
+    PERFORM @extschema@.tw_note_run(run, done, jsonb_strip_nulls(counted), false) WHERE counted IS NOT NULL;
     RETURN done;
 END
 $function$;

@@ -250,7 +250,7 @@ COMMENT ON FUNCTION @extschema@.tw_require_no_stray_canary(text) IS 'Raises 5500
 CREATE FUNCTION @extschema@.start_rollout(
     version text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
     OUT model_type text, OUT previous_version text, OUT traffic_percentage integer, OUT steps integer[], OUT rollout_id bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     rollout_id := @extschema@.tw_start_rollout(version, reason, at, session_user::text, NULL::text);
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
 
 CREATE FUNCTION @extschema@.advance_rollout(
     model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL, only_from integer DEFAULT NULL) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     r @extschema@.rollouts;

@@ -35,65 +35,71 @@ REVOKE ALL ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) FROM PUBLIC
 COMMENT ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) IS
     'Adds to the count in the last rollout of a version that was rolled back from half of the sessions or more';
 
-CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, most bigint) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, most bigint, OUT taken bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
     -- The index knows days, of whatever time zone.
     first_day CONSTANT date := (SELECT least(m.created_at, (SELECT min(d.created_at) FROM @extschema@.model_deployments d WHERE d.version = bad))
                                 FROM @extschema@.model_versions m WHERE m.version = bad) - interval '2 days';
-    taken bigint;
+    wanted bigint[];
 BEGIN
+    wanted := ARRAY(SELECT x.id
+                    FROM @extschema@.conversation_logs c JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
+                    WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
+                      AND x.review_status = 'approved' AND x.label_source = 'model');
     UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = @extschema@.tw_rollback_reason(bad)
-    WHERE s.id IN (SELECT x.id
-                   FROM @extschema@.conversation_logs c JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
-                   WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
-                     AND x.review_status = 'approved' AND x.label_source = 'model'
-                   ORDER BY x.id LIMIT most FOR UPDATE OF x SKIP LOCKED);
+    WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
+                   WHERE x.id IN (SELECT unnest(wanted)) AND x.review_status = 'approved' AND x.label_source = 'model'
+                   ORDER BY x.id LIMIT most FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS taken = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(bad, taken) WHERE taken > 0;
-    RETURN taken;
+    -- Where fewer than most were to be had, the others were held by somebody.
+    locked := CASE WHEN coalesce(taken < most, true) THEN cardinality(wanted) - taken ELSE 0 END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) IS
-    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many (NULL: all) and without those that somebody holds; returns how many';
+    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many (NULL: all) and without those that somebody holds; returns how many, and how many were held';
 
-CREATE FUNCTION @extschema@.tw_give_back_samples(good text, most bigint) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_give_back_samples(good text, most bigint, OUT given bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    given bigint;
+    wanted bigint[];
 BEGIN
+    wanted := ARRAY(SELECT x.id FROM @extschema@.training_samples x
+                    WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model');
     UPDATE @extschema@.training_samples s SET review_status = 'approved', pending_reason = NULL
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
-                   WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model'
+                   WHERE x.id IN (SELECT unnest(wanted))
+                     AND x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model'
                    ORDER BY x.id LIMIT most FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(good, - given) WHERE given > 0;
-    RETURN given;
+    locked := CASE WHEN coalesce(given < most, true) THEN cardinality(wanted) - given ELSE 0 END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
-    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user contradicted meanwhile; returns how many';
+    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user contradicted meanwhile and what somebody holds; returns how many, and how many were held';
 
-CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint)
+CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     taken_back := 0;
     given_back := 0;
     IF @extschema@.tw_standing_rollback(version) IS NULL THEN
-        given_back := @extschema@.tw_give_back_samples(version, most);
+        SELECT g.given, g.locked INTO given_back, locked FROM @extschema@.tw_give_back_samples(version, most) g;
     ELSE
-        taken_back := @extschema@.tw_take_back_samples(version, most);
+        SELECT t.taken, t.locked INTO taken_back, locked FROM @extschema@.tw_take_back_samples(version, most) t;
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_version(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_version(text, bigint) IS
-    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; returns how many';
+    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; returns how many, and how many somebody held';
 
 CREATE FUNCTION @extschema@.tw_try_settling(version text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -125,13 +131,14 @@ REVOKE ALL ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) 
 COMMENT ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) IS
     'The versions that were rolled back or became live in a period before a time, and may have samples to take back or give back';
 
-CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, most bigint, OUT taken_back bigint, OUT given_back bigint)
+CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, most bigint,
+    OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(sum(t.taken_back), 0)::bigint, coalesce(sum(t.given_back), 0)::bigint
+    SELECT coalesce(sum(t.taken_back), 0)::bigint, coalesce(sum(t.given_back), 0)::bigint, coalesce(sum(t.locked), 0)::bigint
     FROM @extschema@.tw_unsettled_versions(tw_settle_samples.at, since) AS v (version)
     CROSS JOIN LATERAL @extschema@.tw_settle_version(v.version, most) t;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) IS
-    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so many of each version; returns how many samples';
+    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so many of each version; returns how many samples, and how many somebody held';

@@ -1,0 +1,47 @@
+-- Locks that nobody can take from SQL: locks.h has the register. Only functions of ours, with the owner's rights, reach these.
+
+CREATE FUNCTION @extschema@.tw_take_lock(kind text, object bigint) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_take_lock';
+REVOKE ALL ON FUNCTION @extschema@.tw_take_lock(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_take_lock(text, bigint) IS
+    'Waits for a lock of the installation, no longer than lock_timeout and than the kind allows. In pg_locks: advisory, classid the OID of '
+    'conversation_logs, objid the lower half of object, objsubid the class of the kind';
+
+CREATE FUNCTION @extschema@.tw_try_lock(kind text, object bigint) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_try_lock';
+REVOKE ALL ON FUNCTION @extschema@.tw_try_lock(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_try_lock(text, bigint) IS 'Takes a lock of the installation until the end of the transaction where nobody else has it; returns whether it did';
+
+CREATE FUNCTION @extschema@.tw_lock_class(kind text) RETURNS integer
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_lock_class';
+REVOKE ALL ON FUNCTION @extschema@.tw_lock_class(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock_class(text) IS 'The class (pg_locks.objsubid) of a kind of lock';
+
+CREATE FUNCTION @extschema@.tw_lock(kind text, object bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    holder record;
+BEGIN
+    PERFORM @extschema@.tw_take_lock(kind, object);
+EXCEPTION WHEN lock_not_available THEN
+    SELECT a.pid, a.usename, date_trunc('second', a.xact_start) AS since INTO holder
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND l.classid = '@extschema@.conversation_logs'::regclass::oid AND l.objid = (object & 4294967295)::oid
+      AND l.objsubid = @extschema@.tw_lock_class(kind)
+    LIMIT 1;
+    RAISE EXCEPTION USING
+        ERRCODE = 'lock_not_available',
+        MESSAGE = CASE WHEN holder.pid IS NULL THEN format('the lock of the %s was not to be had in time', kind)
+                       ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s', holder.pid, holder.usename, kind, holder.since) END,
+        HINT = CASE WHEN holder.pid IS NULL THEN 'Try again.'
+                    ELSE format('Wait for its end, or end it: SELECT pg_terminate_backend(%s);', holder.pid) END;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_lock(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock(text, bigint) IS 'tw_take_lock() whose error, 55P03 where it waited in vain, says which session has the lock';
