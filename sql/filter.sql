@@ -26,12 +26,12 @@ INSERT INTO cases (what, confidence, provider, intent, message, type) VALUES
     ('empty', 0.99, 'indicbert', 'intent.food.item.search', '', 'text'),
     ('unicode blanks', 0.99, 'indicbert', 'intent.food.item.search', U&'\00A0\3000\200B\FEFF', 'text'),
     ('image without prediction', NULL, NULL, NULL, '[photo]', 'image'),
-    -- rule 2
+    -- rule 3
     ('no intent', 0.99, 'indicbert', NULL, 'hi', 'text'),
     ('blank intent', 0.99, 'indicbert', ' ', 'hi', 'text'),
     ('no confidence', NULL, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('neither', NULL, NULL, NULL, 'hi', 'text'),
-    -- rule 3
+    -- rule 4
     ('NaN', 'NaN', 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('Infinity', 'Infinity', 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('-Infinity', '-Infinity', 'indicbert', 'intent.general.greeting', 'hi', 'text'),
@@ -39,22 +39,22 @@ INSERT INTO cases (what, confidence, provider, intent, message, type) VALUES
     ('1.0000001', 1.0000001, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('just above 1', pg_temp.neighbour(1, 1), 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('1.7 of the llm', 1.7, 'llm', 'intent.general.greeting', 'hi', 'text'),
-    -- rule 4
+    -- rule 5
     ('llm, sure', 0.99, 'llm', 'intent.general.greeting', 'hi', 'text'),
     ('llm, unsure', 0.1, 'LLM', 'intent.general.greeting', 'hi', 'text'),
     ('llm, medium', 0.8, 'Llm', 'intent.general.greeting', 'hi', 'text'),
-    -- rule 5
+    -- rule 6
     ('0', 0, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('-0', '-0', 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('just below 0.70', pg_temp.neighbour(0.7, -1), 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('low, nobody', 0.5, NULL, 'intent.general.greeting', 'hi', 'text'),
-    -- rule 8
+    -- rule 9
     ('exactly 0.70', 0.7, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('just above 0.70', pg_temp.neighbour(0.7, 1), 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('just below 0.85', pg_temp.neighbour(0.85, -1), 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('exactly 0.85', 0.85, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('exactly 0.85, other', 0.85, 'rasa', 'intent.general.greeting', 'hi', 'text'),
-    -- rules 6 and 7
+    -- rules 7 and 8
     ('just above 0.85', pg_temp.neighbour(0.85, 1), 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('real 0.85', 0.85::real, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
     ('1', 1, 'indicbert', 'intent.general.greeting', 'hi', 'text'),
