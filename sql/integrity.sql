@@ -74,3 +74,20 @@ SELECT problem, relation, found, example FROM check_integrity();
 SELECT DISTINCT hint FROM check_integrity() ORDER BY 1;
 ROLLBACK;
 SELECT * FROM check_integrity();
+
+-- What others may create beside ours, and have created: a function, type, cast or operator can be taken in the place of ours.
+BEGIN;
+CREATE ROLE regress_tw_other;
+GRANT CREATE ON SCHEMA public TO PUBLIC, regress_tw_other;
+CREATE FUNCTION training_setting(integer) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
+CREATE TYPE text_hash AS ENUM ('mine');
+CREATE FUNCTION of_mine(conversation_logs) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
+CREATE CAST (conversation_logs AS text) WITH FUNCTION of_mine(conversation_logs) AS IMPLICIT;
+CREATE FUNCTION same(training_samples, training_samples) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
+CREATE OPERATOR = (LEFTARG = training_samples, RIGHTARG = training_samples, FUNCTION = same);
+-- Names of ours in another schema, and other names in ours, are none of it.
+CREATE SCHEMA regress_tw_mine;
+CREATE FUNCTION regress_tw_mine.training_setting(integer) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
+CREATE FUNCTION my_setting(integer) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
+SELECT * FROM check_integrity() ORDER BY problem;
+ROLLBACK;
