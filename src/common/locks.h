@@ -14,8 +14,8 @@
 #include "storage/lock.h"
 
 /*
- * Whoever takes several takes them in this order: SIDES, JOB_QUEUE, rows,
- * REGISTRY.  TRAINING and MODEL_TYPE are only tried by those who hold others.
+ * Whoever takes several takes them in this order: SIDES, JOB_QUEUE, REGISTRY.
+ * TRAINING and MODEL_TYPE are only tried by those who hold others.
  */
 typedef enum TwLockKind
 {

@@ -125,7 +125,7 @@ BEGIN
     IF outcome = 'failed' THEN
         PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
     ELSIF outcome = 'left' THEN
-        PERFORM @extschema@.tw_fail_run(run, '55P03', format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
+        PERFORM @extschema@.tw_fail_run(run, '55P03'::text, format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
     END IF;
 END
 $function$;

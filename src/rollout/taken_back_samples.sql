@@ -47,7 +47,9 @@ BEGIN
     wanted := ARRAY(SELECT x.id
                     FROM @extschema@.conversation_logs c JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
                     WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
-                      AND x.review_status = 'approved' AND x.label_source = 'model');
+                      AND x.review_status = 'approved' AND x.label_source = 'model'
+                    -- Enough to find so many that nobody holds.
+                    ORDER BY x.id LIMIT 2 * most);
     UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = @extschema@.tw_rollback_reason(bad)
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.id IN (SELECT unnest(wanted)) AND x.review_status = 'approved' AND x.label_source = 'model'
@@ -69,7 +71,8 @@ DECLARE
     wanted bigint[];
 BEGIN
     wanted := ARRAY(SELECT x.id FROM @extschema@.training_samples x
-                    WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model');
+                    WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model'
+                    ORDER BY x.id LIMIT 2 * most);
     UPDATE @extschema@.training_samples s SET review_status = 'approved', pending_reason = NULL
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.id IN (SELECT unnest(wanted))

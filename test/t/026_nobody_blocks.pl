@@ -200,6 +200,11 @@ sub trains {
     is(sql(q{SELECT count(*) FROM job_runs WHERE status <> 'succeeded'}), '0', 'outsider: every run succeeded');
 }
 
+# Every step of a job has a bound: one that is added without is found here.
+is(sql(q{SELECT string_agg(DISTINCT f.proname, ', ') FROM pg_proc p, regexp_matches(p.prosrc, 'public\.(tw_[a-z0-9_]+)\(', 'g') m JOIN pg_proc f ON f.proname = m[1]
+         WHERE p.prokind = 'p' AND p.prosrc ~ 'tw_(end_run|labelstudio_end)\(' AND f.prokind = 'f' AND f.provolatile = 'v'
+           AND NOT coalesce('lock_timeout=5s' = ANY (f.proconfig), false)}), '', 'every step of a job has a lock_timeout');
+
 #----------------------------------------------------------------------------------------------------------------------------
 # What a role can lock by itself: rows FOR UPDATE, and the strongest mode of LOCK TABLE. A table more than here is one to think about.
 
@@ -265,7 +270,7 @@ for (
 
     new_work();
     # The conflicts of earlier rounds would count as well.
-    sql(q{SELECT fix_conversations(array_agg(id), 'intent.parcel.track') FROM conversation_logs WHERE review_reason = 'label conflict'});
+    sql(q{SELECT fix_conversations(array_agg(id), 'intent.parcel.track') FROM conversation_logs WHERE review_reason = 'label conflict' HAVING count(*) > 0});
     my $session = $holds->();
     goes_through("$name, daily_training_capture", 'CALL daily_training_capture()');
     daily_is("succeeded|$at_first", "$name, daily_training_capture leaves out what is held");

@@ -42,6 +42,7 @@ ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*/*.sql; }
 long_files() { wc -l src/*.c src/*/*.[ch] src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
 spaces() { grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' src sql test Makefile; }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/common/compat.h:'; }
+sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
 extern_names() { # every symbol that a library gives away is ours by name
     nm -D --defined-only "$@" | awk '$2 ~ /[TDB]/ {print $3}' |
         grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
@@ -63,5 +64,6 @@ promise "the install script is ASCII" ascii_sql
 promise "no file of src has more than 500 lines" long_files
 promise "no line ends with white space" spaces
 promise "PG_VERSION_NUM stands in compat.h alone" version_checks
+promise "no lock of ours is one that SQL can take" sql_locks
 promise "exported symbols begin with tw_" extern_names training_workflow.so training_workflow_remote.so
 promise "no call of our own names its arguments" named_arguments
