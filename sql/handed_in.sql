@@ -203,6 +203,12 @@ SELECT helper.said(format('SELECT complete_training_job(%s, %%L, %L, (SELECT sub
 SELECT status, artifact, handed_in FROM training_jobs WHERE id = :job;
 SELECT * FROM check_integrity();
 
+-- No step of a job waits for a row or a lock for longer than its bound: each function that asks whether the run's session calls it has one.
+SELECT p.proname FROM pg_proc p
+WHERE p.pronamespace = (SELECT e.extnamespace FROM pg_extension e WHERE e.extname = 'training_workflow') AND p.proname <> 'tw_require_run'
+  AND p.prosrc ~ '\mtw_require_run\(' AND NOT coalesce(array_to_string(p.proconfig, ' ') ~ 'lock_timeout', false)
+ORDER BY 1;
+
 DROP SCHEMA helper CASCADE;
 DROP OWNED BY regress_tw_trainer, regress_tw_stranger, regress_tw_both;
 DROP ROLE regress_tw_trainer, regress_tw_stranger, regress_tw_both;

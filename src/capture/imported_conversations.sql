@@ -45,11 +45,12 @@ COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
     'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction could not see what they did';
 
 CREATE FUNCTION @extschema@.tw_reserve_numbers(most bigint) RETURNS void
-    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     reached bigint;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     IF most > 9007199254740991 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the sequence would come near its end';
     END IF;

@@ -49,14 +49,12 @@ tw_installation(Oid schema)
 }
 
 /*
- * Until tw_end_bounded_wait(), no lock is waited for longer than this. An
- * error ends it as well, with the subtransaction. A shorter lock_timeout of
- * the user stands.
+ * Until the GUC nest level that we are at ends, no lock is waited for longer
+ * than this. A shorter lock_timeout of the user stands.
  */
-int
-tw_begin_bounded_wait(int milliseconds)
+static void
+bound_waits(int milliseconds)
 {
-	int			nest_level = NewGUCNestLevel();
 	char		value[16];
 
 	if (LockTimeout == 0 || LockTimeout > milliseconds)
@@ -64,6 +62,15 @@ tw_begin_bounded_wait(int milliseconds)
 		snprintf(value, sizeof(value), "%d", milliseconds);
 		(void) set_config_option("lock_timeout", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	}
+}
+
+/* Bounds what is waited for until tw_end_bounded_wait(); an error ends it as well, with the subtransaction. */
+int
+tw_begin_bounded_wait(int milliseconds)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	bound_waits(milliseconds);
 	return nest_level;
 }
 
@@ -124,6 +131,16 @@ tw_try_lock(PG_FUNCTION_ARGS)
 
 	tw_lock_tag(&tag, kinds[i].kind, tw_installation(tw_schema_of_function(fcinfo)), (uint32) PG_GETARG_INT64(1));
 	PG_RETURN_BOOL(LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL);
+}
+
+PG_FUNCTION_INFO_V1(tw_bound_waits);
+
+/* tw_bound_waits(): until the calling function returns, which has a SET of its own and with it a nest level. */
+Datum
+tw_bound_waits(PG_FUNCTION_ARGS)
+{
+	bound_waits(TW_PATIENCE_MS);
+	PG_RETURN_VOID();
 }
 
 PG_FUNCTION_INFO_V1(tw_lock_class);

@@ -14,6 +14,15 @@ CREATE FUNCTION @extschema@.tw_try_lock(kind text, object bigint) RETURNS boolea
 REVOKE ALL ON FUNCTION @extschema@.tw_try_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_lock(text, bigint) IS 'Takes a lock of the installation until the end of the transaction where nobody else has it; returns whether it did';
 
+-- With a SET of its own it would bound nothing but itself.
+CREATE FUNCTION @extschema@.tw_bound_waits() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'tw_bound_waits';
+REVOKE ALL ON FUNCTION @extschema@.tw_bound_waits() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_bound_waits() IS
+    'Until the function that calls it returns, no lock is waited for longer than five seconds; a shorter lock_timeout of the caller''s stands, '
+    'which SET lock_timeout of a function would override. The calling function needs a SET, for example of search_path';
+
 CREATE FUNCTION @extschema@.tw_lock_class(kind text) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_lock_class';

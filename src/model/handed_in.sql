@@ -68,9 +68,17 @@ BEGIN
           AND m.base_version = job.version
         ORDER BY m.created_at, m.version
     LOOP
-        decided := decided || (
-            SELECT jsonb_build_object('version', waiting, 'gate_decision', g.decision, 'gate_reason', g.reason)
-            FROM @extschema@.tw_run_gate(waiting) g);
+        BEGIN
+            decided := decided || (
+                SELECT jsonb_build_object('version', waiting, 'gate_decision', g.decision, 'gate_reason', g.reason)
+                FROM @extschema@.tw_run_gate(waiting) g);
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            -- Somebody promoted or started it while it was scored: there is nothing to decide any more. The answers stay, and
+            -- the other candidates have theirs.
+            IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = waiting AND m.status = 'candidate') THEN
+                RAISE;
+            END IF;
+        END;
     END LOOP;
     UPDATE @extschema@.training_jobs j
     SET status = 'succeeded', finished_at = clock_timestamp(), error_code = NULL, error_message = NULL,
@@ -99,7 +107,7 @@ COMMENT ON FUNCTION @extschema@.tw_take_in(@extschema@.training_jobs) IS
     'Decides about a job that was handed in, and ends it';
 
 CREATE FUNCTION @extschema@.tw_next_handed_in(run bigint, after bigint) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
@@ -112,7 +120,7 @@ COMMENT ON FUNCTION @extschema@.tw_next_handed_in(bigint, bigint) IS
     'run''s own session';
 
 CREATE FUNCTION @extschema@.tw_decide_handed_in(run bigint, job_id bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;

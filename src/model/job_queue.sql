@@ -205,11 +205,12 @@ COMMENT ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) IS
     'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where there is none';
 
 CREATE FUNCTION @extschema@.cancel_training_job(job_id bigint, reason text DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     PERFORM @extschema@.tw_lock_job_queue();
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
     IF NOT FOUND OR job.status NOT IN ('queued', 'running', 'handed-in') THEN

@@ -95,7 +95,7 @@ COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, tex
     'in the name of an actor (default: now, whoever logged in), and returns the version before';
 
 CREATE FUNCTION @extschema@.promote_model(version text, reason text, despite_gate boolean DEFAULT false) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     kind text;
@@ -103,6 +103,7 @@ DECLARE
     canary text;
     is_first boolean;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     PERFORM @extschema@.tw_lock_registry();
     SELECT r.model_type, r.status INTO kind, state FROM @extschema@.tw_require_version(promote_model.version) r;
     is_first := NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status IN ('production', 'canary'));

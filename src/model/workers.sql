@@ -15,11 +15,12 @@ CREATE FUNCTION @extschema@.claim_training_job(
     OUT job_id bigint, OUT kind text, OUT model_type text, OUT version text, OUT parameters jsonb, OUT attempt integer,
     OUT lease_expires_at timestamptz, OUT test_samples integer, OUT secret text)
     RETURNS SETOF record
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     IF @extschema@.tw_is_blank(worker) OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',

@@ -139,9 +139,10 @@ COMMENT ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, tex
 
 CREATE FUNCTION @extschema@.rollback_rollout(
     model_type text, reason text, at timestamptz DEFAULT NULL, only_version text DEFAULT NULL, OUT version text, OUT live_version text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     PERFORM @extschema@.tw_lock_registry();
     PERFORM @extschema@.tw_require_type(model_type);
     IF @extschema@.tw_is_blank(reason) THEN

@@ -250,9 +250,10 @@ COMMENT ON FUNCTION @extschema@.tw_require_no_stray_canary(text) IS 'Raises 5500
 CREATE FUNCTION @extschema@.start_rollout(
     version text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
     OUT model_type text, OUT previous_version text, OUT traffic_percentage integer, OUT steps integer[], OUT rollout_id bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     rollout_id := @extschema@.tw_start_rollout(version, reason, at, session_user::text, NULL::text);
     SELECT r.model_type, r.previous_version, r.steps[1], r.steps INTO STRICT model_type, previous_version, traffic_percentage, steps
     FROM @extschema@.rollouts r WHERE r.id = rollout_id;
@@ -268,11 +269,12 @@ COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
 
 CREATE FUNCTION @extschema@.advance_rollout(
     model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL, only_from integer DEFAULT NULL) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     r @extschema@.rollouts;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     PERFORM @extschema@.tw_lock_registry();
     r := @extschema@.tw_running_rollout(model_type);
     IF r.id IS NULL THEN
