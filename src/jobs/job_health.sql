@@ -118,7 +118,8 @@ CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_co
 AS $function$
 DECLARE
     has_time_of_day CONSTANT boolean := (SELECT s.local_time IS NOT NULL FROM @extschema@.tw_scheduled_jobs() s WHERE s.job_name = job);
-    due_in CONSTANT text := substring(entry_command FROM '\((?:due_in => )?''([^'']+)''');
+    -- Ours has it first; what somebody wrote by hand may name it, in both of the ways that there are.
+    due_in CONSTANT text := substring(entry_command FROM '(?:\(\s*|\mdue_in\s*[:=][=>]\s*)''([^'']+)''');
     -- A tick that is missed is made up for at the next, an hour later.
     grace CONSTANT interval := CASE WHEN has_time_of_day THEN '2 hours' ELSE '15 minutes' END;
 BEGIN
