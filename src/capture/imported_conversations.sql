@@ -74,7 +74,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
     'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come any more that has '
-    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops counting, 55P03 where a transaction that captured messages stays open';
+    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops '
+    'counting, 55P03 where a transaction that captured messages stays open';
 
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

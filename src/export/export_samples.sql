@@ -26,7 +26,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_export_sides() IS
     'Decides about the sides of new texts, as a training run does, so that an export knows what it may give away. Does nothing in a '
-    'transaction that can only read, or that looks at an older state of the data, or where another session decides and does not end';
+    'transaction that can only read, or that looks at an older state of the data, or where another session decides '
+    'and does not end';
 
 -- Without JIT: loading its compiler takes 60 MB, and there is nothing worth compiling.
 CREATE FUNCTION @extschema@.export_training_samples(
@@ -41,7 +42,8 @@ COMMENT ON FUNCTION @extschema@.export_training_samples(text, text[], text[], te
     'spacy, in the order of their ids (rasa: intents first). A NULL review_status, languages, module_types or sources asks for all; a '
     'NULL in languages or module_types for samples without one; since for what was made or reviewed from then on; limit for the first '
     'ones. include_split: train (default), test, or all. Sides of new texts are decided first, as by a training run; what waits for '
-    'its audit is on no side. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the setting redact is on. Raises 22023 for arguments that mean nothing';
+    'its audit is on no side. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts '
+    'and entities are redacted while the setting redact is on. Raises 22023 for arguments that mean nothing';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,

@@ -120,7 +120,8 @@ BEGIN ATOMIC
          'progress cutoff test_samples pool secret_sha256 handed_in_at handed_in artifact result error_code error_message created_at started_at finished_at',
          'training_jobs_pkey training_jobs_one_running_key training_jobs_one_queued_key training_jobs_finished_idx',
          'training_jobs_pkey training_jobs_model_type_check training_jobs_kind_check training_jobs_trainer_check '
-         'training_jobs_status_check training_jobs_version_check training_jobs_running_check training_jobs_handed_in_check '
+         'training_jobs_status_check training_jobs_version_check training_jobs_running_check '
+         'training_jobs_handed_in_check '
          'training_jobs_secret_sha256_check training_jobs_finished_check',
          ''),
         ('@extschema@.model_deployments'::regclass,
@@ -447,5 +448,6 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables that '
-    'is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, in our schema; found counts the rows, example is the id or name of one, '
+    'is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, in our '
+    'schema; found counts the rows, example is the id or name of one, '
     'hint says what to do. Empty when all is well';

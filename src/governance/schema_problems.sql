@@ -1,6 +1,7 @@
--- What others may do, and have done, in the extension's schema. A function of theirs that bears a name of ours and fits a call of
--- somebody's query better is called in our place, with the rights of whoever runs the query. The extension's own calls give every
--- argument in the parameter's exact type, which no other function can fit better; test/t/027_calls.pl proves that.
+-- What others may do, and have done, in the extension's schema. A function of theirs that bears a name of ours and
+-- fits a call of somebody's query better is called in our place, with the rights of whoever runs the query. The
+-- extension's own calls give every argument in the parameter's exact type, which no other function can fit better;
+-- test/t/027_calls.pl proves that.
 
 CREATE FUNCTION @extschema@.tw_schema_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -48,4 +49,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_schema_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_schema_problems() IS
-    'The part of check_integrity() that looks at the schema: who else may create objects there, and functions, types, casts and operators of others that can take the place of ours';
+    'The part of check_integrity() that looks at the schema: who else may create objects there, and functions, types, '
+    'casts and operators of others that can take the place of ours';

@@ -47,7 +47,8 @@ AS $function$
 DECLARE
     tidied bigint;
 BEGIN
-    -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds are noise. The newest of each job and outcome stays whatever its age.
+    -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds
+    -- are noise. The newest of each job and outcome stays whatever its age.
     DELETE FROM @extschema@.job_runs r
     WHERE r.job_name IN ('labelstudio_sync', 'labelstudio_push', 'labelstudio_pull', 'run_training_jobs', 'check_rollouts', 'store_model_artifacts')
       AND r.finished_at < now() - interval '30 days'

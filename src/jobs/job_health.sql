@@ -110,7 +110,8 @@ BEGIN ATOMIC
     ORDER BY b.pid LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_waits(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS 'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
+COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS
+    'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
 
 CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_command text, cron_zone text, at timestamptz,
     OUT time_zone text, OUT next_run timestamptz, OUT expected_since timestamptz)
@@ -318,7 +319,9 @@ COMMENT ON VIEW @extschema@.job_health IS
 COMMENT ON COLUMN @extschema@.job_health.job_name IS
     'The job; "all" for the first row, "promotion" for samples that a capturing statement could not make';
 COMMENT ON COLUMN @extschema@.job_health.state IS
-    'ok, running, blocked (it runs, and waits for another session), dead (it runs by job_runs, but no session holds its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also standby, restored copy, '
+    'ok, running, blocked (it runs, and waits for another session), dead (it runs by job_runs, but no session holds '
+    'its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also '
+    'standby, restored copy, '
     'no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
 COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do about it; NULL when there is nothing to do';
 COMMENT ON COLUMN @extschema@.job_health.last_success IS 'When it last ended well; for a job that writes no rows of job_runs, when pg_cron says so';

@@ -1,5 +1,5 @@
--- CALL run_training_jobs(): what workers outside handed in is decided about, and the built-in trainer works through the queue, with a
--- commit before and after each.
+-- CALL run_training_jobs(): what workers outside handed in is decided about, and the built-in trainer works through
+-- the queue, with a commit before and after each.
 
 CREATE FUNCTION @extschema@.tw_start_built_in_job(run bigint DEFAULT NULL, OUT job_id bigint, OUT attempt integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -194,6 +194,7 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
-    'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one after the other, committing between them; failures are recorded in '
+    'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one '
+    'after the other, committing between them; failures are recorded in '
     'training_jobs and job_runs and do not end it. Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
     'Does nothing while another session is at it, on a standby or on a restored copy';

@@ -11,7 +11,8 @@ CREATE FUNCTION @extschema@.tw_has_location(version text) RETURNS boolean
 RETURN EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_has_location.version AND (NOT m.location_unknown OR m.minio_path IS NOT NULL));
 REVOKE ALL ON FUNCTION @extschema@.tw_has_location(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_has_location(text) IS
-    'Whether anybody can know where a version is: not so where a worker handed it in with neither an artifact nor a location. What is registered as living '
+    'Whether anybody can know where a version is: not so where a worker handed it in with neither an artifact nor a '
+    'location. What is registered as living '
     'outside, by register_model(), is where whoever registered it says';
 
 CREATE FUNCTION @extschema@.tw_answers(

@@ -1,9 +1,10 @@
 -- The queue of training jobs: for the built-in trainer, and for workers outside that speak nothing but SQL.
 --
--- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it has succeeded.
--- A worker that falls silent loses it: the job is queued again, and fails when that happened three times. Locks are taken in this
--- order: that of the sides (tw_decide_sides); the queue's, by everybody who moves a job between queued and running; then rows. What
--- is handed in, and decided about, is moved by its row's lock alone. That of a model type is only ever tried.
+-- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it
+-- has succeeded. A worker that falls silent loses it: the job is queued again, and fails when that happened three
+-- times. Locks are taken in this order: that of the sides (tw_decide_sides); the queue's, by everybody who moves a
+-- job between queued and running; then rows. What is handed in, and decided about, is moved by its row's lock alone.
+-- That of a model type is only ever tried.
 
 CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -226,5 +227,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
-    'Cancels a job that waits, runs or was handed in, and returns what it was doing; a worker learns of it from its next heartbeat, the built-in '
+    'Cancels a job that waits, runs or was handed in, and returns what it was doing; a worker learns of it from its '
+    'next heartbeat, the built-in '
     'trainer when it is done. Raises P0002 for an unknown job, 55000 for one that has ended';

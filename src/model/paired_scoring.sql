@@ -53,7 +53,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_left_blind() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
-    'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and how many are still held';
+    'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and '
+    'how many are still held';
 
 -- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers (paired_answers), the live
 -- one also by what it has answered already.

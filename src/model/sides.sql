@@ -74,7 +74,8 @@ BEGIN
     -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
     PERFORM @extschema@.tw_lock('sides'::text, 0::bigint);
     SELECT array_agg(n.text_hash), array_agg(n.side) INTO hashes, sides FROM @extschema@.tw_new_sides() n;
-    -- In the order of everybody who locks samples. One that somebody holds has no side until the next time, and then that of its text.
+    -- In the order of everybody who locks samples. One that somebody holds has no side until the next time, and then
+    -- that of its text.
     SELECT count(*) INTO wanted FROM @extschema@.training_samples s
     WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes));
     held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
@@ -89,4 +90,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_sides() IS
-    'Stores the side of every live sample that has none yet, and returns how many it stored, and how many somebody held; what is stored never changes';
+    'Stores the side of every live sample that has none yet, and returns how many it stored, and how many somebody '
+    'held; what is stored never changes';

@@ -57,7 +57,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) IS
-    'Stores which version first learned from samples that still carry the label it learned; returns how many were new to any, and those that somebody held, with their intents (NULL: none)';
+    'Stores which version first learned from samples that still carry the label it learned; returns how many were new '
+    'to any, and those that somebody held, with their intents (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_mark_held_samples(OUT marked bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -87,7 +88,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_held_samples() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_held_samples() IS
-    'Stores which version first learned from samples that somebody held when it was trained (training_jobs.result, unmarked); returns how many, and how many are still held';
+    'Stores which version first learned from samples that somebody held when it was trained (training_jobs.result, '
+    'unmarked); returns how many, and how many are still held';
 
 CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

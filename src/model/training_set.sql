@@ -67,7 +67,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
-    'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, its weight, its samples, and why it is not trained on: blank, test '
+    'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, '
+    'its weight, its samples, and why it is not trained on: blank, test '
     'side, side not decided, label conflict, near-twin of a test text; NULL = it is';
 
 CREATE FUNCTION @extschema@.training_set(

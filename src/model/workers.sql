@@ -1,8 +1,9 @@
 -- What a trainer outside the database calls: claim, heartbeat, complete, fail. It needs nothing but SQL, and one role.
 --
--- A job is its worker's by a secret that claim_training_job() returns once, and of which only a hash is kept. Nothing here looks at
--- a label of the test set or scores an answer: whoever can roll a transaction back could else ask as often as they like. What
--- is handed in is stored as it came, and run_training_jobs() decides about it once, when it is committed (handed_in.sql).
+-- A job is its worker's by a secret that claim_training_job() returns once, and of which only a hash is kept. Nothing
+-- here looks at a label of the test set or scores an answer: whoever can roll a transaction back could else ask as
+-- often as they like. What is handed in is stored as it came, and run_training_jobs() decides about it once, when it
+-- is committed (handed_in.sql).
 
 CREATE FUNCTION @extschema@.tw_secret_hash(secret text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -52,9 +53,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
-    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. secret is what all that '
-    'follows about the job asks for; it is shown this once, and the worker''s name is only for people. The worker reads '
-    'training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends heartbeat_training_job() before each lease is '
+    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. '
+    'secret is what all that '
+    'follows about the job asks for; it is shown this once, and the worker''s name is only for people. The worker '
+    'reads '
+    'training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends heartbeat_training_job() '
+    'before each lease is '
     'over, and ends with complete_ or fail_training_job(). Raises 22023 for a blank worker or an odd lease';
 
 CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
@@ -99,7 +103,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_own_job(bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS 'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
+COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS
+    'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
 
 CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL) RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -119,7 +124,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
     'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. Raises P0002 for '
-    'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it has to stop';
+    'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it '
+    'has to stop';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -225,7 +231,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) IS
-    'How many predictions there are, and how many of them are no answer; 22023 unless each row of training_job_test_set() is answered once. Looks at no label';
+    'How many predictions there are, and how many of them are no answer; 22023 unless each row of '
+    'training_job_test_set() is answered once. Looks at no label';
 
 CREATE FUNCTION @extschema@.complete_training_job(
     job_id bigint, secret text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
@@ -260,8 +267,10 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) IS
     'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
-    'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many were read, and how many of them are no '
-    'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and has the gate decide, once. artifact is kept, minio_path '
+    'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many '
+    'were read, and how many of them are no '
+    'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and '
+    'has the gate decide, once. artifact is kept, minio_path '
     'says where the model lies: with neither, no rollout begins by itself. Raises P0002 and '
     '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, or figures out of range: the job stays the worker''s';
 

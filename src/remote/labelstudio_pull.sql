@@ -283,7 +283,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) IS
-    'Locks conversations, their samples and their claims without waiting for anybody, and returns those of which all could be had';
+    'Locks conversations, their samples and their claims without waiting for anybody, and returns those of which all '
+    'could be had';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval, people jsonb,
     OUT counted jsonb, OUT locked_from timestamptz)
@@ -333,7 +334,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
-    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks nobody';
+    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of '
+    'the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks '
+    'nobody';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)

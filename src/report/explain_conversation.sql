@@ -72,4 +72,5 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
     'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, blind reviews, events, sample, whether that was taken back with a version that was rolled back, split, and '
-    'the versions that learned from it; texts as samples show them, cut where they are longer than the setting max_message_bytes, without phone number, user and correction. NULL for an unknown id';
+    'the versions that learned from it; texts as samples show them, cut where they are longer than the setting '
+    'max_message_bytes, without phone number, user and correction. NULL for an unknown id';

@@ -43,7 +43,9 @@ COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, 
 COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
-COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting max_message_bytes';
+COMMENT ON COLUMN @extschema@.training_queue.text IS
+    'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting '
+    'max_message_bytes';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
 COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer they choose';
 COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';

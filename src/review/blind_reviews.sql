@@ -85,4 +85,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) IS
-    'Nobody has to choose any longer: conversations that still wait go back to how they waited before, or leave the queue, except what somebody holds; returns how many';
+    'Nobody has to choose any longer: conversations that still wait go back to how they waited before, or leave the '
+    'queue, except what somebody holds; returns how many';

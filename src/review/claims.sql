@@ -142,7 +142,9 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'verdict or the end of the lease: audited rows for up to half of them (those that a running rollout waits for, then the others, as they came), then those about which two models disagree, and the rest as '
     'training_queue orders it. Rows that '
     'somebody holds or that wait in Label Studio are left out; where two models disagree (reason model disagreement) the answer that was given is not shown: '
-    'suggestions has both, in random order, and fix_conversation() chooses. Texts are redacted while the setting redact is on, and cut where they are longer than the setting max_message_bytes. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
+    'suggestions has both, in random order, and fix_conversation() chooses. Texts are redacted while the setting '
+    'redact is on, and cut where they are longer than the setting max_message_bytes. Raises 22023 for a count that is '
+    'not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
     'than operators';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint

@@ -91,5 +91,6 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.queue_label_conflicts() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'Queues unreviewed conversations of unsettled label conflicts (priority 2, label conflict; three of each text and intent), '
-    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each, and how many somebody held, which wait for the next time. Where people '
+    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each, and '
+    'how many somebody held, which wait for the next time. Where people '
     'disagree with one another nobody is asked again: see label_conflicts WHERE NOT settled AND human_labels > 1';

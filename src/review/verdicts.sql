@@ -126,7 +126,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
     'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 for an '
-    'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose from, 55006 while somebody else holds it';
+    'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose '
+    'from, 55006 while somebody else holds it';
 
 CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -60,7 +60,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) IS
-    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many (NULL: all) and without those that somebody holds; returns how many, and how many were held';
+    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many '
+    '(NULL: all) and without those that somebody holds; returns how many, and how many were held';
 
 CREATE FUNCTION @extschema@.tw_give_back_samples(good text, most bigint, OUT given bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -82,7 +83,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
-    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user contradicted meanwhile and what somebody holds; returns how many, and how many were held';
+    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user '
+    'contradicted meanwhile and what somebody holds; returns how many, and how many were held';
 
 CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -99,7 +101,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_version(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_version(text, bigint) IS
-    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; returns how many, and how many somebody held';
+    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; '
+    'returns how many, and how many somebody held';
 
 CREATE FUNCTION @extschema@.tw_try_settling(version text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -141,4 +144,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) IS
-    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so many of each version; returns how many samples, and how many somebody held';
+    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so '
+    'many of each version; returns how many samples, and how many somebody held';
