@@ -52,7 +52,8 @@ EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION USING
         ERRCODE = 'lock_not_available',
         MESSAGE = CASE WHEN holder.pid IS NULL THEN format('the lock of the %s was not to be had in time', kind)
-                       ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s', holder.pid, holder.usename, kind, holder.since) END,
+                       ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s',
+                           holder.pid, holder.usename, kind, holder.since) END,
         HINT = CASE WHEN holder.pid IS NULL THEN 'Try again.'
                     ELSE format('Wait for its end, or end it: SELECT pg_terminate_backend(%s);', holder.pid) END;
 END

@@ -47,7 +47,8 @@ COMMENT ON FUNCTION @extschema@.export_training_samples(text, text[], text[], te
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text, OUT skipped_too_long bigint)
+    include_split text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
+        OUT skipped_too_long bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS 'MODULE_PATHNAME', 'tw_export_temporary';
 REVOKE ALL ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
@@ -55,7 +56,8 @@ COMMENT ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[]
     'tw_export_to_temporary() with the arguments of export_training_samples()';
 
 CREATE FUNCTION @extschema@.tw_export_to_temporary(
-    filter jsonb, format text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text, OUT skipped_too_long bigint)
+    filter jsonb, format text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
+        OUT skipped_too_long bigint)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT t.path, t.row_count, t.byte_count, t.sha256, t.skipped_too_long
@@ -141,13 +143,15 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS 'The row of an export, to an object store or not, that this session began and committed; raises 55000 for any other';
 
-CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text, error text DEFAULT NULL,
+CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text,
+    error text DEFAULT NULL,
     skipped_too_long bigint DEFAULT NULL) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.training_export_jobs j
     SET status = CASE WHEN tw_end_export.error IS NULL THEN 'succeeded' ELSE 'failed' END, finished_at = clock_timestamp(),
-        row_count = tw_end_export.row_count, byte_count = tw_end_export.byte_count, sha256 = tw_end_export.sha256, error = tw_end_export.error,
+        row_count = tw_end_export.row_count, byte_count = tw_end_export.byte_count, sha256 = tw_end_export.sha256,
+            error = tw_end_export.error,
         skipped_too_long = tw_end_export.skipped_too_long
     WHERE j.id = export_id AND j.status = 'running';
 END;

@@ -2,7 +2,8 @@
 -- than the 1 GB that a value can have.
 
 CREATE FUNCTION @extschema@.tw_is_too_long(
-    most integer, message text, intent text, module_type text, language text, service text, entities jsonb) RETURNS boolean
+    most integer, message text, intent text, module_type text, language text, service text, entities jsonb)
+        RETURNS boolean
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_is_too_long';
 REVOKE ALL ON FUNCTION @extschema@.tw_is_too_long(integer, text, text, text, text, text, jsonb) FROM PUBLIC;

@@ -14,7 +14,8 @@ BEGIN ATOMIC
         WHERE n.oid = '@extschema@'::regnamespace AND e.extname = 'training_workflow'
     ), own AS (
         SELECT d.classid, d.objid
-        FROM pg_depend d JOIN own_schema s ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = s.extension AND d.deptype = 'e'
+        FROM pg_depend d JOIN own_schema s ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = s.extension
+            AND d.deptype = 'e'
     ), names AS (
         SELECT DISTINCT p.proname FROM own o JOIN pg_proc p ON p.oid = o.objid AND o.classid = 'pg_proc'::regclass
     ), namesakes (kind, name, remedy) AS (
@@ -28,21 +29,26 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'cast', format('%s AS %s', c.castsource::regtype, c.casttarget::regtype),
                format('DROP CAST (%s AS %s);', c.castsource::regtype, c.casttarget::regtype)
-        FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget) JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
+        FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget)
+            JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
         UNION ALL
         SELECT 'operator', p.oid::regoperator::text, format('DROP OPERATOR %s;', p.oid::regoperator)
-        FROM pg_operator p JOIN pg_type t ON t.oid IN (p.oprleft, p.oprright) JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
+        FROM pg_operator p JOIN pg_type t ON t.oid IN (p.oprleft, p.oprright)
+            JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
     )
     SELECT 'schema in which others may create objects', s.nspname::text, count(*),
            min(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END),
-           format('Their functions can take the place of ours in what others call: REVOKE CREATE ON SCHEMA %I FROM %s;', s.nspname,
-                  string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ' ORDER BY a.grantee))
+           format('Their functions can take the place of ours in what others call: REVOKE CREATE ON SCHEMA %I FROM %s;',
+                  s.nspname,
+                  string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '
+                      ORDER BY a.grantee))
     FROM own_schema s, aclexplode(s.nspacl) a
     WHERE a.privilege_type = 'CREATE' AND a.grantee NOT IN (s.nspowner, s.extowner)
       AND NOT coalesce((SELECT r.rolsuper FROM pg_roles r WHERE r.oid = a.grantee), false)
     GROUP BY s.nspname
     UNION ALL
-    SELECT format('%s of others with a name or type of ours', n.kind), s.nspname::text, count(*), min(n.name COLLATE "C"),
+    SELECT format('%s of others with a name or type of ours', n.kind), s.nspname::text, count(*),
+           min(n.name COLLATE "C"),
            'It can be called in the place of ours. Unless it is yours: ' || min(n.remedy COLLATE "C")
     FROM namesakes n, own_schema s
     GROUP BY n.kind, s.nspname;

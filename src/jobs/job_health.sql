@@ -104,7 +104,8 @@ BEGIN ATOMIC
     JOIN pg_locks w ON w.pid = l.pid AND NOT w.granted
     CROSS JOIN LATERAL unnest(pg_blocking_pids(l.pid)) AS b (pid)
     LEFT JOIN pg_stat_activity a ON a.pid = b.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3 AND l.classid = '@extschema@.conversation_logs'::regclass::oid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3
+      AND l.classid = '@extschema@.conversation_logs'::regclass::oid
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND l.objid = @extschema@.tw_job_number(job)::oid
     ORDER BY b.pid LIMIT 1;
@@ -210,7 +211,8 @@ BEGIN ATOMIC
             ELSE 'ok' END AS state
         FROM judged j
         -- In recovery nobody sees who waits on the primary.
-        LEFT JOIN LATERAL (SELECT @extschema@.tw_job_waits(j.job_name) AS waits WHERE j.is_held AND NOT pg_is_in_recovery()) w ON true
+        LEFT JOIN LATERAL (SELECT @extschema@.tw_job_waits(j.job_name) AS waits WHERE j.is_held
+            AND NOT pg_is_in_recovery()) w ON true
     )
     SELECT n.ordinal, n.job_name, n.state, CASE n.state
                WHEN 'blocked' THEN n.waits
@@ -239,7 +241,8 @@ DECLARE
     server record;
     -- Of several troubles, the one that causes most of the others; the first job's of its kind.
     worst CONSTANT integer := (SELECT s.i FROM unnest(job_states) WITH ORDINALITY AS s (state, i) WHERE s.state NOT IN ('ok', 'running')
-                               ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked', 'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
+                               ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked',
+                                   'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
 BEGIN
     SELECT * INTO server FROM @extschema@.tw_cron_server();
     IF pg_is_in_recovery() THEN

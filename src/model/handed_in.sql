@@ -46,7 +46,8 @@ BEGIN
     SELECT array_agg(i.id) AS ids, array_agg(x.intent) AS intents INTO l
     FROM @extschema@.tw_training_texts(job.model_type) x, unnest(x.sample_ids) AS i (id), @extschema@.training_samples s
     WHERE x.excluded IS NULL AND s.id = i.id AND greatest(s.created_at, s.reviewed_at) <= job.cutoff;
-    PERFORM @extschema@.tw_finish_training(job.id, coalesce(l.ids, '{}'::bigint[]), coalesce(l.intents, '{}'::text[]), job.cutoff,
+    PERFORM @extschema@.tw_finish_training(job.id, coalesce(l.ids, '{}'::bigint[]), coalesce(l.intents, '{}'::text[]),
+                                           job.cutoff,
                                            '{}'::jsonb);
 END
 $function$;
@@ -75,7 +76,8 @@ BEGIN
         EXCEPTION WHEN object_not_in_prerequisite_state THEN
             -- Somebody promoted or started it while it was scored: there is nothing to decide any more. The answers
             -- stay, and the other candidates have theirs.
-            IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = waiting AND m.status = 'candidate') THEN
+            IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = waiting AND m.status = 'candidate')
+                THEN
                 RAISE;
             END IF;
         END;

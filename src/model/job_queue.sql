@@ -85,7 +85,8 @@ COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version, '{}'::jsonb);
+RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version,
+    '{}'::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.tw_queue_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version that lives outside';
 
@@ -115,7 +116,8 @@ BEGIN ATOMIC
     FROM @extschema@.training_jobs j
     WHERE j.id = job_id AND j.kind = 'train' AND m.version = j.version AND m.status = 'training';
     UPDATE @extschema@.training_jobs j
-    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message, handed_in = NULL, artifact = NULL
+    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message, handed_in = NULL,
+        artifact = NULL
     WHERE j.id = job_id;
     SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id, 'model_type', j.model_type, 'version', j.version,
                                                     'code', code, 'reason', message))
@@ -193,7 +195,8 @@ BEGIN
         job.version := @extschema@.tw_start_version(job.model_type, (job.parameters ->> 'major')::boolean);
     END IF;
     UPDATE @extschema@.training_jobs j
-    SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1, lease = for_time,
+    SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1,
+        lease = for_time,
         lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END, heartbeat_at = clock_timestamp(),
         started_at = clock_timestamp(), cutoff = CASE j.kind WHEN 'train' THEN now() END
     WHERE j.id = job.id

@@ -51,7 +51,8 @@ BEGIN ATOMIC
         FROM wanted w WHERE w.is_new AND w.side = 'test'
     ), twins AS (
         SELECT x.text_hash
-        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts, 0.8::double precision)) AS x (text_hash, twin)
+        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts,
+            0.8::double precision)) AS x (text_hash, twin)
         WHERE x.twin IS NOT NULL
     )
     SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.side END
@@ -83,7 +84,8 @@ BEGIN
                   ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE @extschema@.training_samples s SET split = n.side
     FROM unnest(hashes, sides) AS n (text_hash, side)
-    WHERE s.id IN (SELECT unnest(held)) AND s.text_hash = n.text_hash AND s.split IS NULL AND s.review_status = 'approved';
+    WHERE s.id IN (SELECT unnest(held)) AND s.text_hash = n.text_hash AND s.split IS NULL
+        AND s.review_status = 'approved';
     GET DIAGNOSTICS decided = ROW_COUNT;
     locked := greatest(0, wanted - decided);
 END

@@ -32,12 +32,14 @@ CREATE TABLE @extschema@.training_jobs (
     CONSTRAINT training_jobs_model_type_check CHECK (model_type ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     CONSTRAINT training_jobs_kind_check CHECK (kind IN ('train', 'evaluate')),
     CONSTRAINT training_jobs_trainer_check CHECK (trainer IN ('built-in', 'outside')),
-    CONSTRAINT training_jobs_status_check CHECK (status IN ('queued', 'running', 'handed-in', 'succeeded', 'failed', 'cancelled')),
+    CONSTRAINT training_jobs_status_check CHECK (status IN ('queued', 'running', 'handed-in', 'succeeded', 'failed',
+        'cancelled')),
     CONSTRAINT training_jobs_version_check CHECK (kind = 'train' OR version IS NOT NULL),
     CONSTRAINT training_jobs_running_check CHECK (
         status <> 'running' OR worker IS NOT NULL AND lease_expires_at IS NOT NULL AND started_at IS NOT NULL),
     -- What a worker handed in waits for a decision, or is gone.
-    CONSTRAINT training_jobs_handed_in_check CHECK ((handed_in IS NOT NULL) = (status = 'handed-in') AND (artifact IS NULL OR status = 'handed-in')),
+    CONSTRAINT training_jobs_handed_in_check CHECK ((handed_in IS NOT NULL) = (status = 'handed-in')
+        AND (artifact IS NULL OR status = 'handed-in')),
     CONSTRAINT training_jobs_secret_sha256_check CHECK (secret_sha256 ~ '^[0-9a-f]{64}$'),
     CONSTRAINT training_jobs_finished_check CHECK ((finished_at IS NOT NULL) = (status IN ('succeeded', 'failed', 'cancelled')))
 );

@@ -44,7 +44,8 @@ BEGIN
     UPDATE @extschema@.training_jobs j
     SET secret_sha256 = @extschema@.tw_secret_hash(secret),
         test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id),
-        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
+        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id
+            FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
     WHERE j.id = job.id
     RETURNING * INTO job;
     RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt, job.lease_expires_at,
@@ -78,8 +79,10 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('training job %s is not this worker''s, or not any more', job_id),
-            DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status) ELSE 'This is not the secret of whoever has it.' END,
-            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost its job stops, drops the work, and '
+            DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status)
+                ELSE 'This is not the secret of whoever has it.' END,
+            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost '
+                   'its job stops, drops the work, and '
                    'claims another; it sends heartbeats more often, or asks for a longer lease.';
     END IF;
 END
@@ -106,7 +109,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_own_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS
     'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
 
-CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL) RETURNS timestamptz
+CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL)
+    RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -145,7 +149,8 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_test_set(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_test_set(bigint) IS 'What training_job_test_set() returns';
 
-CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, secret text, OUT sample_id bigint, OUT text text) RETURNS SETOF record
+CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, secret text, OUT sample_id bigint, OUT text text)
+    RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -206,7 +211,9 @@ DECLARE
     doubled bigint;
     missing bigint[];
 BEGIN
-    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples) OR - p.sample_id = ANY (coalesce(job.pool, '{}')))), min(p.sample_id) FILTER (WHERE p.n > 1),
+    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples)
+                                               OR - p.sample_id = ANY (coalesce(job.pool, '{}')))),
+           min(p.sample_id) FILTER (WHERE p.n > 1),
            sum(p.n), sum(p.blank)
     INTO strange, doubled, predictions_read, without_answer
     FROM (SELECT r.sample_id, count(*) AS n, count(*) FILTER (WHERE r.intent IS NULL) AS blank
@@ -223,7 +230,8 @@ BEGIN
                 CASE WHEN missing IS NOT NULL THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
                 CASE WHEN strange IS NOT NULL THEN format('Sample %s is not in it.', strange) END,
                 CASE WHEN doubled IS NOT NULL THEN format('Sample %s was answered more than once.', doubled) END),
-            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, with intent null.';
+            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, '
+                   'with intent null.';
     END IF;
     predictions_read := coalesce(predictions_read, 0);
     without_answer := coalesce(without_answer, 0);
@@ -253,11 +261,14 @@ BEGIN
     END IF;
     -- Not a step further: what is stored here can be taken back by whoever handed it in.
     UPDATE @extschema@.training_jobs j
-    SET status = 'handed-in', handed_in_at = clock_timestamp(), artifact = CASE WHEN kept_format IS NOT NULL THEN complete_training_job.artifact END,
+    SET status = 'handed-in', handed_in_at = clock_timestamp(), artifact = CASE WHEN kept_format IS NOT NULL
+        THEN complete_training_job.artifact END,
         handed_in = jsonb_build_object(
             'predictions', complete_training_job.predictions,
-            'minio_path', CASE WHEN NOT @extschema@.tw_is_blank(complete_training_job.minio_path) THEN complete_training_job.minio_path END,
-            'training_accuracy', complete_training_job.training_accuracy, 'training_seconds', complete_training_job.training_seconds)
+            'minio_path', CASE WHEN NOT @extschema@.tw_is_blank(complete_training_job.minio_path)
+                THEN complete_training_job.minio_path END,
+            'training_accuracy', complete_training_job.training_accuracy, 'training_seconds',
+                complete_training_job.training_seconds)
     WHERE j.id = job_id;
     job := own.id;
     version := own.version;
@@ -274,12 +285,14 @@ COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea
     'says where the model lies: with neither, no rollout begins by itself. Raises P0002 and '
     '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, or figures out of range: the job stays the worker''s';
 
-CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true) RETURNS text
+CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
+    RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     -- Nobody waits for the queue, or holds it up, whose job it is not.
-    PERFORM @extschema@.tw_check_worker(job_id, (SELECT j FROM @extschema@.training_jobs j WHERE j.id = job_id), secret);
+    PERFORM @extschema@.tw_check_worker(job_id, (SELECT j FROM @extschema@.training_jobs j WHERE j.id = job_id),
+        secret);
     PERFORM @extschema@.tw_lock_job_queue();
     PERFORM @extschema@.tw_own_job(job_id, secret);
     IF retry IS NOT FALSE THEN

@@ -96,7 +96,8 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('nobody knows where model "%s" is: rolling it out needs a reason', version),
             DETAIL = 'Its worker handed it in with neither an artifact nor a location.',
-            HINT = 'Where the application has it, say so in the argument reason; else train again, with a worker that hands in one of the two.';
+            HINT = 'Where the application has it, say so in the argument reason; else train again, with a worker that '
+                   'hands in one of the two.';
     END IF;
     IF NOT EXISTS (SELECT FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production') THEN
         RAISE EXCEPTION USING
