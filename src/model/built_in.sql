@@ -128,6 +128,10 @@ BEGIN
     END IF;
     IF outcome = 'failed' THEN
         PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
+    ELSIF outcome = 'put off' AND job.error_code IS NOT NULL THEN
+        -- Else nobody would hear of what is put off for ever.
+        PERFORM @extschema@.tw_fail_run(run, job.error_code,
+            format('training job %s is decided about later: %s', job_id, job.error_message));
     ELSIF outcome = 'left' THEN
         PERFORM @extschema@.tw_fail_run(run, '55P03',
             format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
