@@ -204,6 +204,18 @@ DELETE FROM job_runs WHERE job_name IN ('promotion', 'store_model_artifacts');
 SELECT job_name, state, advice FROM tw_job_health('2026-11-25 12:00+00') WHERE job_name = 'all';
 SELECT state IN ('no pg_cron', 'pg_cron elsewhere') AS not_here, is_overdue FROM tw_job_health('2026-11-25 12:30+00') WHERE job_name = 'all';
 
+-- The zone in which an entry is due, also of one that somebody wrote by hand.
+SELECT c.command, t.time_zone FROM (VALUES
+    (1, 'CALL s.daily_training_capture(''Europe/Berlin''::text, NULL::timestamptz)'),
+    (2, 'CALL s.daily_training_capture(NULL::text, NULL::timestamptz)'),
+    (3, 'CALL s.daily_training_capture()'),
+    (4, 'CALL s.daily_training_capture(due_in => ''Europe/Berlin'')'),
+    (5, 'call s.daily_training_capture( ''Europe/Berlin'' )'),
+    (6, 'CALL s.daily_training_capture(due_in=>''Europe/Berlin'')'),
+    (7, 'CALL s.daily_training_capture(at => now(), due_in := ''Europe/Berlin'')')) c (n, command),
+    tw_job_times('daily_training_capture', '0 * * * *', c.command, 'GMT', '2026-11-25 12:00+00') t
+ORDER BY c.n;
+
 -- What to do about each kind of failure.
 SELECT tw_failure_advice(f.job, f.code, f.message, f.role, f.workers) AS advice
 FROM (VALUES (1, 'check_rollouts', NULL, 'connection failed', 'a role', false),

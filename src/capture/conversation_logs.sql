@@ -93,7 +93,9 @@ COMMENT ON COLUMN @extschema@.conversation_logs.metadata IS 'The application''s 
 COMMENT ON COLUMN @extschema@.conversation_logs.is_training_candidate IS 'True exactly for auto-approved, needs-review and approved';
 COMMENT ON COLUMN @extschema@.conversation_logs.review_status IS 'auto-approved, needs-review, approved, rejected or not-applicable; hand it in (restore, import) and the row is left as it is';
 COMMENT ON COLUMN @extschema@.conversation_logs.review_priority IS '1 high, 2 medium, 3 low; the row is in the review queue exactly while this is not NULL';
-COMMENT ON COLUMN @extschema@.conversation_logs.review_reason IS 'Why it is in the queue: missing prediction, invalid confidence, llm fallback, low confidence, untrusted provider, medium confidence, audit, too long, ...';
+COMMENT ON COLUMN @extschema@.conversation_logs.review_reason IS
+    'Why it is in the queue: missing prediction, invalid confidence, llm fallback, low confidence, untrusted '
+    'provider, medium confidence, audit, too long, ...';
 COMMENT ON COLUMN @extschema@.conversation_logs.filter_outcome IS 'The review_status that the filter gave; written once; NULL for rows that arrived with a review_status';
 COMMENT ON COLUMN @extschema@.conversation_logs.filter_policy_id IS 'The most specific review_policies row that applied, NULL for the built-in policy; written once';
 COMMENT ON COLUMN @extschema@.conversation_logs.is_audit IS 'Drawn at random for the audit, from which live accuracy is estimated; written once';

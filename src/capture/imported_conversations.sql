@@ -74,7 +74,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
     'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come any more that has '
-    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops counting, 55P03 where a transaction that captured messages stays open';
+    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops '
+    'counting, 55P03 where a transaction that captured messages stays open';
 
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -171,11 +172,14 @@ BEGIN
         -- An index has no place for longer ones; tw_raise_import_error() says so.
         WHERE 1 / (coalesce(octet_length(r.key), 1001) <= 1000)::integer = 1
     ), marked AS MATERIALIZED (
-        SELECT g.*, substring(sha256(convert_to(jsonb_build_array(left(g.v ->> 'session_id', 16777216), m.message, g.said_at AT TIME ZONE 'UTC')::text, 'UTF8')) FOR 16) AS fingerprint
+        SELECT g.*, substring(sha256(convert_to(jsonb_build_array(left(g.v ->> 'session_id', 16777216), m.message,
+            g.said_at AT TIME ZONE 'UTC')::text, 'UTF8')) FOR 16) AS fingerprint
         FROM given g
         -- JSON that spells the longest messages would have more than the 1 GB that a value can have.
-        CROSS JOIN LATERAL (SELECT CASE WHEN octet_length(g.v ->> 'user_message') <= 16777216 THEN g.v ->> 'user_message'
-                                        ELSE encode(sha256(convert_to(g.v ->> 'user_message', 'UTF8')), 'hex') END AS message) m
+        CROSS JOIN LATERAL (SELECT CASE WHEN octet_length(g.v ->> 'user_message') <= 16777216
+                                        THEN g.v ->> 'user_message'
+                                        ELSE encode(sha256(convert_to(g.v ->> 'user_message', 'UTF8')),
+                                            'hex') END AS message) m
     ), known AS MATERIALIZED (
         SELECT m.*,
                EXISTS (SELECT FROM @extschema@.imported_conversations i WHERE i.source_key = m.key AND i.fingerprint = m.fingerprint) AS same,
@@ -219,11 +223,16 @@ BEGIN
                    || CASE WHEN f.v ->> 'review_priority' IS NOT NULL AND (f.new_status <> 'needs-review' OR @extschema@.tw_import_priority(f.v ->> 'review_priority') IS NULL)
                            THEN jsonb_build_object(mapping ->> 'review_priority', f.v ->> 'review_priority') ELSE '{}' END),
                f.said_at, f.new_status, f.new_status IN ('auto-approved', 'needs-review', 'approved'),
-               CASE WHEN f.new_status = 'needs-review' THEN coalesce(@extschema@.tw_import_priority(f.v ->> 'review_priority'), CASE WHEN l.is_too_long THEN 3 ELSE d.review_priority END, 3) END,
-               coalesce(f.v ->> 'review_reason', CASE WHEN f.new_status = 'needs-review' THEN CASE WHEN l.is_too_long THEN 'too long' ELSE coalesce(d.review_reason, 'imported') END END)
+               CASE WHEN f.new_status = 'needs-review'
+                    THEN coalesce(@extschema@.tw_import_priority(f.v ->> 'review_priority'),
+                                  CASE WHEN l.is_too_long THEN 3 ELSE d.review_priority END, 3) END,
+               coalesce(f.v ->> 'review_reason', CASE WHEN f.new_status = 'needs-review' THEN CASE WHEN l.is_too_long
+                   THEN 'too long' ELSE coalesce(d.review_reason, 'imported') END END)
         FROM fresh f
-        CROSS JOIN LATERAL (SELECT f.learnable AND @extschema@.tw_is_too_long(NULL::integer, f.v ->> 'user_message', f.v ->> 'nlu_intent', f.v ->> 'nlu_module_type',
-                                                              f.v ->> 'message_language', f.v ->> 'routed_to', (f.v ->> 'nlu_entities')::jsonb) AS is_too_long) l
+        CROSS JOIN LATERAL (SELECT f.learnable AND @extschema@.tw_is_too_long(NULL::integer, f.v ->> 'user_message',
+                                                              f.v ->> 'nlu_intent', f.v ->> 'nlu_module_type',
+                                                              f.v ->> 'message_language', f.v ->> 'routed_to',
+                                                                  (f.v ->> 'nlu_entities')::jsonb) AS is_too_long) l
         LEFT JOIN LATERAL @extschema@.filter_decision((f.v ->> 'nlu_confidence')::double precision, f.v ->> 'nlu_provider',
                                                       f.v ->> 'nlu_intent', f.v ->> 'nlu_module_type') d ON f.new_status = 'needs-review' AND f.learnable
         ORDER BY f.n

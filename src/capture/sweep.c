@@ -43,7 +43,8 @@ filter_unfiltered(Oid schema, int64 *locked)
 		"WITH found AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status IS NULL), "
 		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
 		"AND c.review_status IS NULL ORDER BY c.id FOR UPDATE OF c SKIP LOCKED), "
-		"filtered AS (UPDATE %1$s.conversation_logs c SET filtered_at = c.filtered_at FROM free f WHERE c.id = f.id RETURNING 1) "
+		"filtered AS (UPDATE %1$s.conversation_logs c SET filtered_at = c.filtered_at FROM free f "
+		"WHERE c.id = f.id RETURNING 1) "
 		"SELECT (SELECT count(*) FROM filtered), (SELECT count(*) FROM found)";
 
 	bool		isnull;
@@ -158,7 +159,10 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 
 PG_FUNCTION_INFO_V1(tw_promote_missed_conversations);
 
-/* promote_missed_conversations(min_age): filtered, promoted, failed; tw_sweep_conversations(min_age) says also how many were locked. */
+/*
+ * promote_missed_conversations(min_age): filtered, promoted, failed;
+ * tw_sweep_conversations(min_age) says also how many were locked.
+ */
 Datum
 tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 {

@@ -51,11 +51,13 @@ COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
     'The sweep: filters conversations that came in while triggers did not fire, then makes the samples of auto-approved '
     'conversations that have none: of those it has just filtered, and of those that were filtered at least min_age ago. One '
     'bad row stops no other. Returns how many were filtered, promoted, and failed again (a WARNING each). A sample that '
-    'somebody deleted comes back: reject the conversation instead. What another transaction holds is left for the next time. Raises 22023 for a negative min_age';
+    'somebody deleted comes back: reject the conversation instead. What another transaction holds is left for the '
+    'next time. Raises 22023 for a negative min_age';
 
 CREATE FUNCTION @extschema@.tw_sweep_conversations(
     min_age interval, OUT filtered bigint, OUT promoted bigint, OUT failed bigint, OUT locked bigint)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_promote_missed_conversations';
 REVOKE ALL ON FUNCTION @extschema@.tw_sweep_conversations(interval) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_sweep_conversations(interval) IS 'promote_missed_conversations() that also says how many conversations somebody held';
+COMMENT ON FUNCTION @extschema@.tw_sweep_conversations(interval) IS
+    'promote_missed_conversations() that also says how many conversations somebody held';

@@ -15,7 +15,10 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
-/* What SQL calls them, and how long a call waits for one at most, in milliseconds. A job waits less: its steps have a lock_timeout. */
+/*
+ * What SQL calls them, and how long a call waits for one at most, in
+ * milliseconds. A job waits less: its steps have a lock_timeout.
+ */
 static const struct
 {
 	const char *name;
@@ -80,7 +83,10 @@ tw_end_bounded_wait(int nest_level)
 	AtEOXact_GUC(true, nest_level);
 }
 
-/* Waits for a lock, which ends with the transaction. Obeys lock_timeout and cancels, and takes part in deadlock detection. */
+/*
+ * Waits for a lock, which ends with the transaction. Obeys lock_timeout and
+ * cancels, and takes part in deadlock detection.
+ */
 void
 tw_lock_transaction(TwLockKind kind, Oid installation, uint32 object)
 {

@@ -33,7 +33,10 @@ typedef enum TwLockKind
 /* How long a call by hand waits, in milliseconds, for what only a forgotten session holds for longer ... */
 #define TW_PATIENCE_MS 5000
 
-/* ... and for what a training or an import by hand may hold: its caller learns whose it is rather than waits for all of it. */
+/*
+ * ... and for what a training or an import by hand may hold: its caller learns
+ * whose it is rather than waits for all of it.
+ */
 #define TW_LONG_PATIENCE_MS 10000
 
 extern void tw_lock_tag(LOCKTAG *tag, TwLockKind kind, Oid installation, uint32 object);

@@ -1,18 +1,22 @@
--- Locks that nobody can take from SQL: locks.h has the register. Only functions of ours, with the owner's rights, reach these.
+-- Locks that nobody can take from SQL: locks.h has the register. Only functions of ours, with the owner's rights,
+-- reach these.
 
 CREATE FUNCTION @extschema@.tw_take_lock(kind text, object bigint) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_take_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_take_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_lock(text, bigint) IS
-    'Waits for a lock of the installation, no longer than lock_timeout and than the kind allows. In pg_locks: advisory, classid the OID of '
+    'Waits for a lock of the installation, no longer than lock_timeout and than the kind allows. In pg_locks: '
+    'advisory, classid the OID of '
     'conversation_logs, objid the lower half of object, objsubid the class of the kind';
 
 CREATE FUNCTION @extschema@.tw_try_lock(kind text, object bigint) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_try_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_try_lock(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_try_lock(text, bigint) IS 'Takes a lock of the installation until the end of the transaction where nobody else has it; returns whether it did';
+COMMENT ON FUNCTION @extschema@.tw_try_lock(text, bigint) IS
+    'Takes a lock of the installation until the end of the transaction where nobody else has it; returns whether it '
+    'did';
 
 -- With a SET of its own it would bound nothing but itself.
 CREATE FUNCTION @extschema@.tw_bound_waits() RETURNS void
@@ -20,7 +24,8 @@ CREATE FUNCTION @extschema@.tw_bound_waits() RETURNS void
     AS 'MODULE_PATHNAME', 'tw_bound_waits';
 REVOKE ALL ON FUNCTION @extschema@.tw_bound_waits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_bound_waits() IS
-    'Until the function that calls it returns, no lock is waited for longer than five seconds; a shorter lock_timeout of the caller''s stands, '
+    'Until the function that calls it returns, no lock is waited for longer than five seconds; a shorter lock_timeout '
+    'of the caller''s stands, '
     'which SET lock_timeout of a function would override. The calling function needs a SET, for example of search_path';
 
 CREATE FUNCTION @extschema@.tw_lock_class(kind text) RETURNS integer
@@ -47,10 +52,12 @@ EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION USING
         ERRCODE = 'lock_not_available',
         MESSAGE = CASE WHEN holder.pid IS NULL THEN format('the lock of the %s was not to be had in time', kind)
-                       ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s', holder.pid, holder.usename, kind, holder.since) END,
+                       ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s',
+                           holder.pid, holder.usename, kind, holder.since) END,
         HINT = CASE WHEN holder.pid IS NULL THEN 'Try again.'
                     ELSE format('Wait for its end, or end it: SELECT pg_terminate_backend(%s);', holder.pid) END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_lock(text, bigint) IS 'tw_take_lock() whose error, 55P03 where it waited in vain, says which session has the lock';
+COMMENT ON FUNCTION @extschema@.tw_lock(text, bigint) IS
+    'tw_take_lock() whose error, 55P03 where it waited in vain, says which session has the lock';

@@ -39,7 +39,8 @@ static const SettingDefinition definitions[] = {
 	{"auto_deploy", "on", "on or off", tw_canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
 	{"max_message_bytes", "1048576", "whole number from 1000 to 16777216", tw_canonical_message_bytes,
-	"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip such samples"},
+	"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip such "
+	"samples"},
 	{"min_new_samples", "100", "whole number from 1", tw_canonical_count,
 	"how many new samples the weekly training waits for"},
 	{"min_test_samples", "200", "whole number from 1", tw_canonical_count,
@@ -148,7 +149,10 @@ value_of(const CachedSettings *settings, int index)
 	return settings->values[index] ? settings->values[index] : definitions[index].default_value;
 }
 
-/* The number of bytes that a message may have. What no function of ours stored counts as the default: capture must go on. */
+/*
+ * The number of bytes that a message may have. What no function of ours stored
+ * counts as the default: capture must go on.
+ */
 static int
 message_bytes(const CachedSettings *settings)
 {

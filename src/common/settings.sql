@@ -45,7 +45,8 @@ CREATE FUNCTION @extschema@.tw_named_zone(time_zone text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_named_zone';
 REVOKE ALL ON FUNCTION @extschema@.tw_named_zone(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_named_zone(text) IS
-    'The name of a time zone as pg_timezone_names spells it, without reading the files of all of them; NULL for abbreviations, for what only '
+    'The name of a time zone as pg_timezone_names spells it, without reading the files of all of them; NULL for '
+    'abbreviations, for what only '
     'POSIX takes for a zone, and for what is none';
 
 CREATE FUNCTION @extschema@.list_training_settings(

@@ -230,7 +230,10 @@ open_temporary(void)
 
 PG_FUNCTION_INFO_V1(tw_export_temporary);
 
-/* tw_export_temporary(...): the same into a temporary file of the server's; path, row_count, byte_count, sha256 and skipped_too_long. */
+/*
+ * tw_export_temporary(...): the same into a temporary file of the server's;
+ * path, row_count, byte_count, sha256 and skipped_too_long.
+ */
 Datum
 tw_export_temporary(PG_FUNCTION_ARGS)
 {

@@ -26,7 +26,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_export_sides() IS
     'Decides about the sides of new texts, as a training run does, so that an export knows what it may give away. Does nothing in a '
-    'transaction that can only read, or that looks at an older state of the data, or where another session decides and does not end';
+    'transaction that can only read, or that looks at an older state of the data, or where another session decides '
+    'and does not end';
 
 -- Without JIT: loading its compiler takes 60 MB, and there is nothing worth compiling.
 CREATE FUNCTION @extschema@.export_training_samples(
@@ -41,11 +42,13 @@ COMMENT ON FUNCTION @extschema@.export_training_samples(text, text[], text[], te
     'spacy, in the order of their ids (rasa: intents first). A NULL review_status, languages, module_types or sources asks for all; a '
     'NULL in languages or module_types for samples without one; since for what was made or reviewed from then on; limit for the first '
     'ones. include_split: train (default), test, or all. Sides of new texts are decided first, as by a training run; what waits for '
-    'its audit is on no side. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the setting redact is on. Raises 22023 for arguments that mean nothing';
+    'its audit is on no side. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts '
+    'and entities are redacted while the setting redact is on. Raises 22023 for arguments that mean nothing';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text, OUT skipped_too_long bigint)
+    include_split text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
+        OUT skipped_too_long bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS 'MODULE_PATHNAME', 'tw_export_temporary';
 REVOKE ALL ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
@@ -53,7 +56,8 @@ COMMENT ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[]
     'tw_export_to_temporary() with the arguments of export_training_samples()';
 
 CREATE FUNCTION @extschema@.tw_export_to_temporary(
-    filter jsonb, format text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text, OUT skipped_too_long bigint)
+    filter jsonb, format text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
+        OUT skipped_too_long bigint)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT t.path, t.row_count, t.byte_count, t.sha256, t.skipped_too_long
@@ -139,13 +143,15 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS 'The row of an export, to an object store or not, that this session began and committed; raises 55000 for any other';
 
-CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text, error text DEFAULT NULL,
+CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text,
+    error text DEFAULT NULL,
     skipped_too_long bigint DEFAULT NULL) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.training_export_jobs j
     SET status = CASE WHEN tw_end_export.error IS NULL THEN 'succeeded' ELSE 'failed' END, finished_at = clock_timestamp(),
-        row_count = tw_end_export.row_count, byte_count = tw_end_export.byte_count, sha256 = tw_end_export.sha256, error = tw_end_export.error,
+        row_count = tw_end_export.row_count, byte_count = tw_end_export.byte_count, sha256 = tw_end_export.sha256,
+            error = tw_end_export.error,
         skipped_too_long = tw_end_export.skipped_too_long
     WHERE j.id = export_id AND j.status = 'running';
 END;

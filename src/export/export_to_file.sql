@@ -9,7 +9,8 @@ COMMENT ON FUNCTION @extschema@.tw_check_export_path(text, boolean) IS
 
 CREATE FUNCTION @extschema@.tw_export_file(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text, path text, overwrite boolean, id bigint, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text, OUT skipped_too_long bigint)
+    include_split text, path text, overwrite boolean, id bigint, OUT row_count bigint, OUT byte_count bigint,
+        OUT sha256 text, OUT skipped_too_long bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS 'MODULE_PATHNAME', 'tw_export_file';
 REVOKE ALL ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text, boolean, bigint) FROM PUBLIC;
@@ -68,10 +69,12 @@ BEGIN
     -- OTHERS are all but a cancel, of which the row shall tell as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT, error_hint = PG_EXCEPTION_HINT;
-        PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text, error_message, NULL::bigint);
+        PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text, error_message,
+            NULL::bigint);
         RETURN;
     END;
-    PERFORM @extschema@.tw_end_export(export_id, written.row_count, written.byte_count, written.sha256, NULL::text, written.skipped_too_long);
+    PERFORM @extschema@.tw_end_export(export_id, written.row_count, written.byte_count, written.sha256, NULL::text,
+        written.skipped_too_long);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_file_export(bigint) FROM PUBLIC;

@@ -333,7 +333,8 @@ lock_out_imports(Oid schema)
 	static TwKeptPlan kept;
 
 	/* By way of SQL, whose error says who holds the lock. */
-	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('sides'::text, 0::bigint)", 0, NULL), NULL, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('sides'::text, 0::bigint)", 0, NULL),
+						 NULL, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not lock out other imports");
 }
 

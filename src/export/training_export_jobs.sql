@@ -45,4 +45,6 @@ COMMENT ON COLUMN @extschema@.training_export_jobs.started_at IS 'When it began'
 COMMENT ON COLUMN @extschema@.training_export_jobs.finished_at IS 'When it ended';
 COMMENT ON COLUMN @extschema@.training_export_jobs.backend_pid IS 'The process that runs it';
 COMMENT ON COLUMN @extschema@.training_export_jobs.backend_start IS 'When that process began: numbers of processes come again';
-COMMENT ON COLUMN @extschema@.training_export_jobs.skipped_too_long IS 'Number of samples left out because they are longer than the setting max_message_bytes; NULL as long as, or where, nothing was written';
+COMMENT ON COLUMN @extschema@.training_export_jobs.skipped_too_long IS
+    'Number of samples left out because they are longer than the setting max_message_bytes; NULL as long as, or '
+    'where, nothing was written';

@@ -99,7 +99,9 @@ BEGIN ATOMIC
          'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
          'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
          'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
-         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at artifact_error rollout_number effective_test_samples learned_to location_unknown',
+         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms '
+         'p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at '
+         'artifact_error rollout_number effective_test_samples learned_to location_unknown',
          'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
          'model_versions_pkey model_versions_version_check model_versions_status_check '
          'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
@@ -117,10 +119,12 @@ BEGIN ATOMIC
          ''),
         ('@extschema@.training_jobs'::regclass,
          'id model_type kind trainer status version parameters requested_by worker attempt lease lease_expires_at heartbeat_at '
-         'progress cutoff test_samples pool secret_sha256 handed_in_at handed_in artifact result error_code error_message created_at started_at finished_at',
+         'progress cutoff test_samples pool secret_sha256 handed_in_at handed_in artifact result error_code '
+         'error_message created_at started_at finished_at',
          'training_jobs_pkey training_jobs_one_running_key training_jobs_one_queued_key training_jobs_finished_idx',
          'training_jobs_pkey training_jobs_model_type_check training_jobs_kind_check training_jobs_trainer_check '
-         'training_jobs_status_check training_jobs_version_check training_jobs_running_check training_jobs_handed_in_check '
+         'training_jobs_status_check training_jobs_version_check training_jobs_running_check '
+         'training_jobs_handed_in_check '
          'training_jobs_secret_sha256_check training_jobs_finished_check',
          ''),
         ('@extschema@.model_deployments'::regclass,
@@ -268,7 +272,8 @@ BEGIN ATOMIC
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
           -- By a limit that was lowered since: the sweep makes none either.
-          AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities)
+          AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
+              c.message_language, c.routed_to, c.nlu_entities)
         UNION ALL
         SELECT 'sample of a conversation that does not exist', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'The conversation was deleted and its sample was not: delete the sample, or set its conversation_log_id to NULL.'
@@ -408,7 +413,8 @@ BEGIN ATOMIC
                'Nobody will finish it: UPDATE model_versions SET status = ''failed'' for it.'
         FROM @extschema@.model_versions m
         WHERE m.status = 'training'
-          AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version AND j.status IN ('queued', 'running', 'handed-in'))
+          AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version
+              AND j.status IN ('queued', 'running', 'handed-in'))
         UNION ALL
         SELECT 'text on both sides', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'A text that is tested on is learned from: set split of its samples to test.'
@@ -447,5 +453,6 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables that '
-    'is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, in our schema; found counts the rows, example is the id or name of one, '
+    'is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, in our '
+    'schema; found counts the rows, example is the id or name of one, '
     'hint says what to do. Empty when all is well';

@@ -1,6 +1,7 @@
--- What others may do, and have done, in the extension's schema. A function of theirs that bears a name of ours and fits a call of
--- somebody's query better is called in our place, with the rights of whoever runs the query. The extension's own calls give every
--- argument in the parameter's exact type, which no other function can fit better; test/t/027_calls.pl proves that.
+-- What others may do, and have done, in the extension's schema. A function of theirs that bears a name of ours and
+-- fits a call of somebody's query better is called in our place, with the rights of whoever runs the query. The
+-- extension's own calls give every argument in the parameter's exact type, which no other function can fit better;
+-- test/t/027_calls.pl proves that.
 
 CREATE FUNCTION @extschema@.tw_schema_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -13,7 +14,8 @@ BEGIN ATOMIC
         WHERE n.oid = '@extschema@'::regnamespace AND e.extname = 'training_workflow'
     ), own AS (
         SELECT d.classid, d.objid
-        FROM pg_depend d JOIN own_schema s ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = s.extension AND d.deptype = 'e'
+        FROM pg_depend d JOIN own_schema s ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = s.extension
+            AND d.deptype = 'e'
     ), names AS (
         SELECT DISTINCT p.proname FROM own o JOIN pg_proc p ON p.oid = o.objid AND o.classid = 'pg_proc'::regclass
     ), namesakes (kind, name, remedy) AS (
@@ -27,25 +29,31 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'cast', format('%s AS %s', c.castsource::regtype, c.casttarget::regtype),
                format('DROP CAST (%s AS %s);', c.castsource::regtype, c.casttarget::regtype)
-        FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget) JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
+        FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget)
+            JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
         UNION ALL
         SELECT 'operator', p.oid::regoperator::text, format('DROP OPERATOR %s;', p.oid::regoperator)
-        FROM pg_operator p JOIN pg_type t ON t.oid IN (p.oprleft, p.oprright) JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
+        FROM pg_operator p JOIN pg_type t ON t.oid IN (p.oprleft, p.oprright)
+            JOIN own o ON o.classid = 'pg_class'::regclass AND o.objid = t.typrelid
     )
     SELECT 'schema in which others may create objects', s.nspname::text, count(*),
            min(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END),
-           format('Their functions can take the place of ours in what others call: REVOKE CREATE ON SCHEMA %I FROM %s;', s.nspname,
-                  string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ' ORDER BY a.grantee))
+           format('Their functions can take the place of ours in what others call: REVOKE CREATE ON SCHEMA %I FROM %s;',
+                  s.nspname,
+                  string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '
+                      ORDER BY a.grantee))
     FROM own_schema s, aclexplode(s.nspacl) a
     WHERE a.privilege_type = 'CREATE' AND a.grantee NOT IN (s.nspowner, s.extowner)
       AND NOT coalesce((SELECT r.rolsuper FROM pg_roles r WHERE r.oid = a.grantee), false)
     GROUP BY s.nspname
     UNION ALL
-    SELECT format('%s of others with a name or type of ours', n.kind), s.nspname::text, count(*), min(n.name COLLATE "C"),
+    SELECT format('%s of others with a name or type of ours', n.kind), s.nspname::text, count(*),
+           min(n.name COLLATE "C"),
            'It can be called in the place of ours. Unless it is yours: ' || min(n.remedy COLLATE "C")
     FROM namesakes n, own_schema s
     GROUP BY n.kind, s.nspname;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_schema_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_schema_problems() IS
-    'The part of check_integrity() that looks at the schema: who else may create objects there, and functions, types, casts and operators of others that can take the place of ours';
+    'The part of check_integrity() that looks at the schema: who else may create objects there, and functions, types, '
+    'casts and operators of others that can take the place of ours';

@@ -26,7 +26,8 @@ BEGIN
         SELECT t.model_type FROM (SELECT 'router' AS model_type UNION SELECT m.model_type FROM @extschema@.model_versions m) t
         -- One that waits or runs will learn them.
         WHERE NOT EXISTS (SELECT FROM @extschema@.training_jobs j
-                          WHERE j.model_type = t.model_type AND j.kind = 'train' AND j.status IN ('queued', 'running', 'handed-in'))
+                          WHERE j.model_type = t.model_type AND j.kind = 'train'
+                              AND j.status IN ('queued', 'running', 'handed-in'))
         ORDER BY t.model_type
     LOOP
         IF @extschema@.new_training_samples(kind) >= least_samples THEN
@@ -47,7 +48,8 @@ AS $function$
 DECLARE
     tidied bigint;
 BEGIN
-    -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds are noise. The newest of each job and outcome stays whatever its age.
+    -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds
+    -- are noise. The newest of each job and outcome stays whatever its age.
     DELETE FROM @extschema@.job_runs r
     WHERE r.job_name IN ('labelstudio_sync', 'labelstudio_push', 'labelstudio_pull', 'run_training_jobs', 'check_rollouts', 'store_model_artifacts')
       AND r.finished_at < now() - interval '30 days'
@@ -74,7 +76,8 @@ BEGIN
     result := 'succeeded';
     CASE part
         WHEN 'promotions' THEN
-            SELECT jsonb_strip_nulls(jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted, 'not promoted', p.failed,
+            SELECT jsonb_strip_nulls(jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted,
+                                                        'not promoted', p.failed,
                                                         'conversations locked', nullif(p.locked, 0))) INTO counted
             FROM @extschema@.tw_sweep_conversations(interval '1 hour') p;
             -- It warns and goes on, so that one bad message does not keep the others from being made up for.
@@ -82,7 +85,8 @@ BEGIN
                 result := format('failed: %s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')', counted ->> 'not promoted');
             END IF;
         WHEN 'rollbacks' THEN
-            SELECT jsonb_strip_nulls(jsonb_build_object('samples taken back', t.taken_back, 'samples given back', t.given_back,
+            SELECT jsonb_strip_nulls(jsonb_build_object('samples taken back', t.taken_back,
+                                                        'samples given back', t.given_back,
                                                         'samples locked', nullif(t.locked, 0))) INTO counted
             FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL::bigint) t;
         WHEN 'audit' THEN

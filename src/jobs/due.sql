@@ -20,8 +20,8 @@ BEGIN
     IF at IS NULL OR NOT isfinite(at) THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('"%s" is no time at which a job could run', coalesce(at::text, 'NULL'));
     END IF;
-    -- Not AT TIME ZONE: that takes abbreviations before names, and then IST is Israel's time, and CET has no summer. Nor what
-    -- POSIX makes of Kolkata5:30.
+    -- Not AT TIME ZONE: that takes abbreviations before names, and then IST is Israel's time, and CET has no summer.
+    -- Nor what POSIX makes of Kolkata5:30.
     BEGIN
         PERFORM set_config('timezone', time_zone, true) WHERE @extschema@.tw_named_zone(time_zone) IS NOT NULL;
         IF NOT FOUND THEN

@@ -104,13 +104,15 @@ BEGIN ATOMIC
     JOIN pg_locks w ON w.pid = l.pid AND NOT w.granted
     CROSS JOIN LATERAL unnest(pg_blocking_pids(l.pid)) AS b (pid)
     LEFT JOIN pg_stat_activity a ON a.pid = b.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3 AND l.classid = '@extschema@.conversation_logs'::regclass::oid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3
+      AND l.classid = '@extschema@.conversation_logs'::regclass::oid
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND l.objid = @extschema@.tw_job_number(job)::oid
     ORDER BY b.pid LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_waits(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS 'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
+COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS
+    'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
 
 CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_command text, cron_zone text, at timestamptz,
     OUT time_zone text, OUT next_run timestamptz, OUT expected_since timestamptz)
@@ -118,7 +120,8 @@ CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_co
 AS $function$
 DECLARE
     has_time_of_day CONSTANT boolean := (SELECT s.local_time IS NOT NULL FROM @extschema@.tw_scheduled_jobs() s WHERE s.job_name = job);
-    due_in CONSTANT text := substring(entry_command FROM '\((?:due_in => )?''([^'']+)''');
+    -- Ours has it first; what somebody wrote by hand may name it, in both of the ways that there are.
+    due_in CONSTANT text := substring(entry_command FROM '(?:\(\s*|\mdue_in\s*[:=][=>]\s*)''([^'']+)''');
     -- A tick that is missed is made up for at the next, an hour later.
     grace CONSTANT interval := CASE WHEN has_time_of_day THEN '2 hours' ELSE '15 minutes' END;
 BEGIN
@@ -208,7 +211,8 @@ BEGIN ATOMIC
             ELSE 'ok' END AS state
         FROM judged j
         -- In recovery nobody sees who waits on the primary.
-        LEFT JOIN LATERAL (SELECT @extschema@.tw_job_waits(j.job_name) AS waits WHERE j.is_held AND NOT pg_is_in_recovery()) w ON true
+        LEFT JOIN LATERAL (SELECT @extschema@.tw_job_waits(j.job_name) AS waits WHERE j.is_held
+            AND NOT pg_is_in_recovery()) w ON true
     )
     SELECT n.ordinal, n.job_name, n.state, CASE n.state
                WHEN 'blocked' THEN n.waits
@@ -237,7 +241,8 @@ DECLARE
     server record;
     -- Of several troubles, the one that causes most of the others; the first job's of its kind.
     worst CONSTANT integer := (SELECT s.i FROM unnest(job_states) WITH ORDINALITY AS s (state, i) WHERE s.state NOT IN ('ok', 'running')
-                               ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked', 'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
+                               ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked',
+                                   'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
 BEGIN
     SELECT * INTO server FROM @extschema@.tw_cron_server();
     IF pg_is_in_recovery() THEN
@@ -317,7 +322,9 @@ COMMENT ON VIEW @extschema@.job_health IS
 COMMENT ON COLUMN @extschema@.job_health.job_name IS
     'The job; "all" for the first row, "promotion" for samples that a capturing statement could not make';
 COMMENT ON COLUMN @extschema@.job_health.state IS
-    'ok, running, blocked (it runs, and waits for another session), dead (it runs by job_runs, but no session holds its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also standby, restored copy, '
+    'ok, running, blocked (it runs, and waits for another session), dead (it runs by job_runs, but no session holds '
+    'its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also '
+    'standby, restored copy, '
     'no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
 COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do about it; NULL when there is nothing to do';
 COMMENT ON COLUMN @extschema@.job_health.last_success IS 'When it last ended well; for a job that writes no rows of job_runs, when pg_cron says so';

@@ -146,10 +146,11 @@ DECLARE
 BEGIN
     FOR job IN SELECT * FROM @extschema@.tw_scheduled_jobs() j ORDER BY j.ordinal LOOP
         job_name := job.job_name;
-        -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures in the schema must not
-        -- be able to make one that fits better.
-        command := format('CALL %I.%I(%s)', schema_name, job_name, CASE WHEN job.local_time IS NOT NULL THEN 'NULL::text, NULL::timestamptz'
-                                                                        WHEN job_name = 'check_rollouts' THEN 'NULL::timestamptz' ELSE '' END);
+        -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures
+        -- in the schema must not be able to make one that fits better.
+        command := format('CALL %I.%I(%s)', schema_name, job_name,
+                          CASE WHEN job.local_time IS NOT NULL THEN 'NULL::text, NULL::timestamptz'
+                               WHEN job_name = 'check_rollouts' THEN 'NULL::timestamptz' ELSE '' END);
         IF job.local_time IS NULL THEN
             schedule := '*/5 * * * *';
         ELSIF is_fixed THEN

@@ -37,7 +37,8 @@ BEGIN
     END IF;
     export_id := @extschema@.tw_begin_s3_export(
         format('exports/weekly/%s.jsonl', to_char(coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'), 'YYYY-MM-DD')),
-        @extschema@.tw_export_filter('approved', NULL::text[], NULL::text[], NULL::text[], NULL::timestamptz, NULL::bigint, 'jsonl', 'train'), 'jsonl', true, store.server);
+        @extschema@.tw_export_filter('approved', NULL::text[], NULL::text[], NULL::text[], NULL::timestamptz,
+            NULL::bigint, 'jsonl', 'train'), 'jsonl', true, store.server);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) FROM PUBLIC;

@@ -1,7 +1,8 @@
--- A test set that is too small grows faster: until a model type has min_test_samples, the audit draws half as many conversations a day
--- as people can review (review_budget_per_day), whatever version answered and whatever the filter said. The other half is for the
--- queue: what is audited is tested with and not learned from, so that never more than every other conversation is drawn. Equal rates
--- waste the fewest labels: samples of equal weight count most. Each row stores the rate, so that every estimate stays what it is.
+-- A test set that is too small grows faster: until a model type has min_test_samples, the audit draws half as many
+-- conversations a day as people can review (review_budget_per_day), whatever version answered and whatever the filter
+-- said. The other half is for the queue: what is audited is tested with and not learned from, so that never more than
+-- every other conversation is drawn. Equal rates waste the fewest labels: samples of equal weight count most. Each
+-- row stores the rate, so that every estimate stays what it is.
 
 CREATE FUNCTION @extschema@.tw_effective_test_samples(model_type text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -48,4 +49,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) IS
-    'Raises the audit rate of all conversations to what half of the review budget allows (at most 0.5) while a live model type has too few test samples, and lowers it again; returns the rate, or NULLs';
+    'Raises the audit rate of all conversations to what half of the review budget allows (at most 0.5) while a live '
+    'model type has too few test samples, and lowers it again; returns the rate, or NULLs';

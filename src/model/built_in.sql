@@ -1,5 +1,5 @@
--- CALL run_training_jobs(): what workers outside handed in is decided about, and the built-in trainer works through the queue, with a
--- commit before and after each.
+-- CALL run_training_jobs(): what workers outside handed in is decided about, and the built-in trainer works through
+-- the queue, with a commit before and after each.
 
 CREATE FUNCTION @extschema@.tw_start_built_in_job(run bigint DEFAULT NULL, OUT job_id bigint, OUT attempt integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -18,7 +18,8 @@ BEGIN
         IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
                    AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
             SELECT s.locked INTO locked FROM @extschema@.tw_decide_sides() s;
-            job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL::interval, NULL::text[]);
+            job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL::interval,
+                NULL::text[]);
         END IF;
     EXCEPTION WHEN OTHERS THEN
         IF run IS NULL THEN
@@ -98,7 +99,8 @@ BEGIN
                                        WHERE j.trainer = 'built-in' AND j.status = 'queued' OR j.status = 'handed-in')
     WHERE r.id = run_id;
     -- What somebody held when a version was trained on it.
-    PERFORM @extschema@.tw_note_run(run_id, NULL::text, jsonb_strip_nulls(jsonb_build_object('samples marked', nullif(m.marked, 0), 'samples locked', nullif(m.locked, 0))), false)
+    PERFORM @extschema@.tw_note_run(run_id, NULL::text, jsonb_strip_nulls(jsonb_build_object('samples marked',
+        nullif(m.marked, 0), 'samples locked', nullif(m.locked, 0))), false)
     FROM @extschema@.tw_mark_held_samples() m WHERE run_id IS NOT NULL AND m.marked + m.locked > 0;
     RETURN run_id;
 END
@@ -115,17 +117,24 @@ BEGIN
     PERFORM @extschema@.tw_require_run(run);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     IF outcome IS NULL THEN
-        PERFORM @extschema@.tw_note_run(run, format('job %s: %s %s', job_id, job.kind, coalesce(job.version, job.model_type)), '{}'::jsonb, true);
+        PERFORM @extschema@.tw_note_run(run, format('job %s: %s %s', job_id, job.kind,
+            coalesce(job.version, job.model_type)), '{}'::jsonb, true);
         RETURN;
     END IF;
     PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object(outcome, 1), true);
     IF job.result ? 'unmarked' THEN
-        PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('samples locked', (SELECT count(*) FROM jsonb_object_keys(job.result -> 'unmarked'))), false);
+        PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('samples locked',
+            (SELECT count(*) FROM jsonb_object_keys(job.result -> 'unmarked'))), false);
     END IF;
     IF outcome = 'failed' THEN
         PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
+    ELSIF outcome = 'put off' AND job.error_code IS NOT NULL THEN
+        -- Else nobody would hear of what is put off for ever.
+        PERFORM @extschema@.tw_fail_run(run, job.error_code,
+            format('training job %s is decided about later: %s', job_id, job.error_message));
     ELSIF outcome = 'left' THEN
-        PERFORM @extschema@.tw_fail_run(run, '55P03'::text, format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
+        PERFORM @extschema@.tw_fail_run(run, '55P03'::text,
+            format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
     END IF;
 END
 $function$;
@@ -194,6 +203,7 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
-    'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one after the other, committing between them; failures are recorded in '
+    'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one '
+    'after the other, committing between them; failures are recorded in '
     'training_jobs and job_runs and do not end it. Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
     'Does nothing while another session is at it, on a standby or on a restored copy';

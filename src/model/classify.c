@@ -14,7 +14,10 @@
 #include "review/normalize.h"
 #include "utils/builtins.h"
 
-/* As much of a text as is looked at: far more than models read (TW_MODEL_TEXT_BYTES), should most of it be white space. */
+/*
+ * As much of a text as is looked at: far more than models read
+ * (TW_MODEL_TEXT_BYTES), should most of it be white space.
+ */
 #define MOST_TEXT_BYTES (1024 * 1024)
 
 /*

@@ -8,10 +8,12 @@ COMMENT ON FUNCTION @extschema@.tw_is_servable(text) IS 'Whether the database it
 
 CREATE FUNCTION @extschema@.tw_has_location(version text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_has_location.version AND (NOT m.location_unknown OR m.minio_path IS NOT NULL));
+RETURN EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_has_location.version
+    AND (NOT m.location_unknown OR m.minio_path IS NOT NULL));
 REVOKE ALL ON FUNCTION @extschema@.tw_has_location(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_has_location(text) IS
-    'Whether anybody can know where a version is: not so where a worker handed it in with neither an artifact nor a location. What is registered as living '
+    'Whether anybody can know where a version is: not so where a worker handed it in with neither an artifact nor a '
+    'location. What is registered as living '
     'outside, by register_model(), is where whoever registered it says';
 
 CREATE FUNCTION @extschema@.tw_answers(
@@ -225,7 +227,8 @@ BEGIN
     END IF;
 
     IF decision = 'passed' AND NOT @extschema@.tw_has_location(candidate) THEN
-        reason := format('%s; its worker handed in neither an artifact nor a location, so a person has to say that it is there: %s(version, reason)',
+        reason := format('%s; its worker handed in neither an artifact nor a location, so a person has to say that '
+                         'it is there: %s(version, reason)',
                          reason, CASE WHEN live IS NULL THEN 'promote_model' ELSE 'start_rollout' END);
     ELSIF decision = 'passed' AND live IS NULL AND NOT @extschema@.tw_is_stored(candidate) THEN
         reason := reason || '; its artifact has to be stored first (store_model_artifacts)';
@@ -246,11 +249,13 @@ BEGIN
 
     -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic from.
     -- One that is not in the object store yet waits: store_model_artifacts() makes it live.
-    IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on' AND @extschema@.tw_is_stored(candidate)
+    IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on'
+       AND @extschema@.tw_is_stored(candidate)
        AND @extschema@.tw_has_location(candidate) THEN
         -- Somebody may have made another one live while this one was scored.
         IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production') THEN
-            PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason, NULL::jsonb, NULL::timestamptz, session_user::text);
+            PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason,
+                NULL::jsonb, NULL::timestamptz, session_user::text);
         END IF;
     END IF;
 END

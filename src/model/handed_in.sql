@@ -1,5 +1,5 @@
--- What workers outside handed in, decided about: by run_training_jobs(), one job in one transaction, once, and never in one
--- that whoever handed it in could roll back. Only here do their answers meet the labels.
+-- What workers outside handed in, decided about: by run_training_jobs(), one job in one transaction, once, and never
+-- in one that whoever handed it in could roll back. Only here do their answers meet the labels.
 
 CREATE FUNCTION @extschema@.tw_store_predictions(job @extschema@.training_jobs) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -46,7 +46,8 @@ BEGIN
     SELECT array_agg(i.id) AS ids, array_agg(x.intent) AS intents INTO l
     FROM @extschema@.tw_training_texts(job.model_type) x, unnest(x.sample_ids) AS i (id), @extschema@.training_samples s
     WHERE x.excluded IS NULL AND s.id = i.id AND greatest(s.created_at, s.reviewed_at) <= job.cutoff;
-    PERFORM @extschema@.tw_finish_training(job.id, coalesce(l.ids, '{}'::bigint[]), coalesce(l.intents, '{}'::text[]), job.cutoff,
+    PERFORM @extschema@.tw_finish_training(job.id, coalesce(l.ids, '{}'::bigint[]), coalesce(l.intents, '{}'::text[]),
+                                           job.cutoff,
                                            '{}'::jsonb);
 END
 $function$;
@@ -73,9 +74,10 @@ BEGIN
                 SELECT jsonb_build_object('version', waiting, 'gate_decision', g.decision, 'gate_reason', g.reason)
                 FROM @extschema@.tw_run_gate(waiting) g);
         EXCEPTION WHEN object_not_in_prerequisite_state THEN
-            -- Somebody promoted or started it while it was scored: there is nothing to decide any more. The answers stay, and
-            -- the other candidates have theirs.
-            IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = waiting AND m.status = 'candidate') THEN
+            -- Somebody promoted or started it while it was scored: there is nothing to decide any more. The answers
+            -- stay, and the other candidates have theirs.
+            IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = waiting AND m.status = 'candidate')
+                THEN
                 RAISE;
             END IF;
         END;
@@ -116,7 +118,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_next_handed_in(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_next_handed_in(bigint, bigint) IS
-    'The next job that run_training_jobs() decides about, NULL where none is left. Raises 55000 when it is not called by the '
+    'The next job that run_training_jobs() decides about, NULL where none is left. Raises 55000 when it is not called '
+    'by the '
     'run''s own session';
 
 CREATE FUNCTION @extschema@.tw_decide_handed_in(run bigint, job_id bigint) RETURNS text
@@ -152,5 +155,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_handed_in(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_handed_in(bigint, bigint) IS
-    'One transaction of run_training_jobs(): has the gate decide about a job that was handed in, or records why not; returns '
+    'One transaction of run_training_jobs(): has the gate decide about a job that was handed in, or records why not; '
+    'returns '
     'decided, failed, or put off until the next run. Raises 55000 when it is not called by the run''s own session';

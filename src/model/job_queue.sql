@@ -1,9 +1,10 @@
 -- The queue of training jobs: for the built-in trainer, and for workers outside that speak nothing but SQL.
 --
--- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it has succeeded.
--- A worker that falls silent loses it: the job is queued again, and fails when that happened three times. Locks are taken in this
--- order: that of the sides (tw_decide_sides); the queue's, by everybody who moves a job between queued and running; then rows. What
--- is handed in, and decided about, is moved by its row's lock alone. That of a model type is only ever tried.
+-- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it
+-- has succeeded. A worker that falls silent loses it: the job is queued again, and fails when that happened three
+-- times. Locks are taken in this order: that of the sides (tw_decide_sides); the queue's, by everybody who moves a
+-- job between queued and running; then rows. What is handed in, and decided about, is moved by its row's lock alone.
+-- That of a model type is only ever tried.
 
 CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -84,7 +85,8 @@ COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version, '{}'::jsonb);
+RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version,
+    '{}'::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.tw_queue_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version that lives outside';
 
@@ -114,7 +116,8 @@ BEGIN ATOMIC
     FROM @extschema@.training_jobs j
     WHERE j.id = job_id AND j.kind = 'train' AND m.version = j.version AND m.status = 'training';
     UPDATE @extschema@.training_jobs j
-    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message, handed_in = NULL, artifact = NULL
+    SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message, handed_in = NULL,
+        artifact = NULL
     WHERE j.id = job_id;
     SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id, 'model_type', j.model_type, 'version', j.version,
                                                     'code', code, 'reason', message))
@@ -192,7 +195,8 @@ BEGIN
         job.version := @extschema@.tw_start_version(job.model_type, (job.parameters ->> 'major')::boolean);
     END IF;
     UPDATE @extschema@.training_jobs j
-    SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1, lease = for_time,
+    SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1,
+        lease = for_time,
         lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END, heartbeat_at = clock_timestamp(),
         started_at = clock_timestamp(), cutoff = CASE j.kind WHEN 'train' THEN now() END
     WHERE j.id = job.id
@@ -226,5 +230,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
-    'Cancels a job that waits, runs or was handed in, and returns what it was doing; a worker learns of it from its next heartbeat, the built-in '
+    'Cancels a job that waits, runs or was handed in, and returns what it was doing; a worker learns of it from its '
+    'next heartbeat, the built-in '
     'trainer when it is done. Raises P0002 for an unknown job, 55000 for one that has ended';

@@ -23,7 +23,9 @@ CREATE TRIGGER model_artifacts_invalidate_truncate AFTER TRUNCATE ON @extschema@
 ALTER TABLE @extschema@.model_artifacts ENABLE ALWAYS TRIGGER model_artifacts_invalidate;
 ALTER TABLE @extschema@.model_artifacts ENABLE ALWAYS TRIGGER model_artifacts_invalidate_truncate;
 
-COMMENT ON TABLE @extschema@.model_artifacts IS 'The bytes of models, with their checksum; written by training, register_model() and, from what a worker handed in, run_training_jobs()';
+COMMENT ON TABLE @extschema@.model_artifacts IS
+    'The bytes of models, with their checksum; written by training, register_model() and, from what a worker handed '
+    'in, run_training_jobs()';
 COMMENT ON COLUMN @extschema@.model_artifacts.version IS 'The version that they are';
 COMMENT ON COLUMN @extschema@.model_artifacts.format IS 'router: what classify_intent() can load; other: kept for whoever knows it';
 COMMENT ON COLUMN @extschema@.model_artifacts.sha256 IS 'SHA-256 of the bytes in lower-case hexadecimal, verified at each load';

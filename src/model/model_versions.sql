@@ -126,5 +126,7 @@ COMMENT ON COLUMN @extschema@.model_versions.artifact_stored_at IS 'When that ar
 COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS 'Why it could not be stored or verified the last time';
 COMMENT ON COLUMN @extschema@.model_versions.effective_test_samples IS 'As many samples of equal weight would be as certain as test_samples are (Kish); min_test_samples asks for so many';
 COMMENT ON COLUMN @extschema@.model_versions.learned_to IS 'The last conversation that there was when it was trained or registered: it can have learned from none that came later';
-COMMENT ON COLUMN @extschema@.model_versions.location_unknown IS 'A worker handed it in with neither an artifact nor a minio_path: it goes to customers by a person''s decision only';
+COMMENT ON COLUMN @extschema@.model_versions.location_unknown IS
+    'A worker handed it in with neither an artifact nor a minio_path: it goes to customers by a person''s decision '
+    'only';
 COMMENT ON COLUMN @extschema@.model_versions.rollout_number IS 'How often its rollout was started; which sessions a canary is given depends on it';

@@ -106,9 +106,11 @@ BEGIN
     IF p.better_evidence >= 20 OR p.worse_evidence >= 20 THEN
         decision := CASE WHEN p.better_evidence >= 20 THEN 'better' ELSE 'worse' END;
     ELSIF p.disagreements = 0 AND (1 - margin) ^ p.messages <= 0.05 THEN
-        -- Were more than the margin of all messages answered differently, so many without one would come once in twenty times at most.
+        -- Were more than the margin of all messages answered differently, so many without one would come once in
+        -- twenty times at most.
         decision := 'undecided';
-        reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages, p.live_version);
+        reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages,
+            p.live_version);
         RETURN;
     ELSIF p.labels >= most THEN
         -- x with the margin added lies between -1 and 1 again when it is divided by what it can be at most.

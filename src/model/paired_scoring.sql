@@ -44,7 +44,8 @@ DECLARE
         JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
         JOIN @extschema@.paired_disagreements d ON d.conversation_log_id = c.id AND d.asked_at IS NOT NULL
         WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
-          AND NOT EXISTS (SELECT FROM @extschema@.paired_disagreements x JOIN @extschema@.paired_evaluations p ON p.id = x.evaluation_id
+          AND NOT EXISTS (SELECT FROM @extschema@.paired_disagreements x
+                          JOIN @extschema@.paired_evaluations p ON p.id = x.evaluation_id
                           WHERE x.conversation_log_id = c.id AND x.asked_at IS NOT NULL AND p.status = 'running'));
 BEGIN
     released := @extschema@.tw_withdraw_blind(left_over);
@@ -53,7 +54,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_left_blind() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
-    'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and how many are still held';
+    'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and '
+    'how many are still held';
 
 -- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers (paired_answers), the live
 -- one also by what it has answered already.
@@ -67,8 +69,10 @@ BEGIN ATOMIC
         SELECT @extschema@.tw_is_servable((p).challenger) AS challenger, @extschema@.tw_is_servable((p).live_version) AS live,
                nullif((p).model_type, 'router') AS agent
     ), batch AS MATERIALIZED (
-        SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider, c.nlu_model_version, c.filter_outcome, c.is_audit,
-               @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities) AS is_too_long
+        SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider,
+               c.nlu_model_version, c.filter_outcome, c.is_audit,
+               @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
+                   c.message_language, c.routed_to, c.nlu_entities) AS is_too_long
         FROM @extschema@.conversation_logs c
         WHERE c.id > (p).scored_to
         ORDER BY c.id LIMIT most
@@ -104,7 +108,8 @@ BEGIN ATOMIC
     JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
     WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version) AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
       AND c.filter_outcome IN ('auto-approved', 'needs-review')
-      AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities)
+      AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
+          c.message_language, c.routed_to, c.nlu_entities)
       AND (p.model_type = 'router' OR coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) || '-agent' = p.model_type)
       -- What the live version answered itself is known.
       AND (tw_unanswered_pool.version = p.challenger
@@ -153,7 +158,8 @@ BEGIN
     IF unanswered <= last_id AND NOT EXISTS (
         SELECT FROM @extschema@.training_jobs j
         WHERE j.kind = 'evaluate' AND j.version IN (p.challenger, p.live_version)
-          AND (j.status IN ('queued', 'running', 'handed-in') OR j.finished_at > clock_timestamp() - interval '1 hour')) THEN
+          AND (j.status IN ('queued', 'running', 'handed-in')
+              OR j.finished_at > clock_timestamp() - interval '1 hour')) THEN
         PERFORM @extschema@.tw_queue_evaluation(v.version) FROM unnest(ARRAY[p.challenger, p.live_version]) AS v (version) WHERE NOT @extschema@.tw_is_servable(v.version);
     END IF;
     RETURN scored;
@@ -275,7 +281,8 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_strip_nulls(jsonb_build_object(
-        'messages scored', nullif(scored, 0), 'disagreements asked', nullif(asked, 0), coalesce('evaluations ' || ended, 'none'), CASE WHEN ended IS NOT NULL THEN 1 END)), true);
+        'messages scored', nullif(scored, 0), 'disagreements asked', nullif(asked, 0),
+            coalesce('evaluations ' || ended, 'none'), CASE WHEN ended IS NOT NULL THEN 1 END)), true);
     RETURN coalesce(scored, 0) > 0;
 END
 $function$;

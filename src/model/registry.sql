@@ -133,7 +133,8 @@ BEGIN
     RETURN @extschema@.tw_make_live(version, reason, CASE state WHEN 'rejected' THEN (
         SELECT jsonb_strip_nulls(jsonb_build_object('despite_gate', true, 'gate_reason', m.gate_reason, 'test_accuracy', m.test_accuracy,
                                                     'test_samples', m.test_samples, 'base_version', m.base_version, 'base_accuracy', m.base_accuracy))
-        FROM @extschema@.model_versions m WHERE m.version = promote_model.version) END, NULL::timestamptz, session_user::text);
+        FROM @extschema@.model_versions m WHERE m.version = promote_model.version) END, NULL::timestamptz,
+            session_user::text);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text, boolean) FROM PUBLIC;
@@ -189,7 +190,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = format('model version "%s" exists already', version),
-            HINT = format('A version never changes. The next one is %s.', @extschema@.next_model_version(model_type, false));
+            HINT = format('A version never changes. The next one is %s.',
+                @extschema@.next_model_version(model_type, false));
     END IF;
     IF status = 'production' AND EXISTS (SELECT FROM @extschema@.model_versions m
                                          WHERE m.model_type = register_model.model_type AND m.status IN ('production', 'canary')) THEN
@@ -211,7 +213,8 @@ BEGIN
         PERFORM @extschema@.tw_store_artifact(version, artifact);
     END IF;
     IF status = 'production' THEN
-        PERFORM @extschema@.tw_make_live(version, 'registered as the live version', NULL::jsonb, NULL::timestamptz, session_user::text);
+        PERFORM @extschema@.tw_make_live(version, 'registered as the live version', NULL::jsonb, NULL::timestamptz,
+            session_user::text);
         IF NOT @extschema@.tw_is_servable(version) THEN
             RAISE NOTICE USING
                 MESSAGE = format('"%s" is live and does not live here: classify_intent() cannot answer with it', version),

@@ -51,7 +51,8 @@ BEGIN ATOMIC
         FROM wanted w WHERE w.is_new AND w.side = 'test'
     ), twins AS (
         SELECT x.text_hash
-        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts, 0.8::double precision)) AS x (text_hash, twin)
+        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts,
+            0.8::double precision)) AS x (text_hash, twin)
         WHERE x.twin IS NOT NULL
     )
     SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.side END
@@ -74,7 +75,8 @@ BEGIN
     -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
     PERFORM @extschema@.tw_lock('sides'::text, 0::bigint);
     SELECT array_agg(n.text_hash), array_agg(n.side) INTO hashes, sides FROM @extschema@.tw_new_sides() n;
-    -- In the order of everybody who locks samples. One that somebody holds has no side until the next time, and then that of its text.
+    -- In the order of everybody who locks samples. One that somebody holds has no side until the next time, and then
+    -- that of its text.
     SELECT count(*) INTO wanted FROM @extschema@.training_samples s
     WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes));
     held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
@@ -82,11 +84,13 @@ BEGIN
                   ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE @extschema@.training_samples s SET split = n.side
     FROM unnest(hashes, sides) AS n (text_hash, side)
-    WHERE s.id IN (SELECT unnest(held)) AND s.text_hash = n.text_hash AND s.split IS NULL AND s.review_status = 'approved';
+    WHERE s.id IN (SELECT unnest(held)) AND s.text_hash = n.text_hash AND s.split IS NULL
+        AND s.review_status = 'approved';
     GET DIAGNOSTICS decided = ROW_COUNT;
     locked := greatest(0, wanted - decided);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_sides() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_sides() IS
-    'Stores the side of every live sample that has none yet, and returns how many it stored, and how many somebody held; what is stored never changes';
+    'Stores the side of every live sample that has none yet, and returns how many it stored, and how many somebody '
+    'held; what is stored never changes';

@@ -34,7 +34,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) IS 'Raises 55000 and says what is missing for a training';
 
-CREATE FUNCTION @extschema@.tw_mark_learned(version text, sample_ids bigint[], sample_intents text[], OUT marked bigint, OUT unmarked jsonb)
+CREATE FUNCTION @extschema@.tw_mark_learned(version text, sample_ids bigint[], sample_intents text[],
+    OUT marked bigint, OUT unmarked jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -45,10 +46,12 @@ BEGIN
     wanted := ARRAY(SELECT s.id FROM @extschema@.training_samples s
                     WHERE s.id IN (SELECT unnest(sample_ids)) AND s.model_version_target IS NULL);
     held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
-                  WHERE s.id IN (SELECT unnest(wanted)) AND s.model_version_target IS NULL ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED);
+                  WHERE s.id IN (SELECT unnest(wanted)) AND s.model_version_target IS NULL ORDER BY s.id
+                      FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE @extschema@.training_samples s SET model_version_target = tw_mark_learned.version
     FROM unnest(sample_ids, sample_intents) AS l (id, intent)
-    WHERE s.id IN (SELECT unnest(held)) AND s.id = l.id AND s.intent = l.intent AND s.review_status = 'approved' AND s.model_version_target IS NULL;
+    WHERE s.id IN (SELECT unnest(held)) AND s.id = l.id AND s.intent = l.intent AND s.review_status = 'approved'
+        AND s.model_version_target IS NULL;
     GET DIAGNOSTICS marked = ROW_COUNT;
     -- Nobody's training is lost because a session holds a sample: tw_mark_held_samples() does those later.
     unmarked := (SELECT jsonb_object_agg(l.id, l.intent) FROM unnest(sample_ids, sample_intents) AS l (id, intent)
@@ -57,7 +60,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) IS
-    'Stores which version first learned from samples that still carry the label it learned; returns how many were new to any, and those that somebody held, with their intents (NULL: none)';
+    'Stores which version first learned from samples that still carry the label it learned; returns how many were new '
+    'to any, and those that somebody held, with their intents (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_mark_held_samples(OUT marked bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -80,14 +84,16 @@ BEGIN
         marked := marked + done.marked;
         locked := locked + (SELECT count(*) FROM jsonb_object_keys(coalesce(done.unmarked, '{}'::jsonb)));
         UPDATE @extschema@.training_jobs j
-        SET result = j.result - 'unmarked' || CASE WHEN done.unmarked IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('unmarked', done.unmarked) END
+        SET result = j.result - 'unmarked' || CASE WHEN done.unmarked IS NULL THEN '{}'::jsonb
+            ELSE jsonb_build_object('unmarked', done.unmarked) END
         WHERE j.id = job.id;
     END LOOP;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_held_samples() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_held_samples() IS
-    'Stores which version first learned from samples that somebody held when it was trained (training_jobs.result, unmarked); returns how many, and how many are still held';
+    'Stores which version first learned from samples that somebody held when it was trained (training_jobs.result, '
+    'unmarked); returns how many, and how many are still held';
 
 CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -126,7 +132,8 @@ BEGIN
         handed_in = NULL, artifact = NULL,
         result = figures || jsonb_build_object('samples', cardinality(sample_ids), 'first_learned', learned.marked,
                                                'gate_decision', gate_decision, 'gate_reason', gate_reason)
-                 || CASE WHEN learned.unmarked IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('unmarked', learned.unmarked) END
+                 || CASE WHEN learned.unmarked IS NULL THEN '{}'::jsonb
+                     ELSE jsonb_build_object('unmarked', learned.unmarked) END
     WHERE j.id = job_id;
 END
 $function$;

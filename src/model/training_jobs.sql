@@ -32,12 +32,14 @@ CREATE TABLE @extschema@.training_jobs (
     CONSTRAINT training_jobs_model_type_check CHECK (model_type ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     CONSTRAINT training_jobs_kind_check CHECK (kind IN ('train', 'evaluate')),
     CONSTRAINT training_jobs_trainer_check CHECK (trainer IN ('built-in', 'outside')),
-    CONSTRAINT training_jobs_status_check CHECK (status IN ('queued', 'running', 'handed-in', 'succeeded', 'failed', 'cancelled')),
+    CONSTRAINT training_jobs_status_check CHECK (status IN ('queued', 'running', 'handed-in', 'succeeded', 'failed',
+        'cancelled')),
     CONSTRAINT training_jobs_version_check CHECK (kind = 'train' OR version IS NOT NULL),
     CONSTRAINT training_jobs_running_check CHECK (
         status <> 'running' OR worker IS NOT NULL AND lease_expires_at IS NOT NULL AND started_at IS NOT NULL),
     -- What a worker handed in waits for a decision, or is gone.
-    CONSTRAINT training_jobs_handed_in_check CHECK ((handed_in IS NOT NULL) = (status = 'handed-in') AND (artifact IS NULL OR status = 'handed-in')),
+    CONSTRAINT training_jobs_handed_in_check CHECK ((handed_in IS NOT NULL) = (status = 'handed-in')
+        AND (artifact IS NULL OR status = 'handed-in')),
     CONSTRAINT training_jobs_secret_sha256_check CHECK (secret_sha256 ~ '^[0-9a-f]{64}$'),
     CONSTRAINT training_jobs_finished_check CHECK ((finished_at IS NOT NULL) = (status IN ('succeeded', 'failed', 'cancelled')))
 );
@@ -58,7 +60,9 @@ COMMENT ON COLUMN @extschema@.training_jobs.id IS 'Number of the job';
 COMMENT ON COLUMN @extschema@.training_jobs.model_type IS 'The type of the model: router, food-agent, ...';
 COMMENT ON COLUMN @extschema@.training_jobs.kind IS 'train, or evaluate: score a version that lives outside on the test set';
 COMMENT ON COLUMN @extschema@.training_jobs.trainer IS 'built-in, or outside: a worker that calls claim_training_job()';
-COMMENT ON COLUMN @extschema@.training_jobs.status IS 'queued, running, handed-in (run_training_jobs() has yet to decide), succeeded, failed or cancelled; succeeded says that the model was trained and scored, not that it passed the gate';
+COMMENT ON COLUMN @extschema@.training_jobs.status IS
+    'queued, running, handed-in (run_training_jobs() has yet to decide), succeeded, failed or cancelled; succeeded '
+    'says that the model was trained and scored, not that it passed the gate';
 COMMENT ON COLUMN @extschema@.training_jobs.version IS 'The version that the job trains (given when it starts) or evaluates';
 COMMENT ON COLUMN @extschema@.training_jobs.parameters IS 'Handed to the worker as they are; "major": true asks for a new major version';
 COMMENT ON COLUMN @extschema@.training_jobs.requested_by IS 'The login role that asked for it';
@@ -71,9 +75,12 @@ COMMENT ON COLUMN @extschema@.training_jobs.progress IS 'What the worker said of
 COMMENT ON COLUMN @extschema@.training_jobs.cutoff IS 'The time up to which samples were learned; later ones are new to the next job';
 COMMENT ON COLUMN @extschema@.training_jobs.pool IS 'The conversations of a paired evaluation that the worker of an evaluate job has to predict as well';
 COMMENT ON COLUMN @extschema@.training_jobs.test_samples IS 'The test samples that an outside worker has to predict, fixed when it takes the job';
-COMMENT ON COLUMN @extschema@.training_jobs.secret_sha256 IS 'SHA-256, in hexadecimal, of the secret that claim_training_job() gave to the worker that took it last';
+COMMENT ON COLUMN @extschema@.training_jobs.secret_sha256 IS
+    'SHA-256, in hexadecimal, of the secret that claim_training_job() gave to the worker that took it last';
 COMMENT ON COLUMN @extschema@.training_jobs.handed_in_at IS 'When its worker handed in predictions';
-COMMENT ON COLUMN @extschema@.training_jobs.handed_in IS 'What it handed in: predictions, minio_path, training_accuracy and training_seconds; until run_training_jobs() has decided';
+COMMENT ON COLUMN @extschema@.training_jobs.handed_in IS
+    'What it handed in: predictions, minio_path, training_accuracy and training_seconds; until run_training_jobs() '
+    'has decided';
 COMMENT ON COLUMN @extschema@.training_jobs.artifact IS 'The artifact that it handed in, likewise';
 COMMENT ON COLUMN @extschema@.training_jobs.result IS 'Figures of the finished job';
 COMMENT ON COLUMN @extschema@.training_jobs.error_code IS 'SQLSTATE of the last failure, where it had one';

@@ -28,7 +28,8 @@ BEGIN ATOMIC
         SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text
         FROM @extschema@.training_samples s
         WHERE s.review_status = 'approved'
-          AND NOT @extschema@.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, s.expected_service, s.entities)
+          AND NOT @extschema@.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language,
+              s.expected_service, s.entities)
     ), disputed AS (
         SELECT l.model_text FROM live l GROUP BY l.model_text HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
     ), tested AS MATERIALIZED (
@@ -50,7 +51,8 @@ BEGIN ATOMIC
     ), twins AS MATERIALIZED (
         SELECT x.model_text
         FROM texts a,
-             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t), 0.8::double precision)) AS x (model_text, twin)
+             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t),
+                 0.8::double precision)) AS x (model_text, twin)
         WHERE x.twin IS NOT NULL
     ), judged AS (
         SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w) THEN 'near-twin of a test text' END) AS why
@@ -67,7 +69,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
-    'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, its weight, its samples, and why it is not trained on: blank, test '
+    'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, '
+    'its weight, its samples, and why it is not trained on: blank, test '
     'side, side not decided, label conflict, near-twin of a test text; NULL = it is';
 
 CREATE FUNCTION @extschema@.training_set(

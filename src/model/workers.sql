@@ -1,8 +1,9 @@
 -- What a trainer outside the database calls: claim, heartbeat, complete, fail. It needs nothing but SQL, and one role.
 --
--- A job is its worker's by a secret that claim_training_job() returns once, and of which only a hash is kept. Nothing here looks at
--- a label of the test set or scores an answer: whoever can roll a transaction back could else ask as often as they like. What
--- is handed in is stored as it came, and run_training_jobs() decides about it once, when it is committed (handed_in.sql).
+-- A job is its worker's by a secret that claim_training_job() returns once, and of which only a hash is kept. Nothing
+-- here looks at a label of the test set or scores an answer: whoever can roll a transaction back could else ask as
+-- often as they like. What is handed in is stored as it came, and run_training_jobs() decides about it once, when it
+-- is committed (handed_in.sql).
 
 CREATE FUNCTION @extschema@.tw_secret_hash(secret text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -43,7 +44,8 @@ BEGIN
     UPDATE @extschema@.training_jobs j
     SET secret_sha256 = @extschema@.tw_secret_hash(secret),
         test_samples = ARRAY(SELECT t.sample_id FROM @extschema@.model_test_set(j.model_type) t ORDER BY t.sample_id),
-        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
+        pool = CASE WHEN j.kind = 'evaluate' THEN ARRAY(SELECT p.id
+            FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
     WHERE j.id = job.id
     RETURNING * INTO job;
     RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt, job.lease_expires_at,
@@ -52,9 +54,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
-    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. secret is what all that '
-    'follows about the job asks for; it is shown this once, and the worker''s name is only for people. The worker reads '
-    'training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends heartbeat_training_job() before each lease is '
+    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. '
+    'secret is what all that '
+    'follows about the job asks for; it is shown this once, and the worker''s name is only for people. The worker '
+    'reads '
+    'training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends heartbeat_training_job() '
+    'before each lease is '
     'over, and ends with complete_ or fail_training_job(). Raises 22023 for a blank worker or an odd lease';
 
 CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
@@ -74,8 +79,10 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('training job %s is not this worker''s, or not any more', job_id),
-            DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status) ELSE 'This is not the secret of whoever has it.' END,
-            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost its job stops, drops the work, and '
+            DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status)
+                ELSE 'This is not the secret of whoever has it.' END,
+            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost '
+                   'its job stops, drops the work, and '
                    'claims another; it sends heartbeats more often, or asks for a longer lease.';
     END IF;
 END
@@ -99,9 +106,11 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_own_job(bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS 'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
+COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS
+    'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
 
-CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL) RETURNS timestamptz
+CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL)
+    RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -119,7 +128,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
     'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. Raises P0002 for '
-    'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it has to stop';
+    'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it '
+    'has to stop';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -139,7 +149,8 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_test_set(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_test_set(bigint) IS 'What training_job_test_set() returns';
 
-CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, secret text, OUT sample_id bigint, OUT text text) RETURNS SETOF record
+CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, secret text, OUT sample_id bigint, OUT text text)
+    RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -200,7 +211,9 @@ DECLARE
     doubled bigint;
     missing bigint[];
 BEGIN
-    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples) OR - p.sample_id = ANY (coalesce(job.pool, '{}')))), min(p.sample_id) FILTER (WHERE p.n > 1),
+    SELECT min(p.sample_id) FILTER (WHERE NOT (p.sample_id = ANY (job.test_samples)
+                                               OR - p.sample_id = ANY (coalesce(job.pool, '{}')))),
+           min(p.sample_id) FILTER (WHERE p.n > 1),
            sum(p.n), sum(p.blank)
     INTO strange, doubled, predictions_read, without_answer
     FROM (SELECT r.sample_id, count(*) AS n, count(*) FILTER (WHERE r.intent IS NULL) AS blank
@@ -217,7 +230,8 @@ BEGIN
                 CASE WHEN missing IS NOT NULL THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
                 CASE WHEN strange IS NOT NULL THEN format('Sample %s is not in it.', strange) END,
                 CASE WHEN doubled IS NOT NULL THEN format('Sample %s was answered more than once.', doubled) END),
-            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, with intent null.';
+            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, '
+                   'with intent null.';
     END IF;
     predictions_read := coalesce(predictions_read, 0);
     without_answer := coalesce(without_answer, 0);
@@ -225,7 +239,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) IS
-    'How many predictions there are, and how many of them are no answer; 22023 unless each row of training_job_test_set() is answered once. Looks at no label';
+    'How many predictions there are, and how many of them are no answer; 22023 unless each row of '
+    'training_job_test_set() is answered once. Looks at no label';
 
 CREATE FUNCTION @extschema@.complete_training_job(
     job_id bigint, secret text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
@@ -246,11 +261,14 @@ BEGIN
     END IF;
     -- Not a step further: what is stored here can be taken back by whoever handed it in.
     UPDATE @extschema@.training_jobs j
-    SET status = 'handed-in', handed_in_at = clock_timestamp(), artifact = CASE WHEN kept_format IS NOT NULL THEN complete_training_job.artifact END,
+    SET status = 'handed-in', handed_in_at = clock_timestamp(), artifact = CASE WHEN kept_format IS NOT NULL
+        THEN complete_training_job.artifact END,
         handed_in = jsonb_build_object(
             'predictions', complete_training_job.predictions,
-            'minio_path', CASE WHEN NOT @extschema@.tw_is_blank(complete_training_job.minio_path) THEN complete_training_job.minio_path END,
-            'training_accuracy', complete_training_job.training_accuracy, 'training_seconds', complete_training_job.training_seconds)
+            'minio_path', CASE WHEN NOT @extschema@.tw_is_blank(complete_training_job.minio_path)
+                THEN complete_training_job.minio_path END,
+            'training_accuracy', complete_training_job.training_accuracy, 'training_seconds',
+                complete_training_job.training_seconds)
     WHERE j.id = job_id;
     job := own.id;
     version := own.version;
@@ -260,17 +278,21 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) IS
     'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
-    'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many were read, and how many of them are no '
-    'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and has the gate decide, once. artifact is kept, minio_path '
+    'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many '
+    'were read, and how many of them are no '
+    'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and '
+    'has the gate decide, once. artifact is kept, minio_path '
     'says where the model lies: with neither, no rollout begins by itself. Raises P0002 and '
     '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, or figures out of range: the job stays the worker''s';
 
-CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true) RETURNS text
+CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
+    RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     -- Nobody waits for the queue, or holds it up, whose job it is not.
-    PERFORM @extschema@.tw_check_worker(job_id, (SELECT j FROM @extschema@.training_jobs j WHERE j.id = job_id), secret);
+    PERFORM @extschema@.tw_check_worker(job_id, (SELECT j FROM @extschema@.training_jobs j WHERE j.id = job_id),
+        secret);
     PERFORM @extschema@.tw_lock_job_queue();
     PERFORM @extschema@.tw_own_job(job_id, secret);
     IF retry IS NOT FALSE THEN

@@ -129,7 +129,8 @@ BEGIN
             HINT = 'Another database stores its models in this place: give each a prefix of its own (ALTER SERVER), or move that object away.';
     END IF;
     SELECT p.location, p.sha256 INTO location, sha256 FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes, true) p;
-    PERFORM @extschema@.tw_s3_put(server, folder || '/manifest.json', convert_to(@extschema@.tw_artifact_manifest(artifact.version), 'UTF8'), false);
+    PERFORM @extschema@.tw_s3_put(server, folder || '/manifest.json',
+        convert_to(@extschema@.tw_artifact_manifest(artifact.version), 'UTF8'), false);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_upload_artifact(text, @extschema@.model_artifacts, text) FROM PUBLIC;
@@ -170,7 +171,8 @@ BEGIN
        OR EXISTS (SELECT FROM @extschema@.model_versions o WHERE o.model_type = m.model_type AND o.status IN ('production', 'canary')) THEN
         RETURN false;
     END IF;
-    PERFORM @extschema@.tw_make_live(version, 'the first of its type, it passed the gate, and its artifact is stored: ' || split_part(m.gate_reason, ';', 1), NULL::jsonb, NULL::timestamptz, session_user::text);
+    PERFORM @extschema@.tw_make_live(version, 'the first of its type, it passed the gate, and its artifact is stored: '
+        || split_part(m.gate_reason, ';', 1), NULL::jsonb, NULL::timestamptz, session_user::text);
     RETURN true;
 END
 $function$;

@@ -29,7 +29,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean
 COMMENT ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) IS
     'First transaction of export_training_samples_to_s3(): refuses what cannot be done, else returns the id of a running row';
 
-CREATE FUNCTION @extschema@.tw_put_export(job @extschema@.training_export_jobs, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
+CREATE FUNCTION @extschema@.tw_put_export(job @extschema@.training_export_jobs, OUT row_count bigint,
+    OUT byte_count bigint, OUT sha256 text,
     OUT skipped_too_long bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -71,10 +72,12 @@ BEGIN
         IF left(error_code, 2) IN ('08', '57') AND error_code <> '08001' THEN
             error_detail := concat_ws(' ', nullif(error_detail, ''), 'The object may be there all the same: overwrite => true replaces it.');
         END IF;
-        PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text, concat_ws('. ', error_message, nullif(error_detail, '')), NULL::bigint);
+        PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text,
+            concat_ws('. ', error_message, nullif(error_detail, '')), NULL::bigint);
         RETURN;
     END;
-    PERFORM @extschema@.tw_end_export(export_id, stored.row_count, stored.byte_count, stored.sha256, NULL::text, stored.skipped_too_long);
+    PERFORM @extschema@.tw_end_export(export_id, stored.row_count, stored.byte_count, stored.sha256, NULL::text,
+        stored.skipped_too_long);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;

@@ -94,7 +94,8 @@ AS $function$
 DECLARE
     answer record;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', format('/api/tasks/%s/', task), ARRAY['resolve_uri', 'false'],
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', format('/api/tasks/%s/', task),
+        ARRAY['resolve_uri', 'false'],
         NULL::text, false);
     IF answer.status NOT BETWEEN 200 AND 299 AND answer.status <> 404 THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'look at a task', answer.status);

@@ -86,7 +86,8 @@ DECLARE
     answer record;
     view_status integer;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/projects/', NULL::text[], jsonb_build_object(
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/projects/', NULL::text[],
+        jsonb_build_object(
         'title', title, 'description', 'Messages of a chatbot that wait for a person''s verdict. ' || marker,
         'label_config', @extschema@.tw_labelstudio_config(), 'sampling', 'Sequential sampling', 'maximum_annotations', 1,
         'show_collab_predictions', true, 'show_skip_button', true, 'enable_empty_annotation', false,

@@ -58,7 +58,8 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversati
 CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN concat_ws(E'\n',
-    'The user''s correction: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.user_correction) THEN left(@extschema@.tw_labelstudio_text(conversation.user_correction), 1000) END,
+    'The user''s correction: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.user_correction)
+        THEN left(@extschema@.tw_labelstudio_text(conversation.user_correction), 1000) END,
     'The chatbot replied: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.response_text) THEN left(@extschema@.tw_labelstudio_text(conversation.response_text), 1000) END);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS

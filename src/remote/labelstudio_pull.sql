@@ -210,7 +210,8 @@ AS $function$
 DECLARE
     answer record;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', '/api/users/', NULL::text[], NULL::text, false);
+    SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', '/api/users/', NULL::text[],
+        NULL::text, false);
     -- A token may not be allowed to list users: annotations still say who began them.
     IF answer.status NOT BETWEEN 200 AND 299 AND answer.status NOT IN (401, 403, 404) THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'list users', answer.status);
@@ -268,24 +269,31 @@ CREATE FUNCTION @extschema@.tw_lock_free_rows(ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    held bigint[] := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) ORDER BY c.id FOR UPDATE SKIP LOCKED);
-    samples bigint[] := ARRAY(SELECT s.id FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (held) ORDER BY s.id FOR UPDATE SKIP LOCKED);
+    held bigint[] := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) ORDER BY c.id
+        FOR UPDATE SKIP LOCKED);
+    samples bigint[] := ARRAY(SELECT s.id FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (held)
+        ORDER BY s.id FOR UPDATE SKIP LOCKED);
     claims bigint[] := ARRAY(SELECT k.conversation_log_id FROM @extschema@.review_claims k
-                             WHERE k.conversation_log_id = ANY (held) ORDER BY k.conversation_log_id FOR UPDATE SKIP LOCKED);
+                             WHERE k.conversation_log_id = ANY (held) ORDER BY k.conversation_log_id
+                                 FOR UPDATE SKIP LOCKED);
 BEGIN
     -- What is gone is held by nobody.
     RETURN ARRAY(
         SELECT i.id FROM unnest(ids) AS i (id)
         WHERE (i.id = ANY (held) OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = i.id))
-          AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = i.id AND s.id <> ALL (samples))
-          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = i.id AND k.conversation_log_id <> ALL (claims)));
+          AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = i.id
+              AND s.id <> ALL (samples))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = i.id
+              AND k.conversation_log_id <> ALL (claims)));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) IS
-    'Locks conversations, their samples and their claims without waiting for anybody, and returns those of which all could be had';
+    'Locks conversations, their samples and their claims without waiting for anybody, and returns those of which all '
+    'could be had';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval, people jsonb,
+CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval,
+    people jsonb,
     OUT counted jsonb, OUT locked_from timestamptz)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -310,10 +318,12 @@ BEGIN
                OR (o.own).annotation_id IS NULL
           ELSE (o.own).status NOT IN ('open', 'closed', 'deleted') END;
     -- All conversations, then all samples, each in the order of their ids, as everybody does.
-    free := @extschema@.tw_lock_free_rows(ARRAY(SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t WHERE t.id = ANY (rows)));
+    free := @extschema@.tw_lock_free_rows(ARRAY(SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t
+        WHERE t.id = ANY (rows)));
 
     FOR item IN
-        SELECT r.row_id, l.task, NOT t.conversation_log_id = ANY (free) AS is_locked FROM unnest(rows, numbers) AS r (row_id, number)
+        SELECT r.row_id, l.task, NOT t.conversation_log_id = ANY (free) AS is_locked
+            FROM unnest(rows, numbers) AS r (row_id, number)
         JOIN jsonb_array_elements(list) AS l (task) ON (l.task ->> 'id')::bigint = r.number
         JOIN @extschema@.labelstudio_tasks t ON t.id = r.row_id
         ORDER BY r.row_id, r.number
@@ -321,7 +331,8 @@ BEGIN
         IF item.is_locked THEN
             -- The next pull begins before it; what it has seen already costs it little.
             locked_from := least(locked_from, (item.task ->> 'updated_at')::timestamptz);
-            counted := counted || jsonb_build_object('tasks locked', coalesce((counted ->> 'tasks locked')::bigint, 0) + 1);
+            counted := counted || jsonb_build_object('tasks locked',
+                coalesce((counted ->> 'tasks locked')::bigint, 0) + 1);
             CONTINUE;
         END IF;
         became := @extschema@.tw_labelstudio_try_observe(project, item.row_id, item.task, skew, people);
@@ -333,7 +344,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
-    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks nobody';
+    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of '
+    'the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks '
+    'nobody';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)
@@ -360,7 +373,8 @@ BEGIN
         IF one_by_one THEN
             RAISE;
         END IF;
-        next_place := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true, 'locked_from', place -> 'locked_from');
+        next_place := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true, 'locked_from',
+            place -> 'locked_from');
         RETURN;
     END;
     -- Its clock was ahead and has been set right: what was done since is older than what was seen. Seeing all again does no harm.
@@ -379,7 +393,8 @@ BEGIN
     SELECT t.counted, least(t.locked_from, (place ->> 'locked_from')::timestamptz) INTO counted, locked_from
     FROM @extschema@.tw_labelstudio_take_in(project, list, skew, people) t;
     SELECT max((l.task ->> 'updated_at')::timestamptz) INTO upto FROM jsonb_array_elements(list) AS l (task);
-    UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there, locked_from)) WHERE p.id = project.id;
+    UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there, locked_from))
+        WHERE p.id = project.id;
     IF jsonb_array_length(list) >= size THEN
         -- A whole page of one time, such as a change of many at once leaves: a larger page gets past it.
         next_place := CASE WHEN upto > since THEN jsonb_build_object('since', upto)

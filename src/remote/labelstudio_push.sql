@@ -35,7 +35,8 @@ BEGIN ATOMIC
         WHERE c.review_priority IS NOT NULL AND (c.is_audit IS TRUE) = audited
           -- Nothing else can become a sample, whatever an import says of it; and nobody reads a book in a text field.
           AND lower(c.message_type COLLATE "C") = 'text' AND NOT @extschema@.tw_is_blank(c.user_message)
-          AND NOT @extschema@.tw_is_too_long(65536, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, NULL::text, c.nlu_entities)
+          AND NOT @extschema@.tw_is_too_long(65536, c.user_message, c.nlu_intent, c.nlu_module_type,
+              c.message_language, NULL::text, c.nlu_entities)
           AND ((project).module_type = m.module_type
                OR (project).module_type IS NULL AND (m.module_type IS NULL OR m.module_type NOT IN (SELECT o.module_type FROM own_modules o)))
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k

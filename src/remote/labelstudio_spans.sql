@@ -58,4 +58,5 @@ CREATE FUNCTION @extschema@.tw_labelstudio_text(message text) RETURNS text
 RETURN replace(replace(@extschema@.tw_shown_text(message, true), E'\r\n', E' \n'), E'\r', E'\n');
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_text(text) IS
-    'The message as Label Studio gets it: redacted while the setting redact is on, with plain line feeds, of the same length unless it is longer than the setting max_message_bytes';
+    'The message as Label Studio gets it: redacted while the setting redact is on, with plain line feeds, of the same '
+    'length unless it is longer than the setting max_message_bytes';

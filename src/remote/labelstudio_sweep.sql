@@ -14,7 +14,8 @@ BEGIN
         RETURN false;
     END IF;
     IF there.is_there THEN
-        SELECT r.status INTO answered FROM @extschema@.tw_labelstudio_request(server, 'DELETE', format('/api/tasks/%s/', task),
+        SELECT r.status INTO answered
+        FROM @extschema@.tw_labelstudio_request(server, 'DELETE', format('/api/tasks/%s/', task),
                                                                                    NULL::text[], NULL::text, false) r;
         IF answered NOT BETWEEN 200 AND 299 AND answered <> 404 THEN
             PERFORM @extschema@.tw_labelstudio_refuse(server, 'delete a task', answered);

@@ -85,7 +85,8 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     END;
-    PERFORM @extschema@.tw_note_run(run, format('%s, project %s', phase, which), coalesce(counted - ARRAY['error_code', 'error_message'], '{}'::jsonb), true);
+    PERFORM @extschema@.tw_note_run(run, format('%s, project %s', phase, which),
+        coalesce(counted - ARRAY['error_code', 'error_message'], '{}'::jsonb), true);
     failed := code IS NOT NULL;
     IF failed THEN
         next_place := NULL;

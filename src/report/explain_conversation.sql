@@ -6,16 +6,22 @@ BEGIN ATOMIC
     SELECT jsonb_build_object(
         -- Column by column: to_jsonb(c) would spell 1 GB where somebody stored it.
         'conversation', jsonb_strip_nulls(jsonb_build_object(
-            'id', c.id, 'session_id', @extschema@.tw_cut_text(c.session_id, 1000), 'message_type', @extschema@.tw_cut_text(c.message_type, 1000),
-            'message_language', @extschema@.tw_cut_text(c.message_language, 1000), 'nlu_intent', @extschema@.tw_cut_text(c.nlu_intent, 1000),
+            'id', c.id, 'session_id', @extschema@.tw_cut_text(c.session_id, 1000), 'message_type',
+                @extschema@.tw_cut_text(c.message_type, 1000),
+            'message_language', @extschema@.tw_cut_text(c.message_language, 1000), 'nlu_intent',
+                @extschema@.tw_cut_text(c.nlu_intent, 1000),
             'nlu_confidence', c.nlu_confidence, 'nlu_module_id', c.nlu_module_id,
-            'nlu_module_type', @extschema@.tw_cut_text(c.nlu_module_type, 1000), 'nlu_provider', @extschema@.tw_cut_text(c.nlu_provider, 1000),
-            'nlu_model_version', @extschema@.tw_cut_text(c.nlu_model_version, 1000), 'nlu_tone', @extschema@.tw_cut_text(c.nlu_tone, 1000),
+            'nlu_module_type', @extschema@.tw_cut_text(c.nlu_module_type, 1000), 'nlu_provider',
+                @extschema@.tw_cut_text(c.nlu_provider, 1000),
+            'nlu_model_version', @extschema@.tw_cut_text(c.nlu_model_version, 1000), 'nlu_tone',
+                @extschema@.tw_cut_text(c.nlu_tone, 1000),
             'nlu_processing_time_ms', c.nlu_processing_time_ms, 'routed_to', @extschema@.tw_cut_text(c.routed_to, 1000),
             'response_success', c.response_success, 'user_feedback', @extschema@.tw_cut_text(c.user_feedback, 1000),
-            'backend_reference', @extschema@.tw_cut_text(c.backend_reference, 1000), 'is_training_candidate', c.is_training_candidate,
+            'backend_reference', @extschema@.tw_cut_text(c.backend_reference, 1000), 'is_training_candidate',
+                c.is_training_candidate,
             'review_status', c.review_status, 'review_priority', c.review_priority,
-            'review_reason', @extschema@.tw_cut_text(c.review_reason, 1000), 'created_at', c.created_at, 'created_on', c.created_on))
+            'review_reason', @extschema@.tw_cut_text(c.review_reason, 1000), 'created_at', c.created_at, 'created_on',
+                c.created_on))
             || jsonb_build_object('user_message', @extschema@.tw_shown_text(c.user_message, true),
                                   'nlu_entities', @extschema@.tw_shown_entities(c.nlu_entities, true)),
         'filter', jsonb_build_object(
@@ -23,8 +29,10 @@ BEGIN ATOMIC
             'selection_probability', c.selection_probability, 'policy_id', c.filter_policy_id,
             'policy_as_it_is_now', (SELECT to_jsonb(p) FROM @extschema@.review_policies p WHERE p.id = c.filter_policy_id),
             'would_be_decided_now', CASE WHEN c.review_status = 'not-applicable' THEN NULL
-                WHEN @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities)
-                THEN jsonb_build_object('review_status', 'needs-review', 'review_priority', 3, 'review_reason', 'too long')
+                WHEN @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
+                    c.message_language, c.routed_to, c.nlu_entities)
+                THEN jsonb_build_object('review_status', 'needs-review', 'review_priority', 3, 'review_reason',
+                    'too long')
                 WHEN c.review_status IS NOT NULL THEN
                 (SELECT to_jsonb(d) FROM @extschema@.filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d) END),
         'blind_review', (SELECT jsonb_build_object('suggestions', b.suggestions, 'asked_at', b.asked_at, 'comparisons', (
@@ -41,21 +49,31 @@ BEGIN ATOMIC
                         FROM @extschema@.labelstudio_tasks t LEFT JOIN @extschema@.labelstudio_projects p ON p.id = t.project
                         WHERE t.conversation_log_id = c.id),
         'events', coalesce((SELECT jsonb_agg(jsonb_build_object(
-                                'id', e.id, 'action', e.action, 'reject_reason', e.reject_reason, 'intent', @extschema@.tw_cut_text(e.intent, 1000),
-                                'entities', @extschema@.tw_shown_entities(e.entities, false), 'from_status', e.from_status, 'to_status', e.to_status,
-                                'review_priority', e.review_priority, 'review_reason', @extschema@.tw_cut_text(e.review_reason, 1000), 'reviewer', e.reviewer, 'session_role', e.session_role,
-                                'outer_role', e.outer_role, 'details', @extschema@.tw_shown_entities(e.details, false), 'created_at', e.created_at,
+                                'id', e.id, 'action', e.action, 'reject_reason', e.reject_reason, 'intent',
+                                    @extschema@.tw_cut_text(e.intent, 1000),
+                                'entities', @extschema@.tw_shown_entities(e.entities, false), 'from_status',
+                                    e.from_status, 'to_status', e.to_status,
+                                'review_priority', e.review_priority, 'review_reason',
+                                    @extschema@.tw_cut_text(e.review_reason, 1000), 'reviewer', e.reviewer,
+                                    'session_role', e.session_role,
+                                'outer_role', e.outer_role, 'details', @extschema@.tw_shown_entities(e.details, false),
+                                    'created_at', e.created_at,
                                 'note', @extschema@.tw_shown_text(e.note, true)) ORDER BY e.id)
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),
         'sample', (SELECT jsonb_build_object(
                        'id', s.id, 'text', @extschema@.tw_shown_text(s.text, false),
-                       'text_hash', s.text_hash, 'normalizer', s.normalizer, 'intent', @extschema@.tw_cut_text(s.intent, 1000), 'module_id', s.module_id,
-                       'module_type', @extschema@.tw_cut_text(s.module_type, 1000), 'entities', @extschema@.tw_shown_entities(s.entities, false),
-                       'language', @extschema@.tw_cut_text(s.language, 1000), 'expected_service', @extschema@.tw_cut_text(s.expected_service, 1000),
-                       'review_status', s.review_status, 'pending_reason', s.pending_reason, 'label_source', s.label_source,
+                       'text_hash', s.text_hash, 'normalizer', s.normalizer, 'intent',
+                           @extschema@.tw_cut_text(s.intent, 1000), 'module_id', s.module_id,
+                       'module_type', @extschema@.tw_cut_text(s.module_type, 1000), 'entities',
+                           @extschema@.tw_shown_entities(s.entities, false),
+                       'language', @extschema@.tw_cut_text(s.language, 1000), 'expected_service',
+                           @extschema@.tw_cut_text(s.expected_service, 1000),
+                       'review_status', s.review_status, 'pending_reason', s.pending_reason, 'label_source',
+                           s.label_source,
                        'reviewed_by', s.reviewed_by, 'reviewed_at', s.reviewed_at, 'source', s.source, 'split', s.split,
                        'selection_probability', s.selection_probability, 'quality_score', s.quality_score,
-                       'model_version_target', s.model_version_target, 'created_at', s.created_at, 'updated_at', s.updated_at) FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
+                       'model_version_target', s.model_version_target, 'created_at', s.created_at, 'updated_at',
+                           s.updated_at) FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'taken_back', (SELECT jsonb_build_object('with', d.version, 'at', d.created_at, 'reason', d.reason)
                        FROM @extschema@.training_samples s JOIN @extschema@.model_deployments d ON d.id = @extschema@.tw_standing_rollback(c.nlu_model_version)
                        WHERE s.conversation_log_id = c.id AND s.pending_reason = @extschema@.tw_rollback_reason(c.nlu_model_version)),
@@ -72,4 +90,5 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
     'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, blind reviews, events, sample, whether that was taken back with a version that was rolled back, split, and '
-    'the versions that learned from it; texts as samples show them, cut where they are longer than the setting max_message_bytes, without phone number, user and correction. NULL for an unknown id';
+    'the versions that learned from it; texts as samples show them, cut where they are longer than the setting '
+    'max_message_bytes, without phone number, user and correction. NULL for an unknown id';

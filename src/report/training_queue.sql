@@ -6,14 +6,18 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     (SELECT 'waiting for review'::text AS stage,
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,
-           @extschema@.tw_shown_text(c.user_message, true) AS text, @extschema@.tw_cut_text(c.message_language, 1000) AS language,
+           @extschema@.tw_shown_text(c.user_message, true) AS text,
+               @extschema@.tw_cut_text(c.message_language, 1000) AS language,
            -- Who chooses between two answers must not see which one was given.
-           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END AS intent,
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
+               THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END AS intent,
            c.nlu_confidence AS confidence,
-           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement' THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END AS provider,
+           CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
+               THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END AS provider,
            @extschema@.tw_cut_text(c.nlu_model_version, 1000) AS model_version,
            CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
-                THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)), 1000) END AS module_type,
+                THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''),
+                    @extschema@.intent_module_type(c.nlu_intent)), 1000) END AS module_type,
            s.label_source, c.is_audit, @extschema@.tw_cut_text(c.session_id, 1000) AS session_id, c.created_at,
            CASE WHEN c.review_reason = 'model disagreement'
                 THEN (SELECT b.suggestions FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id) END AS suggestions
@@ -43,7 +47,9 @@ COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, 
 COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
-COMMENT ON COLUMN @extschema@.training_queue.text IS 'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting max_message_bytes';
+COMMENT ON COLUMN @extschema@.training_queue.text IS
+    'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting '
+    'max_message_bytes';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
 COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer they choose';
 COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';

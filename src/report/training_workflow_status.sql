@@ -85,7 +85,9 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 3, '', format('jobs       %s', coalesce(h.state || ': ' || h.advice, h.state)) FROM @extschema@.job_health h WHERE h.job_name = 'all'
         UNION ALL
-        SELECT 4, lpad(h.number::text, 3), format('           %s %s%s', rpad(h.job_name, 23), CASE h.state WHEN 'blocked' THEN 'blocked: ' || h.advice ELSE h.state END, coalesce(', next ' || to_char(h.next_run, 'YYYY-MM-DD HH24:MI'), ''))
+        SELECT 4, lpad(h.number::text, 3), format('           %s %s%s', rpad(h.job_name, 23), CASE h.state
+            WHEN 'blocked' THEN 'blocked: ' || h.advice ELSE h.state END,
+            coalesce(', next ' || to_char(h.next_run, 'YYYY-MM-DD HH24:MI'), ''))
         FROM (SELECT j.*, row_number() OVER () AS number FROM @extschema@.job_health j) h
         WHERE h.job_name NOT IN ('all', 'promotion')
     )

@@ -67,15 +67,18 @@ DECLARE
     released bigint;
 BEGIN
     -- What somebody holds, tw_withdraw_left_blind() does later.
-    held := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id IN (SELECT unnest(ids)) ORDER BY c.id FOR UPDATE OF c SKIP LOCKED);
+    held := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id IN (SELECT unnest(ids)) ORDER BY c.id
+        FOR UPDATE OF c SKIP LOCKED);
     UPDATE @extschema@.conversation_logs c SET review_priority = b.previous_priority, review_reason = b.previous_reason
     FROM @extschema@.blind_reviews b
-    WHERE c.id IN (SELECT unnest(held)) AND b.conversation_log_id = c.id AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement';
+    WHERE c.id IN (SELECT unnest(held)) AND b.conversation_log_id = c.id AND c.review_priority IS NOT NULL
+        AND c.review_reason = 'model disagreement';
     GET DIAGNOSTICS released = ROW_COUNT;
     -- What somebody has chosen stays written down, and what an open task offers, so that its answer can be read.
     DELETE FROM @extschema@.blind_reviews b
     WHERE b.conversation_log_id = ANY (ids)
-      AND b.conversation_log_id NOT IN (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) EXCEPT SELECT unnest(held))
+      AND b.conversation_log_id NOT IN (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids)
+          EXCEPT SELECT unnest(held))
       AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                       WHERE t.conversation_log_id = b.conversation_log_id AND t.status IN ('claimed', 'open', 'skipped'))
       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
@@ -85,4 +88,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) IS
-    'Nobody has to choose any longer: conversations that still wait go back to how they waited before, or leave the queue, except what somebody holds; returns how many';
+    'Nobody has to choose any longer: conversations that still wait go back to how they waited before, or leave the '
+    'queue, except what somebody holds; returns how many';

@@ -34,11 +34,15 @@ BEGIN
     -- Where nothing else waits, the audit gets the rest of the batch.
     taken := taken || @extschema@.tw_claim_audited(person, lease, claim_reviews.count - cardinality(taken));
     RETURN QUERY
-        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true), @extschema@.tw_cut_text(c.message_language, 1000),
-               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END, CASE WHEN NOT b.is_blind THEN c.nlu_confidence END,
+        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true),
+               @extschema@.tw_cut_text(c.message_language, 1000),
+               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END, CASE WHEN NOT b.is_blind
+                   THEN c.nlu_confidence END,
                CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END,
-               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)), 1000) END,
-               @extschema@.tw_shown_entities(c.nlu_entities, true), c.is_audit, @extschema@.tw_cut_text(c.session_id, 1000), c.created_at, k.expires_at,
+               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''),
+                   @extschema@.intent_module_type(c.nlu_intent)), 1000) END,
+               @extschema@.tw_shown_entities(c.nlu_entities, true), c.is_audit,
+                   @extschema@.tw_cut_text(c.session_id, 1000), c.created_at, k.expires_at,
                CASE WHEN b.is_blind THEN (SELECT r.suggestions FROM @extschema@.blind_reviews r WHERE r.conversation_log_id = c.id) END
         FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
         CROSS JOIN LATERAL (SELECT c.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
@@ -142,7 +146,9 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'verdict or the end of the lease: audited rows for up to half of them (those that a running rollout waits for, then the others, as they came), then those about which two models disagree, and the rest as '
     'training_queue orders it. Rows that '
     'somebody holds or that wait in Label Studio are left out; where two models disagree (reason model disagreement) the answer that was given is not shown: '
-    'suggestions has both, in random order, and fix_conversation() chooses. Texts are redacted while the setting redact is on, and cut where they are longer than the setting max_message_bytes. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
+    'suggestions has both, in random order, and fix_conversation() chooses. Texts are redacted while the setting '
+    'redact is on, and cut where they are longer than the setting max_message_bytes. Raises 22023 for a count that is '
+    'not between 1 and 1000 or a lease that is not between nothing and a day, 42501 for a reviewer named by others '
     'than operators';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint

@@ -22,7 +22,8 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
            count(*) AS intents, sum(v.samples)::bigint AS samples, sum(v.human)::bigint AS human_labels,
            count(*) FILTER (WHERE v.human > 0) = 1 AS settled,
            CASE WHEN count(*) FILTER (WHERE v.human > 0) = 1 THEN max(v.intent) FILTER (WHERE v.human > 0) END AS settled_intent,
-           jsonb_agg(jsonb_build_object('intent', @extschema@.tw_cut_text(v.intent, 1000), 'samples', v.samples, 'human', v.human,
+           jsonb_agg(jsonb_build_object('intent', @extschema@.tw_cut_text(v.intent, 1000), 'samples', v.samples,
+                                        'human', v.human,
                                         'conversations', to_jsonb(v.conversations)) ORDER BY v.human DESC, v.samples DESC, v.intent) AS sides
     FROM sides v
     GROUP BY v.text_hash, v.normalized_text
@@ -64,14 +65,16 @@ BEGIN
                     UNION
                     SELECT q.id FROM @extschema@.conversation_logs q
                     WHERE q.review_priority IS NOT NULL AND q.review_reason = 'label conflict');
-    held := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id IN (SELECT unnest(wanted)) ORDER BY c.id FOR UPDATE OF c SKIP LOCKED);
+    held := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id IN (SELECT unnest(wanted)) ORDER BY c.id
+        FOR UPDATE OF c SKIP LOCKED);
     locked := cardinality(wanted) - cardinality(held);
 
     -- What waits already keeps its place and its reason; what a person decided about meanwhile is disputed no more.
     WITH next AS (
         SELECT c.id, c.review_status
         FROM @extschema@.conversation_logs c
-        WHERE c.id IN (SELECT unnest(few) INTERSECT SELECT unnest(held)) AND c.review_priority IS NULL AND c.review_status = 'auto-approved'
+        WHERE c.id IN (SELECT unnest(few) INTERSECT SELECT unnest(held)) AND c.review_priority IS NULL
+            AND c.review_status = 'auto-approved'
     ), event AS (
         INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, reviewer, outer_role)
         SELECT n.id, 'conflict', n.review_status, n.review_status, @extschema@.tw_outer_role(), @extschema@.tw_outer_role() FROM next n
@@ -83,7 +86,8 @@ BEGIN
     -- A person has settled it: the others need no look, but for those drawn for the audit.
     UPDATE @extschema@.conversation_logs c
     SET review_priority = CASE WHEN c.is_audit THEN 2 END, review_reason = CASE WHEN c.is_audit THEN 'audit' END
-    WHERE c.id IN (SELECT unnest(held)) AND c.review_priority IS NOT NULL AND c.review_reason = 'label conflict' AND c.review_status <> 'needs-review'
+    WHERE c.id IN (SELECT unnest(held)) AND c.review_priority IS NOT NULL AND c.review_reason = 'label conflict'
+      AND c.review_status <> 'needs-review'
       AND NOT EXISTS (SELECT FROM unnest(disputed) AS d (id) WHERE d.id = c.id);
     GET DIAGNOSTICS released = ROW_COUNT;
 END
@@ -91,5 +95,6 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.queue_label_conflicts() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'Queues unreviewed conversations of unsettled label conflicts (priority 2, label conflict; three of each text and intent), '
-    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each, and how many somebody held, which wait for the next time. Where people '
+    'and takes those out of the queue again whose conflict a person has settled since; returns how many of each, and '
+    'how many somebody held, which wait for the next time. Where people '
     'disagree with one another nobody is asked again: see label_conflicts WHERE NOT settled AND human_labels > 1';

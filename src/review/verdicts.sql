@@ -79,13 +79,15 @@ BEGIN
     -- Nor can what nobody is shown as a whole; what is too long has changed with the setting, perhaps.
     SELECT c.id, octet_length(c.user_message) AS bytes INTO problem FROM @extschema@.conversation_logs c
     WHERE action IN ('approve', 'fix') AND c.id = ANY (ids)
-      AND @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, c.routed_to, c.nlu_entities)
+      AND @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
+          c.message_language, c.routed_to, c.nlu_entities)
     ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('conversation %s cannot become a sample: it is too long', problem.id),
-            DETAIL = format('Its message has %s bytes; neither that nor its intent, entities, module, language or service may have more than max_message_bytes, which is %s.',
+            DETAIL = format('Its message has %s bytes; neither that nor its intent, entities, module, language or '
+                            'service may have more than max_message_bytes, which is %s.',
                             problem.bytes, @extschema@.training_setting('max_message_bytes'::text)),
             HINT = 'Reject it with reason ''unclear'', or have an operator raise the setting max_message_bytes.';
     END IF;
@@ -126,7 +128,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
     'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 for an '
-    'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose from, 55006 while somebody else holds it';
+    'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose '
+    'from, 55006 while somebody else holds it';
 
 CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -172,11 +175,13 @@ DECLARE
     recorded bigint;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why);
-    IF @extschema@.tw_is_too_long(NULL::integer, NULL::text, new_intent, NULL::text, NULL::text, NULL::text, new_entities) THEN
+    IF @extschema@.tw_is_too_long(NULL::integer, NULL::text, new_intent, NULL::text, NULL::text, NULL::text,
+        new_entities) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'intent or entities are too long for a sample',
-            DETAIL = format('Neither may have more than max_message_bytes, which is %s.', @extschema@.training_setting('max_message_bytes'::text)),
+            DETAIL = format('Neither may have more than max_message_bytes, which is %s.',
+                @extschema@.training_setting('max_message_bytes'::text)),
             HINT = 'Name the intent, and the entities that the message has.';
     END IF;
     -- A space beside it would make it another intent, and the model's answer wrong.
@@ -229,7 +234,8 @@ COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, t
 CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NULL::jsonb, NULL::text, note, reviewer, NULL::jsonb);
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NULL::jsonb, NULL::text, note, reviewer,
+    NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
     'Approves the prediction of a conversation: its sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns 1. '
@@ -240,7 +246,8 @@ COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ids, 'approve'::text, NULL::text, NULL::jsonb, NULL::text, note, reviewer, NULL::jsonb);
+RETURN @extschema@.tw_record_verdict(ids, 'approve'::text, NULL::text, NULL::jsonb, NULL::text, note, reviewer,
+    NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
     'Approves the prediction of conversations: each sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
@@ -273,7 +280,8 @@ COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, t
 CREATE FUNCTION @extschema@.reject_conversation(id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer, NULL::jsonb);
+RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer,
+    NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
     'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; the newest stands. Returns 1. '

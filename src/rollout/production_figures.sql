@@ -25,7 +25,8 @@ BEGIN ATOMIC
           FROM @extschema@.conversation_logs l
           WHERE l.created_on BETWEEN today - 29 AND today AND l.nlu_model_version IS NOT NULL
           GROUP BY l.nlu_model_version) c
-    LEFT JOIN @extschema@.live_accuracy(today - 29, today, '{model_version}'::text[]) a ON a.model_version = c.nlu_model_version;
+    LEFT JOIN @extschema@.live_accuracy(today - 29, today, '{model_version}'::text[]) a
+        ON a.model_version = c.nlu_model_version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_production_figures(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_production_figures(date) IS 'What the 30 days up to today say of each version that conversations name';

@@ -96,7 +96,8 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('nobody knows where model "%s" is: rolling it out needs a reason', version),
             DETAIL = 'Its worker handed it in with neither an artifact nor a location.',
-            HINT = 'Where the application has it, say so in the argument reason; else train again, with a worker that hands in one of the two.';
+            HINT = 'Where the application has it, say so in the argument reason; else train again, with a worker that '
+                   'hands in one of the two.';
     END IF;
     IF NOT EXISTS (SELECT FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production') THEN
         RAISE EXCEPTION USING
@@ -262,7 +263,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
     'Gives a candidate the first share of the sessions that the setting rollout_steps names (auto: that fits the traffic), beside the production version of its type; '
-    'assign_model_version() follows from the commit on, check_rollouts() watches. A candidate that did not pass the gate, or that lies nowhere that is known, needs a reason, and so '
+    'assign_model_version() follows from the commit on, check_rollouts() watches. A candidate that did not pass the '
+    'gate, or that lies nowhere that is known, needs a reason, and so '
     'does a version that was rolled back: it meets other sessions than before, and is judged by them alone. at is '
     'the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled out or is yet to be stored, '
     'while another is rolled out, or without a production version, 22023 for a missing reason, a time before the last change or one to come';

@@ -154,7 +154,8 @@ BEGIN ATOMIC
         CROSS JOIN r
         CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'guardrail' THEN r.alpha / 3 ELSE r.alpha END AS alpha) a
         CROSS JOIN LATERAL @extschema@.sequential_comparison(t.cu, t.cn, t.cy, t.cnn, t.cny, t.cyy, t.pu, t.pn, t.py, t.pnn, t.pny, t.pyy,
-                                                             a.alpha, r.margin, @extschema@.tw_measured_from(), t.effect) q
+                                                             a.alpha, r.margin, @extschema@.tw_measured_from(),
+                                                                 t.effect) q
         CROSS JOIN LATERAL (SELECT @extschema@.tw_metric_state(t.canary_units + t.production_units, q.verdict, q.minimum_detectable_loss) AS state) b
         -- Sessions without an other arm beside them, such as go on from an earlier step, show nothing, however many they are.
         CROSS JOIN LATERAL @extschema@.sequential_comparison(

@@ -43,7 +43,8 @@ DECLARE
         FROM (SELECT ARRAY[greatest(units, @extschema@.tw_measured_from())::double precision] AS n) x,
              LATERAL (SELECT ARRAY[x.n[1] * 0.9] AS y) z,
              LATERAL @extschema@.sequential_comparison(x.n, x.n, z.y, x.n, z.y, z.y, x.n, x.n, z.y, x.n, z.y, z.y,
-                 @extschema@.training_setting('rollout_alpha')::double precision / 3, 0.02::double precision, @extschema@.tw_measured_from(),
+                 @extschema@.training_setting('rollout_alpha')::double precision / 3, 0.02::double precision,
+                     @extschema@.tw_measured_from(),
                  1::double precision) q);
 BEGIN
     IF setting = 'auto' THEN

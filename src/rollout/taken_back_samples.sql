@@ -45,7 +45,8 @@ DECLARE
     wanted bigint[];
 BEGIN
     wanted := ARRAY(SELECT x.id
-                    FROM @extschema@.conversation_logs c JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
+                    FROM @extschema@.conversation_logs c
+                    JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
                     WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
                       AND x.review_status = 'approved' AND x.label_source = 'model'
                     -- Enough to find so many that nobody holds.
@@ -62,7 +63,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) IS
-    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many (NULL: all) and without those that somebody holds; returns how many, and how many were held';
+    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many '
+    '(NULL: all) and without those that somebody holds; returns how many, and how many were held';
 
 CREATE FUNCTION @extschema@.tw_give_back_samples(good text, most bigint, OUT given bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -71,12 +73,14 @@ DECLARE
     wanted bigint[];
 BEGIN
     wanted := ARRAY(SELECT x.id FROM @extschema@.training_samples x
-                    WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model'
+                    WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending'
+                        AND x.label_source = 'model'
                     ORDER BY x.id LIMIT 2 * most);
     UPDATE @extschema@.training_samples s SET review_status = 'approved', pending_reason = NULL
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.id IN (SELECT unnest(wanted))
-                     AND x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending' AND x.label_source = 'model'
+                     AND x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending'
+                         AND x.label_source = 'model'
                    ORDER BY x.id LIMIT most FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(good, - given) WHERE given > 0;
@@ -85,9 +89,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
-    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user contradicted meanwhile and what somebody holds; returns how many, and how many were held';
+    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user '
+    'contradicted meanwhile and what somebody holds; returns how many, and how many were held';
 
-CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
+CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint,
+    OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -102,7 +108,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_version(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_version(text, bigint) IS
-    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; returns how many, and how many somebody held';
+    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; '
+    'returns how many, and how many somebody held';
 
 CREATE FUNCTION @extschema@.tw_try_settling(version text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -138,10 +145,12 @@ CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, mo
     OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(sum(t.taken_back), 0)::bigint, coalesce(sum(t.given_back), 0)::bigint, coalesce(sum(t.locked), 0)::bigint
+    SELECT coalesce(sum(t.taken_back), 0)::bigint, coalesce(sum(t.given_back), 0)::bigint,
+        coalesce(sum(t.locked), 0)::bigint
     FROM @extschema@.tw_unsettled_versions(tw_settle_samples.at, since) AS v (version)
     CROSS JOIN LATERAL @extschema@.tw_settle_version(v.version, most) t;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) IS
-    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so many of each version; returns how many samples, and how many somebody held';
+    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so '
+    'many of each version; returns how many samples, and how many somebody held';

@@ -22,29 +22,36 @@ BEGIN
     END IF;
     SELECT m.version INTO version
     FROM @extschema@.model_versions m
-    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed' AND @extschema@.tw_has_location(m.version)
-      AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary, at) IS NOT NULL)
+    WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
+      AND @extschema@.tw_has_location(m.version)
+      AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary,
+          at) IS NOT NULL)
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
     LIMIT 1;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) IS
-    'The newest candidate of a type that passed the gate, lies somewhere that is known, and may start now, while no other is watched, and the canary whose place it takes, being better (NULL: none)';
+    'The newest candidate of a type that passed the gate, lies somewhere that is known, and may start now, while no '
+    'other is watched, and the canary whose place it takes, being better (NULL: none)';
 
--- A ramp that begins anew costs days. Let the canary answer better than what is live by g, let the candidate answer better than the
--- canary by lead, and let the canary have come e days and have r days to go. If the canary goes on, the candidate is live r days later
--- than if it begins now: that loses lead * r. If the candidate begins now, the e days are gone in which the canary would have been live
--- earlier: that loses g * e. A canary that has stood in one step for three days is stale: nobody knows when it would arrive.
+-- A ramp that begins anew costs days. Let the canary answer better than what is live by g, let the candidate answer
+-- better than the canary by lead, and let the canary have come e days and have r days to go. If the canary goes on,
+-- the candidate is live r days later than if it begins now: that loses lead * r. If the candidate begins now, the e
+-- days are gone in which the canary would have been live earlier: that loses g * e. A canary that has stood in one
+-- step for three days is stale: nobody knows when it would arrive.
 CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text, at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('superseded by %s: %s against %s on %s test samples', candidate, round(c.first_accuracy::numeric, 4),
                   round(c.second_accuracy::numeric, 4), c.samples)
     FROM @extschema@.compare_models(candidate, canary) c,
-         (SELECT r.previous_version, cardinality(r.step_times) AS begun, cardinality(r.steps) - cardinality(r.step_times) AS left_over,
-                 greatest(0, extract(epoch FROM coalesce(at, clock_timestamp()) - r.started_at)::double precision / 86400) AS days,
-                 r.step_times[cardinality(r.step_times)] <= coalesce(at, clock_timestamp()) - interval '3 days' AS is_stale
+         (SELECT r.previous_version, cardinality(r.step_times) AS begun,
+                 cardinality(r.steps) - cardinality(r.step_times) AS left_over,
+                 greatest(0, extract(epoch FROM coalesce(at,
+                     clock_timestamp()) - r.started_at)::double precision / 86400) AS days,
+                 r.step_times[cardinality(r.step_times)] <= coalesce(at,
+                     clock_timestamp()) - interval '3 days' AS is_stale
           FROM @extschema@.rollouts r WHERE r.version = canary AND r.status = 'running') r
          CROSS JOIN LATERAL @extschema@.compare_models(canary, r.previous_version) g
     -- A lead that counts as none elsewhere is none here.
@@ -58,7 +65,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lead_over_canary(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lead_over_canary(text, text, timestamptz) IS
-    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL where it is not by rollout_margin, where there are too few, or where beginning anew costs more than it gains';
+    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL '
+    'where it is not by rollout_margin, where there are too few, or where beginning anew costs more than it gains';
 
 CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
