@@ -112,7 +112,7 @@ COMMENT ON FUNCTION @extschema@.tw_next_handed_in(bigint, bigint) IS
     'run''s own session';
 
 CREATE FUNCTION @extschema@.tw_decide_handed_in(run bigint, job_id bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
