@@ -42,22 +42,30 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_take_lock(kind, object);
 EXCEPTION WHEN lock_not_available THEN
-    SELECT a.pid, a.usename, date_trunc('second', a.xact_start) AS since INTO holder
-    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
+    -- A prepared transaction has no session, and outlives the server.
+    SELECT l.pid, coalesce(a.usename, x.owner) AS role, date_trunc('second', coalesce(a.xact_start, x.prepared)) AS since, x.gid INTO holder
+    FROM pg_locks l
+    LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::text
+    WHERE l.locktype = 'advisory' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND l.classid = '@extschema@.conversation_logs'::regclass::oid AND l.objid = (object & 4294967295)::oid
       AND l.objsubid = @extschema@.tw_lock_class(kind)
     LIMIT 1;
     RAISE EXCEPTION USING
         ERRCODE = 'lock_not_available',
-        MESSAGE = CASE WHEN holder.pid IS NULL THEN format('the lock of the %s was not to be had in time', kind)
+        MESSAGE = CASE WHEN holder.gid IS NOT NULL
+                       THEN format('prepared transaction "%s" (role "%s") holds the lock of the %s since %s',
+                                   holder.gid, holder.role, kind, holder.since)
+                       WHEN holder.pid IS NULL THEN format('the lock of the %s was not to be had in time', kind)
                        ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s',
-                           holder.pid, holder.usename, kind, holder.since) END,
-        HINT = CASE WHEN holder.pid IS NULL THEN 'Try again.'
+                                   holder.pid, holder.role, kind, holder.since) END,
+        HINT = CASE WHEN holder.gid IS NOT NULL
+                    THEN format('End it: COMMIT PREPARED %L; or ROLLBACK PREPARED %L;', holder.gid, holder.gid)
+                    WHEN holder.pid IS NULL THEN 'Try again.'
                     ELSE format('Wait for its end, or end it: SELECT pg_terminate_backend(%s);', holder.pid) END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock(text, bigint) IS
-    'tw_take_lock() whose error, 55P03 where it waited in vain, says which session has the lock';
+    'tw_take_lock() whose error, 55P03 where it waited in vain, says which session or prepared transaction has the lock';

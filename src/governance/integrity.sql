@@ -246,9 +246,10 @@ BEGIN ATOMIC
     FROM pg_class o, pg_class l
     WHERE o.oid IN (SELECT own.table_id FROM own) AND l.oid = '@extschema@.conversation_logs'::regclass AND o.relowner <> l.relowner
     UNION ALL
-    SELECT 'disabled drop guard', '@extschema@.conversation_logs'::regclass::text, 1, 'training_workflow_drop_guard',
-           'DROP EXTENSION would delete every conversation: ALTER EVENT TRIGGER training_workflow_drop_guard ENABLE ALWAYS;'
-    WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = 'training_workflow_drop_guard' AND e.evtenabled = 'A')
+    SELECT g.problem, '@extschema@.conversation_logs'::regclass::text, 1, g.name, format('%s: ALTER EVENT TRIGGER %I ENABLE ALWAYS;', g.without_it, g.name)
+    FROM (VALUES ('disabled drop guard', 'training_workflow_drop_guard', 'DROP EXTENSION would delete every conversation'),
+                 ('disabled name guard', 'training_workflow_name_guard', 'Functions of others can keep ours from being called')) AS g (problem, name, without_it)
+    WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = g.name AND e.evtenabled = 'A')
     ORDER BY 2, 1, 4;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;

@@ -2,17 +2,38 @@
 -- that commits between its steps calls these; it is a plain loop, since a procedure that commits can neither have SET or
 -- SECURITY DEFINER nor catch an error.
 
+CREATE FUNCTION @extschema@.tw_notify_below(event jsonb, most double precision) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    payload CONSTANT jsonb := event || jsonb_build_object('reason', left(event ->> 'reason', 1000));
+    used CONSTANT double precision := pg_notification_queue_usage();
+BEGIN
+    -- Whoever may connect can fill the queue, by listening in a transaction that does not end; then every COMMIT that notifies fails.
+    IF used >= most THEN
+        RAISE WARNING USING
+            MESSAGE = format('nobody is notified of: %s', payload ->> 'event'),
+            DETAIL = format('The server''s queue of notifications is %s%% full.', round((used * 100)::numeric)),
+            HINT = 'A session that listens does not end its transaction; the server''s log names it ("NOTIFY queue is ...% full"): end it with pg_terminate_backend().';
+        RETURN;
+    END IF;
+    -- A payload has less than 8,000 bytes, and a type's or a version's name may be as long as somebody likes.
+    PERFORM pg_notify('training_workflow', CASE WHEN octet_length(payload::text) < 7900 THEN payload::text
+        ELSE (SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value) WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)
+              FROM jsonb_each(payload) e)::text END);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_notify_below(jsonb, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_notify_below(jsonb, double precision) IS
+    'What tw_notify() does, where the server''s queue of notifications is less full than this; else it warns';
+
 CREATE FUNCTION @extschema@.tw_notify(event jsonb) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
--- A payload has less than 8,000 bytes.
-RETURN pg_notify('training_workflow', (
-    SELECT CASE WHEN octet_length(x.whole::text) < 7900 THEN x.whole
-                -- A type's or a version's name may be as long as somebody likes.
-                ELSE (SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value) WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)
-                      FROM jsonb_each(x.whole) e) END::text
-    FROM (SELECT event || jsonb_build_object('reason', left(event ->> 'reason', 1000)) AS whole) x));
+-- Half of the queue is gigabytes: none of our transactions takes so long after this that somebody fills the rest.
+RETURN @extschema@.tw_notify_below(event, 0.5::double precision);
 REVOKE ALL ON FUNCTION @extschema@.tw_notify(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_notify(jsonb) IS 'Tells whoever listens on channel training_workflow, at the commit, what happened: a JSON object with event and reason';
+COMMENT ON FUNCTION @extschema@.tw_notify(jsonb) IS
+    'Tells whoever listens on channel training_workflow, at the commit, what happened: a JSON object with event and reason. Where that channel is clogged, a warning';
 
 CREATE FUNCTION @extschema@.tw_try_job_lock(job integer) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -290,7 +290,7 @@ COMMENT ON FUNCTION @extschema@.model_intent_scores(text, bigint) IS
     'unknown version';
 
 CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     IF (@extschema@.tw_require_version(version)).status NOT IN ('candidate', 'rejected') THEN

@@ -59,7 +59,7 @@ COMMENT ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) IS '
 
 CREATE FUNCTION @extschema@.request_training(
     model_type text DEFAULT 'router', trainer text DEFAULT 'built-in', parameters jsonb DEFAULT '{}') RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);
@@ -91,7 +91,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_queue_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version that lives outside';
 
 CREATE FUNCTION @extschema@.request_evaluation(version text) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_require_version(version);

@@ -167,7 +167,7 @@ CREATE FUNCTION @extschema@.register_model(
     training_samples jsonb DEFAULT NULL, training_accuracy double precision DEFAULT NULL,
     training_seconds double precision DEFAULT NULL, model_size_mb double precision DEFAULT NULL, base_version text DEFAULT NULL)
     RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);

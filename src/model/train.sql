@@ -196,7 +196,7 @@ CREATE FUNCTION @extschema@.train_model(
     OUT version text, OUT status text, OUT gate_decision text, OUT gate_reason text,
     OUT test_accuracy double precision, OUT base_version text, OUT base_accuracy double precision, OUT test_samples integer,
     OUT training_samples bigint, OUT training_seconds double precision, OUT job_id bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $function$
 DECLARE
     running bigint;

@@ -111,7 +111,7 @@ COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS
 
 CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL)
     RETURNS timestamptz
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     expires timestamptz;
@@ -246,7 +246,7 @@ CREATE FUNCTION @extschema@.complete_training_job(
     job_id bigint, secret text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
     training_accuracy double precision DEFAULT NULL, training_seconds double precision DEFAULT NULL,
     OUT job bigint, OUT version text, OUT status text, OUT predictions_read bigint, OUT without_answer bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
     own CONSTANT @extschema@.training_jobs := @extschema@.tw_own_job(job_id, secret);
@@ -287,7 +287,7 @@ COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
     RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
     -- Nobody waits for the queue, or holds it up, whose job it is not.
