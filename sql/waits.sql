@@ -20,6 +20,7 @@ WITH RECURSIVE own AS (
 SELECT o.oid::regprocedure AS waits_for_good
 FROM reaches r JOIN own o USING (oid)
 WHERE o.prosecdef AND o.provolatile = 'v' AND NOT EXISTS (SELECT FROM unnest(o.proconfig) c WHERE c LIKE 'lock_timeout=%')
+  AND o.body !~ '\mtw_bound_waits\(\)'
 ORDER BY 1;
 
 -- Whoever may connect can fill the queue, and then no COMMIT succeeds that notifies: a rollback does without.
