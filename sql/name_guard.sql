@@ -22,7 +22,7 @@ CREATE FUNCTION public.tw_lock_registry(a integer) RETURNS void LANGUAGE sql AS 
 CREATE OR REPLACE FUNCTION public.tw_lock_registry(a integer DEFAULT 1) RETURNS void LANGUAGE sql AS '';
 RESET SESSION AUTHORIZATION;
 SELECT tw_lock_registry();
-SELECT p.oid::regprocedure, p.pronargdefaults FROM pg_proc p WHERE p.proowner = 'regress_tw_maker'::regrole ORDER BY p.proname COLLATE "C";
+SELECT p.oid::regprocedure, p.pronargdefaults FROM pg_proc p WHERE p.proowner = 'regress_tw_maker'::regrole ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- Those that were there first keep the extension out.
 DROP EXTENSION training_workflow;

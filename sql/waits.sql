@@ -27,3 +27,16 @@ ORDER BY 1;
 RESET client_min_messages;
 SELECT tw_notify_below('{"event": "rollback", "reason": "the test"}'::jsonb, 0::double precision);
 SELECT pg_get_function_sqlbody('tw_notify(jsonb)'::regprocedure);
+
+-- Nor can a worker's name or its last words be so long that nobody can be told of its silence, and every later claim and run fails.
+SET client_min_messages = warning;
+SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
+SELECT job_id FROM claim_training_job(repeat('w', 201));
+SELECT attempt FROM claim_training_job(repeat('w', 200));
+-- As an earlier version let it.
+UPDATE training_jobs SET worker = repeat('w', 268435456), attempt = 3, lease_expires_at = now() - interval '1 minute';
+SELECT tw_requeue_silent_jobs();
+SELECT status, length(error_message) FROM training_jobs;
+SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
+SELECT fail_training_job(job_id, secret, repeat('x', 268435456), false) FROM claim_training_job('w');
+SELECT status, length(error_message) FROM training_jobs ORDER BY id;

@@ -69,7 +69,7 @@ COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS
 
 CREATE FUNCTION @extschema@.tw_notify_failure(job text, run_id bigint, code text, reason text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', job, 'run', run_id, 'code', code, 'reason', reason));
+RETURN @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', job, 'run', run_id, 'code', code, 'reason', left(reason, 1000)));
 REVOKE ALL ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) IS 'Tells whoever listens that a run of a job failed';
 

@@ -120,7 +120,7 @@ BEGIN ATOMIC
         artifact = NULL
     WHERE j.id = job_id;
     SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id, 'model_type', j.model_type, 'version', j.version,
-                                                    'code', code, 'reason', message))
+                                                    'code', code, 'reason', left(message, 1000)))
     FROM @extschema@.training_jobs j
     WHERE j.id = job_id AND how = 'failed';
 END;
@@ -167,7 +167,7 @@ BEGIN ATOMIC
                    AND @extschema@.tw_try_lock('training'::text, j.id) END
         ORDER BY j.id FOR UPDATE SKIP LOCKED
     )
-    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)', s.worker, s.attempt))) FROM silent s;
+    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)', left(s.worker, 200), s.attempt))) FROM silent s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_silent_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_requeue_silent_jobs() IS 'Takes jobs from workers that fell silent; returns how many';

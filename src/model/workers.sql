@@ -22,10 +22,12 @@ DECLARE
     job @extschema@.training_jobs;
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
-    IF @extschema@.tw_is_blank(worker) OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
+    -- A name goes into messages, which have to fit where they are told.
+    IF @extschema@.tw_is_blank(worker) OR length(worker) > 200
+       OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'a claim needs the name of a worker and a lease of one second to one day',
+            MESSAGE = 'a claim needs the name of a worker, of at most 200 characters, and a lease of one second to one day',
             HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before each lease is over.';
     END IF;
     -- Sides are for a training that begins, not for a worker who only asks.
@@ -55,12 +57,10 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
     'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. '
-    'secret is what all that '
-    'follows about the job asks for; it is shown this once, and the worker''s name is only for people. The worker '
-    'reads '
-    'training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends heartbeat_training_job() '
-    'before each lease is '
-    'over, and ends with complete_ or fail_training_job(). Raises 22023 for a blank worker or an odd lease';
+    'secret is what all that follows about the job asks for; it is shown this once, and the worker''s name is only for '
+    'people. The worker reads training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends '
+    'heartbeat_training_job() before each lease is over, and ends with complete_ or fail_training_job(). Raises 22023 '
+    'for a blank or long worker or an odd lease';
 
 CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -296,9 +296,9 @@ BEGIN
     PERFORM @extschema@.tw_lock_job_queue();
     PERFORM @extschema@.tw_own_job(job_id, secret);
     IF retry IS NOT FALSE THEN
-        RETURN @extschema@.tw_retry_job(job_id, NULL::text, error);
+        RETURN @extschema@.tw_retry_job(job_id, NULL::text, left(error, 10000));
     END IF;
-    PERFORM @extschema@.tw_end_job(job_id, 'failed'::text, NULL::text, error);
+    PERFORM @extschema@.tw_end_job(job_id, 'failed'::text, NULL::text, left(error, 10000));
     RETURN 'failed';
 END
 $function$;
