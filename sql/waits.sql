@@ -1,4 +1,5 @@
 -- Nothing waits for good: neither for a lock nor for room in the server's queue of notifications.
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
@@ -40,3 +41,9 @@ SELECT status, length(error_message) FROM training_jobs;
 SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
 SELECT fail_training_job(job_id, secret, repeat('x', 268435456), false) FROM claim_training_job('w');
 SELECT status, length(error_message) FROM training_jobs ORDER BY id;
+-- What a worker tells has an end as well, and what is refused costs it nothing.
+SELECT request_training('third-agent', 'outside') IS NOT NULL AS asked;
+SELECT job_id AS third, secret FROM claim_training_job('w') \gset
+SELECT heartbeat_training_job(:third, :'secret', jsonb_build_object('log', repeat('x', 100000)));
+SELECT complete_training_job(:third, :'secret', '[]', minio_path => repeat('x', 2001));
+SELECT heartbeat_training_job(:third, :'secret', '{"step": 3}') > now() AS still_mine;

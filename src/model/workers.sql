@@ -117,6 +117,12 @@ DECLARE
     expires timestamptz;
 BEGIN
     PERFORM @extschema@.tw_own_job(job_id, secret);
+    IF pg_column_size(progress) > 65536 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('a progress of %s kB is too long', pg_column_size(progress) / 1024),
+            HINT = 'Tell where the training is in at most 64 kB; logs belong elsewhere. The lease is as it was.';
+    END IF;
     UPDATE @extschema@.training_jobs j
     SET heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + j.lease,
         progress = coalesce(heartbeat_training_job.progress, j.progress)
@@ -129,7 +135,7 @@ REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) F
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
     'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. Raises P0002 for '
     'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it '
-    'has to stop';
+    'has to stop; 22023 for a progress of more than 64 kB';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -253,6 +259,12 @@ DECLARE
     kept_format text;
 BEGIN
     PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, NULL::double precision);
+    IF length(minio_path) > 2000 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('a path of %s characters is too long', length(minio_path)),
+            HINT = 'minio_path says in at most 2000 characters where the model lies.';
+    END IF;
     SELECT c.predictions_read, c.without_answer INTO predictions_read, without_answer
     FROM @extschema@.tw_check_predictions(own, predictions) c;
     IF own.kind = 'train' THEN
@@ -283,7 +295,7 @@ COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea
     'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and '
     'has the gate decide, once. artifact is kept, minio_path '
     'says where the model lies: with neither, no rollout begins by itself. Raises P0002 and '
-    '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, or figures out of range: the job stays the worker''s';
+    '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, figures out of range or a path too long: the job stays the worker''s';
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
     RETURNS text
