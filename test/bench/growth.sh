@@ -3,7 +3,7 @@
 #
 # How to run: install the extension, then `test/bench/growth.sh` on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 # VOLUMES="100 1000" are the messages a day, RUNS=10 the seeds of each, DAYS=21. It makes databases tw_growth_VOLUME_SEED, one at a
-# time, and drops them. A run of 100 a day takes about a quarter of a minute, of 1,000 a minute.
+# time, and drops them. A run of 100 a day takes some five seconds, of 1,000 half a minute.
 #
 # The chatbot, its messages and its reviewers are those of the eight weeks (test/fixtures). The first model knows SAMPLES of each 12
 # of the demo's samples and is made live by a person. Reviewers answer four fifths of what they are asked, in three

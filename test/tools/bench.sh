@@ -2,7 +2,7 @@
 # bench.sh BUILD_DIR - what `make bench` runs: a server of its own with default settings but for memory, and test/bench on it.
 #
 # PARTS="bulk single first calls assign rollout export scale router loop gate" chooses; the first four are run.sh's, the others have scripts of their own.
-# growth (twelve minutes) runs only where it is named.
+# growth (six minutes) runs only where it is named.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)
