@@ -44,3 +44,31 @@ SELECT version, status FROM model_versions WHERE model_type = 'ride-agent' ORDER
 SELECT version, to_status, reason, figures FROM model_deployments WHERE model_type = 'ride-agent' ORDER BY id;
 SELECT promote_model('ride-agent-v1.0.0', 'no, the old one', despite_gate => true);
 SELECT * FROM check_integrity();
+
+-- The review budget: while the test set is too small, half of it goes to the audit, whatever the policies say; never more than every
+-- other conversation, and never less than the policies say. Each row has the rate that it was drawn with.
+SELECT set_training_setting('min_test_samples', '200');
+CREATE FUNCTION capture_some(messages integer) RETURNS bigint LANGUAGE sql AS $$
+    WITH said AS (
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+        SELECT 's', 'message ' || g, 'intent.shop.order.track', 0.99, 'indicbert', now() - interval '1 hour' FROM generate_series(1, messages) g RETURNING 1)
+    SELECT count(*) FROM said
+$$;
+CREATE FUNCTION next_rate() RETURNS numeric LANGUAGE sql AS $$
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', 'next', 'intent.shop.order.track', 0.99, 'indicbert')
+    RETURNING round(selection_probability::numeric, 4)
+$$;
+TRUNCATE conversation_logs;
+SELECT capture_some(40);
+SELECT round(audit_rate::numeric, 4) AS every_other, left(reason, 25) AS reason FROM tw_audit_by_budget(now());
+SELECT next_rate();
+SELECT capture_some(59);
+SELECT round(audit_rate::numeric, 4) AS of_a_hundred FROM tw_audit_by_budget(clock_timestamp());
+SELECT next_rate();
+SELECT capture_some(899);
+SELECT round(audit_rate::numeric, 4) AS of_a_thousand FROM tw_audit_by_budget(clock_timestamp());
+SELECT next_rate() AS as_the_policy_says;
+SELECT set_training_setting('review_budget_per_day', '0');
+SELECT audit_rate, reason FROM tw_audit_by_budget(clock_timestamp());
+SELECT count(*) AS raised FROM audited_versions WHERE model_version = '*';
+DROP FUNCTION capture_some, next_rate;

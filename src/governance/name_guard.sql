@@ -1,23 +1,6 @@
 -- A routine in our schema that bears a name of ours, takes what ours takes and has more parameters with defaults fits a call just as well:
 -- then the call is "not unique", and nothing is called at all. No cast helps against that, so none such may be made.
 
-CREATE FUNCTION @extschema@.tw_like_ours(OUT id oid, OUT name text) RETURNS SETOF record
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT p.oid, p.oid::regprocedure::text
-    FROM pg_extension e
-    JOIN pg_proc p ON p.pronamespace = e.extnamespace
-    WHERE e.extname = 'training_workflow' AND p.pronargdefaults > 0
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-      AND EXISTS (SELECT FROM pg_proc o
-                  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = o.oid AND d.deptype = 'e'
-                      AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-                  WHERE o.pronamespace = e.extnamespace AND o.proname = p.proname);
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_like_ours() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_like_ours() IS
-    'Routines of others in our schema that bear a name of ours and have defaults, and so can make a call of ours ambiguous';
-
 CREATE FUNCTION @extschema@.tw_name_guard() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -25,7 +8,8 @@ DECLARE
     found text;
 BEGIN
     found := (SELECT min(n.name COLLATE "C") FROM pg_event_trigger_ddl_commands() c
-              JOIN @extschema@.tw_like_ours() n ON c.classid = 'pg_proc'::regclass AND n.id = c.objid WHERE NOT c.in_extension);
+              JOIN @extschema@.tw_namesakes() n ON c.classid = 'pg_proc'::regclass AND n.id = c.objid
+              WHERE n.has_defaults AND NOT c.in_extension);
     IF found IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_function',
@@ -41,7 +25,7 @@ COMMENT ON FUNCTION @extschema@.tw_name_guard() IS 'Event trigger: refuses routi
 -- Those that are there already: with them nothing of ours would work.
 DO $check$
 DECLARE
-    names text := (SELECT string_agg(n.name, ', ' ORDER BY n.name COLLATE "C") FROM @extschema@.tw_like_ours() n);
+    names text := (SELECT string_agg(n.name, ', ' ORDER BY n.name COLLATE "C") FROM @extschema@.tw_namesakes() n WHERE n.has_defaults);
 BEGIN
     IF names IS NOT NULL THEN
         RAISE EXCEPTION USING

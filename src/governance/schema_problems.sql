@@ -3,6 +3,25 @@
 -- extension's own calls give every argument in the parameter's exact type, which no other function can fit better;
 -- test/t/027_calls.pl proves that.
 
+CREATE FUNCTION @extschema@.tw_namesakes(OUT id oid, OUT name text, OUT has_defaults boolean) RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH own AS (
+        SELECT p.oid, p.proname
+        FROM pg_extension e
+        JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+        JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+        WHERE e.extname = 'training_workflow'
+    )
+    SELECT p.oid, p.oid::regprocedure::text, p.pronargdefaults > 0
+    FROM pg_proc p
+    WHERE p.pronamespace = (SELECT e.extnamespace FROM pg_extension e WHERE e.extname = 'training_workflow')
+      AND p.proname IN (SELECT o.proname FROM own o) AND p.oid NOT IN (SELECT o.oid FROM own o);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_namesakes() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_namesakes() IS
+    'Routines of others in our schema that bear a name of ours, and whether they have parameters with defaults';
+
 CREATE FUNCTION @extschema@.tw_schema_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
     RETURNS SETOF record
@@ -19,9 +38,7 @@ BEGIN ATOMIC
     ), names AS (
         SELECT DISTINCT p.proname FROM own o JOIN pg_proc p ON p.oid = o.objid AND o.classid = 'pg_proc'::regclass
     ), namesakes (kind, name, remedy) AS (
-        SELECT 'function', p.oid::regprocedure::text, format('DROP ROUTINE %s;', p.oid::regprocedure)
-        FROM pg_proc p JOIN own_schema s ON p.pronamespace = s.oid JOIN names n USING (proname)
-        WHERE NOT EXISTS (SELECT FROM own o WHERE o.classid = 'pg_proc'::regclass AND o.objid = p.oid)
+        SELECT 'function', r.name, format('DROP ROUTINE %s;', r.name) FROM @extschema@.tw_namesakes() r
         UNION ALL
         -- f(x) is a cast to the type f where no function fits.
         SELECT 'type', t.oid::regtype::text, format('DROP TYPE %s;', t.oid::regtype)

@@ -24,8 +24,8 @@ BEGIN
     FROM @extschema@.model_versions m
     WHERE m.model_type = type AND m.status = 'candidate' AND m.gate_decision = 'passed'
       AND @extschema@.tw_has_location(m.version)
-      AND (tw_waiting_rollout.canary IS NULL OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary,
-          at) IS NOT NULL)
+      AND (tw_waiting_rollout.canary IS NULL
+           OR @extschema@.tw_lead_over_canary(m.version, tw_waiting_rollout.canary, at) IS NOT NULL)
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC
     LIMIT 1;
 END
@@ -48,11 +48,10 @@ BEGIN ATOMIC
     FROM @extschema@.compare_models(candidate, canary) c,
          (SELECT r.previous_version, cardinality(r.step_times) AS begun,
                  cardinality(r.steps) - cardinality(r.step_times) AS left_over,
-                 greatest(0, extract(epoch FROM coalesce(at,
-                     clock_timestamp()) - r.started_at)::double precision / 86400) AS days,
-                 r.step_times[cardinality(r.step_times)] <= coalesce(at,
-                     clock_timestamp()) - interval '3 days' AS is_stale
-          FROM @extschema@.rollouts r WHERE r.version = canary AND r.status = 'running') r
+                 greatest(0, extract(epoch FROM n.now - r.started_at)::double precision / 86400) AS days,
+                 r.step_times[cardinality(r.step_times)] <= n.now - interval '3 days' AS is_stale
+          FROM @extschema@.rollouts r, (SELECT coalesce(at, clock_timestamp()) AS now) n
+          WHERE r.version = canary AND r.status = 'running') r
          CROSS JOIN LATERAL @extschema@.compare_models(canary, r.previous_version) g
     -- A lead that counts as none elsewhere is none here.
     WHERE c.first_accuracy > c.second_accuracy
