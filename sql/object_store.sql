@@ -113,8 +113,8 @@ UPDATE model_versions SET minio_path = 's3://elsewhere/router/router-v1.0.0/mode
 SELECT fetch_model_artifact('router-v1.0.0');
 
 -- Who may.
-SELECT DISTINCT kind, object_id::regprocedure FROM tw_role_privileges() p
-WHERE object_id IN (SELECT oid FROM pg_proc WHERE proname ~ 's3_|store|artifact') ORDER BY 2, 1;
+SELECT DISTINCT kind, object_id::regprocedure::text COLLATE "C" AS object_id FROM tw_role_privileges() p
+WHERE object_id IN (SELECT oid FROM pg_proc WHERE proname ~ 's3_|store|artifact') ORDER BY 1, 2;
 SELECT proname FROM pg_proc WHERE proname ~ '^(tw_)?s3_|artifact|store' AND pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE');
 
 -- An export is no model, and a file is no object. What was begun has to be committed.

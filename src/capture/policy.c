@@ -8,10 +8,10 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "base/cached_table.h"
 #include "capture/policy.h"
 #include "capture/policy_columns.h"
 #include "catalog/pg_type.h"
-#include "common/cached_table.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
