@@ -11,6 +11,7 @@
 #include "access/detoast.h"
 #include "base/catalog.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "privacy/long_text.h"
 #include "privacy/redact.h"
