@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "privacy/long_text.h"
 #include "privacy/redact.h"
+#include "rules/setting_values.h"
 #include "rules/settings.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
