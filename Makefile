@@ -62,6 +62,10 @@ OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c 
 # The install script, in the order in which its parts need each other.
 SQL_PARTS = \
 	src/common/header.sql \
+	src/rules/statuses.sql \
+	src/rules/module_type.sql \
+	src/rules/learnable.sql \
+	src/rules/task_states.sql \
 	src/common/locks.sql \
 	src/common/table_triggers.sql \
 	src/common/settings.sql \

@@ -6,13 +6,7 @@
 #define TW_FILTER_H
 
 #include "capture/policy.h"
-
-typedef enum TwStatus
-{
-	TW_AUTO_APPROVED,
-	TW_NEEDS_REVIEW,
-	TW_NOT_APPLICABLE
-} TwStatus;
+#include "rules/statuses.h"
 
 typedef enum TwReason
 {
@@ -52,9 +46,7 @@ typedef struct TwDecision
 	TwPolicy	policy;
 } TwDecision;
 
-extern TwSpan tw_intent_module(TwSpan intent);
 extern void tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision);
-extern Datum tw_status_datum(TwStatus status);
 extern Datum tw_reason_datum(TwReason reason);
 
 #endif							/* TW_FILTER_H */

@@ -58,29 +58,22 @@ is_one_of(TwSpan value, const char *const *names, int count)
 	return false;
 }
 
-static bool
-is(TwSpan value, const char *name)
-{
-	return is_one_of(value, &name, 1);
-}
-
 /* What is wrong with review_status, is_training_candidate and review_priority together; NULL = nothing. */
 static const char *
 queue_problem(const LogState *state)
 {
-	static const char *const candidates[] = {"auto-approved", "needs-review", "approved"};
-	static const char *const others[] = {"rejected", "not-applicable"};
-	bool		candidate = is_one_of(state->status, candidates, lengthof(candidates));
+	TwStatus	status = tw_find_status(state->status);
+	bool		candidate = (TW_CANDIDATES & TW_BIT(status)) != 0;
 
 	if (state->status.data == NULL)
 		return NULL;
-	if (!candidate && !is_one_of(state->status, others, lengthof(others)))
+	if ((TW_OF_CONVERSATIONS & TW_BIT(status)) == 0)
 		return "review_status is auto-approved, needs-review, approved, rejected or not-applicable.";
 	if (!state->candidate_is_known || state->candidate != candidate)
 		return "is_training_candidate is true exactly for auto-approved, needs-review and approved.";
-	if (!state->waits && is(state->status, "needs-review"))
+	if (!state->waits && status == TW_NEEDS_REVIEW)
 		return "A conversation that needs review has a review_priority: it is in the queue exactly while it has one.";
-	if (state->waits && is(state->status, "not-applicable"))
+	if (state->waits && status == TW_NOT_APPLICABLE)
 		return "A conversation that is not applicable has no review_priority: nobody can review it.";
 	if (state->waits && (state->priority < TW_PRIORITY_HIGH || state->priority > TW_PRIORITY_LOW))
 		return "review_priority is 1 (high), 2 (medium), 3 (low) or NULL.";
@@ -91,25 +84,17 @@ queue_problem(const LogState *state)
 static const char *
 filter_problem(const LogState *state)
 {
-	static const char *const outcomes[] = {"auto-approved", "needs-review", "not-applicable"};
-
 	if (state->filtered != (state->outcome.data != NULL))
 		return "filtered_at and filter_outcome come together: both are the filter's, or both are NULL.";
 	if (!state->filtered && (state->drawn || state->audit))
 		return "Only what the filter saw can have been drawn for the audit.";
-	if (state->filtered && !is_one_of(state->outcome, outcomes, lengthof(outcomes)))
+	if (state->filtered && !tw_status_in(state->outcome, TW_OUTCOMES))
 		return "filter_outcome is auto-approved, needs-review or not-applicable.";
 	if (state->drawn && !(state->probability >= 0 && state->probability <= 1))
 		return "selection_probability is between 0 and 1.";
 	if (state->audit && !(state->probability > 0))
 		return "What was drawn for the audit has a selection_probability above 0.";
 	return NULL;
-}
-
-static TwSpan
-text_argument(FunctionCallInfo fcinfo, int n)
-{
-	return PG_ARGISNULL(n) ? TW_NULL_SPAN : tw_text_span(PG_GETARG_DATUM(n), false);
 }
 
 PG_FUNCTION_INFO_V1(tw_valid_conversation);
@@ -125,12 +110,12 @@ tw_valid_conversation(PG_FUNCTION_ARGS)
 	LogState	state = {0};
 	const char *problem;
 
-	state.status = text_argument(fcinfo, 0);
+	state.status = tw_text_argument(fcinfo, 0);
 	state.waits = !PG_ARGISNULL(1);
 	state.priority = state.waits ? PG_GETARG_INT16(1) : 0;
 	state.candidate_is_known = !PG_ARGISNULL(2);
 	state.candidate = state.candidate_is_known && PG_GETARG_BOOL(2);
-	state.outcome = text_argument(fcinfo, 3);
+	state.outcome = tw_text_argument(fcinfo, 3);
 	state.filtered = !PG_ARGISNULL(4);
 	state.audit = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 	state.drawn = !PG_ARGISNULL(6);
@@ -157,19 +142,18 @@ PG_FUNCTION_INFO_V1(tw_valid_sample);
 Datum
 tw_valid_sample(PG_FUNCTION_ARGS)
 {
-	static const char *const statuses[] = {"approved", "pending", "rejected"};
 	static const char *const label_sources[] = {"model", "human"};
 	static const char *const sources[] = {"production", "synthetic", "manual"};
 	static const char *const splits[] = {"train", "test"};
 	const char *problem = NULL;
 
-	if (!PG_ARGISNULL(0) && !is_one_of(text_argument(fcinfo, 0), statuses, lengthof(statuses)))
+	if (!PG_ARGISNULL(0) && !tw_status_in(tw_text_argument(fcinfo, 0), TW_OF_SAMPLES))
 		problem = "review_status is pending, approved or rejected.";
-	else if (!PG_ARGISNULL(1) && !is_one_of(text_argument(fcinfo, 1), label_sources, lengthof(label_sources)))
+	else if (!PG_ARGISNULL(1) && !is_one_of(tw_text_argument(fcinfo, 1), label_sources, lengthof(label_sources)))
 		problem = "label_source is model or human.";
-	else if (!PG_ARGISNULL(2) && !is_one_of(text_argument(fcinfo, 2), sources, lengthof(sources)))
+	else if (!PG_ARGISNULL(2) && !is_one_of(tw_text_argument(fcinfo, 2), sources, lengthof(sources)))
 		problem = "source is production, synthetic or manual.";
-	else if (!PG_ARGISNULL(3) && !is_one_of(text_argument(fcinfo, 3), splits, lengthof(splits)))
+	else if (!PG_ARGISNULL(3) && !is_one_of(tw_text_argument(fcinfo, 3), splits, lengthof(splits)))
 		problem = "split is train, test or NULL.";
 	else if (!PG_ARGISNULL(4) && !(PG_GETARG_FLOAT8(4) >= 0 && PG_GETARG_FLOAT8(4) <= 1))
 		problem = "quality_score is between 0 and 1.";

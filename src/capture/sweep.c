@@ -109,19 +109,13 @@ promote_some(void *arg)
 	Oid			type = INT8ARRAYOID;
 	Datum	   *elements = palloc(sizeof(Datum) * missed->count);
 	Datum		ids;
-	int			result;
 
 	for (int i = 0; i < missed->count; i++)
 		elements[i] = Int64GetDatum(missed->ids[i]);
 	ids = PointerGetDatum(construct_array(elements, missed->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 
 	SPI_connect();
-	result = SPI_execute_plan(tw_kept_plan(&kept, missed->schema, command, 1, &type), &ids, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
-	if (result == SPI_OK_REWRITTEN)
-		tw_forget_plan(&kept);
-	missed->promoted = (int64) SPI_processed;
+	missed->promoted = tw_run_insert(&kept, missed->schema, command, 1, &type, &ids, NULL);
 	SPI_finish();
 }
 

@@ -1,0 +1,63 @@
+/*
+ * module_type.c
+ *		The module of a conversation.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "rules/module_type.h"
+#include "utils/builtins.h"
+
+/* The second part of a dotted intent, or a NULL span: "food" of "intent.food.item.search". */
+TwSpan
+tw_intent_module(TwSpan intent)
+{
+	TwSpan		module = TW_NULL_SPAN;
+	const char *end = intent.data + intent.length;
+	const char *dot;
+
+	if (intent.data == NULL)
+		return module;
+	dot = memchr(intent.data, '.', intent.length);
+	if (dot == NULL)
+		return module;
+	module.data = dot + 1;
+	dot = memchr(module.data, '.', end - module.data);
+	module.length = (dot ? dot : end) - module.data;
+	return module.length > 0 ? module : TW_NULL_SPAN;
+}
+
+/* The module that was handed in, or the intent's where that is NULL or empty; may be a NULL span. */
+TwSpan
+tw_module_of(TwSpan module_type, TwSpan intent)
+{
+	if (module_type.data != NULL && module_type.length > 0)
+		return module_type;
+	return tw_intent_module(intent);
+}
+
+PG_FUNCTION_INFO_V1(tw_module_type);
+
+/* tw_module_type(module_type, intent) */
+Datum
+tw_module_type(PG_FUNCTION_ARGS)
+{
+	TwSpan		module = tw_module_of(tw_text_argument(fcinfo, 0), tw_text_argument(fcinfo, 1));
+
+	if (module.data == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
+}
+
+PG_FUNCTION_INFO_V1(tw_intent_module_type);
+
+/* intent_module_type(intent): the module that an intent names. */
+Datum
+tw_intent_module_type(PG_FUNCTION_ARGS)
+{
+	TwSpan		module = tw_intent_module(tw_text_argument(fcinfo, 0));
+
+	if (module.data == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
+}
