@@ -63,8 +63,7 @@ OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c 
 SQL_PARTS = \
 	src/common/header.sql \
 	src/rules/statuses.sql \
-	src/rules/module_type.sql \
-	src/rules/learnable.sql \
+	src/rules/conversations.sql \
 	src/rules/task_states.sql \
 	src/common/locks.sql \
 	src/common/table_triggers.sql \

@@ -17,7 +17,7 @@
 #include "fmgr.h"
 #include "governance/long_text.h"
 #include "report/daily_changes.h"
-#include "rules/learnable.h"
+#include "rules/conversations.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"

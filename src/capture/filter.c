@@ -12,7 +12,7 @@
 #include "common/catalog.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "rules/module_type.h"
+#include "rules/conversations.h"
 #include "utils/builtins.h"
 
 static const char *const reason_names[] = {

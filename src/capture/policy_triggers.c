@@ -15,7 +15,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "rules/module_type.h"
+#include "rules/conversations.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/rel.h"

@@ -1,4 +1,4 @@
--- The module of a conversation, and the model types that learn from a module.
+-- The module of a conversation, the model types that learn from a module, and whether a message can be learned from at all.
 
 CREATE FUNCTION @extschema@.intent_module_type(intent text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -21,3 +21,10 @@ RETURN model_type = 'router' OR module_type || '-agent' = model_type;
 REVOKE ALL ON FUNCTION @extschema@.tw_is_of_type(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_of_type(text, text) IS
     'Whether a model type is about a module: the router about all of them and what has none, an agent about its own';
+
+CREATE FUNCTION @extschema@.tw_is_learnable(message_type text, user_message text) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'tw_is_learnable';
+REVOKE ALL ON FUNCTION @extschema@.tw_is_learnable(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_is_learnable(text, text) IS
+    'Whether a message is a text message (type text in any case, or NULL) and not blank; capture decides by the same rule';

@@ -1,11 +1,12 @@
 /*
- * module_type.c
- *		The module of a conversation.
+ * conversations.c
+ *		What the filter, and whatever comes after it, go by: the module of a
+ *		conversation, and whether it can be learned from.
  */
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "rules/module_type.h"
+#include "rules/conversations.h"
 #include "utils/builtins.h"
 
 /* The second part of a dotted intent, or a NULL span: "food" of "intent.food.item.search". */
@@ -60,4 +61,23 @@ tw_intent_module_type(PG_FUNCTION_ARGS)
 	if (module.data == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
+}
+
+/* A text message, which is what one of no type is, with something to read in it. */
+bool
+tw_message_is_learnable(TwSpan message_type, TwSpan message)
+{
+	static const TwSpan text_type = {"text", 4};
+
+	return (message_type.data == NULL || tw_span_equals_ascii_ci(message_type, text_type)) &&
+		message.data != NULL && !tw_span_is_blank(message);
+}
+
+PG_FUNCTION_INFO_V1(tw_is_learnable);
+
+/* tw_is_learnable(message_type, user_message) */
+Datum
+tw_is_learnable(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(tw_message_is_learnable(tw_text_argument(fcinfo, 0), tw_text_argument(fcinfo, 1)));
 }
