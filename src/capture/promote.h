@@ -11,9 +11,9 @@
  * a text_hash that is NULL.
  */
 #define TW_INSERT_SAMPLES(source) \
-	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, module_type, " \
-	"entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source, split, " \
-	"selection_probability, quality_score, created_at) " source
+	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, " \
+	"module_type, entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source, " \
+	"split, selection_probability, quality_score, created_at) " source
 
 /*
  * The samples of `conversations`, a FROM clause with the alias c. `intent` is
@@ -30,17 +30,19 @@
 #define TW_SAMPLES_OF(conversations, intent, is_own, entities, person) \
 	TW_INSERT_SAMPLES( \
 	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), 1, c.label, " \
-	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, c.module_type, " \
-	"%1$s.tw_sample_entities(" entities "), c.message_language, CASE WHEN " is_own " THEN c.routed_to END, " \
-	"CASE WHEN " person " IS NULL AND c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 THEN 'pending' ELSE 'approved' END, " \
-	"CASE WHEN " person " IS NULL THEN 'model' ELSE 'human' END, " person ", CASE WHEN " person " IS NOT NULL THEN pg_catalog.now() END, " \
-	"'production', NULL, c.selection_probability, " \
+	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, " \
+	"c.module_type, %1$s.tw_sample_entities(" entities "), c.message_language, " \
+	"CASE WHEN " is_own " THEN c.routed_to END, " \
+	"CASE WHEN " person " IS NULL AND c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 " \
+	"THEN 'pending' ELSE 'approved' END, " \
+	"CASE WHEN " person " IS NULL THEN 'model' ELSE 'human' END, " person ", " \
+	"CASE WHEN " person " IS NOT NULL THEN pg_catalog.now() END, 'production', NULL, c.selection_probability, " \
 	"CASE WHEN " person " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
-	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, c.routed_to, " \
-	"c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
+	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
+	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
 	"CASE WHEN " is_own " THEN %1$s.tw_module_type(c.nlu_module_type, " intent ") " \
-	"ELSE coalesce(%1$s.intent_module_type(" intent "), %1$s.tw_module_type(c.nlu_module_type, NULL)) END AS module_type, " \
-	"%1$s.tw_sample_text(c.user_message) AS sample_text " \
+	"ELSE coalesce(%1$s.intent_module_type(" intent "), %1$s.tw_module_type(c.nlu_module_type, NULL)) END " \
+	"AS module_type, %1$s.tw_sample_text(c.user_message) AS sample_text " \
 	"FROM " conversations " OFFSET 0) c")
 
 /* The samples that the model labels itself. */

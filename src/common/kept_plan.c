@@ -51,9 +51,11 @@ tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *
 
 /* Runs an INSERT of ours, and returns how many rows it wrote; `nulls` as for SPI_execute_plan. */
 int64
-tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types, Datum *values, const char *nulls)
+tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types, Datum *values,
+			  const char *nulls)
 {
-	int			result = SPI_execute_plan(tw_kept_plan(kept, schema, command, nargs, types), values, nulls, false, 0);
+	SPIPlanPtr	plan = tw_kept_plan(kept, schema, command, nargs, types);
+	int			result = SPI_execute_plan(plan, values, nulls, false, 0);
 
 	if (result < 0)
 		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));

@@ -1,7 +1,7 @@
 -- training_queue: everything on its way to the next training run.
 
--- Both halves are sorted as the whole is, each along its index (conversation_logs_queue_idx, training_samples_untrained_idx): the
--- first rows come without reading the others.
+-- Both halves are sorted as the whole is, each along its index (conversation_logs_queue_idx,
+-- training_samples_untrained_idx): the first rows come without reading the others.
 -- security_barrier: a reader's own function must not be shown rows that the view leaves out.
 CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     (SELECT 'waiting for review'::text AS stage,

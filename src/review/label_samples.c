@@ -25,11 +25,12 @@ tw_label_samples(PG_FUNCTION_ARGS)
 					  LABEL, LABEL " OPERATOR(pg_catalog.=) c.nlu_intent", "coalesce($3, c.nlu_entities)", "$4")
 		" ON CONFLICT (conversation_log_id) DO UPDATE SET "
 		"intent = excluded.intent, module_id = excluded.module_id, module_type = excluded.module_type, "
-		"entities = excluded.entities, expected_service = excluded.expected_service, review_status = excluded.review_status, "
-		"pending_reason = NULL, label_source = excluded.label_source, reviewed_by = excluded.reviewed_by, "
-		"reviewed_at = excluded.reviewed_at, quality_score = excluded.quality_score, "
+		"entities = excluded.entities, expected_service = excluded.expected_service, "
+		"review_status = excluded.review_status, pending_reason = NULL, label_source = excluded.label_source, "
+		"reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at, quality_score = excluded.quality_score, "
 		/* Another label is new to the model that learned the old one. */
-		"model_version_target = CASE WHEN s.intent OPERATOR(pg_catalog.=) excluded.intent THEN s.model_version_target END";
+		"model_version_target = "
+		"CASE WHEN s.intent OPERATOR(pg_catalog.=) excluded.intent THEN s.model_version_target END";
 
 	Oid			schema = tw_schema_of_function(fcinfo);
 	Oid			types[] = {INT8ARRAYOID, TEXTOID, JSONBOID, TEXTOID};

@@ -136,8 +136,8 @@ CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_
     AS 'MODULE_PATHNAME', 'tw_label_samples';
 REVOKE ALL ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) IS
-    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is NULL; '
-    'with the model''s own label when person is NULL';
+    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is '
+    'NULL; with the model''s own label when person is NULL';
 
 CREATE FUNCTION @extschema@.tw_record_verdict(
     ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text,

@@ -1,4 +1,4 @@
--- The module of a conversation, the model types that learn from a module, and whether a message can be learned from at all.
+-- The module of a conversation, the model types that learn from a module, and whether a message can be learned from.
 
 CREATE FUNCTION @extschema@.intent_module_type(intent text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -27,4 +27,4 @@ CREATE FUNCTION @extschema@.tw_is_learnable(message_type text, user_message text
     AS 'MODULE_PATHNAME', 'tw_is_learnable';
 REVOKE ALL ON FUNCTION @extschema@.tw_is_learnable(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_learnable(text, text) IS
-    'Whether a message is a text message (type text in any case, or NULL) and not blank; capture decides by the same rule';
+    'Whether a message is a text message (type text in any case, or NULL) and not blank: capture''s rule';
