@@ -90,9 +90,11 @@ SQL_PARTS = \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
+	src/runs/jobs.sql \
 	src/runs/running.sql \
 	src/runs/due.sql \
 	src/runs/installation.sql \
+	src/runs/loop.sql \
 	src/http/endpoints.sql \
 	src/s3/s3.sql \
 	src/capture/filter.sql \
