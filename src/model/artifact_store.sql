@@ -136,7 +136,7 @@ DECLARE
     tried CONSTANT text[] := ARRAY(SELECT jsonb_array_elements_text(state -> 'tried'));
     store record;
     m @extschema@.model_versions;
-    next jsonb;
+    following jsonb;
     artifact @extschema@.model_artifacts;
     at_location text;
     with_sha256 text;
@@ -154,7 +154,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    next := jsonb_build_object('tried', tried || m.version);
+    following := jsonb_build_object('tried', tried || m.version);
     -- Nothing is locked while the store is talked to.
     BEGIN
         SELECT * INTO artifact FROM @extschema@.model_artifacts a WHERE a.version = m.version;
@@ -168,11 +168,11 @@ BEGIN
         message := concat_ws('. ', message, nullif(rtrim(detail, '.'), ''), nullif(hint, ''));
     END;
     IF code IS NOT NULL THEN
-        RETURN CASE WHEN @extschema@.tw_note_not_stored(run, m.version, tried, code, message) THEN next END;
+        RETURN CASE WHEN @extschema@.tw_note_not_stored(run, m.version, tried, code, message) THEN following END;
     END IF;
     PERFORM @extschema@.tw_note_run(run, m.version, jsonb_build_object(
         'stored', 1, 'live', @extschema@.tw_note_stored(m.version, at_location, with_sha256)::integer), true);
-    RETURN next;
+    RETURN following;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) FROM PUBLIC;

@@ -18,7 +18,7 @@ DECLARE
     part CONSTANT text := state ->> 'part';
     job record;
     done jsonb;
-    next jsonb;
+    following jsonb;
     code text;
     message text;
 BEGIN
@@ -36,7 +36,7 @@ BEGIN
         done := NULL;
     END;
     IF code IS NOT NULL THEN
-        RAISE WARNING '%: %failed: %', job.job_name, coalesce(format('part %s ', part), ''), message USING ERRCODE = code;
+        RAISE WARNING '%: %failed: %', job.job_name, coalesce('part ' || part || ' ', ''), message USING ERRCODE = code;
         PERFORM @extschema@.tw_fail_run(run, code, concat_ws(': ', part, message));
     END IF;
     IF part IS NULL THEN
@@ -46,11 +46,11 @@ BEGIN
     IF code IS NULL AND NOT coalesce(done ? 'result', true) THEN
         RETURN done || jsonb_build_object('part', part);
     END IF;
-    next := @extschema@.tw_next_part(run, job.parts, part, CASE WHEN code IS NOT NULL THEN 'failed: ' || message
+    following := @extschema@.tw_next_part(run, job.parts, part, CASE WHEN code IS NOT NULL THEN 'failed: ' || message
                                                                 ELSE coalesce(done ->> 'result', 'succeeded') END);
     -- An export writes down that it was cancelled, and so catches that; whoever cancelled it meant the whole run.
     RETURN CASE WHEN code = '57014' THEN jsonb_build_object('cancelled',
-        format('%s was cancelled during its %s', job.job_name, part)) ELSE next END;
+        format('%s was cancelled during its %s', job.job_name, part)) ELSE following END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_step(bigint, jsonb, timestamptz) FROM PUBLIC;
