@@ -73,7 +73,7 @@ DECLARE
 BEGIN
     -- What failed is a matter of that run, which says so itself.
     IF state ? 'call' THEN
-        RETURN @extschema@.tw_called_run(run, 'labelstudio_sync') - 'error_code';
+        RETURN @extschema@.tw_called_run(run, 'labelstudio_sync'::text) - 'error_code';
     END IF;
     IF NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.is_active) THEN
         RETURN '{"result": "skipped: no project"}';

@@ -147,7 +147,7 @@ DECLARE
 BEGIN
     SELECT * INTO store FROM @extschema@.tw_artifact_server();
     IF store.problem IS NOT NULL THEN
-        PERFORM @extschema@.tw_note_not_stored(run, NULL::text, tried, '55000', store.problem);
+        PERFORM @extschema@.tw_note_not_stored(run, NULL::text, tried, '55000'::text, store.problem);
         RETURN NULL;
     END IF;
     SELECT * INTO m FROM @extschema@.tw_unstored_versions() u WHERE u.version <> ALL (tried) AND store.is_wanted LIMIT 1;

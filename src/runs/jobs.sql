@@ -48,7 +48,7 @@ CREATE FUNCTION @extschema@.tw_job_session(job_name text) RETURNS integer
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT l.pid FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = @extschema@.tw_lock_class('job')
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = @extschema@.tw_lock_class('job'::text)
       AND l.classid = '@extschema@.conversation_logs'::regclass::oid
       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND l.objid = @extschema@.tw_job_number(tw_job_session.job_name)::oid;

@@ -36,7 +36,7 @@ BEGIN
         done := NULL;
     END;
     IF code IS NOT NULL THEN
-        RAISE WARNING '%: %failed: %', job.job_name, coalesce('part ' || part || ' ', ''), message USING ERRCODE = code;
+        RAISE WARNING '% failed: %', concat_ws(': part ', job.job_name, part), message USING ERRCODE = code;
         PERFORM @extschema@.tw_fail_run(run, code, concat_ws(': ', part, message));
     END IF;
     IF part IS NULL THEN
