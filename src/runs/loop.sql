@@ -1,14 +1,15 @@
 -- The loop of every job: begin, step, commit, and so on to the end. A step is one transaction's worth of work.
 --
 -- tw_job_step() calls the job's step with the state that its last one returned, NULL at first. A step returns the next
--- state, or NULL when the run is over. In the state the loop knows the keys
---   part           which of the register's parts is at it
---   counted        numbers for job_runs.details
---   result         the part is over, and ended so ("succeeded" where a step returns NULL)
---   error_code, error_message   it failed, and what it wrote stays; what a step raises instead takes that back
+-- state, or NULL when the run is over. In a state these keys mean something to the loop:
 --   call           run that job, then take the next step
 --   then           the run is over; run that job
 --   cancelled      the run is over, with that message as an error
+-- Of a job with parts the register says which follow one another; its step returns NULL when a part is over, and besides:
+--   part           which one is at it
+--   counted        numbers for job_runs.details
+--   result         the part is over, and ended so ("succeeded" where a step returns NULL)
+--   error_code, error_message   it failed, and what it wrote stays; an error that a step raises takes that back
 -- An error ends the part, and the next one begins; of a job without parts it ends the run.
 
 CREATE FUNCTION @extschema@.tw_job_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
