@@ -72,6 +72,7 @@ SQL_PARTS = \
 	src/tables/labelstudio_projects.sql \
 	src/tables/labelstudio_tasks.sql \
 	src/tables/conversation_logs.sql \
+	src/tables/daily_statistics.sql \
 	src/tables/training_samples.sql \
 	src/tables/review_policies.sql \
 	src/tables/audited_versions.sql \
@@ -101,6 +102,7 @@ SQL_PARTS = \
 	src/capture/policy_triggers.sql \
 	src/capture/triggers.sql \
 	src/capture/raised_audit.sql \
+	src/capture/closed_days.sql \
 	src/review/reviewers.sql \
 	src/review/standing_rollback.sql \
 	src/review/blind_reviews.sql \
@@ -160,7 +162,6 @@ SQL_PARTS = \
 	src/rollout/rollout_verdict.sql \
 	src/rollout/waiting_rollouts.sql \
 	src/rollout/check_rollouts.sql \
-	src/report/daily_statistics.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \

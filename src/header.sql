@@ -24,8 +24,8 @@ BEGIN
                         'model_versions', 'model_deployments', 'rollouts', 'rollout_checks', 'rollout_status', 'job_health', 'training_export_jobs', 'labelstudio_projects', 'labelstudio_tasks',
                         'job_runs', 'review_events', 'review_claims', 'training_queue', 'daily_training_stats', 'model_performance_comparison',
                         'label_conflicts', 'review_backlog', 'reviewer_activity', 'model_artifacts', 'model_evaluations', 'training_jobs',
-                        'live_accuracy_by_model', 'daily_statistics', 'daily_statistics_changes', 'daily_statistics_closings',
-                        'tw_captured_days', 'tw_fallback_rules', 'tw_closed_days', 'imported_conversations');
+                        'live_accuracy_by_model', 'daily_statistics',
+                        'tw_captured_days', 'imported_conversations');
     IF taken IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_table',

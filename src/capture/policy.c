@@ -181,20 +181,6 @@ tw_policies(Oid schema)
 	return tw_cached_table_get(&policy_cache, schema);
 }
 
-PG_FUNCTION_INFO_V1(tw_reload_policies);
-
-/*
- * tw_reload_policies(): a commit is visible to snapshots before its
- * invalidation is sent.  Who has to know that the policies it goes by are no
- * older than those it sees reads them anew.
- */
-Datum
-tw_reload_policies(PG_FUNCTION_ARGS)
-{
-	policy_cache.stale = true;
-	PG_RETURN_VOID();
-}
-
 /* Takes over what the row for exactly this scope sets, if there is one. */
 static void
 apply_scope(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy *policy)

@@ -18,7 +18,6 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "report/daily_changes.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -116,17 +115,8 @@ promote_captured(void *arg)
 	TriggerData *trigdata = arg;
 	Oid			type = TIMESTAMPTZOID;
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	int			outer = tw_begin_promotion();
 
-	PG_TRY();
-	{
-		insert_as_owner(trigdata, &kept, command, 1, &type, &now);
-	}
-	PG_FINALLY();
-	{
-		tw_end_promotion(outer);
-	}
-	PG_END_TRY();
+	insert_as_owner(trigdata, &kept, command, 1, &type, &now);
 }
 
 /* For tw_try: the row of job_runs that lets a person see the failure later. */

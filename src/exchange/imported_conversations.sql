@@ -141,6 +141,8 @@ CREATE FUNCTION @extschema@.tw_import_portion(
     -- Plans are kept from when the tables were small.
     SET enable_seqscan = off
 AS $function$
+DECLARE
+    days date[];
 BEGIN
     -- Undone when the function ends, as it names the setting.
     PERFORM set_config('timezone', zone, true);
@@ -217,15 +219,18 @@ BEGIN
         LEFT JOIN LATERAL @extschema@.filter_decision((f.v ->> 'nlu_confidence')::double precision, f.v ->> 'nlu_provider',
                                                       f.v ->> 'nlu_intent', f.v ->> 'nlu_module_type') d ON f.new_status = 'needs-review' AND f.learnable
         ORDER BY f.n
+        RETURNING created_on
     ), recorded AS (
         INSERT INTO @extschema@.imported_conversations (source_key, fingerprint, conversation_log_id, source)
         SELECT f.key, f.fingerprint, f.id, tw_import_portion.source FROM fresh f ORDER BY f.n
     )
     SELECT count(*), count(*) FILTER (WHERE f.keeps), count(*) FILTER (WHERE f.new_status = 'needs-review'), min(f.id), max(f.id),
            (SELECT count(*) FROM known k WHERE k.other AND NOT k.same),
-           (SELECT k.key FROM known k WHERE k.other AND NOT k.same ORDER BY k.n LIMIT 1)
-    INTO imported, ids_kept, queued, first_id, last_id, differing, differing_key
+           (SELECT k.key FROM known k WHERE k.other AND NOT k.same ORDER BY k.n LIMIT 1),
+           ARRAY(SELECT DISTINCT i.created_on FROM inserted i)
+    INTO imported, ids_kept, queued, first_id, last_id, differing, differing_key, days
     FROM fresh f;
+    PERFORM @extschema@.tw_forget_days(days);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint) FROM PUBLIC;
