@@ -94,9 +94,11 @@ SQL_PARTS = \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
+	src/runs/jobs.sql \
 	src/runs/running.sql \
 	src/runs/due.sql \
 	src/runs/installation.sql \
+	src/runs/loop.sql \
 	src/http/endpoints.sql \
 	src/s3/s3.sql \
 	src/capture/filter.sql \
@@ -190,7 +192,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
 REGRESS = install rules filter long_messages written_once policies promotion settings views daily_statistics privileges rights waits name_guard integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import export registry training gate handed_in classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout rollout_steps rollout_measured rollout_again cold_start paired anchoring labelstudio_blind
+	label_conflicts live_accuracy import export registry training gate handed_in classify assign sequential drop_guard endpoints labelstudio object_store import_conversations job_register schedule rollout rollout_steps rollout_measured rollout_again cold_start paired anchoring labelstudio_blind
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 

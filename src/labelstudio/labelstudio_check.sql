@@ -39,10 +39,8 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS 'How many conver
 CREATE FUNCTION @extschema@.tw_labelstudio_died() RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT r.started_at FROM @extschema@.job_runs r
-        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = 1
-          AND NOT EXISTS (SELECT FROM pg_locks l
-                          WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 3)
+        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = @extschema@.tw_job_number('labelstudio_sync'::text)
+          AND @extschema@.tw_job_session('labelstudio_sync'::text) IS NULL
         ORDER BY r.id DESC LIMIT 1);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_died() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_died() IS 'When the run began that a cancel or a crash ended, so that it could not say so itself; NULL where there is none';

@@ -241,10 +241,9 @@ COMMENT ON FUNCTION @extschema@.tw_judge_pair(bigint) IS
     'Weighs what people decided so far, ends the evaluation where that is enough, with the gate''s decision about the challenger, and returns how it ended; NULL while it goes on';
 
 CREATE FUNCTION @extschema@.tw_paired_begin(run bigint) RETURNS bigint[]
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('conversations locked', w.locked), false)
     FROM @extschema@.tw_withdraw_left_blind() w WHERE w.locked > 0;
     PERFORM @extschema@.tw_start_paired_evaluations();
@@ -252,10 +251,10 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_begin(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS 'Begins what paired evaluations there are to begin, and returns those that run. Raises 55000 when it is not called by the run''s own session';
+COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS 'Begins what paired evaluations there are to begin, and returns those that run';
 
 CREATE FUNCTION @extschema@.tw_paired_step(run bigint, evaluation bigint) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     scored bigint;
@@ -264,7 +263,6 @@ DECLARE
     code text;
     message text;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     BEGIN
         ended := @extschema@.tw_judge_pair(evaluation);
         IF ended IS NULL THEN
@@ -287,5 +285,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) IS
-    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of raised; returns whether there may be more messages. '
-    'Raises 55000 when it is not called by the run''s own session';
+    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of raised; returns whether there may be more messages';
