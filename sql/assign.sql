@@ -1,9 +1,11 @@
 -- Who answers whom: buckets, shares, what is asked wrongly, and who may ask.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 
 -- Known answers, computed outside: applications rely on them for ever.
 SELECT version, unit, rollout_bucket(version, unit), rollout_bucket(version, unit) = bucket AS as_ever

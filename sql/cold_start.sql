@@ -3,9 +3,9 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
-RESET training_workflow.allow_drop;
 
 -- Import, train, classify: an answer, or in words how to get one.
 SELECT inserted FROM import_training_samples((SELECT string_agg(jsonb_build_object('text', v || ' ' || o || ' please', 'intent', 'intent.shop.order.' || v)::text, E'\n')

@@ -1,9 +1,11 @@
 -- export_training_samples(): what each format makes of odd samples, which samples it gives away, and what is refused.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 -- The session's settings are not the export's.
 SET timezone = 'Asia/Kolkata';
 SET datestyle = 'SQL, DMY';

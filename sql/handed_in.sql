@@ -1,11 +1,13 @@
 -- What trainers outside hand in: a receipt that says nothing of the test set, one decision after commit, jobs by secret, and no
 -- rollout of what lies nowhere.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-SET client_min_messages = warning;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 CREATE ROLE regress_tw_trainer;
 CREATE ROLE regress_tw_stranger;
 CREATE ROLE regress_tw_both;

@@ -1,9 +1,11 @@
 -- What is too long to be learned from: captured whole, never a sample, cut wherever it is shown, left out by exports.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 \set ON_ERROR_STOP 0
 CREATE FUNCTION pg_temp.capture(session text, message text, entities jsonb DEFAULT NULL, intent text DEFAULT 'intent.food.item.search', feedback text DEFAULT NULL)

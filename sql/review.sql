@@ -1,9 +1,11 @@
 -- Verdicts: approve, fix, reject, one by one and many at a time; what they do to the sample; what is refused.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 SELECT setval('conversation_logs_id_seq', 1000);
 INSERT INTO conversation_logs (id, session_id, user_message, message_language, nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type,

@@ -4,9 +4,9 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
-RESET training_workflow.allow_drop;
 -- The audit of rollouts alone is looked at.
 SELECT set_training_setting('review_budget_per_day', '0');
 SET timezone = 'UTC';

@@ -1,9 +1,11 @@
 -- sequential_comparison, sample_ratio_check: figures, against computations of their own in SQL. How often they err: test/bench/rollout.sh.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 
 -- A row is a session: n trials, y of them good.
 CREATE TABLE sessions (step int, arm text, n double precision, y double precision);

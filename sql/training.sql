@@ -1,9 +1,11 @@
 -- Training: what is learned and what is not, sides that never change, the test set, and what counts as new.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO review_policies (intent, audit_rate_approved, audit_rate_review) VALUES ('intent.food.audited', 0.5, 0.25), ('intent.food.audited.all', 1, 1);

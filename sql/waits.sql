@@ -3,8 +3,10 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 
 -- What runs with the owner's rights and takes a lock that others wait for, or writes what others may be writing, has a bound on each wait.
 WITH RECURSIVE own AS (
