@@ -1,4 +1,4 @@
-# 013_labelstudio.pl - what is handed to Label Studio, in which order, and what comes of the answers; with a stand-in that works.
+# 013_labelstudio_sync.pl - what is handed to Label Studio, in which order, and what comes of the answers; with a stand-in that works.
 
 use strict;
 use warnings;

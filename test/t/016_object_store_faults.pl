@@ -1,4 +1,4 @@
-# 016_object_store.pl - what a store does wrong, or says oddly, is noticed and named, and gives nothing away.
+# 016_object_store_faults.pl - what a store does wrong, or says oddly, is noticed and named, and gives nothing away.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# 027_calls.pl - whoever may create functions in the extension's schema gets none of its calls.
+# 027_overloads.pl - whoever may create functions in the extension's schema gets none of its calls.
 
 use strict;
 use warnings;

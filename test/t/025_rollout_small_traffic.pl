@@ -1,4 +1,4 @@
-# 025_small_traffic.pl - rollouts where a day brings 100 or 1,000 messages: bad versions are rolled back as soon as that can be known.
+# 025_rollout_small_traffic.pl - rollouts where a day brings 100 or 1,000 messages: bad versions are rolled back as soon as that can be known.
 #
 # Days are simulated, and nothing is left to chance but the draws of the audit: sessions are dealt by their names.
 
