@@ -53,7 +53,7 @@ SELECT new_training_samples(), new_training_samples('food-agent'), new_training_
 
 -- The same rows, the same bytes: in any order, as often as one likes.
 WITH rows AS (
-    SELECT text, intent, module_type, weight FROM tw_training_texts('router') WHERE excluded IS NULL
+    SELECT text, intent, module_type, weight FROM training_set('router')
 ), orders AS (
     SELECT array_agg(text ORDER BY text) AS t1, array_agg(intent ORDER BY text) AS i1, array_agg(module_type ORDER BY text) AS m1, array_agg(weight ORDER BY text) AS w1,
            array_agg(text ORDER BY md5(text)) AS t2, array_agg(intent ORDER BY md5(text)) AS i2, array_agg(module_type ORDER BY md5(text)) AS m2, array_agg(weight ORDER BY md5(text)) AS w2

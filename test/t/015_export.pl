@@ -14,14 +14,14 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use TW::Database;
 use TW::Util;
 
 # Outside the data directory, unlike everything that PostgreSQL::Test makes for a node.
 my $folder = File::Temp->newdir('tw_export.XXXXXX', TMPDIR => 1);
 my $node = start_node('main', streaming => 1, conf => "restart_after_crash = on\n");
 create_database($node, 'exports');
-
-sub sql { return $node->safe_psql('exports', $_[0]) }
+in_database($node, 'exports');
 
 sub temporaries { return [ glob "$folder/*.tmp" ] }
 

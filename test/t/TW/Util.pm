@@ -200,7 +200,7 @@ SQL
             ('router', 'router-v1.1.0', 'candidate', 'production', 100, 'first', '{"z": 1.5}');
         -- A rollout that is under way, and was looked at.
         SELECT rollout_id FROM $s.start_rollout('router-v1.2.0', E'by the\ttest');
-        SELECT $s.tw_check_rollout(r.id, NULL) FROM $s.rollouts r;
+        CALL $s.check_rollouts();
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
         -- A model that the trainer made, evaluated; one that somebody else made; jobs in every state.
         SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
@@ -218,7 +218,6 @@ SQL
         SELECT $s.cancel_training_job($s.request_training('ride-agent'), 'not needed');
         INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
             ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
-        SELECT $s.tw_may_act();
         INSERT INTO $s.labelstudio_projects (server_name, project_id, title, entity_labels, is_active, pulled_to, last_error)
             VALUES ('label_studio', 7, 'Food: हिन्दी', '{dish,"a, b"}', false, '2026-01-01 00:00:00.123456+00', E'no\t"answer"');
         INSERT INTO $s.labelstudio_tasks (project, conversation_log_id, batch_id, status, task_id, spans, error_message)
