@@ -279,10 +279,7 @@ for my $timeout (1, 20, 60, 120) {
 
 # On a standby lines come out as well; texts on no side stay inside.
 sql(q{INSERT INTO training_samples (text, intent, review_status, source) VALUES ('undecided', 'intent.new', 'approved', 'manual')});
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = start_standby($node);
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('exports', q{SELECT count(*) FROM export_training_samples(sources => '{manual}')}),
     0, 'a standby decides about no side');

@@ -81,7 +81,7 @@ my %state = (
     'narrow'                        => 'refused',
     'fine'                          => 'ok'
 );
-sql(q{ALTER SERVER store OPTIONS (ADD prefix 'none yet')});
+sql(q{ALTER SERVER store OPTIONS (ADD prefix 'none')});
 for my $prefix (sort keys %state) {
     sql("ALTER SERVER store OPTIONS (SET prefix '$prefix')");
     my ($state, $advice) = split /\|/, sql('SELECT state, advice FROM s3_check()'), 2;

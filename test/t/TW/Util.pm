@@ -12,8 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-    start_node create_database fill
-    schema_of dump_rows dump_catalog
+    start_node start_standby create_database fill
+    schema_of dump_rows dump_tables dump_catalog
     integrity_is_empty follow_hints samples_match
     sqlstate_is run_program wait_for_end
     CONFIDENT
@@ -40,6 +40,17 @@ sub start_node {
     $node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n" . ($option{conf} // ''));
     $node->start;
     return $node;
+}
+
+# A streaming standby of such a server, which allows it.
+sub start_standby {
+    my ($primary) = @_;
+    my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+    $primary->backup('backup');
+    $standby->init_from_backup($primary, 'backup', has_streaming => 1);
+    $standby->start;
+    return $standby;
 }
 
 # A database with the extension in it, in a schema of its own (given unquoted) or in public.
@@ -323,6 +334,13 @@ sub dump_rows {
     }
     @$_ = sort @$_ for values %rows;
     return \%rows;
+}
+
+# The same without the sequences, which run ahead on a standby, in steps that are written to the log, and stand still on a subscriber.
+sub dump_tables {
+    my $rows = dump_rows(@_);
+    delete $rows->{$_} for grep { /_seq$/ } keys %$rows;
+    return $rows;
 }
 
 # What a dump has to carry besides the rows: owners and privileges of everything that belongs to the extension, and
