@@ -56,74 +56,102 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 MODULE_big = $(EXTENSION)
 # Whatever needs libcurl is a library of its own: loading that takes 6 ms and more, and most sessions do without.
 REMOTE = $(EXTENSION)_remote
-REMOTE_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/remote/*.c)))
+REMOTE_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/http/*.c src/s3/*.c src/labelstudio/*.c)))
 OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c))))
 
-# The install script, in the order in which its parts need each other.
+# The install script: the folders in the order of src/LAYERS, and within each the order in which its parts need each other.
 SQL_PARTS = \
-	src/common/header.sql \
-	src/common/locks.sql \
-	src/common/table_triggers.sql \
-	src/common/settings.sql \
-	src/common/time_argument.sql \
-	src/common/wilson.sql \
-	src/governance/redact.sql \
-	src/governance/sample_text.sql \
-	src/governance/long_text.sql \
-	src/review/normalize.sql \
-	src/jobs/job_runs.sql \
-	src/jobs/running.sql \
-	src/jobs/due.sql \
-	src/jobs/installation.sql \
-	src/remote/labelstudio_projects.sql \
-	src/remote/labelstudio_tasks.sql \
-	src/capture/conversation_logs.sql \
-	src/capture/training_samples.sql \
-	src/capture/review_policies.sql \
-	src/capture/audited_versions.sql \
+	src/header.sql \
+	src/base/table_triggers.sql \
+	src/base/time_argument.sql \
+	src/base/wilson.sql \
+	src/rules/locks.sql \
+	src/rules/settings.sql \
+	src/rules/normalize.sql \
+	src/tables/job_runs.sql \
+	src/tables/labelstudio_projects.sql \
+	src/tables/labelstudio_tasks.sql \
+	src/tables/conversation_logs.sql \
+	src/tables/daily_statistics.sql \
+	src/tables/training_samples.sql \
+	src/tables/review_policies.sql \
+	src/tables/audited_versions.sql \
+	src/tables/review_events.sql \
+	src/tables/review_claims.sql \
+	src/tables/blind_reviews.sql \
+	src/tables/imported_conversations.sql \
+	src/tables/model_versions.sql \
+	src/tables/model_artifacts.sql \
+	src/tables/model_evaluations.sql \
+	src/tables/training_jobs.sql \
+	src/tables/paired_evaluations.sql \
+	src/tables/model_deployments.sql \
+	src/tables/rollouts.sql \
+	src/tables/training_export_jobs.sql \
+	src/privacy/redact.sql \
+	src/privacy/sample_text.sql \
+	src/privacy/long_text.sql \
+	src/runs/running.sql \
+	src/runs/due.sql \
+	src/runs/installation.sql \
+	src/http/endpoints.sql \
+	src/s3/s3.sql \
 	src/capture/filter.sql \
+	src/capture/policy_triggers.sql \
 	src/capture/triggers.sql \
-	src/review/review_events.sql \
-	src/review/review_claims.sql \
-	src/review/blind_reviews.sql \
+	src/capture/raised_audit.sql \
+	src/capture/closed_days.sql \
 	src/review/reviewers.sql \
+	src/review/standing_rollback.sql \
+	src/review/blind_reviews.sql \
 	src/review/verdicts.sql \
 	src/review/withdraw.sql \
 	src/review/claims.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
-	src/export/import_samples.sql \
-	src/capture/imported_conversations.sql \
-	src/capture/import_conversations.sql \
-	src/model/model_versions.sql \
-	src/rollout/model_deployments.sql \
-	src/rollout/rollouts.sql \
 	src/review/live_accuracy.sql \
-	src/model/model_artifacts.sql \
-	src/model/model_evaluations.sql \
-	src/model/training_jobs.sql \
-	src/model/near_twins.sql \
-	src/model/sides.sql \
-	src/model/training_set.sql \
+	src/samples/near_twins.sql \
+	src/samples/model_text.sql \
+	src/samples/sides.sql \
+	src/samples/training_set.sql \
+	src/samples/audit_budget.sql \
+	src/exchange/import_samples.sql \
+	src/exchange/imported_conversations.sql \
+	src/exchange/import_conversations.sql \
+	src/exchange/export_samples.sql \
+	src/exchange/export_to_file.sql \
+	src/exchange/export_to_s3.sql \
 	src/model/classify.sql \
 	src/model/scores.sql \
+	src/model/stored_artifacts.sql \
+	src/model/going_live.sql \
 	src/model/registry.sql \
-	src/model/paired_evaluations.sql \
 	src/model/paired_evidence.sql \
 	src/model/gate.sql \
-	src/model/audit_budget.sql \
 	src/model/paired_scoring.sql \
 	src/model/train.sql \
 	src/model/job_queue.sql \
 	src/model/workers.sql \
 	src/model/handed_in.sql \
+	src/model/artifact_store.sql \
+	src/model/s3_check.sql \
 	src/model/built_in.sql \
+	src/labelstudio/labelstudio_request.sql \
+	src/labelstudio/labelstudio_call.sql \
+	src/labelstudio/labelstudio_spans.sql \
+	src/labelstudio/labelstudio_payload.sql \
+	src/labelstudio/labelstudio_push.sql \
+	src/labelstudio/labelstudio_verdict.sql \
+	src/labelstudio/labelstudio_pull.sql \
+	src/labelstudio/labelstudio_sweep.sql \
+	src/labelstudio/labelstudio_sync.sql \
+	src/labelstudio/labelstudio_create.sql \
+	src/labelstudio/labelstudio_check.sql \
 	src/rollout/assign.sql \
 	src/rollout/sequential_comparison.sql \
 	src/rollout/sample_ratio.sql \
 	src/rollout/live_model_at.sql \
 	src/rollout/rollout_steps.sql \
-	src/rollout/rollout_audit.sql \
 	src/rollout/taken_back_samples.sql \
 	src/rollout/rollout_changes.sql \
 	src/rollout/rollback.sql \
@@ -132,32 +160,14 @@ SQL_PARTS = \
 	src/rollout/rollout_verdict.sql \
 	src/rollout/waiting_rollouts.sql \
 	src/rollout/check_rollouts.sql \
-	src/export/training_export_jobs.sql \
-	src/export/export_samples.sql \
-	src/export/export_to_file.sql \
-	src/remote/endpoints.sql \
-	src/remote/labelstudio_call.sql \
-	src/remote/labelstudio_spans.sql \
-	src/remote/labelstudio_payload.sql \
-	src/remote/labelstudio_push.sql \
-	src/remote/labelstudio_verdict.sql \
-	src/remote/labelstudio_pull.sql \
-	src/remote/labelstudio_sweep.sql \
-	src/remote/labelstudio_sync.sql \
-	src/remote/labelstudio_create.sql \
-	src/remote/labelstudio_check.sql \
-	src/remote/s3.sql \
-	src/remote/artifact_store.sql \
-	src/remote/export_to_s3.sql \
-	src/report/training_queue.sql \
-	src/report/daily_statistics.sql \
-	src/report/daily_training_stats.sql \
-	src/report/model_performance_comparison.sql \
-	src/report/rollout_status.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \
 	src/jobs/job_health.sql \
+	src/report/training_queue.sql \
+	src/report/daily_training_stats.sql \
+	src/report/model_performance_comparison.sql \
+	src/report/rollout_status.sql \
 	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
 	src/report/explain_conversation.sql \
@@ -215,7 +225,7 @@ uninstall-remote:
 	rm -f '$(DESTDIR)$(pkglibdir)/$(REMOTE)$(DLSUFFIX)'
 
 # A fused multiply-add rounds otherwise: the same rows should make the same router, and the same verdict, on every processor.
-$(patsubst %.c,%.o,$(wildcard src/model/*.c src/rollout/*.c)): override CFLAGS += -ffp-contract=off
+$(patsubst %.c,%.o,$(wildcard src/samples/*.c src/model/*.c src/rollout/*.c)): override CFLAGS += -ffp-contract=off
 
 # What check.sh has to know and only this file can say.
 .PHONY: test-names

@@ -73,7 +73,7 @@ LEFT JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
 LEFT JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
 WHERE (p.oid IS NOT NULL AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x WHERE x.grantee = 0))
    OR (c.oid IS NOT NULL AND EXISTS (SELECT FROM aclexplode(c.relacl) x WHERE x.grantee = 0));
-SELECT p.oid::regprocedure AS without_search_path
+SELECT p.oid::regprocedure::text COLLATE "C" AS without_search_path
 FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
 WHERE p.proconfig IS NULL AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 ORDER BY 1;

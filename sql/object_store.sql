@@ -125,8 +125,8 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT substr(r.rolname, 12) AS kind, p.oid::regprocedure AS object_id FROM pg_roles r JOIN pg_proc p ON has_function_privilege(r.oid, p.oid, 'EXECUTE')
-WHERE r.rolname LIKE 'regress\_tw\_%' AND p.proname ~ 's3_|store|artifact' AND p.pronamespace = 'public'::regnamespace ORDER BY 2, 1;
+SELECT substr(r.rolname, 12) AS kind, p.oid::regprocedure::text COLLATE "C" AS object_id FROM pg_roles r JOIN pg_proc p ON has_function_privilege(r.oid, p.oid, 'EXECUTE')
+WHERE r.rolname LIKE 'regress\_tw\_%' AND p.proname ~ 's3_|store|artifact' AND p.pronamespace = 'public'::regnamespace ORDER BY 1, 2;
 ROLLBACK;
 SELECT proname FROM pg_proc WHERE proname ~ '^(tw_)?s3_|artifact|store' AND pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE');
 

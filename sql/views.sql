@@ -31,7 +31,10 @@ SELECT COUNT(*) FROM training_queue WHERE review_status = 'needs-review';
 SELECT review_status, count(*) FROM training_queue GROUP BY 1 ORDER BY 1;
 
 \x
-SELECT * FROM daily_training_stats WHERE date >= '2026-05-01';
+SELECT date, conversations, auto_approved, needs_review, needs_review_high, needs_review_medium, needs_review_low, not_applicable,
+       audited, approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
+       negative_feedback, feedback, as_of = now() AS counted_now
+FROM daily_training_stats WHERE date >= '2026-05-01';
 \x
 -- The figures agree with one another.
 SELECT bool_and(conversations = auto_approved + needs_review + not_applicable) AS adds_up FROM daily_training_stats;

@@ -6,12 +6,12 @@
 
 #include "fmgr.h"
 
+#include "base/cached_table.h"
+#include "base/compat.h"
+#include "base/time_argument.h"
 #include "capture/log_columns.h"
-#include "common/cached_table.h"
-#include "common/compat.h"
-#include "common/time_argument.h"
 #include "governance/drop_guard.h"
-#include "jobs/job_lock.h"
+#include "runs/job_lock.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "training_workflow", .version = TW_VERSION);

@@ -6,9 +6,9 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "base/cached_table.h"
 #include "capture/audit_rate.h"
 #include "catalog/pg_type.h"
-#include "common/cached_table.h"
 
 enum
 {

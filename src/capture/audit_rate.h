@@ -5,7 +5,7 @@
 #ifndef TW_AUDIT_RATE_H
 #define TW_AUDIT_RATE_H
 
-#include "capture/span.h"
+#include "base/span.h"
 
 extern double tw_raised_audit_rate(Oid schema, TwSpan version, double rate);
 

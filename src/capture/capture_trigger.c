@@ -6,17 +6,16 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/compat.h"
+#include "base/table_triggers.h"
 #include "capture/audit_rate.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
-#include "common/compat.h"
-#include "common/settings.h"
-#include "common/table_triggers.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
-#include "governance/long_text.h"
-#include "report/daily_changes.h"
+#include "privacy/long_text.h"
+#include "rules/settings.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -279,8 +278,6 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 		filter_row(&row);
 	if (is_null(&row, TW_LOG_CREATED_ON))
 		fill_created_on(&row);
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-		tw_note_conversation(row.schema, DatumGetDateADT(get(&row, TW_LOG_CREATED_ON)));
 
 	tuple = heap_form_tuple(desc, row.values, row.nulls);
 	tuple->t_self = old_tuple->t_self;

@@ -7,9 +7,9 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "base/catalog.h"
 #include "capture/filter.h"
 #include "catalog/pg_type.h"
-#include "common/catalog.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"

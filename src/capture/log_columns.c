@@ -4,9 +4,9 @@
  */
 #include "postgres.h"
 
+#include "base/columns.h"
 #include "capture/log_columns.h"
 #include "catalog/pg_type.h"
-#include "common/columns.h"
 #include "utils/inval.h"
 
 static const TwColumn log_columns[] = {

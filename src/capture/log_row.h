@@ -5,8 +5,8 @@
 #ifndef TW_LOG_ROW_H
 #define TW_LOG_ROW_H
 
+#include "base/span.h"
 #include "capture/log_columns.h"
-#include "capture/span.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 

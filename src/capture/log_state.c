@@ -9,10 +9,10 @@
  */
 #include "postgres.h"
 
+#include "base/table_triggers.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
-#include "common/table_triggers.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "utils/datum.h"

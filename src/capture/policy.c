@@ -8,10 +8,10 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "base/cached_table.h"
 #include "capture/policy.h"
 #include "capture/policy_columns.h"
 #include "catalog/pg_type.h"
-#include "common/cached_table.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
@@ -179,20 +179,6 @@ const TwPolicySet *
 tw_policies(Oid schema)
 {
 	return tw_cached_table_get(&policy_cache, schema);
-}
-
-PG_FUNCTION_INFO_V1(tw_reload_policies);
-
-/*
- * tw_reload_policies(): a commit is visible to snapshots before its
- * invalidation is sent.  Who has to know that the policies it goes by are no
- * older than those it sees reads them anew.
- */
-Datum
-tw_reload_policies(PG_FUNCTION_ARGS)
-{
-	policy_cache.stale = true;
-	PG_RETURN_VOID();
 }
 
 /* Takes over what the row for exactly this scope sets, if there is one. */

@@ -6,7 +6,7 @@
 #ifndef TW_POLICY_H
 #define TW_POLICY_H
 
-#include "capture/span.h"
+#include "base/span.h"
 
 /* A list of providers, as one policy sets it. */
 typedef struct TwProviderList

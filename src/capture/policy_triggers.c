@@ -7,14 +7,14 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "base/table_triggers.h"
 #include "capture/filter.h"
 #include "capture/policy.h"
 #include "capture/policy_columns.h"
-#include "common/locks.h"
-#include "common/table_triggers.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "rules/locks.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/rel.h"

@@ -6,19 +6,18 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/kept_plan.h"
+#include "base/subtransaction.h"
+#include "base/table_triggers.h"
 #include "capture/log_columns.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
-#include "common/catalog.h"
-#include "common/compat.h"
-#include "common/kept_plan.h"
-#include "common/subtransaction.h"
-#include "common/table_triggers.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "report/daily_changes.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -116,17 +115,8 @@ promote_captured(void *arg)
 	TriggerData *trigdata = arg;
 	Oid			type = TIMESTAMPTZOID;
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	int			outer = tw_begin_promotion();
 
-	PG_TRY();
-	{
-		insert_as_owner(trigdata, &kept, command, 1, &type, &now);
-	}
-	PG_FINALLY();
-	{
-		tw_end_promotion(outer);
-	}
-	PG_END_TRY();
+	insert_as_owner(trigdata, &kept, command, 1, &type, &now);
 }
 
 /* For tw_try: the row of job_runs that lets a person see the failure later. */

@@ -6,11 +6,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "base/catalog.h"
+#include "base/kept_plan.h"
+#include "base/subtransaction.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
-#include "common/catalog.h"
-#include "common/kept_plan.h"
-#include "common/subtransaction.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -44,8 +44,9 @@ filter_unfiltered(Oid schema, int64 *locked)
 		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
 		"AND c.review_status IS NULL ORDER BY c.id FOR UPDATE OF c SKIP LOCKED), "
 		"filtered AS (UPDATE %1$s.conversation_logs c SET filtered_at = c.filtered_at FROM free f "
-		"WHERE c.id = f.id RETURNING 1) "
-		"SELECT (SELECT count(*) FROM filtered), (SELECT count(*) FROM found)";
+		"WHERE c.id = f.id RETURNING c.created_on) "
+		"SELECT (SELECT count(*) FROM filtered), (SELECT count(*) FROM found), "
+		"%1$s.tw_forget_days(ARRAY(SELECT DISTINCT f.created_on FROM filtered f))";
 
 	bool		isnull;
 	int64		filtered;
@@ -97,6 +98,16 @@ find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
 	return ids;
 }
 
+static Datum
+id_array(const int64 *ids, int count)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(ids[i]);
+	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 /* For tw_try: the samples of some conversations. */
 static void
 promote_some(void *arg)
@@ -107,13 +118,8 @@ promote_some(void *arg)
 
 	Missed	   *missed = arg;
 	Oid			type = INT8ARRAYOID;
-	Datum	   *elements = palloc(sizeof(Datum) * missed->count);
-	Datum		ids;
+	Datum		ids = id_array(missed->ids, missed->count);
 	int			result;
-
-	for (int i = 0; i < missed->count; i++)
-		elements[i] = Int64GetDatum(missed->ids[i]);
-	ids = PointerGetDatum(construct_array(elements, missed->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 
 	SPI_connect();
 	result = SPI_execute_plan(tw_kept_plan(&kept, missed->schema, command, 1, &type), &ids, NULL, false, 0);
@@ -123,6 +129,22 @@ promote_some(void *arg)
 		tw_forget_plan(&kept);
 	missed->promoted = (int64) SPI_processed;
 	SPI_finish();
+}
+
+/* The figures of days whose conversations have a sample now are stored without it. */
+static void
+forget_days(Oid schema, const int64 *ids, int64 count)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
+		"SELECT %1$s.tw_forget_days(ARRAY("
+		"SELECT DISTINCT c.created_on FROM %1$s.conversation_logs c WHERE c.id = ANY ($1)))";
+
+	Oid			type = INT8ARRAYOID;
+	Datum		array = id_array(ids, (int) count);
+
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 1, &type), &array, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not forget the days of what was promoted");
 }
 
 /*
@@ -192,6 +214,8 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	ids = find_missed(schema, PG_GETARG_DATUM(0), &count, &locked);
 	for (int64 i = 0; i < count; i += BATCH_SIZE)
 		promote_batch(schema, ids + i, (int) Min(BATCH_SIZE, count - i), &promoted, &failed);
+	if (promoted > 0)
+		forget_days(schema, ids, count);
 	SPI_finish();
 
 	values[0] = Int64GetDatum(filtered);

@@ -17,8 +17,7 @@ BEGIN ATOMIC
          'conversation_logs_unfiltered_idx',
          'conversation_logs_pkey conversation_logs_state_check',
          'conversation_logs_filter conversation_logs_filter_late conversation_logs_promote '
-         'conversation_logs_check_update conversation_logs_requeue conversation_logs_feedback conversation_logs_invalidate '
-         'conversation_logs_invalidate_truncate'),
+         'conversation_logs_check_update conversation_logs_requeue conversation_logs_feedback'),
         ('@extschema@.training_samples'::regclass,
          'id conversation_log_id text text_hash normalizer intent module_id module_type entities language '
          'expected_service review_status pending_reason label_source reviewed_by reviewed_at source split selection_probability '
@@ -26,26 +25,13 @@ BEGIN ATOMIC
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
          'training_samples_text_hash_idx training_samples_test_side_idx training_samples_pending_reason_idx',
          'training_samples_pkey training_samples_conversation_log_id_key training_samples_state_check',
-         'training_samples_touch training_samples_fill_hash training_samples_refill_hash training_samples_insert_invalidate '
-         'training_samples_update_invalidate training_samples_delete_invalidate training_samples_invalidate_truncate'),
+         'training_samples_touch training_samples_fill_hash training_samples_refill_hash'),
         ('@extschema@.daily_statistics'::regclass,
-         'date conversations auto_approved needs_review needs_review_high needs_review_medium needs_review_low not_applicable audited '
-         'approved rejected promoted fallback_rate avg_latency_ms p50_latency_ms p95_latency_ms positive_feedback negative_feedback '
-         'feedback fallback_rules closed_at',
+         'date conversations auto_approved needs_review not_applicable audited approved rejected promoted fallback_rate '
+         'avg_latency_ms p50_latency_ms p95_latency_ms positive_feedback negative_feedback feedback fallback_rules as_of',
          'daily_statistics_pkey',
          'daily_statistics_pkey',
-         'daily_statistics_filter'),
-        ('@extschema@.daily_statistics_changes'::regclass,
-         'created_on conversation_log_id recount needs_review_high needs_review_medium needs_review_low approved rejected promoted '
-         'positive_feedback negative_feedback feedback',
-         '',
-         '',
-         'daily_statistics_changes_filter'),
-        ('@extschema@.daily_statistics_closings'::regclass,
-         'closed_to announced_by horizon',
-         '',
-         '',
-         'daily_statistics_closings_filter daily_statistics_closings_invalidate daily_statistics_closings_invalidate_truncate'),
+         'daily_statistics_local'),
         ('@extschema@.review_policies'::regclass,
          'id module_type intent review_below approve_above trusted_providers fallback_providers audit_rate_approved '
          'audit_rate_review note created_at updated_at updated_by',

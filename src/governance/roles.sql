@@ -248,6 +248,7 @@ BEGIN ATOMIC
         ('analyst', '@extschema@.tw_daily_changes()'::regprocedure),
         ('operator', '@extschema@.tw_daily_changes()'::regprocedure),
         ('operator', '@extschema@.tw_close_days(timestamptz, integer)'::regprocedure),
+        ('operator', '@extschema@.recount_days(date, date)'::regprocedure),
         ('analyst', '@extschema@.training_setting(text)'::regprocedure),
         ('reviewer', '@extschema@.tw_sample_text(text)'::regprocedure),
         ('reviewer', '@extschema@.tw_shown_text(text, boolean)'::regprocedure),

@@ -4,44 +4,12 @@
  */
 #include "postgres.h"
 
-#include "capture/span.h"
-#include "common/catalog.h"
-#include "common/compat.h"
+#include "base/catalog.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "governance/redact.h"
 #include "model/model_cache.h"
-#include "review/normalize.h"
+#include "samples/model_text.h"
 #include "utils/builtins.h"
-
-/*
- * As much of a text as is looked at: far more than models read
- * (TW_MODEL_TEXT_BYTES), should most of it be white space.
- */
-#define MOST_TEXT_BYTES (1024 * 1024)
-
-/*
- * A text as models see it. Redacted whatever the setting says: samples usually
- * are, and a model should meet what it was trained on.
- */
-static text *
-model_text(text *input)
-{
-	int			length = VARSIZE_ANY_EXHDR(input);
-
-	if (length > MOST_TEXT_BYTES)
-		input = cstring_to_text_with_len(VARDATA_ANY(input), pg_mbcliplen(VARDATA_ANY(input), length, MOST_TEXT_BYTES));
-	return tw_normalize(tw_text_span(PointerGetDatum(tw_redact(input)), false));
-}
-
-PG_FUNCTION_INFO_V1(tw_model_text);
-
-/* tw_model_text(text) */
-Datum
-tw_model_text(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(model_text(PG_GETARG_TEXT_PP(0)));
-}
 
 /* The model that the arguments ask for: a type that is not NULL, and a version or NULL for the live one. */
 static TwServedModel
@@ -65,7 +33,7 @@ static float *
 probabilities_of(const TwModel *model, text *input)
 {
 	float	   *probabilities = palloc(sizeof(float) * tw_model_label_count(model));
-	text	   *known = model_text(input);
+	text	   *known = tw_text_for_model(input);
 
 	if (!tw_model_probabilities(model, VARDATA_ANY(known), VARSIZE_ANY_EXHDR(known), probabilities))
 		return NULL;

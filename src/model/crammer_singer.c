@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "miscadmin.h"
-#include "common/hash.h"
 #include "model/training.h"
 
 #define COST 1.0f

@@ -8,10 +8,10 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "model/features.h"
-#include "model/words.h"
-#include "common/hash.h"
 #include "model/router.h"
+#include "rules/words.h"
 
 #include <math.h>
 

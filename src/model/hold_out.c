@@ -11,8 +11,8 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "miscadmin.h"
-#include "common/hash.h"
 #include "model/training.h"
 
 /* Rows that share all minima of a band become one group. */

@@ -5,9 +5,9 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "miscadmin.h"
 #include "model/artifact.h"
-#include "common/hash.h"
 #include "model/model.h"
 
 #include <math.h>

@@ -5,8 +5,8 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "miscadmin.h"
-#include "common/hash.h"
 #include "model/training.h"
 
 #include <math.h>

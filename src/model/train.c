@@ -4,9 +4,9 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "miscadmin.h"
 #include "model/artifact.h"
-#include "common/hash.h"
 #include "model/training.h"
 #include "utils/memutils.h"
 

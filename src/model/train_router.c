@@ -6,8 +6,8 @@
 
 #include <float.h>
 
+#include "base/compat.h"
 #include "catalog/pg_type.h"
-#include "common/compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "model/artifact.h"

@@ -1,38 +1,109 @@
--- daily_training_stats: what a day brought. Stored figures where they hold (daily_statistics.sql), the others counted on the spot.
+-- daily_training_stats: what a day brought. Stored figures (capture/closed_days.sql) and what changed since; days without
+-- stored figures are counted on the spot.
+
+-- A conversation counts once, however often it was judged: by what the first of the events found.
+CREATE FUNCTION @extschema@.tw_daily_changes(
+    OUT date date, OUT auto_approved bigint, OUT needs_review bigint, OUT approved bigint, OUT rejected bigint,
+    OUT promoted bigint, OUT positive_feedback bigint, OUT negative_feedback bigint, OUT feedback bigint)
+    RETURNS SETOF record
+    -- Compiling the query would take longer than the query.
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    WITH events AS (
+        SELECT e.conversation_log_id, e.id, e.action, e.from_status, e.details, d.date, d.as_of
+        FROM @extschema@.review_events e
+        JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
+        JOIN @extschema@.daily_statistics d ON d.date = c.created_on
+        WHERE e.created_at >= (SELECT min(s.as_of) FROM @extschema@.daily_statistics s) AND e.created_at >= d.as_of
+    ), then_and_now AS (
+        SELECT f.date, f.from_status, c.review_status, c.filter_outcome IS NULL AS unfiltered, s.created_at >= f.as_of AS is_new_sample,
+               f.details IS NOT NULL AS is_feedback, lower(f.details -> 'before' ->> 'feedback' COLLATE "C") AS feedback_then,
+               lower(c.user_feedback COLLATE "C") AS feedback_now, f.details ? 'before' AS had_feedback,
+               c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL AS has_feedback
+        FROM (SELECT e.conversation_log_id, min(e.date) AS date, min(e.as_of) AS as_of,
+                     (array_agg(e.from_status ORDER BY e.id))[1] AS from_status,
+                     (array_agg(e.details ORDER BY e.id) FILTER (WHERE e.action = 'feedback'))[1] AS details
+              FROM events e GROUP BY e.conversation_log_id) f
+        JOIN @extschema@.conversation_logs c ON c.id = f.conversation_log_id
+        LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = f.conversation_log_id
+    )
+    SELECT t.date,
+           -- Of what our filter has not seen, the status stands for its outcome.
+           count(*) FILTER (WHERE t.unfiltered AND t.review_status = 'auto-approved')
+               - count(*) FILTER (WHERE t.unfiltered AND t.from_status = 'auto-approved'),
+           count(*) FILTER (WHERE t.unfiltered AND t.review_status = 'needs-review')
+               - count(*) FILTER (WHERE t.unfiltered AND t.from_status = 'needs-review'),
+           count(*) FILTER (WHERE t.review_status = 'approved') - count(*) FILTER (WHERE t.from_status = 'approved'),
+           count(*) FILTER (WHERE t.review_status = 'rejected') - count(*) FILTER (WHERE t.from_status = 'rejected'),
+           count(*) FILTER (WHERE t.is_new_sample),
+           count(*) FILTER (WHERE t.is_feedback AND t.feedback_now = 'positive')
+               - count(*) FILTER (WHERE t.is_feedback AND t.feedback_then = 'positive'),
+           count(*) FILTER (WHERE t.is_feedback AND t.feedback_now = 'negative')
+               - count(*) FILTER (WHERE t.is_feedback AND t.feedback_then = 'negative'),
+           count(*) FILTER (WHERE t.is_feedback AND t.has_feedback) - count(*) FILTER (WHERE t.is_feedback AND t.had_feedback)
+    FROM then_and_now t
+    GROUP BY t.date;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_daily_changes() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_daily_changes() IS
+    'What verdicts and feedback since the night add to the stored figures of each day';
 
 CREATE VIEW @extschema@.daily_training_stats AS
-    WITH closed AS MATERIALIZED (SELECT * FROM @extschema@.tw_closed_days)
-    SELECT k.date, k.conversations, k.auto_approved, k.needs_review, k.needs_review_high, k.needs_review_medium, k.needs_review_low,
-           k.not_applicable, k.audited, k.approved, k.rejected, k.promoted, k.fallback_rate, k.avg_latency_ms, k.p50_latency_ms,
-           k.p95_latency_ms, k.positive_feedback, k.negative_feedback, k.feedback
-    FROM closed k
+    WITH waiting AS MATERIALIZED (
+        SELECT c.created_on, count(*) FILTER (WHERE c.review_priority = 1) AS high,
+               count(*) FILTER (WHERE c.review_priority = 2) AS medium, count(*) FILTER (WHERE c.review_priority = 3) AS low
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_priority IS NOT NULL AND c.review_status = 'needs-review'
+        GROUP BY c.created_on
+    )
+    SELECT d.date, d.conversations, d.auto_approved + coalesce(x.auto_approved, 0) AS auto_approved,
+           d.needs_review + coalesce(x.needs_review, 0) AS needs_review, coalesce(w.high, 0) AS needs_review_high,
+           coalesce(w.medium, 0) AS needs_review_medium, coalesce(w.low, 0) AS needs_review_low, d.not_applicable, d.audited,
+           d.approved + coalesce(x.approved, 0) AS approved, d.rejected + coalesce(x.rejected, 0) AS rejected,
+           d.promoted + coalesce(x.promoted, 0) AS promoted, d.fallback_rate, d.avg_latency_ms, d.p50_latency_ms,
+           d.p95_latency_ms, d.positive_feedback + coalesce(x.positive_feedback, 0) AS positive_feedback,
+           d.negative_feedback + coalesce(x.negative_feedback, 0) AS negative_feedback,
+           d.feedback + coalesce(x.feedback, 0) AS feedback, d.as_of
+    FROM @extschema@.daily_statistics d
+    LEFT JOIN @extschema@.tw_daily_changes() x ON x.date = d.date
+    LEFT JOIN waiting w ON w.created_on = d.date
     UNION ALL
-    SELECT d.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium, f.needs_review_low,
-           f.not_applicable, f.audited, f.approved, f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms,
-           f.p95_latency_ms, f.positive_feedback, f.negative_feedback, f.feedback
+    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium,
+           f.needs_review_low, f.not_applicable, f.audited, f.approved, f.rejected, f.promoted, f.fallback_rate,
+           f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms, f.positive_feedback, f.negative_feedback, f.feedback, now()
     FROM @extschema@.tw_captured_days d
     CROSS JOIN LATERAL @extschema@.tw_day_figures(d.date) f
-    WHERE NOT EXISTS (SELECT FROM closed k WHERE k.date = d.date)
+    WHERE NOT EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = d.date)
     ORDER BY 1 DESC;
 REVOKE ALL ON TABLE @extschema@.daily_training_stats FROM PUBLIC;
 
-COMMENT ON VIEW @extschema@.daily_training_stats IS 'One row a day (in the time zone of the setting time_zone), newest first';
+COMMENT ON VIEW @extschema@.daily_training_stats IS
+    'One row a day (in the time zone of the setting time_zone), newest first. Days that are over were counted by the daily '
+    'job (as_of); what waits, verdicts and feedback are those of now';
 COMMENT ON COLUMN @extschema@.daily_training_stats.date IS 'The day';
 COMMENT ON COLUMN @extschema@.daily_training_stats.conversations IS 'Conversations captured';
 COMMENT ON COLUMN @extschema@.daily_training_stats.auto_approved IS 'Conversations that the filter auto-approved';
-COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review IS 'Conversations that the filter sent to people, reviewed by now or not';
+COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review IS
+    'Conversations that the filter sent to people, reviewed by now or not';
 COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_high IS 'Still waiting, priority 1';
 COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_medium IS 'Still waiting, priority 2';
 COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_low IS 'Still waiting, priority 3';
-COMMENT ON COLUMN @extschema@.daily_training_stats.not_applicable IS 'Conversations with nothing to learn from: no text, or a blank one';
+COMMENT ON COLUMN @extschema@.daily_training_stats.not_applicable IS
+    'Conversations with nothing to learn from: no text, or a blank one';
 COMMENT ON COLUMN @extschema@.daily_training_stats.audited IS 'Conversations drawn for the audit';
 COMMENT ON COLUMN @extschema@.daily_training_stats.approved IS 'Conversations that a person approved or fixed';
 COMMENT ON COLUMN @extschema@.daily_training_stats.rejected IS 'Conversations that a person rejected';
 COMMENT ON COLUMN @extschema@.daily_training_stats.promoted IS 'Conversations that have a training sample';
-COMMENT ON COLUMN @extschema@.daily_training_stats.fallback_rate IS 'Share of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count. By the policies as they are now: naming another fallback changes past days as well';
+COMMENT ON COLUMN @extschema@.daily_training_stats.fallback_rate IS
+    'Fraction of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count. By the '
+    'policies at the time as_of: the daily job after a change of them counts past days anew';
 COMMENT ON COLUMN @extschema@.daily_training_stats.avg_latency_ms IS 'Mean time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_training_stats.p50_latency_ms IS 'Median time of an NLU call, in milliseconds';
-COMMENT ON COLUMN @extschema@.daily_training_stats.p95_latency_ms IS '95th percentile of the time of an NLU call, in milliseconds';
+COMMENT ON COLUMN @extschema@.daily_training_stats.p95_latency_ms IS
+    '95th percentile of the time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_training_stats.positive_feedback IS 'Conversations with feedback positive';
 COMMENT ON COLUMN @extschema@.daily_training_stats.negative_feedback IS 'Conversations with feedback negative';
 COMMENT ON COLUMN @extschema@.daily_training_stats.feedback IS 'Conversations with any feedback or correction';
+COMMENT ON COLUMN @extschema@.daily_training_stats.as_of IS
+    'When the day was counted: conversations that came late, or were deleted, since then are in it after the next daily '
+    'job, and so are verdicts of transactions that were open then';

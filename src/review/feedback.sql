@@ -23,7 +23,9 @@ BEGIN
         reviewer, outer_role, details)
     VALUES (NEW.id, 'feedback', OLD.review_status, NEW.review_status, OLD.review_priority, OLD.review_reason,
         @extschema@.tw_outer_role(), @extschema@.tw_outer_role(),
-        jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction)));
+        jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction))
+            || CASE WHEN OLD.user_feedback IS NOT NULL OR OLD.user_correction IS NOT NULL
+                    THEN jsonb_build_object('before', jsonb_build_object('feedback', OLD.user_feedback)) ELSE '{}' END);
     -- What the BEFORE trigger queued again.
     IF NEW.review_reason IN ('negative feedback', 'user correction') THEN
         -- Also one that waits for another reason: when that is gone, the user's word still stands.

@@ -1,10 +1,9 @@
 /*
  * reviewers.c
- *		Who is asking, and whether a person said anything.
+ *		Who is asking.
  */
 #include "postgres.h"
 
-#include "capture/span.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 
@@ -15,13 +14,4 @@ Datum
 tw_outer_role_id(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_OID(GetOuterUserId());
-}
-
-PG_FUNCTION_INFO_V1(tw_is_blank);
-
-/* tw_is_blank(text): NULL, empty, or nothing but white space, as capture sees it. */
-Datum
-tw_is_blank(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(PG_ARGISNULL(0) || tw_span_is_blank(tw_text_span(PG_GETARG_DATUM(0), false)));
 }

@@ -26,12 +26,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "capture/span.h"
+#include "base/cached_table.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/hash.h"
+#include "base/span.h"
 #include "catalog/pg_type.h"
-#include "common/cached_table.h"
-#include "common/catalog.h"
-#include "common/compat.h"
-#include "common/hash.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 

@@ -42,20 +42,6 @@ REVOKE ALL ON FUNCTION @extschema@.tw_set_share(text, integer, text, jsonb, time
 COMMENT ON FUNCTION @extschema@.tw_set_share(text, integer, text, jsonb, timestamptz, text) IS
     'Gives a canary a share of the sessions, the production version the others, and records it';
 
-CREATE FUNCTION @extschema@.tw_end_watch(type text, why text, at timestamptz) RETURNS void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    UPDATE @extschema@.rollouts r SET status = 'finished', ended_at = at, end_reason = why
-    WHERE r.model_type = type AND r.status = 'watching';
-    IF FOUND THEN
-        PERFORM @extschema@.tw_end_raised_audit(type, at, false);
-    END IF;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_end_watch(text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_end_watch(text, text, timestamptz) IS 'Nobody looks any longer at the rollout of a type that reached all sessions';
-
 CREATE FUNCTION @extschema@.tw_require_rollable(version text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$

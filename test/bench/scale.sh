@@ -9,7 +9,7 @@
 #   KEEP=1            leaves the database
 #
 # How to read: milliseconds as psql sees them, each the median of the rounds. "not closed": no day's figures are stored, as after a
-# restore, until the daily job has run. "closed": as on any morning. "in use": after a quarter of what waited got a verdict since
+# restore, until the daily job has run. "closed": as on any morning; how long the count of that morning takes is measured, too. "in use": after a quarter of what waited got a verdict since
 # then, rows of every age among them. Target: each of the first four statements in at most 200 ms, closed and in use. The other
 # two are there for comparison. That the stored figures are those of a count is checked at the end.
 set -euo pipefail
@@ -66,6 +66,9 @@ say 'closing days'
 start=$EPOCHREALTIME
 until [[ $(sql -c 'SELECT tw_close_days()') == 0 ]]; do :; done
 closing=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.0f", b - a}')
+start=$EPOCHREALTIME
+sql -o /dev/null -c 'SELECT tw_close_days()'
+again=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", b - a}')
 measure closed "$rounds"
 say 'verdicts'
 for (( n = 0; n < 50; n++ )); do
@@ -78,6 +81,7 @@ measure 'in use' "$rounds"
 
 echo
 psql -X -q -P footer=off -c "SELECT count(*) AS conversations, count(*) FILTER (WHERE review_status = 'needs-review') AS waiting,
-    count(DISTINCT created_on) AS days, (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them
+    count(DISTINCT created_on) AS days, (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them,
+    $again AS seconds_to_find_no_change
     FROM conversation_logs" \
     -c 'TABLE bench.report'

@@ -192,7 +192,7 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
     },
     {
         name  => 'statistics',
-        due   => miss('later', "now() + interval '5 days'") . 'TRUNCATE daily_statistics, daily_statistics_closings',
+        due   => miss('later', "now() + interval '5 days'") . 'TRUNCATE daily_statistics',
         where => 'INSERT ON daily_statistics FOR EACH ROW',
         done  => q{count(*) > 1 FROM daily_statistics}
     },

@@ -25,7 +25,7 @@ changelog_version() { grep -q "^## $version " CHANGELOG.md || echo "CHANGELOG.md
 # A part that the Makefile forgot would be missing in silence, and so would a test.
 sql_parts() {
     local part
-    for part in src/*/*.sql; do
+    for part in src/*.sql src/*/*.sql; do
         grep -q "^	$part" Makefile || echo "$part is not among SQL_PARTS"
     done
 }
@@ -42,10 +42,10 @@ RESET client_min_messages;'
     done
 }
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
-ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*/*.sql; }
-long_files() { wc -l src/*.c src/*/*.[ch] src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
+ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql; }
+long_files() { wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
 spaces() { grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' src sql test Makefile; }
-version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/common/compat.h:'; }
+version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
 extern_names() { # every symbol that a library gives away is ours by name
     nm -D --defined-only "$@" | awk '$2 ~ /[TDB]/ {print $3}' |
@@ -71,3 +71,4 @@ promise "PG_VERSION_NUM stands in compat.h alone" version_checks
 promise "no lock of ours is one that SQL can take" sql_locks
 promise "exported symbols begin with tw_" extern_names training_workflow.so training_workflow_remote.so
 promise "no call of our own names its arguments" named_arguments
+promise "includes and calls go down in src/LAYERS" perl test/tools/layers.pl .

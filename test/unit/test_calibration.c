@@ -4,8 +4,8 @@
  */
 #include "postgres.h"
 
+#include "base/hash.h"
 #include "check.h"
-#include "common/hash.h"
 
 #include <math.h>
 

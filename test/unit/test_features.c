@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "base/hash.h"
 #include "check.h"
-#include "common/hash.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,9 +5,9 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "base/hash.h"
 #include "check.h"
 #include "model/artifact.h"
-#include "common/hash.h"
 
 #include <math.h>
 

@@ -1,0 +1,49 @@
+/*
+ * catalog.c
+ *		Finding our own objects, whatever schema the extension lives in.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "utils/lsyscache.h"
+
+/*
+ * The schema that the extension is installed in, taken from the function that
+ * was called: it needs no catalog search, and is right after a reinstallation
+ * into another schema.
+ */
+Oid
+tw_schema_of_function(FunctionCallInfo fcinfo)
+{
+	Oid			schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+
+	if (!OidIsValid(schema))
+		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
+	return schema;
+}
+
+/* The same for functions that are called for every row: looked up once for each calling expression, kept in fn_extra. */
+Oid
+tw_kept_schema_of_function(FunctionCallInfo fcinfo)
+{
+	Oid		   *schema = fcinfo->flinfo->fn_extra;
+
+	if (schema == NULL)
+	{
+		schema = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Oid));
+		*schema = tw_schema_of_function(fcinfo);
+		fcinfo->flinfo->fn_extra = schema;
+	}
+	return *schema;
+}
+
+/* The name of a schema, unquoted, in the current memory context. */
+char *
+tw_schema_name(Oid schema)
+{
+	char	   *name = get_namespace_name(schema);
+
+	if (name == NULL)
+		elog(ERROR, "cache lookup failed for schema %u", schema);
+	return name;
+}

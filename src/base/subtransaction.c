@@ -1,0 +1,73 @@
+/*
+ * subtransaction.c
+ *		Work that may fail without taking the transaction along.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/subtransaction.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+/*
+ * Errors that are not about the work: the transaction cannot go on (40), the
+ * machine has no more to give (53), somebody wants it to stop (57), something
+ * is broken (XX), or the stack is used up (54001), where going on at every
+ * level of a runaway recursion would never end.
+ */
+static bool
+must_not_be_swallowed(int sqlerrcode)
+{
+	if (sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX)
+		return true;
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Does the work in a subtransaction. Returns NULL when it is done; when it
+ * failed, rolls all of it back and returns the error, in the caller's memory
+ * context. Errors of the classes 40, 53, 57 and XX, and 54001, are raised again.
+ *
+ * The user that was in force is in force again afterwards, also when the work
+ * changed it and failed.
+ */
+ErrorData *
+tw_try(void (*work) (void *arg), void *arg)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+
+	if (error != NULL && must_not_be_swallowed(error->sqlerrcode))
+		ReThrowError(error);
+	return error;
+}

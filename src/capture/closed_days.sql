@@ -1,0 +1,188 @@
+-- Closed days: once a night the figures of days that are over are counted and stored. Nothing is triggered by it on the
+-- tables of conversations and samples: what changed since the last night is found by what is there.
+--
+-- * Verdicts and feedback are in review_events, by the time.
+-- * Conversations that came late or are gone change the number of the day's conversations.
+-- * The sweep and import_conversations() delete the stored row (tw_forget_days), and so must whatever purges or erases.
+--   What an owner changes by hand beside these, recount_days() makes good.
+-- * Whoever wrote in a transaction that was open at night is in the count of the night after: events of the week before
+--   count as new.
+
+-- Each day is looked up in the index by the one before it: a walk over the days, not over the conversations. It ends with
+-- NULL, which stands for conversations without a day (loaded while triggers were disabled).
+CREATE VIEW @extschema@.tw_captured_days AS
+    WITH RECURSIVE days (date) AS (
+        SELECT (SELECT min(c.created_on) FROM @extschema@.conversation_logs c)
+        UNION ALL
+        SELECT (SELECT min(c.created_on) FROM @extschema@.conversation_logs c WHERE c.created_on > d.date)
+        FROM days d WHERE d.date IS NOT NULL
+    )
+    SELECT d.date FROM days d;
+REVOKE ALL ON TABLE @extschema@.tw_captured_days FROM PUBLIC;
+COMMENT ON VIEW @extschema@.tw_captured_days IS 'The days that have conversations, and NULL';
+COMMENT ON COLUMN @extschema@.tw_captured_days.date IS 'The day';
+
+CREATE FUNCTION @extschema@.tw_fallback_rules() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_agg(jsonb_build_array(p.module_type, p.intent, p.fallback_providers)
+                              ORDER BY p.module_type, p.intent), '[]')::text
+    FROM @extschema@.review_policies p WHERE p.fallback_providers IS NOT NULL;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_fallback_rules() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_fallback_rules() IS
+    'What is_fallback_provider() goes by: which policies name fallback providers, and which';
+
+CREATE FUNCTION @extschema@.tw_day_figures(
+    day date,
+    OUT date date, OUT conversations bigint, OUT auto_approved bigint, OUT needs_review bigint, OUT needs_review_high bigint,
+    OUT needs_review_medium bigint, OUT needs_review_low bigint, OUT not_applicable bigint, OUT audited bigint,
+    OUT approved bigint, OUT rejected bigint, OUT promoted bigint, OUT fallback_rate double precision,
+    OUT avg_latency_ms double precision, OUT p50_latency_ms double precision, OUT p95_latency_ms double precision,
+    OUT positive_feedback bigint, OUT negative_feedback bigint, OUT feedback bigint)
+    RETURNS SETOF record
+    -- Compiling the query would take longer than a day takes.
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT day,
+           count(*),
+           count(*) FILTER (WHERE coalesce(c.filter_outcome, c.review_status) = 'auto-approved'),
+           count(*) FILTER (WHERE coalesce(c.filter_outcome, c.review_status) = 'needs-review'),
+           count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 1),
+           count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 2),
+           count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 3),
+           count(*) FILTER (WHERE coalesce(c.filter_outcome, c.review_status) = 'not-applicable'),
+           count(*) FILTER (WHERE c.is_audit),
+           count(*) FILTER (WHERE c.review_status = 'approved'),
+           count(*) FILTER (WHERE c.review_status = 'rejected'),
+           count(s.conversation_log_id),
+           avg(CASE WHEN c.nlu_provider IS NOT NULL THEN
+               @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type)::integer
+               END)::double precision,
+           avg(c.nlu_processing_time_ms)::double precision,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms),
+           count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'positive'),
+           count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'negative'),
+           count(*) FILTER (WHERE c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL)
+    FROM (SELECT * FROM @extschema@.conversation_logs l WHERE l.created_on = day
+          UNION ALL
+          SELECT * FROM @extschema@.conversation_logs l WHERE day IS NULL AND l.created_on IS NULL) c
+    LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
+    HAVING count(*) > 0;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_day_figures(date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
+    'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the conversations '
+    'without a day';
+
+-- Who holds a stored day is counting it, or forgetting it as well: nobody waits.
+CREATE FUNCTION @extschema@.tw_forget_days(days date[]) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    DELETE FROM @extschema@.daily_statistics d
+    WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.date = ANY (days) FOR UPDATE SKIP LOCKED);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_forget_days(date[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
+    'Has daily_training_stats count days on the spot until the daily job has counted them anew';
+
+CREATE FUNCTION @extschema@.recount_days(from_date date DEFAULT NULL, to_date date DEFAULT NULL) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH forgotten AS (
+        DELETE FROM @extschema@.daily_statistics d
+        WHERE (from_date IS NULL OR d.date >= from_date) AND (to_date IS NULL OR d.date <= to_date)
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten;
+END;
+REVOKE ALL ON FUNCTION @extschema@.recount_days(date, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
+    'Forgets the stored figures of the days from one to another (NULL: without an end) and returns of how many days: '
+    'daily_training_stats counts them on the spot until the next daily job stores them anew. For changes by hand that '
+    'nothing else notices: columns of the prediction, samples deleted or added';
+
+CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer) RETURNS date[]
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $function$
+DECLARE
+    days date[];
+BEGIN
+    days := ARRAY(SELECT c.date FROM @extschema@.tw_captured_days c
+                  WHERE c.date <= last_day AND isfinite(c.date)
+                    AND NOT EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = c.date)
+                  ORDER BY c.date DESC LIMIT max_days);
+    IF days <> '{}' THEN
+        RETURN days;
+    END IF;
+    RETURN ARRAY(
+        SELECT s.date
+        FROM @extschema@.daily_statistics s
+        LEFT JOIN (SELECT c.created_on, count(*) AS conversations FROM @extschema@.conversation_logs c
+                   GROUP BY c.created_on) n ON n.created_on = s.date
+        LEFT JOIN (SELECT c.created_on, max(e.created_at) AS last_event
+                   FROM @extschema@.review_events e JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
+                   WHERE e.created_at >= (SELECT min(x.as_of) FROM @extschema@.daily_statistics x) - interval '7 days'
+                   GROUP BY c.created_on) v ON v.created_on = s.date
+        WHERE n.conversations IS DISTINCT FROM s.conversations
+           OR s.fallback_rules <> @extschema@.tw_fallback_rules()
+           -- The first look of a night takes in the week before; those after it, what came meanwhile.
+           OR v.last_event >= s.as_of - CASE WHEN s.as_of < now() - interval '12 hours' THEN interval '7 days'
+                                             ELSE interval '0' END
+        ORDER BY s.date DESC LIMIT max_days);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_days_to_count(date, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_days_to_count(date, integer) IS
+    'So many days at most, newest first: those up to a day that are not stored, then those that changed since they were';
+
+CREATE FUNCTION @extschema@.tw_close_days(at timestamptz DEFAULT NULL, max_days integer DEFAULT 30) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    yesterday CONSTANT date :=
+        (coalesce(at, clock_timestamp()) AT TIME ZONE @extschema@.training_setting('time_zone'))::date - 1;
+    looked_at timestamptz := clock_timestamp();
+    days date[];
+BEGIN
+    IF max_days IS NULL OR max_days < 1 OR NOT isfinite(yesterday) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('cannot close %s days as of %s', coalesce(max_days::text, 'NULL'), coalesce(at::text, 'now')),
+            HINT = 'max_days is a whole number from 1, at a point in time.';
+    END IF;
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = 'days are closed in READ COMMITTED transactions only',
+            DETAIL = format('This one is %s: what it counts may be older than the time that it would be known as of.',
+                            upper(current_setting('transaction_isolation'))),
+            HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
+    END IF;
+    days := @extschema@.tw_days_to_count(yesterday, max_days);
+    IF days = '{}' THEN
+        UPDATE @extschema@.daily_statistics s SET as_of = looked_at WHERE s.as_of < looked_at;
+        RETURN 0;
+    END IF;
+    DELETE FROM @extschema@.daily_statistics s WHERE s.date = ANY (days);
+    -- Right before the snapshot that is counted under: what is said from here on, the view adds.
+    looked_at := clock_timestamp();
+    INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
+        approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
+        negative_feedback, feedback, fallback_rules, as_of)
+    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved, f.rejected,
+           f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms, f.positive_feedback,
+           f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), looked_at
+    FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
+    -- Somebody else has just counted it.
+    ON CONFLICT (date) DO NOTHING;
+    RETURN cardinality(days);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) IS
+    'A step of the daily job: counts up to max_days days that are over (by at, or now) and not stored, or changed since '
+    'they were, newest first, and returns how many. 0: all that is stored is as it was counted. Call it in '
+    'transactions of their own until it returns 0. Raises 22023 for a max_days below 1 or an infinite time, 0A000 in a '
+    'REPEATABLE READ or SERIALIZABLE transaction';

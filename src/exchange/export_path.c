@@ -1,0 +1,222 @@
+/*
+ * export_path.c
+ *		Where on the server an export may be written, and how it gets there.
+ *
+ * The folder is opened once, and looked at through its descriptor from then on:
+ * a symbolic link that somebody puts into its path meanwhile changes nothing.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/compat.h"
+#include "exchange/export_path.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+/* How deep a folder may lie; a path has no more components than that. */
+#define MAX_DEPTH (MAXPGPATH / 2)
+
+static void pg_attribute_noreturn()
+refuse(const char *path, int sqlerrcode, const char *problem, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(sqlerrcode),
+			 errmsg("cannot export to \"%s\": %s", path, problem),
+			 errhint("%s", hint)));
+}
+
+static void pg_attribute_noreturn()
+refuse_file_error(const char *what, const char *path)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not %s \"%s\": %m", what, path)));
+}
+
+static void
+check_spelling(const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	if (path[0] != '/')
+		refuse(path, ERRCODE_INVALID_NAME, "it is a relative path",
+			   "Name a file by its whole path, such as \"/srv/exports/samples.jsonl\".");
+	for (const char *at = path; (at = strstr(at, "/..")) != NULL; at += 3)
+	{
+		if (at[3] == '/' || at[3] == '\0')
+			refuse(path, ERRCODE_INVALID_NAME, "it has \"..\" in it", "Name the folder that is meant.");
+	}
+	if (last[1] == '\0' || strcmp(last, "/.") == 0)
+		refuse(path, ERRCODE_INVALID_NAME, "it names a folder", "Add the name of the file.");
+}
+
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool
+is_tablespace(const struct stat *at)
+{
+	DIR		   *folder = AllocateDir("pg_tblspc");
+	struct dirent *entry;
+	struct stat there;
+	bool		result = false;
+
+	while ((entry = ReadDir(folder, "pg_tblspc")) != NULL && !result)
+	{
+		char	   *name = psprintf("pg_tblspc/%s", entry->d_name);
+
+		result = entry->d_name[0] != '.' && stat(name, &there) == 0 && is_same(&there, at);
+	}
+	FreeDir(folder);
+	return result;
+}
+
+/* Whether an open folder lies in the data directory, or is it; so is what pg_wal and tablespaces point to. */
+static bool
+is_inside_data(const char *path, int folder)
+{
+	struct stat data;
+	struct stat wal;
+	struct stat at;
+	struct stat below = {0};
+	char		up[3 * MAX_DEPTH + 2] = ".";
+
+	if (stat(DataDir, &data) != 0 || stat("pg_wal", &wal) != 0)
+		refuse_file_error("look at the data directory for", path);
+	for (int depth = 0; depth < MAX_DEPTH; depth++)
+	{
+		if (fstatat(folder, up, &at, 0) != 0)
+			refuse_file_error("look at the folders above", path);
+		if (is_same(&at, &data) || is_same(&at, &wal) || is_tablespace(&at))
+			return true;
+		/* The root is its own parent. */
+		if (depth > 0 && is_same(&at, &below))
+			return false;
+		below = at;
+		strcat(up, "/..");
+	}
+	return true;
+}
+
+/* What stands in the place of the file has to be nothing, or a file that may be replaced. */
+static void
+check_place(TwExportPath *target, bool overwrite)
+{
+	struct stat there;
+
+	if (fstatat(target->folder, target->name, &there, AT_SYMLINK_NOFOLLOW) != 0)
+	{
+		if (errno == ENOENT)
+			return;
+		refuse_file_error("look at", target->path);
+	}
+	if (S_ISLNK(there.st_mode))
+		refuse(target->path, ERRCODE_WRONG_OBJECT_TYPE, "it is a symbolic link", "Name the file that is meant.");
+	if (S_ISDIR(there.st_mode))
+		refuse(target->path, ERRCODE_WRONG_OBJECT_TYPE, "it is a folder", "Add the name of the file.");
+	if (!S_ISREG(there.st_mode))
+		refuse(target->path, ERRCODE_WRONG_OBJECT_TYPE, "it is no regular file",
+			   "Devices and pipes cannot be replaced by a file.");
+	target->mode = there.st_mode & 0777;
+	if (!overwrite)
+		refuse(target->path, ERRCODE_DUPLICATE_FILE, "the file exists", "Pass overwrite => true to replace it.");
+}
+
+/*
+ * Checks everything that can be known of a path before there is a file, and
+ * opens its folder. What is open is closed by tw_export_path_close(), after an
+ * error too.
+ */
+void
+tw_export_path_open(TwExportPath *target, const char *path, bool overwrite)
+{
+	char	   *folder = pstrdup(path);
+
+	*target = (TwExportPath) {.path = path, .folder = -1, .file = -1};
+	check_spelling(path);
+	target->name = strrchr(path, '/') + 1;
+	folder[Max(target->name - path - 1, 1)] = '\0';
+
+	target->folder = OpenTransientFile(folder, O_RDONLY | O_DIRECTORY);
+	if (target->folder < 0 && errno == ENOENT)
+		refuse(path, ERRCODE_UNDEFINED_FILE, "there is no such folder", "Make it, and let the server's user write to it.");
+	if (target->folder < 0)
+		refuse_file_error("open folder", folder);
+	if (is_inside_data(path, target->folder))
+		refuse(path, ERRCODE_INVALID_NAME, "it lies in the data directory", "Choose a folder that is not the server's own.");
+	check_place(target, overwrite);
+}
+
+/* Creates the temporary file. Its name tells who left it there, should the server be killed. */
+void
+tw_export_path_create(TwExportPath *target, int64 id)
+{
+	char		name[sizeof(target->temporary)];
+	bool		is_there;
+
+	snprintf(name, sizeof(name), "training_workflow_export_%lld_%d.tmp", (long long) id, MyProcPid);
+	target->file = openat(target->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | PG_BINARY, S_IRUSR | S_IWUSR);
+	is_there = target->file < 0 && errno == EEXIST;
+	if (target->file < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create the temporary file \"%s\" for \"%s\": %m", name, target->path),
+				 is_there ? errhint("A server that crashed left it behind: remove it.") : 0));
+	strlcpy(target->temporary, name, sizeof(target->temporary));
+}
+
+/* Moves the temporary file to its place, for good. Without overwrite, what came there meanwhile stays. */
+void
+tw_export_path_publish(TwExportPath *target, bool overwrite)
+{
+	if (pg_fsync(target->file) != 0)
+		refuse_file_error("fsync the temporary file for", target->path);
+	check_place(target, overwrite);
+	if (overwrite)
+	{
+		/* Whoever could read the old one can read the new one. */
+		if (target->mode != 0 && fchmod(target->file, target->mode) != 0)
+			refuse_file_error("set the mode of", target->path);
+		if (renameat(target->folder, target->temporary, target->folder, target->name) != 0)
+			refuse_file_error("rename the temporary file to", target->path);
+	}
+	else
+	{
+		/* Unlike a rename, a link never replaces anything. */
+		if (linkat(target->folder, target->temporary, target->folder, target->name, 0) != 0)
+		{
+			if (errno == EPERM || errno == EOPNOTSUPP)
+				refuse(target->path, ERRCODE_FEATURE_NOT_SUPPORTED, "its file system has no links, which never replace a file",
+					   "Pass overwrite => true to rename the file instead.");
+			refuse_file_error("link the temporary file to", target->path);
+		}
+		if (unlinkat(target->folder, target->temporary, 0) != 0)
+			refuse_file_error("remove the temporary file for", target->path);
+	}
+	target->temporary[0] = '\0';
+	if (pg_fsync(target->folder) != 0)
+		refuse_file_error("fsync the folder of", target->path);
+}
+
+/* Removes what is temporary and closes what is open, as often as one likes. Raises no error. */
+void
+tw_export_path_close(TwExportPath *target)
+{
+	if (target->temporary[0] != '\0' && unlinkat(target->folder, target->temporary, 0) != 0)
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not remove the temporary file \"%s\" for \"%s\": %m", target->temporary, target->path)));
+	target->temporary[0] = '\0';
+	if (target->file >= 0)
+		close(target->file);
+	target->file = -1;
+	if (target->folder >= 0)
+		CloseTransientFile(target->folder);
+	target->folder = -1;
+}

@@ -1,0 +1,254 @@
+/*
+ * export_rasa.c
+ *		The format rasa: NLU training data in YAML, version 3.1.
+ *
+ * Samples of one intent follow each other. Texts that fit into one line of
+ * YAML's literal blocks stand there, as people write them ("- text"); the others
+ * have a block of their own, in which every text is a quoted string.
+ *
+ * Rasa finds entities by a regular expression, [value](label) or
+ * [value]{"entity": "label"}, and has no escape for texts that look like that.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "exchange/export_spans.h"
+#include "exchange/export_words.h"
+#include "utils/json.h"
+
+/*
+ * The check mark is for Rasa: a file of nothing but ASCII it decodes as if it
+ * were Python source, so that a text with "\u" in it would break the whole file.
+ */
+#define HEADER "# Rasa NLU training data in UTF-8 \xE2\x9C\x93"
+
+/* YAML's own idea of what can stand in a document as it is, less what may end a line and what is invisible. */
+static bool
+is_printable(pg_wchar c)
+{
+	return c == '\t' || (c >= 0x20 && c <= 0x7E) || (c >= 0xA0 && c <= 0xFFFD && c != 0x2028 && c != 0x2029 && c != 0xFEFF) ||
+		c >= 0x10000;
+}
+
+static bool
+is_one_line(StringInfo text)
+{
+	const unsigned char *at = (const unsigned char *) text->data;
+	const unsigned char *end = at + text->len;
+
+	if (strchr(" \t", at[0]) != NULL || strchr(" \t", end[-1]) != NULL)
+		return false;
+	for (; at < end; at += pg_utf_mblen(at))
+	{
+		if (!is_printable(utf8_to_unicode(at)))
+			return false;
+	}
+	return true;
+}
+
+/* A double-quoted string. Without \u: see HEADER, which then would only be needed for what users write. */
+static void
+append_quoted(StringInfo line, const char *data, int length)
+{
+	const unsigned char *at = (const unsigned char *) data;
+	const unsigned char *end = at + length;
+
+	appendStringInfoChar(line, '"');
+	for (; at < end; at += pg_utf_mblen(at))
+	{
+		pg_wchar	c = utf8_to_unicode(at);
+
+		if (c == '"' || c == '\\')
+			appendStringInfo(line, "\\%c", (char) c);
+		else if (c == '\n')
+			appendStringInfoString(line, "\\n");
+		else if (c == '\t')
+			appendStringInfoString(line, "\\t");
+		else if (is_printable(c))
+			appendBinaryStringInfo(line, (const char *) at, pg_utf_mblen(at));
+		else if (c <= 0xFF)
+			appendStringInfo(line, "\\x%02X", c);
+		else
+			appendStringInfo(line, "\\u%04X", c);
+	}
+	appendStringInfoChar(line, '"');
+}
+
+/* Whether YAML, in all of its versions, takes this for nothing but a string. */
+static bool
+is_plain_string(TwSpan value)
+{
+	static const char *const others[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
+
+	for (int i = 0; i < value.length; i++)
+	{
+		char		c = value.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (i > 0 && c != '\0' && strchr("0123456789_./+-", c) != NULL)))
+			return false;
+	}
+	for (size_t i = 0; i < lengthof(others); i++)
+	{
+		if (tw_span_equals_ascii_ci(value, (TwSpan) {others[i], (int) strlen(others[i])}))
+			return false;
+	}
+	return value.length > 0;
+}
+
+/* (label), or {"entity": "label"} where the label would end too early. */
+static void
+append_entity(StringInfo line, const char *label)
+{
+	StringInfoData json;
+
+	if (strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == strlen(label))
+	{
+		appendStringInfo(line, "(%s)", label);
+		return;
+	}
+	initStringInfo(&json);
+	escape_json(&json, label);
+	appendStringInfoString(line, "{\"entity\": ");
+	for (const char *at = json.data; *at != '\0'; at++)
+	{
+		/* The expression looks for the first brace, and brackets are counted below. */
+		if (strchr("[]}", *at) != NULL)
+			appendStringInfo(line, "\\u%04x", *at);
+		else
+			appendStringInfoChar(line, *at);
+	}
+	appendStringInfoChar(line, '}');
+}
+
+/* Where the text that has been written so far has a bracket that is still open; -1 if it has none. */
+static int
+open_bracket(const char *text, int length)
+{
+	for (int i = length - 1; i >= 0 && text[i] != ']'; i--)
+	{
+		if (text[i] == '[')
+			return i;
+	}
+	return -1;
+}
+
+/* Appends text that is no entity, without leaving anything in it that looks like one. */
+static void
+append_outside(StringInfo line, const char *data, int length)
+{
+	for (int i = 0; i < length; i++)
+	{
+		int			bracket = data[i] == ']' ? open_bracket(line->data, line->len) : -1;
+
+		appendStringInfoChar(line, data[i]);
+		if (bracket >= 0 && bracket < line->len - 2 && i + 1 < length && strchr("({[", data[i + 1]) != NULL)
+			appendStringInfoString(line, TW_WORD_JOINER);
+	}
+}
+
+/* Whether Rasa can say where the entity is, given the line before it. */
+static bool
+can_annotate(StringInfo line, const char *data, const TwEntitySpan *span)
+{
+	return memchr(data + span->first_byte, ']', span->end_byte - span->first_byte) == NULL &&
+		open_bracket(line->data, line->len) < 0;
+}
+
+/* The text with its entities marked, as Rasa reads it. */
+static StringInfo
+annotated_text(TwExport *export)
+{
+	TwSpan		text = tw_export_text(export, TW_EXPORT_TEXT);
+	StringInfo	line = makeStringInfo();
+	TwEntitySpan *spans;
+	int			count = tw_export_flat_spans(export, &spans);
+	int			at = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		append_outside(line, text.data + at, spans[i].first_byte - at);
+		at = spans[i].first_byte;
+		if (!can_annotate(line, text.data, &spans[i]))
+			continue;
+		appendStringInfoChar(line, '[');
+		appendBinaryStringInfo(line, text.data + at, spans[i].end_byte - at);
+		appendStringInfoChar(line, ']');
+		append_entity(line, spans[i].label);
+		at = spans[i].end_byte;
+	}
+	append_outside(line, text.data + at, text.length - at);
+	return line;
+}
+
+/* Ends the block at hand if this sample does not belong into it, and begins its own. */
+static void
+open_block(TwExport *export, bool has_lines)
+{
+	TwSpan		intent = tw_export_text(export, TW_EXPORT_INTENT);
+
+	if (export->rows == 0)
+	{
+		appendStringInfoString(&export->line, "nlu:");
+		tw_export_end_line(export);
+	}
+	else if (has_lines == export->block_has_lines &&
+			 tw_span_compare(intent, (TwSpan) {export->intent.data, export->intent.len}) == 0)
+		return;
+
+	appendStringInfoString(&export->line, "- intent: ");
+	if (is_plain_string(intent))
+		appendBinaryStringInfo(&export->line, intent.data, intent.length);
+	else
+		append_quoted(&export->line, intent.data, intent.length);
+	tw_export_end_line(export);
+	appendStringInfoString(&export->line, has_lines ? "  examples: |" : "  examples:");
+	tw_export_end_line(export);
+
+	resetStringInfo(&export->intent);
+	appendBinaryStringInfo(&export->intent, intent.data, intent.length);
+	export->block_has_lines = has_lines;
+}
+
+static void
+begin_rasa(TwExport *export)
+{
+	appendStringInfoString(&export->line, HEADER);
+	tw_export_end_line(export);
+	appendStringInfoString(&export->line, "version: \"3.1\"");
+	tw_export_end_line(export);
+}
+
+static void
+write_rasa(TwExport *export)
+{
+	StringInfo	text = annotated_text(export);
+	bool		is_line = is_one_line(text);
+
+	open_block(export, is_line);
+	if (is_line)
+	{
+		appendStringInfoString(&export->line, "    - ");
+		appendBinaryStringInfo(&export->line, text->data, text->len);
+	}
+	else
+	{
+		appendStringInfoString(&export->line, "  - text: ");
+		append_quoted(&export->line, text->data, text->len);
+	}
+	tw_export_end_line(export);
+}
+
+static void
+end_rasa(TwExport *export)
+{
+	if (export->rows == 0)
+	{
+		appendStringInfoString(&export->line, "nlu: []");
+		tw_export_end_line(export);
+	}
+}
+
+const TwExportFormat tw_export_rasa = {
+	.name = "rasa", .by_intent = true, .wants_spans = true,
+	.begin = begin_rasa, .sample = write_rasa, .end = end_rasa
+};

@@ -1,0 +1,477 @@
+/*
+ * export_samples.c
+ *		Training samples as lines, one at a time: what is asked for, the query,
+ *		and what all formats have in common.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
+#include "exchange/export_samples.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/params.h"
+#include "privacy/redact.h"
+#include "rules/settings.h"
+#include "tcop/dest.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+/* The arguments of every function that exports, in this order. */
+enum
+{
+	ARG_REVIEW_STATUS,
+	ARG_LANGUAGES,
+	ARG_MODULE_TYPES,
+	ARG_SOURCES,
+	ARG_SINCE,
+	ARG_LIMIT,
+	ARG_FORMAT,
+	ARG_INCLUDE_SPLIT,
+	ARGS
+};
+
+static const Oid argument_types[ARGS] = {
+	TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID
+};
+
+static const char *const review_statuses[] = {"pending", "approved", "rejected", NULL};
+static const char *const sources[] = {"production", "synthetic", "manual", NULL};
+static const char *const splits[] = {"train", "test", "all", NULL};
+
+static const TwExportFormat *const formats[] = {
+	&tw_export_jsonl, &tw_export_csv, &tw_export_fasttext, &tw_export_rasa, &tw_export_huggingface, &tw_export_openai,
+	&tw_export_spacy
+};
+
+const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS] = {
+	[TW_EXPORT_ID] = {"id", INT8OID},
+	[TW_EXPORT_CONVERSATION_LOG_ID] = {"conversation_log_id", INT8OID},
+	[TW_EXPORT_TEXT] = {"text", TEXTOID},
+	[TW_EXPORT_INTENT] = {"intent", TEXTOID},
+	[TW_EXPORT_MODULE_ID] = {"module_id", INT4OID},
+	[TW_EXPORT_MODULE_TYPE] = {"module_type", TEXTOID},
+	[TW_EXPORT_ENTITIES] = {"entities", JSONBOID},
+	[TW_EXPORT_LANGUAGE] = {"language", TEXTOID},
+	[TW_EXPORT_EXPECTED_SERVICE] = {"expected_service", TEXTOID},
+	[TW_EXPORT_REVIEW_STATUS] = {"review_status", TEXTOID},
+	[TW_EXPORT_PENDING_REASON] = {"pending_reason", TEXTOID},
+	[TW_EXPORT_LABEL_SOURCE] = {"label_source", TEXTOID},
+	[TW_EXPORT_REVIEWED_BY] = {"reviewed_by", TEXTOID},
+	[TW_EXPORT_REVIEWED_AT] = {"reviewed_at", TIMESTAMPTZOID},
+	[TW_EXPORT_SOURCE] = {"source", TEXTOID},
+	[TW_EXPORT_SPLIT] = {"split", TEXTOID},
+	[TW_EXPORT_SELECTION_PROBABILITY] = {"selection_probability", FLOAT8OID},
+	[TW_EXPORT_QUALITY_SCORE] = {"quality_score", FLOAT8OID},
+	[TW_EXPORT_MODEL_VERSION_TARGET] = {"model_version_target", TEXTOID},
+	[TW_EXPORT_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
+	[TW_EXPORT_UPDATED_AT] = {"updated_at", TIMESTAMPTZOID},
+};
+
+/* Where the executor puts the samples. */
+typedef struct SampleReceiver
+{
+	DestReceiver pub;
+	TwExport   *export;
+	MemoryContext scratch;		/* of one sample */
+} SampleReceiver;
+
+static void
+check_word(const char *what, const char *word, const char *const *words)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; words[i] != NULL; i++)
+	{
+		if (word != NULL && strcmp(word, words[i]) == 0)
+			return;
+		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", words[i]);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no %s \"%s\"", what, word ? word : "NULL"),
+			 errhint("Choose one of: %s.", list.data)));
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+static const TwExportFormat *
+format_argument(FunctionCallInfo fcinfo)
+{
+	const char *names[lengthof(formats) + 1] = {NULL};
+	char	   *wanted = text_argument(fcinfo, ARG_FORMAT);
+
+	for (size_t i = 0; i < lengthof(formats); i++)
+	{
+		if (wanted != NULL && strcmp(wanted, formats[i]->name) == 0)
+			return formats[i];
+		names[i] = formats[i]->name;
+	}
+	check_word("format", wanted, names);
+	return NULL;				/* keep compiler quiet */
+}
+
+/* Refuses arguments that mean nothing, with 22023. */
+void
+tw_export_check(FunctionCallInfo fcinfo)
+{
+	format_argument(fcinfo);
+	check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
+	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
+		check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), review_statuses);
+	if (!PG_ARGISNULL(ARG_SOURCES))
+	{
+		Datum	   *values;
+		bool	   *nulls;
+		int			count;
+
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_SOURCES), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+		for (int i = 0; i < count; i++)
+			check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
+	}
+	if (!PG_ARGISNULL(ARG_LIMIT) && PG_GETARG_INT64(ARG_LIMIT) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("limit must not be negative"),
+				 errhint("Pass how many samples to export at most, or NULL for all of them.")));
+}
+
+/* Whether the sample at hand has a value there. */
+bool
+tw_export_has(const TwExport *export, TwExportColumn column)
+{
+	return !export->sample[column].isnull;
+}
+
+/* A text of the sample at hand, which has it; redacted where it has to be. */
+TwSpan
+tw_export_text(TwExport *export, TwExportColumn column)
+{
+	return tw_text_span(export->sample[column].value, false);
+}
+
+char *
+tw_export_cstring(TwExport *export, TwExportColumn column)
+{
+	TwSpan		text = tw_export_text(export, column);
+
+	return pnstrdup(text.data, text.length);
+}
+
+/* The entities of the sample at hand, which has some; redacted where they have to be. */
+Jsonb *
+tw_export_entities(TwExport *export)
+{
+	NullableDatum *value = &export->sample[TW_EXPORT_ENTITIES];
+	Jsonb	   *entities = DatumGetJsonbP(value->value);
+
+	if (export->redact)
+		entities = tw_redact_jsonb(entities);
+	return entities;
+}
+
+/* Whether ISO 8601 has a name for a time: it knows no infinity, and import_training_samples() four digits of a year. */
+bool
+tw_export_is_iso_time(Datum value)
+{
+	struct pg_tm tm;
+	fsec_t		fraction;
+
+	return !TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(value)) &&
+		timestamp2tm(DatumGetTimestampTz(value), NULL, &tm, &fraction, NULL, NULL) == 0 &&
+		tm.tm_year >= 1 && tm.tm_year <= 9999;
+}
+
+/* Appends what needs no quotes in JSON, but a time, which is in UTC whatever the session's zone. */
+void
+tw_export_append_plain(TwExport *export, TwExportColumn column)
+{
+	Datum		value = export->sample[column].value;
+	int			utc = 0;
+	char		buffer[MAXDATELEN + 1];
+
+	switch (tw_export_columns[column].type)
+	{
+		case INT4OID:
+			appendStringInfo(&export->line, "%d", DatumGetInt32(value));
+			break;
+		case INT8OID:
+			appendStringInfo(&export->line, INT64_FORMAT, DatumGetInt64(value));
+			break;
+		case FLOAT8OID:
+			/* Not by float8out: extra_float_digits is the session's. */
+			double_to_shortest_decimal_buf(DatumGetFloat8(value), buffer);
+			appendStringInfoString(&export->line, buffer);
+			break;
+		case TIMESTAMPTZOID:
+			JsonEncodeDateTime(buffer, value, TIMESTAMPTZOID, &utc);
+			appendStringInfoString(&export->line, buffer);
+			break;
+		case JSONBOID:
+			JsonbToCString(&export->line, &tw_export_entities(export)->root, 64);
+			break;
+		default:
+			elog(ERROR, "column %d of an export is quoted", (int) column);
+	}
+}
+
+/* Sends the line that was put together on its way. */
+void
+tw_export_end_line(TwExport *export)
+{
+	export->put_line(export, export->line.data, export->line.len);
+	resetStringInfo(&export->line);
+}
+
+static bool
+receive_sample(TupleTableSlot *slot, DestReceiver *self)
+{
+	SampleReceiver *receiver = (SampleReceiver *) self;
+	TwExport   *export = receiver->export;
+	MemoryContext caller = MemoryContextSwitchTo(receiver->scratch);
+	NullableDatum *message = &export->sample[TW_EXPORT_TEXT];
+
+	CHECK_FOR_INTERRUPTS();
+	slot_getallattrs(slot);
+	for (int i = 0; i < TW_EXPORT_COLUMNS; i++)
+		export->sample[i] = (NullableDatum) {slot->tts_values[i], slot->tts_isnull[i]};
+	/* Once, and not for each look at it. */
+	message->value = PointerGetDatum(DatumGetTextPP(message->value));
+	if (export->redact)
+		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value)));
+	export->format->sample(export);
+	export->rows++;
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(receiver->scratch);
+	return true;
+}
+
+static void
+ignore_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+ignore(DestReceiver *self)
+{
+}
+
+/* A condition on a column that may be one of an array's; a NULL in it stands for samples without a value. */
+static void
+append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const char *column)
+{
+	if (!PG_ARGISNULL(argument))
+		appendStringInfo(query, " AND (s.%1$s = ANY ($%2$d) OR s.%1$s IS NULL AND array_position($%2$d, NULL) IS NOT NULL)",
+						 column, argument + 1);
+}
+
+static void
+append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema, bool too_long)
+{
+	const char *split = text_argument(fcinfo, ARG_INCLUDE_SPLIT);
+
+	/* First, so that what is too long is not fetched. */
+	appendStringInfo(query, " WHERE %s %s.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, "
+					 "s.expected_service, s.entities)", too_long ? "" : "NOT", schema);
+	/* No tool has a use for those, and import_training_samples() refuses them. */
+	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
+	if (strcmp(split, "all") != 0)
+		appendStringInfo(query, " AND s.split = $%d", ARG_INCLUDE_SPLIT + 1);
+	/* Whoever stored a side by hand: what a text is tested on by, no file teaches. */
+	if (strcmp(split, "train") == 0)
+		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s.training_samples t "
+						 "WHERE t.split = 'test' AND t.text_hash = s.text_hash)", schema);
+	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
+		appendStringInfo(query, " AND s.review_status = $%d", ARG_REVIEW_STATUS + 1);
+	append_choice(query, fcinfo, ARG_LANGUAGES, "language");
+	append_choice(query, fcinfo, ARG_MODULE_TYPES, "module_type");
+	append_choice(query, fcinfo, ARG_SOURCES, "source");
+	if (!PG_ARGISNULL(ARG_SINCE))
+		appendStringInfo(query, " AND greatest(s.created_at, s.reviewed_at) >= $%d", ARG_SINCE + 1);
+}
+
+/* The limit is about the first samples by their number, so that it means the same samples in every format. */
+static char *
+build_query(const TwExportFormat *format, FunctionCallInfo fcinfo, Oid schema_id)
+{
+	const char *schema = quote_identifier(tw_schema_name(schema_id));
+	StringInfoData query;
+	bool		has_limit = !PG_ARGISNULL(ARG_LIMIT);
+
+	initStringInfo(&query);
+	appendStringInfoString(&query, "SELECT ");
+	for (int i = 0; i < TW_EXPORT_TABLE_COLUMNS; i++)
+		appendStringInfo(&query, "s.%s, ", quote_identifier(tw_export_columns[i].name));
+	if (format->wants_spans)
+		appendStringInfo(&query, "CASE WHEN jsonb_typeof(s.entities) = 'array' AND s.entities <> '[]' THEN "
+						 "%1$s.tw_entity_spans(%1$s.tw_sample_entities(s.entities), char_length(s.text)) END", schema);
+	else
+		appendStringInfoString(&query, "NULL::jsonb");
+	appendStringInfo(&query, " FROM %s%s.training_samples s", has_limit ? "(SELECT s.* FROM " : "", schema);
+	append_conditions(&query, fcinfo, schema, false);
+	if (has_limit)
+		appendStringInfo(&query, " ORDER BY s.id LIMIT $%d) s", ARG_LIMIT + 1);
+	appendStringInfoString(&query, format->by_intent ? " ORDER BY s.intent COLLATE \"C\", s.id" : " ORDER BY s.id");
+	return query.data;
+}
+
+static ParamListInfo
+build_params(FunctionCallInfo fcinfo)
+{
+	ParamListInfo params = makeParamList(ARGS);
+
+	for (int i = 0; i < ARGS; i++)
+		params->params[i] = (ParamExternData) {
+			.value = PG_GETARG_DATUM(i),
+			.isnull = PG_ARGISNULL(i),
+			.pflags = PARAM_FLAG_CONST,
+			.ptype = argument_types[i]
+		};
+	return params;
+}
+
+/* How many samples were asked for and are too long to be written, whatever the limit. */
+static int64
+count_too_long(FunctionCallInfo fcinfo, Oid schema_id)
+{
+	const char *schema = quote_identifier(tw_schema_name(schema_id));
+	SPIExecuteOptions options = {.params = build_params(fcinfo)};
+	StringInfoData query;
+	bool		isnull;
+
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT count(*) FROM %s.training_samples s", schema);
+	append_conditions(&query, fcinfo, schema, true);
+	if (SPI_execute_extended(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "counting samples that are too long failed");
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/*
+ * Writes the samples that the first arguments of fcinfo ask for. put_line is the
+ * caller's; the query's own snapshot sees what this transaction did before.
+ */
+void
+tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
+{
+	SampleReceiver receiver = {
+		.pub = {receive_sample, ignore_startup, ignore, ignore, DestTuplestore},
+		.export = export
+	};
+	SPIExecuteOptions options = {.dest = &receiver.pub};
+	int			result;
+
+	tw_export_check(fcinfo);
+	export->format = format_argument(fcinfo);
+	export->redact = tw_setting_redact(schema);
+	initStringInfo(&export->line);
+	initStringInfo(&export->intent);
+	receiver.scratch = AllocSetContextCreate(CurrentMemoryContext, "sample of an export", ALLOCSET_DEFAULT_SIZES);
+
+	if (export->format->begin != NULL)
+		export->format->begin(export);
+	SPI_connect();
+	export->skipped = count_too_long(fcinfo, schema);
+	options.params = build_params(fcinfo);
+	result = SPI_execute_extended(build_query(export->format, fcinfo, schema), &options);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "reading samples failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+	if (export->format->end != NULL)
+		export->format->end(export);
+	MemoryContextDelete(receiver.scratch);
+}
+
+/* What export_training_samples() returns. */
+typedef struct RowsExport
+{
+	TwExport	export;
+	Tuplestorestate *store;
+	TupleDesc	desc;
+} RowsExport;
+
+static void
+put_row(TwExport *export, const char *line, int length)
+{
+	RowsExport *rows = (RowsExport *) export;
+	Datum		value = PointerGetDatum(cstring_to_text_with_len(line, length));
+	bool		isnull = false;
+
+	tuplestore_putvalues(rows->store, rows->desc, &value, &isnull);
+	pfree(DatumGetPointer(value));
+}
+
+/*
+ * Sides are decided by whoever looks first: an export is a look, unless its transaction can only read.  In a transaction of
+ * several statements it is not: what is given away there could be rolled back, and others would wait for its end.
+ */
+static void
+decide_sides(Oid schema)
+{
+	SPI_connect();
+	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_sides()", quote_identifier(tw_schema_name(schema))), false, 0) < 0)
+		elog(ERROR, "deciding about sides failed");
+	SPI_finish();
+}
+
+PG_FUNCTION_INFO_V1(tw_export_training_samples);
+
+/* export_training_samples(...): lines, in a tuplestore that goes to disk beyond work_mem. */
+Datum
+tw_export_training_samples(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			schema = tw_schema_of_function(fcinfo);
+	RowsExport	rows = {.export = {.put_line = put_row}};
+	MemoryContext caller;
+
+	if (info == NULL || !IsA(info, ReturnSetInfo) || !(info->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	tw_export_check(fcinfo);
+
+	caller = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+	rows.store = tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+	rows.desc = CreateTemplateTupleDesc(1);
+	TupleDescInitEntry(rows.desc, 1, "line", TEXTOID, -1, 0);
+	info->returnMode = SFRM_Materialize;
+	info->setResult = rows.store;
+	info->setDesc = rows.desc;
+	MemoryContextSwitchTo(caller);
+
+	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0 && !IsTransactionBlock())
+		decide_sides(schema);
+	tw_export_run(&rows.export, schema, fcinfo);
+	if (rows.export.skipped > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%lld sample is left out: it is too long", "%lld samples are left out: they are too long",
+							   (unsigned long) rows.export.skipped, (long long) rows.export.skipped),
+				 errhint("Neither text nor intent, entities, module, language or service may have more than max_message_bytes.")));
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(tw_check_export);
+
+/* tw_check_export(...): refuses what export_training_samples() would refuse. */
+Datum
+tw_check_export(PG_FUNCTION_ARGS)
+{
+	tw_export_check(fcinfo);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,100 @@
+/*
+ * export_samples.h
+ *		Training samples on their way out: what is asked for, what a sample has,
+ *		and the formats that it can be written in.
+ */
+#ifndef TW_EXPORT_SAMPLES_H
+#define TW_EXPORT_SAMPLES_H
+
+#include "base/span.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+
+/* What the query gives for each sample, in the order of the table's columns. */
+typedef enum TwExportColumn
+{
+	TW_EXPORT_ID,
+	TW_EXPORT_CONVERSATION_LOG_ID,
+	TW_EXPORT_TEXT,
+	TW_EXPORT_INTENT,
+	TW_EXPORT_MODULE_ID,
+	TW_EXPORT_MODULE_TYPE,
+	TW_EXPORT_ENTITIES,
+	TW_EXPORT_LANGUAGE,
+	TW_EXPORT_EXPECTED_SERVICE,
+	TW_EXPORT_REVIEW_STATUS,
+	TW_EXPORT_PENDING_REASON,
+	TW_EXPORT_LABEL_SOURCE,
+	TW_EXPORT_REVIEWED_BY,
+	TW_EXPORT_REVIEWED_AT,
+	TW_EXPORT_SOURCE,
+	TW_EXPORT_SPLIT,
+	TW_EXPORT_SELECTION_PROBABILITY,
+	TW_EXPORT_QUALITY_SCORE,
+	TW_EXPORT_MODEL_VERSION_TARGET,
+	TW_EXPORT_CREATED_AT,
+	TW_EXPORT_UPDATED_AT,
+	TW_EXPORT_SPANS				/* not a column: tw_entity_spans(), for the formats that want it */
+} TwExportColumn;
+
+#define TW_EXPORT_TABLE_COLUMNS TW_EXPORT_SPANS
+#define TW_EXPORT_COLUMNS (TW_EXPORT_SPANS + 1)
+
+typedef struct TwExportColumnDefinition
+{
+	const char *name;
+	Oid			type;
+} TwExportColumnDefinition;
+
+extern const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS];
+
+typedef struct TwExport TwExport;
+
+/* How a format says things. Each function ends the lines that it writes with tw_export_end_line(). */
+typedef struct TwExportFormat
+{
+	const char *name;
+	bool		by_intent;		/* order: by intent, then id; else by id */
+	bool		wants_spans;
+	void		(*begin) (TwExport *export);	/* may be NULL */
+	void		(*sample) (TwExport *export);
+	void		(*end) (TwExport *export);	/* may be NULL */
+} TwExportFormat;
+
+extern const TwExportFormat tw_export_jsonl;
+extern const TwExportFormat tw_export_csv;
+extern const TwExportFormat tw_export_fasttext;
+extern const TwExportFormat tw_export_rasa;
+extern const TwExportFormat tw_export_huggingface;
+extern const TwExportFormat tw_export_openai;
+extern const TwExportFormat tw_export_spacy;
+
+/* An export that goes on. */
+struct TwExport
+{
+	const TwExportFormat *format;
+	bool		redact;
+	/* where lines go, without their line feed */
+	void		(*put_line) (TwExport *export, const char *line, int length);
+	/* the sample at hand; whatever is allocated for it goes with it */
+	NullableDatum sample[TW_EXPORT_COLUMNS];
+	StringInfoData line;
+	int64		rows;			/* samples so far */
+	int64		skipped;		/* samples that are too long */
+	/* rasa: the block that is open */
+	StringInfoData intent;
+	bool		block_has_lines;
+};
+
+extern void tw_export_end_line(TwExport *export);
+extern bool tw_export_has(const TwExport *export, TwExportColumn column);
+extern TwSpan tw_export_text(TwExport *export, TwExportColumn column);
+extern char *tw_export_cstring(TwExport *export, TwExportColumn column);
+extern Jsonb *tw_export_entities(TwExport *export);
+extern void tw_export_append_plain(TwExport *export, TwExportColumn column);
+extern bool tw_export_is_iso_time(Datum value);
+extern void tw_export_check(FunctionCallInfo fcinfo);
+extern void tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo);
+
+#endif							/* TW_EXPORT_SAMPLES_H */

@@ -1,0 +1,133 @@
+/*
+ * export_spans.c
+ *		The entities of a sample as spans of its text.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "exchange/export_spans.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+static int
+number_at(JsonbContainer *container, uint32 index)
+{
+	JsonbValue *value = getIthJsonbValueFromContainer(container, index);
+
+	return DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(value->val.numeric)));
+}
+
+/* Finds the bytes of spans that are sorted by their start. */
+static void
+find_bytes(TwSpan text, TwEntitySpan *spans, int count)
+{
+	int			at = 0;
+	int			position = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		int			past;
+		int			place;
+
+		while (position < spans[i].start)
+		{
+			at += pg_utf_mblen((const unsigned char *) text.data + at);
+			position++;
+		}
+		spans[i].first_byte = at;
+		for (past = at, place = position; place < spans[i].end; place++)
+			past += pg_utf_mblen((const unsigned char *) text.data + past);
+		spans[i].end_byte = past;
+	}
+}
+
+/* All spans, sorted by start, end and label, as tw_entity_spans() has them: within the text, and none of them empty. */
+int
+tw_export_spans(TwExport *export, TwEntitySpan **spans)
+{
+	Jsonb	   *json;
+	int			count;
+
+	if (!tw_export_has(export, TW_EXPORT_SPANS))
+		return 0;
+	json = DatumGetJsonbP(export->sample[TW_EXPORT_SPANS].value);
+	count = JB_ROOT_COUNT(json);
+	*spans = palloc(sizeof(TwEntitySpan) * (count + 1));
+	for (int i = 0; i < count; i++)
+	{
+		JsonbContainer *span = getIthJsonbValueFromContainer(&json->root, i)->val.binary.data;
+		JsonbValue *label = getIthJsonbValueFromContainer(span, 2);
+
+		(*spans)[i] = (TwEntitySpan) {
+			.start = number_at(span, 0),
+			.end = number_at(span, 1),
+			.label = pnstrdup(label->val.string.val, label->val.string.len)
+		};
+	}
+	find_bytes(tw_export_text(export, TW_EXPORT_TEXT), *spans, count);
+	return count;
+}
+
+/* To Python, and so to spaCy, four separators are white space as well. */
+static bool
+is_white_space(const char *at)
+{
+	pg_wchar	c = utf8_to_unicode((const unsigned char *) at);
+
+	return tw_is_white_space(c) || (c >= 0x1C && c <= 0x1F);
+}
+
+/* Takes white space off both ends; false if nothing else is there. */
+static bool
+trim(TwSpan text, TwEntitySpan *span)
+{
+	const char *data = text.data;
+
+	while (span->start < span->end && is_white_space(data + span->first_byte))
+	{
+		span->first_byte += pg_utf_mblen((const unsigned char *) data + span->first_byte);
+		span->start++;
+	}
+	while (span->start < span->end)
+	{
+		int			last = span->end_byte - 1;
+
+		while ((data[last] & 0xC0) == 0x80)
+			last--;
+		if (!is_white_space(data + last))
+			return true;
+		span->end_byte = last;
+		span->end--;
+	}
+	return false;
+}
+
+/*
+ * Spans for a tool that knows no entity inside another, and none with white
+ * space at its ends: of those that overlap the first one stays, of several that
+ * begin together the longest.
+ */
+int
+tw_export_flat_spans(TwExport *export, TwEntitySpan **spans)
+{
+	TwSpan		text = tw_export_text(export, TW_EXPORT_TEXT);
+	int			count = tw_export_spans(export, spans);
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		TwEntitySpan span = (*spans)[i];
+		TwEntitySpan *last = kept > 0 ? &(*spans)[kept - 1] : NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!trim(text, &span))
+			continue;
+		if (last == NULL || span.start >= last->end)
+			(*spans)[kept++] = span;
+		else if (span.start == last->start && span.end > last->end)
+			*last = span;
+	}
+	return kept;
+}

@@ -1,0 +1,403 @@
+/*
+ * import_samples.c
+ *		import_training_samples(): labelled texts from outside become samples.
+ *
+ * Everything is read first, so that a bad line costs no write. Then one look at
+ * the stored samples of the same texts says which lines are new, and a few
+ * statements over arrays store those.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/kept_plan.h"
+#include "base/span.h"
+#include "catalog/pg_type.h"
+#include "exchange/import_lines.h"
+#include "exchange/import_store.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "rules/locks.h"
+#include "rules/normalize.h"
+#include "rules/settings.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* The sides that samples of a text are on, as bits. */
+#define SIDE_TRAIN 1
+#define SIDE_TEST 2
+
+/* An intent that a text has: a live sample, one that an import from this source left pending, or a line. */
+typedef struct Label Label;
+
+struct Label
+{
+	Label	   *next;
+	TwSpan		intent;
+	bool		is_there;		/* another line with it adds nothing */
+	Datum		unpinned;		/* ids of stored samples that a pin may still be given to; 0 = none */
+	TwImportLine *line;			/* the line that made it */
+};
+
+typedef struct KnownText KnownText;
+
+struct KnownText
+{
+	KnownText  *next;			/* of the same hash */
+	TwSpan		normal;
+	int			sides;
+	int64		pinned_by;		/* line that did; 0 = none */
+	bool		is_live;
+	Label	   *labels;
+};
+
+/* An entry of the hash table: what texts have this hash. */
+typedef struct HashEntry
+{
+	int64		hash;
+	KnownText  *first;
+} HashEntry;
+
+typedef struct Import
+{
+	Oid			schema;
+	Datum		source;
+	TwImportLines input;
+	Datum	   *hashes;			/* of the lines' texts */
+	MemoryContext scratch;		/* for what normalising a text leaves behind */
+	HTAB	   *texts;
+	/* pins for stored samples, side by side */
+	ArrayBuildState *pinned_ids;
+	ArrayBuildState *pinned_sides;
+	int64		pinned;
+	/* what the caller learns */
+	int64		inserted;
+	int64		existing;
+	int64		conflicting;
+} Import;
+
+/* What is known of a text; nothing, if it is asked for the first time. */
+static KnownText *
+find_text(Import *import, int64 hash, TwSpan normal)
+{
+	bool		found;
+	HashEntry  *entry = hash_search(import->texts, &hash, HASH_ENTER, &found);
+	KnownText  *known;
+
+	if (!found)
+		entry->first = NULL;
+	for (known = entry->first; known != NULL; known = known->next)
+	{
+		if (tw_span_compare(known->normal, normal) == 0)
+			return known;
+	}
+	known = palloc0(sizeof(KnownText));
+	known->normal = (TwSpan) {pnstrdup(normal.data, normal.length), normal.length};
+	known->next = entry->first;
+	entry->first = known;
+	return known;
+}
+
+static Label *
+find_label(KnownText *known, TwSpan intent)
+{
+	Label	   *label;
+
+	for (label = known->labels; label != NULL; label = label->next)
+	{
+		if (tw_span_compare(label->intent, intent) == 0)
+			return label;
+	}
+	label = palloc0(sizeof(Label));
+	label->intent = intent;
+	label->next = known->labels;
+	known->labels = label;
+	return label;
+}
+
+static void
+hash_texts(Import *import)
+{
+	HASHCTL		control = {.keysize = sizeof(int64), .entrysize = sizeof(HashEntry), .hcxt = CurrentMemoryContext};
+
+	import->texts = hash_create("texts of an import", Min(import->input.count, 1000000), &control,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	import->scratch = AllocSetContextCreate(CurrentMemoryContext, "normalising for an import", ALLOCSET_DEFAULT_SIZES);
+	import->hashes = palloc_extended(sizeof(Datum) * import->input.count, MCXT_ALLOC_HUGE);
+	for (int64 i = 0; i < import->input.count; i++)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(import->scratch);
+
+		CHECK_FOR_INTERRUPTS();
+		import->hashes[i] = Int64GetDatum(tw_hash_text(tw_text_span(import->input.lines[i].values[TW_IMPORT_TEXT].value, false)));
+		MemoryContextSwitchTo(caller);
+		MemoryContextReset(import->scratch);
+	}
+}
+
+/* One row of the look at stored samples: what there is of one text and intent. */
+static void
+add_stored(Import *import, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull[8];
+	Datum		values[8];
+	KnownText  *known;
+	Label	   *label;
+
+	heap_deform_tuple(tuple, desc, values, isnull);
+	known = find_text(import, DatumGetInt64(values[0]), tw_text_span(values[1], false));
+	known->is_live |= DatumGetBool(values[3]);
+	if (DatumGetBool(values[5]))
+		known->sides |= SIDE_TRAIN;
+	if (DatumGetBool(values[6]))
+		known->sides |= SIDE_TEST;
+
+	label = find_label(known, tw_text_span(values[2], false));
+	label->is_there = DatumGetBool(values[3]) || DatumGetBool(values[4]);
+	label->unpinned = isnull[7] ? (Datum) 0 : values[7];
+}
+
+/*
+ * Looks up what is stored of the texts. Not a kept plan: it depends on how many
+ * texts there are, of which a plan for any number would know nothing. With a
+ * snapshot of now: in a REPEATABLE READ transaction the lock would be of no use
+ * if what the last import committed were out of sight.
+ */
+static void
+look_up_stored(Import *import)
+{
+	static const char command[] =
+		"SELECT s.text_hash, %1$s.normalize_text(s.text), s.intent, bool_or(s.review_status = 'approved'), "
+		"bool_or(s.review_status = 'pending' AND s.source = $2 AND s.conversation_log_id IS NULL), "
+		"coalesce(bool_or(s.split = 'train'), false), coalesce(bool_or(s.split = 'test'), false), "
+		"array_agg(s.id) FILTER (WHERE s.split IS NULL AND s.conversation_log_id IS NULL "
+		"AND (s.review_status = 'approved' OR (s.review_status = 'pending' AND s.source = $2))) "
+		"FROM %1$s.training_samples s WHERE s.text_hash IN (SELECT h.hash FROM unnest($1) AS h (hash)) "
+		"GROUP BY 1, 2, 3";
+
+	Oid			types[] = {INT8ARRAYOID, TEXTOID};
+	Datum		values[2];
+	SPIPlanPtr	plan;
+	int			result;
+
+	values[0] = PointerGetDatum(construct_array(import->hashes, (int) import->input.count, INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = import->source;
+	plan = SPI_prepare(psprintf(command, quote_identifier(tw_schema_name(import->schema))), 2, types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare statement: %s", SPI_result_code_string(SPI_result));
+	result = SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot, false, true, 0);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "looking up samples failed: %s", SPI_result_code_string(result));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_stored(import, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	}
+}
+
+static void pg_attribute_noreturn()
+refuse_pin(const TwImportLine *line, const char *side, const KnownText *known)
+{
+	const char *other = strcmp(side, "test") == 0 ? "train" : "test";
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("line %lld: the text cannot have the split \"%s\"", (long long) line->number, side),
+			 known->pinned_by > 0 ?
+			 errdetail("Line %lld has the same text with the split \"%s\".", (long long) known->pinned_by, other) :
+			 errdetail("A stored sample has the same text with the split \"%s\".", other),
+			 errhint("A text never changes sides: leave \"split\" out of the line. Nothing of the data was imported.")));
+}
+
+/* Gives a side to the stored samples of a label that have none. */
+static void
+pin_stored(Import *import, Label *label, Datum side)
+{
+	Datum	   *ids;
+	int			count;
+
+	if (label->unpinned == (Datum) 0)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(label->unpinned), INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+					  &ids, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		import->pinned_ids = accumArrayResult(import->pinned_ids, ids[i], false, INT8OID, CurrentMemoryContext);
+		import->pinned_sides = accumArrayResult(import->pinned_sides, side, false, TEXTOID, CurrentMemoryContext);
+	}
+	import->pinned += count;
+	label->unpinned = (Datum) 0;
+}
+
+static KnownText *
+find_text_of_line(Import *import, const TwImportLine *line, Datum hash)
+{
+	MemoryContext caller = MemoryContextSwitchTo(import->scratch);
+	text	   *normal = tw_normalize(tw_text_span(line->values[TW_IMPORT_TEXT].value, false));
+	KnownText  *known;
+
+	MemoryContextSwitchTo(caller);
+	known = find_text(import, DatumGetInt64(hash), tw_text_span(PointerGetDatum(normal), false));
+	MemoryContextReset(import->scratch);
+	return known;
+}
+
+/* Decides what becomes of a line, given what is stored and the lines before it. */
+static void
+decide_line(Import *import, TwImportLine *line, Datum hash)
+{
+	KnownText  *known = find_text_of_line(import, line, hash);
+	Label	   *label = find_label(known, tw_text_span(line->values[TW_IMPORT_INTENT].value, false));
+	NullableDatum *split = &line->values[TW_IMPORT_SPLIT];
+
+	if (!split->isnull)
+	{
+		char	   *side = TextDatumGetCString(split->value);
+		int			bit = strcmp(side, "test") == 0 ? SIDE_TEST : SIDE_TRAIN;
+
+		if ((known->sides & ~bit) != 0)
+			refuse_pin(line, side, known);
+		if (known->sides == 0)
+			known->pinned_by = line->number;
+		known->sides |= bit;
+	}
+
+	if (label->is_there)
+	{
+		import->existing++;
+		if (split->isnull)
+			return;
+		pin_stored(import, label, split->value);
+		if (label->line != NULL)
+			label->line->values[TW_IMPORT_SPLIT] = *split;
+		return;
+	}
+	/* One text, one live intent. */
+	line->review_status = known->is_live ? "pending" : "approved";
+	*(known->is_live ? &import->conflicting : &import->inserted) += 1;
+	known->is_live = true;
+	label->is_there = true;
+	label->line = line;
+}
+
+/* The samples are locked before, ids ascending: UPDATE takes them in whatever order its plan finds them. */
+static void
+store_pins(Import *import)
+{
+	static TwKeptPlan lock;
+	static TwKeptPlan update;
+	static const char lock_command[] =
+		"SELECT FROM %1$s.training_samples s WHERE s.id = ANY ($1) ORDER BY s.id FOR UPDATE";
+	static const char update_command[] =
+		"UPDATE %1$s.training_samples s SET split = p.split FROM unnest($1, $2) AS p (id, split) "
+		"WHERE s.id = p.id AND s.split IS NULL AND s.conversation_log_id IS NULL";
+
+	Oid			types[] = {INT8ARRAYOID, TEXTARRAYOID};
+	Datum		values[2];
+	int			nest_level;
+	int			result;
+
+	if (import->pinned == 0)
+		return;
+	values[0] = makeArrayResult(import->pinned_ids, CurrentMemoryContext);
+	values[1] = makeArrayResult(import->pinned_sides, CurrentMemoryContext);
+
+	/* Every one is needed; but whoever holds one of them for long has forgotten it. */
+	nest_level = tw_begin_bounded_wait(TW_PATIENCE_MS);
+	result = SPI_execute_plan(tw_kept_plan(&lock, import->schema, lock_command, 1, types), values, NULL, false, 0);
+	tw_end_bounded_wait(nest_level);
+	if (result < 0)
+		elog(ERROR, "locking samples failed: %s", SPI_result_code_string(result));
+	result = SPI_execute_plan(tw_kept_plan(&update, import->schema, update_command, 2, types), values, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "UPDATE failed: %s", SPI_result_code_string(result));
+	if (SPI_processed != (uint64) import->pinned)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not pin samples to their split"),
+				 errdetail("They changed while the data was imported. Nothing of it was imported."),
+				 errhint("Import it again.")));
+}
+
+/* Two imports at once would not see each other's samples; capture and reviews go on. */
+static void
+lock_out_imports(Oid schema)
+{
+	static TwKeptPlan kept;
+
+	/* By way of SQL, whose error says who holds the lock. */
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('sides'::text, 0::bigint)", 0, NULL),
+						 NULL, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not lock out other imports");
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"data", "source", "ignore_unknown_keys"};
+	char	   *source;
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not be NULL", names[i]),
+					 i == 0 ? errhint("Pass the lines to import as one text; an empty one holds none.") :
+					 errhint("Leave it out to have its default.")));
+	}
+	source = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	if (strcmp(source, "synthetic") != 0 && strcmp(source, "manual") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("samples cannot be imported with the source \"%s\"", source),
+				 strcmp(source, "production") == 0 ? errdetail("Production samples come from conversations.") : 0,
+				 errhint("The sources are: synthetic, manual.")));
+}
+
+PG_FUNCTION_INFO_V1(tw_import_training_samples);
+
+/* import_training_samples(data, source, ignore_unknown_keys) */
+Datum
+tw_import_training_samples(PG_FUNCTION_ARGS)
+{
+	Import		import = {.schema = tw_schema_of_function(fcinfo)};
+	TupleDesc	desc;
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	check_arguments(fcinfo);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	import.source = PointerGetDatum(PG_GETARG_TEXT_PP(1));
+	import.input = tw_read_import_lines(PG_GETARG_TEXT_PP(0), PG_GETARG_BOOL(2), tw_setting_redact(import.schema),
+									   tw_setting_max_message_bytes(import.schema));
+
+	if (import.input.count > 0)
+	{
+		SPI_connect();
+		lock_out_imports(import.schema);
+		hash_texts(&import);
+		look_up_stored(&import);
+		for (int64 i = 0; i < import.input.count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			decide_line(&import, &import.input.lines[i], import.hashes[i]);
+		}
+		store_pins(&import);
+		tw_store_import_lines(import.schema, import.source, &import.input);
+		SPI_finish();
+	}
+
+	values[0] = Int64GetDatum(import.inserted);
+	values[1] = Int64GetDatum(import.existing);
+	values[2] = Int64GetDatum(import.conflicting);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

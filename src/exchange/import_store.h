@@ -1,0 +1,12 @@
+/*
+ * import_store.h
+ *		Stores lines as samples, many of them with one INSERT.
+ */
+#ifndef TW_IMPORT_STORE_H
+#define TW_IMPORT_STORE_H
+
+#include "exchange/import_lines.h"
+
+extern void tw_store_import_lines(Oid schema, Datum source, const TwImportLines *input);
+
+#endif							/* TW_IMPORT_STORE_H */

@@ -1,0 +1,233 @@
+/*
+ * import_values.c
+ *		The keys that a line to import may have, and which values fit.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "base/compat.h"
+#include "base/span.h"
+#include "common/shortest_dec.h"
+#include "exchange/import_values.h"
+#include "exchange/iso_timestamp.h"
+#include "fmgr.h"
+#include "privacy/redact.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* How much of somebody's value or key a message repeats, in bytes. */
+#define EXCERPT_BYTES 60
+
+static bool read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_word(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_module_id(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_split(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_label_source(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_quality_score(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+static bool read_created_at(const TwImportPlace *place, const json_t *value, NullableDatum *result);
+
+const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS] = {
+	[TW_IMPORT_TEXT] = {"text", read_text, "a string that is not blank"},
+	[TW_IMPORT_INTENT] = {"intent", read_intent, "a string that is not blank"},
+	[TW_IMPORT_LANGUAGE] = {"language", read_word, "a string"},
+	[TW_IMPORT_ENTITIES] = {"entities", read_entities, "an object or an array"},
+	[TW_IMPORT_MODULE_ID] = {"module_id", read_module_id, "a whole number from -2147483648 to 2147483647"},
+	[TW_IMPORT_MODULE_TYPE] = {"module_type", read_word, "a string"},
+	[TW_IMPORT_EXPECTED_SERVICE] = {"expected_service", read_word, "a string"},
+	[TW_IMPORT_SPLIT] = {"split", read_split, "\"train\" or \"test\""},
+	[TW_IMPORT_LABEL_SOURCE] = {"label_source", read_label_source, "\"model\" or \"human\""},
+	[TW_IMPORT_QUALITY_SCORE] = {"quality_score", read_quality_score, "a number from 0 to 1"},
+	[TW_IMPORT_CREATED_AT] = {"created_at", read_created_at, "a time such as \"2026-11-23T09:30:00+05:30\""},
+};
+
+/* The beginning of what somebody wrote, for a message. */
+char *
+tw_import_excerpt(const char *value, size_t length)
+{
+	if (length <= EXCERPT_BYTES)
+		return pnstrdup(value, length);
+	return psprintf("%.*s...", pg_mbcliplen(value, (int) length, EXCERPT_BYTES), value);
+}
+
+/* What a value is, as words for the end of "It is ...". */
+char *
+tw_import_describe(const json_t *value)
+{
+	switch (json_typeof(value))
+	{
+		case JSON_OBJECT:
+			return "an object";
+		case JSON_ARRAY:
+			return "an array";
+		case JSON_STRING:
+			return psprintf("the string \"%s\"",
+							tw_import_excerpt(json_string_value(value), json_string_length(value)));
+		case JSON_INTEGER:
+			return psprintf("the number %lld", (long long) json_integer_value(value));
+		case JSON_REAL:
+			return psprintf("the number %s", double_to_shortest_decimal(json_real_value(value)));
+		case JSON_TRUE:
+			return "true";
+		case JSON_FALSE:
+			return "false";
+		default:
+			return "null";
+	}
+}
+
+static bool
+set_text(NullableDatum *result, const char *value, size_t length)
+{
+	result->value = PointerGetDatum(cstring_to_text_with_len(value, (int) length));
+	result->isnull = false;
+	return true;
+}
+
+static TwSpan
+string_span(const json_t *value)
+{
+	return (TwSpan) {json_string_value(value), (int) json_string_length(value)};
+}
+
+static bool
+read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	if (!json_is_string(value) || tw_span_is_blank(string_span(value)))
+		return false;
+	set_text(result, json_string_value(value), json_string_length(value));
+	if (place->redact)
+		result->value = PointerGetDatum(tw_redact(DatumGetTextPP(result->value)));
+	return true;
+}
+
+/* A space beside it would make it another intent. */
+static bool
+read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	static const char white_space[] = " \t\n\r\f\v";
+	const char *start;
+	const char *end;
+
+	if (!json_is_string(value) || tw_span_is_blank(string_span(value)))
+		return false;
+	start = json_string_value(value);
+	end = start + json_string_length(value);
+	start += strspn(start, white_space);
+	while (end > start && strchr(white_space, end[-1]) != NULL)
+		end--;
+	return set_text(result, start, end - start);
+}
+
+/* An optional name; a blank one is none. */
+static bool
+read_word(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	if (!json_is_string(value))
+		return false;
+	if (tw_span_is_blank(string_span(value)))
+		return true;
+	return set_text(result, json_string_value(value), json_string_length(value));
+}
+
+static bool
+read_one_of(const json_t *value, const char *a, const char *b, NullableDatum *result)
+{
+	if (!json_is_string(value) ||
+		(strcmp(json_string_value(value), a) != 0 && strcmp(json_string_value(value), b) != 0))
+		return false;
+	return set_text(result, json_string_value(value), json_string_length(value));
+}
+
+static bool
+read_split(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	return read_one_of(value, "train", "test", result);
+}
+
+static bool
+read_label_source(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	return read_one_of(value, "model", "human", result);
+}
+
+static bool
+read_module_id(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	double		number = json_number_value(value);
+
+	/* Data frames write 4.0 where a column has gaps. */
+	if (!json_is_number(value) || number != floor(number) || number < PG_INT32_MIN || number > PG_INT32_MAX)
+		return false;
+	result->value = Int32GetDatum((int32) number);
+	result->isnull = false;
+	return true;
+}
+
+static bool
+read_quality_score(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	double		number = json_number_value(value);
+
+	if (!json_is_number(value) || !(number >= 0 && number <= 1))
+		return false;
+	result->value = Float8GetDatum(number);
+	result->isnull = false;
+	return true;
+}
+
+static bool
+read_created_at(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	TimestampTz time;
+
+	if (!json_is_string(value) || !tw_read_iso_timestamp(json_string_value(value), &time))
+		return false;
+	result->value = TimestampTzGetDatum(time);
+	result->isnull = false;
+	return true;
+}
+
+/* Error context: what jsonb alone refuses, such as a string of 256 MB, shall name the line as well. */
+static void
+entities_context(void *arg)
+{
+	errcontext("\"entities\" in line %lld of the data", (long long) ((const TwImportPlace *) arg)->number);
+}
+
+/*
+ * Taken from the line as it was written: jansson keeps fractions as doubles,
+ * jsonb keeps their digits.
+ */
+static bool
+read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	ErrorContextCallback context = {.callback = entities_context, .arg = (void *) place};
+	MemoryContext caller;
+	Datum		line;
+	Datum		json;
+	Jsonb	   *entities;
+
+	if (!json_is_object(value) && !json_is_array(value))
+		return false;
+
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	caller = MemoryContextSwitchTo(place->scratch);
+	line = PointerGetDatum(cstring_to_text_with_len(place->line.data, place->line.length));
+	json = DirectFunctionCall2(json_object_field, line, CStringGetTextDatum(tw_import_keys[TW_IMPORT_ENTITIES].name));
+	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
+	if (place->redact)
+		entities = tw_redact_jsonb(entities);
+	MemoryContextSwitchTo(caller);
+	result->value = datumCopy(JsonbPGetDatum(entities), false, -1);
+	result->isnull = false;
+	MemoryContextReset(place->scratch);
+	error_context_stack = context.previous;
+	return true;
+}

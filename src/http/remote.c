@@ -1,0 +1,30 @@
+/*
+ * remote.c
+ *		Module magic and start-up of the library that talks to other servers.
+ *
+ * It is a library of its own because of libcurl: loading that and its 32
+ * libraries takes 6 ms and more, which most sessions need not spend.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "fmgr.h"
+
+#include <curl/curl.h>
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "training_workflow_remote", .version = TW_VERSION);
+#else
+PG_MODULE_MAGIC;
+#endif
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("libcurl could not be initialised")));
+}

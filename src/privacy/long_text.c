@@ -1,0 +1,189 @@
+/*
+ * long_text.c
+ *		What is too long to be learned from, and what is shown of it.
+ *
+ * A column can hold 1 GB, and so can any value that is made of it: a message of
+ * 200 MB fits, but not the JSON that spells it, in which one byte may take six.
+ * Sizes are looked at without fetching the value.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "base/catalog.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "privacy/long_text.h"
+#include "privacy/redact.h"
+#include "rules/settings.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+/*
+ * How many bytes of JSON a byte of jsonb makes at most: 12 bytes hold a number
+ * of 131072 digits before its point and 16383 behind.
+ */
+#define MOST_JSON_BYTES 16384
+
+/*
+ * How much is redacted of what is shown cut: whatever begins before the cut is
+ * seen as a whole. No phone number or address is as long as the rest.
+ */
+#define REDACTED_BYTES (4 * TW_CUT_BYTES)
+
+/* The size of a value that is not NULL, however it is stored. */
+static Size
+raw_bytes(Datum value)
+{
+	return toast_raw_datum_size(value) - VARHDRSZ;
+}
+
+/* Whether a text is longer than `most` bytes. */
+bool
+tw_text_exceeds(Datum value, bool isnull, int most)
+{
+	return !isnull && raw_bytes(value) > (Size) most;
+}
+
+/* How many bytes escape_json() makes of a string. */
+static Size
+escaped_bytes(const char *data, int length)
+{
+	Size		result = 2;
+
+	for (int i = 0; i < length; i++)
+	{
+		unsigned char c = (unsigned char) data[i];
+
+		if (c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t')
+			result += 2;
+		else
+			result += c < 0x20 ? 6 : 1;
+	}
+	return result;
+}
+
+/* How many bytes a key or a value takes in JSON, with the comma or colon and the space behind it. */
+static Size
+printed_bytes(const JsonbValue *value)
+{
+	char	   *digits;
+	Size		result;
+
+	if (value->type == jbvString)
+		return escaped_bytes(value->val.string.val, value->val.string.len) + 2;
+	if (value->type != jbvNumeric)
+		return 7;
+	digits = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+	result = strlen(digits) + 2;
+	pfree(digits);
+	return result;
+}
+
+/* Whether a document is longer than `most` bytes, as it is stored or as JSON: 1e100000 is short only in the former. */
+bool
+tw_json_exceeds(Datum value, bool isnull, int most)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	part;
+	Size		bytes = 0;
+
+	if (isnull || raw_bytes(value) <= (Size) (most / MOST_JSON_BYTES))
+		return false;
+	if (raw_bytes(value) > (Size) most)
+		return true;
+	iterator = JsonbIteratorInit(&DatumGetJsonbP(value)->root);
+	while (bytes <= (Size) most && (token = JsonbIteratorNext(&iterator, &part, false)) != WJB_DONE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM)
+			bytes += printed_bytes(&part);
+		else
+			bytes += 2;
+	}
+	return bytes > (Size) most;
+}
+
+/* The beginning of a value that is too long, redacted or not, and how long it is. */
+static text *
+cut_text(Datum value, bool redact)
+{
+	text	   *start = DatumGetTextPSlice(value, 0, REDACTED_BYTES);
+	int			length = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), VARSIZE_ANY_EXHDR(start));
+	char	   *mark = psprintf(" [... cut: %zu bytes in all]", raw_bytes(value));
+	text	   *result;
+
+	start = cstring_to_text_with_len(VARDATA_ANY(start), length);
+	if (redact)
+		start = tw_redact(start);
+	length = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), TW_CUT_BYTES);
+
+	result = palloc(VARHDRSZ + length + strlen(mark));
+	SET_VARSIZE(result, VARHDRSZ + length + strlen(mark));
+	memcpy(VARDATA(result), VARDATA_ANY(start), length);
+	memcpy(VARDATA(result) + length, mark, strlen(mark));
+	return result;
+}
+
+PG_FUNCTION_INFO_V1(tw_cut_text);
+
+/* tw_cut_text(value, most): the value, cut where it is longer than `most` bytes; never redacted. */
+Datum
+tw_cut_text(PG_FUNCTION_ARGS)
+{
+	if (!tw_text_exceeds(PG_GETARG_DATUM(0), false, Max(PG_GETARG_INT32(1), TW_CUT_BYTES)))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), false));
+}
+
+PG_FUNCTION_INFO_V1(tw_shown_text);
+
+/* tw_shown_text(message, redacted) */
+Datum
+tw_shown_text(PG_FUNCTION_ARGS)
+{
+	Oid			schema = tw_kept_schema_of_function(fcinfo);
+	bool		redact = PG_GETARG_BOOL(1) && tw_setting_redact(schema);
+
+	if (tw_text_exceeds(PG_GETARG_DATUM(0), false, tw_setting_max_message_bytes(schema)))
+		PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), redact));
+	if (!redact)
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0)));
+}
+
+PG_FUNCTION_INFO_V1(tw_shown_entities);
+
+/* tw_shown_entities(entities, redacted) */
+Datum
+tw_shown_entities(PG_FUNCTION_ARGS)
+{
+	Datum		value = PG_GETARG_DATUM(0);
+	Oid			schema = tw_kept_schema_of_function(fcinfo);
+
+	if (tw_json_exceeds(value, false, tw_setting_max_message_bytes(schema)))
+		return DirectFunctionCall1(jsonb_in, CStringGetDatum(psprintf("{\"too long to be shown\": \"%zu bytes as stored\"}",
+																	  raw_bytes(value))));
+	if (PG_GETARG_BOOL(1) && tw_setting_redact(schema))
+		PG_RETURN_JSONB_P(tw_redact_jsonb(DatumGetJsonbP(value)));
+	PG_RETURN_DATUM(value);
+}
+
+PG_FUNCTION_INFO_V1(tw_is_too_long);
+
+/* tw_is_too_long(most, message, intent, module_type, language, service, entities): NULL is never too long. */
+Datum
+tw_is_too_long(PG_FUNCTION_ARGS)
+{
+	int			most = tw_setting_max_message_bytes(tw_kept_schema_of_function(fcinfo));
+
+	if (!PG_ARGISNULL(0))
+		most = Min(most, PG_GETARG_INT32(0));
+	for (int i = 1; i <= 5; i++)
+	{
+		if (tw_text_exceeds(PG_GETARG_DATUM(i), PG_ARGISNULL(i), most))
+			PG_RETURN_BOOL(true);
+	}
+	PG_RETURN_BOOL(tw_json_exceeds(PG_GETARG_DATUM(6), PG_ARGISNULL(6), most));
+}

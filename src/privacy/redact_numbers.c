@@ -1,0 +1,293 @@
+/*
+ * redact_numbers.c
+ *		Redaction of phone, card and Aadhaar numbers, and of PAN: finding them.
+ *
+ * Digits come in groups, and groups that stand close together form a chain:
+ * "+91 98765-43210" is a chain of three. A rule fits some neighbouring groups of
+ * a chain; what surrounds them stays. The rules are in redact_rules.c.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "privacy/redact.h"
+#include "privacy/redact_numbers.h"
+
+static bool
+is_ascii_letter(pg_wchar c)
+{
+	return c < 0x80 && (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Words after which a glued or hyphenated number is a person's all the same. */
+static bool
+is_contact_word(const uint8 *word, int length)
+{
+	static const char *const words[] = {
+		"aadhaar", "aadhar", "and", "at", "aur", "call", "card", "cell", "contact", "hai", "is", "ko", "me", "mob",
+		"mobile", "no", "num", "number", "on", "par", "pe", "ph", "phn", "phone", "tel", "to", "uid", "visa", "wa",
+		"whatsapp"
+	};
+
+	for (size_t i = 0; i < lengthof(words); i++)
+	{
+		int			at = 0;
+
+		while (at < length && (word[at] | 0x20) == (uint8) words[i][at])
+			at++;
+		if (at == length && words[i][at] == '\0')
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a number that begins at `at` is an order, ticket or tracking number:
+ * after '#', glued to letters, or after two to five capitals and a hyphen (or
+ * underscore). A word of nothing but "x", however long, is taken for one that
+ * was masked together with an address, or the rest of the number would be masked
+ * the next time.
+ */
+static bool
+is_identifier(const uint8 *data, const uint8 *at)
+{
+	const uint8 *word;
+	bool		hyphen;
+	bool		capitals = true;
+	bool		masked = true;
+	int			length;
+
+	if (at == data)
+		return false;
+	if (at[-1] == '#')
+		return true;
+	hyphen = at[-1] == '-' || at[-1] == '_';
+	at -= hyphen;
+	for (word = at; word > data && is_ascii_letter(word[-1]); word--)
+	{
+		CHECK_FOR_INTERRUPTS();
+		capitals &= word[-1] <= 'Z';
+		masked &= word[-1] == 'x';
+	}
+	if (word == at)
+		return false;
+	/* A digit before the word makes it a part of an identifier. */
+	if (is_contact_word(word, (int) Min(at - word, 32)) && tw_digit_value(tw_char_before(data, word, &length)) < 0)
+		return false;
+	return !hyphen || (at - word >= 2 && (masked || (capitals && at - word <= 5)));
+}
+
+/* Reads the digits at `at`; without any, the count is 0. */
+static void
+read_digits(const uint8 *at, const uint8 *end, TwGroup *group)
+{
+	memset(group, 0, sizeof(TwGroup));
+	group->start = at;
+	while (at < end)
+	{
+		int			length;
+		int			value = tw_digit_value(tw_char_at(at, end, &length));
+
+		if (value < 0)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		if (group->count < TW_MAX_DIGITS)
+			group->digit[group->count] = (uint8) value;
+		group->count++;
+		at += length;
+	}
+	group->end = at;
+}
+
+/* What stands before a chain decides what its first group can be. */
+static void
+read_context(const uint8 *data, TwGroup *group)
+{
+	const uint8 *at = group->start;
+	int			length;
+
+	if (at > data && at[-1] == '(')
+	{
+		group->parenthesis = true;
+		at--;
+	}
+	if (at > data && at[-1] == '+')
+	{
+		pg_wchar	before = tw_char_before(data, at - 1, &length);
+
+		/* "500+98765432" is a sum. */
+		group->plus = before != '+' && tw_digit_value(before) < 0;
+		group->parenthesis |= before == '(';
+	}
+	else if (!group->parenthesis)
+		group->identifier = is_identifier(data, at);
+}
+
+static bool
+is_space(pg_wchar c)
+{
+	return c == ' ' || c == 0xA0 || c == 0x2007 || c == 0x2009 || c == 0x202F || c == 0x3000;
+}
+
+static bool
+is_dash(pg_wchar c)
+{
+	return c == '-' || (c >= 0x2010 && c <= 0x2013) || c == 0x2212 || c == 0xFF0D;
+}
+
+/* Marks of no width, which come along when a number is copied from an address book. */
+static bool
+is_invisible(pg_wchar c)
+{
+	return c == 0xAD || (c >= 0x200B && c <= 0x200F) || (c >= 0x202A && c <= 0x202E) ||
+		(c >= 0x2060 && c <= 0x2069) || c == 0xFEFF;
+}
+
+/*
+ * Reads what may stand between two groups, in this order and once each: the end
+ * of a parenthesis that the group before stands in, a space, a dash or (without
+ * the space) a dot, a space after the dash, the beginning of a parenthesis.
+ * Returns where the next group begins, or NULL.
+ */
+static const uint8 *
+read_joint(const uint8 *at, const uint8 *end, bool parenthesis, char *joint)
+{
+	int			place = 0;
+	int			length;
+
+	for (*joint = '\0'; at < end; at += length)
+	{
+		pg_wchar	c = tw_char_at(at, end, &length);
+
+		CHECK_FOR_INTERRUPTS();
+		if (tw_digit_value(c) >= 0)
+			return *joint != '\0' ? at : NULL;
+		if (c == ')' && parenthesis && place < 1)
+			place = 1;
+		else if (is_space(c) && place < 2)
+			place = 2;
+		else if ((is_dash(c) && place < 3) || (c == '.' && place < 2))
+			place = 3;
+		else if (is_space(c) && place == 3 && *joint == '-')
+			place = 4;
+		else if (c == '(' && place < 5)
+			place = 5;
+		else if (!is_invisible(c))
+			return NULL;
+		if (place == 5)
+			*joint = '(';
+		else if (place == 3)
+			*joint = c == '.' ? '.' : '-';
+		else if (*joint == '\0')
+			*joint = ' ';
+	}
+	return NULL;
+}
+
+/* Reads the group that follows another in its chain. */
+static bool
+read_next_group(const TwGroup *group, const uint8 *end, TwGroup *next)
+{
+	char		joint;
+	const uint8 *start = read_joint(group->end, end, group->parenthesis, &joint);
+
+	if (start == NULL)
+		return false;
+	read_digits(start, end, next);
+	next->joint = joint;
+	/* In the middle of a number, only a short group stands in parentheses: "+44 (0)20 7946 0018". */
+	next->parenthesis = joint == '(';
+	if (next->parenthesis && (next->count > 5 || next->end == end || *next->end != ')'))
+		return false;
+	if (joint == '.')
+	{
+		next->identifier = group->count == 1 && group->digit[0] == 0;
+		next->fraction = group->count == 2 || group->count == 3;
+	}
+	return true;
+}
+
+/* A PAN, whose four digits these would be: ABCPE1234F. The fourth letter tells what its owner is. */
+static void
+mark_pan(TwRedaction *redaction, const TwGroup *group)
+{
+	const uint8 *start = group->start - 5;
+	const uint8 *end = group->end + 1;
+	int			length;
+	pg_wchar	before;
+
+	if (group->count != 4 || group->start - redaction->data < 5 || group->end >= redaction->end)
+		return;
+	for (int i = 0; i < 5; i++)
+	{
+		if (!is_ascii_letter(start[i]))
+			return;
+	}
+	if (!is_ascii_letter(*group->end) || strchr("abcfghjlpt", start[3] | 0x20) == NULL)
+		return;
+	before = tw_char_before(redaction->data, start, &length);
+	if (is_ascii_letter(before) || tw_digit_value(before) >= 0)
+		return;
+	if (end < redaction->end)
+	{
+		pg_wchar	after = tw_char_at(end, redaction->end, &length);
+
+		if (is_ascii_letter(after) || tw_digit_value(after) >= 0)
+			return;
+	}
+	tw_redaction_mark(redaction, start, end);
+}
+
+/* Marks what matches in the chain that begins with this group; returns where the chain ends. */
+static const uint8 *
+mark_chain(TwRedaction *redaction, const TwGroup *first)
+{
+	TwGroup		groups[TW_MAX_GROUPS];
+	int			count = 1;
+	bool		more = true;
+	const uint8 *end;
+
+	groups[0] = *first;
+	do
+	{
+		int			matched;
+
+		CHECK_FOR_INTERRUPTS();
+		while (more && count < TW_MAX_GROUPS)
+		{
+			more = read_next_group(&groups[count - 1], redaction->end, &groups[count]);
+			count += more;
+		}
+		matched = tw_match_groups(groups, count);
+		if (matched > 0)
+			tw_redaction_mark(redaction, groups[0].start, groups[matched - 1].end);
+		end = groups[0].end;
+		count--;
+		memmove(groups, groups + 1, count * sizeof(TwGroup));
+	} while (count > 0);
+	return end;
+}
+
+/* Marks phone, card and Aadhaar numbers and PAN. */
+void
+tw_redaction_mark_numbers(TwRedaction *redaction)
+{
+	const uint8 *at = redaction->data;
+
+	while (at < redaction->end)
+	{
+		int			length;
+
+		CHECK_FOR_INTERRUPTS();
+		if (tw_digit_value(tw_char_at(at, redaction->end, &length)) >= 0)
+		{
+			TwGroup		group;
+
+			read_digits(at, redaction->end, &group);
+			read_context(redaction->data, &group);
+			mark_pan(redaction, &group);
+			at = mark_chain(redaction, &group);
+		}
+		else
+			at += length;
+	}
+}

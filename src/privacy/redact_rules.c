@@ -1,0 +1,269 @@
+/*
+ * redact_rules.c
+ *		What groups of digits make a phone, card or Aadhaar number. See redact.h
+ *		for what makes a rule safe.
+ */
+#include "postgres.h"
+
+#include "privacy/redact_numbers.h"
+
+/* Whether the digits of the group begin with these. */
+static bool
+begins_with(const TwGroup *group, const char *digits)
+{
+	for (int i = 0; digits[i] != '\0'; i++)
+	{
+		if (i >= Min(group->count, TW_MAX_DIGITS) || group->digit[i] != digits[i] - '0')
+			return false;
+	}
+	return true;
+}
+
+/* The sum that the digits of a card number pass. */
+static bool
+luhn_holds(const TwGroup *groups, int count)
+{
+	int			sum = 0;
+	bool		twice = false;
+
+	for (int i = count - 1; i >= 0; i--)
+	{
+		for (int j = groups[i].count - 1; j >= 0; j--)
+		{
+			int			digit = groups[i].digit[j] * (twice ? 2 : 1);
+
+			sum += digit > 9 ? digit - 9 : digit;
+			twice = !twice;
+		}
+	}
+	return sum % 10 == 0;
+}
+
+static int
+two_digits(const TwGroup *group, int at)
+{
+	return group->digit[at] * 10 + group->digit[at + 1];
+}
+
+static bool
+is_year(const TwGroup *group)
+{
+	return group->count == 4 && (two_digits(group, 0) == 19 || two_digits(group, 0) == 20);
+}
+
+/* 202611231030, perhaps with seconds. */
+static bool
+is_timestamp(const TwGroup *group)
+{
+	return (group->count == 12 || group->count == 14) &&
+		(two_digits(group, 0) == 19 || two_digits(group, 0) == 20) &&
+		two_digits(group, 4) >= 1 && two_digits(group, 4) <= 12 &&
+		two_digits(group, 6) >= 1 && two_digits(group, 6) <= 31 &&
+		two_digits(group, 8) <= 23 && two_digits(group, 10) <= 59;
+}
+
+static bool
+is_year_or_zero(const TwGroup *group)
+{
+	return is_year(group) || begins_with(group, "0000");
+}
+
+static bool
+is_round(const TwGroup *group)
+{
+	return group->digit[group->count - 2] == 0 && group->digit[group->count - 1] == 0;
+}
+
+typedef enum Rule
+{
+	ANY,
+	PAIR,
+	MOBILE,
+	AADHAAR,
+	LUHN
+} Rule;
+
+typedef struct Shape
+{
+	int			counts[6];		/* digits of each group, up to 0 */
+	Rule		rule;
+} Shape;
+
+static const Shape mobiles[] = {
+	{{10}, MOBILE},
+	{{5, 5}, PAIR},
+	{{3, 3, 4}, MOBILE},
+	{{3, 4, 3}, MOBILE},
+	{{4, 3, 3}, MOBILE},
+	{{5, 2, 3}, MOBILE},
+	{{5, 3, 2}, MOBILE},
+	{{3, 7}, MOBILE},
+	{{4, 6}, MOBILE},
+};
+
+static const Shape documents[] = {
+	{{4, 4, 4, 4}, ANY},
+	{{4, 6, 5}, ANY},
+	{{4, 6, 4}, ANY},
+	{{4, 4, 4, 4, 3}, LUHN},
+	{{13}, LUHN},
+	{{14}, LUHN},
+	{{15}, LUHN},
+	{{16}, LUHN},
+	{{17}, LUHN},
+	{{18}, LUHN},
+	{{19}, LUHN},
+	{{12}, AADHAAR},
+	{{4, 4, 4}, AADHAAR},
+};
+
+/* Whether the digits are right; `count` is what is left of the chain, `fitting` how many of its groups have the shape. */
+static bool
+rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
+{
+	const TwGroup *group = &groups[0];
+	bool		whole_chain = group->joint == '\0' && fitting == count;
+
+	switch (rule)
+	{
+		case ANY:
+			return true;
+		case PAIR:
+			/* 12345.67890 is a decimal number, 10000-20000 a range of prices. Neither could be a mobile number. */
+			if (groups[1].joint == '.')
+				return group->digit[0] >= 6;
+			return !(whole_chain && groups[1].joint == '-' && group->digit[0] <= 5 &&
+					 is_round(group) && is_round(&groups[1]));
+		case MOBILE:
+			return group->digit[0] >= 6;
+		case AADHAAR:
+			/* Zero stands for a year that another rule redacted. */
+			if (whole_chain && fitting == 3 && is_year(group) && is_year_or_zero(&groups[1]) && is_year_or_zero(&groups[2]))
+				return false;
+			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group);
+		case LUHN:
+			/*
+			 * No bank's card begins with 1, but the time in milliseconds does. The
+			 * sum of several groups is safe because all but the last are masked
+			 * whether it holds or not.
+			 */
+			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group) && luhn_holds(groups, fitting);
+	}
+	return false;
+}
+
+/* How many groups from the first on fit one of the shapes, at most. */
+static int
+match_shapes(const Shape *shapes, size_t number, const TwGroup *groups, int count)
+{
+	int			best = 0;
+
+	for (const Shape *shape = shapes; shape < shapes + number; shape++)
+	{
+		int			fitting = 0;
+
+		while (fitting < count && shape->counts[fitting] == groups[fitting].count &&
+			   (fitting == 0 || groups[fitting].joint != '('))
+			fitting++;
+		if (fitting > best && shape->counts[fitting] == 0 && rule_holds(shape->rule, groups, fitting, count))
+			best = fitting;
+	}
+	return best;
+}
+
+/* A mobile number after 0, 91, 091 or 0091, which is glued to it or a group of its own (a 0 on its own needs no mask). */
+static int
+match_prefixed(const TwGroup *groups, int count)
+{
+	static const char *const prefixes[] = {"0091", "091", "91", "0"};
+
+	for (size_t i = 0; i < lengthof(prefixes); i++)
+	{
+		int			length = (int) strlen(prefixes[i]);
+		int			rest = groups[0].count - length;
+
+		if (!begins_with(&groups[0], prefixes[i]))
+			continue;
+		if (rest == 0 && count > 1 && groups[1].joint != '(')
+		{
+			int			mobile = match_shapes(mobiles, lengthof(mobiles), groups + 1, count - 1);
+
+			if (mobile > 0 && length > 1)
+				return mobile + 1;
+		}
+		else if (rest == 10 && groups[0].digit[length] >= 6)
+			return 1;
+		else if (rest == 5 && groups[0].digit[length] >= 6 && count > 1 && groups[1].count == 5 && groups[1].joint != '(')
+			return 2;
+	}
+	return 0;
+}
+
+/* A number with its area code: 11 digits in a row, or after a group of 0 and two to four digits more. */
+static int
+match_landline(const TwGroup *groups, int count)
+{
+	const TwGroup *group = &groups[0];
+	int			digits = 0;
+
+	if (group->digit[0] != 0 || group->count < 3 || group->digit[1] == 0 || (group->count > 5 && group->count != 11))
+		return 0;
+	for (int i = 0; i < count && digits < 11 && (i == 0 || groups[i].joint != '('); i++)
+	{
+		digits += groups[i].count;
+		if (digits == 11)
+			return i + 1;
+	}
+	return 0;
+}
+
+/*
+ * A number with a country code after "+", or after 00 in a group of its own: 8
+ * to 15 digits. It goes as far as it can, except where the country says how
+ * many digits there are. A single digit at its end is a neighbour.
+ */
+static int
+match_international(const TwGroup *groups, int count)
+{
+	const TwGroup *group = &groups[0];
+	int			prefix = !group->plus && begins_with(group, "00") && group->count >= 3 && group->count <= 5 ? 2 : 0;
+	int			wanted = 0;
+	int			digits = -prefix;
+	int			best = 0;
+
+	if ((!group->plus && prefix == 0) || group->digit[prefix] == 0)
+		return 0;
+	if (group->digit[prefix] == 1)
+		wanted = 11;
+	else if (begins_with(group, prefix ? "0091" : "91"))
+		wanted = 12;
+	for (int i = 0; i < count; i++)
+	{
+		digits += Min(groups[i].count, TW_MAX_DIGITS);
+		if (digits == wanted)
+			return i + 1;
+		if (digits > 15)
+			break;
+		if (digits >= 8 && groups[i].count > 1)
+			best = i + 1;
+	}
+	/* +18.5204303 is a coordinate. */
+	if (best > 1 && group->count <= 3 && groups[1].joint == '.' && groups[1].count >= 4 && groups[1].count <= 8)
+		return 0;
+	return best;
+}
+
+/* How many groups from the first on have to be masked. */
+int
+tw_match_groups(const TwGroup *groups, int count)
+{
+	int			best = 0;
+
+	if (groups[0].identifier)
+		return 0;
+	best = match_shapes(mobiles, lengthof(mobiles), groups, count);
+	best = Max(best, match_shapes(documents, lengthof(documents), groups, count));
+	best = Max(best, match_prefixed(groups, count));
+	best = Max(best, match_landline(groups, count));
+	return Max(best, match_international(groups, count));
+}

@@ -1,0 +1,39 @@
+/*
+ * sample_text.c
+ *		A message and its entities as they leave conversation_logs.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "fmgr.h"
+#include "privacy/redact.h"
+#include "rules/settings.h"
+#include "utils/jsonb.h"
+
+static bool
+redaction_is_on(FunctionCallInfo fcinfo)
+{
+	return tw_setting_redact(tw_kept_schema_of_function(fcinfo));
+}
+
+PG_FUNCTION_INFO_V1(tw_sample_text);
+
+/* tw_sample_text(message) */
+Datum
+tw_sample_text(PG_FUNCTION_ARGS)
+{
+	text	   *message = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_TEXT_P(redaction_is_on(fcinfo) ? tw_redact(message) : message);
+}
+
+PG_FUNCTION_INFO_V1(tw_sample_entities);
+
+/* tw_sample_entities(entities) */
+Datum
+tw_sample_entities(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *entities = PG_GETARG_JSONB_P(0);
+
+	PG_RETURN_JSONB_P(redaction_is_on(fcinfo) ? tw_redact_jsonb(entities) : entities);
+}

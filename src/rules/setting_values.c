@@ -1,0 +1,233 @@
+/*
+ * setting_values.c
+ *		What a setting may be: each function gives the canonical spelling of a
+ *		value, or NULL when it does not fit.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/shortest_dec.h"
+#include "lib/stringinfo.h"
+#include "pgtime.h"
+#include "rules/setting_values.h"
+#include "rules/settings.h"
+#include "utils/builtins.h"
+
+char *
+tw_canonical_boolean(const char *value)
+{
+	bool		result;
+
+	return parse_bool(value, &result) ? pstrdup(result ? "on" : "off") : NULL;
+}
+
+/* Whether there is such an object is another question: a restore brings it later. */
+char *
+tw_canonical_name(const char *value)
+{
+	return value[0] != '\0' && strlen(value) < NAMEDATALEN ? pstrdup(value) : NULL;
+}
+
+/* Reads a whole number that fills the text up to `end`; -1 when it is none. */
+static int
+read_count(const char *start, const char *end)
+{
+	int64		result = 0;
+
+	if (start == end)
+		return -1;
+	for (; start < end; start++)
+	{
+		if (*start < '0' || *start > '9')
+			return -1;
+		result = result * 10 + (*start - '0');
+		if (result > PG_INT32_MAX)
+			return -1;
+	}
+	return (int) result;
+}
+
+char *
+tw_canonical_count(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 1 ? psprintf("%d", count) : NULL;
+}
+
+/* Like tw_canonical_count, from 0 on. */
+char *
+tw_canonical_amount(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 0 ? psprintf("%d", count) : NULL;
+}
+
+/*
+ * Beyond 16 MB, what is shown of a conversation would come near the 1 GB that a
+ * value can have: JSON may need six bytes for one. Below 1000 there would be
+ * nothing to cut.
+ */
+char *
+tw_canonical_message_bytes(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= TW_CUT_BYTES && count <= 16 * 1024 * 1024 ? psprintf("%d", count) : NULL;
+}
+
+/* Sessions that make a step of a rollout: fewer say nothing, whatever they are compared by. */
+char *
+tw_canonical_units(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 5 ? psprintf("%d", count) : NULL;
+}
+
+/* Reads a number that fills the text; false when it is none. */
+static bool
+read_number(const char *value, double *number)
+{
+	char	   *end;
+
+	errno = 0;
+	*number = strtod(value, &end);
+	return end != value && *end == '\0' && errno == 0 && isfinite(*number);
+}
+
+static char *
+write_number(double number)
+{
+	char	   *result = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
+
+	/* Not by float8out: extra_float_digits is the session's. Adding zero makes -0 one of them. */
+	double_to_shortest_decimal_buf(number + 0.0, result);
+	return result;
+}
+
+char *
+tw_canonical_share(const char *value)
+{
+	double		share;
+
+	return read_number(value, &share) && share >= 0 && share <= 1 ? write_number(share) : NULL;
+}
+
+char *
+tw_canonical_positive_share(const char *value)
+{
+	double		share;
+
+	/* Below a hundredth a single label would weigh as much as a hundred others. */
+	return read_number(value, &share) && share >= 0.01 && share <= 1 ? write_number(share) : NULL;
+}
+
+/* Labels that decide about a model: a few say nothing. */
+char *
+tw_canonical_labels(const char *value)
+{
+	int			count = read_count(value, value + strlen(value));
+
+	return count >= 10 ? psprintf("%d", count) : NULL;
+}
+
+/* The level of a test. */
+char *
+tw_canonical_level(const char *value)
+{
+	double		level;
+
+	/* Below what a bound can be computed for there is no level either. */
+	return read_number(value, &level) && level >= 1e-6 && level <= 0.5 ? write_number(level) : NULL;
+}
+
+char *
+tw_canonical_margin(const char *value)
+{
+	double		margin;
+
+	return read_number(value, &margin) && margin >= 0 && margin < 1 ? write_number(margin) : NULL;
+}
+
+char *
+tw_canonical_ratio(const char *value)
+{
+	double		ratio;
+
+	return read_number(value, &ratio) && ratio >= 1 ? write_number(ratio) : NULL;
+}
+
+char *
+tw_canonical_steps(const char *value)
+{
+	StringInfoData result;
+	int			previous = 0;
+
+	if (strcmp(value, "auto") == 0)
+		return pstrdup(value);
+	initStringInfo(&result);
+	for (const char *at = value;; at++)
+	{
+		const char *start = at + strspn(at, " ");
+		const char *end;
+		int			step;
+
+		at = start + strcspn(start, ",");
+		for (end = at; end > start && end[-1] == ' '; end--)
+			;
+		step = read_count(start, end);
+		if (step < 1 || step > 100 || step < previous || previous == 100)
+			return NULL;
+		appendStringInfo(&result, "%s%d", previous == 0 ? "" : ",", step);
+		previous = step;
+		if (*at == '\0')
+			break;
+	}
+	return previous == 100 ? result.data : NULL;
+}
+
+/* Whether pg_timezone_names has a zone by this name. Reads the files of all of them. */
+static bool
+is_listed(const char *name)
+{
+	pg_tzenum  *list = pg_tzenumerate_start();
+	pg_tz	   *zone;
+	bool		found = false;
+
+	while (!found && (zone = pg_tzenumerate_next(list)) != NULL)
+		found = strcmp(pg_get_timezone_name(zone), name) == 0;
+	pg_tzenumerate_end(list);
+	return found;
+}
+
+/*
+ * The time zone of this name, or NULL. pg_tzset() takes anything for a zone
+ * that ends like one of POSIX, "Kolkata5:30" for five and a half hours west of
+ * Greenwich. Those have a digit and, since it puts them into upper case, no
+ * small letter; names that look so as well, such as EST5EDT, are few and have to
+ * be looked up.
+ */
+pg_tz *
+tw_named_time_zone(const char *value)
+{
+	pg_tz	   *zone = pg_tzset(value);
+	const char *name;
+
+	if (zone == NULL || !pg_tz_acceptable(zone))
+		return NULL;
+	name = pg_get_timezone_name(zone);
+	if (strpbrk(name, "0123456789") != NULL && strpbrk(name, "abcdefghijklmnopqrstuvwxyz") == NULL && !is_listed(name))
+		return NULL;
+	return zone;
+}
+
+char *
+tw_canonical_time_zone(const char *value)
+{
+	pg_tz	   *zone = tw_named_time_zone(value);
+
+	return zone ? pstrdup(pg_get_timezone_name(zone)) : NULL;
+}

@@ -1,0 +1,43 @@
+/*
+ * model_text.c
+ *		A text as models see it.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/span.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "privacy/redact.h"
+#include "rules/normalize.h"
+#include "samples/model_text.h"
+#include "utils/builtins.h"
+
+/*
+ * As much of a text as is looked at: far more than models read
+ * (TW_MODEL_TEXT_BYTES), should most of it be white space.
+ */
+#define MOST_TEXT_BYTES (1024 * 1024)
+
+/*
+ * A text as models see it. Redacted whatever the setting says: samples usually
+ * are, and a model should meet what it was trained on.
+ */
+text *
+tw_text_for_model(text *input)
+{
+	int			length = VARSIZE_ANY_EXHDR(input);
+
+	if (length > MOST_TEXT_BYTES)
+		input = cstring_to_text_with_len(VARDATA_ANY(input), pg_mbcliplen(VARDATA_ANY(input), length, MOST_TEXT_BYTES));
+	return tw_normalize(tw_text_span(PointerGetDatum(tw_redact(input)), false));
+}
+
+PG_FUNCTION_INFO_V1(tw_model_text);
+
+/* tw_model_text(text) */
+Datum
+tw_model_text(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(tw_text_for_model(PG_GETARG_TEXT_PP(0)));
+}

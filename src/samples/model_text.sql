@@ -1,0 +1,8 @@
+-- A text as models see it.
+
+CREATE FUNCTION @extschema@.tw_model_text(text text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_model_text';
+REVOKE ALL ON FUNCTION @extschema@.tw_model_text(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_model_text(text) IS
+    'A text as models see it, in training and when they serve: redacted, whatever the setting redact says, and normalised';

@@ -1,0 +1,118 @@
+/*
+ * model_status.c
+ *		The way of a model version from training to retirement.
+ */
+#include "postgres.h"
+
+#include "base/table_triggers.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+typedef struct Step
+{
+	const char *from;
+	const char *to;
+} Step;
+
+/*
+ * Every step that there is. A retired version returns when its successor is
+ * rolled back, a canary retires when a better candidate takes its place, and a
+ * person may try a version again that was rolled back, have the gate look again
+ * at one that it rejected, or make that live despite the gate.
+ */
+static const Step steps[] = {
+	{"training", "candidate"},
+	{"training", "rejected"},
+	{"training", "failed"},
+	{"candidate", "rejected"},
+	{"candidate", "canary"},
+	{"candidate", "production"},
+	{"candidate", "retired"},
+	{"rejected", "candidate"},
+	{"rejected", "production"},
+	{"canary", "production"},
+	{"canary", "rolled-back"},
+	{"canary", "retired"},
+	{"production", "retired"},
+	{"production", "rolled-back"},
+	{"retired", "production"},
+	{"rolled-back", "canary"},
+	{"rolled-back", "production"},
+};
+
+static bool
+is_step(const char *from, const char *to)
+{
+	for (size_t i = 0; i < lengthof(steps); i++)
+	{
+		if (strcmp(steps[i].from, from) == 0 && strcmp(steps[i].to, to) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The steps from a status, for a hint. */
+static char *
+steps_from(const char *from)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (size_t i = 0; i < lengthof(steps); i++)
+	{
+		if (strcmp(steps[i].from, from) == 0)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", steps[i].to);
+	}
+	return names.data;
+}
+
+static char *
+column_text(HeapTuple tuple, TupleDesc desc, const char *name)
+{
+	char	   *value = SPI_getvalue(tuple, desc, SPI_fnumber(desc, name));
+
+	/* The columns' NOT NULL will say so of a new value. */
+	return value ? value : pstrdup("");
+}
+
+PG_FUNCTION_INFO_V1(tw_check_model_status);
+
+/* BEFORE UPDATE of a model version whose status, name or type changes. */
+Datum
+tw_check_model_status(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+	char	   *version;
+	char	   *from;
+	char	   *to;
+	char	   *next;
+
+	tw_check_trigger(fcinfo, "tw_check_model_status", TW_BEFORE | TW_ROW | TW_ON_UPDATE);
+	desc = RelationGetDescr(trigdata->tg_relation);
+	version = column_text(trigdata->tg_trigtuple, desc, "version");
+	if (strcmp(version, column_text(trigdata->tg_newtuple, desc, "version")) != 0 ||
+		strcmp(column_text(trigdata->tg_trigtuple, desc, "model_type"),
+			   column_text(trigdata->tg_newtuple, desc, "model_type")) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version and type of model \"%s\" cannot change", version),
+				 errdetail("Samples, evaluations and deployments name the version."),
+				 errhint("Register another version with register_model().")));
+
+	from = column_text(trigdata->tg_trigtuple, desc, "status");
+	to = column_text(trigdata->tg_newtuple, desc, "status");
+	/* A NULL is the NOT NULL's to refuse. */
+	if (strcmp(from, to) == 0 || is_step(from, to) || to[0] == '\0')
+		return PointerGetDatum(trigdata->tg_newtuple);
+
+	next = steps_from(from);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("model \"%s\" cannot go from %s to %s", version, from, to),
+			 next[0] != '\0' ? errhint("From %s it can go to: %s.", from, next)
+			 : errhint("%s is where its way ends: train or register another version.", from)));
+	return PointerGetDatum(NULL);	/* keep compiler quiet */
+}
