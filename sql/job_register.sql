@@ -2,10 +2,10 @@
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION IF EXISTS training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
 RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 

@@ -3,9 +3,9 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
 RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 
 -- The review statuses: SQL's list is the one that the CHECKs go by.
 SELECT tw_review_statuses();

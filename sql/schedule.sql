@@ -1,9 +1,11 @@
 -- Jobs: when they are due, what pg_cron is told, and how they are. The server has no pg_cron.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 

@@ -1,4 +1,4 @@
-# 027_calls.pl - whoever may create functions in the extension's schema gets none of its calls.
+# 027_overloads.pl - whoever may create functions in the extension's schema gets none of its calls.
 
 use strict;
 use warnings;
@@ -10,23 +10,22 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 my $node = start_node('main');
 my $list = PostgreSQL::Test::Utils::tempdir() . '/overloads.sql';
 
-sub sql { my ($database, $sql) = @_; return $node->safe_psql($database, $sql) }
-
 # Some need types that the extension makes, and some are its own.
 sub create_overloads {
-    my ($database) = @_;
-    IPC::Run::run([ 'psql', '-X', '-q', '-U', 'outsider', '-d', $node->connstr($database), '-f', $list ], '<', \undef, '>', \my $out, '2>', \my $err);
+    IPC::Run::run([ 'psql', '-X', '-q', '-U', 'outsider', '-d', $node->connstr('captured'), '-f', $list ], '<', \undef, '>', \my $out, '2>', \my $err);
     return;
 }
 
 create_database($node, 'reference');
-$node->safe_psql('reference', slurp_file("$FindBin::RealBin/../fixtures/overloads.sql"));
-my $overloads = sql('reference', 'SELECT * FROM overloads.overloads()');
+in_database($node, 'reference');
+sql(slurp_file("$FindBin::RealBin/../fixtures/overloads.sql"));
+my $overloads = sql('SELECT * FROM overloads.overloads()');
 open my $file, '>', $list or die "$list: $!";
 print {$file} "$overloads\n";
 close $file or die "$list: $!";
@@ -34,25 +33,26 @@ chmod 0644, $list;
 cmp_ok(scalar(() = $overloads =~ /^CREATE/mg), '>', 5000, 'there are so many ways to try');
 
 # The schema is open to all, as public was by default before PostgreSQL 15, and they were there first.
-sql('postgres', 'CREATE ROLE outsider LOGIN');
-$node->safe_psql('postgres', 'CREATE DATABASE captured');
-sql('captured', 'GRANT CREATE ON SCHEMA public TO PUBLIC');
-create_overloads('captured');
+sql('CREATE ROLE outsider LOGIN');
+sql('CREATE DATABASE captured');
+in_database($node, 'captured');
+sql('GRANT CREATE ON SCHEMA public TO PUBLIC');
+create_overloads();
 my $theirs = q{SELECT count(*) FROM pg_proc WHERE proowner = 'outsider'::regrole};
-cmp_ok(sql('captured', $theirs), '>', 5000, 'the outsider has created them');
+cmp_ok(sql($theirs), '>', 5000, 'the outsider has created them');
 my ($status, $out, $err) = $node->psql('captured', 'CREATE EXTENSION training_workflow');
 is($status, 0, 'the extension is created beside them') or diag $err;
 like($err, qr/WARNING: .*everybody may create objects in schema "public"/m, 'and says that everybody may create objects in its schema');
 like($err, qr/^HINT: .*CREATE SCHEMA/m, 'and what to do');
-like(sql('captured', 'SELECT problem, example, hint FROM check_integrity() ORDER BY problem'),
+like(sql('SELECT problem, example, hint FROM check_integrity() ORDER BY problem'),
     qr/^function of others with a name or type of ours\|.*\nschema in which others may create objects\|PUBLIC\|.*REVOKE CREATE ON SCHEMA public FROM PUBLIC;$/,
     'check_integrity() reports both');
-my $before = sql('captured', $theirs);
-create_overloads('captured');
-cmp_ok(sql('captured', $theirs), '>', $before, 'then the outsider creates the others');
+my $before = sql($theirs);
+create_overloads();
+cmp_ok(sql($theirs), '>', $before, 'then the outsider creates the others');
 
 # What is bound when it is created: SQL functions, views, defaults, constraints.
-is(sql('captured', <<'SQL'), '', 'no object of the extension depends on one of theirs');
+is(sql(<<'SQL'), '', 'no object of the extension depends on one of theirs');
     SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) || ' calls ' || p.oid::regprocedure
     FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
     WHERE p.proowner = 'outsider'::regrole
@@ -61,23 +61,23 @@ SQL
 # What is looked up when it is run: PL/pgSQL.
 SKIP: {
     skip 'there is no plpgsql_check here', 3
-        if sql('captured', q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpgsql_check'}) eq '0';
-    $node->safe_psql('captured', slurp_file("$FindBin::RealBin/../fixtures/overloads.sql"));
-    sql('captured', 'CREATE EXTENSION plpgsql_check SCHEMA pg_catalog');
-    is(sql('captured', q{SELECT string_agg(caller || ' calls ' || called, E'\n' ORDER BY 1) FROM overloads.captured()}),
+        if sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpgsql_check'}) eq '0';
+    sql(slurp_file("$FindBin::RealBin/../fixtures/overloads.sql"));
+    sql('CREATE EXTENSION plpgsql_check SCHEMA pg_catalog');
+    is(sql(q{SELECT string_agg(caller || ' calls ' || called, E'\n' ORDER BY 1) FROM overloads.captured()}),
         '', 'no call of a PL/pgSQL function resolves to one of theirs');
-    cmp_ok(sql('captured', q{SELECT count(*) FROM overloads.own WHERE language = 'plpgsql'}), '>', 200, 'and all of these were looked at');
+    cmp_ok(sql(q{SELECT count(*) FROM overloads.own WHERE language = 'plpgsql'}), '>', 200, 'and all of these were looked at');
     # The check sees what it is to see.
-    sql('captured', <<'SQL');
+    sql(<<'SQL');
         CREATE FUNCTION public.careless() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM public.near_twins('{a}', '{b}'); PERFORM public.training_setting('x'); END $$;
         ALTER EXTENSION training_workflow ADD FUNCTION public.careless();
 SQL
-    is(sql('captured', 'SELECT * FROM overloads.captured()'), 'careless()|near_twins(text,text)', 'a careless call is seen');
-    sql('captured', 'ALTER EXTENSION training_workflow DROP FUNCTION public.careless(); DROP FUNCTION public.careless()');
+    is(sql('SELECT * FROM overloads.captured()'), 'careless()|near_twins(text,text)', 'a careless call is seen');
+    sql('ALTER EXTENSION training_workflow DROP FUNCTION public.careless(); DROP FUNCTION public.careless()');
 }
 
 # What C code asks for as text, and what is put together when it is run. The test's own calls have exact types as well.
-sql('captured', <<'SQL');
+sql(<<'SQL');
     INSERT INTO public.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
         SELECT 's' || g, 'message ' || g, 'intent.shop.order.' || CASE WHEN g % 2 = 0 THEN 'track' ELSE 'cancel' END, 0.3 + g % 7 / 10.0, 'indicbert'
         FROM generate_series(1, 60) g;
@@ -93,12 +93,12 @@ sql('captured', <<'SQL');
 SQL
 # As pg_cron is told to run them, in zones without and with daylight saving.
 for my $zone (qw(UTC Europe/Berlin)) {
-    my @commands = split /\n/, sql('captured', qq{SELECT command FROM public.tw_cron_plan('$zone'::text) ORDER BY schedule});
+    my @commands = split /\n/, sql(qq{SELECT command FROM public.tw_cron_plan('$zone'::text) ORDER BY schedule});
     is(scalar(@commands), 5, "$zone: five jobs");
-    sql('captured', $_) for @commands;
+    sql($_) for @commands;
 }
-is(sql('captured', q{SELECT DISTINCT job_name, status, error_message FROM public.job_runs WHERE status <> 'succeeded'}), '', 'the jobs run as ever');
-for my $view (split /\n/, sql('captured', q{SELECT c.relname FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'v'
+is(sql(q{SELECT DISTINCT job_name, status, error_message FROM public.job_runs WHERE status <> 'succeeded'}), '', 'the jobs run as ever');
+for my $view (split /\n/, sql(q{SELECT c.relname FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'v'
                                             JOIN pg_extension e ON e.oid = d.refobjid WHERE d.deptype = 'e' AND e.extname = 'training_workflow' ORDER BY 1})) {
     is(($node->psql('captured', "SELECT * FROM public.$view"))[0], 0, "$view can be read");
 }

@@ -1,9 +1,11 @@
 -- import_training_samples(): what a line may say, what is refused and how, what counts as there already.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET timezone = 'Asia/Kolkata';
 SET datestyle = 'SQL, DMY';
 

@@ -3,8 +3,11 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
+
 -- What runs with the owner's rights and takes a lock that others wait for, or writes what others may be writing, has a bound on each wait.
 WITH RECURSIVE own AS (
     SELECT p.oid, p.proname, p.prosrc || coalesce(pg_get_function_sqlbody(p.oid), '') AS body, p.prosecdef, p.provolatile, p.proconfig
@@ -22,94 +25,27 @@ FROM reaches r JOIN own o USING (oid)
 WHERE o.prosecdef AND o.provolatile = 'v' AND NOT EXISTS (SELECT FROM unnest(o.proconfig) c WHERE c LIKE 'lock_timeout=%')
   AND o.body !~ '\mtw_bound_waits\(\)'
 ORDER BY 1;
- waits_for_good 
-----------------
-(0 rows)
 
 -- Whoever may connect can fill the queue, and then no COMMIT succeeds that notifies: a rollback does without.
 RESET client_min_messages;
 SELECT tw_notify_below('{"event": "rollback", "reason": "the test"}'::jsonb, 0::double precision);
-WARNING:  nobody is notified of: rollback
-DETAIL:  The server's queue of notifications is 0% full.
-HINT:  A session that listens does not end its transaction; the server's log names it ("NOTIFY queue is ...% full"): end it with pg_terminate_backend().
- tw_notify_below 
------------------
- 
-(1 row)
-
 SELECT pg_get_function_sqlbody('tw_notify(jsonb)'::regprocedure);
-                pg_get_function_sqlbody                 
---------------------------------------------------------
- RETURN tw_notify_below(event, (0.5)::double precision)
-(1 row)
 
 -- Nor can a worker's name or its last words be so long that nobody can be told of its silence, and every later claim and run fails.
 SET client_min_messages = warning;
 SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
- asked 
--------
- t
-(1 row)
-
 SELECT job_id FROM claim_training_job(repeat('w', 201));
-ERROR:  a claim needs the name of a worker, of at most 200 characters, and a lease of one second to one day
-HINT:  Choose a name that no other worker has, such as its host and process, and send a heartbeat before each lease is over.
 SELECT attempt FROM claim_training_job(repeat('w', 200));
- attempt 
----------
-       1
-(1 row)
-
 -- As an earlier version let it.
 UPDATE training_jobs SET worker = repeat('w', 268435456), attempt = 3, lease_expires_at = now() - interval '1 minute';
 SELECT tw_requeue_silent_jobs();
- tw_requeue_silent_jobs 
-------------------------
-                      1
-(1 row)
-
 SELECT status, length(error_message) FROM training_jobs;
- status | length 
---------+--------
- failed |    233
-(1 row)
-
 SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
- asked 
--------
- t
-(1 row)
-
 SELECT fail_training_job(job_id, secret, repeat('x', 268435456), false) FROM claim_training_job('w');
- fail_training_job 
--------------------
- failed
-(1 row)
-
 SELECT status, length(error_message) FROM training_jobs ORDER BY id;
- status | length 
---------+--------
- failed |    233
- failed |  10000
-(2 rows)
-
 -- What a worker tells has an end as well, and what is refused costs it nothing.
 SELECT request_training('third-agent', 'outside') IS NOT NULL AS asked;
- asked 
--------
- t
-(1 row)
-
 SELECT job_id AS third, secret FROM claim_training_job('w') \gset
 SELECT heartbeat_training_job(:third, :'secret', jsonb_build_object('log', repeat('x', 100000)));
-ERROR:  a progress of 97 kB is too long
-HINT:  Tell where the training is in at most 64 kB; logs belong elsewhere. The lease is as it was.
 SELECT complete_training_job(:third, :'secret', '[]', minio_path => repeat('x', 2001));
-ERROR:  a path of 2001 characters is too long
-HINT:  minio_path says in at most 2000 characters where the model lies.
 SELECT heartbeat_training_job(:third, :'secret', '{"step": 3}') > now() AS still_mine;
- still_mine 
-------------
- t
-(1 row)
-

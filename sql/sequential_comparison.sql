@@ -1,9 +1,12 @@
 -- sequential_comparison, sample_ratio_check: figures, against computations of their own in SQL. How often they err: test/bench/rollout.sh.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+
 -- A row is a session: n trials, y of them good.
 CREATE TABLE sessions (step int, arm text, n double precision, y double precision);
 CREATE FUNCTION sums(of_arm text, what text) RETURNS double precision[] LANGUAGE sql AS $$
@@ -26,6 +29,7 @@ CREATE VIEW figures AS
 CREATE FUNCTION add(step int, arm text, good int, bad int, n double precision DEFAULT 1) RETURNS void LANGUAGE sql AS $$
     INSERT INTO sessions SELECT step, arm, n, CASE WHEN g <= good THEN n ELSE 0 END FROM generate_series(1, good + bad) g
 $$;
+
 -- The evidence against a true difference d, for sessions of one trial, from the definition: variance and skewness under d, the score's
 -- signed root, and the mixture as a sum over 100,000 values of k. At a bound it is 1 / alpha. The mixture: four fifths are normal
 -- around 0.11 with 0.045, one fifth half-normal with 0.6, each over the values above 0.
@@ -62,184 +66,55 @@ $$;
 CREATE FUNCTION at_bounds(a double precision) RETURNS text LANGUAGE sql AS $$
     SELECT format('%s %s', round((a * evidence(upper, 1))::numeric, 4), round((a * evidence(lower, -1))::numeric, 4)) FROM compare(a)
 $$;
+
 -- Nobody there.
 SELECT * FROM sequential_comparison('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
- canary_rate | production_rate | difference | lower | upper | minimum_detectable_loss |   verdict    
--------------+-----------------+------------+-------+-------+-------------------------+--------------
-             |                 |            |       |       |                         | not measured
-(1 row)
 
 -- One step, rates 0.90 and 0.93.
 SELECT add(1, 'c', 900, 100), add(1, 'p', 8370, 630);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  |  upper  |  loss  | verdict 
---------+------------+------------+---------+---------+--------+---------
- 0.9000 |     0.9300 |    -0.0300 | -0.0588 | -0.0049 | 0.0244 | worse
-(1 row)
-
 SELECT at_bounds(0.05), at_bounds(0.5), at_bounds(1e-6);
-   at_bounds   |   at_bounds   |   at_bounds   
----------------+---------------+---------------
- 1.0000 1.0000 | 1.0000 1.0000 | 1.0000 1.0000
-(1 row)
-
 -- The loss that would be called worse is called worse; the evidence against no difference says the same.
 SELECT evidence(difference, 1) < 1 AS none_at_the_estimate, evidence(0, 1) > 20 AS is_worse, upper < 0 AND difference < - minimum_detectable_loss AS says_so FROM compare();
- none_at_the_estimate | is_worse | says_so 
-----------------------+----------+---------
- t                    | t        | t
-(1 row)
-
 -- Three steps, the last with next to nothing in it; rates near one, so that the counts are skewed.
 SELECT add(2, 'c', 990, 10), add(2, 'p', 2980, 20), add(3, 'c', 2, 0), add(3, 'p', 5, 0);
- add | add | add | add 
------+-----+-----+-----
-     |     |     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |   verdict    
---------+------------+------------+---------+--------+--------+--------------
- 0.9792 |     0.9857 |    -0.0065 | -0.0179 | 0.0021 | 0.0100 | non-inferior
-(1 row)
-
 SELECT at_bounds(0.05), at_bounds(0.01);
-   at_bounds   |   at_bounds   
----------------+---------------
- 1.0000 1.0000 | 1.0000 1.0000
-(1 row)
-
 -- A step without sessions in an arm adds nothing, wherever it stands.
 CREATE TEMP TABLE before AS TABLE figures;
 SELECT add(0, 'p', 1, 999), add(4, 'c', 0, 5000), add(5, 'p', 0, 0);
- add | add | add 
------+-----+-----
-     |     | 
-(1 row)
-
 SELECT count(*) FROM (TABLE before INTERSECT TABLE figures) same;
- count 
--------
-     1
-(1 row)
-
 -- Steps have no order, and two of the same rates are as good as one: but for pseudo-counts.
 TRUNCATE sessions;
 SELECT add(1, 'c', 900, 100), add(1, 'p', 8370, 630), add(2, 'c', 900, 100), add(2, 'p', 8370, 630);
- add | add | add | add 
------+-----+-----+-----
-     |     |     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  |  upper  |  loss  | verdict 
---------+------------+------------+---------+---------+--------+---------
- 0.9000 |     0.9300 |    -0.0300 | -0.0514 | -0.0107 | 0.0182 | worse
-(1 row)
-
 UPDATE sessions SET step = 1;
 SELECT * FROM figures;
- canary | production | difference |  lower  |  upper  |  loss  | verdict 
---------+------------+------------+---------+---------+--------+---------
- 0.9000 |     0.9300 |    -0.0300 | -0.0514 | -0.0107 | 0.0182 | worse
-(1 row)
 
 -- Simpson: the canary is better in both steps and pooled it is worse, because most of its sessions came in the bad one.
 TRUNCATE sessions;
 SELECT add(1, 'c', 980, 20), add(1, 'p', 8550, 450), add(2, 'c', 4400, 600), add(2, 'p', 4250, 750);
- add | add | add | add 
------+-----+-----+-----
-     |     |     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference | lower  | upper  |  loss  | verdict 
---------+------------+------------+--------+--------+--------+---------
- 0.9284 |     0.8984 |     0.0300 | 0.0159 | 0.0424 | 0.0165 | better
-(1 row)
-
 SELECT at_bounds(0.05);
-   at_bounds   
----------------
- 1.0000 1.0000
-(1 row)
-
 UPDATE sessions SET step = 1;
 SELECT * FROM figures;
- canary | production | difference |  lower  |  upper  |  loss  | verdict 
---------+------------+------------+---------+---------+--------+---------
- 0.8967 |     0.9143 |    -0.0176 | -0.0325 | -0.0033 | 0.0142 | worse
-(1 row)
 
 -- By hand: rates 4/5 and 3/5 of five sessions each and no verdict yet; with min_units 5 there are bounds, if hardly any.
 TRUNCATE sessions;
 SELECT add(1, 'c', 4, 1), add(1, 'p', 3, 2);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM compare();
- canary_rate | production_rate |     difference      | lower | upper | minimum_detectable_loss |   verdict    
--------------+-----------------+---------------------+-------+-------+-------------------------+--------------
-         0.8 |             0.6 | 0.20000000000000007 |       |       |                         | not measured
-(1 row)
-
 SELECT round(lower::numeric, 4) AS lower, round(upper::numeric, 4) AS upper, verdict FROM compare(fewest => 5);
-  lower  | upper  |  verdict  
----------+--------+-----------
- -1.0000 | 1.0000 | undecided
-(1 row)
-
 SELECT verdict FROM compare(fewest => 6);
-   verdict    
---------------
- not measured
-(1 row)
-
 -- min_units counts sessions of steps that have both arms.
 SELECT add(2, 'c', 0, 500), add(3, 'p', 500, 0);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT verdict FROM compare(fewest => 6);
-   verdict    
---------------
- not measured
-(1 row)
 
 -- The floor: what fails always is seen from there on, whatever its share, and whether it is one of three guardrails. Not before.
 SELECT tw_measured_from() AS floor;
- floor 
--------
-    10
-(1 row)
-
 SELECT c, p, alpha, verdict
 FROM (VALUES (9, 9), (9, 81), (10, 10), (10, 90), (10, 990)) x (c, p), (VALUES (0.05), (0.05 / 3)) y (alpha),
      LATERAL (SELECT ARRAY[c]::float8[] AS cn, ARRAY[0]::float8[] AS cy, ARRAY[p]::float8[] AS pn, ARRAY[round(p * 0.95)]::float8[] AS py) z,
      sequential_comparison(cn, cn, cy, cn, cy, cy, pn, pn, py, pn, py, py, alpha) ORDER BY c, p, alpha DESC;
- c  |  p  |         alpha          |   verdict    
-----+-----+------------------------+--------------
-  9 |   9 |                   0.05 | not measured
-  9 |   9 | 0.01666666666666666667 | not measured
-  9 |  81 |                   0.05 | not measured
-  9 |  81 | 0.01666666666666666667 | not measured
- 10 |  10 |                   0.05 | worse
- 10 |  10 | 0.01666666666666666667 | worse
- 10 |  90 |                   0.05 | worse
- 10 |  90 | 0.01666666666666666667 | worse
- 10 | 990 |                   0.05 | worse
- 10 | 990 | 0.01666666666666666667 | worse
-(10 rows)
-
 -- What is said to be seen is seen, also where there was no failure so far: from the smallest loss on, and from no smaller one.
 SELECT count(*) FILTER (WHERE verdict = 'worse') AS worse, count(*) FILTER (WHERE verdict <> 'worse') AS not_worse,
        bool_and((verdict = 'worse') = (difference < - minimum_detectable_loss)) AS as_said,
@@ -247,50 +122,17 @@ SELECT count(*) FILTER (WHERE verdict = 'worse') AS worse, count(*) FILTER (WHER
 FROM (VALUES (12, 14, 14), (12, 200, 180), (50, 51, 51), (50, 450, 405), (400, 400, 399)) x (c, p, py), generate_series(0, c) AS cy,
      LATERAL (SELECT ARRAY[c]::float8[] AS cn, ARRAY[cy]::float8[] AS cy, ARRAY[p]::float8[] AS pn, ARRAY[py]::float8[] AS py) z,
      sequential_comparison(cn, cn, z.cy, cn, z.cy, z.cy, pn, pn, z.py, pn, z.py, z.py, 0.05 / 3);
- worse | not_worse | as_said | nothing_to_lose 
--------+-----------+---------+-----------------
-   468 |        61 | t       |               1
-(1 row)
 
 -- Nothing but success, nothing but failure: a variance all the same.
 TRUNCATE sessions;
 SELECT add(1, 'c', 100, 0), add(1, 'p', 900, 0);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |  verdict  
---------+------------+------------+---------+--------+--------+-----------
- 1.0000 |     1.0000 |     0.0000 | -0.0432 | 0.0171 | 0.0278 | undecided
-(1 row)
-
 TRUNCATE sessions;
 SELECT add(1, 'c', 0, 100), add(1, 'p', 0, 900);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |   verdict    
---------+------------+------------+---------+--------+--------+--------------
- 0.0000 |     0.0000 |     0.0000 | -0.0171 | 0.0432 | 1.0000 | non-inferior
-(1 row)
-
 TRUNCATE sessions;
 SELECT add(1, 'c', 0, 100), add(1, 'p', 900, 0);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  |  upper  |  loss  | verdict 
---------+------------+------------+---------+---------+--------+---------
- 0.0000 |     1.0000 |    -1.0000 | -1.0000 | -0.9581 | 0.0278 | worse
-(1 row)
 
 -- All verdicts, and the mirror: exchanging good and bad outcomes exchanges the bounds.
 CREATE VIEW verdicts AS
@@ -302,27 +144,9 @@ CREATE VIEW verdicts AS
          LATERAL sequential_comparison(c, c, cy, c, cy, cy, p, p, py, p, py, py) c,
          LATERAL sequential_comparison(c, c, cb, c, cb, cb, p, p, pb, p, pb, pb) m;
 TABLE verdicts;
- good |   verdict    |   lower   |   upper   | mirrored 
-------+--------------+-----------+-----------+----------
- 4300 | worse        | -0.056827 | -0.024080 | t
- 4400 | worse        | -0.035898 | -0.005065 | t
- 4450 | undecided    | -0.025391 |  0.004398 | t
- 4500 | non-inferior | -0.014850 |  0.013828 | t
- 4560 | non-inferior | -0.002152 |  0.025093 | t
- 4640 | better       |  0.014876 |  0.040012 | t
- 4750 | better       |  0.038528 |  0.060275 | t
-(7 rows)
-
 -- The margin.
 SELECT m, verdict FROM (VALUES (0), (0.01), (0.02), (0.99)) x (m),
     sequential_comparison('{5000}', '{5000}', '{4500}', '{5000}', '{4500}', '{4500}', '{45000}', '{45000}', '{40500}', '{45000}', '{40500}', '{40500}', margin => m);
-  m   |   verdict    
-------+--------------
-    0 | undecided
- 0.01 | undecided
- 0.02 | non-inferior
- 0.99 | non-inferior
-(4 rows)
 
 -- Monotone: more sessions at the same rates, or a greater alpha, never widen the interval; a better canary never lowers a bound.
 CREATE FUNCTION single(c int, cy int, p int, py int, a double precision DEFAULT 0.05, OUT lower double precision, OUT upper double precision) LANGUAGE sql AS $$
@@ -332,86 +156,33 @@ $$;
 SELECT count(*), bool_and(width <= coalesce(before, 2)) AS narrower, bool_and(up - low > 0) AS proper
 FROM (SELECT low, up, up - low AS width, lag(up - low) OVER (PARTITION BY share ORDER BY g) AS before
       FROM generate_series(1, 60) g, (VALUES (1), (3), (9)) x (share), single(20 * g, 18 * g, 20 * g * share, 18 * g * share) AS s (low, up)) w;
- count | narrower | proper 
--------+----------+--------
-   180 | t        | t
-(1 row)
-
 SELECT count(*), bool_and(up < before) AS narrower
 FROM (SELECT up, lag(up, 1, 2) OVER (ORDER BY a) AS before FROM generate_series(1, 50) g, LATERAL (SELECT g * 0.01::double precision AS a) x, single(1000, 900, 9000, 8000, a) AS s (low, up)) w;
- count | narrower 
--------+----------
-    50 | t
-(1 row)
-
 SELECT count(*), bool_and(low >= before_low AND up >= before_up) AS rises
 FROM (SELECT low, up, lag(low, 1, -2) OVER (ORDER BY g) AS before_low, lag(up, 1, -2) OVER (ORDER BY g) AS before_up
       FROM generate_series(0, 500) g, single(500, g, 4500, 4000) AS s (low, up)) w;
- count | rises 
--------+-------
-   501 | t
-(1 row)
-
 -- Wherever the truth is, up to the edges and with hardly any sessions, a bound is a number between -1 and 1 on the right side.
 SELECT count(*), bool_and(low BETWEEN -1 AND d AND up BETWEEN d AND 1) AS proper
 FROM (VALUES (5), (7), (10), (1000), (1000000)) c (c), (VALUES (5), (8), (100), (1000000)) p (p), (VALUES (0.0), (0.3), (0.5), (0.999), (1.0)) r (r), (VALUES (0.0), (0.5), (1.0)) s (s),
     LATERAL (SELECT (c * r)::int AS cy, (p * s)::int AS py) y, LATERAL (SELECT cy / c::float8 - py / p::float8 AS d) d,
     (VALUES (0.5), (0.05), (1e-9)) a (a), LATERAL single(c, cy, p, py, a) AS x (low, up);
- count | proper 
--------+--------
-   900 | t
-(1 row)
 
 -- Sessions of several messages: the same messages one by one, as sessions whose messages share their fate, and as sessions that all have
 -- the same share of good ones. The rate is the same; the bounds are those of as many units as there are fates.
 TRUNCATE sessions;
 SELECT add(1, 'c', 1800, 200), add(1, 'p', 7200, 800);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |  verdict  
---------+------------+------------+---------+--------+--------+-----------
- 0.9000 |     0.9000 |     0.0000 | -0.0225 | 0.0207 | 0.0224 | undecided
-(1 row)
-
 TRUNCATE sessions;
 SELECT add(1, 'c', 450, 50, 4), add(1, 'p', 1800, 200, 4);
- add | add 
------+-----
-     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |  verdict  
---------+------------+------------+---------+--------+--------+-----------
- 0.9000 |     0.9000 |     0.0000 | -0.0427 | 0.0367 | 0.0424 | undecided
-(1 row)
-
 TRUNCATE sessions;
 INSERT INTO sessions SELECT 1, CASE WHEN g <= 200 THEN 'c' ELSE 'p' END, 10, 9 FROM generate_series(1, 1000) g;
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |   verdict    
---------+------------+------------+---------+--------+--------+--------------
- 0.9000 |     0.9000 |     0.0000 | -0.0022 | 0.0022 | 0.0022 | non-inferior
-(1 row)
 
 -- Weights: their scale means nothing; unequal ones cost sessions.
 TRUNCATE sessions;
 SELECT add(1, 'c', 1800, 200, 1), add(1, 'p', 7200, 800, 1), add(1, 'c', 180, 20, 10), add(1, 'p', 720, 80, 10);
- add | add | add | add 
------+-----+-----+-----
-     |     |     | 
-(1 row)
-
 SELECT * FROM figures;
- canary | production | difference |  lower  | upper  |  loss  |  verdict  
---------+------------+------------+---------+--------+--------+-----------
- 0.9000 |     0.9000 |     0.0000 | -0.0352 | 0.0310 | 0.0350 | undecided
-(1 row)
-
 CREATE TEMP TABLE scaled AS SELECT 1.0::double precision AS scale, * FROM compare() LIMIT 0;
 DO $$
 DECLARE
@@ -425,11 +196,6 @@ BEGIN
 END
 $$;
 SELECT count(*), max(lower) - min(lower) < 1e-9 AS same_lower, max(upper) - min(upper) < 1e-9 AS same_upper, max(upper) - min(lower) > 0.01 AS are_bounds FROM scaled;
- count | same_lower | same_upper | are_bounds 
--------+------------+------------+------------
-     5 | t          | t          | t
-(1 row)
-
 -- The delta method over sessions, row by row: the loss is as many standard errors as the boundary says, but for the skewness.
 TRUNCATE sessions;
 INSERT INTO sessions SELECT 1, CASE WHEN g % 10 = 0 THEN 'c' ELSE 'p' END, 1 + g % 7, (1 + g % 7) * CASE g % 3 WHEN 0 THEN 0.5 WHEN 1 THEN 0.9 ELSE 1 END FROM generate_series(1, 70000) g;
@@ -441,10 +207,6 @@ WITH arm AS (
 )
 SELECT abs(ln(sum(density * exp(greatest(k * c.minimum_detectable_loss / sqrt(t.v * t.per_trial) - k ^ 2 / t.per_trial / 2, -300)))) - ln(20)) < 0.15 AS fits
 FROM total t, compare() c, mixture GROUP BY c.minimum_detectable_loss;
- fits 
-------
- t
-(1 row)
 
 -- Bad input.
 CREATE FUNCTION bad(VARIADIC changes text[]) RETURNS text LANGUAGE plpgsql AS $$
@@ -474,167 +236,58 @@ END
 $$;
 \t on
 SELECT bad('margin', '0.5');
- non-inferior
-
 SELECT bad('canary_y', NULL);
- 22004: canary_y must not be NULL /  / Where nothing is known yet, it is empty.
-
 SELECT bad('production_yy', '{1,NULL}');
- 22004: production_yy must not have NULL elements / Element 2 is NULL. / A step without sessions has 0 in each array.
-
 SELECT bad('production_n', '{2}');
- 22023: the arrays must have the same length / The length of production_n is 1, that of the arrays before it 2. / Each array has one element for each step of the rollout.
-
 SELECT bad('canary_units', '{{1,200}}');
- 22023: canary_units must have one dimension / It has 2. / Each array has one element for each step of the rollout.
-
 SELECT bad('canary_units', '{{1},{200}}');
- 22023: canary_units must have one dimension / It has 2. / Each array has one element for each step of the rollout.
-
 SELECT bad('canary_units', '{}');
- 22023: the arrays must have the same length / The length of canary_n is 2, that of the arrays before it 0. / Each array has one element for each step of the rollout.
-
 SELECT bad('canary_n', '{-1,400}');
- 22023: canary_n must have numbers that are finite and not negative / Element 1 is -1. / They are sums over sessions with 0 <= y <= n.
-
 SELECT bad('canary_nn', '{4,NaN}');
- 22023: canary_nn must have numbers that are finite and not negative / Element 2 is NaN. / They are sums over sessions with 0 <= y <= n.
-
 SELECT bad('production_y', '{1,Infinity}');
- 22023: production_y must have numbers that are finite and not negative / Element 2 is Infinity. / They are sums over sessions with 0 <= y <= n.
-
 SELECT bad('production_y', '{1,-Infinity}');
- 22023: production_y must have numbers that are finite and not negative / Element 2 is -Infinity. / They are sums over sessions with 0 <= y <= n.
-
 SELECT bad('canary_units', '{1,1e101}');
- 22023: canary_units is out of range / Element 2 is 1e+101. / Weights may have any scale; choose one that gives sums near the number of sessions.
-
 SELECT bad('canary_n', '{2,1e-250}');
- 22023: canary_n is out of range / Element 2 is 1e-250. / Weights may have any scale; choose one that gives sums near the number of sessions.
-
 SELECT bad('canary_n', '{2,1e-150}', 'canary_y', '{1,0}', 'canary_nn', '{4,0}', 'canary_ny', '{2,0}', 'canary_yy', '{1,0}');
- 22023: no sessions have these sums / In element 2 of the canary arrays, n is 1e-150 with 200 units. / units counts the sessions with n > 0, and weights must not be next to nothing.
-
 SELECT bad('canary_y', '{1,401}');
- 22023: no sessions have these sums / In element 2 of the canary arrays, y <= n does not hold: 401 is greater than 400. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_y', '{2.1,360}');
- 22023: no sessions have these sums / In element 1 of the canary arrays, y <= n does not hold: 2.1 is greater than 2. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_yy', '{1,721}');
- 22023: no sessions have these sums / In element 2 of the canary arrays, yy <= ny does not hold: 721 is greater than 720. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_ny', '{2,801}');
- 22023: no sessions have these sums / In element 2 of the canary arrays, ny <= nn does not hold: 801 is greater than 800. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_nn', '{4.1,800}');
- 22023: no sessions have these sums / In element 1 of the canary arrays, nn <= n * n does not hold: 4.1 is greater than 4. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_yy', '{1.1,660}');
- 22023: no sessions have these sums / In element 1 of the canary arrays, yy <= y * y does not hold: 1.1 is greater than 1. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_n', '{2,400.1}', 'canary_nn', '{4,800}');
- 22023: no sessions have these sums / In element 2 of the canary arrays, n * n <= units * nn does not hold: 160080.01 is greater than 160000. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_units', '{0,200}');
- 22023: no sessions have these sums / In element 1 of the canary arrays, n is 2 with 0 units. / units counts the sessions with n > 0, and weights must not be next to nothing.
-
 SELECT bad('canary_units', '{1,199}');
- 22023: no sessions have these sums / In element 2 of the canary arrays, n * n <= units * nn does not hold: 160000 is greater than 159200. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('production_yy', '{1,647}');
- 22023: no sessions have these sums / In element 2 of the production arrays, y * y <= units * yy does not hold: 129600 is greater than 129400. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('production_yy', '{0.9,660}');
- 22023: no sessions have these sums / In element 1 of the production arrays, y * y <= units * yy does not hold: 1 is greater than 0.9. / units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and y * y over sessions, where 0 <= y <= n.
-
 SELECT bad('canary_y', '{1,100}');
- worse
-
 -- Off by a rounding error is not off.
 SELECT bad('canary_nn', '{4.0000000001,800}', 'production_n', '{2,400.0000000001}');
- undecided
-
 SELECT bad('alpha', '0');
- 22023: alpha must be above 0 and at most 0.5 / It is 0. / It is the probability of an error that is accepted, such as 0.05.
-
 SELECT bad('alpha', '0.500001');
- 22023: alpha must be above 0 and at most 0.5 / It is 0.500001. / It is the probability of an error that is accepted, such as 0.05.
-
 SELECT bad('alpha', 'NaN');
- 22023: alpha must be above 0 and at most 0.5 / It is NaN. / It is the probability of an error that is accepted, such as 0.05.
-
 SELECT bad('alpha', '-1');
- 22023: alpha must be above 0 and at most 0.5 / It is -1. / It is the probability of an error that is accepted, such as 0.05.
-
 SELECT bad('alpha', NULL);
- 22004: alpha must not be NULL /  / It is the probability of an error that is accepted, such as 0.05.
-
 SELECT bad('alpha', '0.5');
- undecided
-
 SELECT bad('margin', '-0.01');
- 22023: margin must be at least 0 and below 1 / It is -0.01. / It is a difference between shares: 0.02 is two points.
-
 SELECT bad('margin', '1');
- 22023: margin must be at least 0 and below 1 / It is 1. / It is a difference between shares: 0.02 is two points.
-
 SELECT bad('margin', 'NaN');
- 22023: margin must be at least 0 and below 1 / It is NaN. / It is a difference between shares: 0.02 is two points.
-
 SELECT bad('margin', NULL);
- 22004: margin must not be NULL /  / It is a difference between shares: 0.02 is two points.
-
 SELECT bad('min_units', '0');
- 22023: min_units must be at least 5 / It is 0. / It is the number of sessions below which an arm is not measured: leave it out for 10.
-
 SELECT bad('min_units', '4');
- 22023: min_units must be at least 5 / It is 4. / It is the number of sessions below which an arm is not measured: leave it out for 10.
-
 SELECT bad('min_units', NULL);
- 22004: min_units must not be NULL /  / Leave it out: it is the number of sessions below which an arm is not measured.
-
 SELECT bad('min_units', '2147483647');
- not measured
-
 SELECT bad('design_effect', '0.99');
- 22023: design_effect must be from 1 to 1e6 / It is 0.99. / It is 1 where each session is in one step only.
-
 SELECT bad('design_effect', 'NaN');
- 22023: design_effect must be from 1 to 1e6 / It is NaN. / It is 1 where each session is in one step only.
-
 SELECT bad('design_effect', 'Infinity');
- 22023: design_effect must be from 1 to 1e6 / It is Infinity. / It is 1 where each session is in one step only.
-
 SELECT bad('design_effect', NULL);
- 22004: design_effect must not be NULL /  / It is 1 where each session is in one step only.
-
 \t off
+
 -- The split. One session says nothing; of two, one each way: c / (c + 1) on average over c = 10, 100, 1000.
 SELECT * FROM sample_ratio_check('{}', '{}', '{}');
- evidence | expected_share | observed_share | mismatch 
-----------+----------------+----------------+----------
-        1 |                |                | f
-(1 row)
-
 SELECT * FROM sample_ratio_check('{0}', '{0}', '{0.1}');
- evidence | expected_share | observed_share | mismatch 
-----------+----------------+----------------+----------
-        1 |                |                | f
-(1 row)
-
 SELECT round(evidence::numeric, 12), expected_share, observed_share, mismatch FROM sample_ratio_check('{0}', '{1}', '{0.3}');
-     round      | expected_share | observed_share | mismatch 
-----------------+----------------+----------------+----------
- 1.000000000000 |            0.3 |              0 | f
-(1 row)
-
 SELECT round(evidence::numeric, 12), round((10 / 11.0 + 100 / 101.0 + 1000 / 1001.0) / 3, 12) AS by_hand FROM sample_ratio_check('{1}', '{1}', '{0.5}');
-     round      |    by_hand     
-----------------+----------------
- 0.966063639331 | 0.966063639331
-(1 row)
-
 -- Session by session: each has the probability that those before it give its arm, over the probability that it should have.
 CREATE FUNCTION by_session(canary int[], production int[], share double precision[]) RETURNS double precision LANGUAGE sql AS $$
     SELECT avg(exp(product)) FROM (
@@ -650,104 +303,28 @@ SELECT round(e.expected_share::numeric, 4) AS expected, round(e.observed_share::
 FROM (VALUES (1, ARRAY[100], ARRAY[900], ARRAY[0.1]::double precision[]), (2, ARRAY[130], ARRAY[870], ARRAY[0.1]), (3, ARRAY[160], ARRAY[840], ARRAY[0.1]),
              (4, ARRAY[1080, 2720], ARRAY[7920, 7280], ARRAY[0.1, 0.25]), (5, ARRAY[0], ARRAY[60], ARRAY[0.1]), (6, ARRAY[0], ARRAY[300], ARRAY[0.1]),
              (7, ARRAY[500], ARRAY[0], ARRAY[0.9])) x (i, c, p, s), sample_ratio_check(c, p, s) e ORDER BY i;
- expected | observed | log_evidence | by_session | mismatch 
-----------+----------+--------------+------------+----------
-   0.1000 |   0.1000 |    -1.005333 |  -1.005333 | f
-   0.1000 |   0.1300 |     2.415030 |   2.415030 | f
-   0.1000 |   0.1600 |    14.084302 |  14.084302 | t
-   0.1789 |   0.2000 |    26.078062 |  26.078062 | t
-   0.1000 |   0.0000 |     3.256283 |   3.256283 | f
-   0.1000 |   0.0000 |    26.973447 |  26.973447 | t
-   0.9000 |   1.0000 |    47.546423 |  47.546423 | t
-(7 rows)
-
 -- Exchanging the arms changes nothing; alpha is what it says; the evidence ends where doubles do.
 SELECT abs(ln(a.evidence) - ln(b.evidence)) < 1e-9 AS same FROM sample_ratio_check('{1234}', '{9000}', '{0.1}') a, sample_ratio_check('{9000}', '{1234}', '{0.9}') b;
- same 
-------
- t
-(1 row)
-
 SELECT a, mismatch FROM (VALUES (0.5), (0.05), (0.02), (0.01), (0.001)) x (a), sample_ratio_check('{130}', '{870}', '{0.1}', a);
-   a   | mismatch 
--------+----------
-   0.5 | t
-  0.05 | f
-  0.02 | f
-  0.01 | f
- 0.001 | f
-(5 rows)
-
 SELECT * FROM sample_ratio_check('{1000000000000}', '{0}', '{0.5}');
- evidence | expected_share | observed_share | mismatch 
-----------+----------------+----------------+----------
-   1e+300 |            0.5 |              1 | t
-(1 row)
-
 SELECT mismatch, evidence < 1 AS says_right FROM sample_ratio_check('{100000000000}', '{900000000000}', '{0.1}');
- mismatch | says_right 
-----------+------------
- f        | t
-(1 row)
 
 SELECT * FROM sample_ratio_check(NULL, '{1}', '{0.1}');
-ERROR:  canary_units must not be NULL
-HINT:  Where nothing is known yet, it is empty.
 SELECT * FROM sample_ratio_check('{NULL}', '{1}', '{0.1}');
-ERROR:  canary_units must not have NULL elements
-DETAIL:  Element 1 is NULL.
-HINT:  A step without sessions has 0 in each array.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{NULL}');
-ERROR:  canary_share must not have NULL elements
-DETAIL:  Element 1 is NULL.
-HINT:  A step without sessions has 0 in each array.
 SELECT * FROM sample_ratio_check('{1,2}', '{1}', '{0.1}');
-ERROR:  the arrays must have the same length
-DETAIL:  The length of production_units is 1, that of the arrays before it 2.
-HINT:  Each array has one element for each step of the rollout.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{0.1,0.2}');
-ERROR:  the arrays must have the same length
-DETAIL:  The length of canary_share is 2, that of the arrays before it 1.
-HINT:  Each array has one element for each step of the rollout.
 SELECT * FROM sample_ratio_check('{{1}}', '{1}', '{0.1}');
-ERROR:  canary_units must have one dimension
-DETAIL:  It has 2.
-HINT:  Each array has one element for each step of the rollout.
 SELECT * FROM sample_ratio_check('{1}', '{-1}', '{0.1}');
-ERROR:  production_units must have numbers from 0 to 1000000000000
-DETAIL:  Element 1 is -1.
-HINT:  They are numbers of sessions by the arm of their first assignment in the step.
 SELECT * FROM sample_ratio_check('{1000000000001}', '{1}', '{0.1}');
-ERROR:  canary_units must have numbers from 0 to 1000000000000
-DETAIL:  Element 1 is 1000000000001.
-HINT:  They are numbers of sessions by the arm of their first assignment in the step.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{0}');
-ERROR:  canary_share must have numbers above 0 and below 1
-DETAIL:  Element 1 is 0.
-HINT:  It is a share, 0.1 for 10 %, of at least one in a million. Leave out steps in which every session has the same arm.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{1}');
-ERROR:  canary_share must have numbers above 0 and below 1
-DETAIL:  Element 1 is 1.
-HINT:  It is a share, 0.1 for 10 %, of at least one in a million. Leave out steps in which every session has the same arm.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{10}');
-ERROR:  canary_share must have numbers above 0 and below 1
-DETAIL:  Element 1 is 10.
-HINT:  It is a share, 0.1 for 10 %, of at least one in a million. Leave out steps in which every session has the same arm.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{NaN}');
-ERROR:  canary_share must have numbers above 0 and below 1
-DETAIL:  Element 1 is NaN.
-HINT:  It is a share, 0.1 for 10 %, of at least one in a million. Leave out steps in which every session has the same arm.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{0.1}', 0);
-ERROR:  alpha must be above 0 and at most 0.5
-DETAIL:  It is 0.
-HINT:  It is the probability of a false alarm that is accepted, such as 0.001.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{0.1}', 'NaN');
-ERROR:  alpha must be above 0 and at most 0.5
-DETAIL:  It is NaN.
-HINT:  It is the probability of a false alarm that is accepted, such as 0.001.
 SELECT * FROM sample_ratio_check('{1}', '{1}', '{0.1}', NULL);
-ERROR:  alpha must not be NULL
-HINT:  It is the probability of a false alarm that is accepted, such as 0.001.
+
 DROP VIEW verdicts, figures;
 DROP FUNCTION by_session(int[], int[], double precision[]), bad(text[]), single(int, int, int, int, double precision), at_bounds(double precision),
     evidence(double precision, int), add(int, text, int, int, double precision), compare(double precision, double precision, int), sums(text, text);

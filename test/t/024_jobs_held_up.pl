@@ -1,4 +1,4 @@
-# 024_jobs_found.pl - jobs that are cancelled, held up or refused in places where that once went wrong.
+# 024_jobs_held_up.pl - jobs that are cancelled, held up or refused in places where that once went wrong.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# 023_jobs.pl - the daily and the weekly job when somebody else runs them, stops them, or breaks what they need.
+# 023_daily_and_weekly_job.pl - the daily and the weekly job when somebody else runs them, stops them, or breaks what they need.
 
 use strict;
 use warnings;

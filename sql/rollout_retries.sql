@@ -4,9 +4,9 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
-RESET training_workflow.allow_drop;
 -- The audit of rollouts alone is looked at.
 SELECT set_training_setting('review_budget_per_day', '0');
 SET timezone = 'UTC';
@@ -102,7 +102,9 @@ SELECT count(*) AS learned FROM training_set('router') t WHERE t.text ~ '^veg pi
 SELECT answer('router-v1.2.0', 'late ', 3, '2101-02-05 00:01');
 SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs WHERE session_id = 'worse 6';
 SELECT approve_conversation(id) FROM conversation_logs WHERE session_id = 'worse 7';
-SELECT * FROM tw_settle_samples('2101-02-11', '30 days', NULL);
+CALL daily_training_capture(at => '2101-02-06 01:00');
+SELECT details -> 'samples taken back' AS taken_back, details -> 'samples given back' AS given_back, details -> 'samples locked' AS locked
+FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1;
 SELECT * FROM samples WHERE version = 'router-v1.2.0';
 SELECT samples_taken_back FROM rollout_status WHERE version = 'router-v1.2.0' AND number = 2;
 CALL daily_training_capture(at => '2101-02-06 02:00');
@@ -120,7 +122,9 @@ SELECT * FROM samples WHERE version <> 'router-v1.0.0';
 SELECT number, status, samples_taken_back FROM rollout_status WHERE version = 'router-v1.2.0' ORDER BY number;
 -- A verdict that is withdrawn makes the label the model's again, which waits as well.
 SELECT withdraw_verdict(id) FROM conversation_logs WHERE session_id = 'worse 7';
-SELECT * FROM tw_settle_samples('2101-02-11', '30 days', NULL);
+CALL daily_training_capture(at => '2101-02-11');
+SELECT details -> 'samples taken back' AS taken_back, details -> 'samples given back' AS given_back, details -> 'samples locked' AS locked
+FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1;
 SELECT s.review_status, s.pending_reason FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'worse 7';
 SELECT count(*) AS reasons_without_waiting FROM training_samples WHERE pending_reason IS NOT NULL AND review_status <> 'pending';
 SELECT * FROM check_integrity();

@@ -1,28 +1,18 @@
 -- Who answers whom: buckets, shares, what is asked wrongly, and who may ask.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+
 -- Known answers, computed outside: applications rely on them for ever.
 SELECT version, unit, rollout_bucket(version, unit), rollout_bucket(version, unit) = bucket AS as_ever
 FROM (VALUES (1, 'router-v1.1.0', 's1', 8961), (2, 'router-v1.1.0', 's2', 4128), (3, 'router-v1.1.0', '', 8688), (4, 'router-v1.2.0', 's1', 7474),
              (5, 'router-v1.1.0', '+91 98765 43210', 7897), (6, 'router-v1.1.0', U&'\0938\0924\094D\0930-\0967', 9575),
              (7, 'router-v1.1.0', '4f9c2d6e-8a1b-4c3d-9e5f-0a1b2c3d4e5f', 2417), (8, 'food-agent-v10.0.3', 'S1', 7816), (9, '', '', 0))
      AS known (n, version, unit, bucket) ORDER BY n;
-      version       |                 unit                 | rollout_bucket | as_ever 
---------------------+--------------------------------------+----------------+---------
- router-v1.1.0      | s1                                   |           8961 | t
- router-v1.1.0      | s2                                   |           4128 | t
- router-v1.1.0      |                                      |           8688 | t
- router-v1.2.0      | s1                                   |           7474 | t
- router-v1.1.0      | +91 98765 43210                      |           7897 | t
- router-v1.1.0      | सत्र-१                                |           9575 | t
- router-v1.1.0      | 4f9c2d6e-8a1b-4c3d-9e5f-0a1b2c3d4e5f |           2417 | t
- food-agent-v10.0.3 | S1                                   |           7816 | t
-                    |                                      |              0 | t
-(9 rows)
-
 -- The formula of the documentation, word by word.
 CREATE FUNCTION pg_temp.times(a numeric, b numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT a * b % 18446744073709551616';
 -- XOR by parts of 32 bits, as there is no unsigned bigint.
@@ -49,28 +39,13 @@ $$;
 SELECT count(*), count(*) FILTER (WHERE rollout_bucket(version, unit) <>
     pg_temp.mix(pg_temp.xored(pg_temp.mix(pg_temp.fnv(unit)), pg_temp.mix(pg_temp.fnv(version)))) % 10000) AS otherwise
 FROM (SELECT format('router-v1.%s.0', g % 7) AS version, repeat(chr(33 + g), g % 40) || g AS unit FROM generate_series(1, 500) g) x;
- count | otherwise 
--------+-----------
-   500 |         0
-(1 row)
-
 SELECT rollout_bucket(NULL, 's1'), rollout_bucket('router-v1.1.0', NULL);
- rollout_bucket | rollout_bucket 
-----------------+----------------
-                |               
-(1 row)
-
 -- However the text is stored.
 CREATE TEMP TABLE stored (n int, unit text);
 ALTER TABLE stored ALTER unit SET STORAGE EXTENDED;
 INSERT INTO stored VALUES (1, repeat('s', 100000)), (2, (SELECT string_agg(md5(g::text), '') FROM generate_series(1, 10000) g));
 SELECT n, pg_column_size(unit) < 100000 AS compressed, rollout_bucket('router-v1.1.0', unit) = rollout_bucket('router-v1.1.0', s.whole) AS same
 FROM stored, LATERAL (SELECT CASE n WHEN 1 THEN repeat('s', 100000) ELSE (SELECT string_agg(md5(g::text), '') FROM generate_series(1, 10000) g) END AS whole) s ORDER BY n;
- n | compressed | same 
----+------------+------
- 1 | t          | t
- 2 | f          | t
-(2 rows)
 
 -- Uniform, whatever units look like: 200,000 in 10,000 buckets, chi-square of 9,999 degrees of freedom. Its 0.1 % and 99.9 % quantiles are
 -- 9567.7 and 10441.7: below is too even for chance, above too uneven.
@@ -81,16 +56,6 @@ FROM generate_series(1, 200000) g, LATERAL (VALUES
     ('phone', '+91 ' || (7000000000 + g * 9973)::text), ('devanagari', translate(U&'\0938\0924\094D\0930 ' || g, '0123456789', U&'\0966\0967\0968\0969\096A\096B\096C\096D\096E\096F')),
     ('length', repeat('x', g % 100) || g / 100)) AS k (kind, unit);
 SELECT kind, count(DISTINCT unit) AS units, min(first) >= 0 AND max(first) <= 9999 AND max(second) <= 9999 AS in_range FROM kinds GROUP BY kind ORDER BY kind COLLATE "C";
-    kind    | units  | in_range 
-------------+--------+----------
- devanagari | 200000 | t
- length     | 200000 | t
- phone      | 200000 | t
- prefixed   | 200000 | t
- sequential | 200000 | t
- uuid       | 200000 | t
-(6 rows)
-
 SELECT kind, rollout, chi_square > 9567.7 AS not_too_even, chi_square < 10441.7 AS not_too_uneven
 FROM (SELECT kind, rollout, sum((coalesce(n, 0) - 20) ^ 2 / 20.0) AS chi_square
       FROM (SELECT DISTINCT kind FROM kinds) k CROSS JOIN generate_series(0, 9999) AS b (bucket) CROSS JOIN (VALUES ('first'), ('second')) r (rollout)
@@ -98,35 +63,10 @@ FROM (SELECT kind, rollout, sum((coalesce(n, 0) - 20) ^ 2 / 20.0) AS chi_square
                      UNION ALL SELECT kind, 'second', second, count(*) FROM kinds GROUP BY 1, 3) c USING (kind, bucket, rollout)
       GROUP BY kind, rollout) x
 ORDER BY kind COLLATE "C", rollout;
-    kind    | rollout | not_too_even | not_too_uneven 
-------------+---------+--------------+----------------
- devanagari | first   | t            | t
- devanagari | second  | t            | t
- length     | first   | t            | t
- length     | second  | t            | t
- phone      | first   | t            | t
- phone      | second  | t            | t
- prefixed   | first   | t            | t
- prefixed   | second  | t            | t
- sequential | first   | t            | t
- sequential | second  | t            | t
- uuid       | first   | t            | t
- uuid       | second  | t            | t
-(12 rows)
-
 -- The test would notice buckets that are filled in turn, and ones of which a twentieth is never met.
 SELECT sum((n - 20) ^ 2 / 20.0) < 9567.7 AS noticed FROM (SELECT g % 10000 AS bucket, count(*) AS n FROM generate_series(1, 200000) g GROUP BY 1) x;
- noticed 
----------
- t
-(1 row)
-
 SELECT sum((coalesce(n, 0) - 20) ^ 2 / 20.0) > 10441.7 AS noticed
 FROM generate_series(0, 9999) AS b (bucket) LEFT JOIN (SELECT first * 19 / 20 AS bucket, count(*) AS n FROM kinds WHERE kind = 'uuid' GROUP BY 1) c USING (bucket);
- noticed 
----------
- t
-(1 row)
 
 -- Independent between rollouts. Two by two at 10 and 25 percent: chi-square of one degree of freedom, 99.9 % quantile 10.83.
 SELECT kind, (n * (in_both * in_neither - only_first * only_second) ^ 2
@@ -136,140 +76,49 @@ FROM (SELECT kind, count(*)::numeric AS n, count(*) FILTER (WHERE first < 1000 A
              count(*) FILTER (WHERE first >= 1000 AND second < 2500)::numeric AS only_second,
              count(*) FILTER (WHERE first >= 1000 AND second >= 2500)::numeric AS in_neither FROM kinds GROUP BY kind) x
 ORDER BY kind COLLATE "C";
-    kind    | independent 
-------------+-------------
- devanagari | t
- length     | t
- phone      | t
- prefixed   | t
- sequential | t
- uuid       | t
-(6 rows)
-
 -- Correlation of the buckets: |r| sqrt(n) stays below the normal distribution's 99.95 % quantile.
 SELECT kind, abs(corr(first, second)) * sqrt(count(*)) < 3.29 AS independent FROM kinds GROUP BY kind ORDER BY kind COLLATE "C";
-    kind    | independent 
-------------+-------------
- devanagari | t
- length     | t
- phone      | t
- prefixed   | t
- sequential | t
- uuid       | t
-(6 rows)
-
 -- Every pair of twenty versions that differ in a digit or two, 190 pairs: 0.1 % in all, so 4.56.
 CREATE TEMP TABLE rollouts AS
 SELECT v, g, rollout_bucket(format('router-v1.%s.0', v), 'session-' || g) AS bucket FROM generate_series(0, 19) v, generate_series(1, 10000) g;
 SELECT count(*) AS pairs, bool_and(independent) AS independent
 FROM (SELECT abs(corr(a.bucket, b.bucket)) * sqrt(count(*)) < 4.56 AS independent
       FROM rollouts a JOIN rollouts b ON b.g = a.g AND b.v > a.v GROUP BY a.v, b.v) x;
- pairs | independent 
--------+-------------
-   190 | t
-(1 row)
-
 DROP TABLE kinds, rollouts;
+
 -- What is asked wrongly, and types of which nothing is live.
 SELECT assign_model_version('router', 's1');
-ERROR:  model type "router" does not exist
-DETAIL:  There is no version of that type in model_versions.
-HINT:  Register what answers today with register_model(), or train a first version with train_model().
 INSERT INTO model_versions (version, model_type, status) VALUES ('router-v0.1.0', 'router', 'retired'), ('router-v0.2.0', 'router', 'failed'), ('router-v1.0.0', 'router', 'candidate');
 SELECT assign_model_version('router', 's1') IS NULL AS nothing_live;
- nothing_live 
---------------
- t
-(1 row)
-
 SELECT assign_model_version('Router', 's1');
-ERROR:  model type "Router" does not exist
-DETAIL:  There is no version of that type in model_versions.
-HINT:  Register what answers today with register_model(), or train a first version with train_model().
 SELECT assign_model_version('', 's1');
-ERROR:  model type "" does not exist
-DETAIL:  There is no version of that type in model_versions.
-HINT:  Register what answers today with register_model(), or train a first version with train_model().
 SELECT assign_model_version(NULL, 's1');
-ERROR:  the model type must not be NULL
-HINT:  It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows all.
 SELECT assign_model_version('router', NULL);
-ERROR:  the unit must not be NULL
-HINT:  Pass the session's id, the same for each message of the session: its version depends on nothing else.
 SELECT assign_model_version(NULL, NULL);
-ERROR:  the model type must not be NULL
-HINT:  It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows all.
+
 -- One production version answers everybody, whatever its percentage says.
 UPDATE model_versions SET status = 'production' WHERE version = 'router-v1.0.0';
 SELECT assign_model_version('router', 's1'), assign_model_version('router', ''), assign_model_version('router', repeat('long ', 100000));
- assign_model_version | assign_model_version | assign_model_version 
-----------------------+----------------------+----------------------
- router-v1.0.0        | router-v1.0.0        | router-v1.0.0
-(1 row)
-
 UPDATE model_versions SET traffic_percentage = 100 WHERE version = 'router-v1.0.0';
 SELECT assign_model_version('router', 's1');
- assign_model_version 
-----------------------
- router-v1.0.0
-(1 row)
-
 -- A canary answers below its percentage: s1 is in bucket 8961, s2 in 4128, the empty unit in 8688.
 INSERT INTO model_versions (version, model_type, status) VALUES ('router-v1.1.0', 'router', 'canary');
 SELECT unit, assign_model_version('router', unit) FROM unnest(ARRAY['s1', 's2', '']) unit;
- unit | assign_model_version 
-------+----------------------
- s1   | router-v1.0.0
- s2   | router-v1.0.0
-      | router-v1.0.0
-(3 rows)
-
 UPDATE model_versions SET traffic_percentage = 41 WHERE version = 'router-v1.1.0';
 SELECT unit, assign_model_version('router', unit) FROM unnest(ARRAY['s1', 's2', '']) unit;
- unit | assign_model_version 
-------+----------------------
- s1   | router-v1.0.0
- s2   | router-v1.0.0
-      | router-v1.0.0
-(3 rows)
-
 UPDATE model_versions SET traffic_percentage = 42 WHERE version = 'router-v1.1.0';
 SELECT unit, assign_model_version('router', unit) FROM unnest(ARRAY['s1', 's2', '']) unit;
- unit | assign_model_version 
-------+----------------------
- s1   | router-v1.0.0
- s2   | router-v1.1.0
-      | router-v1.0.0
-(3 rows)
-
 UPDATE model_versions SET traffic_percentage = 100 WHERE version = 'router-v1.1.0';
 SELECT unit, assign_model_version('router', unit) FROM unnest(ARRAY['s1', 's2', '']) unit;
- unit | assign_model_version 
-------+----------------------
- s1   | router-v1.1.0
- s2   | router-v1.1.0
-      | router-v1.1.0
-(3 rows)
-
 -- Rolled back in one statement, and everybody is back.
 UPDATE model_versions SET status = 'rolled-back', traffic_percentage = 0 WHERE version = 'router-v1.1.0';
 SELECT unit, assign_model_version('router', unit) FROM unnest(ARRAY['s1', 's2', '']) unit;
- unit | assign_model_version 
-------+----------------------
- s1   | router-v1.0.0
- s2   | router-v1.0.0
-      | router-v1.0.0
-(3 rows)
 
 -- A canary that was left alone answers its share; the others go on as before.
 INSERT INTO model_versions (version, model_type, status, traffic_percentage) VALUES ('parcel-agent-v1.0.0', 'parcel-agent', 'canary', 30);
 SELECT count(*) FILTER (WHERE (v = 'parcel-agent-v1.0.0') IS NOT TRUE AND bucket < 3000 OR v IS NOT NULL AND bucket >= 3000) AS otherwise,
        count(v) BETWEEN 250 AND 350 AS its_share
 FROM (SELECT assign_model_version('parcel-agent', u::text) AS v, rollout_bucket('parcel-agent-v1.0.0', u::text) AS bucket FROM generate_series(1, 1000) u) x;
- otherwise | its_share 
------------+-----------
-         0 | t
-(1 row)
 
 -- From 1 to 100 percent: nobody leaves the canary, asking again changes nothing, and the share is what it should be. Kolmogorov and Smirnov's
 -- largest deviation over all percentages, times the root of the number of units, is below 1.95 with 99.9 %.
@@ -304,17 +153,8 @@ BEGIN
 END
 $$;
 SELECT looks, left_the_canary, entered, changed_when_asked_again, elsewhere, deviation * sqrt(5000) < 1.95 AS shares_as_they_should_be FROM pg_temp.ramp(1, 100, 1);
- looks | left_the_canary | entered | changed_when_asked_again | elsewhere | shares_as_they_should_be 
--------+-----------------+---------+--------------------------+-----------+--------------------------
-   100 |               0 |    5000 |                        0 |         0 | t
-(1 row)
-
 -- The way down is the way up backwards.
 SELECT looks, left_the_canary, entered, changed_when_asked_again, elsewhere FROM pg_temp.ramp(100, 0, -4);
- looks | left_the_canary | entered | changed_when_asked_again | elsewhere 
--------+-----------------+---------+--------------------------+-----------
-    26 |            5000 |       0 |                        0 |         0
-(1 row)
 
 -- Two types at once: each its own versions and shares.
 INSERT INTO model_versions (version, model_type, status) VALUES ('food-agent-v2.0.0', 'food-agent', 'production');
@@ -326,21 +166,8 @@ FROM (SELECT assign_model_version('router', unit) AS router, assign_model_versio
     JOIN (VALUES ('food-agent-v2.1.0', 0.25), ('food-agent-v2.0.0', 0.75)) f (food, food_share) USING (food)
     CROSS JOIN LATERAL (SELECT router_share * food_share AS share) s
 GROUP BY router, food, share ORDER BY router COLLATE "C", food COLLATE "C";
-    router     |       food        | as_expected 
----------------+-------------------+-------------
- router-v1.0.0 | food-agent-v2.0.0 | t
- router-v1.0.0 | food-agent-v2.1.0 | t
- router-v1.2.0 | food-agent-v2.0.0 | t
- router-v1.2.0 | food-agent-v2.1.0 | t
-(4 rows)
-
 -- As rollout_bucket() says, and in parallel.
 SELECT count(*) FILTER (WHERE (assign_model_version('router', unit) = 'router-v1.2.0') <> (rollout_bucket('router-v1.2.0', unit) < 1000)) AS otherwise FROM units;
- otherwise 
------------
-         0
-(1 row)
-
 CREATE TABLE assign_units AS SELECT unit, assign_model_version('router', unit) AS version FROM units;
 ANALYZE assign_units;
 SET parallel_setup_cost = 0;
@@ -349,113 +176,50 @@ SET min_parallel_table_scan_size = 0;
 CREATE FUNCTION pg_temp.workers(query text) RETURNS boolean LANGUAGE plpgsql AS
     $$ DECLARE line text; BEGIN FOR line IN EXECUTE 'EXPLAIN ' || query LOOP IF line LIKE '%Workers Planned%' THEN RETURN true; END IF; END LOOP; RETURN false; END $$;
 SELECT pg_temp.workers('SELECT count(*) FROM assign_units WHERE version <> assign_model_version(''router'', unit)') AS parallel;
- parallel 
-----------
- t
-(1 row)
-
 SELECT count(*) AS otherwise FROM assign_units WHERE version IS DISTINCT FROM assign_model_version('router', unit);
- otherwise 
------------
-         0
-(1 row)
-
 -- Workers see what this transaction has changed so far.
 BEGIN;
 UPDATE model_versions SET traffic_percentage = 100 WHERE version = 'router-v1.2.0';
 SELECT assign_model_version('router', unit), count(*) FROM assign_units GROUP BY 1;
- assign_model_version | count 
-----------------------+-------
- router-v1.2.0        |  5000
-(1 row)
-
 ROLLBACK;
 SELECT count(*) AS otherwise FROM assign_units WHERE version IS DISTINCT FROM assign_model_version('router', unit);
- otherwise 
------------
-         0
-(1 row)
-
 RESET ALL;
 \set SHOW_CONTEXT never
 DROP TABLE assign_units;
+
 -- Many types, and versions by the hundred.
 INSERT INTO model_versions (version, model_type, status)
 SELECT format('agent-%s-v%s.0.0', t, v), 'agent-' || t, CASE v WHEN 30 THEN 'production' ELSE 'retired' END FROM generate_series(1, 50) t, generate_series(1, 30) v;
 SELECT count(*) AS types, count(*) FILTER (WHERE assign_model_version('agent-' || t, 's1') = format('agent-%s-v30.0.0', t)) AS answered FROM generate_series(1, 50) t;
- types | answered 
--------+----------
-    50 |       50
-(1 row)
-
 DELETE FROM model_versions WHERE model_type ~ '^agent-';
 SELECT assign_model_version('agent-1', 's1');
-ERROR:  model type "agent-1" does not exist
-DETAIL:  There is no version of that type in model_versions.
-HINT:  Register what answers today with register_model(), or train a first version with train_model().
+
 -- An application may ask, and reads nothing of the registry; nobody else may.
 CREATE ROLE regress_tw_app;
 CREATE ROLE regress_tw_analyst;
 CREATE ROLE regress_tw_operator;
 CREATE ROLE regress_tw_nobody;
 SELECT grant_training_role('regress_tw_app', 'capture'), grant_training_role('regress_tw_analyst', 'analyst'), grant_training_role('regress_tw_operator', 'operator');
- grant_training_role | grant_training_role | grant_training_role 
----------------------+---------------------+---------------------
-                     |                     | 
-(1 row)
-
 SET ROLE regress_tw_app;
 SELECT assign_model_version('router', 's1'), rollout_bucket('router-v1.2.0', 's1');
- assign_model_version | rollout_bucket 
-----------------------+----------------
- router-v1.0.0        |           7474
-(1 row)
-
 SELECT count(*) FROM model_versions;
-ERROR:  permission denied for table model_versions
 UPDATE model_versions SET traffic_percentage = 100;
-ERROR:  permission denied for table model_versions
 SET ROLE regress_tw_operator;
 SELECT assign_model_version('router', 's1'), rollout_bucket('router-v1.2.0', 's1');
- assign_model_version | rollout_bucket 
-----------------------+----------------
- router-v1.0.0        |           7474
-(1 row)
-
 SET ROLE regress_tw_analyst;
 SELECT rollout_bucket('router-v1.2.0', 's1');
- rollout_bucket 
-----------------
-           7474
-(1 row)
-
 SELECT assign_model_version('router', 's1');
-ERROR:  permission denied for function assign_model_version
 SET ROLE regress_tw_nobody;
 SELECT assign_model_version('router', 's1');
-ERROR:  permission denied for function assign_model_version
 SELECT rollout_bucket('router-v1.2.0', 's1');
-ERROR:  permission denied for function rollout_bucket
 RESET ROLE;
 DROP OWNED BY regress_tw_app, regress_tw_analyst, regress_tw_operator;
 DROP ROLE regress_tw_app, regress_tw_analyst, regress_tw_operator, regress_tw_nobody;
+
 -- The table is not what the library knows: refused, not misread.
 BEGIN;
 ALTER TABLE model_versions RENAME COLUMN traffic_percentage TO share;
 SELECT assign_model_version('router', 's1');
-ERROR:  column "traffic_percentage" of table "model_versions" is not as the library expects it
-DETAIL:  It should be column number 4, of type integer.
-HINT:  Do not change the extension's tables. If the library is newer than the tables: ALTER EXTENSION training_workflow UPDATE.
 ROLLBACK;
 SELECT assign_model_version('router', 's1');
- assign_model_version 
-----------------------
- router-v1.0.0
-(1 row)
-
 SELECT count(*) AS undocumented FROM pg_proc WHERE proname IN ('assign_model_version', 'rollout_bucket') AND obj_description(oid, 'pg_proc') IS NULL;
- undocumented 
---------------
-            0
-(1 row)
-

@@ -1,4 +1,4 @@
-# 013_labelstudio.pl - what is handed to Label Studio, in which order, and what comes of the answers; with a stand-in that works.
+# 013_labelstudio_sync.pl - what is handed to Label Studio, in which order, and what comes of the answers; with a stand-in that works.
 
 use strict;
 use warnings;
@@ -488,10 +488,7 @@ $personal->annotate($by_operator, verdict => 'reject', who => $personal->stub->a
 is($node->safe_psql('personal', 'CALL labelstudio_sync(); SELECT state FROM labelstudio_check()', extra_params => [ '-U', 'operator' ]), 'ok', 'an operator syncs');
 is($personal->verdict_on($by_operator), 'reject | unclear | anna@example.test', 'for the annotator');
 
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = start_standby($node);
 $personal->converse('for the standby');
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 $personal->stub->clear_requests;

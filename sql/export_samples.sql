@@ -1,9 +1,11 @@
 -- export_training_samples(): what each format makes of odd samples, which samples it gives away, and what is refused.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 -- The session's settings are not the export's.
 SET timezone = 'Asia/Kolkata';
 SET datestyle = 'SQL, DMY';
@@ -46,7 +48,7 @@ SELECT pg_temp.seen(l) FROM export_training_samples(format => 'jsonl') l WHERE l
 -- Every line is JSON, and keeps what it was made from; nothing is there twice.
 SELECT f, count(*), count(DISTINCT l::jsonb) FROM unnest('{jsonl,huggingface,openai,spacy}'::text[]) f, export_training_samples(format => f, include_split => 'all', review_status => NULL) l GROUP BY f ORDER BY f;
 SELECT s.id FROM training_samples s JOIN export_training_samples(format => 'jsonl', include_split => 'all', review_status => NULL) l
-    ON l::jsonb ->> 'text' = tw_sample_text(s.text) AND l::jsonb ->> 'intent' = s.intent AND (l::jsonb -> 'entities' IS NOT DISTINCT FROM nullif(tw_sample_entities(s.entities), '"scalar"'))
+    ON l::jsonb ->> 'text' = redact_pii(s.text) AND l::jsonb ->> 'intent' = s.intent AND (l::jsonb -> 'entities' IS NOT DISTINCT FROM nullif(redact_pii(s.entities), '"scalar"'))
     AND (l::jsonb ->> 'quality_score')::float8 IS NOT DISTINCT FROM s.quality_score AND coalesce((l::jsonb ->> 'created_at')::timestamptz, s.created_at) = s.created_at ORDER BY s.id;
 SELECT DISTINCT (SELECT string_agg(k, ' ' ORDER BY k) FROM jsonb_object_keys(l::jsonb) k) FROM export_training_samples(format => 'huggingface') l;
 -- What import_training_samples() makes of it: all of it is there already, but what only the export redacted.

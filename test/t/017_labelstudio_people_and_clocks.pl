@@ -1,4 +1,4 @@
-# 017_labelstudio_odd.pl - what people, clocks and other sessions do that nobody thinks of: one case for each way in which the
+# 017_labelstudio_people_and_clocks.pl - what people, clocks and other sessions do that nobody thinks of: one case for each way in which the
 # synchronization with Label Studio has gone wrong before.
 
 use strict;
