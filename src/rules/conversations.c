@@ -43,10 +43,13 @@ PG_FUNCTION_INFO_V1(tw_module_type);
 Datum
 tw_module_type(PG_FUNCTION_ARGS)
 {
-	TwSpan		module = tw_module_of(tw_text_argument(fcinfo, 0), tw_text_argument(fcinfo, 1));
+	TwSpan		given = tw_text_argument(fcinfo, 0);
+	TwSpan		module = tw_module_of(given, tw_text_argument(fcinfo, 1));
 
 	if (module.data == NULL)
 		PG_RETURN_NULL();
+	if (module.data == given.data)
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
 }
 

@@ -11,24 +11,24 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-static const char *const names[TW_STATUSES] = {
-	[TW_PENDING] = "pending",
-	[TW_AUTO_APPROVED] = "auto-approved",
-	[TW_NEEDS_REVIEW] = "needs-review",
-	[TW_APPROVED] = "approved",
-	[TW_REJECTED] = "rejected",
-	[TW_NOT_APPLICABLE] = "not-applicable",
+#define NAME(name) {name, sizeof(name) - 1}
+
+static const TwSpan names[TW_STATUSES] = {
+	[TW_PENDING] = NAME("pending"),
+	[TW_AUTO_APPROVED] = NAME("auto-approved"),
+	[TW_NEEDS_REVIEW] = NAME("needs-review"),
+	[TW_APPROVED] = NAME("approved"),
+	[TW_REJECTED] = NAME("rejected"),
+	[TW_NOT_APPLICABLE] = NAME("not-applicable"),
 };
 
 /* The status of this name; a NULL span, like any other text, is TW_NO_STATUS. */
 TwStatus
 tw_find_status(TwSpan name)
 {
-	if (name.data == NULL)
-		return TW_NO_STATUS;
 	for (int i = TW_NO_STATUS + 1; i < TW_STATUSES; i++)
 	{
-		if ((int) strlen(names[i]) == name.length && memcmp(names[i], name.data, name.length) == 0)
+		if (names[i].length == name.length && memcmp(names[i].data, name.data, name.length) == 0)
 			return i;
 	}
 	return TW_NO_STATUS;
@@ -51,7 +51,7 @@ tw_status_names(int set)
 	for (int i = TW_NO_STATUS + 1; i < TW_STATUSES; i++)
 	{
 		if (set & TW_BIT(i))
-			result[count++] = names[i];
+			result[count++] = names[i].data;
 	}
 	return result;
 }
@@ -77,7 +77,7 @@ tw_status_datum(TwStatus status)
 	static text *texts[TW_STATUSES];
 
 	Assert(status != TW_NO_STATUS);
-	return tw_constant_text(&texts[status], names[status]);
+	return tw_constant_text(&texts[status], names[status].data);
 }
 
 PG_FUNCTION_INFO_V1(tw_review_statuses);
