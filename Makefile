@@ -65,6 +65,9 @@ SQL_PARTS = \
 	src/base/table_triggers.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
+	src/rules/statuses.sql \
+	src/rules/conversations.sql \
+	src/rules/task_states.sql \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
 	src/rules/normalize.sql \
@@ -91,9 +94,11 @@ SQL_PARTS = \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
+	src/runs/jobs.sql \
 	src/runs/running.sql \
 	src/runs/due.sql \
 	src/runs/installation.sql \
+	src/runs/loop.sql \
 	src/http/endpoints.sql \
 	src/s3/s3.sql \
 	src/capture/filter.sql \

@@ -88,7 +88,7 @@ BEGIN;
 CALL store_model_artifacts();
 ROLLBACK;
 -- The steps are the procedure's.
-SELECT tw_store_step(1, '{}');
+SELECT tw_job_step(1, NULL, NULL);
 SELECT tw_end_run(1);
 -- A row that says stored has to say what and where.
 \set VERBOSITY terse

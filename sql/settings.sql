@@ -20,6 +20,11 @@ SELECT count(*) FROM training_settings WHERE name = 'target_accuracy';
 SELECT set_training_setting('colour', 'blue');
 SELECT training_setting('colour');
 SELECT set_training_setting(NULL, 'x');
+-- What the extension keeps for itself is shown, and nobody sets it.
+SELECT set_training_setting('installation', 'here');
+SELECT set_training_setting('scheduled', NULL);
+SELECT adopt_installation(), training_setting('installation') = tw_this_installation() AS this_one;
+DELETE FROM training_settings WHERE name = 'installation';
 SELECT set_training_setting('training_threshold', '0');
 SELECT set_training_setting('training_threshold', '12x');
 SELECT set_training_setting('training_threshold', '99999999999999999999');

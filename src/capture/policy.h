@@ -6,6 +6,8 @@
 #ifndef TW_POLICY_H
 #define TW_POLICY_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "base/span.h"
 
 /* A list of providers, as one policy sets it. */
@@ -53,5 +55,6 @@ typedef struct TwPolicy
 extern const TwPolicySet *tw_policies(Oid schema);
 extern void tw_resolve_policy(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy *policy);
 extern bool tw_provider_in(const TwProviderList *list, TwSpan provider);
+extern void tw_read_policy_row(HeapTuple tuple, TupleDesc desc, TwPolicyRow *row);
 
 #endif							/* TW_POLICY_H */

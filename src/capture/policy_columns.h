@@ -5,10 +5,6 @@
 #ifndef TW_POLICY_COLUMNS_H
 #define TW_POLICY_COLUMNS_H
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
-#include "capture/policy.h"
-
 #define TW_POLICY_ID					1
 #define TW_POLICY_MODULE_TYPE			2
 #define TW_POLICY_INTENT				3
@@ -18,7 +14,5 @@
 #define TW_POLICY_FALLBACK_PROVIDERS	7
 #define TW_POLICY_AUDIT_RATE_APPROVED	8
 #define TW_POLICY_AUDIT_RATE_REVIEW		9
-
-extern void tw_read_policy_row(HeapTuple tuple, TupleDesc desc, TwPolicyRow *row);
 
 #endif							/* TW_POLICY_COLUMNS_H */

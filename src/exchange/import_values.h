@@ -6,7 +6,7 @@
 #define TW_IMPORT_VALUES_H
 
 #include "base/span.h"
-#include "exchange/import_lines.h"
+#include "exchange/import_keys.h"
 #include "utils/fmgrprotos.h"
 
 /* PostgreSQL has functions json_typeof, which becomes a macro here, and json_object, which we must not call. */

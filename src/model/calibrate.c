@@ -6,7 +6,10 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/calibrate.h"
+#include "model/classifier.h"
+#include "model/hold_out.h"
+#include "model/temperature.h"
 #include "utils/memutils.h"
 
 /*

@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/solvers.h"
 
 #define COST 1.0f
 

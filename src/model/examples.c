@@ -6,7 +6,9 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/examples.h"
+#include "model/kernels.h"
+#include "model/router.h"
 #include "utils/memutils.h"
 
 /* Features are kept in chunks of this many: one array would have to move while it grows. */

@@ -13,7 +13,8 @@
 
 #include "base/hash.h"
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/features.h"
+#include "model/hold_out.h"
 
 /* Rows that share all minima of a band become one group. */
 #define BANDS 6

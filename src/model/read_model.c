@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "miscadmin.h"
-#include "model/artifact.h"
+#include "model/artifact_format.h"
 #include "model/model.h"
 
 #include <math.h>

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/solvers.h"
 
 #include <math.h>
 

@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/temperature.h"
 
 #include <math.h>
 

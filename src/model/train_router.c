@@ -10,8 +10,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "model/artifact.h"
-#include "model/router.h"
+#include "model/train.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -214,19 +213,4 @@ tw_train_router_sql(PG_FUNCTION_ARGS)
 	values[6] = Float8GetDatum(report.cpu_seconds);
 	values[7] = Int64GetDatum((int64) report.peak_bytes);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
-}
-
-PG_FUNCTION_INFO_V1(tw_artifact_format);
-
-/* tw_artifact_format(bytes): reads an artifact of ours to the end; anything else is somebody else's. */
-Datum
-tw_artifact_format(PG_FUNCTION_ARGS)
-{
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-
-	if (VARSIZE_ANY_EXHDR(bytes) < strlen(TW_ARTIFACT_MAGIC) ||
-		memcmp(VARDATA_ANY(bytes), TW_ARTIFACT_MAGIC, strlen(TW_ARTIFACT_MAGIC)) != 0)
-		PG_RETURN_TEXT_P(cstring_to_text("other"));
-	(void) tw_read_model(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	PG_RETURN_TEXT_P(cstring_to_text("router"));
 }

@@ -16,81 +16,10 @@
 #ifndef TW_REDACT_H
 #define TW_REDACT_H
 
-#include "mb/pg_wchar.h"
 #include "utils/jsonb.h"
 
 /* Both return their argument when nothing had to change; neither takes a compressed or external value. */
 extern text *tw_redact(text *input);
 extern Jsonb *tw_redact_jsonb(Jsonb *input);
-
-/* A text on its way through the rules. */
-typedef struct TwRedaction
-{
-	const uint8 *data;
-	const uint8 *end;
-	uint8	   *marks;			/* one a byte of data, 1 = redact; NULL = none so far */
-} TwRedaction;
-
-extern void tw_redaction_mark(TwRedaction *redaction, const uint8 *start, const uint8 *end);
-extern void tw_redaction_mark_numbers(TwRedaction *redaction);
-
-/* Digits of the scripts that people in India write in, and of a few neighbours; -1 = none. */
-static inline int
-tw_digit_value(pg_wchar c)
-{
-	static const pg_wchar zeros[] = {
-		0x0660, 0x06F0,			/* Arabic */
-		0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, /* Thai, Lao, Tibetan, Myanmar, Khmer */
-		0x1C50, 0xABF0, 0xFF10	/* Ol Chiki, Meetei Mayek, full width */
-	};
-
-	if (c < 0x80)
-		return c >= '0' && c <= '9' ? (int) (c - '0') : -1;
-	/* From Devanagari to Sinhala, each script has its digits at the same place of its 128 code points. */
-	if (c >= 0x0900 && c <= 0x0DFF)
-		return (c & 0x7F) >= 0x66 && (c & 0x7F) <= 0x6F ? (int) ((c & 0x7F) - 0x66) : -1;
-	for (size_t i = 0; i < lengthof(zeros); i++)
-	{
-		if (c >= zeros[i] && c <= zeros[i] + 9)
-			return (int) (c - zeros[i]);
-	}
-	return -1;
-}
-
-/* The code point at `at`, which is before `end`. What is cut off counts as bytes of no meaning. */
-static inline pg_wchar
-tw_char_at(const uint8 *at, const uint8 *end, int *length)
-{
-	if (*at < 0x80)
-	{
-		*length = 1;
-		return *at;
-	}
-	*length = pg_utf_mblen(at);
-	if (*length > end - at)
-	{
-		*length = 1;
-		return 0;
-	}
-	return utf8_to_unicode(at);
-}
-
-/* The code point that ends at `at`, 0 at the beginning of the text. */
-static inline pg_wchar
-tw_char_before(const uint8 *data, const uint8 *at, int *length)
-{
-	const uint8 *start = at;
-
-	*length = 0;
-	if (at == data)
-		return 0;
-	do
-		start--;
-	while (start > data && at - start < 4 && (*start & 0xC0) == 0x80);
-	*length = (int) (at - start);
-	if (*length == 1)
-		return *start < 0x80 ? *start : 0;
-	return pg_utf_mblen(start) == *length ? utf8_to_unicode(start) : 0;
-}
 
 #endif							/* TW_REDACT_H */

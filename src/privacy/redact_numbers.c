@@ -9,8 +9,9 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "privacy/redact.h"
+#include "privacy/characters.h"
 #include "privacy/redact_numbers.h"
+#include "privacy/redact_rules.h"
 
 static bool
 is_ascii_letter(pg_wchar c)
@@ -269,7 +270,7 @@ mark_chain(TwRedaction *redaction, const TwGroup *first)
 
 /* Marks phone, card and Aadhaar numbers and PAN. */
 void
-tw_redaction_mark_numbers(TwRedaction *redaction)
+tw_mark_numbers(TwRedaction *redaction)
 {
 	const uint8 *at = redaction->data;
 

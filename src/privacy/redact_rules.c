@@ -5,7 +5,7 @@
  */
 #include "postgres.h"
 
-#include "privacy/redact_numbers.h"
+#include "privacy/redact_rules.h"
 
 /* Whether the digits of the group begin with these. */
 static bool

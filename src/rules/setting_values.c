@@ -11,7 +11,6 @@
 #include "lib/stringinfo.h"
 #include "pgtime.h"
 #include "rules/setting_values.h"
-#include "rules/settings.h"
 #include "utils/builtins.h"
 
 char *

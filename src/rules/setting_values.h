@@ -7,6 +7,9 @@
 
 #include "pgtime.h"
 
+/* How much is shown of what is too long to be shown, in bytes; max_message_bytes is no smaller. */
+#define TW_CUT_BYTES 1000
+
 extern char *tw_canonical_amount(const char *value);
 extern char *tw_canonical_boolean(const char *value);
 extern char *tw_canonical_count(const char *value);

@@ -7,9 +7,6 @@
 
 #include "pgtime.h"
 
-/* How much is shown of what is too long to be shown, in bytes; max_message_bytes is no smaller. */
-#define TW_CUT_BYTES 1000
-
 extern const char *tw_setting(Oid schema, const char *name);
 extern pg_tz *tw_setting_time_zone(Oid schema);
 extern bool tw_setting_redact(Oid schema);

@@ -371,7 +371,7 @@ is(sql('SELECT count(*) FROM job_runs'), $before + 1, 'with a row');
 # Jobs commit, so that they cannot run inside a transaction; and nobody does a step of somebody else's run.
 sqlstate_is($node, 'threshold', "BEGIN; CALL $_(); COMMIT", '2D000', "$_ in a transaction") for qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts);
 is(sql("SELECT count(*) FROM job_runs WHERE status = 'running'"), '0', 'leaves nothing behind');
-sqlstate_is($node, 'threshold', q{SELECT tw_daily_step((SELECT max(id) FROM job_runs), 'tidy', NULL)}, '55000', 'a step by hand is refused');
+sqlstate_is($node, 'threshold', q{SELECT tw_job_step((SELECT max(id) FROM job_runs), '{"part": "tidy"}', NULL)}, '55000', 'a step by hand is refused');
 
 # Label Studio and the object store are down for a day: the jobs say so, capture goes on, and people review here.
 new_database('down');

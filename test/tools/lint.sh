@@ -72,3 +72,4 @@ promise "no lock of ours is one that SQL can take" sql_locks
 promise "exported symbols begin with tw_" extern_names training_workflow.so training_workflow_remote.so
 promise "no call of our own names its arguments" named_arguments
 promise "includes and calls go down in src/LAYERS" perl test/tools/layers.pl .
+promise "no circle of includes" perl test/tools/circles.pl .

@@ -5,7 +5,9 @@
 #ifndef TW_TEST_CHECK_H
 #define TW_TEST_CHECK_H
 
-#include "model/training.h"
+#include "model/classifier.h"
+#include "model/router.h"
+#include "model/train.h"
 
 /* Prints "ok N - WHAT" or "not ok N - WHAT". */
 extern void check(bool holds, const char *what, ...) pg_attribute_printf(2, 3);

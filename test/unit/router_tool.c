@@ -13,7 +13,7 @@
 
 #include "backend.h"
 #include "model/router.h"
-#include "model/training.h"
+#include "model/train.h"
 
 #include <stdio.h>
 #include <stdlib.h>

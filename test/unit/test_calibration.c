@@ -6,6 +6,8 @@
 
 #include "base/hash.h"
 #include "check.h"
+#include "model/hold_out.h"
+#include "model/temperature.h"
 
 #include <math.h>
 

@@ -7,7 +7,8 @@
 #include "backend.h"
 #include "base/hash.h"
 #include "check.h"
-#include "model/artifact.h"
+#include "model/artifact_format.h"
+#include "model/write_artifact.h"
 
 #include <math.h>
 

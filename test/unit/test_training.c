@@ -117,7 +117,7 @@ test_fold(TwTrainingRun *run, const TwTrainingSet *set, const TwExamples *exampl
 	tw_clear_matrix(&classifier.weights);
 	classifier.bias = palloc0(sizeof(float) * examples->stride);
 	classifier.slope = palloc0(sizeof(float) * examples->stride);
-	tw_fold(run, examples, dual, &classifier);
+	tw_combine(run, examples, dual, &classifier);
 
 	for (int i = 0; i < examples->vocabulary.count; i++)
 	{

@@ -1,5 +1,5 @@
 /*
- * artifact.h
+ * artifact_format.h
  *		The bytes of a trained router, all numbers little-endian.
  *
  *	 0	magic, 8 bytes
@@ -22,10 +22,8 @@
  * bit for each label there is, or as distances, beginning at label -1; and the
  * weights, each a signed byte other than 0.
  */
-#ifndef TW_ARTIFACT_H
-#define TW_ARTIFACT_H
-
-#include "model/training.h"
+#ifndef TW_ARTIFACT_FORMAT_H
+#define TW_ARTIFACT_FORMAT_H
 
 #define TW_ARTIFACT_MAGIC "TWrouter"
 #define TW_ARTIFACT_FORMAT 1
@@ -38,7 +36,4 @@
 /* No number in an artifact is larger than this, so that no sum of them overflows. */
 #define TW_MOST_WEIGHT 1e6f
 
-extern bytea *tw_write_artifact(const TwTrainingSet *set, const TwExamples *examples, const TwClassifier *classifier,
-								float temperature);
-
-#endif							/* TW_ARTIFACT_H */
+#endif							/* TW_ARTIFACT_FORMAT_H */

@@ -1,5 +1,5 @@
 /*
- * http.c
+ * http_transfer.c
  *		One HTTP request on libcurl's multi interface.
  *
  * libcurl's memory comes from malloc: PG_FINALLY frees it.

@@ -1,12 +1,12 @@
 /*
- * fold.c
+ * classifier.c
  *		One linear classifier out of three: the softmax, the support vectors and
  *		naive Bayes, whose scores differ enough to correct each other.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "model/training.h"
+#include "model/classifier.h"
 
 #include <math.h>
 
@@ -126,9 +126,56 @@ add_bayes(TwTrainingRun *run, const TwExamples *examples, TwClassifier *classifi
 
 /* Adds the other two to a classifier that has the softmax's weights. */
 void
-tw_fold(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier)
+tw_combine(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier)
 {
-	tw_begin_step(run, "folding");
+	tw_begin_step(run, "combining");
 	add_support(examples, dual, classifier);
 	add_bayes(run, examples, classifier);
+}
+
+/* The classifier of these examples; a training has TW_CLASSIFIER_STEPS steps, that of making the examples among them. */
+TwClassifier *
+tw_train_classifier(TwTrainingRun *run, const TwExamples *examples)
+{
+	TwClassifier *classifier = palloc(sizeof(TwClassifier));
+	TwDual	   *dual;
+
+	classifier->bias = palloc0(sizeof(float) * examples->stride);
+	classifier->slope = palloc0(sizeof(float) * examples->stride);
+	tw_allocate_matrix(&classifier->weights, examples->vocabulary.count, examples->stride);
+	tw_clear_matrix(&classifier->weights);
+
+	/* The support vectors are enough to get their weights back: one matrix does for all. */
+	dual = tw_solve_dual(run, examples, &classifier->weights, classifier->bias, TW_PASSES);
+	tw_clear_matrix(&classifier->weights);
+	memset(classifier->bias, 0, sizeof(float) * examples->stride);
+	tw_learn_softmax(run, examples, &classifier->weights, classifier->bias, TW_EPOCHS);
+	tw_combine(run, examples, dual, classifier);
+	return classifier;
+}
+
+/* Room for a stride of scores. */
+void
+tw_classifier_scores(const TwClassifier *classifier, const TwFeature *features, int count, float *scores)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < count; i++)
+		sum += features[i].value;
+	for (int k = 0; k < classifier->weights.stride; k++)
+		scores[k] = classifier->bias[k] + classifier->slope[k] * sum;
+	tw_add_rows(scores, &classifier->weights, features, count);
+}
+
+int
+tw_best_label(const float *scores, int label_count)
+{
+	int			best = 0;
+
+	for (int k = 1; k < label_count; k++)
+	{
+		if (scores[k] > scores[best])
+			best = k;
+	}
+	return best;
 }

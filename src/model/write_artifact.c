@@ -1,12 +1,13 @@
 /*
- * artifact.c
+ * write_artifact.c
  *		Writing a trained router: small weights dropped, the others a byte each.
  */
 #include "postgres.h"
 
 #include "base/hash.h"
 #include "miscadmin.h"
-#include "model/artifact.h"
+#include "model/artifact_format.h"
+#include "model/write_artifact.h"
 #include "utils/memutils.h"
 
 #include <math.h>

@@ -1,0 +1,25 @@
+/*
+ * artifact_format.c
+ *		Whose bytes an artifact is.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "model/artifact_format.h"
+#include "model/router.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(tw_artifact_format);
+
+/* tw_artifact_format(bytes): reads an artifact of ours to the end; anything else is somebody else's. */
+Datum
+tw_artifact_format(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+
+	if (VARSIZE_ANY_EXHDR(bytes) < strlen(TW_ARTIFACT_MAGIC) ||
+		memcmp(VARDATA_ANY(bytes), TW_ARTIFACT_MAGIC, strlen(TW_ARTIFACT_MAGIC)) != 0)
+		PG_RETURN_TEXT_P(cstring_to_text("other"));
+	(void) tw_read_model(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	PG_RETURN_TEXT_P(cstring_to_text("router"));
+}
