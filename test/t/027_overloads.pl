@@ -40,7 +40,7 @@ sql('GRANT CREATE ON SCHEMA public TO PUBLIC');
 create_overloads();
 my $theirs = q{SELECT count(*) FROM pg_proc WHERE proowner = 'outsider'::regrole};
 cmp_ok(sql($theirs), '>', 5000, 'the outsider has created them');
-my ($status, $out, $err) = $node->psql('CREATE EXTENSION training_workflow');
+my ($status, $out, $err) = $node->psql('captured', 'CREATE EXTENSION training_workflow');
 is($status, 0, 'the extension is created beside them') or diag $err;
 like($err, qr/WARNING: .*everybody may create objects in schema "public"/m, 'and says that everybody may create objects in its schema');
 like($err, qr/^HINT: .*CREATE SCHEMA/m, 'and what to do');
@@ -100,7 +100,7 @@ for my $zone (qw(UTC Europe/Berlin)) {
 is(sql(q{SELECT DISTINCT job_name, status, error_message FROM public.job_runs WHERE status <> 'succeeded'}), '', 'the jobs run as ever');
 for my $view (split /\n/, sql(q{SELECT c.relname FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'v'
                                             JOIN pg_extension e ON e.oid = d.refobjid WHERE d.deptype = 'e' AND e.extname = 'training_workflow' ORDER BY 1})) {
-    is(($node->psql("SELECT * FROM public.$view"))[0], 0, "$view can be read");
+    is(($node->psql('captured', "SELECT * FROM public.$view"))[0], 0, "$view can be read");
 }
 
 $node->stop;
