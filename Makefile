@@ -186,7 +186,7 @@ PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
 # "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
-REGRESS = install filter long_messages written_once policies promotion settings views daily_statistics privileges rights waits name_guard integrity redact normalize near_twins review feedback \
+REGRESS = install filter long_messages written_once policies promotion settings views daily_statistics privileges rights waits name_guard integrity inventories redact normalize near_twins review feedback \
 	label_conflicts live_accuracy import export registry training gate handed_in classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout rollout_steps rollout_measured rollout_again cold_start paired anchoring labelstudio_blind
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
@@ -202,8 +202,10 @@ ifeq ($(filter 14 15,$(MAJORVERSION)),)
 ISOLATION_OPTS += --expecteddir=$(srcdir)/test
 endif
 
+# Whatever has a table's name has a comment: so the header knows what the parts behind it will create.
 $(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
-	cat $(SQL_PARTS) > $@
+	names=$$(sed -nE 's/^COMMENT ON (TABLE|VIEW|SEQUENCE) @extschema@\.([a-z_]+).*/\2/p' $(SQL_PARTS) | paste -sd, -) && \
+		sed "s/@RELATIONS@/$$names/" $(SQL_PARTS) > $@
 
 $(OBJS) $(REMOTE_OBJS): $(wildcard src/*/*.h)
 
