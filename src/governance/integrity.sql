@@ -15,7 +15,8 @@ BEGIN ATOMIC
         -- NOT NULL belongs to its column; PostgreSQL 18 lists it here as well.
         SELECT k.conrelid, 'constraint', k.conname::text, '' FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
         UNION ALL
-        SELECT t.tgrelid, 'trigger', t.tgname::text, CASE t.tgenabled WHEN 'A' THEN 'always' WHEN 'O' THEN 'enabled' ELSE 'off' END
+        SELECT t.tgrelid, 'trigger', t.tgname::text,
+               CASE t.tgenabled WHEN 'A' THEN 'always' WHEN 'O' THEN 'enabled' ELSE 'off' END
         FROM pg_trigger t WHERE NOT t.tgisinternal
     )
     SELECT o.table_id, o.object_kind, o.object_name, o.state
@@ -28,14 +29,15 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_table_objects() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_table_objects() IS
-    'The columns, indexes, constraints and triggers that the extension''s tables have, and the state of indexes and triggers';
+    'The columns, indexes, constraints and triggers of the extension''s tables, and the state of indexes and triggers';
 
 -- The catalogs tell later which tables are ours, but not which of their columns, indexes, constraints and triggers are.
 -- At this moment, when this script has just made the tables, all of them are: they are written down as a function.
 DO $inventory$
 DECLARE
     own text := (
-        SELECT string_agg(format('(%L::regclass, %L, %L, %L::text[])', o.table_id::regclass, o.object_kind, o.state, o.names), ', ')
+        SELECT string_agg(format('(%L::regclass, %L, %L, %L::text[])',
+                                 o.table_id::regclass, o.object_kind, o.state, o.names), ', ')
         FROM (SELECT t.table_id, t.object_kind, t.state, array_agg(t.object_name ORDER BY t.object_name) AS names
               FROM @extschema@.tw_table_objects() t
               -- An event trigger of somebody's may have put a trigger of theirs on a new table.
@@ -128,9 +130,6 @@ DECLARE
     q record;
     most bigint;
 BEGIN
-    -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
-    problem := 'sequence behind its table';
-    found := 1;
     FOR q IN
         SELECT s.oid::regclass AS sequence_id, a.attrelid::regclass AS table_id, a.attname
         FROM pg_extension e
@@ -146,10 +145,9 @@ BEGIN
     LOOP
         EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO most;
         IF most > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
-            relation := q.table_id::text;
-            example := most::text;
-            hint := format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, most);
-            RETURN NEXT;
+            -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
+            RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, most::text,
+                format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, most);
         END IF;
     END LOOP;
 END

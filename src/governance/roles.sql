@@ -5,8 +5,8 @@ CREATE FUNCTION @extschema@.tw_role_privileges(
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Each object stands here once, beside the kinds that it is for. An operator may do all that a reviewer or an analyst
-    -- may, and is named only where neither is.
+    -- Each object stands here once, beside the kinds that it is for. An operator may do all that a reviewer or an
+    -- analyst may, and is named only where neither is.
     WITH relations (kinds, privileges, relations) AS (VALUES
         ('{reviewer,analyst}'::text[], '{SELECT}'::text[], ARRAY[
             '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog']::regclass[]),
@@ -33,8 +33,8 @@ BEGIN ATOMIC
             'user_correction', 'backend_reference', 'metadata', 'created_at']),
         -- INSERT ... RETURNING id needs to read it.
         ('{capture}', 'SELECT', '@extschema@.conversation_logs', ARRAY['id']),
-        -- An operator may import with a verdict, but not hand in the marks that honest numbers rest on, nor a sample of a
-        -- conversation that is yet to come.
+        -- An operator may import with a verdict, but not hand in the marks that honest numbers rest on, nor a sample of
+        -- a conversation that is yet to come.
         ('{operator}', 'INSERT', '@extschema@.conversation_logs', ARRAY[
             'review_status', 'review_priority', 'review_reason', 'is_training_candidate']),
         ('{operator}', 'INSERT', '@extschema@.training_samples', ARRAY[
@@ -205,7 +205,8 @@ BEGIN ATOMIC
             '@extschema@.tw_end_run(bigint)',
             '@extschema@.tw_close_days(timestamptz, integer)']::regprocedure[])
     ), granted (kinds, object_kind, object_id, column_name, privilege) AS (
-        SELECT '{capture,reviewer,analyst,trainer}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text, 'USAGE'
+        SELECT '{capture,reviewer,analyst,trainer}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text,
+               'USAGE'
         UNION ALL
         SELECT r.kinds, 'TABLE', o, NULL, p FROM relations r, unnest(r.relations) o, unnest(r.privileges) p
         UNION ALL
@@ -225,7 +226,8 @@ CREATE FUNCTION @extschema@.tw_check_role_request(role text, kind text) RETURNS 
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    kinds CONSTANT text[] := ARRAY(SELECT p.kind FROM @extschema@.tw_role_privileges() p WHERE p.object_kind = 'SCHEMA');
+    kinds CONSTANT text[] := ARRAY(
+        SELECT p.kind FROM @extschema@.tw_role_privileges() p WHERE p.object_kind = 'SCHEMA');
     role_id oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
     owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = '@extschema@.conversation_logs'::regclass);
 BEGIN
