@@ -73,7 +73,9 @@ BEGIN ATOMIC
             '@extschema@.tw_shown_text(text, boolean)',
             '@extschema@.tw_cut_text(text, integer)',
             '@extschema@.redact_pii(text)',
-            '@extschema@.intent_module_type(text)']::regprocedure[]),
+            '@extschema@.intent_module_type(text)',
+            '@extschema@.tw_module_type(text, text)',
+            '@extschema@.tw_is_verdict(text)']::regprocedure[]),
         -- Of these, tw_minimum_detectable_losses is called by a view, and tw_measured_from is the default of min_units.
         ('{analyst}', ARRAY[
             '@extschema@.compare_models(text, text)',
@@ -142,9 +144,7 @@ BEGIN ATOMIC
             '@extschema@.tw_cron_job_name(text)',
             '@extschema@.tw_cron_entries()',
             '@extschema@.tw_all_cron_entries()',
-            '@extschema@.tw_scheduled_jobs()',
-            '@extschema@.tw_utc_offsets(text, timestamptz)',
-            '@extschema@.tw_cron_plan(text, text, timestamptz)',
+            '@extschema@.tw_cron_plan(text)',
             '@extschema@.tw_require_zone(text)',
             '@extschema@.tw_require_scheduling()',
             '@extschema@.tw_require_cron_rights(boolean)',
@@ -169,40 +169,16 @@ BEGIN ATOMIC
             '@extschema@.list_training_settings()',
             '@extschema@.promote_missed_conversations(interval)',
             '@extschema@.check_integrity()']::regprocedure[]),
-        -- The jobs, and the steps that their procedures call with the rights of whoever calls them.
+        -- What the procedures of the jobs call with the rights of whoever calls them.
         ('{operator}', ARRAY[
+            '@extschema@.tw_jobs()',
+            '@extschema@.tw_run_job(text, text, timestamptz)',
+            '@extschema@.tw_begin_job(text, text, timestamptz)',
+            '@extschema@.tw_job_step(bigint, jsonb, timestamptz)',
+            '@extschema@.tw_end_run(bigint)',
             '@extschema@.tw_start_built_in_job(bigint)',
             '@extschema@.tw_run_built_in_job(bigint, integer)',
-            '@extschema@.tw_next_handed_in(bigint, bigint)',
-            '@extschema@.tw_decide_handed_in(bigint, bigint)',
-            '@extschema@.run_training_jobs()',
-            '@extschema@.check_rollouts(timestamptz)',
-            '@extschema@.tw_paired_begin(bigint)',
-            '@extschema@.tw_paired_step(bigint, bigint)',
-            '@extschema@.tw_rollouts_begin(timestamptz)',
-            '@extschema@.tw_rollouts_step(bigint, jsonb, timestamptz)',
-            '@extschema@.tw_training_begin()',
-            '@extschema@.tw_training_note(bigint, bigint, text)',
-            '@extschema@.daily_training_capture(text, timestamptz)',
-            '@extschema@.tw_daily_begin(text, timestamptz)',
-            '@extschema@.tw_begin_part(bigint, text)',
-            '@extschema@.tw_daily_step(bigint, text, timestamptz)',
-            '@extschema@.tw_daily_synced(bigint)',
-            '@extschema@.weekly_model_training(text, timestamptz)',
-            '@extschema@.tw_weekly_begin(text, timestamptz)',
-            '@extschema@.tw_weekly_step(bigint, text, bigint, timestamptz)',
-            '@extschema@.labelstudio_push()',
-            '@extschema@.labelstudio_pull()',
-            '@extschema@.labelstudio_sync()',
-            '@extschema@.tw_labelstudio_run(text, text[])',
-            '@extschema@.tw_labelstudio_begin(text)',
-            '@extschema@.tw_labelstudio_step(bigint, bigint, text, jsonb)',
-            '@extschema@.tw_labelstudio_end(bigint, bigint)',
-            '@extschema@.store_model_artifacts()',
             '@extschema@.tw_artifacts_wait()',
-            '@extschema@.tw_store_begin()',
-            '@extschema@.tw_store_step(bigint, text[])',
-            '@extschema@.tw_end_run(bigint)',
             '@extschema@.tw_close_days(timestamptz, integer)']::regprocedure[])
     ), granted (kinds, object_kind, object_id, column_name, privilege) AS (
         SELECT '{capture,reviewer,analyst,trainer}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text,
@@ -213,6 +189,12 @@ BEGIN ATOMIC
         SELECT c.kinds, 'TABLE', c.relation, n, c.privilege FROM columns c, unnest(c.columns) n
         UNION ALL
         SELECT r.kinds, 'ROUTINE', o, NULL, 'EXECUTE' FROM routines r, unnest(r.routines) o
+        UNION ALL
+        -- The procedures of the jobs; somebody else's of the same name is no member of the extension.
+        SELECT '{operator}', 'ROUTINE', p.oid, NULL, 'EXECUTE'
+        FROM @extschema@.tw_jobs() j
+        JOIN pg_proc p ON p.proname = j.job_name AND p.prokind = 'p' AND p.pronamespace = '@extschema@'::regnamespace
+        JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
     )
     SELECT k, g.object_kind, g.object_id, g.column_name, g.privilege
     FROM granted g,
