@@ -211,8 +211,10 @@ ifeq ($(filter 14 15,$(MAJORVERSION)),)
 ISOLATION_OPTS += --expecteddir=$(srcdir)/test
 endif
 
+# Whatever has a table's name has a comment: so the header knows what the parts behind it will create.
 $(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
-	cat $(SQL_PARTS) > $@
+	names=$$(sed -nE 's/^COMMENT ON (TABLE|VIEW|SEQUENCE) @extschema@\.([a-z_]+).*/\2/p' $(SQL_PARTS) | paste -sd, -) && \
+		sed "s/@RELATIONS@/$$names/" $(SQL_PARTS) > $@
 
 $(OBJS) $(REMOTE_OBJS): $(wildcard src/*/*.h)
 

@@ -20,12 +20,7 @@ BEGIN
     SELECT string_agg(format('"%s"', c.relname), ', ' ORDER BY c.relname) INTO taken
     FROM pg_class c
     WHERE c.relnamespace = '@extschema@'::regnamespace
-      AND regexp_replace(c.relname, '_(id|evaluation)_seq$', '') IN ('conversation_logs', 'training_samples', 'review_policies', 'audited_versions', 'blind_reviews', 'paired_evaluations', 'paired_disagreements', 'paired_answers', 'training_settings',
-                        'model_versions', 'model_deployments', 'rollouts', 'rollout_checks', 'rollout_status', 'job_health', 'training_export_jobs', 'labelstudio_projects', 'labelstudio_tasks',
-                        'job_runs', 'review_events', 'review_claims', 'training_queue', 'daily_training_stats', 'model_performance_comparison',
-                        'label_conflicts', 'review_backlog', 'reviewer_activity', 'model_artifacts', 'model_evaluations', 'training_jobs',
-                        'live_accuracy_by_model', 'daily_statistics',
-                        'tw_captured_days', 'imported_conversations');
+      AND c.relname = ANY ('{@RELATIONS@}'); -- see Makefile
     IF taken IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_table',

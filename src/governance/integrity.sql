@@ -1,177 +1,66 @@
 -- check_integrity(): what foreign keys would guarantee, had a parallel restore not lost rows to them, and what was added
 -- to our tables that no dump would carry.
 
-CREATE FUNCTION @extschema@.tw_own_objects(
-    OUT table_id oid, OUT object_kind text, OUT object_name text)
+CREATE FUNCTION @extschema@.tw_table_objects(
+    OUT table_id oid, OUT object_kind text, OUT object_name text, OUT state text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH own (table_id, columns, indexes, constraints, triggers) AS (VALUES
-        ('@extschema@.conversation_logs'::regclass,
-         'id session_id phone_number user_id user_message message_type message_language nlu_intent nlu_confidence '
-         'nlu_module_id nlu_module_type nlu_provider nlu_model_version nlu_entities nlu_tone nlu_processing_time_ms '
-         'routed_to response_text response_success user_feedback user_correction backend_reference metadata '
-         'is_training_candidate review_status review_priority review_reason filter_outcome filter_policy_id is_audit '
-         'selection_probability filtered_at created_at created_on',
-         'conversation_logs_pkey conversation_logs_created_on_idx conversation_logs_queue_idx '
-         'conversation_logs_unfiltered_idx',
-         'conversation_logs_pkey conversation_logs_state_check',
-         'conversation_logs_filter conversation_logs_filter_late conversation_logs_promote '
-         'conversation_logs_check_update conversation_logs_requeue conversation_logs_feedback'),
-        ('@extschema@.training_samples'::regclass,
-         'id conversation_log_id text text_hash normalizer intent module_id module_type entities language '
-         'expected_service review_status pending_reason label_source reviewed_by reviewed_at source split selection_probability '
-         'quality_score model_version_target created_at updated_at',
-         'training_samples_pkey training_samples_conversation_log_id_key training_samples_untrained_idx '
-         'training_samples_text_hash_idx training_samples_test_side_idx training_samples_pending_reason_idx',
-         'training_samples_pkey training_samples_conversation_log_id_key training_samples_state_check',
-         'training_samples_touch training_samples_fill_hash training_samples_refill_hash'),
-        ('@extschema@.daily_statistics'::regclass,
-         'date conversations auto_approved needs_review not_applicable audited approved rejected promoted fallback_rate '
-         'avg_latency_ms p50_latency_ms p95_latency_ms positive_feedback negative_feedback feedback fallback_rules as_of',
-         'daily_statistics_pkey',
-         'daily_statistics_pkey',
-         'daily_statistics_local'),
-        ('@extschema@.review_policies'::regclass,
-         'id module_type intent review_below approve_above trusted_providers fallback_providers audit_rate_approved '
-         'audit_rate_review note created_at updated_at updated_by',
-         'review_policies_pkey review_policies_scope_key',
-         'review_policies_pkey',
-         'review_policies_lock review_policies_check_row review_policies_check_all review_policies_touch '
-         'review_policies_invalidate review_policies_invalidate_truncate'),
-        ('@extschema@.audited_versions'::regclass,
-         'model_version audit_rate since until reason',
-         'audited_versions_pkey',
-         'audited_versions_pkey audited_versions_rate_check audited_versions_period_check',
-         'audited_versions_invalidate audited_versions_invalidate_truncate'),
-        ('@extschema@.training_settings'::regclass,
-         'name value updated_at updated_by',
-         'training_settings_pkey',
-         'training_settings_pkey',
-         'training_settings_invalidate training_settings_invalidate_truncate'),
-        ('@extschema@.review_events'::regclass,
-         'id conversation_log_id action reject_reason intent entities note from_status to_status review_priority '
-         'review_reason reviewer session_role outer_role details created_at',
-         'review_events_pkey review_events_conversation_idx review_events_created_at_idx',
-         'review_events_pkey review_events_action_check review_events_reject_reason_check review_events_intent_check',
-         'review_events_append_only review_events_append_only_truncate'),
-        ('@extschema@.review_claims'::regclass,
-         'conversation_log_id reviewer claimed_at expires_at',
-         'review_claims_pkey',
-         'review_claims_pkey review_claims_lease_check',
-         ''),
-        ('@extschema@.blind_reviews'::regclass,
-         'conversation_log_id suggestions asked_at previous_priority previous_reason',
-         'blind_reviews_pkey',
-         'blind_reviews_pkey blind_reviews_suggestions_check',
-         ''),
-        ('@extschema@.paired_evaluations'::regclass,
-         'id model_type challenger live_version status first_id scored_to messages disagreements approved_rate labels difference difference_lower '
-         'difference_upper better_evidence worse_evidence reason started_at decided_at',
-         'paired_evaluations_pkey paired_evaluations_one_running_key',
-         'paired_evaluations_pkey paired_evaluations_status_check paired_evaluations_rate_check paired_evaluations_decided_check',
-         ''),
-        ('@extschema@.paired_disagreements'::regclass,
-         'evaluation_id conversation_log_id challenger_intent live_intent probability is_drawn asked_at',
-         'paired_disagreements_pkey paired_disagreements_conversation_idx',
-         'paired_disagreements_pkey paired_disagreements_probability_check',
-         ''),
-        ('@extschema@.paired_answers'::regclass,
-         'version conversation_log_id intent',
-         'paired_answers_pkey',
-         'paired_answers_pkey',
-         ''),
-        ('@extschema@.model_versions'::regclass,
-         'version model_type status traffic_percentage minio_path model_size_mb training_accuracy test_accuracy '
-         'test_accuracy_lower test_accuracy_upper test_samples macro_f1 calibration_error gate_decision gate_reason '
-         'base_version base_accuracy mcnemar_p evaluation_id training_samples training_seconds production_accuracy '
-         'production_accuracy_lower production_accuracy_upper production_conversations fallback_rate p50_latency_ms '
-         'p95_latency_ms production_computed_at created_at deployed_at retired_at artifact_sha256 artifact_stored_at '
-         'artifact_error rollout_number effective_test_samples learned_to location_unknown',
-         'model_versions_pkey model_versions_one_production_key model_versions_one_canary_key',
-         'model_versions_pkey model_versions_version_check model_versions_status_check '
-         'model_versions_traffic_percentage_check model_versions_traffic_status_check model_versions_rates_check '
-         'model_versions_gate_decision_check model_versions_stored_check model_versions_amounts_check',
-         'model_versions_check_status model_versions_invalidate model_versions_invalidate_truncate'),
-        ('@extschema@.model_artifacts'::regclass,
-         'version format sha256 size_bytes bytes created_at',
-         'model_artifacts_pkey',
-         'model_artifacts_pkey model_artifacts_sha256_check',
-         'model_artifacts_invalidate model_artifacts_invalidate_truncate'),
-        ('@extschema@.model_evaluations'::regclass,
-         'id evaluation_id version sample_id text_hash intent weight predicted_intent confidence evaluated_at',
-         'model_evaluations_pkey model_evaluations_sample_key model_evaluations_answers_idx',
-         'model_evaluations_pkey model_evaluations_sample_key model_evaluations_weight_check model_evaluations_confidence_check',
-         ''),
-        ('@extschema@.training_jobs'::regclass,
-         'id model_type kind trainer status version parameters requested_by worker attempt lease lease_expires_at heartbeat_at '
-         'progress cutoff test_samples pool secret_sha256 handed_in_at handed_in artifact result error_code '
-         'error_message created_at started_at finished_at',
-         'training_jobs_pkey training_jobs_one_running_key training_jobs_one_queued_key training_jobs_finished_idx',
-         'training_jobs_pkey training_jobs_model_type_check training_jobs_kind_check training_jobs_trainer_check '
-         'training_jobs_status_check training_jobs_version_check training_jobs_running_check '
-         'training_jobs_handed_in_check '
-         'training_jobs_secret_sha256_check training_jobs_finished_check',
-         ''),
-        ('@extschema@.model_deployments'::regclass,
-         'id model_type version previous_version from_status to_status from_percentage to_percentage actor reason '
-         'figures created_at',
-         'model_deployments_pkey model_deployments_time_idx',
-         'model_deployments_pkey model_deployments_percentages_check',
-         'model_deployments_append_only model_deployments_append_only_truncate'),
-        ('@extschema@.rollouts'::regclass,
-         'id model_type version number previous_version status steps steps_reason messages_per_session alpha margin step_times reason started_by '
-         'started_at promoted_at ended_at end_reason superseded_version samples_taken_back',
-         'rollouts_pkey rollouts_version_key rollouts_one_running_key rollouts_one_watching_key',
-         'rollouts_pkey rollouts_version_key rollouts_status_check rollouts_number_check rollouts_steps_check rollouts_levels_check rollouts_ended_check',
-         ''),
-        ('@extschema@.rollout_checks'::regclass,
-         'id rollout_id model_type version step traffic_percentage verdict reason canary_units production_units '
-         'sample_ratio_evidence metrics checked_at',
-         'rollout_checks_pkey rollout_checks_rollout_idx',
-         'rollout_checks_pkey rollout_checks_verdict_check rollout_checks_units_check',
-         ''),
-        ('@extschema@.training_export_jobs'::regclass,
-         'id format filter location status row_count byte_count sha256 error requested_by started_at finished_at '
-         'backend_pid backend_start skipped_too_long',
-         'training_export_jobs_pkey',
-         'training_export_jobs_pkey training_export_jobs_format_check training_export_jobs_status_check '
-         'training_export_jobs_finished_check training_export_jobs_done_check',
-         ''),
-        ('@extschema@.labelstudio_projects'::regclass,
-         'id server_name project_id title module_type max_open_tasks entity_labels is_active created_at last_push_at '
-         'last_pull_at pulled_to last_error_code last_error last_error_at',
-         'labelstudio_projects_pkey labelstudio_projects_project_key labelstudio_projects_one_active_key',
-         'labelstudio_projects_pkey labelstudio_projects_project_key labelstudio_projects_max_open_tasks_check '
-         'labelstudio_projects_module_type_check',
-         ''),
-        ('@extschema@.labelstudio_tasks'::regclass,
-         'id project conversation_log_id external_id batch_id run_id status task_id spans annotation_id annotation_updated_at '
-         'error_code error_message claimed_at pushed_at finished_at',
-         'labelstudio_tasks_pkey labelstudio_tasks_external_key labelstudio_tasks_one_pending_key labelstudio_tasks_conversation_idx '
-         'labelstudio_tasks_pending_idx',
-         'labelstudio_tasks_pkey labelstudio_tasks_external_key labelstudio_tasks_status_check labelstudio_tasks_task_check',
-         ''),
-        ('@extschema@.imported_conversations'::regclass,
-         'source_key fingerprint conversation_log_id source imported_at',
-         'imported_conversations_pkey',
-         'imported_conversations_pkey',
-         ''),
-        ('@extschema@.job_runs'::regclass,
-         'id job_name status phase items_done items_total error_code error_message details started_at finished_at',
-         'job_runs_pkey job_runs_job_idx',
-         'job_runs_pkey job_runs_status_check job_runs_finished_check',
-         '')
+    WITH objects (table_id, object_kind, object_name, state) AS (
+        SELECT a.attrelid, 'column', a.attname::text, '' FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT i.indrelid, 'index', c.relname::text, CASE WHEN i.indisvalid THEN 'valid' ELSE 'invalid' END
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        UNION ALL
+        -- NOT NULL belongs to its column; PostgreSQL 18 lists it here as well.
+        SELECT k.conrelid, 'constraint', k.conname::text, '' FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
+        UNION ALL
+        SELECT t.tgrelid, 'trigger', t.tgname::text,
+               CASE t.tgenabled WHEN 'A' THEN 'always' WHEN 'O' THEN 'enabled' ELSE 'off' END
+        FROM pg_trigger t WHERE NOT t.tgisinternal
     )
-    SELECT o.table_id, k.object_kind, n.object_name
-    FROM own o
-    CROSS JOIN LATERAL (VALUES ('column', o.columns), ('index', o.indexes),
-                               ('constraint', o.constraints), ('trigger', o.triggers)) AS k (object_kind, names)
-    LEFT JOIN LATERAL string_to_table(nullif(k.names, ''), ' ') AS n (object_name) ON true;
+    SELECT o.table_id, o.object_kind, o.object_name, o.state
+    FROM pg_extension e
+    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+        AND d.classid = 'pg_class'::regclass
+    JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'r'
+    JOIN objects o ON o.table_id = c.oid
+    WHERE e.extname = 'training_workflow';
 END;
+REVOKE ALL ON FUNCTION @extschema@.tw_table_objects() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_table_objects() IS
+    'The columns, indexes, constraints and triggers of the extension''s tables, and the state of indexes and triggers';
+
+-- The catalogs tell later which tables are ours, but not which of their columns, indexes, constraints and triggers are.
+-- At this moment, when this script has just made the tables, all of them are: they are written down as a function.
+DO $inventory$
+DECLARE
+    own text := (
+        SELECT string_agg(format('(%L::regclass, %L, %L, %L::text[])',
+                                 o.table_id::regclass, o.object_kind, o.state, o.names), ', ')
+        FROM (SELECT t.table_id, t.object_kind, t.state, array_agg(t.object_name ORDER BY t.object_name) AS names
+              FROM @extschema@.tw_table_objects() t
+              -- An event trigger of somebody's may have put a trigger of theirs on a new table.
+              WHERE t.object_kind <> 'trigger' OR EXISTS (
+                  SELECT FROM pg_trigger g
+                  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = g.tgfoid AND d.deptype = 'e'
+                  WHERE g.tgrelid = t.table_id AND g.tgname = t.object_name)
+              GROUP BY t.table_id, t.object_kind, t.state) o);
+BEGIN
+    EXECUTE $function$
+        CREATE FUNCTION @extschema@.tw_own_objects(
+            OUT table_id oid, OUT object_kind text, OUT object_name text, OUT state text)
+            RETURNS SETOF record
+            LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+        BEGIN ATOMIC
+            SELECT o.table_id, o.object_kind, n, o.state
+            FROM (VALUES $function$ || own || $function$) o (table_id, object_kind, state, names), unnest(o.names) n;
+        END$function$;
+END
+$inventory$;
 REVOKE ALL ON FUNCTION @extschema@.tw_own_objects() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_own_objects() IS
-    'The columns, indexes, constraints and triggers that belong to our tables; object_name is NULL for a kind that a table has none of';
+    'What tw_table_objects() returned when the extension was created: what belongs to our tables';
 
 CREATE FUNCTION @extschema@.tw_structure_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -180,24 +69,13 @@ CREATE FUNCTION @extschema@.tw_structure_problems(
 BEGIN ATOMIC
     WITH own AS (
         SELECT * FROM @extschema@.tw_own_objects()
-    ), present (table_id, object_kind, object_name, enabled) AS (
-        SELECT a.attrelid, 'column', a.attname::text, true FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped
-        UNION ALL
-        SELECT i.indrelid, 'index', c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        UNION ALL
-        -- NOT NULL belongs to its column; PostgreSQL 18 lists it here as well.
-        SELECT k.conrelid, 'constraint', k.conname::text, true FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
-        UNION ALL
-        -- Those that have to fire always say so by their name; pg_restore --disable-triggers leaves them merely enabled.
-        SELECT t.tgrelid, 'trigger', t.tgname::text,
-               t.tgenabled = 'A' OR t.tgenabled = 'O' AND t.tgname::text !~ '_(filter|invalidate|append_only)(_truncate)?$'
-        FROM pg_trigger t WHERE NOT t.tgisinternal
     ), compared AS (
-        SELECT coalesce(p.table_id, o.table_id)::regclass AS relation, coalesce(p.object_kind, o.object_kind) AS object_kind,
-               coalesce(p.object_name, o.object_name) AS object_name, p.enabled,
-               o.object_name IS NULL AS is_foreign, p.object_name IS NULL AS is_missing
-        FROM (SELECT * FROM present WHERE table_id IN (SELECT own.table_id FROM own)) p
-        FULL JOIN (SELECT * FROM own WHERE own.object_name IS NOT NULL) o USING (table_id, object_kind, object_name)
+        SELECT table_id::regclass AS relation, object_kind, object_name, o.state AS right_state,
+               o.table_id IS NULL AS is_foreign, p.table_id IS NULL AS is_missing,
+               -- pg_restore --disable-triggers leaves those that have to fire always merely enabled.
+               p.state IS DISTINCT FROM o.state AND p.state <> 'always' AS is_disabled
+        FROM @extschema@.tw_table_objects() p
+        FULL JOIN own o USING (table_id, object_kind, object_name)
     )
     SELECT CASE WHEN c.is_foreign THEN 'foreign ' WHEN c.is_missing THEN 'missing ' ELSE 'disabled ' END || c.object_kind,
            c.relation::text, 1::bigint, c.object_name,
@@ -214,13 +92,14 @@ BEGIN ATOMIC
                 WHEN c.is_missing
                 THEN 'The extension needs it: restore it from the install script of this version.'
                 WHEN c.object_kind = 'trigger'
-                THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation, CASE WHEN c.object_name ~ '_(filter|invalidate|append_only)(_truncate)?$' THEN 'ALWAYS ' ELSE '' END, c.object_name,
+                THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation,
+                            CASE c.right_state WHEN 'always' THEN 'ALWAYS ' ELSE '' END, c.object_name,
                             CASE c.relation WHEN '@extschema@.conversation_logs'::regclass
                             THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in meanwhile' ELSE '' END)
                 ELSE format('REINDEX INDEX %I; it is not valid.', c.object_name)
            END
     FROM compared c
-    WHERE c.is_foreign OR c.is_missing OR NOT c.enabled
+    WHERE c.is_foreign OR c.is_missing OR c.is_disabled
     UNION ALL
     SELECT 'foreign parent or child', i.inhrelid::regclass::text, 1, i.inhparent::regclass::text,
            'pg_dump does not carry it, and rows that come by way of a parent are promoted by the sweep only: ALTER TABLE ... NO INHERIT or DETACH PARTITION.'
@@ -241,6 +120,41 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_structure_problems() IS
     'The part of check_integrity() that looks at the catalogs: one row for each object that is foreign, missing or disabled';
+
+CREATE FUNCTION @extschema@.tw_sequence_problems(
+    OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    q record;
+    most bigint;
+BEGIN
+    FOR q IN
+        SELECT s.oid::regclass AS sequence_id, a.attrelid::regclass AS table_id, a.attname
+        FROM pg_extension e
+        JOIN pg_depend m ON m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.deptype = 'e'
+            AND m.classid = 'pg_class'::regclass
+        JOIN pg_class s ON s.oid = m.objid AND s.relkind = 'S'
+        -- The column that it is for: of an identity, or by OWNED BY.
+        JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass
+            AND d.deptype IN ('i', 'a')
+        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE e.extname = 'training_workflow'
+        ORDER BY 2, 1
+    LOOP
+        EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO most;
+        IF most > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
+            -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
+            RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, most::text,
+                format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, most);
+        END IF;
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_sequence_problems() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_sequence_problems() IS
+    'The part of check_integrity() that looks at sequences: one row for each that would give a number a second time';
 
 CREATE FUNCTION @extschema@.check_integrity(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -411,27 +325,7 @@ BEGIN ATOMIC
     )
     SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0
     UNION ALL
-    -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
-    SELECT 'sequence behind its table', q.table_id::text, 1, q.most::text,
-           format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id::text, q.most)
-    FROM (VALUES
-            ('@extschema@.conversation_logs'::regclass, '@extschema@.conversation_logs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.conversation_logs x)),
-            ('@extschema@.training_samples'::regclass, '@extschema@.training_samples_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_samples x)),
-            ('@extschema@.review_policies'::regclass, '@extschema@.review_policies_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_policies x)),
-            ('@extschema@.review_events'::regclass, '@extschema@.review_events_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.review_events x)),
-            ('@extschema@.model_deployments'::regclass, '@extschema@.model_deployments_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_deployments x)),
-            ('@extschema@.paired_evaluations'::regclass, '@extschema@.paired_evaluations_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.paired_evaluations x)),
-            ('@extschema@.rollouts'::regclass, '@extschema@.rollouts_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.rollouts x)),
-            ('@extschema@.rollout_checks'::regclass, '@extschema@.rollout_checks_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.rollout_checks x)),
-            ('@extschema@.training_export_jobs'::regclass, '@extschema@.training_export_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_export_jobs x)),
-            ('@extschema@.labelstudio_projects'::regclass, '@extschema@.labelstudio_projects_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_projects x)),
-            ('@extschema@.labelstudio_tasks'::regclass, '@extschema@.labelstudio_tasks_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.labelstudio_tasks x)),
-            ('@extschema@.job_runs'::regclass, '@extschema@.job_runs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.job_runs x)),
-            ('@extschema@.training_jobs'::regclass, '@extschema@.training_jobs_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.training_jobs x)),
-            ('@extschema@.model_evaluations'::regclass, '@extschema@.model_evaluations_id_seq'::regclass, (SELECT max(x.id) FROM @extschema@.model_evaluations x)),
-            ('@extschema@.model_evaluations'::regclass, '@extschema@.model_evaluations_evaluation_seq'::regclass, (SELECT max(x.evaluation_id) FROM @extschema@.model_evaluations x))
-        ) AS q (table_id, sequence_id, most)
-    WHERE q.most > coalesce(pg_sequence_last_value(q.sequence_id), 0)
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_sequence_problems() s
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_structure_problems() s
     UNION ALL

@@ -24,7 +24,7 @@ SELECT pg_extension_config_dump('@extschema@.model_evaluations_id_seq', '');
 CREATE INDEX model_evaluations_answers_idx ON @extschema@.model_evaluations (version, text_hash, id);
 
 -- The numbers of evaluations: the two models of one comparison share one.
-CREATE SEQUENCE @extschema@.model_evaluations_evaluation_seq;
+CREATE SEQUENCE @extschema@.model_evaluations_evaluation_seq OWNED BY @extschema@.model_evaluations.evaluation_id;
 REVOKE ALL ON SEQUENCE @extschema@.model_evaluations_evaluation_seq FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.model_evaluations_evaluation_seq', '');
 
