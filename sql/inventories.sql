@@ -21,7 +21,9 @@ CREATE TEMP TABLE own AS
     SELECT c.relname FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
     WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'training_workflow')
       AND c.relkind IN ('r', 'v', 'S');
+SET training_workflow.allow_drop = on;
 DROP EXTENSION training_workflow;
+RESET training_workflow.allow_drop;
 CREATE SCHEMA taken;
 DO $$
 DECLARE
