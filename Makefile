@@ -117,11 +117,11 @@ SQL_PARTS = \
 	src/review/live_accuracy.sql \
 	src/samples/near_twins.sql \
 	src/samples/model_text.sql \
-	src/samples/sides.sql \
+	src/samples/splits.sql \
 	src/samples/training_set.sql \
 	src/samples/audit_budget.sql \
 	src/exchange/import_samples.sql \
-	src/exchange/imported_conversations.sql \
+	src/exchange/import_portion.sql \
 	src/exchange/import_conversations.sql \
 	src/exchange/export_samples.sql \
 	src/exchange/export_to_file.sql \
@@ -148,7 +148,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_push.sql \
 	src/labelstudio/labelstudio_verdict.sql \
 	src/labelstudio/labelstudio_pull.sql \
-	src/labelstudio/labelstudio_sweep.sql \
+	src/labelstudio/labelstudio_compare.sql \
 	src/labelstudio/labelstudio_sync.sql \
 	src/labelstudio/labelstudio_create.sql \
 	src/labelstudio/labelstudio_check.sql \

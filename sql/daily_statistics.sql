@@ -242,7 +242,7 @@ ROLLBACK;
 -- The first count of a night takes in what was said in the week before the last one, by a transaction that was open then.
 BEGIN;
 UPDATE daily_statistics SET approved = approved + 1, as_of = now() - interval '13 hours';
-INSERT INTO review_events (conversation_log_id, action, intent, from_status, to_status, reviewer, outer_role, created_at)
+INSERT INTO review_events (conversation_log_id, action, intent, from_status, to_status, reviewer, calling_role, created_at)
 SELECT c.id, 'approve', 'x', c.review_status, c.review_status, 'r', 'r', now() - interval '14 hours'
 FROM conversation_logs c WHERE c.created_on = '2026-05-06' LIMIT 1;
 SELECT tw_close_days('2026-05-12 02:00+00') > 0 AS counted;

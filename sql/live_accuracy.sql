@@ -33,7 +33,7 @@ CREATE FUNCTION add(n int, outcome text, rate double precision, audit boolean, v
                CASE WHEN outcome IS NOT NULL THEN now() END, intent, module, version, at
         FROM generate_series(1, n) RETURNING id
     ), judged AS (
-        INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, reviewer, outer_role)
+        INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, reviewer, calling_role)
         SELECT id, CASE verdict WHEN 'same' THEN 'fix' WHEN 'wrong' THEN 'reject' WHEN 'unclear' THEN 'reject' ELSE verdict END,
                CASE verdict WHEN 'wrong' THEN 'no-such-intent' WHEN 'unclear' THEN 'unclear' END,
                CASE verdict WHEN 'approve' THEN intent WHEN 'same' THEN intent WHEN 'fix' THEN 'intent.other' END, 'asha', 'asha'
@@ -67,16 +67,16 @@ SELECT jsonb_array_elements(strata) FROM live_accuracy();
 -- Not ours: imported without a draw, with nothing to learn from.
 SELECT add(50, NULL, NULL, NULL, 'approve') > 0, add(50, 'not-applicable', NULL, false, 'fix') > 0;
 -- Events that are no verdicts.
-INSERT INTO review_events (conversation_log_id, action, reviewer, outer_role)
+INSERT INTO review_events (conversation_log_id, action, reviewer, calling_role)
     SELECT id, action, 'user', 'chat' FROM conversation_logs, unnest(ARRAY['feedback', 'conflict']) action WHERE filter_outcome IS NOT NULL;
 SELECT * FROM figures;
 -- The newest verdict stands, whatever time it carries: an approval becomes wrong, then unclear, then right by a fix to the same.
 CREATE TEMP TABLE changed AS SELECT min(conversation_log_id) AS id FROM review_events WHERE action = 'approve';
-INSERT INTO review_events (conversation_log_id, action, intent, reviewer, outer_role, created_at) SELECT id, 'fix', 'intent.other', 'r', 'r', '2020-01-01' FROM changed;
+INSERT INTO review_events (conversation_log_id, action, intent, reviewer, calling_role, created_at) SELECT id, 'fix', 'intent.other', 'r', 'r', '2020-01-01' FROM changed;
 SELECT labels, accuracy, naive FROM figures;
-INSERT INTO review_events (conversation_log_id, action, reject_reason, reviewer, outer_role) SELECT id, 'reject', 'unclear', 'r', 'r' FROM changed;
+INSERT INTO review_events (conversation_log_id, action, reject_reason, reviewer, calling_role) SELECT id, 'reject', 'unclear', 'r', 'r' FROM changed;
 SELECT labels, accuracy, naive FROM figures;
-INSERT INTO review_events (conversation_log_id, action, intent, reviewer, outer_role) SELECT id, 'fix', 'intent.food.item.search', 'r', 'r' FROM changed;
+INSERT INTO review_events (conversation_log_id, action, intent, reviewer, calling_role) SELECT id, 'fix', 'intent.food.item.search', 'r', 'r' FROM changed;
 SELECT labels, accuracy, naive FROM figures;
 -- Fixing what had no prediction is no agreement with it.
 SELECT add(1, 'needs-review', 0.10, true, 'fix', intent => NULL) > 0;

@@ -69,8 +69,8 @@ DELETE FROM model_versions;
 
 -- Models trained elsewhere: the first one is what answers today.
 SELECT register_model('router-v1.0.0', 'router', 'production', minio_path => 's3://models/router-v1.0.0', model_size_mb => 110,
-                      training_samples => '{"human": 1500}');
-SELECT version, status, traffic_percentage, deployed_at IS NOT NULL AS deployed, minio_path, model_size_mb, training_samples FROM model_versions;
+                      sample_counts => '{"human": 1500}');
+SELECT version, status, traffic_percentage, deployed_at IS NOT NULL AS deployed, minio_path, model_size_mb, sample_counts FROM model_versions;
 SELECT model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason FROM model_deployments;
 SELECT register_model('router-v1.0.0', 'router');
 SELECT register_model('router-v1.1.0', 'router', 'production');

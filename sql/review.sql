@@ -25,7 +25,7 @@ SELECT conversation_log_id AS id, intent, module_id, module_type, entities, expe
        reviewed_by = session_user AS by_me, reviewed_at = now() AS now
 FROM training_samples ORDER BY 1;
 SELECT conversation_log_id AS id, action, reject_reason, intent, entities, note, from_status, to_status, review_priority AS p, review_reason,
-       reviewer = session_user AS by_me, outer_role = session_role AS same_role, details
+       reviewer = session_user AS by_me, calling_role = session_role AS same_role, details
 FROM review_events WHERE conversation_log_id BETWEEN 101 AND 106 ORDER BY id;
 
 -- A verdict can be changed: its effect is replaced, its event stays.
@@ -78,14 +78,14 @@ SELECT approve_conversation(101, 'as myself');
 SELECT approve_conversation(101, 'as another', 'annotator@example.com');
 SELECT explain_conversation(101) -> 'conversation' -> 'user_message';
 SELECT count(*) > 0 FROM review_events;
-INSERT INTO review_events (conversation_log_id, action, intent, reviewer, outer_role) VALUES (101, 'approve', 'x', 'me', 'me');
+INSERT INTO review_events (conversation_log_id, action, intent, reviewer, calling_role) VALUES (101, 'approve', 'x', 'me', 'me');
 UPDATE conversation_logs SET review_status = 'approved' WHERE id = 101;
 SELECT tw_record_verdict(ARRAY[101], 'approve', NULL, NULL, NULL, NULL, 'annotator@example.com');
 RESET ROLE;
 SET ROLE regress_tw_operator;
 SELECT approve_conversation(101, 'as another', 'annotator@example.com');
 RESET ROLE;
-SELECT note, reviewer, outer_role, session_role = session_user AS session FROM review_events WHERE note LIKE 'as %' ORDER BY id;
+SELECT note, reviewer, calling_role, session_role = session_user AS session FROM review_events WHERE note LIKE 'as %' ORDER BY id;
 SELECT reviewed_by FROM training_samples WHERE conversation_log_id = 101;
 
 -- Claims.
@@ -171,7 +171,7 @@ BEGIN;
 SET ROLE regress_tw_first;
 SELECT approve_conversation(101, 'as the first');
 RESET ROLE;
-SELECT reviewer, outer_role FROM review_events WHERE note = 'as the first';
+SELECT reviewer, calling_role FROM review_events WHERE note = 'as the first';
 ROLLBACK;
 DROP ROLE regress_tw_first;
 

@@ -34,7 +34,7 @@ SELECT new_training_samples(), new_training_samples('food-agent'), new_training_
 SELECT version, status, gate_decision, gate_reason, test_samples, training_samples FROM train_model();
 SELECT status, model_type, version, result ->> 'samples' AS samples, result ->> 'first_learned' AS first_learned, cutoff IS NOT NULL AS cutoff
 FROM training_jobs WHERE status = 'succeeded';
-SELECT version, training_samples, training_accuracy, model_size_mb > 0 AS stored, training_seconds > 0 AS timed FROM model_versions;
+SELECT version, sample_counts, training_accuracy, model_size_mb > 0 AS stored, training_seconds > 0 AS timed FROM model_versions;
 SELECT split, model_version_target, count(*) FROM training_samples GROUP BY 1, 2;
 SELECT new_training_samples(), new_training_samples('food-agent');
 SELECT count(*) FROM training_queue;

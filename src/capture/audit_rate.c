@@ -22,11 +22,11 @@ static const TwColumn columns[] = {
 };
 
 /* The row that is for all of them, and for conversations that name none. */
-static const TwSpan every_version = {"*", 1};
+static const TwSlice every_version = {"*", 1};
 
 typedef struct RaisedRate
 {
-	TwSpan		version;
+	TwSlice		version;
 	double		rate;
 } RaisedRate;
 
@@ -55,7 +55,7 @@ add_rate(void *data, HeapTuple tuple, TupleDesc desc)
 	bool		isnull[2];
 	Datum		version = heap_getattr(tuple, VERSION_ATTNUM, desc, &isnull[0]);
 	Datum		rate = heap_getattr(tuple, RATE_ATTNUM, desc, &isnull[1]);
-	TwSpan		name = tw_text_span(version, isnull[0]);
+	TwSlice		name = tw_text_slice(version, isnull[0]);
 
 	/* One that is only reviewed first. */
 	if (isnull[0] || isnull[1])
@@ -85,7 +85,7 @@ static TwCachedTable rates_cache = {
  * out.
  */
 double
-tw_raised_audit_rate(Oid schema, TwSpan version, double rate)
+tw_raised_audit_rate(Oid schema, TwSlice version, double rate)
 {
 	const RaisedRates *all;
 
@@ -94,8 +94,8 @@ tw_raised_audit_rate(Oid schema, TwSpan version, double rate)
 	all = tw_cached_table_get(&rates_cache, schema);
 	for (int i = 0; i < all->count; i++)
 	{
-		if (tw_span_compare(all->rates[i].version, every_version) == 0 ||
-			tw_span_compare(all->rates[i].version, version) == 0)
+		if (tw_slice_compare(all->rates[i].version, every_version) == 0 ||
+			tw_slice_compare(all->rates[i].version, version) == 0)
 			rate = Max(rate, all->rates[i].rate);
 	}
 	return rate;

@@ -5,8 +5,8 @@
 #ifndef TW_AUDIT_RATE_H
 #define TW_AUDIT_RATE_H
 
-#include "base/span.h"
+#include "base/slice.h"
 
-extern double tw_raised_audit_rate(Oid schema, TwSpan version, double rate);
+extern double tw_raised_audit_rate(Oid schema, TwSlice version, double rate);
 
 #endif							/* TW_AUDIT_RATE_H */

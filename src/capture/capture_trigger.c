@@ -71,11 +71,11 @@ fill_defaults(LogRow *row)
 static void
 heed_feedback(LogRow *row, TwDecision *decision)
 {
-	TwSpan		correction = get_text(row, TW_LOG_USER_CORRECTION);
+	TwSlice		correction = get_text(row, TW_LOG_USER_CORRECTION);
 
-	if (correction.data != NULL && !tw_span_is_blank(correction))
+	if (correction.data != NULL && !tw_slice_is_blank(correction))
 		decision->reason = TW_USER_CORRECTION;
-	else if (tw_span_equals_ascii_ci(get_text(row, TW_LOG_USER_FEEDBACK), (TwSpan) {"negative", 8}))
+	else if (tw_slice_equals_ascii_ci(get_text(row, TW_LOG_USER_FEEDBACK), (TwSlice) {"negative", 8}))
 		decision->reason = TW_NEGATIVE_FEEDBACK;
 	else
 		return;

@@ -56,12 +56,12 @@ void
 tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision)
 {
 	TwPolicy   *policy = &decision->policy;
-	TwSpan		module_type = tw_module_of(prediction->module_type, prediction->intent);
+	TwSlice		module_type = tw_module_of(prediction->module_type, prediction->intent);
 	double		confidence = prediction->confidence;
 
 	tw_resolve_policy(tw_policies(schema), module_type, prediction->intent, policy);
 
-	if (prediction->intent.data == NULL || tw_span_is_blank(prediction->intent) || !prediction->has_confidence)
+	if (prediction->intent.data == NULL || tw_slice_is_blank(prediction->intent) || !prediction->has_confidence)
 		send_to_review(decision, TW_PRIORITY_HIGH, TW_MISSING_PREDICTION);
 	else if (isnan(confidence) || confidence < 0 || confidence > 1)
 		send_to_review(decision, TW_PRIORITY_HIGH, TW_INVALID_CONFIDENCE);
@@ -150,8 +150,8 @@ Datum
 tw_is_fallback_provider(PG_FUNCTION_ARGS)
 {
 	Oid			schema = tw_kept_schema_of_function(fcinfo);
-	TwSpan		intent = tw_text_argument(fcinfo, 1);
-	TwSpan		module_type = tw_module_of(tw_text_argument(fcinfo, 2), intent);
+	TwSlice		intent = tw_text_argument(fcinfo, 1);
+	TwSlice		module_type = tw_module_of(tw_text_argument(fcinfo, 2), intent);
 	TwPolicy	policy;
 
 	tw_resolve_policy(tw_policies(schema), module_type, intent, &policy);

@@ -25,9 +25,9 @@ typedef enum TwReason
 
 typedef struct TwPrediction
 {
-	TwSpan		intent;
-	TwSpan		module_type;
-	TwSpan		provider;
+	TwSlice		intent;
+	TwSlice		module_type;
+	TwSlice		provider;
 	bool		has_confidence;
 	double		confidence;
 } TwPrediction;

@@ -5,7 +5,7 @@
 #ifndef TW_LOG_ROW_H
 #define TW_LOG_ROW_H
 
-#include "base/span.h"
+#include "base/slice.h"
 #include "capture/log_columns.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
@@ -30,10 +30,10 @@ get(const LogRow *row, TwLogColumn column)
 	return row->values[column - 1];
 }
 
-static inline TwSpan
+static inline TwSlice
 get_text(const LogRow *row, TwLogColumn column)
 {
-	return tw_text_span(get(row, column), is_null(row, column));
+	return tw_text_slice(get(row, column), is_null(row, column));
 }
 
 static inline void

@@ -16,8 +16,8 @@
 #include "utils/builtins.h"
 #include "utils/float.h"
 
-static TwSpan builtin_trusted_names[] = {{"indicbert", 9}};
-static TwSpan builtin_fallback_names[] = {{"llm", 3}};
+static TwSlice builtin_trusted_names[] = {{"indicbert", 9}};
+static TwSlice builtin_fallback_names[] = {{"llm", 3}};
 static const TwProviderList builtin_trusted = {true, 1, builtin_trusted_names};
 static const TwProviderList builtin_fallback = {true, 1, builtin_fallback_names};
 
@@ -46,12 +46,12 @@ number_column(HeapTuple tuple, TupleDesc desc, int attnum)
 	return isnull ? get_float8_nan() : DatumGetFloat8(value);
 }
 
-static TwSpan
+static TwSlice
 text_column(HeapTuple tuple, TupleDesc desc, int attnum)
 {
 	bool		isnull;
 	Datum		value = column(tuple, desc, attnum, &isnull);
-	TwSpan		span = TW_NULL_SPAN;
+	TwSlice		span = TW_NULL_SLICE;
 
 	if (!isnull)
 	{
@@ -79,7 +79,7 @@ providers_column(HeapTuple tuple, TupleDesc desc, int attnum)
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
 					  &elements, &nulls, &count);
 	list.is_set = true;
-	list.names = palloc(sizeof(TwSpan) * Max(count, 1));
+	list.names = palloc(sizeof(TwSlice) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		char	   *name;
@@ -140,9 +140,9 @@ compare_rows(const void *a, const void *b)
 {
 	const TwPolicyRow *left = a;
 	const TwPolicyRow *right = b;
-	int			result = tw_span_compare(left->module_type, right->module_type);
+	int			result = tw_slice_compare(left->module_type, right->module_type);
 
-	return result != 0 ? result : tw_span_compare(left->intent, right->intent);
+	return result != 0 ? result : tw_slice_compare(left->intent, right->intent);
 }
 
 static void
@@ -183,7 +183,7 @@ tw_policies(Oid schema)
 
 /* Takes over what the row for exactly this scope sets, if there is one. */
 static void
-apply_scope(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy *policy)
+apply_scope(const TwPolicySet *set, TwSlice module_type, TwSlice intent, TwPolicy *policy)
 {
 	TwPolicyRow key = {.module_type = module_type, .intent = intent};
 	const TwPolicyRow *row = bsearch(&key, set->rows, set->count, sizeof(TwPolicyRow), compare_rows);
@@ -211,28 +211,28 @@ apply_scope(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy 
  * intent, module and intent.
  */
 void
-tw_resolve_policy(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy *policy)
+tw_resolve_policy(const TwPolicySet *set, TwSlice module_type, TwSlice intent, TwPolicy *policy)
 {
 	*policy = builtin_policy;
 	if (set->count == 0)
 		return;
 
-	apply_scope(set, TW_NULL_SPAN, TW_NULL_SPAN, policy);
+	apply_scope(set, TW_NULL_SLICE, TW_NULL_SLICE, policy);
 	if (module_type.data != NULL)
-		apply_scope(set, module_type, TW_NULL_SPAN, policy);
+		apply_scope(set, module_type, TW_NULL_SLICE, policy);
 	if (intent.data != NULL)
-		apply_scope(set, TW_NULL_SPAN, intent, policy);
+		apply_scope(set, TW_NULL_SLICE, intent, policy);
 	if (module_type.data != NULL && intent.data != NULL)
 		apply_scope(set, module_type, intent, policy);
 }
 
 /* Whether the provider is in the list, without regard to ASCII case; NULL is in none. */
 bool
-tw_provider_in(const TwProviderList *list, TwSpan provider)
+tw_provider_in(const TwProviderList *list, TwSlice provider)
 {
 	for (int i = 0; i < list->count; i++)
 	{
-		if (tw_span_equals_ascii_ci(provider, list->names[i]))
+		if (tw_slice_equals_ascii_ci(provider, list->names[i]))
 			return true;
 	}
 	return false;

@@ -8,22 +8,22 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
-#include "base/span.h"
+#include "base/slice.h"
 
 /* A list of providers, as one policy sets it. */
 typedef struct TwProviderList
 {
 	bool		is_set;			/* false = inherit */
 	int			count;
-	TwSpan	   *names;			/* ASCII lower case */
+	TwSlice	   *names;			/* ASCII lower case */
 } TwProviderList;
 
 /* A row of review_policies. NaN in a number = inherit. */
 typedef struct TwPolicyRow
 {
 	int64		id;
-	TwSpan		module_type;	/* data NULL = every module */
-	TwSpan		intent;			/* data NULL = every intent */
+	TwSlice		module_type;	/* data NULL = every module */
+	TwSlice		intent;			/* data NULL = every intent */
 	double		review_below;
 	double		approve_above;
 	double		audit_rate_approved;
@@ -53,8 +53,8 @@ typedef struct TwPolicy
 } TwPolicy;
 
 extern const TwPolicySet *tw_policies(Oid schema);
-extern void tw_resolve_policy(const TwPolicySet *set, TwSpan module_type, TwSpan intent, TwPolicy *policy);
-extern bool tw_provider_in(const TwProviderList *list, TwSpan provider);
+extern void tw_resolve_policy(const TwPolicySet *set, TwSlice module_type, TwSlice intent, TwPolicy *policy);
+extern bool tw_provider_in(const TwProviderList *list, TwSlice provider);
 extern void tw_read_policy_row(HeapTuple tuple, TupleDesc desc, TwPolicyRow *row);
 
 #endif							/* TW_POLICY_H */

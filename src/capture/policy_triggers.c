@@ -22,7 +22,7 @@
 
 /* "module food, intent intent.food.item.search", for messages. */
 static char *
-describe_scope(TwSpan module_type, TwSpan intent)
+describe_scope(TwSlice module_type, TwSlice intent)
 {
 	return psprintf("%s%.*s, %s%.*s",
 					module_type.data ? "module " : "every module",
@@ -69,9 +69,9 @@ check_share(HeapTuple tuple, TupleDesc desc, int attnum)
 
 /* Refuses a module or intent that is set and says nothing: NULL stands for "every". */
 static void
-check_scope(TwSpan name, const char *column)
+check_scope(TwSlice name, const char *column)
 {
-	if (name.data != NULL && tw_span_is_blank(name))
+	if (name.data != NULL && tw_slice_is_blank(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s of a review policy must not be blank", column),
@@ -92,7 +92,7 @@ check_providers(HeapTuple tuple, TupleDesc desc, int attnum, const TwProviderLis
 	array = DatumGetArrayTypeP(datum);
 	bad = ARR_NDIM(array) > 1 || array_contains_nulls(array);
 	for (int i = 0; i < list->count; i++)
-		bad = bad || tw_span_is_blank(list->names[i]);
+		bad = bad || tw_slice_is_blank(list->names[i]);
 	if (bad)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -112,8 +112,8 @@ check_duplicate(Oid schema, const TwPolicyRow *row, int64 old_id)
 		const TwPolicyRow *other = &set->rows[i];
 
 		if (other->id != row->id && other->id != old_id &&
-			tw_span_compare(other->module_type, row->module_type) == 0 &&
-			tw_span_compare(other->intent, row->intent) == 0)
+			tw_slice_compare(other->module_type, row->module_type) == 0 &&
+			tw_slice_compare(other->intent, row->intent) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNIQUE_VIOLATION),
 					 errmsg("there is already a review policy for %s", describe_scope(row->module_type, row->intent)),
@@ -163,12 +163,12 @@ tw_policy_check_row(PG_FUNCTION_ARGS)
  * other than the one that the intent names does not go with it.
  */
 static void
-check_combination(const TwPolicySet *set, TwSpan module_type, TwSpan intent)
+check_combination(const TwPolicySet *set, TwSlice module_type, TwSlice intent)
 {
-	TwSpan		named = tw_intent_module(intent);
+	TwSlice		named = tw_intent_module(intent);
 	TwPolicy	policy;
 
-	if (module_type.data != NULL && named.data != NULL && tw_span_compare(module_type, named) != 0)
+	if (module_type.data != NULL && named.data != NULL && tw_slice_compare(module_type, named) != 0)
 		return;
 
 	tw_resolve_policy(set, module_type, intent, &policy);
@@ -200,11 +200,11 @@ tw_policy_check_all(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 	set = tw_policies(RelationGetNamespace(trigdata->tg_relation));
 
-	check_combination(set, TW_NULL_SPAN, TW_NULL_SPAN);
+	check_combination(set, TW_NULL_SLICE, TW_NULL_SLICE);
 	for (int i = 0; i < set->count; i++)
 	{
-		check_combination(set, set->rows[i].module_type, TW_NULL_SPAN);
-		check_combination(set, TW_NULL_SPAN, set->rows[i].intent);
+		check_combination(set, set->rows[i].module_type, TW_NULL_SLICE);
+		check_combination(set, TW_NULL_SLICE, set->rows[i].intent);
 		for (int j = 0; j < set->count; j++)
 		{
 			CHECK_FOR_INTERRUPTS();

@@ -56,7 +56,7 @@ count_promotable(TriggerData *trigdata, int64 most)
 		if (isnull || DatumGetTimestampTz(filtered_at) != now ||
 			slot->tts_isnull[TW_LOG_FILTER_OUTCOME - 1])
 			continue;
-		if (tw_find_status(tw_text_span(slot->tts_values[TW_LOG_FILTER_OUTCOME - 1], false)) == TW_AUTO_APPROVED)
+		if (tw_find_status(tw_text_slice(slot->tts_values[TW_LOG_FILTER_OUTCOME - 1], false)) == TW_AUTO_APPROVED)
 			count++;
 	}
 	ExecDropSingleTupleTableSlot(slot);

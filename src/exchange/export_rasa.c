@@ -76,7 +76,7 @@ append_quoted(StringInfo line, const char *data, int length)
 
 /* Whether YAML, in all of its versions, takes this for nothing but a string. */
 static bool
-is_plain_string(TwSpan value)
+is_plain_string(TwSlice value)
 {
 	static const char *const others[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
 
@@ -89,7 +89,7 @@ is_plain_string(TwSpan value)
 	}
 	for (size_t i = 0; i < lengthof(others); i++)
 	{
-		if (tw_span_equals_ascii_ci(value, (TwSpan) {others[i], (int) strlen(others[i])}))
+		if (tw_slice_equals_ascii_ci(value, (TwSlice) {others[i], (int) strlen(others[i])}))
 			return false;
 	}
 	return value.length > 0;
@@ -158,7 +158,7 @@ can_annotate(StringInfo line, const char *data, const TwEntitySpan *span)
 static StringInfo
 annotated_text(TwExport *export)
 {
-	TwSpan		text = tw_export_text(export, TW_EXPORT_TEXT);
+	TwSlice		text = tw_export_text(export, TW_EXPORT_TEXT);
 	StringInfo	line = makeStringInfo();
 	TwEntitySpan *spans;
 	int			count = tw_export_flat_spans(export, &spans);
@@ -184,7 +184,7 @@ annotated_text(TwExport *export)
 static void
 open_block(TwExport *export, bool has_lines)
 {
-	TwSpan		intent = tw_export_text(export, TW_EXPORT_INTENT);
+	TwSlice		intent = tw_export_text(export, TW_EXPORT_INTENT);
 
 	if (export->rows == 0)
 	{
@@ -192,7 +192,7 @@ open_block(TwExport *export, bool has_lines)
 		tw_export_end_line(export);
 	}
 	else if (has_lines == export->block_has_lines &&
-			 tw_span_compare(intent, (TwSpan) {export->intent.data, export->intent.len}) == 0)
+			 tw_slice_compare(intent, (TwSlice) {export->intent.data, export->intent.len}) == 0)
 		return;
 
 	appendStringInfoString(&export->line, "- intent: ");

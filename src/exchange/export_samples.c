@@ -158,16 +158,16 @@ tw_export_has(const TwExport *export, TwExportColumn column)
 }
 
 /* A text of the sample at hand, which has it; redacted where it has to be. */
-TwSpan
+TwSlice
 tw_export_text(TwExport *export, TwExportColumn column)
 {
-	return tw_text_span(export->sample[column].value, false);
+	return tw_text_slice(export->sample[column].value, false);
 }
 
 char *
 tw_export_cstring(TwExport *export, TwExportColumn column)
 {
-	TwSpan		text = tw_export_text(export, column);
+	TwSlice		text = tw_export_text(export, column);
 
 	return pnstrdup(text.data, text.length);
 }
@@ -292,7 +292,7 @@ append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema,
 	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
 	if (strcmp(split, "all") != 0)
 		appendStringInfo(query, " AND s.split = $%d", ARG_INCLUDE_SPLIT + 1);
-	/* Whoever stored a side by hand: what a text is tested on by, no file teaches. */
+	/* Whoever stored a split by hand: what a text is tested on by, no file teaches. */
 	if (strcmp(split, "train") == 0)
 		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s.training_samples t "
 						 "WHERE t.split = 'test' AND t.text_hash = s.text_hash)", schema);
@@ -417,15 +417,15 @@ put_row(TwExport *export, const char *line, int length)
 }
 
 /*
- * Sides are decided by whoever looks first: an export is a look, unless its transaction can only read.  In a transaction of
+ * Splits are decided by whoever looks first: an export is a look, unless its transaction can only read.  In a transaction of
  * several statements it is not: what is given away there could be rolled back, and others would wait for its end.
  */
 static void
-decide_sides(Oid schema)
+decide_splits(Oid schema)
 {
 	SPI_connect();
-	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_sides()", quote_identifier(tw_schema_name(schema))), false, 0) < 0)
-		elog(ERROR, "deciding about sides failed");
+	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))), false, 0) < 0)
+		elog(ERROR, "deciding about splits failed");
 	SPI_finish();
 }
 
@@ -456,7 +456,7 @@ tw_export_training_samples(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(caller);
 
 	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0 && !IsTransactionBlock())
-		decide_sides(schema);
+		decide_splits(schema);
 	tw_export_run(&rows.export, schema, fcinfo);
 	if (rows.export.skipped > 0)
 		ereport(NOTICE,

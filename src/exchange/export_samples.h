@@ -6,7 +6,7 @@
 #ifndef TW_EXPORT_SAMPLES_H
 #define TW_EXPORT_SAMPLES_H
 
-#include "base/span.h"
+#include "base/slice.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
@@ -89,7 +89,7 @@ struct TwExport
 
 extern void tw_export_end_line(TwExport *export);
 extern bool tw_export_has(const TwExport *export, TwExportColumn column);
-extern TwSpan tw_export_text(TwExport *export, TwExportColumn column);
+extern TwSlice tw_export_text(TwExport *export, TwExportColumn column);
 extern char *tw_export_cstring(TwExport *export, TwExportColumn column);
 extern Jsonb *tw_export_entities(TwExport *export);
 extern void tw_export_append_plain(TwExport *export, TwExportColumn column);

@@ -10,22 +10,22 @@ REVOKE ALL ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[],
 COMMENT ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'Refuses arguments that mean nothing to an export, with 22023';
 
-CREATE FUNCTION @extschema@.tw_decide_export_sides() RETURNS void
+CREATE FUNCTION @extschema@.tw_decide_export_splits() RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     -- Where nothing can be written (a standby), or the snapshot may be older than what others decided, the undecided stay out.
     IF current_setting('transaction_read_only') = 'off' AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
        AND EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.split IS NULL AND s.review_status = 'approved') THEN
-        PERFORM @extschema@.tw_decide_sides();
+        PERFORM @extschema@.tw_decide_splits();
     END IF;
 EXCEPTION WHEN lock_not_available THEN
-    RAISE NOTICE 'samples without a side are left out: %', SQLERRM;
+    RAISE NOTICE 'samples without a split are left out: %', SQLERRM;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_sides() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_decide_export_sides() IS
-    'Decides about the sides of new texts, as a training run does, so that an export knows what it may give away. Does nothing in a '
+REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_splits() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_decide_export_splits() IS
+    'Decides about the splits of new texts, as a training run does, so that an export knows what it may give away. Does nothing in a '
     'transaction that can only read, or that looks at an older state of the data, or where another session decides '
     'and does not end';
 
@@ -41,8 +41,8 @@ COMMENT ON FUNCTION @extschema@.export_training_samples(text, text[], text[], te
     'Training samples as lines of jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), huggingface, openai or '
     'spacy, in the order of their ids (rasa: intents first). A NULL review_status, languages, module_types or sources asks for all; a '
     'NULL in languages or module_types for samples without one; since for what was made or reviewed from then on; limit for the first '
-    'ones. include_split: train (default), test, or all. Sides of new texts are decided first, as by a training run; what waits for '
-    'its audit is on no side. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts '
+    'ones. include_split: train (default), test, or all. Splits of new texts are decided first, as by a training run; what waits for '
+    'its audit has none. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts '
     'and entities are redacted while the setting redact is on. Raises 22023 for arguments that mean nothing';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
@@ -69,7 +69,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_export_to_temporary(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_to_temporary(jsonb, text) IS
     'Writes what tw_export_filter() describes to a temporary file that goes away with the transaction; path is relative to the data '
-    'directory. Decides about no sides: tw_begin_export() did';
+    'directory. Decides about no splits: tw_begin_export() did';
 
 CREATE FUNCTION @extschema@.tw_export_filter(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
@@ -107,7 +107,7 @@ BEGIN
         SELECT FROM pg_stat_activity a
         WHERE a.pid = j.backend_pid AND a.pid <> pg_backend_pid() AND coalesce(a.backend_start = j.backend_start, true));
     IF filter ->> 'include_split' <> 'all' THEN
-        PERFORM @extschema@.tw_decide_export_sides();
+        PERFORM @extschema@.tw_decide_export_splits();
     END IF;
     INSERT INTO @extschema@.training_export_jobs AS j (format, filter, location, backend_pid, backend_start)
     SELECT tw_begin_export.format, tw_begin_export.filter, tw_begin_export.location, a.pid, a.backend_start
@@ -118,7 +118,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) IS
-    'First transaction of an export: marks exports whose sessions died as failed, decides about sides, and returns the id of a running row';
+    'First transaction of an export: marks exports whose sessions died as failed, decides about splits, and returns the id of a running row';
 
 CREATE FUNCTION @extschema@.tw_require_export(export_id bigint, to_store boolean) RETURNS @extschema@.training_export_jobs
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -21,7 +21,7 @@ number_at(JsonbContainer *container, uint32 index)
 
 /* Finds the bytes of spans that are sorted by their start. */
 static void
-find_bytes(TwSpan text, TwEntitySpan *spans, int count)
+find_bytes(TwSlice text, TwEntitySpan *spans, int count)
 {
 	int			at = 0;
 	int			position = 0;
@@ -81,7 +81,7 @@ is_white_space(const char *at)
 
 /* Takes white space off both ends; false if nothing else is there. */
 static bool
-trim(TwSpan text, TwEntitySpan *span)
+trim(TwSlice text, TwEntitySpan *span)
 {
 	const char *data = text.data;
 
@@ -112,7 +112,7 @@ trim(TwSpan text, TwEntitySpan *span)
 int
 tw_export_flat_spans(TwExport *export, TwEntitySpan **spans)
 {
-	TwSpan		text = tw_export_text(export, TW_EXPORT_TEXT);
+	TwSlice		text = tw_export_text(export, TW_EXPORT_TEXT);
 	int			count = tw_export_spans(export, spans);
 	int			kept = 0;
 

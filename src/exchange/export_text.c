@@ -10,7 +10,7 @@
 #include "exchange/export_words.h"
 
 static void
-append_quoted(StringInfo line, TwSpan value)
+append_quoted(StringInfo line, TwSlice value)
 {
 	appendStringInfoChar(line, '"');
 	for (int i = 0; i < value.length; i++)
@@ -24,7 +24,7 @@ append_quoted(StringInfo line, TwSpan value)
 
 /* Nothing at all is NULL, as for COPY; so what is empty has quotes. */
 static bool
-wants_quotes(TwSpan value)
+wants_quotes(TwSlice value)
 {
 	if (value.length == 0)
 		return true;
@@ -37,7 +37,7 @@ wants_quotes(TwSpan value)
 }
 
 static void
-append_csv_text(StringInfo line, TwSpan value)
+append_csv_text(StringInfo line, TwSlice value)
 {
 	if (wants_quotes(value))
 		append_quoted(line, value);
@@ -68,7 +68,7 @@ write_csv(TwExport *export)
 		{
 			char	   *json = JsonbToCString(NULL, &tw_export_entities(export)->root, 64);
 
-			append_csv_text(&export->line, (TwSpan) {json, strlen(json)});
+			append_csv_text(&export->line, (TwSlice) {json, strlen(json)});
 		}
 		else
 			tw_export_append_plain(export, i);
@@ -85,7 +85,7 @@ is_separator(char c)
 
 /* A label is one word: white space in it, and the sign that stands for that, as in a URL (%20). */
 static void
-append_label(StringInfo line, TwSpan intent)
+append_label(StringInfo line, TwSlice intent)
 {
 	const unsigned char *at = (const unsigned char *) intent.data;
 	const unsigned char *end = at + intent.length;
@@ -125,7 +125,7 @@ is_special(const char *at, const char *end)
 
 /* The text on one line, whoever looks for the ends of lines. */
 static void
-append_words(StringInfo line, TwSpan text)
+append_words(StringInfo line, TwSlice text)
 {
 	const char *at = text.data;
 	const char *end = at + text.length;

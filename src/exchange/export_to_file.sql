@@ -21,11 +21,11 @@ CREATE FUNCTION @extschema@.tw_require_file_access() RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF NOT pg_has_role(@extschema@.tw_outer_role_id(), 'pg_write_server_files', 'USAGE') THEN
+    IF NOT pg_has_role(@extschema@.tw_calling_role_id(), 'pg_write_server_files', 'USAGE') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'permission denied to write a file of the server',
-            DETAIL = format('Role "%s" has not the privileges of pg_write_server_files.', @extschema@.tw_outer_role()),
+            DETAIL = format('Role "%s" has not the privileges of pg_write_server_files.', @extschema@.tw_calling_role()),
             HINT = 'Write what export_training_samples() returns to a file of your own (psql -At -o file), or have the role granted.';
     END IF;
 END

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/span.h"
+#include "base/slice.h"
 #include "exchange/import_lines.h"
 #include "exchange/import_values.h"
 #include "lib/stringinfo.h"
@@ -127,7 +127,7 @@ is_interrupted(void)
 static size_t
 next_piece(void *buffer, size_t size, void *arg)
 {
-	TwSpan	   *rest = arg;
+	TwSlice	   *rest = arg;
 
 	if (is_interrupted())
 		return 0;
@@ -143,7 +143,7 @@ static void
 parse_line(Reader *reader)
 {
 	json_error_t error;
-	TwSpan		rest;
+	TwSlice		rest;
 
 	do
 	{
@@ -242,7 +242,7 @@ next_line(Reader *reader)
 	newline = memchr(reader->at, '\n', reader->end - reader->at);
 	if (newline == NULL)
 		newline = reader->end;
-	reader->place.line = (TwSpan) {reader->at, (int) (newline - reader->at)};
+	reader->place.line = (TwSlice) {reader->at, (int) (newline - reader->at)};
 	if (reader->place.line.length > 0 && reader->place.line.data[reader->place.line.length - 1] == '\r')
 		reader->place.line.length--;
 	reader->at = Min(newline + 1, reader->end);
@@ -251,7 +251,7 @@ next_line(Reader *reader)
 }
 
 static bool
-is_blank(TwSpan line)
+is_blank(TwSlice line)
 {
 	for (int i = 0; i < line.length; i++)
 	{

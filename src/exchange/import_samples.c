@@ -12,7 +12,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/kept_plan.h"
-#include "base/span.h"
+#include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "exchange/import_lines.h"
 #include "exchange/import_store.h"
@@ -29,9 +29,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* The sides that samples of a text are on, as bits. */
-#define SIDE_TRAIN 1
-#define SIDE_TEST 2
+/* The splits that samples of a text are in, as bits. */
+#define SPLIT_TRAIN 1
+#define SPLIT_TEST 2
 
 /* An intent that a text has: a live sample, one that an import from this source left pending, or a line. */
 typedef struct Label Label;
@@ -39,7 +39,7 @@ typedef struct Label Label;
 struct Label
 {
 	Label	   *next;
-	TwSpan		intent;
+	TwSlice		intent;
 	bool		is_there;		/* another line with it adds nothing */
 	Datum		unpinned;		/* ids of stored samples that a pin may still be given to; 0 = none */
 	TwImportLine *line;			/* the line that made it */
@@ -50,8 +50,8 @@ typedef struct KnownText KnownText;
 struct KnownText
 {
 	KnownText  *next;			/* of the same hash */
-	TwSpan		normal;
-	int			sides;
+	TwSlice		normal;
+	int			splits;
 	int64		pinned_by;		/* line that did; 0 = none */
 	bool		is_live;
 	Label	   *labels;
@@ -74,7 +74,7 @@ typedef struct Import
 	HTAB	   *texts;
 	/* pins for stored samples, side by side */
 	ArrayBuildState *pinned_ids;
-	ArrayBuildState *pinned_sides;
+	ArrayBuildState *pinned_splits;
 	int64		pinned;
 	/* what the caller learns */
 	int64		inserted;
@@ -84,7 +84,7 @@ typedef struct Import
 
 /* What is known of a text; nothing, if it is asked for the first time. */
 static KnownText *
-find_text(Import *import, int64 hash, TwSpan normal)
+find_text(Import *import, int64 hash, TwSlice normal)
 {
 	bool		found;
 	HashEntry  *entry = hash_search(import->texts, &hash, HASH_ENTER, &found);
@@ -94,24 +94,24 @@ find_text(Import *import, int64 hash, TwSpan normal)
 		entry->first = NULL;
 	for (known = entry->first; known != NULL; known = known->next)
 	{
-		if (tw_span_compare(known->normal, normal) == 0)
+		if (tw_slice_compare(known->normal, normal) == 0)
 			return known;
 	}
 	known = palloc0(sizeof(KnownText));
-	known->normal = (TwSpan) {pnstrdup(normal.data, normal.length), normal.length};
+	known->normal = (TwSlice) {pnstrdup(normal.data, normal.length), normal.length};
 	known->next = entry->first;
 	entry->first = known;
 	return known;
 }
 
 static Label *
-find_label(KnownText *known, TwSpan intent)
+find_label(KnownText *known, TwSlice intent)
 {
 	Label	   *label;
 
 	for (label = known->labels; label != NULL; label = label->next)
 	{
-		if (tw_span_compare(label->intent, intent) == 0)
+		if (tw_slice_compare(label->intent, intent) == 0)
 			return label;
 	}
 	label = palloc0(sizeof(Label));
@@ -135,7 +135,7 @@ hash_texts(Import *import)
 		MemoryContext caller = MemoryContextSwitchTo(import->scratch);
 
 		CHECK_FOR_INTERRUPTS();
-		import->hashes[i] = Int64GetDatum(tw_hash_text(tw_text_span(import->input.lines[i].values[TW_IMPORT_TEXT].value, false)));
+		import->hashes[i] = Int64GetDatum(tw_hash_text(tw_text_slice(import->input.lines[i].values[TW_IMPORT_TEXT].value, false)));
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(import->scratch);
 	}
@@ -151,14 +151,14 @@ add_stored(Import *import, HeapTuple tuple, TupleDesc desc)
 	Label	   *label;
 
 	heap_deform_tuple(tuple, desc, values, isnull);
-	known = find_text(import, DatumGetInt64(values[0]), tw_text_span(values[1], false));
+	known = find_text(import, DatumGetInt64(values[0]), tw_text_slice(values[1], false));
 	known->is_live |= DatumGetBool(values[3]);
 	if (DatumGetBool(values[5]))
-		known->sides |= SIDE_TRAIN;
+		known->splits |= SPLIT_TRAIN;
 	if (DatumGetBool(values[6]))
-		known->sides |= SIDE_TEST;
+		known->splits |= SPLIT_TEST;
 
-	label = find_label(known, tw_text_span(values[2], false));
+	label = find_label(known, tw_text_slice(values[2], false));
 	label->is_there = DatumGetBool(values[3]) || DatumGetBool(values[4]);
 	label->unpinned = isnull[7] ? (Datum) 0 : values[7];
 }
@@ -203,22 +203,22 @@ look_up_stored(Import *import)
 }
 
 static void pg_attribute_noreturn()
-refuse_pin(const TwImportLine *line, const char *side, const KnownText *known)
+refuse_pin(const TwImportLine *line, const char *wanted_split, const KnownText *known)
 {
-	const char *other = strcmp(side, "test") == 0 ? "train" : "test";
+	const char *other = strcmp(wanted_split, "test") == 0 ? "train" : "test";
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("line %lld: the text cannot have the split \"%s\"", (long long) line->number, side),
+			 errmsg("line %lld: the text cannot have the split \"%s\"", (long long) line->number, wanted_split),
 			 known->pinned_by > 0 ?
 			 errdetail("Line %lld has the same text with the split \"%s\".", (long long) known->pinned_by, other) :
 			 errdetail("A stored sample has the same text with the split \"%s\".", other),
-			 errhint("A text never changes sides: leave \"split\" out of the line. Nothing of the data was imported.")));
+			 errhint("A text never changes its split: leave \"split\" out of the line. Nothing of the data was imported.")));
 }
 
-/* Gives a side to the stored samples of a label that have none. */
+/* Gives a split to the stored samples of a label that have none. */
 static void
-pin_stored(Import *import, Label *label, Datum side)
+pin_stored(Import *import, Label *label, Datum wanted_split)
 {
 	Datum	   *ids;
 	int			count;
@@ -230,7 +230,7 @@ pin_stored(Import *import, Label *label, Datum side)
 	for (int i = 0; i < count; i++)
 	{
 		import->pinned_ids = accumArrayResult(import->pinned_ids, ids[i], false, INT8OID, CurrentMemoryContext);
-		import->pinned_sides = accumArrayResult(import->pinned_sides, side, false, TEXTOID, CurrentMemoryContext);
+		import->pinned_splits = accumArrayResult(import->pinned_splits, wanted_split, false, TEXTOID, CurrentMemoryContext);
 	}
 	import->pinned += count;
 	label->unpinned = (Datum) 0;
@@ -240,11 +240,11 @@ static KnownText *
 find_text_of_line(Import *import, const TwImportLine *line, Datum hash)
 {
 	MemoryContext caller = MemoryContextSwitchTo(import->scratch);
-	text	   *normal = tw_normalize(tw_text_span(line->values[TW_IMPORT_TEXT].value, false));
+	text	   *normal = tw_normalize(tw_text_slice(line->values[TW_IMPORT_TEXT].value, false));
 	KnownText  *known;
 
 	MemoryContextSwitchTo(caller);
-	known = find_text(import, DatumGetInt64(hash), tw_text_span(PointerGetDatum(normal), false));
+	known = find_text(import, DatumGetInt64(hash), tw_text_slice(PointerGetDatum(normal), false));
 	MemoryContextReset(import->scratch);
 	return known;
 }
@@ -254,19 +254,19 @@ static void
 decide_line(Import *import, TwImportLine *line, Datum hash)
 {
 	KnownText  *known = find_text_of_line(import, line, hash);
-	Label	   *label = find_label(known, tw_text_span(line->values[TW_IMPORT_INTENT].value, false));
+	Label	   *label = find_label(known, tw_text_slice(line->values[TW_IMPORT_INTENT].value, false));
 	NullableDatum *split = &line->values[TW_IMPORT_SPLIT];
 
 	if (!split->isnull)
 	{
-		char	   *side = TextDatumGetCString(split->value);
-		int			bit = strcmp(side, "test") == 0 ? SIDE_TEST : SIDE_TRAIN;
+		char	   *wanted_split = TextDatumGetCString(split->value);
+		int			bit = strcmp(wanted_split, "test") == 0 ? SPLIT_TEST : SPLIT_TRAIN;
 
-		if ((known->sides & ~bit) != 0)
-			refuse_pin(line, side, known);
-		if (known->sides == 0)
+		if ((known->splits & ~bit) != 0)
+			refuse_pin(line, wanted_split, known);
+		if (known->splits == 0)
 			known->pinned_by = line->number;
-		known->sides |= bit;
+		known->splits |= bit;
 	}
 
 	if (label->is_there)
@@ -307,7 +307,7 @@ store_pins(Import *import)
 	if (import->pinned == 0)
 		return;
 	values[0] = makeArrayResult(import->pinned_ids, CurrentMemoryContext);
-	values[1] = makeArrayResult(import->pinned_sides, CurrentMemoryContext);
+	values[1] = makeArrayResult(import->pinned_splits, CurrentMemoryContext);
 
 	/* Every one is needed; but whoever holds one of them for long has forgotten it. */
 	nest_level = tw_begin_bounded_wait(TW_PATIENCE_MS);
@@ -333,7 +333,7 @@ lock_out_imports(Oid schema)
 	static TwKeptPlan kept;
 
 	/* By way of SQL, whose error says who holds the lock. */
-	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('sides'::text, 0::bigint)", 0, NULL),
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('splits'::text, 0::bigint)", 0, NULL),
 						 NULL, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not lock out other imports");
 }

@@ -12,4 +12,4 @@ COMMENT ON FUNCTION @extschema@.import_training_samples(text, text, boolean) IS
     'are redacted as captured ones are. Returns how many lines became live samples; how many were there already, with the same '
     'text and intent; and how many name another intent than a live sample of the same text, which wait as pending. A bad line '
     'refuses the call and is named: 22P02 for broken JSON, 22023 for values and keys that do not fit and for a text that would '
-    'change sides. Raises 22004 for a NULL argument, 40001 where a sample changed meanwhile that a line pins';
+    'change their split. Raises 22004 for a NULL argument, 40001 where a sample changed meanwhile that a line pins';

@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "base/compat.h"
-#include "base/span.h"
+#include "base/slice.h"
 #include "common/shortest_dec.h"
 #include "exchange/import_values.h"
 #include "exchange/iso_timestamp.h"
@@ -89,16 +89,16 @@ set_text(NullableDatum *result, const char *value, size_t length)
 	return true;
 }
 
-static TwSpan
+static TwSlice
 string_span(const json_t *value)
 {
-	return (TwSpan) {json_string_value(value), (int) json_string_length(value)};
+	return (TwSlice) {json_string_value(value), (int) json_string_length(value)};
 }
 
 static bool
 read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
-	if (!json_is_string(value) || tw_span_is_blank(string_span(value)))
+	if (!json_is_string(value) || tw_slice_is_blank(string_span(value)))
 		return false;
 	set_text(result, json_string_value(value), json_string_length(value));
 	if (place->redact)
@@ -114,7 +114,7 @@ read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *resu
 	const char *start;
 	const char *end;
 
-	if (!json_is_string(value) || tw_span_is_blank(string_span(value)))
+	if (!json_is_string(value) || tw_slice_is_blank(string_span(value)))
 		return false;
 	start = json_string_value(value);
 	end = start + json_string_length(value);
@@ -130,7 +130,7 @@ read_word(const TwImportPlace *place, const json_t *value, NullableDatum *result
 {
 	if (!json_is_string(value))
 		return false;
-	if (tw_span_is_blank(string_span(value)))
+	if (tw_slice_is_blank(string_span(value)))
 		return true;
 	return set_text(result, json_string_value(value), json_string_length(value));
 }

@@ -5,7 +5,7 @@
 #ifndef TW_IMPORT_VALUES_H
 #define TW_IMPORT_VALUES_H
 
-#include "base/span.h"
+#include "base/slice.h"
 #include "exchange/import_keys.h"
 #include "utils/fmgrprotos.h"
 
@@ -18,7 +18,7 @@
 typedef struct TwImportPlace
 {
 	int64		number;			/* of the line, from 1 */
-	TwSpan		line;
+	TwSlice		line;
 	bool		redact;
 	int			max_bytes;		/* of each value that is a text or a document */
 	MemoryContext scratch;		/* for jsonb's parser, which leaves much behind */

@@ -128,7 +128,7 @@ CREATE FUNCTION @extschema@.tw_sequence_problems(
 AS $function$
 DECLARE
     q record;
-    most bigint;
+    highest bigint;
 BEGIN
     FOR q IN
         SELECT s.oid::regclass AS sequence_id, a.attrelid::regclass AS table_id, a.attname
@@ -143,11 +143,11 @@ BEGIN
         WHERE e.extname = 'training_workflow'
         ORDER BY 2, 1
     LOOP
-        EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO most;
-        IF most > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
+        EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO highest;
+        IF highest > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
             -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
-            RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, most::text,
-                format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, most);
+            RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, highest::text,
+                format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, highest);
         END IF;
     END LOOP;
 END
@@ -317,7 +317,7 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version
               AND j.status IN ('queued', 'running', 'handed-in'))
         UNION ALL
-        SELECT 'text on both sides', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
+        SELECT 'text in both splits', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'A text that is tested on is learned from: set split of its samples to test.'
         FROM @extschema@.training_samples s
         WHERE s.split = 'train'

@@ -238,7 +238,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) IS 'Says why pg_cron is not at hand here, and what to do';
 
-CREATE FUNCTION @extschema@.tw_schedule_job(which text, wanted_schedule text, wanted_command text, sees_all boolean,
+CREATE FUNCTION @extschema@.tw_schedule_job(cron_job text, wanted_schedule text, wanted_command text, sees_all boolean,
     OUT done boolean, OUT what text, OUT statement text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -248,9 +248,9 @@ DECLARE
 BEGIN
     IF sees_all THEN
         SELECT * INTO entry FROM @extschema@.tw_all_cron_entries() e
-        WHERE e.job_name = which ORDER BY e.role_name = current_user DESC, e.is_active DESC, e.id LIMIT 1;
+        WHERE e.job_name = cron_job ORDER BY e.role_name = current_user DESC, e.is_active DESC, e.id LIMIT 1;
     ELSE
-        SELECT * INTO entry FROM @extschema@.tw_cron_entries() e WHERE e.job_name = which AND e.role_name = current_user LIMIT 1;
+        SELECT * INTO entry FROM @extschema@.tw_cron_entries() e WHERE e.job_name = cron_job AND e.role_name = current_user LIMIT 1;
     END IF;
     is_same := entry.schedule = wanted_schedule AND entry.command = wanted_command;
     done := true;
@@ -269,7 +269,7 @@ BEGIN
     END IF;
     IF what <> 'unchanged' THEN
         -- Of an entry that there is already, this keeps the id.
-        EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING @extschema@.tw_cron_job_name(which), wanted_schedule, wanted_command;
+        EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING @extschema@.tw_cron_job_name(cron_job), wanted_schedule, wanted_command;
         PERFORM @extschema@.tw_note_scheduled();
     END IF;
     IF NOT entry.is_active THEN

@@ -217,9 +217,9 @@ BEGIN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'list users', answer.status);
     END IF;
     RETURN coalesce((
-        SELECT jsonb_object_agg(u.person ->> 'id', u.person ->> 'email')
-        FROM jsonb_array_elements(CASE WHEN answer.status = 200 AND jsonb_typeof(answer.reply) = 'array' THEN answer.reply ELSE '[]' END) AS u (person)
-        WHERE u.person ->> 'id' IS NOT NULL), '{}');
+        SELECT jsonb_object_agg(u.reviewer_name ->> 'id', u.reviewer_name ->> 'email')
+        FROM jsonb_array_elements(CASE WHEN answer.status = 200 AND jsonb_typeof(answer.reply) = 'array' THEN answer.reply ELSE '[]' END) AS u (reviewer_name)
+        WHERE u.reviewer_name ->> 'id' IS NOT NULL), '{}');
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_people(text) FROM PUBLIC;
@@ -348,15 +348,15 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_p
     'the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks '
     'nobody';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, place jsonb,
-    OUT next_place jsonb, OUT counted jsonb)
+CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, cursor_state jsonb,
+    OUT next_cursor jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- Rows may become visible a little after their time.
-    since timestamptz := coalesce((place ->> 'since')::timestamptz, project.pulled_to - interval '60 seconds', '1970-01-01 00:00:00+00');
-    size integer := coalesce((place ->> 'size')::integer, 200);
-    one_by_one boolean := coalesce((place ->> 'one_by_one')::boolean, false);
+    since timestamptz := coalesce((cursor_state ->> 'since')::timestamptz, project.pulled_to - interval '60 seconds', '1970-01-01 00:00:00+00');
+    size integer := coalesce((cursor_state ->> 'size')::integer, 200);
+    one_by_one boolean := coalesce((cursor_state ->> 'one_by_one')::boolean, false);
     list jsonb;
     asked_at timestamptz := clock_timestamp();
     there timestamptz;
@@ -373,14 +373,14 @@ BEGIN
         IF one_by_one THEN
             RAISE;
         END IF;
-        next_place := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true, 'locked_from',
-            place -> 'locked_from');
+        next_cursor := jsonb_build_object('since', since, 'size', 5, 'one_by_one', true, 'locked_from',
+            cursor_state -> 'locked_from');
         RETURN;
     END;
     -- Its clock was ahead and has been set right: what was done since is older than what was seen. Seeing all again does no harm.
-    IF place IS NULL AND since > there + interval '1 minute' THEN
+    IF cursor_state IS NULL AND since > there + interval '1 minute' THEN
         UPDATE @extschema@.labelstudio_projects p SET pulled_to = NULL WHERE p.id = project.id;
-        next_place := jsonb_build_object('since', '1970-01-01 00:00:00+00'::timestamptz);
+        next_cursor := jsonb_build_object('since', '1970-01-01 00:00:00+00'::timestamptz);
         RETURN;
     END IF;
     -- HTTP's Date has no fractions, and was written at some time while we waited.
@@ -390,14 +390,14 @@ BEGIN
         people := @extschema@.tw_labelstudio_people(project.server_name);
     END IF;
 
-    SELECT t.counted, least(t.locked_from, (place ->> 'locked_from')::timestamptz) INTO counted, locked_from
+    SELECT t.counted, least(t.locked_from, (cursor_state ->> 'locked_from')::timestamptz) INTO counted, locked_from
     FROM @extschema@.tw_labelstudio_take_in(project, list, skew, people) t;
     SELECT max((l.task ->> 'updated_at')::timestamptz) INTO upto FROM jsonb_array_elements(list) AS l (task);
     UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there, locked_from))
         WHERE p.id = project.id;
     IF jsonb_array_length(list) >= size THEN
         -- A whole page of one time, such as a change of many at once leaves: a larger page gets past it.
-        next_place := CASE WHEN upto > since THEN jsonb_build_object('since', upto)
+        next_cursor := CASE WHEN upto > since THEN jsonb_build_object('since', upto)
                            ELSE jsonb_build_object('since', since, 'size', size * 2, 'one_by_one', one_by_one) END
                       || jsonb_build_object('locked_from', locked_from);
         IF size > 100000 THEN
@@ -411,4 +411,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_pull(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_pull(@extschema@.labelstudio_projects, jsonb) IS
-    'Takes in one page of changed tasks; next_place is where the next page begins, NULL after the last one';
+    'Takes in one page of changed tasks; next_cursor is where the next page begins, NULL after the last one';

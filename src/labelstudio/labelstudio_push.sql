@@ -22,7 +22,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint,
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) IS
     'Writes the outbox rows of conversations that are locked, in this order, except those that somebody took meanwhile; returns how many';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_claim(project @extschema@.labelstudio_projects, run bigint, most integer, audited boolean, batch uuid) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_labelstudio_claim(project @extschema@.labelstudio_projects, run bigint, max_tasks integer, audited boolean, batch uuid) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH own_modules AS MATERIALIZED (
@@ -47,7 +47,7 @@ BEGIN ATOMIC
         -- for; the rest as training_queue has it.
         ORDER BY c.review_reason IS DISTINCT FROM 'model disagreement', CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
                  c.created_at, c.id
-        LIMIT most
+        LIMIT max_tasks
         FOR UPDATE OF c SKIP LOCKED
     )
     SELECT @extschema@.tw_labelstudio_hold(array_agg(n.id), (project).id, run, batch) FROM next n;

@@ -1,8 +1,8 @@
 -- CALL labelstudio_push(), labelstudio_pull() and labelstudio_sync(): their steps. A step catches its errors, so that one
 -- project's trouble does not keep the others waiting.
 
-CREATE FUNCTION @extschema@.tw_labelstudio_do(project @extschema@.labelstudio_projects, run bigint, phase text, place jsonb,
-    OUT next_place jsonb, OUT counted jsonb)
+CREATE FUNCTION @extschema@.tw_labelstudio_do(project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
+    OUT next_cursor jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -12,22 +12,22 @@ BEGIN
         WHEN 'settle' THEN
             counted := @extschema@.tw_labelstudio_settle(project, run);
         WHEN 'pull' THEN
-            SELECT p.next_place, p.counted INTO next_place, counted FROM @extschema@.tw_labelstudio_pull(project, place) p;
-            IF next_place IS NULL THEN
+            SELECT p.next_cursor, p.counted INTO next_cursor, counted FROM @extschema@.tw_labelstudio_pull(project, cursor_state) p;
+            IF next_cursor IS NULL THEN
                 UPDATE @extschema@.labelstudio_projects p SET last_pull_at = clock_timestamp() WHERE p.id = project.id;
             END IF;
         WHEN 'sweep' THEN
-            SELECT s.next_place, s.counted INTO next_place, counted FROM @extschema@.tw_labelstudio_sweep(project, place) s;
+            SELECT s.next_cursor, s.counted INTO next_cursor, counted FROM @extschema@.tw_labelstudio_compare(project, cursor_state) s;
         WHEN 'push' THEN
             SELECT t.batch_id INTO batch FROM @extschema@.labelstudio_tasks t
             WHERE t.project = tw_labelstudio_do.project.id AND t.run_id = run AND t.status = 'claimed' LIMIT 1;
             -- Claimed in one transaction, imported in the next.
             IF FOUND THEN
                 counted := @extschema@.tw_labelstudio_import(project, batch);
-                next_place := 'true';
+                next_cursor := 'true';
             ELSIF @extschema@.tw_labelstudio_claim_batch(project, run) > 0 THEN
                 counted := '{}';
-                next_place := 'true';
+                next_cursor := 'true';
             ELSE
                 counted := '{}';
                 UPDATE @extschema@.labelstudio_projects p SET last_push_at = clock_timestamp() WHERE p.id = project.id;
@@ -37,10 +37,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
-    'One transaction''s worth of a phase (settle, pull, sweep, push); next_place is NULL when the phase is done';
+    'One transaction''s worth of a phase (settle, pull, sweep, push); next_cursor is NULL when the phase is done';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_try(project @extschema@.labelstudio_projects, run bigint, phase text, place jsonb,
-    OUT next_place jsonb, OUT failed boolean, OUT unreachable boolean)
+CREATE FUNCTION @extschema@.tw_labelstudio_try(project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
+    OUT next_cursor jsonb, OUT failed boolean, OUT unreachable boolean)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -49,7 +49,7 @@ DECLARE
     message text;
 BEGIN
     BEGIN
-        SELECT d.next_place, d.counted INTO next_place, counted FROM @extschema@.tw_labelstudio_do(project, run, phase, place) d;
+        SELECT d.next_cursor, d.counted INTO next_cursor, counted FROM @extschema@.tw_labelstudio_do(project, run, phase, cursor_state) d;
         code := counted ->> 'error_code';
         message := counted ->> 'error_message';
     EXCEPTION WHEN OTHERS THEN
@@ -60,7 +60,7 @@ BEGIN
     failed := code IS NOT NULL;
     unreachable := coalesce(left(code, 2) IN ('08', '28', '42'), false);
     IF failed THEN
-        next_place := NULL;
+        next_cursor := NULL;
         PERFORM @extschema@.tw_fail_run(run, code, message);
         UPDATE @extschema@.labelstudio_projects p SET last_error_code = code, last_error = message, last_error_at = clock_timestamp()
         WHERE p.id = project.id AND p.is_active;
@@ -94,8 +94,8 @@ BEGIN
     -- Else it was retired since the run began.
     IF FOUND THEN
         SELECT * INTO done FROM @extschema@.tw_labelstudio_try(project, run, phases_left ->> 0, state -> 'place');
-        IF done.next_place IS NOT NULL THEN
-            RETURN state || jsonb_build_object('place', done.next_place);
+        IF done.next_cursor IS NOT NULL THEN
+            RETURN state || jsonb_build_object('place', done.next_cursor);
         END IF;
         has_failed := has_failed OR done.failed;
         -- What is wrong with a verdict need not keep others from being reviewed.

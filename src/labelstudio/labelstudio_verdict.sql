@@ -14,7 +14,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) FROM PUBL
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) IS
     'What an annotation''s result has for one control (choices or text), trimmed, blank ones left out; NULL where there is none';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_judge(task @extschema@.labelstudio_tasks, annotation jsonb, person text, given jsonb) RETURNS text
+CREATE FUNCTION @extschema@.tw_labelstudio_judge(task @extschema@.labelstudio_tasks, annotation jsonb, reviewer_name text, given jsonb) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -57,11 +57,11 @@ BEGIN
     END IF;
     -- The task is the annotator's claim: feedback that came after it was made has yet to be seen by somebody.
     INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
-    VALUES (c.id, person, task.claimed_at, clock_timestamp() + interval '1 minute')
+    VALUES (c.id, reviewer_name, task.claimed_at, clock_timestamp() + interval '1 minute')
     ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at;
     PERFORM @extschema@.tw_record_verdict(ARRAY[task.conversation_log_id], verdicts[1],
         CASE WHEN verdicts[1] = 'fix' THEN intent END, CASE WHEN verdicts[1] = 'fix' THEN entities END,
-        CASE WHEN verdicts[1] = 'reject' THEN reason END, nullif(note, ''), person, given);
+        CASE WHEN verdicts[1] = 'reject' THEN reason END, nullif(note, ''), reviewer_name, given);
     RETURN verdicts[1];
 END
 $function$;

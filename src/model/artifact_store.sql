@@ -7,7 +7,7 @@ BEGIN ATOMIC
         'version', m.version, 'model_type', m.model_type, 'format', a.format, 'sha256', a.sha256, 'size_bytes', a.size_bytes,
         'created_at', to_char(m.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'extension_version', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'training_workflow'),
-        'base_version', m.base_version, 'training_samples', m.training_samples, 'training_seconds', m.training_seconds,
+        'base_version', m.base_version, 'sample_counts', m.sample_counts, 'training_seconds', m.training_seconds,
         'gate_decision', m.gate_decision, 'gate_reason', m.gate_reason,
         'metrics', jsonb_build_object(
             'training_accuracy', m.training_accuracy, 'test_accuracy', m.test_accuracy, 'test_accuracy_lower', m.test_accuracy_lower,
@@ -95,31 +95,31 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_go_live_when_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_go_live_when_stored(text) IS 'Makes the first version of a type live that passed the gate and waited for the store; returns whether it did';
 
-CREATE FUNCTION @extschema@.tw_note_stored(which text, at_location text, with_sha256 text) RETURNS boolean
+CREATE FUNCTION @extschema@.tw_note_stored(model_version text, at_location text, with_sha256 text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m
     SET minio_path = at_location, artifact_sha256 = with_sha256, artifact_stored_at = clock_timestamp(), artifact_error = NULL
-    WHERE m.version = which;
-    RETURN @extschema@.tw_go_live_when_stored(which);
+    WHERE m.version = model_version;
+    RETURN @extschema@.tw_go_live_when_stored(model_version);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_stored(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_stored(text, text, text) IS 'Writes down where a version lies, verified, and makes it live if it waited for that; returns whether it did';
 
-CREATE FUNCTION @extschema@.tw_note_not_stored(run bigint, which text, tried text[], code text, message text) RETURNS boolean
+CREATE FUNCTION @extschema@.tw_note_not_stored(run bigint, model_version text, tried text[], code text, message text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- The others would only wait for the same.
-    is_over CONSTANT boolean := which IS NULL OR left(code, 2) IN ('08', '53');
+    is_over CONSTANT boolean := model_version IS NULL OR left(code, 2) IN ('08', '53');
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m SET artifact_error = message
     FROM @extschema@.tw_unstored_versions() u
-    WHERE u.version = m.version AND m.artifact_stored_at IS NULL AND (u.version = which OR is_over AND u.version <> ALL (tried));
+    WHERE u.version = m.version AND m.artifact_stored_at IS NULL AND (u.version = model_version OR is_over AND u.version <> ALL (tried));
     PERFORM @extschema@.tw_fail_run(run, code, message);
     RAISE WARNING '%', message USING ERRCODE = code;
     RETURN NOT is_over;

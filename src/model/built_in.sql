@@ -14,10 +14,10 @@ BEGIN
         PERFORM @extschema@.tw_require_run(run);
     END IF;
     BEGIN
-        -- Sides are decided in this short transaction, so that no verdict has to wait for the training.
+        -- Splits are decided in this short transaction, so that no verdict has to wait for the training.
         IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
                    AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
-            SELECT s.locked INTO locked FROM @extschema@.tw_decide_sides() s;
+            SELECT s.locked INTO locked FROM @extschema@.tw_decide_splits() s;
             job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL::interval,
                 NULL::text[]);
         END IF;

@@ -2,7 +2,7 @@
 --
 -- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it
 -- has succeeded. A worker that falls silent loses it: the job is queued again, and fails when that happened three
--- times. Locks are taken in this order: that of the sides (tw_decide_sides); the queue's, by everybody who moves a
+-- times. Locks are taken in this order: that of the splits (tw_decide_splits); the queue's, by everybody who moves a
 -- job between queued and running; then rows. What is handed in, and decided about, is moved by its row's lock alone.
 -- That of a model type is only ever tried.
 
@@ -131,12 +131,12 @@ CREATE FUNCTION @extschema@.tw_retry_job(job_id bigint, code text, message text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    most CONSTANT integer := 3;
+    max_attempts CONSTANT integer := 3;
     job @extschema@.training_jobs;
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     -- Where another of its kind was asked for meanwhile, that one is the retry.
-    IF job.attempt >= most OR EXISTS (
+    IF job.attempt >= max_attempts OR EXISTS (
         SELECT FROM @extschema@.training_jobs o
         WHERE o.status = 'queued' AND o.model_type = job.model_type AND o.kind = job.kind AND o.trainer = job.trainer
           AND (job.kind = 'train' OR o.version = job.version))

@@ -77,7 +77,7 @@ CREATE FUNCTION @extschema@.tw_labels_needed(p @extschema@.paired_evaluations) R
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    most CONSTANT integer := @extschema@.training_setting('paired_max_labels');
+    max_labels CONSTANT integer := @extschema@.training_setting('paired_max_labels');
     growth double precision;
 BEGIN
     -- As the labels so far went, with one more of each sign: the best bet on either side grows by so much with each label.
@@ -87,7 +87,7 @@ BEGIN
                (SELECT r.outcome * r.weight AS x FROM @extschema@.tw_paired_outcomes(p.id) r UNION ALL VALUES (1), (-1)) o
           GROUP BY k, side) g;
     -- 60 instead of 20: nobody knows the best bet beforehand.
-    RETURN greatest(1, least(most - p.labels, CASE WHEN growth > 0.001 THEN ceil(ln(60 / greatest(p.better_evidence, p.worse_evidence, 1)) / growth) ELSE most END));
+    RETURN greatest(1, least(max_labels - p.labels, CASE WHEN growth > 0.001 THEN ceil(ln(60 / greatest(p.better_evidence, p.worse_evidence, 1)) / growth) ELSE max_labels END));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) FROM PUBLIC;
@@ -97,7 +97,7 @@ CREATE FUNCTION @extschema@.tw_paired_decision(p @extschema@.paired_evaluations,
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    most CONSTANT integer := @extschema@.training_setting('paired_max_labels');
+    max_labels CONSTANT integer := @extschema@.training_setting('paired_max_labels');
     margin CONSTANT double precision := @extschema@.training_setting('paired_margin');
     share CONSTANT double precision := p.disagreements::double precision / nullif(p.messages, 0);
     slack CONSTANT double precision := margin / nullif(share, 0);
@@ -112,7 +112,7 @@ BEGIN
         reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages,
             p.live_version);
         RETURN;
-    ELSIF p.labels >= most THEN
+    ELSIF p.labels >= max_labels THEN
         -- x with the margin added lies between -1 and 1 again when it is divided by what it can be at most.
         is_close := slack >= 1 OR @extschema@.paired_evidence(ARRAY(SELECT (o.outcome + slack) * o.weight / (1 + slack) FROM @extschema@.tw_paired_outcomes(p.id) o)) >= 20;
         decision := CASE WHEN is_close THEN 'non-inferior' ELSE 'undecided' END;
@@ -125,7 +125,7 @@ BEGIN
                       ELSE format('not shown to be better than %s, nor close to it', p.live_version) END,
         p.messages, p.disagreements, p.labels, to_char(100 * p.difference, 'FMSG990.0'), to_char(100 * p.difference_lower, 'FMSG990.0'),
         to_char(100 * p.difference_upper, 'FMSG990.0'), round(least(greatest(p.better_evidence, p.worse_evidence), 1e9)::numeric, 1),
-        CASE WHEN decision IN ('non-inferior', 'undecided') THEN format(' after %s labels', most) ELSE '' END);
+        CASE WHEN decision IN ('non-inferior', 'undecided') THEN format(' after %s labels', max_labels) ELSE '' END);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_decision(@extschema@.paired_evaluations) FROM PUBLIC;

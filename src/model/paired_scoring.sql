@@ -60,7 +60,7 @@ COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
 -- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers (paired_answers), the live
 -- one also by what it has answered already.
 CREATE FUNCTION @extschema@.tw_pool_answers(
-    p @extschema@.paired_evaluations, most integer,
+    p @extschema@.paired_evaluations, max_messages integer,
     OUT id bigint, OUT is_certain boolean, OUT challenger_intent text, OUT live_intent text, OUT is_answered boolean)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -74,7 +74,7 @@ BEGIN ATOMIC
                    c.message_language, c.routed_to, c.nlu_entities) AS is_too_long
         FROM @extschema@.conversation_logs c
         WHERE c.id > (p).scored_to
-        ORDER BY c.id LIMIT most
+        ORDER BY c.id LIMIT max_messages
     )
     SELECT b.id, b.filter_outcome = 'needs-review' OR b.is_audit, x.intent, y.intent, x.is_answered AND y.is_answered
     FROM batch b
@@ -99,7 +99,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluation
 COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) IS
     'The learnable messages of the type among so many conversations that come next in a pool; is_certain: a disagreement about it is asked about for certain';
 
-CREATE FUNCTION @extschema@.tw_unanswered_pool(version text, most integer DEFAULT 5000) RETURNS SETOF bigint
+CREATE FUNCTION @extschema@.tw_unanswered_pool(version text, max_messages integer DEFAULT 5000) RETURNS SETOF bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.id
@@ -115,13 +115,13 @@ BEGIN ATOMIC
            OR NOT coalesce(c.nlu_model_version = p.live_version
                            AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type), false))
       AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
-    ORDER BY c.id LIMIT most;
+    ORDER BY c.id LIMIT max_messages;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) IS
     'The next messages of a running paired evaluation that a version which lives outside has not answered, at most so many';
 
-CREATE FUNCTION @extschema@.tw_score_pool(evaluation bigint, most integer DEFAULT 10000) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_score_pool(evaluation bigint, max_messages integer DEFAULT 10000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
@@ -132,12 +132,12 @@ DECLARE
     differing bigint;
 BEGIN
     SELECT * INTO p FROM @extschema@.paired_evaluations e WHERE e.id = evaluation AND e.status = 'running' FOR UPDATE;
-    last_id := (SELECT max(b.id) FROM (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id > p.scored_to ORDER BY c.id LIMIT most) b);
+    last_id := (SELECT max(b.id) FROM (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id > p.scored_to ORDER BY c.id LIMIT max_messages) b);
     IF last_id IS NULL THEN
         RETURN 0;
     END IF;
     WITH answers AS MATERIALIZED (
-        SELECT * FROM @extschema@.tw_pool_answers(p, most)
+        SELECT * FROM @extschema@.tw_pool_answers(p, max_messages)
     ), cut AS (
         -- What a worker has yet to answer waits, and what came after it with it.
         SELECT coalesce(min(a.id) FILTER (WHERE NOT a.is_answered), last_id + 1) AS id FROM answers a

@@ -63,7 +63,7 @@ COMMENT ON FUNCTION @extschema@.tw_store_artifact(text, bytea) IS 'Keeps the byt
 
 CREATE FUNCTION @extschema@.register_model(
     version text, model_type text, status text DEFAULT 'candidate', artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
-    training_samples jsonb DEFAULT NULL, training_accuracy double precision DEFAULT NULL,
+    sample_counts jsonb DEFAULT NULL, training_accuracy double precision DEFAULT NULL,
     training_seconds double precision DEFAULT NULL, model_size_mb double precision DEFAULT NULL, base_version text DEFAULT NULL)
     RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -104,9 +104,9 @@ BEGIN
     END IF;
 
     -- What it has learned from is not known: anything that there is by now.
-    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version,
+    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, sample_counts, training_accuracy, training_seconds, model_size_mb, base_version,
                                             learned_to)
-    VALUES (version, model_type, 'candidate', minio_path, training_samples, training_accuracy, training_seconds, model_size_mb, base_version,
+    VALUES (version, model_type, 'candidate', minio_path, sample_counts, training_accuracy, training_seconds, model_size_mb, base_version,
             @extschema@.tw_last_conversation());
     IF artifact IS NOT NULL THEN
         PERFORM @extschema@.tw_store_artifact(version, artifact);
@@ -128,6 +128,6 @@ REVOKE ALL ON FUNCTION @extschema@.register_model(text, text, text, bytea, text,
 COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) IS
     'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is what answers '
     'today and the type has no live version yet. An artifact of the built-in trainer can be served here, any other is kept. '
-    'training_samples counts by label source, model_size_mb is in megabytes (an artifact''s own size stands above it), accuracy is '
+    'sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s own size stands above it), accuracy is '
     'from 0 to 1. Raises 22023 for a version that does not match its type and for figures out of range, 42710 for one that exists, 55000 for a second live '
     'version, 42704 for an unknown base_version, XX001 for a damaged artifact';

@@ -122,7 +122,7 @@ BEGIN
     UPDATE @extschema@.model_versions m
     -- What came between the start of the job and its samples is learned as well.
     SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids))),
-        training_samples = (SELECT jsonb_object_agg(x.label_source, x.n)
+        sample_counts = (SELECT jsonb_object_agg(x.label_source, x.n)
                             FROM (SELECT s.label_source, count(*) AS n FROM @extschema@.training_samples s
                                   WHERE s.id = ANY (sample_ids) GROUP BY s.label_source) x)
     WHERE m.version = job.version;
@@ -183,13 +183,13 @@ BEGIN
     WHERE m.version = job.version;
 
     PERFORM @extschema@.tw_finish_training(job_id, t.sample_ids, t.sample_intents,
-        -- What transactions make or relabel that begin later is new to the next job; a claimed job's time is that of its sides.
+        -- What transactions make or relabel that begin later is new to the next job; a claimed job's time is that of its splits.
         coalesce(job.cutoff, now()), (to_jsonb(trained) - 'artifact') || jsonb_build_object('texts', cardinality(t.texts), 'intents', t.intent_count));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_train_job(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_train_job(bigint) IS
-    'Trains the version of a job with the built-in trainer on the texts whose side is decided, keeps its artifact, and takes it through the gate; raises 55000 where there is nothing to learn';
+    'Trains the version of a job with the built-in trainer on the texts whose split is decided, keeps its artifact, and takes it through the gate; raises 55000 where there is nothing to learn';
 
 CREATE FUNCTION @extschema@.train_model(
     model_type text DEFAULT 'router', major boolean DEFAULT false,
@@ -202,7 +202,7 @@ DECLARE
     running bigint;
 BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);
-    -- An older snapshot would not show the version numbers and sides that others have committed since.
+    -- An older snapshot would not show the version numbers and splits that others have committed since.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'active_sql_transaction',
@@ -221,7 +221,7 @@ BEGIN
     VALUES (model_type, 'running', jsonb_build_object('major', coalesce(major, false)), 'train_model', 1, 'infinity', clock_timestamp())
     RETURNING id INTO job_id;
     UPDATE @extschema@.training_jobs j SET version = @extschema@.tw_start_version(train_model.model_type, major) WHERE j.id = job_id;
-    PERFORM @extschema@.tw_decide_sides();
+    PERFORM @extschema@.tw_decide_splits();
     PERFORM @extschema@.tw_train_job(job_id);
     SELECT m.version, m.status, m.gate_decision, m.gate_reason, m.test_accuracy, m.base_version, m.base_accuracy, m.test_samples,
            (j.result ->> 'samples')::bigint, m.training_seconds

@@ -30,13 +30,13 @@ BEGIN
             MESSAGE = 'a claim needs the name of a worker, of at most 200 characters, and a lease of one second to one day',
             HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before each lease is over.';
     END IF;
-    -- Sides are for a training that begins, not for a worker who only asks.
+    -- Splits are for a training that begins, not for a worker who only asks.
     IF NOT EXISTS (SELECT FROM @extschema@.training_jobs j
                    WHERE j.trainer = 'outside' AND (j.status = 'queued' OR j.status = 'running' AND j.lease_expires_at < clock_timestamp())
                    AND (model_types IS NULL OR j.model_type = ANY (model_types))) THEN
         RETURN;
     END IF;
-    PERFORM @extschema@.tw_decide_sides();
+    PERFORM @extschema@.tw_decide_splits();
     job := @extschema@.tw_claim_job('outside'::text, worker, lease, model_types);
     IF job.id IS NULL THEN
         RETURN;

@@ -2,7 +2,7 @@
 -- than the 1 GB that a value can have.
 
 CREATE FUNCTION @extschema@.tw_is_too_long(
-    most integer, message text, intent text, module_type text, language text, service text, entities jsonb)
+    max_bytes integer, message text, intent text, module_type text, language text, service text, entities jsonb)
         RETURNS boolean
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_is_too_long';
@@ -11,7 +11,7 @@ COMMENT ON FUNCTION @extschema@.tw_is_too_long(integer, text, text, text, text, 
     'Whether one of these, of which a sample consists, is longer than the setting max_message_bytes, or than most '
     'bytes where that is less';
 
-CREATE FUNCTION @extschema@.tw_cut_text(value text, most integer) RETURNS text
+CREATE FUNCTION @extschema@.tw_cut_text(value text, max_bytes integer) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_cut_text';
 REVOKE ALL ON FUNCTION @extschema@.tw_cut_text(text, integer) FROM PUBLIC;

@@ -56,7 +56,7 @@ BEGIN ATOMIC
                                 'review_priority', e.review_priority, 'review_reason',
                                     @extschema@.tw_cut_text(e.review_reason, 1000), 'reviewer', e.reviewer,
                                     'session_role', e.session_role,
-                                'outer_role', e.outer_role, 'details', @extschema@.tw_shown_entities(e.details, false),
+                                'calling_role', e.calling_role, 'details', @extschema@.tw_shown_entities(e.details, false),
                                     'created_at', e.created_at,
                                 'note', @extschema@.tw_shown_text(e.note, true)) ORDER BY e.id)
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),

@@ -9,7 +9,7 @@ CREATE VIEW @extschema@.model_performance_comparison AS
            m.production_accuracy_lower, m.production_accuracy_upper, m.production_conversations,
            m.fallback_rate, m.p50_latency_ms, m.p95_latency_ms,
            m.production_computed_at,
-           m.training_samples, m.training_seconds, m.model_size_mb,
+           m.sample_counts, m.training_seconds, m.model_size_mb,
            m.created_at, m.deployed_at, m.retired_at
     FROM @extschema@.model_versions m
     ORDER BY m.model_type, m.created_at DESC, m.version DESC;
@@ -41,7 +41,7 @@ COMMENT ON COLUMN @extschema@.model_performance_comparison.fallback_rate IS 'Sha
 COMMENT ON COLUMN @extschema@.model_performance_comparison.p50_latency_ms IS 'Median time of their NLU calls, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.p95_latency_ms IS '95th percentile of the time of their NLU calls, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_computed_at IS 'When the figures from production were computed';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.training_samples IS 'Number of training samples by label source';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.sample_counts IS 'Number of training samples by label source';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.training_seconds IS 'How long training took, in seconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.model_size_mb IS 'Size of its artifact in megabytes';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.created_at IS 'When it was registered';

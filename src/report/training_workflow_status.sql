@@ -77,7 +77,7 @@ BEGIN ATOMIC
     WITH today AS (
         SELECT n.at, (n.at AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today
         FROM (SELECT coalesce(training_workflow_status.at, now()) AS at) n
-    ), lines (place, name, line) AS (
+    ), lines (section, name, line) AS (
         SELECT 1, '', c.line FROM today t, @extschema@.tw_status_of_capture(t.today) c (line)
         UNION ALL
         SELECT 2, k.model_type, x.line
@@ -91,7 +91,7 @@ BEGIN ATOMIC
         FROM (SELECT j.*, row_number() OVER () AS number FROM @extschema@.job_health j) h
         WHERE h.job_name NOT IN ('all', 'promotion')
     )
-    SELECT format(E'training_workflow in database %s, %s\n', current_database(), t.today) || string_agg(l.line, E'\n' ORDER BY l.place, l.name, l.number)
+    SELECT format(E'training_workflow in database %s, %s\n', current_database(), t.today) || string_agg(l.line, E'\n' ORDER BY l.section, l.name, l.number)
     FROM today t, (SELECT x.*, row_number() OVER () AS number FROM lines x) l
     GROUP BY t.today;
 END;

@@ -24,8 +24,8 @@ BEGIN
         ON CONFLICT DO NOTHING
         RETURNING conversation_log_id
     ), event AS (
-        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason, reviewer, outer_role)
-        SELECT l.id, 'disagreement', l.review_status, l.review_status, l.review_priority, l.review_reason, @extschema@.tw_outer_role(), @extschema@.tw_outer_role()
+        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason, reviewer, calling_role)
+        SELECT l.id, 'disagreement', l.review_status, l.review_status, l.review_priority, l.review_reason, @extschema@.tw_calling_role(), @extschema@.tw_calling_role()
         FROM locked l JOIN written w ON w.conversation_log_id = l.id
     ), queued AS (
         UPDATE @extschema@.conversation_logs c SET review_priority = 1, review_reason = 'model disagreement'

@@ -10,7 +10,7 @@ CREATE FUNCTION @extschema@.claim_reviews(
 AS $function$
 #variable_conflict use_column
 DECLARE
-    person text := @extschema@.tw_reviewer(claim_reviews.reviewer);
+    reviewer_name text := @extschema@.tw_reviewer(claim_reviews.reviewer);
     -- Half of every batch at most; an odd one is rounded up or down by chance, so that batches of one see both kinds.
     audits integer := floor(claim_reviews.count / 2.0 + random());
     taken bigint[];
@@ -28,11 +28,11 @@ BEGIN
             HINT = 'For example ''30 minutes''.';
     END IF;
 
-    taken := @extschema@.tw_claim_audited(person, lease, audits);
-    taken := taken || @extschema@.tw_claim_disagreements(person, lease, claim_reviews.count - cardinality(taken));
-    taken := taken || @extschema@.tw_claim_urgent(person, lease, claim_reviews.count - cardinality(taken));
+    taken := @extschema@.tw_claim_audited(reviewer_name, lease, audits);
+    taken := taken || @extschema@.tw_claim_disagreements(reviewer_name, lease, claim_reviews.count - cardinality(taken));
+    taken := taken || @extschema@.tw_claim_urgent(reviewer_name, lease, claim_reviews.count - cardinality(taken));
     -- Where nothing else waits, the audit gets the rest of the batch.
-    taken := taken || @extschema@.tw_claim_audited(person, lease, claim_reviews.count - cardinality(taken));
+    taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease, claim_reviews.count - cardinality(taken));
     RETURN QUERY
         SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true),
                @extschema@.tw_cut_text(c.message_language, 1000),
@@ -53,12 +53,12 @@ $function$;
 -- Rows that another session is claiming at this moment are skipped; one that it has just claimed is found by the key, and one
 -- that has just gone to Label Studio by this statement's own snapshot, which is newer than the row's lock (in READ COMMITTED;
 -- in a transaction that looks at an older state both may get it, and the newer verdict stands).
-CREATE FUNCTION @extschema@.tw_hold(ids bigint[], person text, lease interval) RETURNS bigint[]
+CREATE FUNCTION @extschema@.tw_hold(ids bigint[], reviewer_name text, lease interval) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH held AS (
         INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
-        SELECT i.id, person, now.at, now.at + lease FROM unnest(ids) AS i (id), (SELECT clock_timestamp() AS at) now
+        SELECT i.id, reviewer_name, now.at, now.at + lease FROM unnest(ids) AS i (id), (SELECT clock_timestamp() AS at) now
         WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = i.id AND @extschema@.tw_task_waits(t.status))
         ON CONFLICT (conversation_log_id) DO UPDATE
             SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION @extschema@.tw_hold(bigint[], text, interval) IS
 -- In the order in which they came: by priority or confidence, the part of the audit that is done so far would be no
 -- random sample (simulated: live_accuracy 2.7 points too low at two thirds of the audit). Which version answered, and when,
 -- is another matter: what a rollout waits for comes first, and of both its versions alike.
-CREATE FUNCTION @extschema@.tw_claim_audited(person text, lease interval, most integer) RETURNS bigint[]
+CREATE FUNCTION @extschema@.tw_claim_audited(reviewer_name text, lease interval, max_reviews integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH next AS (
@@ -87,16 +87,16 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
         ORDER BY a.model_version IS NULL, c.created_at, c.id
-        LIMIT most
+        LIMIT max_reviews
         FOR UPDATE OF c SKIP LOCKED
     )
-    SELECT @extschema@.tw_hold(array_agg(n.id), person, lease) FROM next n;
+    SELECT @extschema@.tw_hold(array_agg(n.id), reviewer_name, lease) FROM next n;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) IS
     'Claims at most so many audited rows of the queue that nobody holds: those that a rollout waits for, then the others, in the order in which they came';
 
-CREATE FUNCTION @extschema@.tw_claim_disagreements(person text, lease interval, most integer) RETURNS bigint[]
+CREATE FUNCTION @extschema@.tw_claim_disagreements(reviewer_name text, lease interval, max_reviews integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- A few dozen at most: a new model waits for each of them.
@@ -109,16 +109,16 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
         ORDER BY c.id
-        LIMIT most
+        LIMIT max_reviews
         FOR UPDATE OF c SKIP LOCKED
     )
-    SELECT @extschema@.tw_hold(array_agg(n.id), person, lease) FROM next n;
+    SELECT @extschema@.tw_hold(array_agg(n.id), reviewer_name, lease) FROM next n;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_disagreements(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_disagreements(text, interval, integer) IS
     'Claims at most so many conversations about which two models disagree and that nobody holds, as they came';
 
-CREATE FUNCTION @extschema@.tw_claim_urgent(person text, lease interval, most integer) RETURNS bigint[]
+CREATE FUNCTION @extschema@.tw_claim_urgent(reviewer_name text, lease interval, max_reviews integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH next AS (
@@ -130,10 +130,10 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
         ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id
-        LIMIT most
+        LIMIT max_reviews
         FOR UPDATE OF c SKIP LOCKED
     )
-    SELECT @extschema@.tw_hold(array_agg(n.id), person, lease) FROM next n;
+    SELECT @extschema@.tw_hold(array_agg(n.id), reviewer_name, lease) FROM next n;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_urgent(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_urgent(text, interval, integer) IS
@@ -154,11 +154,11 @@ CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer 
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    person text := @extschema@.tw_reviewer(release_reviews.reviewer);
+    reviewer_name text := @extschema@.tw_reviewer(release_reviews.reviewer);
     released bigint;
 BEGIN
     DELETE FROM @extschema@.review_claims k
-    WHERE k.reviewer = person AND (ids IS NULL OR k.conversation_log_id = ANY (ids));
+    WHERE k.reviewer = reviewer_name AND (ids IS NULL OR k.conversation_log_id = ANY (ids));
     GET DIAGNOSTICS released = ROW_COUNT;
     RETURN released;
 END

@@ -20,9 +20,9 @@ AS $function$
 BEGIN
     -- The correction itself stays in the conversation alone, where it can be erased.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason,
-        reviewer, outer_role, details)
+        reviewer, calling_role, details)
     VALUES (NEW.id, 'feedback', OLD.review_status, NEW.review_status, OLD.review_priority, OLD.review_reason,
-        @extschema@.tw_outer_role(), @extschema@.tw_outer_role(),
+        @extschema@.tw_calling_role(), @extschema@.tw_calling_role(),
         jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction))
             || CASE WHEN OLD.user_feedback IS NOT NULL OR OLD.user_correction IS NOT NULL
                     THEN jsonb_build_object('before', jsonb_build_object('feedback', OLD.user_feedback)) ELSE '{}' END);

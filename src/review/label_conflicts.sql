@@ -76,8 +76,8 @@ BEGIN
         WHERE c.id IN (SELECT unnest(few) INTERSECT SELECT unnest(held)) AND c.review_priority IS NULL
             AND c.review_status = 'auto-approved'
     ), event AS (
-        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, reviewer, outer_role)
-        SELECT n.id, 'conflict', n.review_status, n.review_status, @extschema@.tw_outer_role(), @extschema@.tw_outer_role() FROM next n
+        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, reviewer, calling_role)
+        SELECT n.id, 'conflict', n.review_status, n.review_status, @extschema@.tw_calling_role(), @extschema@.tw_calling_role() FROM next n
     )
     UPDATE @extschema@.conversation_logs c SET review_priority = 2, review_reason = 'label conflict'
     FROM next n WHERE c.id = n.id;

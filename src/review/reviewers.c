@@ -7,11 +7,11 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-PG_FUNCTION_INFO_V1(tw_outer_role_id);
+PG_FUNCTION_INFO_V1(tw_calling_role_id);
 
-/* tw_outer_role_id(): the role of SET ROLE, or the one that logged in; SECURITY DEFINER does not change it. */
+/* tw_calling_role_id(): the role of SET ROLE, or the one that logged in; SECURITY DEFINER does not change it. */
 Datum
-tw_outer_role_id(PG_FUNCTION_ARGS)
+tw_calling_role_id(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_OID(GetOuterUserId());
 }

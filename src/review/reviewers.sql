@@ -1,23 +1,23 @@
 -- Who is asking: the role behind SECURITY DEFINER functions, and the person behind a shared role.
 
 -- By its OID: the setting "role" keeps the name that was given to SET ROLE, which may by now be another role's.
-CREATE FUNCTION @extschema@.tw_outer_role_id() RETURNS oid
+CREATE FUNCTION @extschema@.tw_calling_role_id() RETURNS oid
     LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'tw_outer_role_id';
-REVOKE ALL ON FUNCTION @extschema@.tw_outer_role_id() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_outer_role_id() IS
+    AS 'MODULE_PATHNAME', 'tw_calling_role_id';
+REVOKE ALL ON FUNCTION @extschema@.tw_calling_role_id() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_calling_role_id() IS
     'The role that a caller acts as (SET ROLE, or the one that logged in), also within functions that run with their owner''s rights';
 
-CREATE FUNCTION @extschema@.tw_outer_role() RETURNS name
+CREATE FUNCTION @extschema@.tw_calling_role() RETURNS name
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN pg_get_userbyid(@extschema@.tw_outer_role_id());
-REVOKE ALL ON FUNCTION @extschema@.tw_outer_role() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_outer_role() IS
+RETURN pg_get_userbyid(@extschema@.tw_calling_role_id());
+REVOKE ALL ON FUNCTION @extschema@.tw_calling_role() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_calling_role() IS
     'The name of the role that a caller acts as';
 
 CREATE FUNCTION @extschema@.tw_is_operator() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN has_function_privilege(@extschema@.tw_outer_role_id(), '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
+RETURN has_function_privilege(@extschema@.tw_calling_role_id(), '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
 REVOKE ALL ON FUNCTION @extschema@.tw_is_operator() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_operator() IS
     'Whether the caller may do what operators may (superusers and the owner may)';
@@ -27,7 +27,7 @@ CREATE FUNCTION @extschema@.tw_reviewer(reviewer text) RETURNS text
 AS $function$
 BEGIN
     IF reviewer IS NULL THEN
-        RETURN @extschema@.tw_outer_role();
+        RETURN @extschema@.tw_calling_role();
     END IF;
     IF @extschema@.tw_is_blank(reviewer) THEN
         RAISE EXCEPTION USING
@@ -39,7 +39,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'permission denied to act for another reviewer',
-            DETAIL = format('Role "%s" is not an operator.', @extschema@.tw_outer_role()),
+            DETAIL = format('Role "%s" is not an operator.', @extschema@.tw_calling_role()),
             HINT = 'Leave the reviewer out to act as the role that you are.';
     END IF;
     RETURN reviewer;

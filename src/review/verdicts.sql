@@ -34,7 +34,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb,
 COMMENT ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) IS
     'Refuses what no verdict can be, whatever the conversations: 22004 for a NULL id, 22023 for the rest';
 
-CREATE FUNCTION @extschema@.tw_lock_for_verdict(ids bigint[], action text, person text) RETURNS void
+CREATE FUNCTION @extschema@.tw_lock_for_verdict(ids bigint[], action text, reviewer_name text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -115,7 +115,7 @@ BEGIN
     END IF;
 
     SELECT k.conversation_log_id AS id, k.reviewer, k.expires_at INTO problem FROM @extschema@.review_claims k
-    WHERE k.conversation_log_id = ANY (ids) AND k.expires_at > clock_timestamp() AND k.reviewer <> person
+    WHERE k.conversation_log_id = ANY (ids) AND k.expires_at > clock_timestamp() AND k.reviewer <> reviewer_name
     ORDER BY k.conversation_log_id LIMIT 1;
     IF FOUND AND NOT @extschema@.tw_is_operator() THEN
         RAISE EXCEPTION USING
@@ -131,7 +131,7 @@ COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
     'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose '
     'from, 55006 while somebody else holds it';
 
-CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
+CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, reviewer_name text) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_label_samples';
 REVOKE ALL ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) FROM PUBLIC;
@@ -145,7 +145,7 @@ CREATE FUNCTION @extschema@.tw_record_verdict(
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    person text := @extschema@.tw_reviewer(named_reviewer);
+    reviewer_name text := @extschema@.tw_reviewer(named_reviewer);
     new_status text := CASE verdict WHEN 'reject' THEN 'rejected' ELSE 'approved' END;
     unseen bigint[];
     recorded bigint;
@@ -162,21 +162,21 @@ BEGIN
     END IF;
     -- A space beside it would make it another intent, and the model's answer wrong.
     new_intent := btrim(new_intent, E' \t\n\r\f\v');
-    PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, person);
+    PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, reviewer_name);
 
     -- Feedback against the model that came after the reviewer had claimed the row: somebody has yet to see it.
     SELECT coalesce(array_agg(k.conversation_log_id), '{}') INTO unseen
     FROM @extschema@.review_claims k
-    WHERE k.conversation_log_id = ANY (ids) AND k.reviewer = person
+    WHERE k.conversation_log_id = ANY (ids) AND k.reviewer = reviewer_name
       AND EXISTS (SELECT FROM @extschema@.review_events e
                   WHERE e.conversation_log_id = k.conversation_log_id AND e.action = 'feedback' AND e.created_at > k.claimed_at
                     AND (lower(e.details ->> 'feedback' COLLATE "C") = 'negative' OR (e.details ->> 'corrected')::boolean));
 
     -- The event comes first: it keeps what the statements after it change.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note, from_status,
-        to_status, review_priority, review_reason, reviewer, outer_role, details)
+        to_status, review_priority, review_reason, reviewer, calling_role, details)
     SELECT c.id, verdict, why, l.intent, CASE WHEN l.intent IS NOT NULL THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
-           c.review_status, new_status, c.review_priority, c.review_reason, person, @extschema@.tw_outer_role(),
+           c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name, @extschema@.tw_calling_role(),
            nullif(coalesce(given, '{}') || CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
                 THEN jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)) ELSE '{}' END, '{}')
     FROM @extschema@.conversation_logs c
@@ -193,10 +193,10 @@ BEGIN
     WHERE c.id = ANY (ids);
     IF verdict = 'reject' THEN
         UPDATE @extschema@.training_samples s
-        SET review_status = 'rejected', pending_reason = NULL, reviewed_by = person, reviewed_at = now()
+        SET review_status = 'rejected', pending_reason = NULL, reviewed_by = reviewer_name, reviewed_at = now()
         WHERE s.conversation_log_id = ANY (ids);
     ELSE
-        PERFORM @extschema@.tw_label_samples(ids, new_intent, new_entities, person);
+        PERFORM @extschema@.tw_label_samples(ids, new_intent, new_entities, reviewer_name);
     END IF;
     DELETE FROM @extschema@.review_claims k WHERE k.conversation_log_id = ANY (ids);
     RETURN recorded;

@@ -4,14 +4,14 @@ CREATE FUNCTION @extschema@.tw_withdraw_verdict(conversation bigint, remark text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    person text := @extschema@.tw_reviewer(named_reviewer);
+    reviewer_name text := @extschema@.tw_reviewer(named_reviewer);
     first @extschema@.review_events;
     new_status text;
     by_model boolean;
     waits_for text;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text);
-    PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', person);
+    PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', reviewer_name);
     -- A verdict that was changed is withdrawn with what it changed: back to how it was before anybody judged.
     SELECT * INTO first FROM @extschema@.review_events e
     WHERE e.conversation_log_id = conversation AND @extschema@.tw_is_verdict(e.action)
@@ -28,8 +28,8 @@ BEGIN
     new_status := CASE WHEN by_model THEN 'auto-approved' ELSE 'needs-review' END;
 
     INSERT INTO @extschema@.review_events (conversation_log_id, action, note, from_status, to_status, review_priority, review_reason,
-        reviewer, outer_role, details)
-    SELECT c.id, 'withdraw', remark, c.review_status, new_status, c.review_priority, c.review_reason, person, @extschema@.tw_outer_role(),
+        reviewer, calling_role, details)
+    SELECT c.id, 'withdraw', remark, c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name, @extschema@.tw_calling_role(),
            nullif(coalesce(given, '{}') || coalesce(jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)), '{}'), '{}')
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id

@@ -30,7 +30,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/hash.h"
-#include "base/span.h"
+#include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -58,7 +58,7 @@ static const TwColumn columns[] = {
 /* What a type of model answers with. */
 typedef struct ModelType
 {
-	TwSpan		name;
+	TwSlice		name;
 	text	   *live;			/* NULL = none */
 	text	   *canary;			/* NULL = none */
 	uint64		salt;			/* of the canary's rollout */
@@ -73,13 +73,13 @@ typedef struct ModelTypes
 } ModelTypes;
 
 static uint64
-mixed(TwSpan span)
+mixed(TwSlice span)
 {
 	return tw_finalise(tw_fnv(TW_FNV_BASIS, span.data, span.length));
 }
 
 static inline uint32
-bucket_of(uint64 salt, TwSpan unit)
+bucket_of(uint64 salt, TwSlice unit)
 {
 	return (uint32) (tw_finalise(mixed(unit) ^ salt) % BUCKETS);
 }
@@ -96,13 +96,13 @@ begin_types(void)
 
 /* The entry of a type, a new one the first time that it comes. */
 static ModelType *
-type_entry(ModelTypes *all, TwSpan name)
+type_entry(ModelTypes *all, TwSlice name)
 {
 	ModelType  *type;
 
 	for (int i = 0; i < all->count; i++)
 	{
-		if (tw_span_compare(all->types[i].name, name) == 0)
+		if (tw_slice_compare(all->types[i].name, name) == 0)
 			return &all->types[i];
 	}
 	if (all->count == all->capacity)
@@ -118,38 +118,38 @@ type_entry(ModelTypes *all, TwSpan name)
 }
 
 static bool
-span_is(TwSpan span, const char *word)
+span_is(TwSlice span, const char *word)
 {
 	return span.length == (int) strlen(word) && memcmp(span.data, word, span.length) == 0;
 }
 
-static TwSpan
+static TwSlice
 text_column(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
 
-	return tw_text_span(value, isnull);
+	return tw_text_slice(value, isnull);
 }
 
 /* What its buckets are dealt by: the version, and from its second rollout on the number of that. */
 static uint64
-rollout_salt(TwSpan version, int number)
+rollout_salt(TwSlice version, int number)
 {
 	char	   *name;
 
 	if (number <= 1)
 		return mixed(version);
 	name = psprintf("%.*s#%d", version.length, version.data, number);
-	return mixed((TwSpan) {name, strlen(name)});
+	return mixed((TwSlice) {name, strlen(name)});
 }
 
 static void
 add_version(void *data, HeapTuple tuple, TupleDesc desc)
 {
-	TwSpan		version = text_column(tuple, desc, VERSION_ATTNUM);
-	TwSpan		status = text_column(tuple, desc, STATUS_ATTNUM);
-	TwSpan		name = text_column(tuple, desc, TYPE_ATTNUM);
+	TwSlice		version = text_column(tuple, desc, VERSION_ATTNUM);
+	TwSlice		status = text_column(tuple, desc, STATUS_ATTNUM);
+	TwSlice		name = text_column(tuple, desc, TYPE_ATTNUM);
 	ModelType  *type;
 	bool		isnull;
 
@@ -174,7 +174,7 @@ add_version(void *data, HeapTuple tuple, TupleDesc desc)
 static int
 compare_types(const void *a, const void *b)
 {
-	return tw_span_compare(((const ModelType *) a)->name, ((const ModelType *) b)->name);
+	return tw_slice_compare(((const ModelType *) a)->name, ((const ModelType *) b)->name);
 }
 
 static void
@@ -195,7 +195,7 @@ static TwCachedTable types_cache = {
 };
 
 static const ModelType *
-find_type(Oid schema, TwSpan name)
+find_type(Oid schema, TwSlice name)
 {
 	const ModelTypes *all = tw_cached_table_get(&types_cache, schema);
 	ModelType	key = {.name = name};
@@ -231,8 +231,8 @@ tw_assign_model_version(PG_FUNCTION_ARGS)
 				 errmsg("the unit must not be NULL"),
 				 errhint("Pass the session's id, the same for each message of the session: its version depends on nothing else.")));
 
-	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_span(PG_GETARG_DATUM(0), false));
-	if (type->canary != NULL && bucket_of(type->salt, tw_text_span(PG_GETARG_DATUM(1), false)) < type->canary_buckets)
+	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_slice(PG_GETARG_DATUM(0), false));
+	if (type->canary != NULL && bucket_of(type->salt, tw_text_slice(PG_GETARG_DATUM(1), false)) < type->canary_buckets)
 		version = type->canary;
 	else
 		version = type->live;
@@ -251,8 +251,8 @@ PG_FUNCTION_INFO_V1(tw_rollout_bucket);
 Datum
 tw_rollout_bucket(PG_FUNCTION_ARGS)
 {
-	TwSpan		version = tw_text_span(PG_GETARG_DATUM(0), false);
-	TwSpan		unit = tw_text_span(PG_GETARG_DATUM(1), false);
+	TwSlice		version = tw_text_slice(PG_GETARG_DATUM(0), false);
+	TwSlice		unit = tw_text_slice(PG_GETARG_DATUM(1), false);
 
 	PG_RETURN_INT32((int32) bucket_of(mixed(version), unit));
 }

@@ -22,7 +22,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) IS 'Does what a verdict says, and returns what was done';
 
-CREATE FUNCTION @extschema@.tw_check_rollout(which bigint, at timestamptz) RETURNS text
+CREATE FUNCTION @extschema@.tw_check_rollout(rollout bigint, at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -34,13 +34,13 @@ DECLARE
     looked_at timestamptz;
     check_id bigint;
 BEGIN
-    SELECT * INTO r FROM @extschema@.rollouts x WHERE x.id = which AND x.status IN ('running', 'watching');
+    SELECT * INTO r FROM @extschema@.rollouts x WHERE x.id = rollout AND x.status IN ('running', 'watching');
     IF NOT FOUND THEN
         RETURN 'ended';
     END IF;
     looked_at := @extschema@.tw_change_time(at, greatest(r.step_times[cardinality(r.step_times)], r.promoted_at));
     -- Without a lock: it may take a while, and an operator must be able to roll back meanwhile.
-    SELECT * INTO look FROM @extschema@.tw_look_at_rollout(which, looked_at);
+    SELECT * INTO look FROM @extschema@.tw_look_at_rollout(rollout, looked_at);
     SELECT v.verdict, v.reason INTO verdict, why
     FROM @extschema@.tw_rollout_verdict(r, coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_problem,
                                         coalesce(look.metrics, '[]'), looked_at) v;
@@ -51,14 +51,14 @@ BEGIN
     END IF;
 
     PERFORM @extschema@.tw_lock_registry();
-    SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x WHERE x.id = which FOR UPDATE;
+    SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x WHERE x.id = rollout FOR UPDATE;
     -- Somebody changed it during the look, which says nothing about what it is now.
     IF is_same IS NOT TRUE THEN
         RETURN 'ended';
     END IF;
     INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
                                             sample_ratio_evidence, metrics, checked_at)
-    VALUES (which, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], verdict, why,
+    VALUES (rollout, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], verdict, why,
             coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_evidence, coalesce(look.metrics, '[]'), looked_at)
     RETURNING id INTO check_id;
     -- What follows from it begins now, not when the look began: sessions were dealt by the old share while it took its time or waited.
@@ -68,22 +68,22 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) IS 'Looks at a rollout, writes the look down, does what it says, and returns what that was';
 
-CREATE FUNCTION @extschema@.tw_note_failed_look(which bigint, message text, at timestamptz) RETURNS void
+CREATE FUNCTION @extschema@.tw_note_failed_look(rollout bigint, message text, at timestamptz) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
                                             metrics, checked_at)
     SELECT r.id, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], 'hold',
            'the look failed, and nobody watches until that is mended: ' || message, 0, 0, '[]', coalesce(at, clock_timestamp())
-    FROM @extschema@.rollouts r WHERE r.id = which AND r.status IN ('running', 'watching');
+    FROM @extschema@.rollouts r WHERE r.id = rollout AND r.status IN ('running', 'watching');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS 'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look (which is NULL)';
 
 CREATE FUNCTION @extschema@.tw_rollout_tasks(at timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT jsonb_agg(t.task ORDER BY t.place, t.name)
-    FROM (SELECT 1 AS place, lpad(r.id::text, 20) AS name, jsonb_build_object('check', r.id) AS task
+RETURN (SELECT jsonb_agg(t.task ORDER BY t.part, t.name)
+    FROM (SELECT 1 AS part, lpad(r.id::text, 20) AS name, jsonb_build_object('check', r.id) AS task
           FROM @extschema@.rollouts r WHERE r.status IN ('running', 'watching')
           UNION ALL
           SELECT 2, x.model_type, jsonb_build_object('start', x.model_type)

@@ -76,11 +76,11 @@ BEGIN ATOMIC
         WHERE r.steps[t.number] < 100
     ), messages AS MATERIALIZED (
         SELECT n.*
-        FROM (SELECT m.*, row_number() OVER (PARTITION BY m.step, m.session_id ORDER BY m.created_at, m.id) AS place
+        FROM (SELECT m.*, row_number() OVER (PARTITION BY m.step, m.session_id ORDER BY m.created_at, m.id) AS position
               FROM @extschema@.tw_rollout_messages(tw_look_at_rollout.rollout_id, tw_look_at_rollout.at) m) n, r
-        WHERE n.place <= r.messages_per_session
+        WHERE n.position <= r.messages_per_session
     ), units AS MATERIALIZED (
-        SELECT m.step, m.session_id, bool_or(m.is_canary) FILTER (WHERE m.place = 1) AS is_canary,
+        SELECT m.step, m.session_id, bool_or(m.is_canary) FILTER (WHERE m.position = 1) AS is_canary,
                row_number() OVER (PARTITION BY m.session_id ORDER BY m.step) = 1 AS is_new,
                min(m.step) OVER (PARTITION BY m.session_id) AS first_step,
                count(*) AS messages, count(*) FILTER (WHERE NOT m.is_complaint) AS content,

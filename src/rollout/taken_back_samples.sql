@@ -16,7 +16,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) FROM PUBLIC
 COMMENT ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) IS
     'Adds to the count in the last rollout of a version that was rolled back from half of the sessions or more';
 
-CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, most bigint, OUT taken bigint, OUT locked bigint)
+CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, max_samples bigint, OUT taken bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
@@ -31,15 +31,15 @@ BEGIN
                     WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
                       AND x.review_status = 'approved' AND x.label_source = 'model'
                     -- Enough to find so many that nobody holds.
-                    ORDER BY x.id LIMIT 2 * most);
+                    ORDER BY x.id LIMIT 2 * max_samples);
     UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = @extschema@.tw_rollback_reason(bad)
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.id IN (SELECT unnest(wanted)) AND x.review_status = 'approved' AND x.label_source = 'model'
-                   ORDER BY x.id LIMIT most FOR UPDATE SKIP LOCKED);
+                   ORDER BY x.id LIMIT max_samples FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS taken = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(bad, taken) WHERE taken > 0;
     -- Where fewer than most were to be had, the others were held by somebody.
-    locked := CASE WHEN coalesce(taken < most, true) THEN cardinality(wanted) - taken ELSE 0 END;
+    locked := CASE WHEN coalesce(taken < max_samples, true) THEN cardinality(wanted) - taken ELSE 0 END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) FROM PUBLIC;
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) IS
     'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many '
     '(NULL: all) and without those that somebody holds; returns how many, and how many were held';
 
-CREATE FUNCTION @extschema@.tw_give_back_samples(good text, most bigint, OUT given bigint, OUT locked bigint)
+CREATE FUNCTION @extschema@.tw_give_back_samples(good text, max_samples bigint, OUT given bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -56,16 +56,16 @@ BEGIN
     wanted := ARRAY(SELECT x.id FROM @extschema@.training_samples x
                     WHERE x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending'
                         AND x.label_source = 'model'
-                    ORDER BY x.id LIMIT 2 * most);
+                    ORDER BY x.id LIMIT 2 * max_samples);
     UPDATE @extschema@.training_samples s SET review_status = 'approved', pending_reason = NULL
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.id IN (SELECT unnest(wanted))
                      AND x.pending_reason = @extschema@.tw_rollback_reason(good) AND x.review_status = 'pending'
                          AND x.label_source = 'model'
-                   ORDER BY x.id LIMIT most FOR UPDATE SKIP LOCKED);
+                   ORDER BY x.id LIMIT max_samples FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS given = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(good, - given) WHERE given > 0;
-    locked := CASE WHEN coalesce(given < most, true) THEN cardinality(wanted) - given ELSE 0 END;
+    locked := CASE WHEN coalesce(given < max_samples, true) THEN cardinality(wanted) - given ELSE 0 END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) FROM PUBLIC;
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
     'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user '
     'contradicted meanwhile and what somebody holds; returns how many, and how many were held';
 
-CREATE FUNCTION @extschema@.tw_settle_version(version text, most bigint, OUT taken_back bigint, OUT given_back bigint,
+CREATE FUNCTION @extschema@.tw_settle_version(version text, max_samples bigint, OUT taken_back bigint, OUT given_back bigint,
     OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -81,9 +81,9 @@ BEGIN
     taken_back := 0;
     given_back := 0;
     IF @extschema@.tw_standing_rollback(version) IS NULL THEN
-        SELECT g.given, g.locked INTO given_back, locked FROM @extschema@.tw_give_back_samples(version, most) g;
+        SELECT g.given, g.locked INTO given_back, locked FROM @extschema@.tw_give_back_samples(version, max_samples) g;
     ELSE
-        SELECT t.taken, t.locked INTO taken_back, locked FROM @extschema@.tw_take_back_samples(version, most) t;
+        SELECT t.taken, t.locked INTO taken_back, locked FROM @extschema@.tw_take_back_samples(version, max_samples) t;
     END IF;
 END
 $function$;
@@ -122,14 +122,14 @@ REVOKE ALL ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) 
 COMMENT ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) IS
     'The versions that were rolled back or became live in a period before a time, and may have samples to take back or give back';
 
-CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, most bigint,
+CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, max_samples bigint,
     OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT coalesce(sum(t.taken_back), 0)::bigint, coalesce(sum(t.given_back), 0)::bigint,
         coalesce(sum(t.locked), 0)::bigint
     FROM @extschema@.tw_unsettled_versions(tw_settle_samples.at, since) AS v (version)
-    CROSS JOIN LATERAL @extschema@.tw_settle_version(v.version, most) t;
+    CROSS JOIN LATERAL @extschema@.tw_settle_version(v.version, max_samples) t;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) IS

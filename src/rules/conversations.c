@@ -10,10 +10,10 @@
 #include "utils/builtins.h"
 
 /* The second part of a dotted intent, or a NULL span: "food" of "intent.food.item.search". */
-TwSpan
-tw_intent_module(TwSpan intent)
+TwSlice
+tw_intent_module(TwSlice intent)
 {
-	TwSpan		module = TW_NULL_SPAN;
+	TwSlice		module = TW_NULL_SLICE;
 	const char *end = intent.data + intent.length;
 	const char *dot;
 
@@ -25,12 +25,12 @@ tw_intent_module(TwSpan intent)
 	module.data = dot + 1;
 	dot = memchr(module.data, '.', end - module.data);
 	module.length = (dot ? dot : end) - module.data;
-	return module.length > 0 ? module : TW_NULL_SPAN;
+	return module.length > 0 ? module : TW_NULL_SLICE;
 }
 
 /* The module that was handed in, or the intent's where that is NULL or empty; may be a NULL span. */
-TwSpan
-tw_module_of(TwSpan module_type, TwSpan intent)
+TwSlice
+tw_module_of(TwSlice module_type, TwSlice intent)
 {
 	if (module_type.data != NULL && module_type.length > 0)
 		return module_type;
@@ -43,8 +43,8 @@ PG_FUNCTION_INFO_V1(tw_module_type);
 Datum
 tw_module_type(PG_FUNCTION_ARGS)
 {
-	TwSpan		given = tw_text_argument(fcinfo, 0);
-	TwSpan		module = tw_module_of(given, tw_text_argument(fcinfo, 1));
+	TwSlice		given = tw_text_argument(fcinfo, 0);
+	TwSlice		module = tw_module_of(given, tw_text_argument(fcinfo, 1));
 
 	if (module.data == NULL)
 		PG_RETURN_NULL();
@@ -59,7 +59,7 @@ PG_FUNCTION_INFO_V1(tw_intent_module_type);
 Datum
 tw_intent_module_type(PG_FUNCTION_ARGS)
 {
-	TwSpan		module = tw_intent_module(tw_text_argument(fcinfo, 0));
+	TwSlice		module = tw_intent_module(tw_text_argument(fcinfo, 0));
 
 	if (module.data == NULL)
 		PG_RETURN_NULL();
@@ -68,12 +68,12 @@ tw_intent_module_type(PG_FUNCTION_ARGS)
 
 /* A text message, which is what one of no type is, with something to read in it. */
 bool
-tw_message_is_learnable(TwSpan message_type, TwSpan message)
+tw_message_is_learnable(TwSlice message_type, TwSlice message)
 {
-	static const TwSpan text_type = {"text", 4};
+	static const TwSlice text_type = {"text", 4};
 
-	return (message_type.data == NULL || tw_span_equals_ascii_ci(message_type, text_type)) &&
-		message.data != NULL && !tw_span_is_blank(message);
+	return (message_type.data == NULL || tw_slice_equals_ascii_ci(message_type, text_type)) &&
+		message.data != NULL && !tw_slice_is_blank(message);
 }
 
 PG_FUNCTION_INFO_V1(tw_is_learnable);

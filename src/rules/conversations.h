@@ -5,10 +5,10 @@
 #ifndef TW_CONVERSATIONS_H
 #define TW_CONVERSATIONS_H
 
-#include "base/span.h"
+#include "base/slice.h"
 
-extern TwSpan tw_intent_module(TwSpan intent);
-extern TwSpan tw_module_of(TwSpan module_type, TwSpan intent);
-extern bool tw_message_is_learnable(TwSpan message_type, TwSpan message);
+extern TwSlice tw_intent_module(TwSlice intent);
+extern TwSlice tw_module_of(TwSlice module_type, TwSlice intent);
+extern bool tw_message_is_learnable(TwSlice message_type, TwSlice message);
 
 #endif							/* TW_CONVERSATIONS_H */

@@ -26,7 +26,7 @@ static const struct
 	int			patience;
 }			kinds[] = {
 	{"job", TW_LOCK_JOB, TW_PATIENCE_MS},
-	{"sides", TW_LOCK_SIDES, TW_LONG_PATIENCE_MS},
+	{"splits", TW_LOCK_SPLITS, TW_LONG_PATIENCE_MS},
 	{"registry", TW_LOCK_REGISTRY, TW_PATIENCE_MS},
 	{"job queue", TW_LOCK_JOB_QUEUE, TW_PATIENCE_MS},
 	{"projects", TW_LOCK_PROJECTS, TW_LONG_PATIENCE_MS},

@@ -14,13 +14,13 @@
 #include "storage/lock.h"
 
 /*
- * Whoever takes several takes them in this order: SIDES, JOB_QUEUE, REGISTRY.
+ * Whoever takes several takes them in this order: SPLITS, JOB_QUEUE, REGISTRY.
  * TRAINING and MODEL_TYPE are only tried by those who hold others.
  */
 typedef enum TwLockKind
 {
 	TW_LOCK_JOB = 3,			/* a job of tw_jobs() runs, by its number; the session's, see runs/job_lock.c */
-	TW_LOCK_SIDES = 7,			/* sides of texts are decided, or samples imported */
+	TW_LOCK_SPLITS = 7,			/* splits of texts are decided, or samples imported */
 	TW_LOCK_POLICIES = 8,		/* review_policies changes; its first key is the OID of that table */
 	TW_LOCK_REGISTRY = 9,		/* a version changes its state */
 	TW_LOCK_JOB_QUEUE = 10,		/* a training job begins or ends */

@@ -12,7 +12,7 @@
 #include "access/htup_details.h"
 #include "base/compat.h"
 #include "base/hash.h"
-#include "base/span.h"
+#include "base/slice.h"
 #include "base/table_triggers.h"
 #include "common/unicode_norm.h"
 #include "executor/spi.h"
@@ -51,7 +51,7 @@ is_punctuation(pg_wchar c)
 }
 
 static CodePoints
-decode(TwSpan text)
+decode(TwSlice text)
 {
 	CodePoints	points;
 	const unsigned char *at = (const unsigned char *) text.data;
@@ -159,7 +159,7 @@ encode(CodePoints points)
 
 /* The same for ASCII, which NFKC leaves as it is: most of what is captured, and capture normalises every sample. */
 static text *
-normalize_ascii(TwSpan text)
+normalize_ascii(TwSlice text)
 {
 	struct varlena *result = palloc(VARHDRSZ + text.length);
 	char	   *out = VARDATA(result);
@@ -196,7 +196,7 @@ normalize_ascii(TwSpan text)
 }
 
 static bool
-is_ascii(TwSpan text)
+is_ascii(TwSlice text)
 {
 	for (int i = 0; i < text.length; i++)
 	{
@@ -214,7 +214,7 @@ is_ascii(TwSpan text)
  * caller's to change.
  */
 text *
-tw_normalize(TwSpan text)
+tw_normalize(TwSlice text)
 {
 	CodePoints	points;
 
@@ -235,12 +235,12 @@ PG_FUNCTION_INFO_V1(tw_normalize_text);
 Datum
 tw_normalize_text(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(tw_normalize(tw_text_span(PG_GETARG_DATUM(0), false)));
+	PG_RETURN_TEXT_P(tw_normalize(tw_text_slice(PG_GETARG_DATUM(0), false)));
 }
 
 /* The hash of the normalised text: FNV-1a with 64 bits and murmur3's finaliser. */
 int64
-tw_hash_text(TwSpan input)
+tw_hash_text(TwSlice input)
 {
 	text	   *normal = tw_normalize(input);
 
@@ -253,7 +253,7 @@ PG_FUNCTION_INFO_V1(tw_text_hash);
 Datum
 tw_text_hash(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(tw_hash_text(tw_text_span(PG_GETARG_DATUM(0), false)));
+	PG_RETURN_INT64(tw_hash_text(tw_text_slice(PG_GETARG_DATUM(0), false)));
 }
 
 PG_FUNCTION_INFO_V1(tw_fill_text_hash);
@@ -281,7 +281,7 @@ tw_fill_text_hash(PG_FUNCTION_ARGS)
 
 	columns[0] = SPI_fnumber(desc, "text_hash");
 	columns[1] = SPI_fnumber(desc, "normalizer");
-	values[0] = Int64GetDatum(tw_hash_text(tw_text_span(value, false)));
+	values[0] = Int64GetDatum(tw_hash_text(tw_text_slice(value, false)));
 	values[1] = Int16GetDatum(TW_NORMALIZER);
 	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, desc, 2, columns, values, nulls));
 }
@@ -292,5 +292,5 @@ PG_FUNCTION_INFO_V1(tw_is_blank);
 Datum
 tw_is_blank(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(PG_ARGISNULL(0) || tw_span_is_blank(tw_text_span(PG_GETARG_DATUM(0), false)));
+	PG_RETURN_BOOL(PG_ARGISNULL(0) || tw_slice_is_blank(tw_text_slice(PG_GETARG_DATUM(0), false)));
 }

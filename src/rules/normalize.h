@@ -5,9 +5,9 @@
 #ifndef TW_NORMALIZE_H
 #define TW_NORMALIZE_H
 
-#include "base/span.h"
+#include "base/slice.h"
 
-extern text *tw_normalize(TwSpan text);
-extern int64 tw_hash_text(TwSpan input);
+extern text *tw_normalize(TwSlice text);
+extern int64 tw_hash_text(TwSlice input);
 
 #endif							/* TW_NORMALIZE_H */

@@ -13,7 +13,7 @@
 
 #define NAME(name) {name, sizeof(name) - 1}
 
-static const TwSpan names[TW_STATUSES] = {
+static const TwSlice names[TW_STATUSES] = {
 	[TW_PENDING] = NAME("pending"),
 	[TW_AUTO_APPROVED] = NAME("auto-approved"),
 	[TW_NEEDS_REVIEW] = NAME("needs-review"),
@@ -24,7 +24,7 @@ static const TwSpan names[TW_STATUSES] = {
 
 /* The status of this name; a NULL span, like any other text, is TW_NO_STATUS. */
 TwStatus
-tw_find_status(TwSpan name)
+tw_find_status(TwSlice name)
 {
 	for (int i = TW_NO_STATUS + 1; i < TW_STATUSES; i++)
 	{
@@ -36,7 +36,7 @@ tw_find_status(TwSpan name)
 
 /* Whether it is the name of one of these statuses. */
 bool
-tw_status_in(TwSpan name, int set)
+tw_status_in(TwSlice name, int set)
 {
 	return (set & TW_BIT(tw_find_status(name))) != 0;
 }

@@ -6,7 +6,7 @@
 #ifndef TW_STATUSES_H
 #define TW_STATUSES_H
 
-#include "base/span.h"
+#include "base/slice.h"
 
 typedef enum TwStatus
 {
@@ -36,8 +36,8 @@ typedef enum TwStatus
 #define TW_PRIORITY_MEDIUM	2
 #define TW_PRIORITY_LOW		3
 
-extern TwStatus tw_find_status(TwSpan name);
-extern bool tw_status_in(TwSpan name, int set);
+extern TwStatus tw_find_status(TwSlice name);
+extern bool tw_status_in(TwSlice name, int set);
 extern const char **tw_status_names(int set);
 extern Datum tw_status_datum(TwStatus status);
 extern Datum tw_constant_text(text **cache, const char *value);

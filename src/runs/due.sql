@@ -65,7 +65,7 @@ CREATE FUNCTION @extschema@.tw_is_due(job text, time_zone text, at timestamptz) 
 AS $function$
 DECLARE
     -- A failed run is tried again an hour later, but not all day long: what fails three times wants a person.
-    most CONSTANT integer := 3;
+    max_runs CONSTANT integer := 3;
     since CONSTANT timestamptz := @extschema@.tw_due_since(job, time_zone, at);
     has_succeeded boolean;
     runs integer;
@@ -75,7 +75,7 @@ BEGIN
     SELECT coalesce(bool_or(r.status = 'succeeded'), false), count(*), max(r.started_at) INTO has_succeeded, runs, last_run
     FROM @extschema@.job_runs r WHERE r.job_name = job AND r.started_at >= since;
     -- The fourth tick after one that came a little late is the one.
-    RETURN NOT has_succeeded AND runs < most AND coalesce(last_run <= at - interval '50 minutes', true);
+    RETURN NOT has_succeeded AND runs < max_runs AND coalesce(last_run <= at - interval '50 minutes', true);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_is_due(text, text, timestamptz) FROM PUBLIC;

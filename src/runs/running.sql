@@ -1,6 +1,6 @@
 -- How a job runs: under a lock that only one session has, with a row of job_runs that others see while it runs.
 
-CREATE FUNCTION @extschema@.tw_notify_below(event jsonb, most double precision) RETURNS void
+CREATE FUNCTION @extschema@.tw_notify_below(event jsonb, max_usage double precision) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -8,7 +8,7 @@ DECLARE
     used CONSTANT double precision := pg_notification_queue_usage();
 BEGIN
     -- Whoever may connect can fill the queue, by listening in a transaction that does not end; then every COMMIT that notifies fails.
-    IF used >= most THEN
+    IF used >= max_usage THEN
         RAISE WARNING USING
             MESSAGE = format('nobody is notified of: %s', payload ->> 'event'),
             DETAIL = format('The server''s queue of notifications is %s%% full.', round((used * 100)::numeric)),

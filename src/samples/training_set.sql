@@ -39,8 +39,8 @@ BEGIN ATOMIC
         SELECT l.*,
                CASE WHEN @extschema@.tw_is_blank(l.model_text) OR @extschema@.tw_is_blank(l.intent) THEN 'blank'
                     WHEN l.text_hash IN (SELECT t.text_hash FROM tested t)
-                      OR l.model_text IN (SELECT t.model_text FROM tested t) THEN 'test side'
-                    WHEN l.split IS NULL THEN 'side not decided'
+                      OR l.model_text IN (SELECT t.model_text FROM tested t) THEN 'test split'
+                    WHEN l.split IS NULL THEN 'split not decided'
                     WHEN l.label_source = 'model' AND l.model_text IN (SELECT d.model_text FROM disputed d) THEN 'label conflict'
                END AS excluded
         FROM live l
@@ -70,8 +70,8 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
     'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, '
-    'its weight, its samples, and why it is not trained on: blank, test '
-    'side, side not decided, label conflict, near-twin of a test text; NULL = it is';
+    'its weight, its samples, and why it is not trained on: blank, test split, '
+    'split not decided, label conflict, near-twin of a test text; NULL = it is';
 
 CREATE FUNCTION @extschema@.training_set(
     model_type text DEFAULT 'router',
@@ -88,7 +88,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_set(text) IS
     'What a model of this type learns now, for trainers outside: each text and intent once, with how many samples stand behind it '
-    'and its weight, (1, or 0.3 where no person looked) * (1 + ln samples). Test-side texts and their near-twins, texts whose side no '
+    'and its weight, (1, or 0.3 where no person looked) * (1 + ln samples). Texts of the test split and their near-twins, texts whose split no '
     'training run has decided yet, and unreviewed samples of label conflicts are left out. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.model_test_set(
@@ -114,7 +114,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
-    'The frozen test set of a model type: test-side texts that people labelled in the audit (weight: the sum of '
+    'The frozen test set of a model type: test-split texts that people labelled in the audit (weight: the sum of '
     '1/selection_probability of their samples) or that an import pinned (weight 1), one row a text with its newest label. '
     'Raises 22023 for an unknown model type';
 
@@ -135,6 +135,6 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.new_training_samples(text) IS
-    'How many live train-side samples were made or relabelled since the cutoff of the last finished training of a model type, '
+    'How many live train-split samples were made or relabelled since the cutoff of the last finished training of a model type, '
     'whatever its gate said: what the training threshold is compared with. One whose transaction was open when that training began is not '
     'counted, and is learned by the next all the same. Raises 22023 for an unknown model type';

@@ -22,8 +22,8 @@
 #define BLOCK_BYTES 65536
 
 #define ST_SORT sort_words
-#define ST_ELEMENT_TYPE TwSpan
-#define ST_COMPARE(a, b) tw_span_compare(*(a), *(b))
+#define ST_ELEMENT_TYPE TwSlice
+#define ST_COMPARE(a, b) tw_slice_compare(*(a), *(b))
 #define ST_CHECK_FOR_INTERRUPTS
 #define ST_SCOPE static
 #define ST_DEFINE
@@ -32,7 +32,7 @@
 /* The words of one text; `at` keeps its room from text to text. */
 typedef struct WordList
 {
-	TwSpan	   *at;
+	TwSlice	   *at;
 	int32		count;
 	int32		capacity;
 } WordList;
@@ -40,7 +40,7 @@ typedef struct WordList
 /* A word of the sets. Its rank is its place among them by rarity; until all texts are read, a running number. */
 typedef struct DictionaryEntry
 {
-	TwSpan		word;
+	TwSlice		word;
 	uint32		hash;
 	int32		rank;
 	char		status;
@@ -48,7 +48,7 @@ typedef struct DictionaryEntry
 
 #define SH_PREFIX dictionary
 #define SH_ELEMENT_TYPE DictionaryEntry
-#define SH_KEY_TYPE TwSpan
+#define SH_KEY_TYPE TwSlice
 #define SH_KEY word
 #define SH_HASH_KEY(table, key) hash_bytes((const unsigned char *) (key).data, (key).length)
 #define SH_EQUAL(table, a, b) ((a).length == (b).length && memcmp((a).data, (b).data, (a).length) == 0)
@@ -129,7 +129,7 @@ drop_repeated_words(WordList *words)
 	sort_words(words->at, words->count);
 	for (int32 i = 0; i < words->count; i++)
 	{
-		if (kept == 0 || tw_span_compare(words->at[kept - 1], words->at[i]) != 0)
+		if (kept == 0 || tw_slice_compare(words->at[kept - 1], words->at[i]) != 0)
 			words->at[kept++] = words->at[i];
 	}
 	words->count = kept;
@@ -137,13 +137,13 @@ drop_repeated_words(WordList *words)
 
 /* A text that says the same again and again must not take 16 bytes a word: room is made by dropping what is there twice. */
 static void
-add_word(WordList *words, TwSpan word)
+add_word(WordList *words, TwSlice word)
 {
 	if (words->count == words->capacity)
 	{
 		drop_repeated_words(words);
 		if (words->count > words->capacity / 2)
-			words->at = enlarge(words->at, &words->capacity, sizeof(TwSpan));
+			words->at = enlarge(words->at, &words->capacity, sizeof(TwSlice));
 	}
 	words->at[words->count++] = word;
 }
@@ -159,7 +159,7 @@ read_words(TwVocabulary *vocabulary, Datum value)
 
 	MemoryContextReset(vocabulary->scratch);
 	caller = MemoryContextSwitchTo(vocabulary->scratch);
-	normal = tw_normalize(tw_text_span(value, false));
+	normal = tw_normalize(tw_text_slice(value, false));
 	MemoryContextSwitchTo(caller);
 
 	at = VARDATA(normal);
@@ -167,7 +167,7 @@ read_words(TwVocabulary *vocabulary, Datum value)
 	vocabulary->words.count = 0;
 	while (at < end)
 	{
-		TwSpan		word = {at, 0};
+		TwSlice		word = {at, 0};
 
 		CHECK_FOR_INTERRUPTS();
 		for (; at < end && tw_word_byte(*at) != 0; at++)
@@ -183,7 +183,7 @@ read_words(TwVocabulary *vocabulary, Datum value)
 
 /* A copy of the word's characters that stays. */
 static const char *
-keep_characters(TwVocabulary *vocabulary, TwSpan word)
+keep_characters(TwVocabulary *vocabulary, TwSlice word)
 {
 	char	   *copy;
 
@@ -304,7 +304,7 @@ tw_word_sets(ArrayType *texts)
 
 	vocabulary->scratch = AllocSetContextCreate(CurrentMemoryContext, "words of a text", ALLOCSET_DEFAULT_SIZES);
 	vocabulary->words.capacity = 64;
-	vocabulary->words.at = palloc(sizeof(TwSpan) * vocabulary->words.capacity);
+	vocabulary->words.at = palloc(sizeof(TwSlice) * vocabulary->words.capacity);
 	vocabulary->dictionary = dictionary_create(CurrentMemoryContext, 1024, NULL);
 	result->vocabulary = vocabulary;
 	result->ranks = palloc(sizeof(int32) * growing.rank_capacity);

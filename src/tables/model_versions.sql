@@ -20,7 +20,7 @@ CREATE TABLE @extschema@.model_versions (
     base_accuracy double precision,
     mcnemar_p double precision,
     evaluation_id bigint,
-    training_samples jsonb,
+    sample_counts jsonb,
     training_seconds double precision,
     production_accuracy double precision,
     production_accuracy_lower double precision,
@@ -108,7 +108,7 @@ COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The live version t
 COMMENT ON COLUMN @extschema@.model_versions.base_accuracy IS 'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.mcnemar_p IS 'Two-sided p-value of the exact McNemar test of the two on these samples';
 COMMENT ON COLUMN @extschema@.model_versions.evaluation_id IS 'The evaluation behind these figures (model_evaluations)';
-COMMENT ON COLUMN @extschema@.model_versions.training_samples IS 'Number of training samples by label source, for example {"human": 812, "model": 4010}';
+COMMENT ON COLUMN @extschema@.model_versions.sample_counts IS 'Number of training samples by label source, for example {"human": 812, "model": 4010}';
 COMMENT ON COLUMN @extschema@.model_versions.training_seconds IS 'How long training took, in seconds';
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy IS 'Estimated accuracy in production, 0 to 1 (live_accuracy() over its last 30 days with traffic); NULL while there are too few audited labels';
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_lower IS 'Lower end of the 95 % interval of production_accuracy';

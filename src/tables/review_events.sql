@@ -14,7 +14,7 @@ CREATE TABLE @extschema@.review_events (
     review_reason text,
     reviewer text NOT NULL,
     session_role text NOT NULL DEFAULT session_user,
-    outer_role text NOT NULL,
+    calling_role text NOT NULL,
     details jsonb,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT review_events_pkey PRIMARY KEY (id),
@@ -57,6 +57,6 @@ COMMENT ON COLUMN @extschema@.review_events.review_priority IS 'Its priority in 
 COMMENT ON COLUMN @extschema@.review_events.review_reason IS 'Why it was in the queue before';
 COMMENT ON COLUMN @extschema@.review_events.reviewer IS 'The person: who is named by an operator, else the role that asked';
 COMMENT ON COLUMN @extschema@.review_events.session_role IS 'The role that logged in';
-COMMENT ON COLUMN @extschema@.review_events.outer_role IS 'The role in force when the function was called (SET ROLE)';
+COMMENT ON COLUMN @extschema@.review_events.calling_role IS 'The role in force when the function was called (SET ROLE)';
 COMMENT ON COLUMN @extschema@.review_events.details IS 'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; feedback when a user gave some';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When';

@@ -8,19 +8,19 @@
  */
 #include "postgres.h"
 
-#include "base/span.h"
+#include "base/slice.h"
 #include "fmgr.h"
 #include "rules/statuses.h"
 
 /* The columns that the rules are about. */
 typedef struct LogState
 {
-	TwSpan		status;
+	TwSlice		status;
 	bool		waits;
 	int			priority;
 	bool		candidate_is_known;
 	bool		candidate;
-	TwSpan		outcome;
+	TwSlice		outcome;
 	bool		filtered;
 	bool		audit;
 	bool		drawn;
@@ -28,11 +28,11 @@ typedef struct LogState
 } LogState;
 
 static bool
-is_one_of(TwSpan value, const char *const *names, int count)
+is_one_of(TwSlice value, const char *const *names, int count)
 {
 	for (int i = 0; i < count; i++)
 	{
-		if (tw_span_compare(value, (TwSpan) {names[i], strlen(names[i])}) == 0)
+		if (tw_slice_compare(value, (TwSlice) {names[i], strlen(names[i])}) == 0)
 			return true;
 	}
 	return false;

@@ -65,7 +65,7 @@ $$;
 CREATE FUNCTION bench.review(ids bigint[]) RETURNS void
     LANGUAGE sql
 AS $$
-    INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, reviewer, outer_role)
+    INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, reviewer, calling_role)
         SELECT c.id, v.action, CASE WHEN v.action = 'reject' THEN v.why END,
                CASE v.action WHEN 'approve' THEN c.nlu_intent WHEN 'fix' THEN v.label END, 'sim', 'sim'
         FROM conversation_logs c,

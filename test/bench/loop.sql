@@ -33,7 +33,7 @@ CREATE TABLE bench.challengers (scenario text, run int, round int, kind text, li
 -- slices: a model that learned all but a fifth of the model-labelled texts, tested on the labels of that fifth.
 CREATE TABLE bench.slices (scenario text, run int, round int, samples int, accuracy double precision, truth double precision);
 -- twins: the last candidate on the reserve's texts with and without a near-twin in what it learned; which share of the traffic
--- the test side keeps from being learned, and of the test set's weight its heaviest text has.
+-- the test split keeps from being learned, and of the test set's weight its heaviest text has.
 CREATE TABLE bench.twins (scenario text, run int, share double precision, with_twin double precision, without_twin double precision,
     tested_traffic double precision, heaviest double precision);
 
@@ -414,7 +414,7 @@ CREATE VIEW bench.measured AS
              (61, 'reserve: share with a near-twin in the training set', t.share),
              (62, 'truth of the last candidate on those', t.with_twin),
              (63, 'truth of the last candidate on the others', t.without_twin),
-             (64, 'traffic whose text is on the test side', t.tested_traffic),
+             (64, 'traffic whose text is on the test split', t.tested_traffic),
              (65, 'heaviest test text: share of the weight', t.heaviest)
          ) AS m (place, measure, value);
 

@@ -71,7 +71,7 @@ BEGIN
            d.outcome, d.is_audit, d.probability, d.created_at, d.created_at, (d.created_at AT TIME ZONE 'UTC')::date
     FROM decided d ORDER BY d.id;
 
-    -- A model is trained every week; test-side samples are never learned.
+    -- A model is trained every week; test-split samples are never learned.
     INSERT INTO training_samples (conversation_log_id, text, text_hash, normalizer, intent, module_type, entities, language, expected_service,
         review_status, label_source, reviewed_by, reviewed_at, source, split, selection_probability, quality_score, model_version_target, created_at)
     SELECT d.id, d.said, hashint8extended(d.id, 1), 1, d.intent, d.module, '[{"start": 0, "end": 7, "label": "dish"}]', 'hinglish', 'opensearch',
@@ -87,7 +87,7 @@ BEGIN
     ORDER BY d.id;
 
     INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, from_status, to_status, review_priority, review_reason,
-        reviewer, outer_role, created_at)
+        reviewer, calling_role, created_at)
     SELECT d.id, CASE d.status WHEN 'approved' THEN 'approve' ELSE 'reject' END, CASE d.status WHEN 'rejected' THEN 'unclear' END,
            CASE d.status WHEN 'approved' THEN d.intent END, d.outcome, d.status, d.priority, d.reason, 'reviewer', 'reviewer',
            d.created_at + interval '6 hours'

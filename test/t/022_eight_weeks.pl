@@ -97,7 +97,7 @@ note_table(<<'SQL');
            labels, round(100 * fallback_share) || ' %' AS fallback, changes
     FROM eight_weeks.report ORDER BY week
 SQL
-note_table('SELECT version, status, gate_reason, training_samples FROM model_versions ORDER BY created_at');
+note_table('SELECT version, status, gate_reason, sample_counts FROM model_versions ORDER BY created_at');
 note_table('SELECT version, status, started_at, promoted_at, ended_at, why FROM rollout_status ORDER BY started_at');
 
 # Nothing is missing.

@@ -249,7 +249,7 @@ kill CONT => $mortal->{pid};
 #----------------------------------------------------------------------------------------------------------------------------
 # Models.
 
-# One that can be learned, in two modules, with a test side of 20 texts.
+# One that can be learned, in two modules, with a test split of 20 texts.
 sub samples {
     my ($count) = @_;
     sql("SELECT import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g || '$count'), 'intent', 'intent.' || m,
@@ -287,8 +287,8 @@ is(sha256_hex($mortal->cat('mortal/router/router-v1.0.0/model.bin')), sql("SELEC
 my $manifest = JSON::PP::decode_json($mortal->cat('mortal/router/router-v1.0.0/manifest.json'));
 my $row = JSON::PP::decode_json(sql("SELECT to_jsonb(m) || jsonb_build_object('size', a.size_bytes, 'sum', a.sha256, 'extension', e.extversion)
     FROM model_versions m, model_artifacts a, pg_extension e WHERE a.version = m.version AND e.extname = 'training_workflow'"));
-is_deeply([ @{$manifest}{qw(version model_type format sha256 size_bytes extension_version training_samples base_version gate_decision)} ],
-    [ @{$row}{qw(version model_type)}, 'router', @{$row}{qw(sum size extension training_samples base_version gate_decision)} ], 'beside a manifest that says what it is');
+is_deeply([ @{$manifest}{qw(version model_type format sha256 size_bytes extension_version sample_counts base_version gate_decision)} ],
+    [ @{$row}{qw(version model_type)}, 'router', @{$row}{qw(sum size extension sample_counts base_version gate_decision)} ], 'beside a manifest that says what it is');
 is_deeply($manifest->{metrics}, { map { $_ => $row->{$_} } keys %{ $manifest->{metrics} } }, 'and how good');
 is(scalar(keys %{ $manifest->{metrics} }), 9, 'in nine figures');
 my $stores = q{SELECT count(*) FROM job_runs WHERE job_name = 'store_model_artifacts'};

@@ -1,21 +1,21 @@
 /*
- * span.h
+ * slice.h
  *		A piece of text that is not terminated, such as the inside of a text
  *		value, so that looking at one copies nothing.
  */
-#ifndef TW_SPAN_H
-#define TW_SPAN_H
+#ifndef TW_SLICE_H
+#define TW_SLICE_H
 
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 
-typedef struct TwSpan
+typedef struct TwSlice
 {
 	const char *data;			/* NULL = SQL NULL */
 	int			length;			/* in bytes */
-} TwSpan;
+} TwSlice;
 
-#define TW_NULL_SPAN ((TwSpan) {NULL, 0})
+#define TW_NULL_SLICE ((TwSlice) {NULL, 0})
 
 /* Unicode's White_Space property. */
 static inline bool
@@ -25,10 +25,10 @@ tw_is_white_space(pg_wchar c)
 		(c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-extern TwSpan tw_text_span(Datum value, bool isnull);
-extern TwSpan tw_text_argument(FunctionCallInfo fcinfo, int n);
-extern int	tw_span_compare(TwSpan a, TwSpan b);
-extern bool tw_span_equals_ascii_ci(TwSpan span, TwSpan lower);
-extern bool tw_span_is_blank(TwSpan span);
+extern TwSlice tw_text_slice(Datum value, bool isnull);
+extern TwSlice tw_text_argument(FunctionCallInfo fcinfo, int n);
+extern int	tw_slice_compare(TwSlice a, TwSlice b);
+extern bool tw_slice_equals_ascii_ci(TwSlice span, TwSlice lower);
+extern bool tw_slice_is_blank(TwSlice span);
 
-#endif							/* TW_SPAN_H */
+#endif							/* TW_SLICE_H */

@@ -25,22 +25,22 @@ REVOKE ALL ON FUNCTION @extschema@.tw_begin_import() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
     'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction could not see what they did';
 
-CREATE FUNCTION @extschema@.tw_reserve_numbers(most bigint) RETURNS void
+CREATE FUNCTION @extschema@.tw_reserve_numbers(max_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     reached bigint;
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
-    IF most > 9007199254740991 THEN
+    IF max_number > 9007199254740991 THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the sequence would come near its end';
     END IF;
     reached := coalesce(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'), 0);
     -- Far away: no million messages come between the look and the jump, which would then be one back.
-    IF most - reached > 1000000 THEN
-        reached := setval('@extschema@.conversation_logs_id_seq', most);
+    IF max_number - reached > 1000000 THEN
+        reached := setval('@extschema@.conversation_logs_id_seq', max_number);
     END IF;
-    WHILE reached < most LOOP
+    WHILE reached < max_number LOOP
         reached := nextval('@extschema@.conversation_logs_id_seq');
     END LOOP;
     PERFORM @extschema@.tw_wait_for_numbers('@extschema@.conversation_logs_id_seq'::regclass);

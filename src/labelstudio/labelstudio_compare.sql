@@ -67,7 +67,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) IS
     'Writes outbox rows for tasks of ours that have none: pushed by a database that this one was restored from before the push; returns how many';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_take_needless(project @extschema@.labelstudio_projects, listed jsonb, most integer,
+CREATE FUNCTION @extschema@.tw_labelstudio_take_needless(project @extschema@.labelstudio_projects, listed jsonb, max_tasks integer,
     OUT taken_back bigint, OUT done_to bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -77,10 +77,10 @@ DECLARE
 BEGIN
     taken_back := 0;
     FOR item IN
-        SELECT n.* FROM @extschema@.tw_labelstudio_needless(listed) n ORDER BY n.task LIMIT most
+        SELECT n.* FROM @extschema@.tw_labelstudio_needless(listed) n ORDER BY n.task LIMIT max_tasks
     LOOP
         seen := seen + 1;
-        done_to := CASE WHEN seen = most THEN item.task END;
+        done_to := CASE WHEN seen = max_tasks THEN item.task END;
         CONTINUE WHEN NOT @extschema@.tw_labelstudio_take_back(project.server_name, item.task, item.external);
         taken_back := taken_back + 1;
         UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
@@ -93,7 +93,7 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelst
     'Takes back those of these tasks that need no person, at most so many; returns how many, and the number of the last one looked at '
     'where there may be more (NULL where there are none)';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_miss(project @extschema@.labelstudio_projects, listed jsonb, after bigint, upto bigint, most integer,
+CREATE FUNCTION @extschema@.tw_labelstudio_miss(project @extschema@.labelstudio_projects, listed jsonb, after bigint, upto bigint, max_tasks integer,
     OUT deleted bigint, OUT done_to bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -107,10 +107,10 @@ BEGIN
         WHERE t.project = tw_labelstudio_miss.project.id AND @extschema@.tw_task_is_there(t.status) AND t.task_id > after AND t.task_id <= upto
           AND NOT EXISTS (SELECT FROM jsonb_array_elements(listed) AS l (task)
                           WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
-        ORDER BY t.task_id LIMIT most
+        ORDER BY t.task_id LIMIT max_tasks
     LOOP
         seen := seen + 1;
-        done_to := CASE WHEN seen = most THEN item.task_id END;
+        done_to := CASE WHEN seen = max_tasks THEN item.task_id END;
         -- Annotated since the pull, or deleted.
         CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
         deleted := deleted + 1;
@@ -123,15 +123,15 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_proj
     'Marks tasks of the outbox, with numbers in (after, upto], that are not over there any more, so that their conversations wait again; '
     'returns how many, and the number of the last one looked at where there may be more (NULL where there are none)';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_sweep(project @extschema@.labelstudio_projects, place jsonb,
-    OUT next_place jsonb, OUT counted jsonb)
+CREATE FUNCTION @extschema@.tw_labelstudio_compare(project @extschema@.labelstudio_projects, cursor_state jsonb,
+    OUT next_cursor jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     page_size CONSTANT integer := 1000;
     -- What is looked at one by one, each with a request or two, in one transaction.
-    most CONSTANT integer := 50;
-    after CONSTANT bigint := coalesce((place ->> 'after')::bigint, 0);
+    max_tasks CONSTANT integer := 50;
+    after CONSTANT bigint := coalesce((cursor_state ->> 'after')::bigint, 0);
     upto bigint := 9223372036854775807;
     list jsonb;
     adopted bigint;
@@ -147,8 +147,8 @@ BEGIN
         SELECT max((l.task ->> 'id')::bigint) INTO upto FROM jsonb_array_elements(list) AS l (task);
     END IF;
     adopted := @extschema@.tw_labelstudio_adopt(project, list);
-    SELECT * INTO needless FROM @extschema@.tw_labelstudio_take_needless(project, list, most);
-    SELECT * INTO missed FROM @extschema@.tw_labelstudio_miss(project, list, after, upto, most);
+    SELECT * INTO needless FROM @extschema@.tw_labelstudio_take_needless(project, list, max_tasks);
+    SELECT * INTO missed FROM @extschema@.tw_labelstudio_miss(project, list, after, upto, max_tasks);
     counted := jsonb_build_object('adopted', adopted, 'taken back', needless.taken_back, 'deleted there', missed.deleted);
 
     done_to := least(upto, needless.done_to, missed.done_to);
@@ -158,10 +158,10 @@ BEGIN
             MESSAGE = format('Label Studio (server "%s") lists the same unfinished tasks again and again', project.server_name),
             HINT = 'Does it obey the filter and the order that it is asked for? Is its version one that is supported?';
     ELSIF done_to < 9223372036854775807 THEN
-        next_place := jsonb_build_object('after', done_to);
+        next_cursor := jsonb_build_object('after', done_to);
     END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_sweep(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_sweep(@extschema@.labelstudio_projects, jsonb) IS
-    'Compares one page of unfinished tasks over there with the outbox; next_place is where the next page begins, NULL after the last one';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_compare(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_compare(@extschema@.labelstudio_projects, jsonb) IS
+    'Compares one page of unfinished tasks over there with the outbox; next_cursor is where the next page begins, NULL after the last one';

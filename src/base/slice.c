@@ -1,19 +1,19 @@
 /*
- * span.c
+ * slice.c
  *		A piece of text that is not terminated, such as the inside of a text
  *		value, so that looking at one copies nothing.
  */
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/span.h"
+#include "base/slice.h"
 #include "fmgr.h"
 
 /* The inside of a text value; copies only what is compressed or stored out of line. */
-TwSpan
-tw_text_span(Datum value, bool isnull)
+TwSlice
+tw_text_slice(Datum value, bool isnull)
 {
-	TwSpan		span = TW_NULL_SPAN;
+	TwSlice		span = TW_NULL_SLICE;
 
 	if (!isnull)
 	{
@@ -26,15 +26,15 @@ tw_text_span(Datum value, bool isnull)
 }
 
 /* The inside of an argument of a function. */
-TwSpan
+TwSlice
 tw_text_argument(FunctionCallInfo fcinfo, int n)
 {
-	return tw_text_span(PG_GETARG_DATUM(n), PG_ARGISNULL(n));
+	return tw_text_slice(PG_GETARG_DATUM(n), PG_ARGISNULL(n));
 }
 
 /* Byte order, NULL first: never a collation, so that it is the same everywhere. */
 int
-tw_span_compare(TwSpan a, TwSpan b)
+tw_slice_compare(TwSlice a, TwSlice b)
 {
 	int			result;
 
@@ -48,7 +48,7 @@ tw_span_compare(TwSpan a, TwSpan b)
 
 /* Whether they are equal when the ASCII letters of `span` are lowered; `lower` is lower case already. */
 bool
-tw_span_equals_ascii_ci(TwSpan span, TwSpan lower)
+tw_slice_equals_ascii_ci(TwSlice span, TwSlice lower)
 {
 	if (span.data == NULL || span.length != lower.length)
 		return false;
@@ -73,7 +73,7 @@ is_blank_character(pg_wchar c)
 
 /* Whether there is nothing to read in it (UTF-8). */
 bool
-tw_span_is_blank(TwSpan span)
+tw_slice_is_blank(TwSlice span)
 {
 	const unsigned char *at = (const unsigned char *) span.data;
 	const unsigned char *end = at + span.length;

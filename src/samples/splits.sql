@@ -1,14 +1,14 @@
--- Sides: whether a text is learned or tested on is decided once, for all its samples, by the first training run that sees it.
+-- Splits: whether a text is learned or tested on is decided once, for all its samples, by the first training run that sees it.
 
-CREATE INDEX training_samples_test_side_idx ON @extschema@.training_samples (text_hash) WHERE split = 'test';
+CREATE INDEX training_samples_test_split_idx ON @extschema@.training_samples (text_hash) WHERE split = 'test';
 
 -- What decides about the texts that no run has seen yet, in this order:
--- a text keeps the side that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a text of
+-- a text keeps the split that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a text of
 -- which an audited conversation still waits for its verdict stays undecided, because which rows people get to first is not
 -- random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of texts that were
 -- seen 20 times or that a model has learned: the live model would know them by heart, and its successor could not learn them;
 -- all others are learned.
-CREATE FUNCTION @extschema@.tw_new_sides(OUT text_hash bigint, OUT side text) RETURNS SETOF record
+CREATE FUNCTION @extschema@.tw_new_splits(OUT text_hash bigint, OUT split text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH undecided AS MATERIALIZED (
@@ -28,7 +28,7 @@ BEGIN ATOMIC
                CASE WHEN n.known IS NOT NULL THEN n.known
                     WHEN n.times >= 20 OR n.text_hash & 1 = 0 THEN 'train'
                     WHEN n.audited THEN 'test'
-                    WHEN NOT n.awaited THEN 'train' END AS side,
+                    WHEN NOT n.awaited THEN 'train' END AS split,
                n.known IS NULL AS is_new
         FROM seen n
     ), heads AS (
@@ -41,49 +41,49 @@ BEGIN ATOMIC
     ), tested AS (
         SELECT coalesce(array_agg(w.text_hash ORDER BY w.text_hash), '{}') AS hashes,
                coalesce(array_agg(w.text ORDER BY w.text_hash), '{}') AS texts
-        FROM wanted w WHERE w.is_new AND w.side = 'test'
+        FROM wanted w WHERE w.is_new AND w.split = 'test'
     ), twins AS (
         SELECT x.text_hash
         FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts,
             0.8::double precision)) AS x (text_hash, twin)
         WHERE x.twin IS NOT NULL
     )
-    SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.side END
+    SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.split END
     FROM wanted w
-    WHERE w.side IS NOT NULL;
+    WHERE w.split IS NOT NULL;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_new_sides() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_new_sides() IS
-    'The side (train or test) of each live text that has samples without one; a text whose audit is not finished is not among them';
+REVOKE ALL ON FUNCTION @extschema@.tw_new_splits() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_new_splits() IS
+    'The split (train or test) of each live text that has samples without one; a text whose audit is not finished is not among them';
 
-CREATE FUNCTION @extschema@.tw_decide_sides(OUT decided bigint, OUT locked bigint)
+CREATE FUNCTION @extschema@.tw_decide_splits(OUT decided bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     hashes bigint[];
-    sides text[];
+    splits text[];
     wanted bigint;
     held bigint[];
 BEGIN
     -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
-    PERFORM @extschema@.tw_lock('sides'::text, 0::bigint);
-    SELECT array_agg(n.text_hash), array_agg(n.side) INTO hashes, sides FROM @extschema@.tw_new_sides() n;
-    -- In the order of everybody who locks samples. One that somebody holds has no side until the next time, and then
+    PERFORM @extschema@.tw_lock('splits'::text, 0::bigint);
+    SELECT array_agg(n.text_hash), array_agg(n.split) INTO hashes, splits FROM @extschema@.tw_new_splits() n;
+    -- In the order of everybody who locks samples. One that somebody holds has no split until the next time, and then
     -- that of its text.
     SELECT count(*) INTO wanted FROM @extschema@.training_samples s
     WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes));
     held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
                   WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes))
                   ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED);
-    UPDATE @extschema@.training_samples s SET split = n.side
-    FROM unnest(hashes, sides) AS n (text_hash, side)
+    UPDATE @extschema@.training_samples s SET split = n.split
+    FROM unnest(hashes, splits) AS n (text_hash, split)
     WHERE s.id IN (SELECT unnest(held)) AND s.text_hash = n.text_hash AND s.split IS NULL
         AND s.review_status = 'approved';
     GET DIAGNOSTICS decided = ROW_COUNT;
     locked := greatest(0, wanted - decided);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_decide_sides() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_decide_sides() IS
-    'Stores the side of every live sample that has none yet, and returns how many it stored, and how many somebody '
+REVOKE ALL ON FUNCTION @extschema@.tw_decide_splits() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_decide_splits() IS
+    'Stores the split of every live sample that has none yet, and returns how many it stored, and how many somebody '
     'held; what is stored never changes';

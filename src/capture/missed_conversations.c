@@ -1,5 +1,5 @@
 /*
- * sweep.c
+ * missed_conversations.c
  *		Catches up on what capture missed: rows that came in while triggers did
  *		not fire, and conversations whose promotion failed.
  */
