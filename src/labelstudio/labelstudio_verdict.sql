@@ -31,7 +31,7 @@ BEGIN
     SELECT * INTO c FROM @extschema@.conversation_logs l WHERE l.id = task.conversation_log_id;
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
     -- Where two models disagree the verdict is an answer, or a word for none of them.
-    IF cardinality(verdicts) = 1 AND verdicts[1] NOT IN ('approve', 'fix', 'reject')
+    IF cardinality(verdicts) = 1 AND NOT @extschema@.tw_is_verdict(verdicts[1])
        AND EXISTS (SELECT FROM @extschema@.blind_reviews b, jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
                    WHERE b.conversation_log_id = c.id AND o ->> 'value' = verdicts[1]) THEN
         chosen := verdicts[1];
@@ -39,7 +39,7 @@ BEGIN
         reason := CASE chosen WHEN 'unclear' THEN 'unclear' ELSE 'no-such-intent' END;
         intent := CASE WHEN chosen = 'another intent' THEN intent ELSE chosen END;
     END IF;
-    IF cardinality(verdicts) IS DISTINCT FROM 1 OR verdicts[1] NOT IN ('approve', 'fix', 'reject') OR reason NOT IN ('unclear', 'no-such-intent') THEN
+    IF cardinality(verdicts) IS DISTINCT FROM 1 OR NOT @extschema@.tw_is_verdict(verdicts[1]) OR reason NOT IN ('unclear', 'no-such-intent') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the annotation has no verdict, or more than one',

@@ -136,6 +136,8 @@ is_deeply(
     'the spans are where they were'
 );
 my $everything = JSON::PP->new->canonical->allow_nonref->encode([ map { $private->stub->$_ } qw(tasks projects views requests) ]);
+# When a request came, in seconds, may have any digits.
+$everything =~ s/"at":[^,}]+//g;
 unlike($everything, qr/98220|54321|12345|SESSION-of|USER-of/, 'no number, session or user is over there, or in any address');
 like($everything, qr/no, 00000 00000/, 'the correction is, masked');
 
