@@ -46,11 +46,13 @@ regress_tests() {
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
 ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql; }
 long_files() { wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
-# A tab counts for the four columns it is set to. Long data may be longer, on a line that ends with the words "wide data".
+# A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON, XML or a
+# command of psql do; elsewhere data on a line that ends with the words "wide data".
 wide_lines() {
     local file
     while IFS= read -r file; do
-        expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -v 'wide data$' | sed "s|^|$file: |"
+        expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -v 'wide data$' |
+            { [[ $file == *.sql ]] && grep -vE '^[0-9]+: *(\$\$)?[{<\\]' || cat; } | sed "s|^|$file: |"
     done < <(find src sql test -type f -not -name '*.o' -regextype posix-extended \
         -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
 }
