@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench format typedefs
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -16,8 +16,9 @@ INNER = $(MAKE) --no-print-directory
 packages:
 	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
 
-# The worked example of a trainer outside, what the router is measured beside, and what the calls of PL/pgSQL functions resolve to.
-check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check
+# The worked example of a trainer outside, what the router is measured beside, what looks at PL/pgSQL functions, and the formatter.
+check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
+format: EXTRA_PACKAGES = pg-bsd-indent
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 
@@ -43,6 +44,13 @@ check-real: private-install
 
 bench: private-install
 	@bash $(TOOLS)/bench.sh $(BUILD)
+
+# The C code in the format that "make check" holds it to; and the types of others that it names, when there is a new one.
+format: packages
+	@perl $(TOOLS)/format.pl --apply .
+
+typedefs: packages
+	@PG_CONFIG=$(PG_CONFIG) perl $(TOOLS)/format.pl --typedefs .
 
 # Goals of PGXS beside these, as in "make clean check".
 $(filter-out $(OUTSIDE_PGXS),$(MAKECMDGOALS)):

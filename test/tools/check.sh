@@ -101,6 +101,7 @@ run_lint() {
     printf '== lint\n'
     bash "$here/lint.sh" "$root" | tee "$log"
     (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log") ))
+    (( skipped += $(grep -c '^skipped ' "$log") ))
     grep -q '^ok ' "$log" || broken+=("lint: nothing was looked at")
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these (MAJOR in a name stands for the
-# major version of PostgreSQL); does nothing when they are all there.
+# major version of PostgreSQL; those written maybe:NAME only if apt-get knows them); does nothing when they are all there.
 #
 # PG_MAJOR chooses the major version of PostgreSQL; without it the newest one installed, or else the distribution's.
 set -euo pipefail
@@ -43,6 +43,10 @@ find_missing() {
     missing=()
     for package in gcc make perl libipc-run-perl libjansson-dev libcurl4-openssl-dev \
         "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" "${further[@]//MAJOR/$major}"; do
+        if [[ $package == maybe:* ]]; then
+            package=${package#maybe:}
+            is_installed "$package" || apt-cache show "$package" >/dev/null 2>&1 || continue
+        fi
         is_installed "$package" || missing+=("$package")
     done
 }
