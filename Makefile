@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench doc
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -43,6 +43,10 @@ check-real: private-install
 
 bench: private-install
 	@bash $(TOOLS)/bench.sh $(BUILD)
+
+# Writes the reference in doc/ anew, from the COMMENTs in the catalog; "make check" compares it.
+doc: private-install
+	@bash $(TOOLS)/doc.sh $(BUILD)
 
 # Goals of PGXS beside these, as in "make clean check".
 $(filter-out $(OUTSIDE_PGXS),$(MAKECMDGOALS)):
@@ -178,6 +182,7 @@ SQL_PARTS = \
 	src/governance/name_guard.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+DOCS = $(sort $(wildcard doc/*.md))
 
 SHLIB_LINK += -ljansson
 EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)

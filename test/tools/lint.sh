@@ -69,3 +69,4 @@ promise "exported symbols begin with tw_" extern_names training_workflow.so trai
 promise "no call of our own names its arguments" named_arguments
 promise "includes and calls go down in src/LAYERS" perl test/tools/layers.pl .
 promise "no circle of includes" perl test/tools/circles.pl .
+promise "links of README.md and doc/ resolve, pages are short and say what they answer" perl test/tools/pages.pl .
