@@ -26,7 +26,8 @@ for my $page (@pages) {
     my $same = -e "$root/doc/$page" && slurp_file("$root/doc/$page") eq slurp_file("$new/$page");
     ok($same, "doc/$page says what the catalog says") and next;
     my (undef, $difference) = run_program('diff', '-u', "$root/doc/$page", "$new/$page");
-    diag "$difference\nA COMMENT, a signature, a privilege or a setting has changed: run \"make doc\", and look at what it changes.";
+    diag $difference, "\nA COMMENT, a signature, a privilege or a setting has changed: ",
+        'run "make doc", and look at what it changes.';
 }
 
 # By name, as a page says it: in code or before a parenthesis.

@@ -1,10 +1,10 @@
 # 029_pages.pl - what README.md and the pages of doc/ say to run works, in order, and prints what they show.
 #
-# A block ```sql is run in one session of psql, in the page's own database, which is fresh but for the extension (without
-# it where the page creates it itself). A block ```text or ``` right after it is what it prints; blocks without one need only
-# succeed. Where an ERROR is shown, the block has to fail with it; messages come after the rows. Compared are words and
-# lines: widths of columns, "(N rows)", dates, times and durations do not count. "…" stands for anything in a line, a line
-# with nothing else for any lines.
+# A block ```sql is run in one session of psql, in the page's own database, which holds nothing except the extension
+# (and not even that where the page creates it itself). A block ```text or ``` right after it is what it prints; a block
+# without one need only succeed. Where an ERROR is shown, the block has to fail with it; messages come after the rows.
+# Compared are words and lines: widths of columns, "(N rows)", dates, times and durations do not count. "…" stands for
+# anything in a line, and a line with nothing else for any lines.
 #
 # HTML comments, which readers do not see, right before a block or anywhere on a line of their own:
 #     <!-- not run: REASON -->       the next block is not run
@@ -90,7 +90,8 @@ sub check_page {
     my $database = $page =~ s{[^a-z]+}{_}gri;
     $node->safe_psql('postgres', "CREATE DATABASE \"$database\"");
 
-    my $creates = grep { $_->{kind} =~ /^(?:sql|run)$/ && $_->{text} =~ /^\s*CREATE EXTENSION (?:IF NOT EXISTS )?training_workflow\b/im } @parts;
+    my $create  = qr/^\s*CREATE EXTENSION (?:IF NOT EXISTS )?training_workflow\b/im;
+    my $creates = grep { $_->{kind} =~ /^(?:sql|run)$/ && $_->{text} =~ $create } @parts;
     $node->safe_psql($database, 'CREATE EXTENSION training_workflow') if !$creates;
 
     my ($blocks, $ran, $skip) = (0, 0, undef);

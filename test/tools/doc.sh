@@ -30,7 +30,8 @@ cleanup() {
 trap cleanup EXIT
 
 initdb -D "$work/data" -U postgres --auth=trust --locale=C -E UTF8 --no-sync >"$work/initdb.log"
-pg_ctl -D "$work/data" -l "$work/server.log" -w -o "-c listen_addresses='' -c unix_socket_directories='$socket'" start >/dev/null </dev/null
+printf "listen_addresses = ''\nunix_socket_directories = '%s'\n" "$socket" >>"$work/data/postgresql.conf"
+pg_ctl -D "$work/data" -l "$work/server.log" -w start >/dev/null </dev/null
 export PGHOST=$socket PGUSER=postgres PGDATABASE=postgres
 psql -X -q -c 'SET client_min_messages = warning; CREATE EXTENSION training_workflow'
 perl "$here/reference.pl" "$root" "$work"

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# pages.pl ROOT - prints what is wrong with README.md and doc/: links that lead nowhere, and pages that are too long or too
-# wide, or do not begin with their title and what they answer.
+# pages.pl ROOT - prints what is wrong with README.md and doc/: links that lead nowhere, and pages that are too long or
+# too wide, or do not begin with their title and what they answer.
 use strict;
 use warnings;
 
@@ -8,7 +8,12 @@ my $root = shift or die "usage: pages.pl ROOT\n";
 chdir $root or die "$root: $!\n";
 use constant { LINES => 400, WIDTH => 120 };
 
-sub slurp { my ($path) = @_; local $/ = undef; open my $file, '<:encoding(UTF-8)', $path or die "$path: $!\n"; return scalar <$file> }
+sub slurp {
+    my ($path) = @_;
+    local $/ = undef;
+    open my $file, '<:encoding(UTF-8)', $path or die "$path: $!\n";
+    return scalar <$file>;
+}
 
 my @pages = (grep({ -e } qw(README.md ARCHITECTURE.md CONTRIBUTING.md)), sort glob 'doc/*.md');
 my (%anchors, %prose);
@@ -64,7 +69,7 @@ for my $page (@pages) {
     # Comments are not shown.
     my $opening = join ' ', @rest;
     1 while $opening =~ s/^\s*<!--.*?-->//;
-    print "$page: the title is not followed by what the page answers: a paragraph with a question, or \"This page answers\"\n"
+    print "$page: the title is not followed by what the page answers: a question, or \"This page answers\"\n"
         if $opening !~ /^\s*[^#|`\-\s]/ || $opening !~ /^[^#`|]{0,400}(?:\?|answers)/;
     for (0 .. $#lines) {
         print "$page:@{[ $_ + 1 ]}: @{[ length $lines[$_] ]} characters\n" if length $lines[$_] > WIDTH;

@@ -1,5 +1,6 @@
 #!/usr/bin/env perl
-# reference.pl ROOT FOLDER - writes doc/'s reference into FOLDER, from the catalog of the database that psql's environment names.
+# reference.pl ROOT FOLDER - writes the reference of doc/ into FOLDER, from the catalog of the database that the
+# environment names to psql.
 #
 # Functions and tables are grouped by the folder of src where they are defined, in the order of src/LAYERS.
 use strict;
@@ -38,14 +39,21 @@ my %title = (
 );
 my $generated = "<!-- Written by \"make doc\" from the COMMENTs in the catalog: change those, in src/. -->\n";
 
-sub slurp { my ($path) = @_; local $/ = undef; open my $file, '<:raw', $path or die "$path: $!\n"; return scalar <$file> }
+sub slurp {
+    my ($path) = @_;
+    local $/ = undef;
+    open my $file, '<:raw', $path or die "$path: $!\n";
+    return scalar <$file>;
+}
 
 my @layers = map { /^(\w+)/ ? $1 : () } split /\n/, slurp("$root/src/LAYERS");
+$title{$_} //= ucfirst for @layers;
 my %home;
 for my $path (map { glob "$root/src/$_/*.sql" } @layers) {
     my ($layer) = $path =~ m{/(\w+)/[^/]+$};
     my $text = slurp($path);
-    $home{$1} //= $layer while $text =~ /CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|VIEW|TABLE|AGGREGATE) \@extschema\@\.(\w+)/g;
+    $home{$1} //= $layer
+        while $text =~ /CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|VIEW|TABLE|AGGREGATE) \@extschema\@\.(\w+)/g;
 }
 
 my (%list, $json);
@@ -125,27 +133,31 @@ sub signature {
     my ($f) = @_;
     my @arguments = @{ $f->{arguments} // [] };
     my @columns   = @{ $f->{columns}   // [] };
-    my $returns =
-          $f->{procedure}                   ? ''
-        : @columns > 1 || @columns && $f->{set} ? ' RETURNS ' . ($f->{set} ? 'TABLE ' : '') . '(' . join(', ', @columns) . ')'
-        :                                     ' RETURNS ' . ($f->{set} ? 'SETOF ' : '') . $f->{returns};
+    my $is_row  = @columns > 1 || @columns && $f->{set};
+    my $returns = $f->{procedure} ? '' : ' RETURNS ';
+    if ($is_row) { $returns .= ($f->{set} ? 'TABLE ' : '') . '(' . join(', ', @columns) . ')' }
+    elsif ($returns) { $returns .= ($f->{set} ? 'SETOF ' : '') . $f->{returns} }
     my $head = ($f->{procedure} ? 'CALL ' : '') . $f->{name} . '(';
     my $line = $head . join(', ', @arguments) . ")$returns";
     return "$line\n" if length($line) <= 100;
-    $line = length($head . join(', ', @arguments)) <= 100 ? $head . join(', ', @arguments) . ')'
-        : "$head\n    " . join(",\n    ", @arguments) . ')';
-    my $rest = $returns =~ s/^ //r;
-    $rest =~ s/\((.*)\)$/'(' . "\n" . wrap('    ', '    ', $1 =~ s{ (?=\S+(?:,|$))}{\x{1}}gr) . ')'/es if @columns > 1 || @columns && $f->{set};
-    $rest =~ s/\x{1}/ /g;
-    return "$line\n" . ($rest ? "$rest\n" : '');
+    $line = $head . join(', ', @arguments) . ')';
+    $line = "$head\n    " . join(",\n    ", @arguments) . ')' if length($line) > 101;
+    return "$line\n" if $f->{procedure};
+    $returns =~ s/^ //;
+    # A name and its type stay in one line.
+    $returns = 'RETURNS ' . ($f->{set} ? 'TABLE ' : '') . "(\n"
+        . wrap('    ', '    ', join ', ', map { s/ /\x{1}/gr } @columns) . ')'
+        if $is_row;
+    return "$line\n" . ($returns =~ s/\x{1}/ /gr) . "\n";
 }
 
 # Functions.
 my @groups = grouped(@{ $list{function} });
 my $page = "# Reference: functions and procedures\n\n$generated\n"
-    . paragraph('What does a function take and return, what does it raise, and which kind of role may call it? Kinds are those of '
-        . '[grant_training_role](#grant_training_role); the owner of the extension and superusers may call everything. '
-        . 'Tables and views are in [reference-tables.md](reference-tables.md), settings in [reference-settings.md](reference-settings.md).')
+    . paragraph('What does a function take and return, what does it raise, and which kind of role may call it? '
+        . 'Kinds are those of [grant_training_role](#grant_training_role); the owner of the extension and superusers '
+        . 'may call everything. Tables and views are in [reference-tables.md](reference-tables.md), settings in '
+        . '[reference-settings.md](reference-settings.md).')
     . "\n" . contents(\@groups);
 for (@groups) {
     my ($layer, @names) = @$_;
@@ -154,7 +166,8 @@ for (@groups) {
         $page .= "### $overloads->[0]{name}\n\n";
         for my $f (@$overloads) {
             my $who = $f->{everybody} ? 'everybody' : join(', ', @{ $f->{kinds} // [] }) || 'the owner alone';
-            $page .= "```\n" . signature($f) . "```\n\n" . paragraph(markdown($f->{comment})) . "\nMay be called by: $who.\n\n";
+            $page .= "```\n" . signature($f) . "```\n\n" . paragraph(markdown($f->{comment}))
+                . "\nMay be called by: $who.\n\n";
         }
     }
 }
@@ -164,13 +177,15 @@ write_page('reference.md', $page =~ s/\n+\z/\n/r);
 @groups = grouped(sort { $a->{name} cmp $b->{name} } @{ $list{table} }, @{ $list{view} });
 $page = "# Reference: tables and views\n\n$generated\n"
     . paragraph('What does a table or view hold, what does each column mean, and which kind of role may read it? '
-        . 'Functions are in [reference.md](reference.md), settings in [reference-settings.md](reference-settings.md).')
+        . 'Functions are in [reference.md](reference.md), settings in '
+        . '[reference-settings.md](reference-settings.md).')
     . "\n" . contents(\@groups);
 for (@groups) {
     my ($layer, @names) = @$_;
     $page .= "## $title{$layer}\n\n";
     for my $t (map { $_->[0] } @names) {
-        $page .= "### $t->{name}\n\n" . paragraph(ucfirst("$t->{what}. ") . markdown($t->{comment})) . "\n"
+        $page .= "### $t->{name}\n\n"
+            . paragraph(ucfirst("$t->{what}. ") . markdown($t->{comment})) . "\n"
             . paragraph('May be used by: ' . (join(', ', @{ $t->{kinds} // [] }) || 'the owner alone') . '.') . "\n";
         $page .= paragraph("`$_->{name}` " . markdown("$_->{type}: " . ($_->{comment} // 'no comment')), '- ', '  ')
             for @{ $t->{columns} };
@@ -182,20 +197,23 @@ write_page('reference-tables.md', $page =~ s/\n+\z/\n/r);
 # Settings and parameters.
 $page = "# Reference: settings\n\n$generated\n"
     . paragraph('What can be set, to which values, and what is the default? '
-        . 'Functions are in [reference.md](reference.md), tables and views in [reference-tables.md](reference-tables.md).')
+        . 'Functions are in [reference.md](reference.md), tables and views in '
+        . '[reference-tables.md](reference-tables.md).')
     . "\n## Training settings\n\n"
-    . paragraph('They belong to a database: [list_training_settings](reference.md#list_training_settings) shows them, and '
-        . '[set_training_setting](reference.md#set_training_setting) changes them; NULL goes back to the default.')
+    . paragraph('They belong to a database: [list_training_settings](reference.md#list_training_settings) shows them, '
+        . 'and [set_training_setting](reference.md#set_training_setting) changes them; NULL goes back to the default.')
     . "\n";
 sub setting {
     my ($s) = @_;
     my $default = ($s->{default} // '') eq '' ? 'empty' : "`$s->{default}`";
-    return paragraph("`$s->{name}` (" . markdown($s->{type}) . ", default $default" . ($s->{context} ? ", set by: $s->{context}" : '')
-        . '): ' . markdown($s->{comment}), '- ', '  ');
+    my $who     = $s->{context} ? ", set by: $s->{context}" : '';
+    my $head    = "`$s->{name}` (" . markdown($s->{type}) . ", default $default$who): ";
+    return paragraph($head . markdown($s->{comment}), '- ', '  ');
 }
 $page .= setting($_) for @{ $list{setting} };
 $page .= "\n## Parameters of the server\n\n"
-    . paragraph('They are set as any parameter of PostgreSQL is, with SET or in postgresql.conf; "superuser" can be set by superusers alone.')
+    . paragraph('They are set as any parameter of PostgreSQL is, with SET or in postgresql.conf; "superuser" can be '
+        . 'set by superusers alone.')
     . "\n";
 $page .= setting($_) for @{ $list{parameter} // [] };
 write_page('reference-settings.md', $page);

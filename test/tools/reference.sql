@@ -1,5 +1,5 @@
--- What reference.pl writes the reference from: one JSON object a line, from the catalog of a database with the extension.
--- Needs a superuser; the roles that it asks about are rolled back.
+-- What reference.pl writes the reference from: one JSON object a line, from the catalog of a database with the
+-- extension. Needs a superuser; the roles that it asks about are rolled back.
 \set QUIET on
 \set ON_ERROR_STOP on
 \pset format unaligned
@@ -22,23 +22,28 @@ SELECT training_setting('redact');
 \o
 
 CREATE TEMP VIEW members AS
-SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+SELECT d.classid, d.objid
+FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 WHERE d.deptype = 'e' AND e.extname = 'training_workflow';
 
 SELECT json_build_object(
     'what', 'function', 'name', p.proname, 'procedure', p.prokind = 'p',
     'comment', obj_description(p.oid, 'pg_proc'),
     'everybody', has_function_privilege('public', p.oid, 'EXECUTE'),
-    'kinds', (SELECT json_agg(k.kind ORDER BY k.position) FROM kinds k WHERE has_function_privilege(k.role, p.oid, 'EXECUTE')),
+    'kinds', (
+        SELECT json_agg(k.kind ORDER BY k.position) FROM kinds k
+        WHERE has_function_privilege(k.role, p.oid, 'EXECUTE')),
     -- One string an argument, as psql's \df shows them; OUT arguments apart, as they are what the function returns.
     'arguments', (
-        SELECT json_agg(concat_ws(' ', CASE m WHEN 'v' THEN 'VARIADIC' WHEN 'b' THEN 'INOUT' END, a.name, format_type(a.type, NULL),
+        SELECT json_agg(concat_ws(' ', CASE m WHEN 'v' THEN 'VARIADIC' WHEN 'b' THEN 'INOUT' END,
+                                  a.name, format_type(a.type, NULL),
                                   'DEFAULT ' || CASE WHEN a.input > p.pronargs - p.pronargdefaults
                                                      THEN pg_get_function_arg_default(p.oid, a.place::int) END)
                         ORDER BY a.place)
         FROM (
             SELECT x.place, x.type, coalesce(p.proargmodes[x.place], 'i') AS m, p.proargnames[x.place] AS name,
-                   count(*) FILTER (WHERE coalesce(p.proargmodes[x.place], 'i') IN ('i', 'v', 'b')) OVER (ORDER BY x.place) AS input
+                   count(*) FILTER (WHERE coalesce(p.proargmodes[x.place], 'i') IN ('i', 'v', 'b'))
+                       OVER (ORDER BY x.place) AS input
             FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) WITH ORDINALITY AS x (type, place)) a
         WHERE a.m IN ('i', 'v', 'b')),
     'columns', (
@@ -57,11 +62,13 @@ SELECT json_build_object(
     'kinds', (
         SELECT json_agg(k.kind || ' (' || k.may || ')' ORDER BY k.position)
         FROM (
-            SELECT k.position, k.kind, string_agg(lower(v.p) || CASE WHEN has_table_privilege(k.role, c.oid, v.p) THEN ''
-                                                  ELSE ' of some columns' END, ', ' ORDER BY v.n) AS may
+            SELECT k.position, k.kind,
+                   string_agg(lower(v.p) || CASE WHEN has_table_privilege(k.role, c.oid, v.p) THEN ''
+                                                 ELSE ' of some columns' END, ', ' ORDER BY v.n) AS may
             FROM kinds k, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS v (p, n)
             WHERE has_table_privilege(k.role, c.oid, v.p)
-               OR v.p <> 'DELETE' AND has_any_column_privilege(k.role, c.oid, CASE v.p WHEN 'DELETE' THEN 'SELECT' ELSE v.p END)
+               -- Columns have no such privilege, and whether AND stops early is not promised.
+               OR CASE WHEN v.p <> 'DELETE' THEN has_any_column_privilege(k.role, c.oid, v.p) END
             GROUP BY k.position, k.kind) k),
     'columns', (
         SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
@@ -75,7 +82,7 @@ SELECT json_build_object('what', 'setting', 'name', s.name, 'type', s.value_type
                          'comment', s.description)
 FROM list_training_settings() s ORDER BY s.name COLLATE "C";
 
-SELECT json_build_object('what', 'parameter', 'name', s.name, 'type', s.vartype, 'default', s.boot_val, 'context', s.context,
-                         'comment', concat_ws(' ', s.short_desc, s.extra_desc))
+SELECT json_build_object('what', 'parameter', 'name', s.name, 'type', s.vartype, 'default', s.boot_val,
+                         'context', s.context, 'comment', concat_ws(' ', s.short_desc, s.extra_desc))
 FROM pg_settings s WHERE s.name ~ '^training_workflow\.' ORDER BY s.name COLLATE "C";
 ROLLBACK;
