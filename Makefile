@@ -69,6 +69,9 @@ SQL_PARTS = \
 	src/base/table_triggers.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
+	src/rules/statuses.sql \
+	src/rules/conversations.sql \
+	src/rules/task_states.sql \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
 	src/rules/normalize.sql \
@@ -95,9 +98,11 @@ SQL_PARTS = \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
+	src/runs/jobs.sql \
 	src/runs/running.sql \
 	src/runs/due.sql \
 	src/runs/installation.sql \
+	src/runs/loop.sql \
 	src/http/endpoints.sql \
 	src/s3/s3.sql \
 	src/capture/filter.sql \
@@ -190,10 +195,14 @@ EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 
-# "make installcheck" against a server that the extension is installed on. Isolation and TAP tests have options of their own.
-REGRESS = install filter long_messages written_once policies promotion settings views daily_statistics privileges rights waits name_guard integrity redact normalize near_twins review feedback \
-	label_conflicts live_accuracy import export registry training gate handed_in classify assign sequential drop_guard endpoints labelstudio object_store import_conversations schedule rollout rollout_steps rollout_measured rollout_again cold_start paired anchoring labelstudio_blind
+# "make installcheck" against a server that the extension is installed on; with REGRESS=filter or ISOLATION=policy_conflict that
+# test and no other. Isolation and TAP tests have options of their own.
+ifneq ($(origin ISOLATION),command line)
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+endif
+ifneq ($(origin REGRESS),command line)
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+endif
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)

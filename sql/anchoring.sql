@@ -4,8 +4,10 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 SET jit = off;
 SET work_mem = '64MB';
 
@@ -47,7 +49,8 @@ INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_con
 INSERT INTO paired_answers SELECT 'router-v1.1.0', i, 'intent.a.challenger' FROM generate_series(1, 400) AS i;
 SELECT set_training_setting('paired_max_labels', '400');
 INSERT INTO paired_evaluations (id, model_type, challenger, live_version, first_id, scored_to, approved_rate) VALUES (1, 'router', 'router-v1.1.0', 'router-v1.0.0', 0, 0, 1);
-SELECT tw_score_pool(1) AS scored, tw_ask_about_disagreements(1) AS asked;
+CALL run_training_jobs();
+SELECT details -> 'messages scored' AS scored, details -> 'disagreements asked' AS asked FROM job_runs;
 -- By chance beyond 120 and 280 less than once in 10^14.
 SELECT count(*) AS asked, count(*) FILTER (WHERE suggestions[1] = 'intent.a.live') BETWEEN 120 AND 280 AS in_either_order FROM blind_reviews;
 SELECT count(*) AS shown FROM training_queue q WHERE q.review_reason = 'model disagreement' AND (q.intent IS NOT NULL OR q.provider IS NOT NULL OR q.module_type IS NOT NULL);

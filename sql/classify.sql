@@ -1,9 +1,11 @@
 -- Serving: who answers, what is odd, and artifacts that are damaged.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 
 SELECT classify_intent('veg pizza');

@@ -3,9 +3,9 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
-RESET training_workflow.allow_drop;
 
 -- Import, train, classify: an answer, or in words how to get one.
 SELECT inserted FROM import_training_samples((SELECT string_agg(jsonb_build_object('text', v || ' ' || o || ' please', 'intent', 'intent.shop.order.' || v)::text, E'\n')
@@ -60,15 +60,18 @@ CREATE FUNCTION next_rate() RETURNS numeric LANGUAGE sql AS $$
 $$;
 TRUNCATE conversation_logs;
 SELECT capture_some(40);
-SELECT round(audit_rate::numeric, 4) AS every_other, left(reason, 25) AS reason FROM tw_audit_by_budget(now());
+CALL daily_training_capture();
+SELECT round(audit_rate::numeric, 4) AS every_other, left(reason, 25) AS reason FROM audited_versions WHERE model_version = '*';
 SELECT next_rate();
 SELECT capture_some(59);
-SELECT round(audit_rate::numeric, 4) AS of_a_hundred FROM tw_audit_by_budget(clock_timestamp());
+CALL daily_training_capture();
+SELECT round(audit_rate::numeric, 4) AS of_a_hundred FROM audited_versions WHERE model_version = '*';
 SELECT next_rate();
 SELECT capture_some(899);
-SELECT round(audit_rate::numeric, 4) AS of_a_thousand FROM tw_audit_by_budget(clock_timestamp());
+CALL daily_training_capture();
+SELECT round(audit_rate::numeric, 4) AS of_a_thousand FROM audited_versions WHERE model_version = '*';
 SELECT next_rate() AS as_the_policy_says;
 SELECT set_training_setting('review_budget_per_day', '0');
-SELECT audit_rate, reason FROM tw_audit_by_budget(clock_timestamp());
+CALL daily_training_capture();
 SELECT count(*) AS raised FROM audited_versions WHERE model_version = '*';
 DROP FUNCTION capture_some, next_rate;

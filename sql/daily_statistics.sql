@@ -2,9 +2,11 @@
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 SELECT setseed(0.42);
 
 -- What the view has to say, counted in the plainest way.

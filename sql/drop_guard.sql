@@ -1,9 +1,11 @@
 -- DROP EXTENSION takes tables and rows without CASCADE: refused while there are any. (TAP tests the other ways to get there.)
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO training_samples (text, intent) VALUES ('hi', 'intent.general.greeting');
 DROP EXTENSION training_workflow;
 DROP EXTENSION training_workflow CASCADE;

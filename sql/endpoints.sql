@@ -1,9 +1,11 @@
 -- Foreign servers of our wrappers: which options they may have, how they are found, and what is said when one is not there.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 
 -- Runs the statement and shows how it ends. What libcurl says of a connection is not ours to promise.

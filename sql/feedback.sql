@@ -1,9 +1,11 @@
 -- The reply and the user's feedback: by function for applications, by UPDATE for those that may.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 SELECT setval('conversation_logs_id_seq', 1000);
 CREATE ROLE regress_tw_chat;

@@ -1,9 +1,11 @@
 -- The gate: scores, the rule with all its cases, and what is kept.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 
 -- The rule.
@@ -85,7 +87,7 @@ SELECT version, status, gate_decision, gate_reason FROM train_model('parcel-agen
 SELECT set_training_setting('auto_deploy', 'on');
 SELECT version, status, gate_decision, gate_reason FROM train_model('parcel-agent');
 SELECT version, from_status, to_status, reason FROM model_deployments WHERE model_type = 'parcel-agent';
--- A live version outside that nobody asked yet. test/t/012_outside_trainer.pl goes on from here.
+-- A live version outside that nobody asked yet. test/t/008_training_queue.pl goes on from here.
 SELECT promote_model('food-agent-v1.0.0', 'it answers today');
 SELECT pg_temp.add('show me restaurants', 'intent.food.restaurant.search', 51, 70, 'test');
 SELECT version, status, gate_decision, gate_reason, test_samples FROM train_model('food-agent');

@@ -1,11 +1,13 @@
 -- What trainers outside hand in: a receipt that says nothing of the test set, one decision after commit, jobs by secret, and no
 -- rollout of what lies nowhere.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-SET client_min_messages = warning;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 CREATE ROLE regress_tw_trainer;
 CREATE ROLE regress_tw_stranger;
 CREATE ROLE regress_tw_both;
@@ -18,7 +20,11 @@ SELECT w || ' ' || md5(w || g), 'intent.shop.order.' || w, 'shop', 'approved', '
 FROM unnest(ARRAY['refund', 'track']) w, generate_series(1, 15) g;
 
 -- All that a trainer may do: no table, no view, nothing that knows a figure.
-SELECT p.object_kind, p.object_id::regprocedure FROM tw_role_privileges() p WHERE p.kind = 'trainer' AND p.object_kind <> 'SCHEMA' ORDER BY p.object_id::regprocedure::text COLLATE "C";
+SELECT pg_describe_object(g.classid, g.objid, g.objsubid) AS granted
+FROM (SELECT 'pg_proc'::regclass AS classid, oid AS objid, 0 AS objsubid, proacl AS acl FROM pg_proc
+      UNION ALL SELECT 'pg_class'::regclass, oid, 0, relacl FROM pg_class
+      UNION ALL SELECT 'pg_class'::regclass, attrelid, attnum, attacl FROM pg_attribute) g, aclexplode(g.acl) a
+WHERE a.grantee = 'regress_tw_trainer'::regrole ORDER BY pg_describe_object(g.classid, g.objid, g.objsubid) COLLATE "C";
 
 CREATE SCHEMA helper;
 GRANT USAGE ON SCHEMA helper TO regress_tw_trainer, regress_tw_stranger, regress_tw_both;

@@ -1,10 +1,12 @@
 -- import_conversations(): what an application logged before moves in; bad tables, columns and rows are refused and named.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
+RESET client_min_messages;
 CREATE SCHEMA training;
 CREATE EXTENSION training_workflow SCHEMA training;
-RESET training_workflow.allow_drop;
 SET timezone = 'America/New_York';
 
 -- As an ORM makes it: camel case, an enum, times without a zone, columns of its own.

@@ -1,5 +1,10 @@
 -- Installing: what is refused and why, the schema it goes to, and that everything is documented and marked for dumps.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
+RESET client_min_messages;
 
 -- Tables of the same name that an application made earlier.
 CREATE TABLE conversation_logs (id integer);

@@ -1,9 +1,11 @@
 -- check_integrity(): each kind of orphan, contradiction and foreign object, one row each, and nothing when all is well.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
     SELECT 's', 'hi ' || i, 'intent.general.greeting', 0.99, 'indicbert' FROM generate_series(1, 6) AS i;

@@ -3,6 +3,7 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 
@@ -129,8 +130,8 @@ SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_b
 DO $$ BEGIN CALL labelstudio_sync(); EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%', sqlerrm; END $$;
 SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
 -- The steps are the procedure's.
-SELECT tw_labelstudio_step((SELECT max(id) FROM job_runs), (SELECT id FROM labelstudio_projects), 'push', NULL);
-SELECT tw_labelstudio_begin('promotion');
+SELECT tw_job_step((SELECT max(id) FROM job_runs), NULL, NULL);
+SELECT tw_begin_job('promotion', NULL, NULL);
 -- A run that died is marked by the next one.
 INSERT INTO job_runs (job_name) VALUES ('labelstudio_pull');
 CALL labelstudio_pull();

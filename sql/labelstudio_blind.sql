@@ -3,8 +3,10 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 1, 'A project');
 INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)

@@ -1,10 +1,12 @@
 -- live_accuracy: the estimate from the audit, figure by figure. How often its interval holds the truth: test/t/010_live_accuracy.pl.
 \set SHOW_CONTEXT never
-SET datestyle = 'ISO';
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET datestyle = 'ISO';
 
 -- Nothing there: one row in all, none by group.
 SELECT conversations, labels, accuracy, lower, upper, effective_labels, naive_accuracy, naive_labels, unclear_share, strata, reason FROM live_accuracy();

@@ -1,9 +1,11 @@
 -- What is too long to be learned from: captured whole, never a sample, cut wherever it is shown, left out by exports.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 \set ON_ERROR_STOP 0
 CREATE FUNCTION pg_temp.capture(session text, message text, entities jsonb DEFAULT NULL, intent text DEFAULT 'intent.food.item.search', feedback text DEFAULT NULL)
@@ -61,9 +63,12 @@ SELECT e -> 'conversation' ->> 'session_id' AS session, octet_length(e -> 'conve
        length(e -> 'conversation' ->> 'nlu_intent') AS intent, e -> 'conversation' -> 'nlu_entities' AS entities, e -> 'filter' -> 'would_be_decided_now' ->> 'review_reason' AS now
 FROM unnest(ARRAY[:limit_id, :message_id, :escapes_id, :entities_id, :number_id, :intent_id]) WITH ORDINALITY AS i (id, n), explain_conversation(i.id) e ORDER BY i.n;
 -- Nothing of a phone number is shown because the rest of it was cut off.
-SELECT right(tw_shown_text(repeat('a', 990) || ' 9876543210 ' || repeat('b', 2000), true), 50) AS redacted,
-       right(tw_shown_text(repeat('a', 990) || ' 9876543210 ' || repeat('b', 2000), false), 50) AS plain;
-SELECT tw_shown_entities('{"phone": "9876543210"}', true) AS redacted, tw_shown_entities('{"phone": "9876543210"}', false) AS plain;
+BEGIN;
+INSERT INTO conversation_logs (session_id, user_message, nlu_entities) VALUES ('phone', repeat('a', 990) || ' 9876543210 ' || repeat('b', 2000), '{"phone": "9876543210"}');
+INSERT INTO training_samples (conversation_log_id, text, intent, entities) SELECT id, user_message, 'a', nlu_entities FROM conversation_logs WHERE session_id = 'phone';
+SELECT right(e -> 'conversation' ->> 'user_message', 50) AS redacted, right(e -> 'sample' ->> 'text', 50) AS plain FROM conversation_logs c, explain_conversation(c.id) e WHERE c.session_id = 'phone';
+SELECT e -> 'conversation' -> 'nlu_entities' AS redacted, e -> 'sample' -> 'entities' AS plain FROM conversation_logs c, explain_conversation(c.id) e WHERE c.session_id = 'phone';
+ROLLBACK;
 
 -- Verdicts: it can be rejected, and nothing else, alone or among others, with nothing lost.
 SELECT approve_conversation(:message_id);
@@ -109,7 +114,7 @@ INSERT INTO training_samples (text, intent, review_status) VALUES ('short', repe
 SELECT length(sides -> 0 ->> 'intent') AS a, length(sides -> 1 ->> 'intent') AS b FROM label_conflicts;
 
 -- No model learns from them, and none is asked about such messages where it is compared with another one; Label Studio gets none.
-SELECT count(*) AS texts, count(*) FILTER (WHERE octet_length(text) > 2000 OR octet_length(intent) > 2000) AS long_ones FROM tw_training_texts('router');
+SELECT count(*) AS texts, count(*) FILTER (WHERE octet_length(text) > 2000 OR octet_length(intent) > 2000) AS long_ones FROM training_set('router');
 BEGIN;
 INSERT INTO paired_evaluations (model_type, challenger, live_version, first_id, scored_to, approved_rate) VALUES ('router', 'outside', 'other', 1, 0, 1);
 SELECT p = :limit_id AS only_the_limit FROM tw_unanswered_pool('outside', 100) p;

@@ -3,7 +3,10 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
+RESET client_min_messages;
 CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 CREATE ROLE regress_tw_maker;
 GRANT CREATE ON SCHEMA public TO regress_tw_maker;
 CREATE SCHEMA made AUTHORIZATION regress_tw_maker;

@@ -1,10 +1,12 @@
 -- near_twins(): which texts are nearly the same.
 \set SHOW_CONTEXT never
-\pset null '(null)'
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+\pset null '(null)'
 
 -- One pair each, at 0.8: a position or NULL.
 SELECT t.n, (near_twins(ARRAY[t.a], ARRAY[t.b]))[1] AS twin, (near_twins(ARRAY[t.b], ARRAY[t.a]))[1] AS reverse, t.a, t.b FROM (VALUES

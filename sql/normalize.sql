@@ -1,9 +1,11 @@
 -- normalize_text() and text_hash(): when two texts are the same text.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 
 SELECT t.input, normalize_text(t.input) AS normalized FROM (VALUES
     (1, 'Hello'), (2, '  hello!!  '), (3, E'HELLO\t\n world'), (4, '"Veg pizza milega?"'), (5, 'veg  pizza, milega'),

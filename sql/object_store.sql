@@ -3,6 +3,7 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 
@@ -87,7 +88,7 @@ BEGIN;
 CALL store_model_artifacts();
 ROLLBACK;
 -- The steps are the procedure's.
-SELECT tw_store_step(1, '{}');
+SELECT tw_job_step(1, NULL, NULL);
 SELECT tw_end_run(1);
 -- A row that says stored has to say what and where.
 \set VERBOSITY terse
@@ -113,8 +114,20 @@ UPDATE model_versions SET minio_path = 's3://elsewhere/router/router-v1.0.0/mode
 SELECT fetch_model_artifact('router-v1.0.0');
 
 -- Who may.
-SELECT DISTINCT kind, object_id::regprocedure::text COLLATE "C" AS object_id FROM tw_role_privileges() p
-WHERE object_id IN (SELECT oid FROM pg_proc WHERE proname ~ 's3_|store|artifact') ORDER BY 1, 2;
+BEGIN;
+DO $$
+DECLARE
+    kind text;
+BEGIN
+    FOREACH kind IN ARRAY '{capture,reviewer,analyst,trainer,operator}'::text[] LOOP
+        EXECUTE format('CREATE ROLE regress_tw_%s', kind);
+        PERFORM grant_training_role('regress_tw_' || kind, kind);
+    END LOOP;
+END
+$$;
+SELECT substr(r.rolname, 12) AS kind, p.oid::regprocedure::text COLLATE "C" AS object_id FROM pg_roles r JOIN pg_proc p ON has_function_privilege(r.oid, p.oid, 'EXECUTE')
+WHERE r.rolname LIKE 'regress\_tw\_%' AND p.proname ~ 's3_|store|artifact' AND p.pronamespace = 'public'::regnamespace ORDER BY 1, 2;
+ROLLBACK;
 SELECT proname FROM pg_proc WHERE proname ~ '^(tw_)?s3_|artifact|store' AND pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE');
 
 -- An export is no model, and a file is no object. What was begun has to be committed.

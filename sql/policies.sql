@@ -1,9 +1,11 @@
 -- review_policies: precedence, inheritance, and what is refused.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 
 -- From the least specific to the most specific; each sets something else, so that inheritance shows.
 INSERT INTO review_policies (module_type, intent, review_below, approve_above, trusted_providers, fallback_providers, audit_rate_approved, audit_rate_review) VALUES

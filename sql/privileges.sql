@@ -1,9 +1,11 @@
 -- Roles: what each kind may do, and above all what it may not.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 CREATE ROLE regress_tw_chat;
 CREATE ROLE regress_tw_reviewer;

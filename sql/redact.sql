@@ -1,5 +1,11 @@
 -- redact_pii: what is masked, what is left, and what holds for any text. All numbers and addresses are made up.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 \pset null '(null)'
 
 CREATE TEMP TABLE cases (n serial, message text, redacted text);

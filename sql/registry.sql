@@ -1,9 +1,11 @@
 -- The registry: version numbers, statuses and their ways, models trained elsewhere, promotion by hand.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 
 -- Version numbers.
 SELECT next_model_version(), next_model_version('food-agent'), next_model_version('router', major => true);

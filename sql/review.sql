@@ -1,9 +1,11 @@
 -- Verdicts: approve, fix, reject, one by one and many at a time; what they do to the sample; what is refused.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 SELECT setval('conversation_logs_id_seq', 1000);
 INSERT INTO conversation_logs (id, session_id, user_message, message_language, nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type,
@@ -165,11 +167,12 @@ SELECT reject_conversations(ARRAY[401, 402], 'unclear');
 
 -- A role is known by what it is and not by the name that it once had.
 CREATE ROLE regress_tw_first IN ROLE regress_tw_reviewer;
-GRANT EXECUTE ON FUNCTION tw_outer_role(), tw_outer_role_id() TO regress_tw_first;
+BEGIN;
 SET ROLE regress_tw_first;
-SELECT tw_outer_role();
+SELECT approve_conversation(101, 'as the first');
 RESET ROLE;
-DROP OWNED BY regress_tw_first;
+SELECT reviewer, outer_role FROM review_events WHERE note = 'as the first';
+ROLLBACK;
 DROP ROLE regress_tw_first;
 
 -- The events stay as they are, for the owner too.

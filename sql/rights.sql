@@ -4,8 +4,10 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
-CREATE EXTENSION training_workflow;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 CREATE ROLE regress_tw_none;
 CREATE ROLE regress_tw_capture;
 CREATE ROLE regress_tw_reviewer;

@@ -4,9 +4,9 @@
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
-RESET training_workflow.allow_drop;
 SET training_workflow.allow_future_times = on;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';

@@ -1,9 +1,11 @@
 -- training_settings: names, values, defaults, and who may write.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SELECT * FROM list_training_settings();
 SELECT set_training_setting('time_zone', 'asia/kolkata'), set_training_setting('training_threshold', '0500'),
        set_training_setting('target_accuracy', '9e-1'), set_training_setting('auto_deploy', 'no'),
@@ -18,6 +20,11 @@ SELECT count(*) FROM training_settings WHERE name = 'target_accuracy';
 SELECT set_training_setting('colour', 'blue');
 SELECT training_setting('colour');
 SELECT set_training_setting(NULL, 'x');
+-- What the extension keeps for itself is shown, and nobody sets it.
+SELECT set_training_setting('installation', 'here');
+SELECT set_training_setting('scheduled', NULL);
+SELECT adopt_installation(), training_setting('installation') = tw_this_installation() AS this_one;
+DELETE FROM training_settings WHERE name = 'installation';
 SELECT set_training_setting('training_threshold', '0');
 SELECT set_training_setting('training_threshold', '12x');
 SELECT set_training_setting('training_threshold', '99999999999999999999');

@@ -1,9 +1,11 @@
 -- Training: what is learned and what is not, sides that never change, the test set, and what counts as new.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO review_policies (intent, audit_rate_approved, audit_rate_review) VALUES ('intent.food.audited', 0.5, 0.25), ('intent.food.audited.all', 1, 1);
@@ -51,7 +53,7 @@ SELECT new_training_samples(), new_training_samples('food-agent'), new_training_
 
 -- The same rows, the same bytes: in any order, as often as one likes.
 WITH rows AS (
-    SELECT text, intent, module_type, weight FROM tw_training_texts('router') WHERE excluded IS NULL
+    SELECT text, intent, module_type, weight FROM training_set('router')
 ), orders AS (
     SELECT array_agg(text ORDER BY text) AS t1, array_agg(intent ORDER BY text) AS i1, array_agg(module_type ORDER BY text) AS m1, array_agg(weight ORDER BY text) AS w1,
            array_agg(text ORDER BY md5(text)) AS t2, array_agg(intent ORDER BY md5(text)) AS i2, array_agg(module_type ORDER BY md5(text)) AS m2, array_agg(weight ORDER BY md5(text)) AS w2

@@ -1,9 +1,11 @@
 -- The mission's views: order, stages and figures.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO review_policies (intent, audit_rate_approved) VALUES ('intent.ride.booking.create', 1);
 INSERT INTO conversation_logs (session_id, user_message, message_type, nlu_intent, nlu_confidence, nlu_provider, nlu_processing_time_ms,

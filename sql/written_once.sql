@@ -1,9 +1,11 @@
 -- What capture wrote once stays, rows that arrive decided are left alone, and states that cannot be are refused.
 \set SHOW_CONTEXT never
+SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
-DROP EXTENSION training_workflow;
-CREATE EXTENSION training_workflow;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     ('s', 'hi', 'intent.general.greeting', 0.99, 'indicbert'), ('s', 'hmm', 'intent.general.greeting', 0.5, 'indicbert');

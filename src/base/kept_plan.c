@@ -10,8 +10,8 @@
 #include "utils/memutils.h"
 
 /* Drops the plan; it is prepared anew when it is next asked for. */
-void
-tw_forget_plan(TwKeptPlan *kept)
+static void
+forget_plan(TwKeptPlan *kept)
 {
 	if (kept->plan == NULL)
 		return;
@@ -42,9 +42,25 @@ tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare statement: %s", SPI_result_code_string(SPI_result));
 
-	tw_forget_plan(kept);
+	forget_plan(kept);
 	kept->schema_name = MemoryContextStrdup(TopMemoryContext, name);
 	kept->schema = schema;
 	kept->plan = plan;
 	return plan;
+}
+
+/* Runs an INSERT of ours, and returns how many rows it wrote; `nulls` as for SPI_execute_plan. */
+int64
+tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types, Datum *values,
+			  const char *nulls)
+{
+	SPIPlanPtr	plan = tw_kept_plan(kept, schema, command, nargs, types);
+	int			result = SPI_execute_plan(plan, values, nulls, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
+	/* A rule took its place. Once it is dropped nothing would invalidate the plan. */
+	if (result == SPI_OK_REWRITTEN)
+		forget_plan(kept);
+	return (int64) SPI_processed;
 }

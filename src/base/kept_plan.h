@@ -15,7 +15,8 @@ typedef struct TwKeptPlan
 	SPIPlanPtr	plan;
 } TwKeptPlan;
 
-extern void tw_forget_plan(TwKeptPlan *kept);
+extern int64 tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types, Datum *values,
+						   const char *nulls);
 extern SPIPlanPtr tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types);
 
 #endif							/* TW_KEPT_PLAN_H */

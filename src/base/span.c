@@ -25,6 +25,13 @@ tw_text_span(Datum value, bool isnull)
 	return span;
 }
 
+/* The inside of an argument of a function. */
+TwSpan
+tw_text_argument(FunctionCallInfo fcinfo, int n)
+{
+	return tw_text_span(PG_GETARG_DATUM(n), PG_ARGISNULL(n));
+}
+
 /* Byte order, NULL first: never a collation, so that it is the same everywhere. */
 int
 tw_span_compare(TwSpan a, TwSpan b)

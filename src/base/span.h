@@ -6,6 +6,7 @@
 #ifndef TW_SPAN_H
 #define TW_SPAN_H
 
+#include "fmgr.h"
 #include "mb/pg_wchar.h"
 
 typedef struct TwSpan
@@ -25,6 +26,7 @@ tw_is_white_space(pg_wchar c)
 }
 
 extern TwSpan tw_text_span(Datum value, bool isnull);
+extern TwSpan tw_text_argument(FunctionCallInfo fcinfo, int n);
 extern int	tw_span_compare(TwSpan a, TwSpan b);
 extern bool tw_span_equals_ascii_ci(TwSpan span, TwSpan lower);
 extern bool tw_span_is_blank(TwSpan span);

@@ -15,11 +15,11 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "privacy/long_text.h"
+#include "rules/conversations.h"
 #include "rules/settings.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* The day of a point in time, in the time zone of the settings. */
@@ -55,15 +55,6 @@ local_day(Oid schema, TimestampTz time)
 	return last_day;
 }
 
-static bool
-is_learnable(const LogRow *row)
-{
-	static const TwSpan text_type = {"text", 4};
-
-	return tw_span_equals_ascii_ci(get_text(row, TW_LOG_MESSAGE_TYPE), text_type) &&
-		!tw_span_is_blank(get_text(row, TW_LOG_USER_MESSAGE));
-}
-
 /* What an ORM sends as an explicit NULL gets its default, as if it had been left out. */
 static void
 fill_defaults(LogRow *row)
@@ -73,16 +64,7 @@ fill_defaults(LogRow *row)
 	if (is_null(row, TW_LOG_CREATED_AT))
 		set(row, TW_LOG_CREATED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	if (is_null(row, TW_LOG_MESSAGE_TYPE))
-	{
-		if (text_type == NULL)
-		{
-			MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-
-			text_type = cstring_to_text("text");
-			MemoryContextSwitchTo(caller);
-		}
-		set(row, TW_LOG_MESSAGE_TYPE, PointerGetDatum(text_type));
-	}
+		set(row, TW_LOG_MESSAGE_TYPE, tw_constant_text(&text_type, "text"));
 }
 
 /* Queues the row first when the user contradicted the model in the same breath. */
@@ -185,7 +167,7 @@ filter_row(LogRow *row)
 	set(row, TW_LOG_FILTERED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	fill_created_on(row);
 
-	if (is_learnable(row))
+	if (tw_message_is_learnable(get_text(row, TW_LOG_MESSAGE_TYPE), get_text(row, TW_LOG_USER_MESSAGE)))
 		filter_learnable(row);
 	else
 	{
@@ -203,15 +185,12 @@ filter_row(LogRow *row)
 static void
 complete_decided_row(LogRow *row)
 {
-	TwSpan		status = get_text(row, TW_LOG_REVIEW_STATUS);
-	bool		waits = tw_span_compare(status, (TwSpan) {"needs-review", 12}) == 0;
+	TwStatus	status = tw_find_status(get_text(row, TW_LOG_REVIEW_STATUS));
 
 	if (is_null(row, TW_LOG_IS_TRAINING_CANDIDATE))
 		set(row, TW_LOG_IS_TRAINING_CANDIDATE,
-			BoolGetDatum(waits ||
-						 tw_span_compare(status, (TwSpan) {"auto-approved", 13}) == 0 ||
-						 tw_span_compare(status, (TwSpan) {"approved", 8}) == 0));
-	if (waits && is_null(row, TW_LOG_REVIEW_PRIORITY))
+			BoolGetDatum((TW_CANDIDATES & TW_BIT(status)) != 0));
+	if (status == TW_NEEDS_REVIEW && is_null(row, TW_LOG_REVIEW_PRIORITY))
 		set(row, TW_LOG_REVIEW_PRIORITY, Int16GetDatum(TW_PRIORITY_LOW));
 }
 

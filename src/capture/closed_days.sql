@@ -104,9 +104,10 @@ COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
     'nothing else notices: columns of the prediction, samples deleted or added';
 
 CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer) RETURNS date[]
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $function$
 DECLARE
+    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s) - interval '7 days';
     days date[];
 BEGIN
     days := ARRAY(SELECT c.date FROM @extschema@.tw_captured_days c
@@ -123,7 +124,7 @@ BEGIN
                    GROUP BY c.created_on) n ON n.created_on = s.date
         LEFT JOIN (SELECT c.created_on, max(e.created_at) AS last_event
                    FROM @extschema@.review_events e JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
-                   WHERE e.created_at >= (SELECT min(x.as_of) FROM @extschema@.daily_statistics x) - interval '7 days'
+                   WHERE e.created_at >= since
                    GROUP BY c.created_on) v ON v.created_on = s.date
         WHERE n.conversations IS DISTINCT FROM s.conversations
            OR s.fallback_rules <> @extschema@.tw_fallback_rules()

@@ -12,14 +12,8 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "rules/conversations.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-
-static const char *const status_names[] = {
-	[TW_AUTO_APPROVED] = "auto-approved",
-	[TW_NEEDS_REVIEW] = "needs-review",
-	[TW_NOT_APPLICABLE] = "not-applicable",
-};
 
 static const char *const reason_names[] = {
 	[TW_NO_REASON] = NULL,
@@ -35,29 +29,6 @@ static const char *const reason_names[] = {
 	[TW_TOO_LONG] = "too long",
 };
 
-/* A text value that lives as long as the backend, made the first time it is asked for. */
-static Datum
-constant_text(text **cache, const char *name)
-{
-	if (*cache == NULL)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-
-		*cache = cstring_to_text(name);
-		MemoryContextSwitchTo(caller);
-	}
-	return PointerGetDatum(*cache);
-}
-
-/* The status as review_status spells it; not to be freed. */
-Datum
-tw_status_datum(TwStatus status)
-{
-	static text *texts[lengthof(status_names)];
-
-	return constant_text(&texts[status], status_names[status]);
-}
-
 /* The reason as review_reason spells it; not to be freed, and not for TW_NO_REASON. */
 Datum
 tw_reason_datum(TwReason reason)
@@ -65,26 +36,7 @@ tw_reason_datum(TwReason reason)
 	static text *texts[lengthof(reason_names)];
 
 	Assert(reason != TW_NO_REASON);
-	return constant_text(&texts[reason], reason_names[reason]);
-}
-
-/* The second part of a dotted intent, or a NULL span: "food" of "intent.food.item.search". */
-TwSpan
-tw_intent_module(TwSpan intent)
-{
-	TwSpan		module = TW_NULL_SPAN;
-	const char *end = intent.data + intent.length;
-	const char *dot;
-
-	if (intent.data == NULL)
-		return module;
-	dot = memchr(intent.data, '.', intent.length);
-	if (dot == NULL)
-		return module;
-	module.data = dot + 1;
-	dot = memchr(module.data, '.', end - module.data);
-	module.length = (dot ? dot : end) - module.data;
-	return module.length > 0 ? module : TW_NULL_SPAN;
+	return tw_constant_text(&texts[reason], reason_names[reason]);
 }
 
 static void
@@ -104,11 +56,9 @@ void
 tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision)
 {
 	TwPolicy   *policy = &decision->policy;
-	TwSpan		module_type = prediction->module_type;
+	TwSpan		module_type = tw_module_of(prediction->module_type, prediction->intent);
 	double		confidence = prediction->confidence;
 
-	if (module_type.data == NULL || module_type.length == 0)
-		module_type = tw_intent_module(prediction->intent);
 	tw_resolve_policy(tw_policies(schema), module_type, prediction->intent, policy);
 
 	if (prediction->intent.data == NULL || tw_span_is_blank(prediction->intent) || !prediction->has_confidence)
@@ -160,12 +110,6 @@ decision_call(FunctionCallInfo fcinfo)
 	return call;
 }
 
-static TwSpan
-text_argument(FunctionCallInfo fcinfo, int n)
-{
-	return PG_ARGISNULL(n) ? TW_NULL_SPAN : tw_text_span(PG_GETARG_DATUM(n), false);
-}
-
 PG_FUNCTION_INFO_V1(tw_filter_decision);
 
 /* filter_decision(confidence, provider, intent, module_type): the decision without a row. */
@@ -180,9 +124,9 @@ tw_filter_decision(PG_FUNCTION_ARGS)
 
 	prediction.has_confidence = !PG_ARGISNULL(0);
 	prediction.confidence = prediction.has_confidence ? PG_GETARG_FLOAT8(0) : 0;
-	prediction.provider = text_argument(fcinfo, 1);
-	prediction.intent = text_argument(fcinfo, 2);
-	prediction.module_type = text_argument(fcinfo, 3);
+	prediction.provider = tw_text_argument(fcinfo, 1);
+	prediction.intent = tw_text_argument(fcinfo, 2);
+	prediction.module_type = tw_text_argument(fcinfo, 3);
 	tw_decide(call->schema, &prediction, &decision);
 
 	values[0] = tw_status_datum(decision.status);
@@ -206,25 +150,10 @@ Datum
 tw_is_fallback_provider(PG_FUNCTION_ARGS)
 {
 	Oid			schema = tw_kept_schema_of_function(fcinfo);
-	TwSpan		intent = text_argument(fcinfo, 1);
-	TwSpan		module_type = text_argument(fcinfo, 2);
+	TwSpan		intent = tw_text_argument(fcinfo, 1);
+	TwSpan		module_type = tw_module_of(tw_text_argument(fcinfo, 2), intent);
 	TwPolicy	policy;
 
-	if (module_type.data == NULL || module_type.length == 0)
-		module_type = tw_intent_module(intent);
 	tw_resolve_policy(tw_policies(schema), module_type, intent, &policy);
-	PG_RETURN_BOOL(tw_provider_in(policy.fallback, text_argument(fcinfo, 0)));
-}
-
-PG_FUNCTION_INFO_V1(tw_intent_module_type);
-
-/* intent_module_type(intent): the module that an intent names. */
-Datum
-tw_intent_module_type(PG_FUNCTION_ARGS)
-{
-	TwSpan		module = tw_intent_module(tw_text_span(PG_GETARG_DATUM(0), false));
-
-	if (module.data == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
+	PG_RETURN_BOOL(tw_provider_in(policy.fallback, tw_text_argument(fcinfo, 0)));
 }

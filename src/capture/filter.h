@@ -6,13 +6,7 @@
 #define TW_FILTER_H
 
 #include "capture/policy.h"
-
-typedef enum TwStatus
-{
-	TW_AUTO_APPROVED,
-	TW_NEEDS_REVIEW,
-	TW_NOT_APPLICABLE
-} TwStatus;
+#include "rules/statuses.h"
 
 typedef enum TwReason
 {
@@ -28,11 +22,6 @@ typedef enum TwReason
 	TW_USER_CORRECTION,
 	TW_TOO_LONG
 } TwReason;
-
-#define TW_PRIORITY_NONE	0
-#define TW_PRIORITY_HIGH	1
-#define TW_PRIORITY_MEDIUM	2
-#define TW_PRIORITY_LOW		3
 
 typedef struct TwPrediction
 {
@@ -52,9 +41,7 @@ typedef struct TwDecision
 	TwPolicy	policy;
 } TwDecision;
 
-extern TwSpan tw_intent_module(TwSpan intent);
 extern void tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision);
-extern Datum tw_status_datum(TwStatus status);
 extern Datum tw_reason_datum(TwReason reason);
 
 #endif							/* TW_FILTER_H */

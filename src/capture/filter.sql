@@ -18,10 +18,3 @@ CREATE FUNCTION @extschema@.is_fallback_provider(provider text, intent text, mod
 REVOKE ALL ON FUNCTION @extschema@.is_fallback_provider(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.is_fallback_provider(text, text, text) IS
     'Whether the policy for this module and intent counts the provider as a fallback (built-in: llm); false for NULL';
-
-CREATE FUNCTION @extschema@.intent_module_type(intent text) RETURNS text
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'tw_intent_module_type';
-REVOKE ALL ON FUNCTION @extschema@.intent_module_type(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.intent_module_type(text) IS
-    'The second part of a dotted intent, its module: food for intent.food.item.search; NULL where there is none';

@@ -63,6 +63,4 @@ tw_take_apart(Relation rel, TupleTableSlot *slot)
 	return row;
 }
 
-extern bool tw_log_differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column);
-
 #endif							/* TW_LOG_ROW_H */

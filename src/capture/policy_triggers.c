@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "rules/conversations.h"
 #include "rules/locks.h"
 #include "storage/lock.h"
 #include "utils/array.h"

@@ -18,6 +18,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "rules/statuses.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -50,15 +51,12 @@ count_promotable(TriggerData *trigdata, int64 most)
 	{
 		bool		isnull;
 		Datum		filtered_at = slot_getattr(slot, TW_LOG_FILTERED_AT, &isnull);
-		text	   *outcome;
 
 		CHECK_FOR_INTERRUPTS();
 		if (isnull || DatumGetTimestampTz(filtered_at) != now ||
 			slot->tts_isnull[TW_LOG_FILTER_OUTCOME - 1])
 			continue;
-		outcome = DatumGetTextPP(slot->tts_values[TW_LOG_FILTER_OUTCOME - 1]);
-		if (VARSIZE_ANY_EXHDR(outcome) == strlen("auto-approved") &&
-			memcmp(VARDATA_ANY(outcome), "auto-approved", strlen("auto-approved")) == 0)
+		if (tw_find_status(tw_text_span(slot->tts_values[TW_LOG_FILTER_OUTCOME - 1], false)) == TW_AUTO_APPROVED)
 			count++;
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -81,7 +79,6 @@ insert_as_owner(TriggerData *trigdata, TwKeptPlan *kept, const char *command, in
 	Oid			user;
 	int			security;
 	int			nesting;
-	int			result;
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
@@ -90,12 +87,7 @@ insert_as_owner(TriggerData *trigdata, TwKeptPlan *kept, const char *command, in
 
 	SPI_connect();
 	SPI_register_trigger_data(trigdata);
-	result = SPI_execute_plan(tw_kept_plan(kept, schema, command, nargs, types), values, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
-	/* A rule took its place. Once it is dropped nothing would invalidate the plan. */
-	if (result == SPI_OK_REWRITTEN)
-		tw_forget_plan(kept);
+	tw_run_insert(kept, schema, command, nargs, types, values, NULL);
 	SPI_finish();
 
 	AtEOXact_GUC(false, nesting);

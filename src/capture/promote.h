@@ -1,31 +1,52 @@
 /*
  * promote.h
- *		What a sample that is promoted from a conversation looks like.
+ *		How training samples are written: the columns of every INSERT, and what a
+ *		conversation is as a sample.
  */
 #ifndef TW_PROMOTE_H
 #define TW_PROMOTE_H
 
 /*
- * The INSERT of promoted samples, for tw_kept_plan; `source` says which
- * conversations, under the alias c. NULLIF would look for "=" along the
- * caller's search_path, hence CASE. OFFSET 0 keeps the planner from writing the
- * redaction twice, once for the text and once for its hash; the inner SELECT
- * names its columns, since it would carry along every one of c.*.
- *
- * A message that came together with feedback against the model waits for a
- * person before anything learns from it.
+ * For tw_kept_plan. `source` is a SELECT of these columns; the trigger computes
+ * a text_hash that is NULL.
  */
-#define TW_PROMOTE_COMMAND(source) \
-	"INSERT INTO %1$s.training_samples (conversation_log_id, text, text_hash, normalizer, intent, module_id, module_type, " \
-	"entities, language, expected_service, review_status, label_source, source, selection_probability, quality_score) " \
-	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), 1, c.nlu_intent, c.nlu_module_id, " \
-	"CASE WHEN c.nlu_module_type OPERATOR(pg_catalog.<>) '' THEN c.nlu_module_type " \
-	"ELSE %1$s.intent_module_type(c.nlu_intent) END, %1$s.tw_sample_entities(c.nlu_entities), " \
-	"c.message_language, c.routed_to, " \
-	"CASE WHEN c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 THEN 'pending' ELSE 'approved' END, " \
-	"'model', 'production', c.selection_probability, c.nlu_confidence " \
-	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, c.routed_to, " \
-	"c.review_priority, c.selection_probability, c.nlu_confidence, %1$s.tw_sample_text(c.user_message) AS sample_text " \
-	"FROM " source " OFFSET 0) c"
+#define TW_INSERT_SAMPLES(source) \
+	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, " \
+	"module_type, entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source, " \
+	"split, selection_probability, quality_score, created_at) " source
+
+/*
+ * The samples of `conversations`, a FROM clause with the alias c. `intent` is
+ * the label, `is_own` whether that is what the model predicted, and `person`
+ * who gave it: the text NULL where nobody did. NULLIF and "=" would look for
+ * operators along the caller's search_path. OFFSET 0 keeps the planner from
+ * writing the redaction twice, once for the text and once for its hash; the
+ * inner SELECT names its columns, since it would carry along every one of c.*.
+ *
+ * A label of another module takes neither the module nor the service from the
+ * prediction that was wrong. A message that came together with feedback against
+ * the model waits for a person before anything learns from it.
+ */
+#define TW_SAMPLES_OF(conversations, intent, is_own, entities, person) \
+	TW_INSERT_SAMPLES( \
+	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), 1, c.label, " \
+	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, " \
+	"c.module_type, %1$s.tw_sample_entities(" entities "), c.message_language, " \
+	"CASE WHEN " is_own " THEN c.routed_to END, " \
+	"CASE WHEN " person " IS NULL AND c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 " \
+	"THEN 'pending' ELSE 'approved' END, " \
+	"CASE WHEN " person " IS NULL THEN 'model' ELSE 'human' END, " person ", " \
+	"CASE WHEN " person " IS NOT NULL THEN pg_catalog.now() END, 'production', NULL, c.selection_probability, " \
+	"CASE WHEN " person " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
+	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
+	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
+	"CASE WHEN " is_own " THEN %1$s.tw_module_type(c.nlu_module_type, " intent ") " \
+	"ELSE coalesce(%1$s.intent_module_type(" intent "), %1$s.tw_module_type(c.nlu_module_type, NULL)) END " \
+	"AS module_type, %1$s.tw_sample_text(c.user_message) AS sample_text " \
+	"FROM " conversations " OFFSET 0) c")
+
+/* The samples that the model labels itself. */
+#define TW_PROMOTE_COMMAND(conversations) \
+	TW_SAMPLES_OF(conversations, "c.nlu_intent", "true", "c.nlu_entities", "NULL::pg_catalog.text")
 
 #endif							/* TW_PROMOTE_H */

@@ -119,15 +119,9 @@ promote_some(void *arg)
 	Missed	   *missed = arg;
 	Oid			type = INT8ARRAYOID;
 	Datum		ids = id_array(missed->ids, missed->count);
-	int			result;
 
 	SPI_connect();
-	result = SPI_execute_plan(tw_kept_plan(&kept, missed->schema, command, 1, &type), &ids, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
-	if (result == SPI_OK_REWRITTEN)
-		tw_forget_plan(&kept);
-	missed->promoted = (int64) SPI_processed;
+	missed->promoted = tw_run_insert(&kept, missed->schema, command, 1, &type, &ids, NULL);
 	SPI_finish();
 }
 

@@ -17,6 +17,7 @@
 #include "nodes/params.h"
 #include "privacy/redact.h"
 #include "rules/settings.h"
+#include "rules/statuses.h"
 #include "tcop/dest.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -44,7 +45,6 @@ static const Oid argument_types[ARGS] = {
 	TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID
 };
 
-static const char *const review_statuses[] = {"pending", "approved", "rejected", NULL};
 static const char *const sources[] = {"production", "synthetic", "manual", NULL};
 static const char *const splits[] = {"train", "test", "all", NULL};
 
@@ -132,7 +132,7 @@ tw_export_check(FunctionCallInfo fcinfo)
 	format_argument(fcinfo);
 	check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
 	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
-		check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), review_statuses);
+		check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), tw_status_names(TW_OF_SAMPLES));
 	if (!PG_ARGISNULL(ARG_SOURCES))
 	{
 		Datum	   *values;

@@ -6,6 +6,7 @@
 
 #include "base/compat.h"
 #include "base/kept_plan.h"
+#include "capture/promote.h"
 #include "catalog/pg_type.h"
 #include "exchange/import_lines.h"
 #include "exchange/import_store.h"
@@ -69,22 +70,20 @@ store_batch(Oid schema, Datum source, Batch *batch)
 {
 	static TwKeptPlan kept;
 	static const char command[] =
-		"INSERT INTO %1$s.training_samples (text, intent, language, entities, module_id, module_type, expected_service, "
-		"split, label_source, quality_score, created_at, review_status, reviewed_by, reviewed_at, source) "
-		"SELECT n.text, n.intent, n.language, n.entities, n.module_id, "
-		"coalesce(n.module_type, %1$s.intent_module_type(n.intent)), n.expected_service, n.split, l.label_source, "
-		"coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), least(n.created_at, now()), "
-		"n.review_status, CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN session_user END, "
+		TW_INSERT_SAMPLES(
+		"SELECT NULL, n.text, NULL, NULL, n.intent, n.module_id, %1$s.tw_module_type(n.module_type, n.intent), "
+		"n.entities, n.language, n.expected_service, n.review_status, l.label_source, "
+		"CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN session_user END, "
 		/* What was made long ago is new to the next training all the same, and what claims to come is not new for ever. */
-		"CASE WHEN n.review_status = 'approved' THEN now() END, $13 "
+		"CASE WHEN n.review_status = 'approved' THEN now() END, $13, n.split, NULL, "
+		"coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), least(n.created_at, now()) "
 		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY "
 		"AS n (text, intent, language, entities, module_id, module_type, expected_service, split, label_source, "
 		"quality_score, created_at, review_status, number) "
-		"CROSS JOIN LATERAL (SELECT coalesce(n.label_source, 'human') AS label_source) l ORDER BY n.number";
+		"CROSS JOIN LATERAL (SELECT coalesce(n.label_source, 'human') AS label_source) l ORDER BY n.number");
 
 	Oid			types[BATCH_COLUMNS + 1];
 	Datum		values[BATCH_COLUMNS + 1];
-	int			result;
 
 	if (batch->lines == 0)
 		return;
@@ -95,12 +94,7 @@ store_batch(Oid schema, Datum source, Batch *batch)
 	}
 	types[BATCH_COLUMNS] = TEXTOID;
 	values[BATCH_COLUMNS] = source;
-	result = SPI_execute_plan(tw_kept_plan(&kept, schema, command, BATCH_COLUMNS + 1, types), values, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
-	/* A rule took its place. Once it is dropped nothing would invalidate the plan. */
-	if (result == SPI_OK_REWRITTEN)
-		tw_forget_plan(&kept);
+	tw_run_insert(&kept, schema, command, BATCH_COLUMNS + 1, types, values, NULL);
 
 	MemoryContextReset(batch->context);
 	memset(batch->columns, 0, sizeof(batch->columns));

@@ -71,7 +71,7 @@ COMMENT ON FUNCTION @extschema@.tw_import_metadata(jsonb, jsonb) IS
 
 CREATE FUNCTION @extschema@.tw_import_status(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT s FROM unnest(ARRAY['auto-approved', 'needs-review', 'approved', 'rejected', 'not-applicable']) s
+RETURN (SELECT s FROM unnest(@extschema@.tw_review_statuses()) s
         WHERE s = translate(lower(value COLLATE "C"), '_ ', '--'));
 REVOKE ALL ON FUNCTION @extschema@.tw_import_status(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_status(text) IS
@@ -178,7 +178,7 @@ BEGIN
                CASE WHEN m.status IS NOT NULL THEN m.status WHEN w.learnable THEN default_status ELSE 'not-applicable' END AS new_status
         FROM known m
         CROSS JOIN LATERAL (
-            SELECT lower(coalesce(m.v ->> 'message_type', 'text') COLLATE "C") = 'text' AND NOT @extschema@.tw_is_blank(m.v ->> 'user_message') AS learnable,
+            SELECT @extschema@.tw_is_learnable(m.v ->> 'message_type', m.v ->> 'user_message') AS learnable,
                    CASE WHEN m.own_id <= keep_upto AND m.own_id <= pg_sequence_last_value('@extschema@.conversation_logs_id_seq')
                              AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = m.own_id)
                              -- Nor what is left of a conversation that was deleted.
@@ -192,7 +192,7 @@ BEGIN
         INSERT INTO @extschema@.conversation_logs (id, session_id, phone_number, user_id, user_message, message_type, message_language,
             nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
             nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction, backend_reference,
-            metadata, created_at, review_status, is_training_candidate, review_priority, review_reason)
+            metadata, created_at, review_status, review_priority, review_reason)
         SELECT f.id, f.v ->> 'session_id', f.v ->> 'phone_number', f.v ->> 'user_id', f.v ->> 'user_message', f.v ->> 'message_type',
                f.v ->> 'message_language', f.v ->> 'nlu_intent', (f.v ->> 'nlu_confidence')::double precision,
                (f.v ->> 'nlu_module_id')::integer, f.v ->> 'nlu_module_type', f.v ->> 'nlu_provider', f.v ->> 'nlu_model_version',
@@ -205,7 +205,7 @@ BEGIN
                            THEN jsonb_build_object(mapping ->> 'review_status', f.v ->> 'review_status') ELSE '{}' END
                    || CASE WHEN f.v ->> 'review_priority' IS NOT NULL AND (f.new_status <> 'needs-review' OR @extschema@.tw_import_priority(f.v ->> 'review_priority') IS NULL)
                            THEN jsonb_build_object(mapping ->> 'review_priority', f.v ->> 'review_priority') ELSE '{}' END),
-               f.said_at, f.new_status, f.new_status IN ('auto-approved', 'needs-review', 'approved'),
+               f.said_at, f.new_status,
                CASE WHEN f.new_status = 'needs-review'
                     THEN coalesce(@extschema@.tw_import_priority(f.v ->> 'review_priority'),
                                   CASE WHEN l.is_too_long THEN 3 ELSE d.review_priority END, 3) END,

@@ -287,7 +287,7 @@ BEGIN ATOMIC
         WHERE c.review_status IN ('approved', 'rejected') AND c.filtered_at IS NOT NULL
           AND c.review_status IS DISTINCT FROM (
               SELECT e.to_status FROM @extschema@.review_events e
-              WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw') ORDER BY e.id DESC LIMIT 1)
+              WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action) ORDER BY e.id DESC LIMIT 1)
         UNION ALL
         SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*), min(e.id)::text,
                'The conversation was deleted without its events.'
@@ -303,7 +303,7 @@ BEGIN ATOMIC
                'Nobody will collect its verdict, and its conversation is not served: UPDATE labelstudio_tasks SET status = ''closed'' for it.'
         FROM @extschema@.labelstudio_tasks t
         JOIN @extschema@.labelstudio_projects p ON p.id = t.project
-        WHERE NOT p.is_active AND t.status IN ('claimed', 'open', 'skipped', 'refused')
+        WHERE NOT p.is_active AND @extschema@.tw_task_holds(t.status)
         UNION ALL
         SELECT 'Label Studio project of an unknown server', '@extschema@.labelstudio_projects'::regclass::text, count(*), min(p.id)::text,
                'The foreign server was dropped or renamed: create it again under this name, or SELECT labelstudio_retire_project(...);'

@@ -131,9 +131,6 @@ BEGIN ATOMIC
         ('operator', '@extschema@.cancel_training_job(bigint, text)'::regprocedure),
         ('operator', '@extschema@.tw_start_built_in_job(bigint)'::regprocedure),
         ('operator', '@extschema@.tw_run_built_in_job(bigint, integer)'::regprocedure),
-        ('operator', '@extschema@.tw_next_handed_in(bigint, bigint)'::regprocedure),
-        ('operator', '@extschema@.tw_decide_handed_in(bigint, bigint)'::regprocedure),
-        ('operator', '@extschema@.run_training_jobs()'::regprocedure),
         ('capture', '@extschema@.assign_model_version(text, text)'::regprocedure),
         ('operator', '@extschema@.assign_model_version(text, text)'::regprocedure),
         ('capture', '@extschema@.rollout_bucket(text, text)'::regprocedure),
@@ -156,32 +153,15 @@ BEGIN ATOMIC
         ('operator', '@extschema@.start_rollout(text, text, timestamptz)'::regprocedure),
         ('operator', '@extschema@.advance_rollout(text, text, timestamptz, integer)'::regprocedure),
         ('operator', '@extschema@.rollback_rollout(text, text, timestamptz, text)'::regprocedure),
-        ('operator', '@extschema@.check_rollouts(timestamptz)'::regprocedure),
         ('operator', '@extschema@.paired_evidence(double precision[])'::regprocedure),
         ('analyst', '@extschema@.paired_evidence(double precision[])'::regprocedure),
-        ('operator', '@extschema@.tw_paired_begin(bigint)'::regprocedure),
-        ('operator', '@extschema@.tw_paired_step(bigint, bigint)'::regprocedure),
-        ('operator', '@extschema@.tw_rollouts_begin(timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_rollouts_step(bigint, jsonb, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_training_begin()'::regprocedure),
-        ('operator', '@extschema@.tw_training_note(bigint, bigint, text)'::regprocedure),
-        ('operator', '@extschema@.daily_training_capture(text, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_daily_begin(text, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_begin_part(bigint, text)'::regprocedure),
-        ('operator', '@extschema@.tw_daily_step(bigint, text, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_daily_synced(bigint)'::regprocedure),
-        ('operator', '@extschema@.weekly_model_training(text, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_weekly_begin(text, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_weekly_step(bigint, text, bigint, timestamptz)'::regprocedure),
         ('operator', '@extschema@.schedule_jobs(text)'::regprocedure),
         ('operator', '@extschema@.unschedule_jobs()'::regprocedure),
         ('operator', '@extschema@.tw_cron_server()'::regprocedure),
         ('operator', '@extschema@.tw_cron_job_name(text)'::regprocedure),
         ('operator', '@extschema@.tw_cron_entries()'::regprocedure),
         ('operator', '@extschema@.tw_all_cron_entries()'::regprocedure),
-        ('operator', '@extschema@.tw_scheduled_jobs()'::regprocedure),
-        ('operator', '@extschema@.tw_utc_offsets(text, timestamptz)'::regprocedure),
-        ('operator', '@extschema@.tw_cron_plan(text, text, timestamptz)'::regprocedure),
+        ('operator', '@extschema@.tw_cron_plan(text)'::regprocedure),
         ('operator', '@extschema@.tw_require_zone(text)'::regprocedure),
         ('operator', '@extschema@.tw_require_scheduling()'::regprocedure),
         ('operator', '@extschema@.tw_require_cron_rights(boolean)'::regprocedure),
@@ -192,18 +172,12 @@ BEGIN ATOMIC
         ('operator', '@extschema@.labelstudio_create_project(text, text, text, integer, text[])'::regprocedure),
         ('operator', '@extschema@.labelstudio_retire_project(bigint)'::regprocedure),
         ('operator', '@extschema@.labelstudio_check(text)'::regprocedure),
-        ('operator', '@extschema@.labelstudio_push()'::regprocedure),
-        ('operator', '@extschema@.labelstudio_pull()'::regprocedure),
-        ('operator', '@extschema@.labelstudio_sync()'::regprocedure),
-        ('operator', '@extschema@.tw_labelstudio_run(text, text[])'::regprocedure),
-        ('operator', '@extschema@.tw_labelstudio_begin(text)'::regprocedure),
-        ('operator', '@extschema@.tw_labelstudio_step(bigint, bigint, text, jsonb)'::regprocedure),
-        ('operator', '@extschema@.tw_labelstudio_end(bigint, bigint)'::regprocedure),
         ('operator', '@extschema@.s3_check(text)'::regprocedure),
-        ('operator', '@extschema@.store_model_artifacts()'::regprocedure),
         ('operator', '@extschema@.tw_artifacts_wait()'::regprocedure),
-        ('operator', '@extschema@.tw_store_begin()'::regprocedure),
-        ('operator', '@extschema@.tw_store_step(bigint, text[])'::regprocedure),
+        ('operator', '@extschema@.tw_jobs()'::regprocedure),
+        ('operator', '@extschema@.tw_run_job(text, text, timestamptz)'::regprocedure),
+        ('operator', '@extschema@.tw_begin_job(text, text, timestamptz)'::regprocedure),
+        ('operator', '@extschema@.tw_job_step(bigint, jsonb, timestamptz)'::regprocedure),
         ('operator', '@extschema@.tw_end_run(bigint)'::regprocedure),
         ('operator', '@extschema@.fetch_model_artifact(text)'::regprocedure),
         ('operator', '@extschema@.export_training_samples_to_s3(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text)'::regprocedure),
@@ -264,8 +238,14 @@ BEGIN ATOMIC
         ('operator', '@extschema@.redact_pii(text)'::regprocedure),
         ('operator', '@extschema@.redact_pii(jsonb)'::regprocedure),
         ('reviewer', '@extschema@.intent_module_type(text)'::regprocedure),
+        ('reviewer', '@extschema@.tw_module_type(text, text)'::regprocedure),
+        ('reviewer', '@extschema@.tw_is_verdict(text)'::regprocedure),
         ('analyst', '@extschema@.intent_module_type(text)'::regprocedure),
+        ('analyst', '@extschema@.tw_module_type(text, text)'::regprocedure),
+        ('analyst', '@extschema@.tw_is_verdict(text)'::regprocedure),
         ('operator', '@extschema@.intent_module_type(text)'::regprocedure),
+        ('operator', '@extschema@.tw_module_type(text, text)'::regprocedure),
+        ('operator', '@extschema@.tw_is_verdict(text)'::regprocedure),
         ('analyst', '@extschema@.is_fallback_provider(text, text, text)'::regprocedure),
         ('operator', '@extschema@.is_fallback_provider(text, text, text)'::regprocedure),
         ('operator', '@extschema@.set_training_setting(text, text)'::regprocedure),
@@ -281,7 +261,13 @@ BEGIN ATOMIC
     UNION ALL
     SELECT c.kind, 'TABLE', c.object_id, c.column_name, c.privilege FROM columns c
     UNION ALL
-    SELECT f.kind, 'ROUTINE', f.object_id, NULL, 'EXECUTE' FROM functions f;
+    SELECT f.kind, 'ROUTINE', f.object_id, NULL, 'EXECUTE' FROM functions f
+    UNION ALL
+    -- The procedures of the jobs; somebody else's of the same name is no member of the extension.
+    SELECT 'operator', 'ROUTINE', p.oid, NULL, 'EXECUTE'
+    FROM @extschema@.tw_jobs() j
+    JOIN pg_proc p ON p.proname = j.job_name AND p.prokind = 'p' AND p.pronamespace = '@extschema@'::regnamespace
+    JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_role_privileges() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_role_privileges() IS

@@ -1,7 +1,7 @@
 -- What others may do, and have done, in the extension's schema. A function of theirs that bears a name of ours and
 -- fits a call of somebody's query better is called in our place, with the rights of whoever runs the query. The
 -- extension's own calls give every argument in the parameter's exact type, which no other function can fit better;
--- test/t/027_calls.pl proves that.
+-- test/t/027_overloads.pl proves that.
 
 CREATE FUNCTION @extschema@.tw_namesakes(OUT id oid, OUT name text, OUT has_defaults boolean) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -1,85 +1,17 @@
 -- job_health: how each job is, and, in the first row, what to do first.
 
-CREATE FUNCTION @extschema@.tw_cron_field(field text, lowest integer, highest integer) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    part text;
-    m text[];
-    numbers integer[] := '{}';
-BEGIN
-    FOREACH part IN ARRAY string_to_array(field, ',') LOOP
-        m := regexp_match(part, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
-        IF m IS NULL OR m[3]::integer = 0 THEN
-            RETURN NULL;
-        END IF;
-        numbers := numbers || ARRAY(SELECT generate_series(coalesce(m[1]::integer, lowest),
-            coalesce(m[2]::integer, CASE WHEN m[3] IS NULL THEN m[1]::integer END, highest), coalesce(m[3]::integer, 1)));
-    END LOOP;
-    RETURN (SELECT array_agg(DISTINCT n ORDER BY n) FROM unnest(numbers) AS n WHERE n BETWEEN lowest AND highest);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_cron_field(text, integer, integer) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_cron_field(text, integer, integer) IS
-    'The numbers that a field of a cron entry stands for (lists, ranges and steps), ascending; NULL where it is something else';
-
-CREATE FUNCTION @extschema@.tw_cron_tick(schedule text, time_zone text, at timestamptz, later boolean) RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-AS $function$
-DECLARE
-    fields CONSTANT text[] := regexp_split_to_array(btrim(schedule), '\s+');
-    minutes integer[] := @extschema@.tw_cron_field(fields[1], 0, 59);
-    hours integer[] := @extschema@.tw_cron_field(fields[2], 0, 23);
-    week_days CONSTANT integer[] := @extschema@.tw_cron_field(fields[5], 0, 7);
-    step CONSTANT integer := CASE WHEN later THEN 1 ELSE -1 END;
-    day date;
-    hour integer;
-    minute integer;
-    tick timestamptz;
-BEGIN
-    -- Days of the month are nothing that we write.
-    IF cardinality(fields) <> 5 OR minutes IS NULL OR hours IS NULL OR week_days IS NULL OR fields[3] <> '*' OR fields[4] <> '*' THEN
-        RETURN NULL;
-    END IF;
-    PERFORM set_config('timezone', time_zone, true);
-    IF NOT later THEN
-        minutes := ARRAY(SELECT n FROM unnest(minutes) AS n ORDER BY n DESC);
-        hours := ARRAY(SELECT n FROM unnest(hours) AS n ORDER BY n DESC);
-    END IF;
-    FOR d IN 0..8 LOOP
-        day := at::date + d * step;
-        CONTINUE WHEN extract(dow FROM day)::integer <> ALL (week_days) AND (extract(dow FROM day) > 0 OR 7 <> ALL (week_days));
-        FOREACH hour IN ARRAY hours LOOP
-            FOREACH minute IN ARRAY minutes LOOP
-                tick := (day + make_time(hour, minute, 0))::timestamptz;
-                IF (tick > at) = later THEN
-                    RETURN tick;
-                END IF;
-            END LOOP;
-        END LOOP;
-    END LOOP;
-    RETURN NULL;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_cron_tick(text, text, timestamptz, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_cron_tick(text, text, timestamptz, boolean) IS
-    'When an entry of pg_cron next ticks after a time, or last did by then, in the zone that pg_cron thinks in; NULL for one that goes by days of the month';
-
 CREATE FUNCTION @extschema@.tw_last_runs(
-    OUT ordinal integer, OUT job_name text, OUT last_run timestamptz, OUT last_success timestamptz, OUT last_failure timestamptz, OUT last_error_code text,
-    OUT last_error text, OUT running_since timestamptz, OUT phase text, OUT items_done bigint, OUT items_total bigint, OUT is_held boolean)
+    OUT ordinal integer, OUT job_name text, OUT is_scheduled boolean, OUT runs_by_minutes boolean, OUT last_run timestamptz, OUT last_success timestamptz,
+    OUT last_failure timestamptz, OUT last_error_code text, OUT last_error text, OUT running_since timestamptz, OUT phase text, OUT items_done bigint,
+    OUT items_total bigint, OUT is_held boolean)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT j.ordinal, j.job_name, newest.started_at, success.finished_at, failure.finished_at, failure.error_code, failure.error_message,
+    SELECT j.ordinality::integer, j.job_name, j.tick IS NOT NULL, j.every_minutes IS NOT NULL,
+           newest.started_at, success.finished_at, failure.finished_at, failure.error_code, failure.error_message,
            running.started_at, running.phase, running.items_done, running.items_total,
-           running.started_at IS NOT NULL AND (pg_is_in_recovery() OR EXISTS (
-               SELECT FROM pg_locks l
-               WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3 AND l.classid = '@extschema@.conversation_logs'::regclass::oid
-                 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                 AND l.objid = @extschema@.tw_job_number(j.job_name)::oid))
-    FROM (SELECT s.ordinal, s.job_name FROM @extschema@.tw_scheduled_jobs() s
-          UNION ALL VALUES (6, 'store_model_artifacts'), (7, 'promotion')) AS j (ordinal, job_name)
+           running.started_at IS NOT NULL AND (pg_is_in_recovery() OR @extschema@.tw_job_session(j.job_name) IS NOT NULL)
+    FROM @extschema@.tw_jobs() WITH ORDINALITY j
     LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name ORDER BY r.started_at DESC LIMIT 1) newest ON true
     LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name AND r.status = 'succeeded'
                        ORDER BY r.started_at DESC LIMIT 1) success ON true
@@ -87,7 +19,7 @@ BEGIN ATOMIC
                        ORDER BY r.started_at DESC LIMIT 1) failure ON true
     LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name AND r.status = 'running'
                        ORDER BY r.started_at DESC LIMIT 1) running ON true
-    WHERE j.ordinal <= 5 OR newest.id IS NOT NULL;
+    WHERE j.tick IS NOT NULL OR j.advice IS NOT NULL AND newest.id IS NOT NULL;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_last_runs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_last_runs() IS
@@ -100,51 +32,47 @@ BEGIN ATOMIC
     SELECT format('waits for session %s (role "%s"%s) since %s', b.pid, a.usename,
                   CASE WHEN a.state LIKE 'idle in transaction%' THEN ', idle in transaction' ELSE '' END,
                   date_trunc('second', coalesce(w.waitstart, clock_timestamp())))
-    FROM pg_locks l
-    JOIN pg_locks w ON w.pid = l.pid AND NOT w.granted
-    CROSS JOIN LATERAL unnest(pg_blocking_pids(l.pid)) AS b (pid)
+    FROM @extschema@.tw_job_session(job) AS h (pid)
+    JOIN pg_locks w ON w.pid = h.pid AND NOT w.granted
+    CROSS JOIN LATERAL unnest(pg_blocking_pids(h.pid)) AS b (pid)
     LEFT JOIN pg_stat_activity a ON a.pid = b.pid
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 3
-      AND l.classid = '@extschema@.conversation_logs'::regclass::oid
-      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-      AND l.objid = @extschema@.tw_job_number(job)::oid
     ORDER BY b.pid LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_waits(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS
     'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
 
-CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_command text, cron_zone text, at timestamptz,
+CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_command text, at timestamptz,
     OUT time_zone text, OUT next_run timestamptz, OUT expected_since timestamptz)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    has_time_of_day CONSTANT boolean := (SELECT s.local_time IS NOT NULL FROM @extschema@.tw_scheduled_jobs() s WHERE s.job_name = job);
-    -- Ours has it first; what somebody wrote by hand may name it, in both of the ways that there are.
-    due_in CONSTANT text := substring(entry_command FROM '(?:\(\s*|\mdue_in\s*[:=][=>]\s*)''([^'']+)''');
-    -- A tick that is missed is made up for at the next, an hour later.
-    grace CONSTANT interval := CASE WHEN has_time_of_day THEN '2 hours' ELSE '15 minutes' END;
+    registered record;
+    every interval;
 BEGIN
-    IF entry_schedule IS NOT NULL AND due_in IS NULL THEN
-        time_zone := cron_zone;
-        next_run := @extschema@.tw_cron_tick(entry_schedule, cron_zone, at, true);
-        expected_since := @extschema@.tw_cron_tick(entry_schedule, cron_zone, at - grace, false);
-    ELSIF has_time_of_day THEN
-        time_zone := due_in;
-        next_run := CASE WHEN entry_schedule IS NOT NULL THEN @extschema@.tw_due_time(job, due_in, at, true) END;
-        expected_since := @extschema@.tw_due_since(job, coalesce(due_in, @extschema@.training_setting('time_zone')), at - grace);
-    ELSE
-        expected_since := at - grace;
+    SELECT * INTO registered FROM @extschema@.tw_jobs() j WHERE j.job_name = job;
+    IF registered.local_time IS NOT NULL THEN
+        -- However somebody wrote it: nothing else in a command is the name of a zone.
+        time_zone := (SELECT @extschema@.tw_named_zone(m[1]) FROM regexp_matches(entry_command, $$'([^']+)'$$, 'g') m
+                      WHERE @extschema@.tw_named_zone(m[1]) IS NOT NULL LIMIT 1);
+        IF entry_schedule IS NULL OR time_zone IS NOT NULL THEN
+            next_run := CASE WHEN entry_schedule IS NOT NULL THEN @extschema@.tw_due_time(job, time_zone, at, true) END;
+            expected_since := @extschema@.tw_due_since(job, coalesce(time_zone, @extschema@.training_setting('time_zone')), at - interval '2 hours');
+        END IF;
+    ELSIF coalesce(entry_schedule, registered.tick) = registered.tick THEN
+        every := make_interval(mins => registered.every_minutes);
+        next_run := CASE WHEN entry_schedule IS NOT NULL THEN date_bin(every, at, '2000-01-01 00:00+00') + every END;
+        expected_since := at - 3 * every;
     END IF;
 EXCEPTION WHEN invalid_parameter_value THEN
-    -- Somebody's own entry, or a zone that this server no longer knows.
+    -- A zone that this server no longer knows.
     RETURN;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_job_times(text, text, text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_times(text, text, text, text, timestamptz) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_job_times(text, text, text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_job_times(text, text, text, timestamptz) IS
     'By which zone an entry goes, when it next runs, and since when, with a grace, a run of it ought to have begun; without an entry, as if '
-    'schedule_jobs() had made one';
+    'schedule_jobs() had made one. NULL where somebody wrote another schedule by hand, or no zone';
 
 CREATE FUNCTION @extschema@.tw_failure_advice(job text, code text, message text, role_name text, uses_workers boolean) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -155,10 +83,8 @@ RETURN CASE
                     role_name)
     WHEN coalesce(code, '42501') = '42501' AND message ~ 'permission denied' AND role_name IS NOT NULL
         THEN format('the role %s of the entry lacks a right: SELECT grant_training_role(%L, ''operator'')', role_name, role_name)
-    WHEN job = 'labelstudio_sync' THEN 'Label Studio is failing: SELECT * FROM labelstudio_check()'
-    WHEN job = 'store_model_artifacts' THEN 'the object store is failing: SELECT * FROM s3_check()'
-    WHEN job = 'promotion' THEN 'samples are missing: see last_error, then SELECT * FROM promote_missed_conversations(''0'')'
-    ELSE format('see last_error; to run it now: CALL %s()', job) END;
+    ELSE coalesce((SELECT j.advice FROM @extschema@.tw_jobs() j WHERE j.job_name = job),
+                  format('see last_error; to run it now: %s', @extschema@.tw_job_call(job))) END;
 REVOKE ALL ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) IS 'What to do about a job whose last run failed; code is NULL for an error that pg_cron met';
 
@@ -174,21 +100,21 @@ BEGIN ATOMIC
         SELECT DISTINCT ON (e.job_name) e.*, coalesce(e.run_status = 'failed', false) AS run_failed
         FROM @extschema@.tw_all_cron_entries() e ORDER BY e.job_name, e.is_active DESC, e.id
     ), seen AS (
-        SELECT r.*, e.id AS entry, e.is_active, e.schedule, e.role_name, c.sees_all AND r.ordinal <= 5 AS is_known, c.uses_workers,
+        SELECT r.*, e.id AS entry, e.is_active, e.schedule, e.role_name, c.sees_all AND r.is_scheduled AS is_known, c.uses_workers,
                t.time_zone, t.next_run, t.expected_since,
                -- pg_cron says that a procedure succeeded which wrote down an error of its own.
                -- Where it could not even connect, it notes no time.
                coalesce(e.run_failed AND coalesce(e.run_started, 'infinity') > coalesce(r.last_run, '-infinity'), false) AS cron_failed,
                e.run_message, e.run_started, coalesce(r.last_success, CASE WHEN r.last_run IS NULL AND e.run_status = 'succeeded'
-                   AND r.ordinal BETWEEN 3 AND 5 THEN e.run_started END) AS succeeded,
-               greatest(r.last_run, CASE WHEN r.ordinal BETWEEN 3 AND 5 THEN e.run_started END) AS ran,
+                   AND r.runs_by_minutes THEN e.run_started END) AS succeeded,
+               greatest(r.last_run, CASE WHEN r.runs_by_minutes THEN e.run_started END) AS ran,
                (SELECT g.updated_at FROM @extschema@.training_settings g WHERE g.name = 'scheduled' AND e.is_active) AS scheduled_at
         FROM @extschema@.tw_last_runs() r
         CROSS JOIN @extschema@.tw_cron_server() c
         LEFT JOIN entries e USING (job_name)
-        CROSS JOIN LATERAL @extschema@.tw_job_times(r.job_name, e.schedule, e.command, c.time_zone, tw_job_states.at) t
+        CROSS JOIN LATERAL @extschema@.tw_job_times(r.job_name, e.schedule, e.command, tw_job_states.at) t
     ), judged AS (
-        SELECT s.*, s.ordinal <= 5 AND coalesce(s.ran, s.scheduled_at) < s.expected_since AND NOT s.is_held AS overdue,
+        SELECT s.*, s.is_scheduled AND coalesce(s.ran, s.scheduled_at) < s.expected_since AND NOT s.is_held AS overdue,
                CASE WHEN s.cron_failed THEN s.run_started ELSE s.last_failure END AS failed,
                CASE WHEN NOT s.cron_failed THEN s.last_error_code END AS code,
                CASE WHEN s.cron_failed THEN s.run_message ELSE s.last_error END AS error
@@ -216,19 +142,19 @@ BEGIN ATOMIC
     )
     SELECT n.ordinal, n.job_name, n.state, CASE n.state
                WHEN 'blocked' THEN n.waits
-               WHEN 'dead' THEN format('its session is gone: the next run says so and goes on; to run it now: CALL %s()', n.job_name)
+               WHEN 'dead' THEN format('its session is gone: the next run says so and goes on; to run it now: %s', @extschema@.tw_job_call(n.job_name))
                WHEN 'not scheduled' THEN 'SELECT * FROM schedule_jobs()'
                WHEN 'inactive' THEN format('somebody switched it off: SELECT cron.alter_job(%s, active => true)', n.entry)
                WHEN 'no login' THEN format('pg_cron runs it as role %1$I, which cannot log in: ALTER ROLE %1$I LOGIN, or schedule the jobs as another role',
                                            n.role_name)
                WHEN 'failing' THEN @extschema@.tw_failure_advice(n.job_name, n.code, n.error, n.role_name, n.uses_workers)
                WHEN 'overdue' THEN CASE WHEN n.is_active THEN 'pg_cron has not run it when it should have: see the server''s log, and whether a restart helps'
-                                        ELSE format('nothing has run it when it should have; to run it now: CALL %s()', n.job_name) END
-               WHEN 'never ran' THEN format('to run it now: CALL %s()', n.job_name) END,
+                                        ELSE format('nothing has run it when it should have; to run it now: %s', @extschema@.tw_job_call(n.job_name)) END
+               WHEN 'never ran' THEN format('to run it now: %s', @extschema@.tw_job_call(n.job_name)) END,
            n.succeeded, n.failed, n.code, n.error, n.running_since, n.phase, n.items_done, n.items_total,
-           CASE WHEN n.ordinal > 5 THEN NULL WHEN n.entry IS NOT NULL THEN n.schedule WHEN n.is_known THEN 'not scheduled' ELSE 'unknown' END,
+           CASE WHEN NOT n.is_scheduled THEN NULL WHEN n.entry IS NOT NULL THEN n.schedule WHEN n.is_known THEN 'not scheduled' ELSE 'unknown' END,
            n.time_zone, CASE WHEN n.is_active THEN n.next_run END, n.overdue,
-           CASE WHEN n.entry IS NOT NULL THEN n.role_name WHEN n.ordinal <= 5 AND NOT n.is_known THEN 'unknown' END
+           CASE WHEN n.entry IS NOT NULL THEN n.role_name WHEN n.is_scheduled AND NOT n.is_known THEN 'unknown' END
     FROM named n;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_states(timestamptz) FROM PUBLIC;
@@ -336,7 +262,7 @@ COMMENT ON COLUMN @extschema@.job_health.phase IS 'What it is doing';
 COMMENT ON COLUMN @extschema@.job_health.items_done IS 'How many items it has done';
 COMMENT ON COLUMN @extschema@.job_health.items_total IS 'How many items there are';
 COMMENT ON COLUMN @extschema@.job_health.schedule IS 'pg_cron''s entry; "not scheduled", or "unknown" where it cannot be seen from here';
-COMMENT ON COLUMN @extschema@.job_health.time_zone IS 'The zone by which its time of day is meant: pg_cron''s for an exact entry, else that of due_in';
+COMMENT ON COLUMN @extschema@.job_health.time_zone IS 'The zone by which its time of day is meant; NULL for what runs every few minutes';
 COMMENT ON COLUMN @extschema@.job_health.next_run IS 'When it runs next; NULL where that is unknown';
 COMMENT ON COLUMN @extschema@.job_health.is_overdue IS
     'Whether it has not run when it should have: with a grace of 15 minutes for what runs every few minutes, and of 2 hours for what has a time of day; '

@@ -4,7 +4,7 @@
 -- taken for it: these functions also run as superusers, and would do what somebody else put there.
 
 CREATE FUNCTION @extschema@.tw_cron_server(
-    OUT is_loaded boolean, OUT is_available boolean, OUT database_name text, OUT time_zone text, OUT is_here boolean, OUT sees_all boolean,
+    OUT is_loaded boolean, OUT is_available boolean, OUT database_name text, OUT is_here boolean, OUT sees_all boolean,
     OUT launcher_runs boolean, OUT uses_workers boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -15,8 +15,6 @@ DECLARE
 BEGIN
     -- pg_settings, unlike current_setting(), does not know a value that somebody merely made up for their session.
     database_name := (SELECT s.setting FROM pg_settings s WHERE s.name = 'cron.database_name');
-    -- Before 1.5 it knew GMT alone.
-    time_zone := coalesce((SELECT s.setting FROM pg_settings s WHERE s.name = 'cron.timezone'), 'GMT');
     uses_workers := (SELECT s.setting::boolean FROM pg_settings s WHERE s.name = 'cron.use_background_workers');
     -- Installed, but not where it works: left over from when it did.
     is_here := coalesce(database_name = current_database(), true) AND EXISTS (
@@ -36,7 +34,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_server() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_server() IS
-    'What there is of pg_cron: loaded by the server, installable, the database it works in, the zone it thinks in, installed in this database, '
+    'What there is of pg_cron: loaded by the server, installable, the database it works in, installed in this database, '
     'whether the extension''s owner sees the entries of every role, whether its launcher runs, and whether that uses background workers';
 
 CREATE FUNCTION @extschema@.tw_cron_job_name(job text) RETURNS text
@@ -69,7 +67,7 @@ BEGIN
     -- There is no index but that on runid, and there may be millions of runs.
     RETURN QUERY EXECUTE $query$
         WITH entry AS (
-            SELECT s.ordinal, s.job_name, j.* FROM @extschema@.tw_scheduled_jobs() s
+            SELECT s.job_name, j.* FROM @extschema@.tw_jobs() s
             JOIN cron.job j ON j.jobname::text = @extschema@.tw_cron_job_name(s.job_name) AND j.database = current_database()
         ), run AS (
             SELECT DISTINCT ON (d.jobid) d.jobid, d.status, d.return_message, d.start_time
@@ -79,7 +77,6 @@ BEGIN
         )
         SELECT e.job_name, e.jobid, e.schedule, e.command, e.username, e.active, r.status, r.return_message, r.start_time
         FROM entry e LEFT JOIN run r USING (jobid)
-        ORDER BY e.ordinal, e.jobid
     $query$;
 END
 $function$;
@@ -101,75 +98,21 @@ REVOKE ALL ON FUNCTION @extschema@.tw_all_cron_entries() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_all_cron_entries() IS
     'pg_cron''s entries for our jobs that the extension''s owner may see: those of every role, where that is a superuser';
 
-CREATE FUNCTION @extschema@.tw_scheduled_jobs(OUT ordinal integer, OUT job_name text, OUT local_time time, OUT week_day integer)
+CREATE FUNCTION @extschema@.tw_cron_plan(time_zone text, OUT job_name text, OUT schedule text, OUT command text)
     RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    VALUES (1, 'daily_training_capture', '02:00'::time, NULL::integer),
-           (2, 'weekly_model_training', '03:00', 0),
-           (3, 'labelstudio_sync', NULL, NULL),
-           (4, 'run_training_jobs', NULL, NULL),
-           (5, 'check_rollouts', NULL, NULL);
+    -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures
+    -- in the schema must not be able to make one that fits better.
+    SELECT j.job_name, j.tick, format('CALL %I.tw_run_job(%L::text, %L::text, NULL::timestamptz)', n.nspname, j.job_name,
+                                      CASE WHEN j.local_time IS NOT NULL THEN tw_cron_plan.time_zone END)
+    FROM @extschema@.tw_jobs() WITH ORDINALITY j
+    JOIN pg_class c ON c.oid = '@extschema@.conversation_logs'::regclass
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE j.tick IS NOT NULL ORDER BY j.ordinality;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_scheduled_jobs() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_scheduled_jobs() IS
-    'The jobs that schedule_jobs() registers; those without a time of day run every five minutes. week_day 0 is Sunday';
-
-CREATE FUNCTION @extschema@.tw_utc_offsets(time_zone text, since timestamptz) RETURNS integer[]
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-AS $function$
-BEGIN
-    PERFORM set_config('timezone', time_zone, true);
-    RETURN (SELECT array_agg((extract(epoch FROM (since + d * interval '24 hours')::timestamp)
-                              - extract(epoch FROM since + d * interval '24 hours'))::integer / 60 ORDER BY d)
-            FROM generate_series(0, 730) AS d);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_utc_offsets(text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_utc_offsets(text, timestamptz) IS
-    'How many minutes a zone is ahead of UTC on each day of two years. Raises 22023 for an unknown zone';
-
-CREATE FUNCTION @extschema@.tw_cron_plan(wanted_zone text, cron_zone text, since timestamptz,
-    OUT job_name text, OUT schedule text, OUT command text)
-    RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    schema_name CONSTANT name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                                  WHERE c.oid = '@extschema@.conversation_logs'::regclass);
-    wanted CONSTANT integer[] := @extschema@.tw_utc_offsets(wanted_zone, since);
-    cron CONSTANT integer[] := @extschema@.tw_utc_offsets(cron_zone, since);
-    -- Of a clock that changes, pg_cron's as well, some hours do not exist on some day, and others come twice.
-    is_fixed CONSTANT boolean := wanted[1] = ALL (wanted) AND cron[1] = ALL (cron);
-    job record;
-    minute integer;
-BEGIN
-    FOR job IN SELECT * FROM @extschema@.tw_scheduled_jobs() j ORDER BY j.ordinal LOOP
-        job_name := job.job_name;
-        -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures
-        -- in the schema must not be able to make one that fits better.
-        command := format('CALL %I.%I(%s)', schema_name, job_name,
-                          CASE WHEN job.local_time IS NOT NULL THEN 'NULL::text, NULL::timestamptz'
-                               WHEN job_name = 'check_rollouts' THEN 'NULL::timestamptz' ELSE '' END);
-        IF job.local_time IS NULL THEN
-            schedule := '*/5 * * * *';
-        ELSIF is_fixed THEN
-            -- Of the week, which begins with pg_cron's day 0.
-            minute := (coalesce(job.week_day, 0) * 1440 + extract(epoch FROM job.local_time)::integer / 60 + cron[1] - wanted[1] + 2 * 10080) % 10080;
-            schedule := format('%s %s * * %s', minute % 60, minute / 60 % 24, CASE WHEN job.week_day IS NULL THEN '*' ELSE (minute / 1440)::text END);
-        ELSE
-            schedule := (SELECT string_agg(m::text, ',' ORDER BY m) || ' * * * *'
-                         FROM (SELECT DISTINCT ((c - w) % 60 + 60) % 60 FROM unnest(cron, wanted) AS o (c, w)) AS minutes (m));
-            command := format('CALL %I.%I(%L::text, NULL::timestamptz)', schema_name, job_name, wanted_zone);
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_cron_plan(text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_cron_plan(text, text, timestamptz) IS
-    'What pg_cron, thinking in one zone, has to be told for the jobs to run at their times in another, seen over two years: an exact entry, or, where a clock '
-    'changes, one that ticks every hour at that zone''s full hour and leaves it to the procedure to see whether it is due';
+REVOKE ALL ON FUNCTION @extschema@.tw_cron_plan(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_cron_plan(text) IS 'What pg_cron has to be told for the jobs to run at their times in a zone';
 
 CREATE FUNCTION @extschema@.tw_require_zone(time_zone text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -223,7 +166,6 @@ CREATE FUNCTION @extschema@.tw_require_cron_rights(is_here boolean) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    denied text;
     grant_it text;
 BEGIN
     IF NOT (SELECT r.rolcanlogin FROM pg_roles r WHERE r.rolname = current_user) THEN
@@ -233,15 +175,10 @@ BEGIN
             DETAIL = 'pg_cron runs a job as the role that scheduled it, in a session of its own.',
             HINT = format('Schedule the jobs as a role that may, or run ALTER ROLE %I LOGIN.', current_user);
     END IF;
-    denied := (SELECT s.job_name FROM @extschema@.tw_scheduled_jobs() s
-               WHERE NOT coalesce((SELECT bool_or(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
-                                   JOIN pg_class c ON c.oid = '@extschema@.conversation_logs'::regclass
-                                   WHERE p.proname = s.job_name AND p.pronamespace = c.relnamespace), false)
-               ORDER BY s.ordinal LIMIT 1);
-    IF denied IS NOT NULL THEN
+    IF NOT has_function_privilege('@extschema@.tw_run_job(text, text, timestamptz)', 'EXECUTE') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('role "%s" may not run %s()', current_user, denied),
+            MESSAGE = format('role "%s" may not run the jobs', current_user),
             DETAIL = 'pg_cron runs a job as the role that scheduled it.',
             HINT = format('The extension''s owner lets it by SELECT grant_training_role(%L, ''operator'').', current_user);
     END IF;
@@ -364,7 +301,7 @@ BEGIN
         PERFORM @extschema@.tw_notice_cron_elsewhere(server, 'scheduled');
     END IF;
     FOR job_name, schedule, command IN
-        SELECT p.job_name, p.schedule, p.command FROM @extschema@.tw_cron_plan(zone, server.time_zone, now()) p
+        SELECT p.job_name, p.schedule, p.command FROM @extschema@.tw_cron_plan(zone) p
     LOOP
         IF server.is_here THEN
             SELECT j.done, j.what, j.statement INTO done, what, statement FROM @extschema@.tw_schedule_job(job_name, schedule, command, server.sees_all) j;
@@ -381,7 +318,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.schedule_jobs(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.schedule_jobs(text) IS
     'Registers the five jobs with pg_cron, to run as the calling role: daily_training_capture at 02:00 and weekly_model_training on Sunday at 03:00 in the zone (NULL: '
-    'the setting time_zone), the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what was done, and otherwise the statement '
+    'the setting time_zone), both by ticks every quarter of an hour, the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what was done, and otherwise the statement '
     'that does it. Called again it changes what differs. Where pg_cron is not in this database it does nothing, and returns the statements to run where it is. '
     'Raises 22023 for an unknown zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
 
@@ -402,7 +339,7 @@ BEGIN
         RETURN QUERY
             SELECT s.job_name, false, 'nothing', format('SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname = %L AND database = %L;',
                                                         @extschema@.tw_cron_job_name(s.job_name), current_database())
-            FROM @extschema@.tw_scheduled_jobs() s ORDER BY s.ordinal;
+            FROM @extschema@.tw_jobs() WITH ORDINALITY s WHERE s.tick IS NOT NULL ORDER BY s.ordinality;
         RETURN;
     END IF;
     IF NOT has_schema_privilege('cron', 'USAGE') THEN

@@ -27,9 +27,9 @@ CREATE FUNCTION @extschema@.tw_labelstudio_backlog(server text) RETURNS bigint
 BEGIN ATOMIC
     SELECT count(*)
     FROM @extschema@.conversation_logs c
-    CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
     WHERE c.review_priority IS NOT NULL
-      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
+      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
       AND server = (SELECT p.server_name FROM @extschema@.labelstudio_projects p
                     WHERE p.is_active AND (p.module_type IS NULL OR p.module_type = m.module_type) ORDER BY p.module_type NULLS LAST LIMIT 1);
 END;
@@ -39,10 +39,8 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS 'How many conver
 CREATE FUNCTION @extschema@.tw_labelstudio_died() RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT r.started_at FROM @extschema@.job_runs r
-        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = 1
-          AND NOT EXISTS (SELECT FROM pg_locks l
-                          WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                            AND l.classid = '@extschema@.conversation_logs'::regclass AND l.objid = 1 AND l.objsubid = 3)
+        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = @extschema@.tw_job_number('labelstudio_sync'::text)
+          AND @extschema@.tw_job_session('labelstudio_sync'::text) IS NULL
         ORDER BY r.id DESC LIMIT 1);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_died() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_died() IS 'When the run began that a cancel or a crash ended, so that it could not say so itself; NULL where there is none';
@@ -60,7 +58,7 @@ BEGIN
            count(*) FILTER (WHERE t.status IN ('unusable', 'refused'))
     INTO open_tasks, uncertain_tasks, unusable_tasks
     FROM @extschema@.labelstudio_tasks t JOIN @extschema@.labelstudio_projects p ON p.id = t.project
-    WHERE p.is_active AND p.server_name = server AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+    WHERE p.is_active AND p.server_name = server AND @extschema@.tw_task_is_unfinished(t.status);
     SELECT e.last_error, e.last_error_at INTO last_error, last_error_at
     FROM (SELECT p.last_error, p.last_error_at FROM @extschema@.labelstudio_projects p
           WHERE p.is_active AND p.server_name = server AND p.last_error IS NOT NULL

@@ -171,7 +171,7 @@ BEGIN
             HINT = 'The numbers are those of labelstudio_projects: SELECT id, title, is_active FROM labelstudio_projects;';
     END IF;
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
-    WHERE t.project = labelstudio_retire_project.project AND t.status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');
+    WHERE t.project = labelstudio_retire_project.project AND @extschema@.tw_task_is_unfinished(t.status);
     GET DIAGNOSTICS released = ROW_COUNT;
     RETURN released;
 END

@@ -103,7 +103,7 @@ BEGIN ATOMIC
     FROM @extschema@.labelstudio_tasks t
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
     JOIN @extschema@.conversation_logs c ON c.id = t.conversation_log_id
-    CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
     CROSS JOIN LATERAL (SELECT b.suggestions, b.suggestions IS NOT NULL AS is_blind
                         FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id AND c.review_reason = 'model disagreement') r
     WHERE t.batch_id = batch AND t.status = 'claimed';

@@ -39,7 +39,7 @@ BEGIN
     RETURNING * INTO own;
     IF NOT FOUND THEN
         SELECT * INTO own FROM @extschema@.labelstudio_tasks t
-        WHERE t.conversation_log_id = conversation AND t.status IN ('claimed', 'open', 'skipped', 'refused');
+        WHERE t.conversation_log_id = conversation AND @extschema@.tw_task_holds(t.status);
     END IF;
     RETURN own;
 END
@@ -55,10 +55,10 @@ BEGIN ATOMIC
     UPDATE @extschema@.labelstudio_tasks t
     SET status = CASE
             -- Another task of the conversation waits already.
-            WHEN tw_labelstudio_mark.status IN ('open', 'skipped') AND EXISTS (
+            WHEN @extschema@.tw_task_is_there(tw_labelstudio_mark.status) AND EXISTS (
                 SELECT FROM @extschema@.labelstudio_tasks o
                 WHERE o.conversation_log_id = t.conversation_log_id AND o.id <> t.id
-                  AND o.status IN ('claimed', 'open', 'skipped', 'refused')) THEN 'superseded'
+                  AND @extschema@.tw_task_holds(o.status)) THEN 'superseded'
             ELSE tw_labelstudio_mark.status END,
         finished_at = CASE WHEN tw_labelstudio_mark.status <> 'open' THEN clock_timestamp() END,
         error_code = code, error_message = message,
@@ -128,7 +128,7 @@ BEGIN
     END IF;
 
     SELECT * INTO newest FROM @extschema@.review_events e
-    WHERE e.conversation_log_id = own.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+    WHERE e.conversation_log_id = own.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
     ORDER BY e.id DESC LIMIT 1;
     IF newest.details -> 'labelstudio' @> (source || jsonb_build_object('annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at')) THEN
         PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL::text, NULL::text);

@@ -31,10 +31,10 @@ BEGIN ATOMIC
         SELECT c.id
         FROM @extschema@.conversation_logs c
         LEFT JOIN @extschema@.audited_versions a ON a.model_version = c.nlu_model_version AND c.created_at >= a.since AND c.created_at < a.until
-        CROSS JOIN LATERAL (SELECT coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) AS module_type) m
+        CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
         WHERE c.review_priority IS NOT NULL AND (c.is_audit IS TRUE) = audited
           -- Nothing else can become a sample, whatever an import says of it; and nobody reads a book in a text field.
-          AND lower(c.message_type COLLATE "C") = 'text' AND NOT @extschema@.tw_is_blank(c.user_message)
+          AND @extschema@.tw_is_learnable(c.message_type, c.user_message)
           AND NOT @extschema@.tw_is_too_long(65536, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, NULL::text, c.nlu_entities)
           AND ((project).module_type = m.module_type
@@ -42,7 +42,7 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped', 'refused'))
+                          WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_holds(t.status))
         -- What two models disagree about first. Audited rows as they came, or what is done of the audit would be no random sample, those first that a rollout waits
         -- for; the rest as training_queue has it.
         ORDER BY c.review_reason IS DISTINCT FROM 'model disagreement', CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
@@ -67,7 +67,7 @@ DECLARE
 BEGIN
     -- Locked until the claim is committed: a project that is retired meanwhile gets nothing any more.
     SELECT least(100, p.max_open_tasks - (
-        SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = p.id AND t.status IN ('claimed', 'open', 'skipped'))) INTO room
+        SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = p.id AND @extschema@.tw_task_is_shown(t.status))) INTO room
     FROM @extschema@.labelstudio_projects p WHERE p.id = project.id AND p.is_active FOR SHARE;
     IF coalesce(room, 0) <= 0 THEN
         RETURN 0;

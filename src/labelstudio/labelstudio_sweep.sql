@@ -44,7 +44,7 @@ BEGIN ATOMIC
           WHEN (o.status IN ('unusable', 'done') OR o.status = 'superseded' AND o.annotation_id IS NOT NULL)
                AND o.task_id = (l.task ->> 'id')::bigint OR o.status = 'claimed' THEN false
           -- One that was passed on by all who saw it makes room, and comes back behind the others.
-          WHEN o.status IN ('open', 'skipped') AND o.task_id = (l.task ->> 'id')::bigint
+          WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
               THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
                   SELECT FROM @extschema@.conversation_logs c WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
           ELSE true END
@@ -84,7 +84,7 @@ BEGIN
         CONTINUE WHEN NOT @extschema@.tw_labelstudio_take_back(project.server_name, item.task, item.external);
         taken_back := taken_back + 1;
         UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
-        WHERE t.id = item.own AND t.task_id = item.task AND t.status IN ('open', 'skipped');
+        WHERE t.id = item.own AND t.task_id = item.task AND @extschema@.tw_task_is_there(t.status);
     END LOOP;
 END
 $function$;
@@ -104,7 +104,7 @@ BEGIN
     deleted := 0;
     FOR item IN
         SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
-        WHERE t.project = tw_labelstudio_miss.project.id AND t.status IN ('open', 'skipped') AND t.task_id > after AND t.task_id <= upto
+        WHERE t.project = tw_labelstudio_miss.project.id AND @extschema@.tw_task_is_there(t.status) AND t.task_id > after AND t.task_id <= upto
           AND NOT EXISTS (SELECT FROM jsonb_array_elements(listed) AS l (task)
                           WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
         ORDER BY t.task_id LIMIT most

@@ -1,27 +1,5 @@
--- CALL labelstudio_push(), labelstudio_pull() and labelstudio_sync(): loops over steps, with a commit after each. A step
--- catches its errors, so that one project's trouble does not keep the others waiting.
-
-CREATE FUNCTION @extschema@.tw_labelstudio_begin(job text, OUT run_id bigint, OUT projects bigint[])
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-AS $function$
-BEGIN
-    IF NOT @extschema@.tw_may_act() THEN
-        RAISE WARNING USING
-            MESSAGE = format('%s did nothing: this database is a restored copy', job),
-            HINT = 'If it takes over, or its servers are now others (ALTER SERVER), run SELECT adopt_installation();';
-        RETURN;
-    END IF;
-    run_id := @extschema@.tw_begin_run(job);
-    IF run_id IS NULL THEN
-        RAISE NOTICE '% did nothing: another session is talking to Label Studio', job;
-        RETURN;
-    END IF;
-    projects := ARRAY(SELECT p.id FROM @extschema@.labelstudio_projects p WHERE p.is_active ORDER BY p.id);
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_begin(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_begin(text) IS
-    'Begins a run, and says which projects it is about; run_id is NULL where another session is at it, or on a restored copy';
+-- CALL labelstudio_push(), labelstudio_pull() and labelstudio_sync(): their steps. A step catches its errors, so that one
+-- project's trouble does not keep the others waiting.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_do(project @extschema@.labelstudio_projects, run bigint, phase text, place jsonb,
     OUT next_place jsonb, OUT counted jsonb)
@@ -61,23 +39,15 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_pro
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
     'One transaction''s worth of a phase (settle, pull, sweep, push); next_place is NULL when the phase is done';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_step(run bigint, which bigint, phase text, place jsonb,
+CREATE FUNCTION @extschema@.tw_labelstudio_try(project @extschema@.labelstudio_projects, run bigint, phase text, place jsonb,
     OUT next_place jsonb, OUT failed boolean, OUT unreachable boolean)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    project @extschema@.labelstudio_projects;
     counted jsonb;
     code text;
     message text;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    failed := false;
-    SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = which AND p.is_active;
-    -- Retired since the run began.
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
     BEGIN
         SELECT d.next_place, d.counted INTO next_place, counted FROM @extschema@.tw_labelstudio_do(project, run, phase, place) d;
         code := counted ->> 'error_code';
@@ -85,90 +55,73 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     END;
-    PERFORM @extschema@.tw_note_run(run, format('%s, project %s', phase, which),
+    PERFORM @extschema@.tw_note_run(run, format('%s, project %s', phase, project.id),
         coalesce(counted - ARRAY['error_code', 'error_message'], '{}'::jsonb), true);
     failed := code IS NOT NULL;
+    unreachable := coalesce(left(code, 2) IN ('08', '28', '42'), false);
     IF failed THEN
         next_place := NULL;
-        unreachable := left(code, 2) IN ('08', '28', '42');
         PERFORM @extschema@.tw_fail_run(run, code, message);
         UPDATE @extschema@.labelstudio_projects p SET last_error_code = code, last_error = message, last_error_at = clock_timestamp()
-        WHERE p.id = which AND p.is_active;
+        WHERE p.id = project.id AND p.is_active;
         RAISE WARNING '%', message USING ERRCODE = code;
     END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_step(bigint, bigint, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_step(bigint, bigint, text, jsonb) IS
-    'One step of a run, with its errors written down instead of raised. Raises 55000 when it is not called by the run''s own session';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
+    'tw_labelstudio_do() with its errors written down instead of raised';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_end(run bigint, which bigint) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+CREATE FUNCTION @extschema@.tw_labelstudio_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    phases CONSTANT jsonb := (SELECT CASE r.job_name WHEN 'labelstudio_push' THEN '["settle", "sweep", "push"]'
+                                                     WHEN 'labelstudio_pull' THEN '["settle", "pull"]'
+                                                     ELSE '["settle", "pull", "sweep", "push"]' END
+                              FROM @extschema@.job_runs r WHERE r.id = run);
+    projects jsonb := state -> 'projects';
+    phases_left jsonb := state -> 'phases';
+    has_failed boolean := coalesce((state ->> 'failed')::boolean, false);
+    project @extschema@.labelstudio_projects;
+    done record;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
-    IF which IS NOT NULL THEN
-        UPDATE @extschema@.labelstudio_projects p SET last_error_code = NULL, last_error = NULL, last_error_at = NULL
-        WHERE p.id = which AND p.last_error IS NOT NULL;
-        RETURN NULL;
+    IF state IS NULL THEN
+        projects := (SELECT jsonb_agg(p.id ORDER BY p.id) FROM @extschema@.labelstudio_projects p WHERE p.is_active);
+        RETURN CASE WHEN projects IS NOT NULL THEN jsonb_build_object('projects', projects, 'phases', phases) END;
     END IF;
-    RETURN @extschema@.tw_end_run(run);
+    SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = (projects ->> 0)::bigint AND p.is_active;
+    -- Else it was retired since the run began.
+    IF FOUND THEN
+        SELECT * INTO done FROM @extschema@.tw_labelstudio_try(project, run, phases_left ->> 0, state -> 'place');
+        IF done.next_place IS NOT NULL THEN
+            RETURN state || jsonb_build_object('place', done.next_place);
+        END IF;
+        has_failed := has_failed OR done.failed;
+        -- What is wrong with a verdict need not keep others from being reviewed.
+        phases_left := CASE WHEN done.unreachable THEN '[]' ELSE phases_left - 0 END;
+        IF jsonb_array_length(phases_left) > 0 THEN
+            RETURN jsonb_build_object('projects', projects, 'phases', phases_left, 'failed', has_failed);
+        END IF;
+    END IF;
+    IF NOT has_failed THEN
+        UPDATE @extschema@.labelstudio_projects p SET last_error_code = NULL, last_error = NULL, last_error_at = NULL
+        WHERE p.id = (projects ->> 0)::bigint AND p.last_error IS NOT NULL;
+    END IF;
+    projects := projects - 0;
+    RETURN CASE WHEN jsonb_array_length(projects) > 0 THEN jsonb_build_object('projects', projects, 'phases', phases) END;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_end(bigint, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_end(bigint, bigint) IS 'A project went through without an error; or, without a project, the run ends';
-
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
-CREATE PROCEDURE @extschema@.tw_labelstudio_run(job text, phases text[])
-    LANGUAGE plpgsql
-AS $procedure$
-DECLARE
-    run bigint;
-    projects bigint[];
-    project_id bigint;
-    phase pg_catalog.text;
-    place pg_catalog.jsonb;
-    failed boolean;
-    unreachable boolean;
-    has_failed boolean;
-BEGIN
-    IF pg_catalog.pg_is_in_recovery() THEN
-        RETURN;
-    END IF;
-    SELECT b.run_id, b.projects INTO run, projects FROM @extschema@.tw_labelstudio_begin(job) b;
-    COMMIT;
-    IF run IS NULL THEN
-        RETURN;
-    END IF;
-    FOREACH project_id IN ARRAY projects LOOP
-        has_failed := false;
-        FOREACH phase IN ARRAY phases LOOP
-            place := NULL;
-            LOOP
-                SELECT s.next_place, s.failed, s.unreachable INTO place, failed, unreachable FROM @extschema@.tw_labelstudio_step(run, project_id, phase, place) s;
-                COMMIT;
-                EXIT WHEN place IS NULL;
-            END LOOP;
-            has_failed := has_failed OR failed;
-            -- What is wrong with a verdict need not keep others from being reviewed.
-            EXIT WHEN unreachable;
-        END LOOP;
-        IF NOT has_failed THEN
-            PERFORM @extschema@.tw_labelstudio_end(run, project_id);
-        END IF;
-    END LOOP;
-    PERFORM @extschema@.tw_labelstudio_end(run, NULL::bigint);
-    COMMIT;
-END
-$procedure$;
-REVOKE ALL ON PROCEDURE @extschema@.tw_labelstudio_run(text, text[]) FROM PUBLIC;
-COMMENT ON PROCEDURE @extschema@.tw_labelstudio_run(text, text[]) IS 'Runs phases for every active project, committing after each step. Does nothing on a standby';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_step(bigint, jsonb, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_step(bigint, jsonb, timestamptz) IS
+    'One step of labelstudio_push(), labelstudio_pull() or labelstudio_sync(), as tw_job_step() calls it: one transaction of a '
+    'phase of a project';
 
 CREATE PROCEDURE @extschema@.labelstudio_push()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_labelstudio_run('labelstudio_push', ARRAY['settle', 'sweep', 'push']);
+    CALL @extschema@.tw_run_job('labelstudio_push'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_push() FROM PUBLIC;
@@ -181,7 +134,7 @@ CREATE PROCEDURE @extschema@.labelstudio_pull()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_labelstudio_run('labelstudio_pull', ARRAY['settle', 'pull']);
+    CALL @extschema@.tw_run_job('labelstudio_pull'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_pull() FROM PUBLIC;
@@ -194,7 +147,7 @@ CREATE PROCEDURE @extschema@.labelstudio_sync()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_labelstudio_run('labelstudio_sync', ARRAY['settle', 'pull', 'sweep', 'push']);
+    CALL @extschema@.tw_run_job('labelstudio_sync'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_sync() FROM PUBLIC;

@@ -78,7 +78,7 @@ DECLARE
     newest @extschema@.review_events;
 BEGIN
     SELECT * INTO newest FROM @extschema@.review_events e
-    WHERE e.conversation_log_id = task.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+    WHERE e.conversation_log_id = task.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
     ORDER BY e.id DESC LIMIT 1;
     -- A newer verdict stands, whoever gave it.
     IF newest.id IS NULL OR newest.action = 'withdraw'

@@ -95,32 +95,6 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_go_live_when_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_go_live_when_stored(text) IS 'Makes the first version of a type live that passed the gate and waited for the store; returns whether it did';
 
-CREATE FUNCTION @extschema@.tw_store_begin() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-AS $function$
-DECLARE
-    run bigint;
-BEGIN
-    IF NOT @extschema@.tw_artifacts_wait() THEN
-        RETURN NULL;
-    END IF;
-    IF NOT @extschema@.tw_may_act() THEN
-        RAISE WARNING USING
-            MESSAGE = 'store_model_artifacts did nothing: this database is a restored copy',
-            HINT = 'If it takes over, or its servers are now others (ALTER SERVER), run SELECT adopt_installation();';
-        RETURN NULL;
-    END IF;
-    run := @extschema@.tw_begin_run('store_model_artifacts');
-    IF run IS NULL THEN
-        RAISE NOTICE 'store_model_artifacts did nothing: another session is at it';
-    END IF;
-    RETURN run;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_store_begin() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_store_begin() IS
-    'Begins a run of store_model_artifacts(); NULL where there is nothing to store, another session is at it, or on a restored copy';
-
 CREATE FUNCTION @extschema@.tw_note_stored(which text, at_location text, with_sha256 text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -155,12 +129,14 @@ REVOKE ALL ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text
 COMMENT ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text, text) IS
     'Writes down why a version, or each that is left, could not be stored, and returns whether it makes sense to go on with the next';
 
-CREATE FUNCTION @extschema@.tw_store_step(run bigint, tried text[], OUT version text, OUT goes_on boolean)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+CREATE FUNCTION @extschema@.tw_store_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    tried CONSTANT text[] := ARRAY(SELECT jsonb_array_elements_text(state -> 'tried'));
     store record;
     m @extschema@.model_versions;
+    following jsonb;
     artifact @extschema@.model_artifacts;
     at_location text;
     with_sha256 text;
@@ -169,17 +145,16 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     SELECT * INTO store FROM @extschema@.tw_artifact_server();
     IF store.problem IS NOT NULL THEN
-        PERFORM @extschema@.tw_note_not_stored(run, NULL, tried, '55000', store.problem);
-        RETURN;
+        PERFORM @extschema@.tw_note_not_stored(run, NULL::text, tried, '55000'::text, store.problem);
+        RETURN NULL;
     END IF;
     SELECT * INTO m FROM @extschema@.tw_unstored_versions() u WHERE u.version <> ALL (tried) AND store.is_wanted LIMIT 1;
     IF NOT FOUND THEN
-        RETURN;
+        RETURN NULL;
     END IF;
-    version := m.version;
+    following := jsonb_build_object('tried', tried || m.version);
     -- Nothing is locked while the store is talked to.
     BEGIN
         SELECT * INTO artifact FROM @extschema@.model_artifacts a WHERE a.version = m.version;
@@ -193,45 +168,25 @@ BEGIN
         message := concat_ws('. ', message, nullif(rtrim(detail, '.'), ''), nullif(hint, ''));
     END;
     IF code IS NOT NULL THEN
-        goes_on := @extschema@.tw_note_not_stored(run, version, tried, code, message);
-        RETURN;
+        RETURN CASE WHEN @extschema@.tw_note_not_stored(run, m.version, tried, code, message) THEN following END;
     END IF;
-    PERFORM @extschema@.tw_note_run(run, version, jsonb_build_object(
-        'stored', 1, 'live', @extschema@.tw_note_stored(version, at_location, with_sha256)::integer), true);
-    goes_on := true;
+    PERFORM @extschema@.tw_note_run(run, m.version, jsonb_build_object(
+        'stored', 1, 'live', @extschema@.tw_note_stored(m.version, at_location, with_sha256)::integer), true);
+    RETURN following;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_store_step(bigint, text[]) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_store_step(bigint, text[]) IS
-    'Stores the next version that waits and was not tried, with its errors written down instead of raised; version is NULL when there is none. '
-    'Raises 55000 when it is not called by the run''s own session';
+REVOKE ALL ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) IS
+    'One step of store_model_artifacts(), as tw_job_step() calls it: stores the next version that waits and was not tried, '
+    'with its errors written down instead of raised';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.store_model_artifacts()
     LANGUAGE plpgsql
 AS $procedure$
-DECLARE
-    run bigint;
-    tried pg_catalog.text[] := '{}';
-    version pg_catalog.text;
-    goes_on boolean;
 BEGIN
-    IF pg_catalog.pg_is_in_recovery() THEN
-        RETURN;
+    IF @extschema@.tw_artifacts_wait() THEN
+        CALL @extschema@.tw_run_job('store_model_artifacts'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
     END IF;
-    run := @extschema@.tw_store_begin();
-    COMMIT;
-    IF run IS NULL THEN
-        RETURN;
-    END IF;
-    LOOP
-        SELECT s.version, s.goes_on INTO version, goes_on FROM @extschema@.tw_store_step(run, tried) s;
-        COMMIT;
-        EXIT WHEN version IS NULL OR NOT goes_on;
-        tried := pg_catalog.array_append(tried, version);
-    END LOOP;
-    PERFORM @extschema@.tw_end_run(run);
-    COMMIT;
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.store_model_artifacts() FROM PUBLIC;

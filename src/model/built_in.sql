@@ -88,33 +88,27 @@ REVOKE ALL ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) FROM PUB
 COMMENT ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) IS
     'Second transaction of run_training_jobs(): trains what a job asks for, or records why not; returns the job''s new status';
 
-CREATE FUNCTION @extschema@.tw_training_begin() RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-AS $function$
-DECLARE
-    run_id CONSTANT bigint := @extschema@.tw_begin_job('run_training_jobs', NULL::text, NULL::timestamptz);
-BEGIN
+CREATE FUNCTION @extschema@.tw_training_begin(run_id bigint) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
     UPDATE @extschema@.job_runs r
     SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j
                                        WHERE j.trainer = 'built-in' AND j.status = 'queued' OR j.status = 'handed-in')
     WHERE r.id = run_id;
     -- What somebody held when a version was trained on it.
-    PERFORM @extschema@.tw_note_run(run_id, NULL::text, jsonb_strip_nulls(jsonb_build_object('samples marked',
+    SELECT @extschema@.tw_note_run(run_id, NULL::text, jsonb_strip_nulls(jsonb_build_object('samples marked',
         nullif(m.marked, 0), 'samples locked', nullif(m.locked, 0))), false)
-    FROM @extschema@.tw_mark_held_samples() m WHERE run_id IS NOT NULL AND m.marked + m.locked > 0;
-    RETURN run_id;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_training_begin() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_training_begin() IS 'Begins a run of run_training_jobs(); NULL where another session is at it, or on a restored copy';
+    FROM @extschema@.tw_mark_held_samples() m WHERE m.marked + m.locked > 0;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_begin(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_begin(bigint) IS 'First step of run_training_jobs(): how much there is to do, and what is made up for before';
 
 CREATE FUNCTION @extschema@.tw_training_note(run bigint, job_id bigint, outcome text) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     job @extschema@.training_jobs;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     IF outcome IS NULL THEN
         PERFORM @extschema@.tw_note_run(run, format('job %s: %s %s', job_id, job.kind,
@@ -140,65 +134,68 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) IS
-    'Writes down that a run begins a training job (outcome NULL), or how that ended. Raises 55000 when it is not called by the run''s own session';
+    'Writes down that a run begins a training job (outcome NULL), or how that ended';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
+CREATE FUNCTION @extschema@.tw_training_next(run bigint, handed_in bigint) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- Before each training, which may take its time: each once in a run.
+    job_id bigint := @extschema@.tw_next_handed_in(run, handed_in);
+    attempt integer;
+BEGIN
+    IF job_id IS NOT NULL THEN
+        PERFORM @extschema@.tw_training_note(run, job_id, NULL::text);
+        RETURN jsonb_build_object('decide', job_id, 'handed_in', job_id);
+    END IF;
+    SELECT s.job_id, s.attempt INTO job_id, attempt FROM @extschema@.tw_start_built_in_job(run) s;
+    IF job_id IS NULL THEN
+        RETURN jsonb_build_object('evaluations', @extschema@.tw_paired_begin(run), 'batch', 1);
+    END IF;
+    PERFORM @extschema@.tw_training_note(run, job_id, NULL::text);
+    RETURN jsonb_build_object('train', job_id, 'attempt', attempt, 'handed_in', handed_in);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_next(bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_next(bigint, bigint) IS
+    'What run_training_jobs() does next: decide about a job that was handed in after that one, train one, or go on to paired evaluations';
+
+CREATE FUNCTION @extschema@.tw_training_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    handed_in CONSTANT bigint := coalesce((state ->> 'handed_in')::bigint, 0);
+    evaluations jsonb := state -> 'evaluations';
+    batch integer := (state ->> 'batch')::integer;
+    job_id CONSTANT bigint := coalesce(state ->> 'decide', state ->> 'train')::bigint;
+BEGIN
+    IF state IS NULL THEN
+        PERFORM @extschema@.tw_training_begin(run);
+    ELSIF job_id IS NOT NULL THEN
+        PERFORM @extschema@.tw_training_note(run, job_id, CASE WHEN state ? 'decide' THEN @extschema@.tw_decide_handed_in(run, job_id)
+            ELSE @extschema@.tw_run_built_in_job(job_id, (state ->> 'attempt')::integer) END);
+    ELSIF evaluations IS NULL THEN
+        RETURN @extschema@.tw_training_next(run, handed_in);
+    ELSIF jsonb_array_length(evaluations) = 0 THEN
+        -- What was trained now, and what an earlier run could not store.
+        RETURN CASE WHEN @extschema@.tw_artifacts_wait() THEN '{"then": "store_model_artifacts"}'::jsonb END;
+    -- A backlog of a hundred batches waits for the next run.
+    ELSIF @extschema@.tw_paired_step(run, (evaluations ->> 0)::bigint) AND batch < 100 THEN
+        RETURN jsonb_build_object('evaluations', evaluations, 'batch', batch + 1);
+    ELSE
+        RETURN jsonb_build_object('evaluations', evaluations - 0, 'batch', 1);
+    END IF;
+    RETURN jsonb_build_object('handed_in', handed_in);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_training_step(bigint, jsonb, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_training_step(bigint, jsonb, timestamptz) IS 'One step of run_training_jobs(), as tw_job_step() calls it';
+
 CREATE PROCEDURE @extschema@.run_training_jobs()
     LANGUAGE plpgsql
 AS $procedure$
-DECLARE
-    run bigint;
-    job_id bigint;
-    handed_in bigint := 0;
-    attempt integer;
-    outcome pg_catalog.text;
-    evaluations pg_catalog.int8[];
-    evaluation bigint;
 BEGIN
-    IF pg_catalog.pg_is_in_recovery() THEN
-        RETURN;
-    END IF;
-    run := @extschema@.tw_training_begin();
-    COMMIT;
-    IF run IS NULL THEN
-        RETURN;
-    END IF;
-    LOOP
-        -- Before each training, which may take its time: each once in a run.
-        LOOP
-            job_id := @extschema@.tw_next_handed_in(run, handed_in);
-            EXIT WHEN job_id IS NULL;
-            handed_in := job_id;
-            PERFORM @extschema@.tw_training_note(run, job_id, NULL::pg_catalog.text);
-            COMMIT;
-            outcome := @extschema@.tw_decide_handed_in(run, job_id);
-            PERFORM @extschema@.tw_training_note(run, job_id, outcome);
-            COMMIT;
-        END LOOP;
-        SELECT s.job_id, s.attempt INTO job_id, attempt FROM @extschema@.tw_start_built_in_job(run) s;
-        EXIT WHEN job_id IS NULL;
-        PERFORM @extschema@.tw_training_note(run, job_id, NULL::pg_catalog.text);
-        COMMIT;
-        outcome := @extschema@.tw_run_built_in_job(job_id, attempt);
-        PERFORM @extschema@.tw_training_note(run, job_id, outcome);
-        COMMIT;
-    END LOOP;
-    evaluations := @extschema@.tw_paired_begin(run);
-    COMMIT;
-    FOREACH evaluation IN ARRAY evaluations LOOP
-        -- A backlog of a hundred batches waits for the next run.
-        FOR batch IN 1 .. 100 LOOP
-            EXIT WHEN NOT @extschema@.tw_paired_step(run, evaluation);
-            COMMIT;
-        END LOOP;
-        COMMIT;
-    END LOOP;
-    PERFORM @extschema@.tw_end_run(run);
-    COMMIT;
-    -- What was trained now, and what an earlier run could not store.
-    IF @extschema@.tw_artifacts_wait() THEN
-        CALL @extschema@.store_model_artifacts();
-    END IF;
+    CALL @extschema@.tw_run_job('run_training_jobs'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;

@@ -40,7 +40,7 @@ BEGIN ATOMIC
     FROM @extschema@.paired_evaluations p
     JOIN @extschema@.paired_disagreements d ON d.evaluation_id = p.id AND d.asked_at IS NOT NULL
     CROSS JOIN LATERAL (SELECT e.action, e.intent, e.reject_reason FROM @extschema@.review_events e
-                        WHERE e.conversation_log_id = d.conversation_log_id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+                        WHERE e.conversation_log_id = d.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
                         ORDER BY e.id DESC LIMIT 1) v
     WHERE p.id = evaluation AND v.action <> 'withdraw' AND v.reject_reason IS DISTINCT FROM 'unclear'
       AND EXISTS (SELECT FROM @extschema@.review_events b

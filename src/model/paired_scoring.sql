@@ -66,8 +66,7 @@ CREATE FUNCTION @extschema@.tw_pool_answers(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH here AS MATERIALIZED (
-        SELECT @extschema@.tw_is_servable((p).challenger) AS challenger, @extschema@.tw_is_servable((p).live_version) AS live,
-               nullif((p).model_type, 'router') AS agent
+        SELECT @extschema@.tw_is_servable((p).challenger) AS challenger, @extschema@.tw_is_servable((p).live_version) AS live
     ), batch AS MATERIALIZED (
         SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider,
                c.nlu_model_version, c.filter_outcome, c.is_audit,
@@ -93,8 +92,8 @@ BEGIN ATOMIC
                               AND NOT @extschema@.is_fallback_provider(b.nlu_provider, b.nlu_intent, b.nlu_module_type), false) AS is_own) o
         LEFT JOIN @extschema@.paired_answers a ON a.version = (p).live_version AND a.conversation_log_id = b.id WHERE NOT h.live) y
     -- Nobody could choose between two answers to what is too long to become a sample.
-    WHERE b.filter_outcome IN ('auto-approved', 'needs-review') AND NOT b.is_too_long
-      AND (h.agent IS NULL OR coalesce(nullif(b.nlu_module_type, ''), @extschema@.intent_module_type(b.nlu_intent)) || '-agent' = h.agent);
+    WHERE b.filter_outcome <> 'not-applicable' AND NOT b.is_too_long
+      AND @extschema@.tw_is_of_type((p).model_type, @extschema@.tw_module_type(b.nlu_module_type, b.nlu_intent));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) IS
@@ -107,10 +106,10 @@ BEGIN ATOMIC
     FROM @extschema@.paired_evaluations p
     JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
     WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version) AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
-      AND c.filter_outcome IN ('auto-approved', 'needs-review')
+      AND c.filter_outcome <> 'not-applicable'
       AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
           c.message_language, c.routed_to, c.nlu_entities)
-      AND (p.model_type = 'router' OR coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) || '-agent' = p.model_type)
+      AND @extschema@.tw_is_of_type(p.model_type, @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent))
       -- What the live version answered itself is known.
       AND (tw_unanswered_pool.version = p.challenger
            OR NOT coalesce(c.nlu_model_version = p.live_version
@@ -189,9 +188,9 @@ BEGIN
                      array_agg(CASE WHEN n.swapped THEN n.challenger_intent ELSE n.live_intent END) AS seconds
               FROM (SELECT d.*, random() < 0.5 AS swapped
                     FROM @extschema@.paired_disagreements d JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
-                    WHERE d.evaluation_id = evaluation AND d.is_drawn AND d.asked_at IS NULL AND c.review_status IN ('auto-approved', 'needs-review')
+                    WHERE d.evaluation_id = evaluation AND d.is_drawn AND d.asked_at IS NULL AND @extschema@.tw_is_unjudged(c.review_status)
                       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
-                                      WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw'))
+                                      WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))
                     ORDER BY d.conversation_log_id LIMIT room) n) x,
              LATERAL @extschema@.tw_ask_blindly(x.ids, x.firsts, x.seconds) a;
         UPDATE @extschema@.paired_disagreements d SET asked_at = clock_timestamp()
@@ -242,10 +241,9 @@ COMMENT ON FUNCTION @extschema@.tw_judge_pair(bigint) IS
     'Weighs what people decided so far, ends the evaluation where that is enough, with the gate''s decision about the challenger, and returns how it ended; NULL while it goes on';
 
 CREATE FUNCTION @extschema@.tw_paired_begin(run bigint) RETURNS bigint[]
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     PERFORM @extschema@.tw_note_run(run, NULL::text, jsonb_build_object('conversations locked', w.locked), false)
     FROM @extschema@.tw_withdraw_left_blind() w WHERE w.locked > 0;
     PERFORM @extschema@.tw_start_paired_evaluations();
@@ -253,10 +251,10 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_begin(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS 'Begins what paired evaluations there are to begin, and returns those that run. Raises 55000 when it is not called by the run''s own session';
+COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS 'Begins what paired evaluations there are to begin, and returns those that run';
 
 CREATE FUNCTION @extschema@.tw_paired_step(run bigint, evaluation bigint) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     scored bigint;
@@ -265,7 +263,6 @@ DECLARE
     code text;
     message text;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     BEGIN
         ended := @extschema@.tw_judge_pair(evaluation);
         IF ended IS NULL THEN
@@ -288,5 +285,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) IS
-    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of raised; returns whether there may be more messages. '
-    'Raises 55000 when it is not called by the run''s own session';
+    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of raised; returns whether there may be more messages';

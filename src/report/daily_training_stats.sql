@@ -6,15 +6,20 @@ CREATE FUNCTION @extschema@.tw_daily_changes(
     OUT date date, OUT auto_approved bigint, OUT needs_review bigint, OUT approved bigint, OUT rejected bigint,
     OUT promoted bigint, OUT positive_feedback bigint, OUT negative_feedback bigint, OUT feedback bigint)
     RETURNS SETOF record
-    -- Compiling the query would take longer than the query.
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
-BEGIN ATOMIC
-    WITH events AS (
+    -- Compiling the query would take longer than the query. Planned for the time: there are few events since then.
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+    SET plan_cache_mode = force_custom_plan
+AS $function$
+DECLARE
+    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s);
+BEGIN
+    RETURN QUERY
+    WITH events AS MATERIALIZED (
         SELECT e.conversation_log_id, e.id, e.action, e.from_status, e.details, d.date, d.as_of
         FROM @extschema@.review_events e
         JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
         JOIN @extschema@.daily_statistics d ON d.date = c.created_on
-        WHERE e.created_at >= (SELECT min(s.as_of) FROM @extschema@.daily_statistics s) AND e.created_at >= d.as_of
+        WHERE e.created_at >= since AND e.created_at >= d.as_of
     ), then_and_now AS (
         SELECT f.date, f.from_status, c.review_status, c.filter_outcome IS NULL AS unfiltered, s.created_at >= f.as_of AS is_new_sample,
                f.details IS NOT NULL AS is_feedback, lower(f.details -> 'before' ->> 'feedback' COLLATE "C") AS feedback_then,
@@ -43,7 +48,8 @@ BEGIN ATOMIC
            count(*) FILTER (WHERE t.is_feedback AND t.has_feedback) - count(*) FILTER (WHERE t.is_feedback AND t.had_feedback)
     FROM then_and_now t
     GROUP BY t.date;
-END;
+END
+$function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_daily_changes() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_daily_changes() IS
     'What verdicts and feedback since the night add to the stored figures of each day';
@@ -68,7 +74,7 @@ CREATE VIEW @extschema@.daily_training_stats AS
     LEFT JOIN @extschema@.tw_daily_changes() x ON x.date = d.date
     LEFT JOIN waiting w ON w.created_on = d.date
     UNION ALL
-    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium,
+    SELECT d.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium,
            f.needs_review_low, f.not_applicable, f.audited, f.approved, f.rejected, f.promoted, f.fallback_rate,
            f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms, f.positive_feedback, f.negative_feedback, f.feedback, now()
     FROM @extschema@.tw_captured_days d

@@ -13,7 +13,7 @@ CREATE VIEW @extschema@.review_backlog AS
                percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision) AS seconds
         FROM @extschema@.review_events e
         JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
-        WHERE e.created_at > now() - interval '30 days' AND e.action IN ('approve', 'fix', 'reject')
+        WHERE e.created_at > now() - interval '30 days' AND @extschema@.tw_is_verdict(e.action)
           AND e.review_priority IS NOT NULL AND isfinite(c.created_at)
         GROUP BY e.review_priority, e.review_reason
     )
@@ -47,7 +47,7 @@ CREATE VIEW @extschema@.reviewer_activity AS
                FILTER (WHERE isfinite(c.created_at))) AS p95_time_to_review
     FROM @extschema@.review_events e
     LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
-    WHERE e.action IN ('approve', 'fix', 'reject')
+    WHERE @extschema@.tw_is_verdict(e.action)
     GROUP BY 1, e.reviewer
     ORDER BY 1 DESC, e.reviewer;
 REVOKE ALL ON TABLE @extschema@.reviewer_activity FROM PUBLIC;

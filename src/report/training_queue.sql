@@ -1,6 +1,7 @@
 -- training_queue: everything on its way to the next training run.
 
--- Both halves are sorted as the whole is, each along its index: the first rows come without reading the others.
+-- Both halves are sorted as the whole is, each along its index (conversation_logs_queue_idx,
+-- training_samples_untrained_idx): the first rows come without reading the others.
 -- security_barrier: a reader's own function must not be shown rows that the view leaves out.
 CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     (SELECT 'waiting for review'::text AS stage,
@@ -16,27 +17,26 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
                THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END AS provider,
            @extschema@.tw_cut_text(c.nlu_model_version, 1000) AS model_version,
            CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
-                THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''),
-                    @extschema@.intent_module_type(c.nlu_intent)), 1000) END AS module_type,
+                THEN @extschema@.tw_cut_text(@extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent), 1000) END AS module_type,
            s.label_source, c.is_audit, @extschema@.tw_cut_text(c.session_id, 1000) AS session_id, c.created_at,
            CASE WHEN c.review_reason = 'model disagreement'
                 THEN (SELECT b.suggestions FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id) END AS suggestions
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.review_priority IS NOT NULL
-    ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2)
+    ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
     UNION ALL
     -- No priority. A constant NULL would do, were it not that no index is sorted by a constant.
     (SELECT 'ready to train', s.conversation_log_id, s.id,
-           'approved', nullif(s.normalizer, s.normalizer), NULL,
+           'approved', nullif(s.normalizer, s.normalizer) AS review_priority, NULL,
            @extschema@.tw_shown_text(s.text, false), @extschema@.tw_cut_text(s.language, 1000),
-           @extschema@.tw_cut_text(s.intent, 1000), s.quality_score, NULL, NULL,
+           @extschema@.tw_cut_text(s.intent, 1000), s.quality_score AS confidence, NULL, NULL,
            @extschema@.tw_cut_text(s.module_type, 1000),
            s.label_source, NULL, NULL, s.created_at, NULL
     FROM @extschema@.training_samples s
     WHERE s.review_status = 'approved' AND s.model_version_target IS NULL AND s.split IS DISTINCT FROM 'test'
-    ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2)
-    ORDER BY 5 NULLS LAST, 10 NULLS FIRST, 17, 2;
+    ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
+    ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id;
 REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.training_queue IS

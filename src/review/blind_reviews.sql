@@ -10,11 +10,11 @@ BEGIN
     WITH locked AS MATERIALIZED (
         SELECT c.id, c.review_status, c.review_priority, c.review_reason
         FROM @extschema@.conversation_logs c
-        WHERE c.id = ANY (ids) AND c.review_status IN ('auto-approved', 'needs-review')
+        WHERE c.id = ANY (ids) AND @extschema@.tw_is_unjudged(c.review_status)
           AND c.review_reason IS DISTINCT FROM 'user correction' AND c.review_reason IS DISTINCT FROM 'negative feedback'
-          AND NOT EXISTS (SELECT FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw'))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
-          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open', 'skipped'))
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_is_shown(t.status))
         ORDER BY c.id
         FOR UPDATE OF c SKIP LOCKED
     ), written AS (
@@ -60,7 +60,7 @@ BEGIN
       AND b.conversation_log_id NOT IN (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids)
           EXCEPT SELECT unnest(held))
       AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                      WHERE t.conversation_log_id = b.conversation_log_id AND t.status IN ('claimed', 'open', 'skipped'))
+                      WHERE t.conversation_log_id = b.conversation_log_id AND @extschema@.tw_task_is_shown(t.status))
       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
                       WHERE e.conversation_log_id = b.conversation_log_id AND e.action IN ('fix', 'reject') AND e.review_reason = 'model disagreement');
     RETURN released;

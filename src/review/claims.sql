@@ -39,8 +39,7 @@ BEGIN
                CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END, CASE WHEN NOT b.is_blind
                    THEN c.nlu_confidence END,
                CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END,
-               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(coalesce(nullif(c.nlu_module_type, ''),
-                   @extschema@.intent_module_type(c.nlu_intent)), 1000) END,
+               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(@extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent), 1000) END,
                @extschema@.tw_shown_entities(c.nlu_entities, true), c.is_audit,
                    @extschema@.tw_cut_text(c.session_id, 1000), c.created_at, k.expires_at,
                CASE WHEN b.is_blind THEN (SELECT r.suggestions FROM @extschema@.blind_reviews r WHERE r.conversation_log_id = c.id) END
@@ -60,7 +59,7 @@ BEGIN ATOMIC
     WITH held AS (
         INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
         SELECT i.id, person, now.at, now.at + lease FROM unnest(ids) AS i (id), (SELECT clock_timestamp() AS at) now
-        WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = i.id AND t.status IN ('claimed', 'open'))
+        WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = i.id AND @extschema@.tw_task_waits(t.status))
         ON CONFLICT (conversation_log_id) DO UPDATE
             SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at
             WHERE k.expires_at <= clock_timestamp()
@@ -86,7 +85,7 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
+                          WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
         ORDER BY a.model_version IS NULL, c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED
@@ -108,7 +107,7 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
+                          WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
         ORDER BY c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED
@@ -129,7 +128,7 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                          WHERE t.conversation_log_id = c.id AND t.status IN ('claimed', 'open'))
+                          WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
         ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id
         LIMIT most
         FOR UPDATE OF c SKIP LOCKED

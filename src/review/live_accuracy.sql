@@ -81,7 +81,7 @@ BEGIN ATOMIC
                CASE WHEN c.is_audit AND d.can_be_drawn THEN 1 / c.selection_probability END AS w,
                CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
                CASE WHEN r.by_module THEN
-                   coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent)) END AS module_type,
+                   @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) END AS module_type,
                CASE WHEN r.by_intent THEN c.nlu_intent END AS intent,
                CASE WHEN r.unit IS NOT NULL THEN date_trunc(r.unit, c.created_on::timestamp)::date END AS period
         FROM @extschema@.conversation_logs c
@@ -96,7 +96,7 @@ BEGIN ATOMIC
                e.action = 'approve' OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM s.nlu_intent AS is_right
         FROM scope s
         JOIN @extschema@.review_events e ON e.conversation_log_id = s.id
-        WHERE e.action IN ('approve', 'fix', 'reject', 'withdraw')
+        WHERE @extschema@.tw_is_persons_word(e.action)
         ORDER BY s.id, e.id DESC
     ), part AS (
         -- What one pass over the conversations counts, and what the far fewer verdicts add to it.

@@ -67,7 +67,7 @@ BEGIN
     -- An imported row may say that it waits for review although there is nothing to learn: it can only be rejected.
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
     WHERE action IN ('approve', 'fix') AND c.id = ANY (ids)
-      AND (lower(c.message_type COLLATE "C") <> 'text' OR @extschema@.tw_is_blank(c.user_message)) ORDER BY c.id LIMIT 1;
+      AND NOT @extschema@.tw_is_learnable(c.message_type, c.user_message) ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -132,36 +132,12 @@ COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
     'from, 55006 while somebody else holds it';
 
 CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, person text) RETURNS void
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO @extschema@.training_samples AS s (conversation_log_id, text, intent, module_id, module_type,
-        entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source,
-        selection_probability, quality_score)
-    SELECT c.id, @extschema@.tw_sample_text(c.user_message), l.intent,
-           -- A label of another module takes neither the module nor the service from the prediction that was wrong.
-           CASE WHEN l.intent = c.nlu_intent OR m.module_type = c.nlu_module_type THEN c.nlu_module_id END,
-           m.module_type, @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)), c.message_language,
-           CASE WHEN l.intent = c.nlu_intent THEN c.routed_to END,
-           'approved', 'human', person, now(), 'production', c.selection_probability, 1
-    FROM @extschema@.conversation_logs c
-    CROSS JOIN LATERAL (SELECT coalesce(new_intent, c.nlu_intent) AS intent) l
-    CROSS JOIN LATERAL (SELECT CASE WHEN l.intent = c.nlu_intent
-        THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(l.intent))
-        ELSE coalesce(@extschema@.intent_module_type(l.intent), nullif(c.nlu_module_type, '')) END AS module_type) m
-    WHERE c.id = ANY (ids)
-    ORDER BY c.id
-    ON CONFLICT (conversation_log_id) DO UPDATE SET
-        intent = excluded.intent, module_id = excluded.module_id, module_type = excluded.module_type,
-        entities = excluded.entities, expected_service = excluded.expected_service, review_status = excluded.review_status,
-        pending_reason = NULL,
-        label_source = excluded.label_source, reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at,
-        quality_score = excluded.quality_score,
-        -- Another label is new to the model that learned the old one.
-        model_version_target = CASE WHEN s.intent = excluded.intent THEN s.model_version_target END;
-END;
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_label_samples';
 REVOKE ALL ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) IS
-    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is NULL';
+    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is '
+    'NULL; with the model''s own label when person is NULL';
 
 CREATE FUNCTION @extschema@.tw_record_verdict(
     ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text,

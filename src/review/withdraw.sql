@@ -7,13 +7,14 @@ DECLARE
     person text := @extschema@.tw_reviewer(named_reviewer);
     first @extschema@.review_events;
     new_status text;
+    by_model boolean;
     waits_for text;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', person);
     -- A verdict that was changed is withdrawn with what it changed: back to how it was before anybody judged.
     SELECT * INTO first FROM @extschema@.review_events e
-    WHERE e.conversation_log_id = conversation AND e.action IN ('approve', 'fix', 'reject')
+    WHERE e.conversation_log_id = conversation AND @extschema@.tw_is_verdict(e.action)
       AND e.id > coalesce((SELECT max(w.id) FROM @extschema@.review_events w
                            WHERE w.conversation_log_id = conversation AND w.action = 'withdraw'), 0)
     ORDER BY e.id LIMIT 1;
@@ -23,7 +24,8 @@ BEGIN
             MESSAGE = format('conversation %s has no verdict to withdraw', conversation),
             HINT = 'review_events has every verdict that was given.';
     END IF;
-    new_status := CASE first.from_status WHEN 'auto-approved' THEN 'auto-approved' ELSE 'needs-review' END;
+    by_model := first.from_status IS NOT DISTINCT FROM 'auto-approved';
+    new_status := CASE WHEN by_model THEN 'auto-approved' ELSE 'needs-review' END;
 
     INSERT INTO @extschema@.review_events (conversation_log_id, action, note, from_status, to_status, review_priority, review_reason,
         reviewer, outer_role, details)
@@ -44,21 +46,14 @@ BEGIN
                 WHEN @extschema@.tw_standing_rollback(c.nlu_model_version) IS NOT NULL THEN @extschema@.tw_rollback_reason(c.nlu_model_version) END
     INTO waits_for
     FROM @extschema@.conversation_logs c WHERE c.id = conversation;
+    IF by_model AND EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = conversation) THEN
+        PERFORM @extschema@.tw_label_samples(ARRAY[conversation], NULL::text, NULL::jsonb, NULL::text);
+    END IF;
     UPDATE @extschema@.training_samples s
-    SET review_status = CASE WHEN restored.by_model AND waits_for IS NULL THEN 'approved' ELSE 'pending' END,
-        pending_reason = CASE WHEN restored.by_model THEN waits_for END,
-        label_source = CASE WHEN restored.by_model THEN 'model' ELSE s.label_source END,
-        intent = CASE WHEN restored.by_model THEN c.nlu_intent ELSE s.intent END,
-        entities = CASE WHEN restored.by_model THEN @extschema@.tw_sample_entities(c.nlu_entities) ELSE s.entities END,
-        module_id = CASE WHEN restored.by_model THEN c.nlu_module_id ELSE s.module_id END,
-        module_type = CASE WHEN restored.by_model THEN coalesce(nullif(c.nlu_module_type, ''), @extschema@.intent_module_type(c.nlu_intent))
-                      ELSE s.module_type END,
-        expected_service = CASE WHEN restored.by_model THEN c.routed_to ELSE s.expected_service END,
-        quality_score = CASE WHEN restored.by_model THEN c.nlu_confidence ELSE s.quality_score END,
-        model_version_target = CASE WHEN NOT restored.by_model OR s.intent = c.nlu_intent THEN s.model_version_target END,
+    SET review_status = CASE WHEN by_model AND waits_for IS NULL THEN 'approved' ELSE 'pending' END,
+        pending_reason = CASE WHEN by_model THEN waits_for END,
         reviewed_by = NULL, reviewed_at = NULL
-    FROM @extschema@.conversation_logs c, (SELECT new_status = 'auto-approved' AS by_model) restored
-    WHERE c.id = conversation AND s.conversation_log_id = c.id;
+    WHERE s.conversation_log_id = conversation;
     DELETE FROM @extschema@.review_claims k WHERE k.conversation_log_id = conversation;
     RETURN 1;
 END

@@ -80,35 +80,25 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS 'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look (which is NULL)';
 
-CREATE FUNCTION @extschema@.tw_rollouts_begin(at timestamptz, OUT run_id bigint, OUT tasks jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-AS $function$
-BEGIN
-    run_id := @extschema@.tw_begin_job('check_rollouts', NULL::text, at);
-    IF run_id IS NULL THEN
-        RETURN;
-    END IF;
-    tasks := (SELECT jsonb_agg(t.task ORDER BY t.place, t.name)
-              FROM (SELECT 1 AS place, lpad(r.id::text, 20) AS name, jsonb_build_object('check', r.id) AS task
-                    FROM @extschema@.rollouts r WHERE r.status IN ('running', 'watching')
-                    UNION ALL
-                    SELECT 2, x.model_type, jsonb_build_object('start', x.model_type)
-                    FROM (SELECT DISTINCT m.model_type FROM @extschema@.model_versions m WHERE m.status = 'candidate') x
-                    UNION ALL
-                    SELECT 3, '', '{"measure": true}'
-                    WHERE @extschema@.tw_production_figures_wait(at)
-                    UNION ALL
-                    SELECT 4, '', '{"settle": true}'
-                    WHERE EXISTS (SELECT FROM @extschema@.tw_unsettled_versions(at, interval '1 day'))) t);
-    UPDATE @extschema@.job_runs j SET items_done = 0, items_total = coalesce(jsonb_array_length(tasks), 0) WHERE j.id = run_id;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_begin(timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollouts_begin(timestamptz) IS
-    'Begins a run of check_rollouts() and says what there is to do; run_id is NULL where another session is at it, or on a restored copy';
+CREATE FUNCTION @extschema@.tw_rollout_tasks(at timestamptz) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT jsonb_agg(t.task ORDER BY t.place, t.name)
+    FROM (SELECT 1 AS place, lpad(r.id::text, 20) AS name, jsonb_build_object('check', r.id) AS task
+          FROM @extschema@.rollouts r WHERE r.status IN ('running', 'watching')
+          UNION ALL
+          SELECT 2, x.model_type, jsonb_build_object('start', x.model_type)
+          FROM (SELECT DISTINCT m.model_type FROM @extschema@.model_versions m WHERE m.status = 'candidate') x
+          UNION ALL
+          SELECT 3, '', '{"measure": true}'
+          WHERE @extschema@.tw_production_figures_wait(at)
+          UNION ALL
+          SELECT 4, '', '{"settle": true}'
+          WHERE EXISTS (SELECT FROM @extschema@.tw_unsettled_versions(at, interval '1 day'))) t);
+REVOKE ALL ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) IS 'What there is to do for check_rollouts(); NULL for nothing';
 
-CREATE FUNCTION @extschema@.tw_rollouts_step(run bigint, task jsonb, at timestamptz) RETURNS text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+CREATE FUNCTION @extschema@.tw_rollout_task(run bigint, task jsonb, at timestamptz) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     done text;
@@ -116,7 +106,6 @@ DECLARE
     message text;
     counted jsonb;
 BEGIN
-    PERFORM @extschema@.tw_require_run(run);
     BEGIN
         CASE
             WHEN task ? 'check' THEN
@@ -149,41 +138,34 @@ BEGIN
     END IF;
     PERFORM @extschema@.tw_note_run(run, done, jsonb_build_object(done, 1), true);
     PERFORM @extschema@.tw_note_run(run, done, jsonb_strip_nulls(counted), false) WHERE counted IS NOT NULL;
-    RETURN done;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollout_task(bigint, jsonb, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollout_task(bigint, jsonb, timestamptz) IS
+    'One task of check_rollouts(), with its error written down instead of raised';
+
+CREATE FUNCTION @extschema@.tw_rollouts_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tasks jsonb := state -> 'tasks';
+BEGIN
+    IF state IS NULL THEN
+        tasks := coalesce(@extschema@.tw_rollout_tasks(at), '[]');
+        UPDATE @extschema@.job_runs j SET items_done = 0, items_total = jsonb_array_length(tasks) WHERE j.id = run;
+    ELSE
+        PERFORM @extschema@.tw_rollout_task(run, tasks -> 0, at);
+        tasks := tasks - 0;
+    END IF;
+    RETURN CASE WHEN jsonb_array_length(tasks) > 0 THEN jsonb_build_object('tasks', tasks) END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) IS
-    'One task of check_rollouts(), with its error written down instead of raised; returns what was done. Raises 55000 when it is not called by the run''s own session';
+COMMENT ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) IS 'One step of check_rollouts(), as tw_job_step() calls it';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.check_rollouts(at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
-AS $procedure$
-DECLARE
-    run bigint;
-    tasks pg_catalog.jsonb;
-    task pg_catalog.jsonb;
-BEGIN
-    IF pg_catalog.pg_is_in_recovery() THEN
-        RETURN;
-    END IF;
-    SELECT b.run_id, b.tasks INTO run, tasks FROM @extschema@.tw_rollouts_begin(at) b;
-    COMMIT;
-    IF run IS NULL THEN
-        RETURN;
-    END IF;
-    -- Not in a loop over a query: its cursor would end with the first COMMIT.
-    WHILE pg_catalog.jsonb_array_length(tasks) OPERATOR(pg_catalog.>) 0 LOOP
-        task := tasks OPERATOR(pg_catalog.->) 0;
-        tasks := tasks OPERATOR(pg_catalog.-) 0;
-        PERFORM @extschema@.tw_rollouts_step(run, task, at);
-        COMMIT;
-    END LOOP;
-    PERFORM @extschema@.tw_end_run(run);
-    COMMIT;
-END
-$procedure$;
+AS $procedure$ BEGIN CALL @extschema@.tw_run_job('check_rollouts'::pg_catalog.text, NULL::pg_catalog.text, at); END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.check_rollouts(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
     'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, holds, or takes the next '

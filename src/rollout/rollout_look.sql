@@ -41,7 +41,7 @@ BEGIN ATOMIC
                e.action = 'withdraw' OR e.reject_reason IS NOT DISTINCT FROM 'unclear' AS says_nothing
         FROM @extschema@.review_events e
         WHERE c.is_audit AND c.selection_probability > 1e-9
-          AND e.conversation_log_id = c.id AND e.action IN ('approve', 'fix', 'reject', 'withdraw')
+          AND e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action)
         ORDER BY e.id DESC LIMIT 1) v ON NOT v.says_nothing
     WHERE r.id = tw_rollout_messages.rollout_id;
 END;

@@ -25,6 +25,7 @@ static const struct
 	TwLockKind	kind;
 	int			patience;
 }			kinds[] = {
+	{"job", TW_LOCK_JOB, TW_PATIENCE_MS},
 	{"sides", TW_LOCK_SIDES, TW_LONG_PATIENCE_MS},
 	{"registry", TW_LOCK_REGISTRY, TW_PATIENCE_MS},
 	{"job queue", TW_LOCK_JOB_QUEUE, TW_PATIENCE_MS},

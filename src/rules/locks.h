@@ -19,7 +19,7 @@
  */
 typedef enum TwLockKind
 {
-	TW_LOCK_JOB = 3,			/* a job of job_runs runs, by its number; the session's, see jobs/job_lock.c */
+	TW_LOCK_JOB = 3,			/* a job of tw_jobs() runs, by its number; the session's, see runs/job_lock.c */
 	TW_LOCK_SIDES = 7,			/* sides of texts are decided, or samples imported */
 	TW_LOCK_POLICIES = 8,		/* review_policies changes; its first key is the OID of that table */
 	TW_LOCK_REGISTRY = 9,		/* a version changes its state */

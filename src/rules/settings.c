@@ -28,7 +28,7 @@ struct SettingDefinition
 	const char *name;
 	const char *default_value;
 	const char *value_type;
-	/* The canonical spelling of a value, or NULL when it does not fit. */
+	/* The canonical spelling of a value, or NULL when it does not fit; no function where only the extension sets it. */
 	char	   *(*canonical) (const char *value);
 	const char *description;
 };
@@ -38,6 +38,8 @@ static const SettingDefinition definitions[] = {
 	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is"},
 	{"auto_deploy", "on", "on or off", tw_canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
+	{"installation", "none", "kept by the extension", NULL,
+	"which database it is that acts with these data (adopt_installation()); a restored copy is told by it"},
 	{"max_message_bytes", "1048576", "whole number from 1000 to 16777216", tw_canonical_message_bytes,
 	"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip such "
 	"samples"},
@@ -76,6 +78,8 @@ static const SettingDefinition definitions[] = {
 	"whether a step waits until the new model is shown to lose less than rollout_margin"},
 	{"rollout_steps", "auto", "auto, or percentages from 1 that do not fall, the last of them and no other 100", tw_canonical_steps,
 	"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the sessions of the last seven days"},
+	{"scheduled", "never", "kept by the extension", NULL,
+	"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did"},
 	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,
 	"which accuracy on the test set a new model must reach"},
 	{"time_zone", "UTC", "name from pg_timezone_names, for example Asia/Kolkata", tw_canonical_time_zone,
@@ -271,6 +275,11 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 				 errmsg("the name of the setting must not be NULL")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	index = require_definition(name);
+	if (definitions[index].canonical == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
+				 errmsg("training setting \"%s\" is kept by the extension", name),
+				 errdetail("The setting says %s.", definitions[index].description)));
 
 	if (!PG_ARGISNULL(1))
 	{

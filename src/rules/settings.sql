@@ -31,7 +31,8 @@ CREATE FUNCTION @extschema@.set_training_setting(name text, value text) RETURNS 
 REVOKE ALL ON FUNCTION @extschema@.set_training_setting(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.set_training_setting(text, text) IS
     'Sets a setting, or resets it to its default when value is NULL; returns the value now in force. Raises 42704 '
-    '(undefined_object) for an unknown name, 22023 (invalid_parameter_value) for a value that does not fit';
+    '(undefined_object) for an unknown name, 22023 (invalid_parameter_value) for a value that does not fit, 55P02 for '
+    'what only the extension sets';
 
 CREATE FUNCTION @extschema@.training_setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -1,21 +1,20 @@
--- When a job is due. Where local time has daylight saving and pg_cron's clock has not, the entry ticks every hour, and these
--- say at which of the ticks the job runs.
+-- When a job with a time of day is due. Its entry ticks every quarter of an hour, and these say at which of the ticks it runs.
 
 CREATE FUNCTION @extschema@.tw_due_time(job text, time_zone text, at timestamptz, later boolean) RETURNS timestamptz
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $function$
 DECLARE
-    weekly CONSTANT boolean := coalesce(job = 'weekly_model_training', false);
-    local_time CONSTANT time := CASE WHEN weekly THEN '03:00' ELSE '02:00' END;
-    days CONSTANT integer := CASE WHEN weekly THEN 7 ELSE 1 END;
+    registered record;
+    days integer;
     day date;
     due timestamptz;
 BEGIN
-    IF NOT weekly AND job IS DISTINCT FROM 'daily_training_capture' THEN
+    SELECT * INTO registered FROM @extschema@.tw_jobs() j WHERE j.job_name = job AND j.local_time IS NOT NULL;
+    IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('job "%s" has no time of day', coalesce(job, 'NULL')),
-            HINT = 'daily_training_capture and weekly_model_training have one.';
+            HINT = (SELECT string_agg(j.job_name, ' and ') || ' have one.' FROM @extschema@.tw_jobs() j WHERE j.local_time IS NOT NULL);
     END IF;
     IF at IS NULL OR NOT isfinite(at) THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('"%s" is no time at which a job could run', coalesce(at::text, 'NULL'));
@@ -33,16 +32,15 @@ BEGIN
             MESSAGE = format('there is no time zone "%s"', coalesce(time_zone, 'NULL')),
             HINT = 'Choose a name from pg_timezone_names, for example Asia/Kolkata.';
     END;
-    -- From today there, or the Sunday on or before it. What is due at a local time that
+    -- From today there, or its day of the week on or before it. What is due at a local time that
     -- does not exist is due when the clock has jumped over it; of a time that comes twice, PostgreSQL takes the one without
     -- daylight saving.
     day := at::date;
-    IF weekly THEN
-        day := day - extract(dow FROM day)::integer;
-    END IF;
+    days := CASE WHEN registered.week_day IS NULL THEN 1 ELSE 7 END;
+    day := day - coalesce((extract(dow FROM day)::integer + 7 - registered.week_day) % 7, 0);
     -- More than once where a zone changed sides of the date line: then two of these are one.
     LOOP
-        due := (day + local_time)::timestamptz;
+        due := (day + registered.local_time)::timestamptz;
         EXIT WHEN (due > at) = later;
         day := day + CASE WHEN later THEN days ELSE - days END;
     END LOOP;
@@ -51,34 +49,36 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_due_time(text, text, timestamptz, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_due_time(text, text, timestamptz, boolean) IS
-    'When daily_training_capture (02:00) or weekly_model_training (Sunday 03:00) was last due in a time zone at a time, or is next due after it';
+    'When a job with a time of day was last due in a time zone at a time, or is next due after it. Where that local time does '
+    'not exist on the day of a clock change, the moment of the change; where it comes twice, one of the two. Raises 22023 for '
+    'another job, an unknown zone, or no time';
 
 CREATE FUNCTION @extschema@.tw_due_since(job text, time_zone text, at timestamptz) RETURNS timestamptz
     LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_due_time(job, time_zone, at, false);
 REVOKE ALL ON FUNCTION @extschema@.tw_due_since(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_due_since(text, text, timestamptz) IS
-    'The last time, at the latest the given one, at which a job was due: daily_training_capture at 02:00, weekly_model_training on Sunday at 03:00 '
-    'in that zone. Where that local time does not exist on the day of a clock change, the moment of the change; where it comes twice, one of the two. '
-    'Raises 22023 for another job, an unknown zone, or no time';
+    'When a job with a time of day was last due, at the latest at the given time; raises what tw_due_time() raises';
 
 CREATE FUNCTION @extschema@.tw_is_due(job text, time_zone text, at timestamptz) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- A failed run is tried again by the next hourly ticks, but not all day long: what fails three times wants a person.
+    -- A failed run is tried again an hour later, but not all day long: what fails three times wants a person.
     most CONSTANT integer := 3;
     since CONSTANT timestamptz := @extschema@.tw_due_since(job, time_zone, at);
     has_succeeded boolean;
     runs integer;
+    last_run timestamptz;
 BEGIN
     -- One that still runs began the attempt that counts; the lock of the job keeps a second from it.
-    SELECT coalesce(bool_or(r.status = 'succeeded'), false), count(*) INTO has_succeeded, runs
+    SELECT coalesce(bool_or(r.status = 'succeeded'), false), count(*), max(r.started_at) INTO has_succeeded, runs, last_run
     FROM @extschema@.job_runs r WHERE r.job_name = job AND r.started_at >= since;
-    RETURN NOT has_succeeded AND runs < most;
+    -- The fourth tick after one that came a little late is the one.
+    RETURN NOT has_succeeded AND runs < most AND coalesce(last_run <= at - interval '50 minutes', true);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_is_due(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_due(text, text, timestamptz) IS
-    'Whether a job with a time of day has to run now: since it was last due (tw_due_since) no run has succeeded, and fewer than three have begun. '
-    'So a failed run, or one that died, is tried again by the next two hourly ticks. Raises what tw_due_since() raises';
+    'Whether a job with a time of day has to run now: since it was last due (tw_due_since) no run has succeeded, fewer than three have begun, '
+    'and the last of them an hour ago. So a failed run, or one that died, is tried again twice. Raises what tw_due_since() raises';

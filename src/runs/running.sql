@@ -1,6 +1,4 @@
--- How a job runs: under a lock that only one session has, with a row of job_runs that others see while it runs. A procedure
--- that commits between its steps calls these; it is a plain loop, since a procedure that commits can neither have SET or
--- SECURITY DEFINER nor catch an error.
+-- How a job runs: under a lock that only one session has, with a row of job_runs that others see while it runs.
 
 CREATE FUNCTION @extschema@.tw_notify_below(event jsonb, most double precision) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -55,38 +53,38 @@ CREATE FUNCTION @extschema@.tw_holds_job_lock(job integer) RETURNS boolean
 REVOKE ALL ON FUNCTION @extschema@.tw_holds_job_lock(integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_holds_job_lock(integer) IS 'Whether this session holds the lock of a job';
 
-CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN job_name IN ('labelstudio_push', 'labelstudio_pull', 'labelstudio_sync') THEN 1
-            WHEN job_name = 'store_model_artifacts' THEN 2
-            WHEN job_name = 'check_rollouts' THEN 3
-            WHEN job_name = 'daily_training_capture' THEN 4
-            WHEN job_name = 'weekly_model_training' THEN 5
-            WHEN job_name = 'run_training_jobs' THEN 6 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_job_number(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS
-    'The second key of a job''s lock, beside the OID of conversation_logs; jobs of one number exclude each other';
-
 CREATE FUNCTION @extschema@.tw_notify_failure(job text, run_id bigint, code text, reason text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', job, 'run', run_id, 'code', code, 'reason', left(reason, 1000)));
 REVOKE ALL ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) IS 'Tells whoever listens that a run of a job failed';
 
-CREATE FUNCTION @extschema@.tw_begin_run(job text) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_begin_job(job text, due_in text, at timestamptz) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 DECLARE
-    number CONSTANT integer := @extschema@.tw_job_number(job);
+    registered record;
     run_id bigint;
     dead record;
 BEGIN
-    IF number IS NULL THEN
+    SELECT * INTO registered FROM @extschema@.tw_jobs() j WHERE j.job_name = job AND j.lock_number IS NOT NULL;
+    IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('there is no job "%s"', coalesce(job, 'NULL'));
     END IF;
-    IF NOT @extschema@.tw_try_job_lock(number) THEN
+    PERFORM @extschema@.tw_check_time_argument(at);
+    IF due_in IS NOT NULL AND NOT @extschema@.tw_is_due(job, due_in, coalesce(at, clock_timestamp())) THEN
+        RETURN NULL;
+    END IF;
+    IF NOT @extschema@.tw_may_act() THEN
+        RAISE WARNING USING
+            MESSAGE = format('%s did nothing: this database is a restored copy', job),
+            HINT = 'If it takes over, or its servers are now others (ALTER SERVER), run SELECT adopt_installation();';
+        RETURN NULL;
+    END IF;
+    IF NOT @extschema@.tw_try_job_lock(registered.lock_number) THEN
+        RAISE NOTICE '% did nothing: another session is %', job, registered.doing;
         RETURN NULL;
     END IF;
     -- We have the lock, so nobody works on these: their session died, or an error ended it (a cancel, for one).
@@ -94,7 +92,7 @@ BEGIN
         UPDATE @extschema@.job_runs r
         SET status = 'failed', finished_at = clock_timestamp(), error_code = coalesce(r.error_code, '57P01'),
             error_message = coalesce(r.error_message, 'the session that ran it ended or was cancelled')
-        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = number
+        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = registered.lock_number
         RETURNING r.id, r.job_name, r.error_code, r.error_message
     LOOP
         PERFORM @extschema@.tw_notify_failure(dead.job_name, dead.id, dead.error_code, dead.error_message);
@@ -103,9 +101,11 @@ BEGIN
     RETURN run_id;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_begin_run(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_begin_run(text) IS
-    'Takes the lock of a job, marks its runs that died as failed, and returns the id of a new run; NULL where the job is running already. Raises 22023 for an unknown job';
+REVOKE ALL ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
+    'Takes the lock of a job, marks its runs that died as failed, and returns the id of a new run; NULL where the job is '
+    'running already, on a restored copy, and where due_in names a time zone in which it is not due at that time. Raises '
+    '22023 for an unknown job and for a time that is yet to come';
 
 CREATE FUNCTION @extschema@.tw_require_run(run_id bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -168,52 +168,32 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_run(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS 'Ends a run, as failed where an error was written down, which whoever listens is told, and releases the lock of its job; returns the status. Raises 55000 when it is not called by the run''s own session';
 
-CREATE FUNCTION @extschema@.tw_begin_job(job text, due_in text DEFAULT NULL, at timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    run_id bigint;
-BEGIN
-    PERFORM @extschema@.tw_check_time_argument(at);
-    IF due_in IS NOT NULL AND NOT @extschema@.tw_is_due(job, due_in, coalesce(at, clock_timestamp())) THEN
-        RETURN NULL;
-    END IF;
-    IF NOT @extschema@.tw_may_act() THEN
-        RAISE WARNING USING
-            MESSAGE = format('%s did nothing: this database is a restored copy', job),
-            HINT = 'If it takes over, run SELECT adopt_installation();';
-        RETURN NULL;
-    END IF;
-    run_id := @extschema@.tw_begin_run(job);
-    IF run_id IS NULL THEN
-        RAISE NOTICE '% did nothing: another session is at it', job;
-    END IF;
-    RETURN run_id;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
-    'Begins a run of a job as tw_begin_run() does; NULL as well on a restored copy, and where due_in names a time zone in which the job is not due at that time. Raises 22023 for a time that is yet to come';
-
-CREATE FUNCTION @extschema@.tw_begin_part(run_id bigint, part text) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-AS $function$
-BEGIN
-    PERFORM @extschema@.tw_require_run(run_id);
-    UPDATE @extschema@.job_runs r SET phase = part WHERE r.id = run_id;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_begin_part(bigint, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_begin_part(bigint, text) IS
-    'Writes down which part of a run begins, in a transaction before it, so that others see it. Raises 55000 when it is not called by the run''s own session';
-
-CREATE FUNCTION @extschema@.tw_note_part(run_id bigint, part text, result text) RETURNS void
+CREATE FUNCTION @extschema@.tw_next_part(run_id bigint, parts text[], part text, result text) RETURNS jsonb
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.job_runs r
-    SET details = jsonb_set(r.details, '{parts}', coalesce(r.details -> 'parts', '{}') || jsonb_build_object(part, result)),
-        items_done = coalesce(r.items_done, 0) + 1
-    WHERE r.id = run_id;
+    SET details = CASE WHEN part IS NULL THEN r.details ELSE jsonb_set(r.details, '{parts}',
+                           coalesce(r.details -> 'parts', '{}') || jsonb_build_object(part, result)) END,
+        phase = parts[coalesce(array_position(parts, part), 0) + 1],
+        items_done = coalesce(array_position(parts, part), 0),
+        items_total = cardinality(parts)
+    WHERE r.id = run_id
+    RETURNING CASE WHEN r.phase IS NOT NULL THEN jsonb_build_object('part', r.phase) END;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_note_part(bigint, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_note_part(bigint, text, text) IS 'Writes down how a part of a run ended; each part is one of its items';
+REVOKE ALL ON FUNCTION @extschema@.tw_next_part(bigint, text[], text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_next_part(bigint, text[], text, text) IS
+    'Writes down how a part of a run ended (NULL: none yet) and which begins, and returns that; NULL after the last one';
+
+CREATE FUNCTION @extschema@.tw_called_run(run_id bigint, job text) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce((
+        SELECT jsonb_build_object('result', format('%s: run %s', r.status, r.id))
+            || CASE r.status WHEN 'failed' THEN jsonb_build_object('error_code', r.error_code,
+                   'error_message', format('%s (run %s): %s', job, r.id, r.error_message)) ELSE '{}' END
+        FROM @extschema@.job_runs r WHERE r.job_name = job AND r.id > run_id ORDER BY r.id DESC LIMIT 1),
+        '{"result": "skipped: it is running"}');
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_called_run(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_called_run(bigint, text) IS
+    'How another job ended that a run had called, with the error of one that failed: as a step returns it';

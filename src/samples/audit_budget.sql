@@ -35,7 +35,7 @@ BEGIN
     WHERE c.created_at >= now - interval '7 days' AND c.created_at < now
       -- The index knows days, of whatever time zone.
       AND c.created_on BETWEEN (now - interval '9 days')::date AND (now + interval '2 days')::date
-      AND c.filter_outcome IN ('auto-approved', 'needs-review');
+      AND c.filter_outcome <> 'not-applicable';
     IF short IS NOT NULL AND budget > 0 AND a_day > 0 THEN
         audit_rate := least(0.5, budget / 2.0::double precision / a_day);
         reason := format('too few test samples: %s', short);

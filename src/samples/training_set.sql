@@ -44,7 +44,7 @@ BEGIN ATOMIC
                     WHEN l.label_source = 'model' AND l.model_text IN (SELECT d.model_text FROM disputed d) THEN 'label conflict'
                END AS excluded
         FROM live l
-        WHERE tw_training_texts.model_type = 'router' OR l.module_type || '-agent' = tw_training_texts.model_type
+        WHERE @extschema@.tw_is_of_type(tw_training_texts.model_type, l.module_type)
     ), texts AS (
         SELECT array_agg(x.model_text) AS texts
         FROM (SELECT DISTINCT c.model_text FROM candidates c WHERE c.excluded IS NULL) x
@@ -108,7 +108,7 @@ BEGIN ATOMIC
     LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
     WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.split = 'test' AND s.review_status = 'approved' AND s.label_source = 'human'
       AND (s.conversation_log_id IS NULL AND s.source <> 'production' OR c.is_audit AND s.selection_probability > 0)
-      AND (model_test_set.model_type = 'router' OR s.module_type || '-agent' = model_test_set.model_type)
+      AND @extschema@.tw_is_of_type(model_test_set.model_type, s.module_type)
     WINDOW texts AS (PARTITION BY s.text_hash)
     ORDER BY s.text_hash, s.reviewed_at DESC NULLS LAST, s.id DESC;
 END;
@@ -130,7 +130,7 @@ BEGIN ATOMIC
             -- One that found nothing to learn would find nothing tomorrow.
             AND (j.status = 'succeeded' OR j.status = 'failed' AND j.error_code = '55000')
           ORDER BY j.finished_at DESC, j.id DESC LIMIT 1), '-infinity')
-      AND (new_training_samples.model_type = 'router' OR s.module_type || '-agent' = new_training_samples.model_type)
+      AND @extschema@.tw_is_of_type(new_training_samples.model_type, s.module_type)
       AND NOT EXISTS (SELECT FROM @extschema@.training_samples t WHERE t.text_hash = s.text_hash AND t.split = 'test');
 END;
 REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;

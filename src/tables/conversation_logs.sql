@@ -58,7 +58,7 @@ SELECT pg_extension_config_dump('@extschema@.conversation_logs_id_seq', '');
 
 -- Days: daily_training_stats reads ranges of them.
 CREATE INDEX conversation_logs_created_on_idx ON @extschema@.conversation_logs (created_on);
--- The queue, in the order in which training_queue and reviewers take it.
+-- The queue. Its order is written here: training_queue, claims and pushes take it as this index has it.
 CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
     (review_priority, nlu_confidence NULLS FIRST, created_at, id) WHERE review_priority IS NOT NULL;
 -- Rows that came in while triggers did not fire (logical replication): normally empty, and so costs capture nothing.

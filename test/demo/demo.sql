@@ -221,7 +221,7 @@ INSERT INTO review_policies (module_type, approve_above, note) VALUES ('food', 0
 SELECT m AS module, d.review_status, d.review_reason, d.approve_above
 FROM unnest(ARRAY['food', 'ride']) AS m, filter_decision(0.90, 'indicbert', 'intent.' || m || '.order.track', m) AS d;
 
-\echo '== pg_cron drives it from here on:  SELECT * FROM schedule_jobs(''Asia/Kolkata'');  (pg_cron counts in GMT)'
+\echo '== pg_cron drives it from here on:  SELECT * FROM schedule_jobs(''Asia/Kolkata'');  (a job sees itself whether it is due there)'
 SELECT job_name, schedule FROM schedule_jobs('Asia/Kolkata');
 \echo '== The nightly and the weekly job, once by hand'
 CALL daily_training_capture(at => :'day_1'::timestamptz + interval '5 days');

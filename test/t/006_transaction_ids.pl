@@ -6,14 +6,15 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 my $node = start_node('main');
 create_database($node, 'ids');
+in_database($node, 'ids');
 $node->safe_psql('ids', <<'SQL');
     CREATE ROLE tw_capture LOGIN;
     SELECT grant_training_role('tw_capture', 'capture');
@@ -187,14 +188,11 @@ sub count_rows {
     my $sleeper = "SELECT pid FROM pg_stat_activity WHERE datname = 'ids' AND wait_event = 'PgSleep'";
 
     for my $how ('pg_cancel_backend', 'pg_terminate_backend') {
-        my $stderr = '';
-        my $client = IPC::Run::start(
-            [ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-c', insert("stopped by $how"), '-d', $node->connstr('ids') ],
-            '<', \undef, '>', '/dev/null', '2>', \$stderr, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+        my $client = start_psql(insert("stopped by $how"));
         ok($node->poll_query_until('ids', "SELECT EXISTS ($sleeper)"), "$how: the promotion is at work");
         $node->safe_psql('ids', "SELECT $how(pid) FROM ($sleeper) x");
-        ok(!$client->finish, "$how: the client sees an error");
-        like($stderr, $how =~ /cancel/ ? qr/ERROR:  57014:/ : qr/FATAL:  57P01:/, "$how: the one that it should");
+        ok(!$client->{run}->finish, "$how: the client sees an error");
+        like($client->{err}, $how =~ /cancel/ ? qr/ERROR:  57014:/ : qr/FATAL:  57P01:/, "$how: the one that it should");
     }
     sqlstate_is($node, 'ids', "SET statement_timeout = '200ms'; " . insert('stopped by statement_timeout'),
         '57014', 'statement_timeout is obeyed');

@@ -6,10 +6,10 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 # What happens when the library is missing is not tested: its file belongs to all tests that use this installation.
@@ -204,11 +204,10 @@ for my $command (grep { !/^BEGIN/ } @commands) {
 # A DROP that waits for somebody who captures sees what was captured meanwhile.
 {
     new_database('race');
+    in_database($node, 'race');
     my $session = $node->background_psql('race');
     $session->query_safe("BEGIN; INSERT INTO training.conversation_logs (session_id, user_message) VALUES ('x', 'y')");
-    my $stderr = '';
-    my $client = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-c', $drop, '-d', $node->connstr('race') ],
-        '<', \undef, '>', '/dev/null', '2>', \$stderr, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+    my $client = start_psql($drop);
     ok(
         $node->poll_query_until(
             'race', "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock')"
@@ -216,8 +215,8 @@ for my $command (grep { !/^BEGIN/ } @commands) {
         'DROP EXTENSION waits for a transaction that captures'
     );
     $session->query_safe('COMMIT');
-    ok(!$client->finish, 'and fails');
-    like($stderr, qr/ERROR:  55000:/, 'because there is a row now');
+    ok(!$client->{run}->finish, 'and fails');
+    like($client->{err}, qr/ERROR:  55000:/, 'because there is a row now');
     is($node->safe_psql('race', 'SELECT count(*) FROM training.conversation_logs'), 1, 'which is kept');
 
     # A transaction that began before may not see that row itself.

@@ -356,9 +356,9 @@ my $running = $ls->last_run->{id};
 for my $run ([ 'finished', $finished ], [ 'running', $running ], [ 'unknown', -1 ], [ 'NULL', 'NULL' ]) {
     my ($what, $id) = @$run;
     sqlstate_is($node, 'faults', "SELECT $_", '55000', "a step of a run that is $what: $_")
-        for "tw_labelstudio_step($id, $project, 'push', NULL)", "tw_labelstudio_end($id, $project)", "tw_labelstudio_end($id, NULL)";
+        for "tw_job_step($id, NULL, NULL)", qq{tw_job_step($id, '{"projects": [$project], "phases": ["push"]}', NULL)}, "tw_end_run($id)";
 }
-sqlstate_is($node, 'faults', "SELECT tw_labelstudio_begin('nonsense')", '22023', 'a run of no job');
+sqlstate_is($node, 'faults', "SELECT tw_begin_job('nonsense', NULL, NULL)", '22023', 'a run of no job');
 $stub->heal;
 patience(0.8);
 ok($other->{run}->finish, 'who was at it ends');

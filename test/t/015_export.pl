@@ -14,14 +14,14 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use TW::Database;
 use TW::Util;
 
 # Outside the data directory, unlike everything that PostgreSQL::Test makes for a node.
 my $folder = File::Temp->newdir('tw_export.XXXXXX', TMPDIR => 1);
 my $node = start_node('main', streaming => 1, conf => "restart_after_crash = on\n");
 create_database($node, 'exports');
-
-sub sql { return $node->safe_psql('exports', $_[0]) }
+in_database($node, 'exports');
 
 sub temporaries { return [ glob "$folder/*.tmp" ] }
 
@@ -279,10 +279,7 @@ for my $timeout (1, 20, 60, 120) {
 
 # On a standby lines come out as well; texts on no side stay inside.
 sql(q{INSERT INTO training_samples (text, intent, review_status, source) VALUES ('undecided', 'intent.new', 'approved', 'manual')});
-$node->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'backup', has_streaming => 1);
-$standby->start;
+my $standby = start_standby($node);
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('exports', q{SELECT count(*) FROM export_training_samples(sources => '{manual}')}),
     0, 'a standby decides about no side');

@@ -14,6 +14,7 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 use constant {
@@ -23,23 +24,21 @@ use constant {
 
 my $node = start_node('main', conf => "timezone = 'UTC'\ndatestyle = 'ISO'\ntraining_workflow.allow_future_times = on\n");
 create_database($node, DATABASE);
-
-sub sql { my ($sql, $database) = @_; return $node->safe_psql($database // DATABASE, $sql) }
+in_database($node, DATABASE);
 
 # The beginning of a day, or a part of it.
 sub at { my ($day, $hour) = @_; return sprintf "timestamptz '2101-01-01 00:00+00' + interval '%s days %s hours'", $day, $hour // 0 }
 
 # Who is given what, by the application's function and by nothing else.
 sub shares { return sql("SELECT string_agg(format('%s %s', v, n), ', ' ORDER BY v) FROM (SELECT assign_model_version('router', 's' || g) AS v, count(*) AS n
-    FROM generate_series(1, 10000) g GROUP BY 1) x", @_) }
-
-sub assignments { return sql("SELECT md5(string_agg(assign_model_version('router', 's' || g), ' ' ORDER BY g)) FROM generate_series(1, 10000) g", @_) }
+    FROM generate_series(1, 10000) g GROUP BY 1) x") }
 
 # All that is known of rollouts.
 sub state_of {
     my ($database) = @_;
     return sql("SELECT r FROM rollouts r ORDER BY id; SELECT k FROM rollout_checks k ORDER BY id; SELECT d FROM model_deployments d ORDER BY id;
-        SELECT version, status, traffic_percentage FROM model_versions ORDER BY version; SELECT s FROM rollout_status s", $database) . assignments($database);
+        SELECT version, status, traffic_percentage FROM model_versions ORDER BY version; SELECT s FROM rollout_status s;
+        SELECT md5(string_agg(assign_model_version('router', 's' || g), ' ' ORDER BY g)) FROM generate_series(1, 10000) g", database => $database);
 }
 
 sub status_of { my ($version) = @_; return sql("SELECT status || ' at ' || traffic_percentage FROM model_versions WHERE version = '$version'") }
@@ -158,7 +157,7 @@ is_deeply([ @$event{qw(event model_type version live_version actor reason)} ], [
 sql("CREATE ROLE operator LOGIN; SELECT grant_training_role('operator', 'operator'); SELECT another('router-v1.3.0')");
 my $by_hand = qq{SELECT traffic_percentage FROM start_rollout('router-v1.3.0', 'a trial', @{[ at(10) ]}); SELECT advance_rollout('router', at => @{[ at(10, 1) ]});
     SELECT advance_rollout('router', 'in a hurry', @{[ at(10, 2) ]}); SELECT * FROM rollback_rollout('router', E'on the "phone":\\n\\tno', @{[ at(10, 3) ]})};
-is($node->safe_psql(DATABASE, $by_hand, extra_params => [ '-U', 'operator' ]), "10\n10\n25\nrouter-v1.3.0|router-v1.1.0", 'an operator may do all of it');
+is(sql_as('operator', $by_hand), "10\n10\n25\nrouter-v1.3.0|router-v1.1.0", 'an operator may do all of it');
 is(shares(), 'router-v1.1.0 10000', 'and it is undone at once');
 is(sql("SELECT actor FROM model_deployments ORDER BY id DESC LIMIT 1"), 'operator', 'in the name of who did it');
 $in .= "SELECT 1;\n\\echo once more\n";
@@ -182,7 +181,7 @@ is(status_of('router-v1.4.0'), 'canary at 50', 'and goes on');
 # A dump: the copy knows the same, deals the same, and does nothing of itself.
 my $dump = PostgreSQL::Test::Utils::tempdir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr(DATABASE) ], 'dump');
-sql('CREATE DATABASE copy', 'postgres');
+sql('CREATE DATABASE copy');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('copy') ], 'restore');
 $before = state_of(DATABASE);
 is(state_of('copy'), $before, 'a restored copy is the same, assignments included');
@@ -190,9 +189,9 @@ my ($status, undef, $warning) = $node->psql('copy', "CALL check_rollouts(@{[ at(
 is($status, 0, 'a check in the copy is no error');
 like($warning, qr/WARNING:  check_rollouts did nothing: this database is a restored copy\nHINT: .*adopt_installation/, 'but says why it does nothing');
 is(state_of('copy'), $before, 'and does nothing');
-sql("SELECT adopt_installation(); CALL check_rollouts(@{[ at(14, 1) ]})", 'copy');
-is(sql("SELECT count(*) FROM rollout_checks WHERE checked_at = @{[ at(14, 1) ]}", 'copy'), '1', 'once it has taken over it looks');
-is(sql("SELECT live_version FROM rollback_rollout('router', 'in the copy', @{[ at(14, 2) ]})", 'copy'), 'router-v1.1.0', 'and can go back');
+sql("SELECT adopt_installation(); CALL check_rollouts(@{[ at(14, 1) ]})", database => 'copy');
+is(sql("SELECT count(*) FROM rollout_checks WHERE checked_at = @{[ at(14, 1) ]}", database => 'copy'), '1', 'once it has taken over it looks');
+is(sql("SELECT live_version FROM rollback_rollout('router', 'in the copy', @{[ at(14, 2) ]})", database => 'copy'), 'router-v1.1.0', 'and can go back');
 is(state_of(DATABASE), $before, 'which is nothing to the original');
 live_days(14, 14);
 is(status_of('router-v1.4.0'), 'production at 100', 'where the same model again, a good one, gets all sessions');

@@ -116,7 +116,7 @@ for my $database (DATABASE, 'bot2') {
     is(
         $node->safe_psql('elsewhere',
             "SELECT string_agg(schedule || ' ' || jobname, ', ' ORDER BY jobid) FROM cron.job WHERE database = '$database' AND username = '$role'"),
-        "30 20 * * * training_workflow $database: daily_training_capture, 30 21 * * 6 training_workflow $database: weekly_model_training, "
+        "*/15 * * * * training_workflow $database: daily_training_capture, */15 * * * * training_workflow $database: weekly_model_training, "
             . "*/5 * * * * training_workflow $database: labelstudio_sync, */5 * * * * training_workflow $database: run_training_jobs, "
             . "*/5 * * * * training_workflow $database: check_rollouts",
         "elsewhere: $database: the statements make five entries, however often they are run"
@@ -156,9 +156,7 @@ sql_as($node, 'tw_operator', q{SELECT cron.schedule('my own', '0 0 1 1 *', 'SELE
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('scheduled') x 5), 'scheduled');
 is(
     sql_as($node, 'tw_operator', q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE jobname <> 'my own'}),
-    '30 20 * * * CALL "My Training".daily_training_capture(NULL::text, NULL::timestamptz), '
-        . '30 21 * * 6 CALL "My Training".weekly_model_training(NULL::text, NULL::timestamptz), '
-        . join(', ', map { qq{*/5 * * * * CALL "My Training".$_} } map { $_ . ($_ eq 'check_rollouts' ? '(NULL::timestamptz)' : '()') } @{ (JOBS) }[ 2 .. 4 ]),
+    join(', ', map { sprintf '*/%s * * * * CALL "My Training".tw_run_job(\'%s\'::text, %s::text, NULL::timestamptz)', /daily|weekly/ ? (15, $_, q{'Asia/Kolkata'}) : (5, $_, 'NULL') } @{ (JOBS) }),
     'the entries, seen as the operator'
 );
 my $before = entries($node, 'jobid, xmin, job');
@@ -167,16 +165,21 @@ is(entries($node, 'jobid, xmin, job'), $before, 'nothing was touched');
 my $ids = entries($node, 'jobid');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')), 'changed, changed, unchanged, unchanged, unchanged', 'another zone');
 is(entries($node, 'jobid'), $ids, 'the entries keep their ids');
-is(
-    sql($node, q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE command LIKE '%Berlin%'}),
-    q{0 * * * * CALL "My Training".daily_training_capture('Europe/Berlin'::text, NULL::timestamptz), 0 * * * * CALL "My Training".weekly_model_training('Europe/Berlin'::text, NULL::timestamptz)},
-    'which tick hourly'
-);
+is(sql($node, q{SELECT string_agg(jobname || ' ' || schedule, ', ' ORDER BY jobid) FROM cron.job WHERE command LIKE '%Europe/Berlin%'}),
+    'training_workflow bot: daily_training_capture */15 * * * *, training_workflow bot: weekly_model_training */15 * * * *', 'which is their argument');
 is(sql($node, q{SELECT count(*), bool_and(time_zone = 'Europe/Berlin' AND scheduled_by = 'tw_operator' AND next_run = tw_due_time(job_name, 'Europe/Berlin', now(), true))
-               FROM job_health WHERE schedule = '0 * * * *'}), '2|t', 'job_health: when they are due next, there');
+               FROM job_health WHERE schedule = '*/15 * * * *'}), '2|t', 'job_health: when they are due next, there');
 is(sql($node, q{SELECT bool_and(next_run > now() AND next_run <= now() + interval '5 minutes') FROM job_health WHERE schedule = '*/5 * * * *'}), 't',
     'and the others within five minutes');
 health_is($node, 'waiting', qr/not every job has had its time yet/, 'scheduled');
+
+# What the former version told pg_cron is replaced: times that were converted, procedures by their names.
+sql($node, q{SELECT cron.alter_job(jobid, schedule => '30 20 * * *', command => 'CALL "My Training".daily_training_capture(NULL::text, NULL::timestamptz)')
+             FROM cron.job WHERE command LIKE '%daily_training_capture%'});
+is(sql($node, q{SELECT schedule, time_zone IS NULL, next_run IS NULL, state FROM job_health WHERE job_name = 'daily_training_capture'}), '30 20 * * *|t|t|never ran',
+    'an entry of the former version: job_health shows it');
+is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')), 'changed, unchanged, unchanged, unchanged, unchanged', 'an entry of the former version: replaced');
+is(entries($node, 'jobid'), $ids, 'an entry of the former version: it keeps its id');
 
 # Another role finds them there.
 is(
@@ -188,7 +191,7 @@ is(
     join(', ', ('f it is of role "tw_operator"') x 5), 'another role cannot remove them'
 );
 sql($node, sql_as($node, 'tw_other', q{SELECT statement FROM schedule_jobs('UTC') WHERE NOT done}));
-is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'), count(*) FILTER (WHERE schedule IN ('0 2 * * *', '0 3 * * 0')) FROM cron.job}),
+is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'), count(*) FILTER (WHERE command LIKE '%''UTC''%') FROM cron.job}),
     '6|6|2', 'but it gets statements that a superuser changes them with');
 
 # Switched off; a role that cannot log in.
@@ -239,7 +242,7 @@ for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg
     [ 'workers', $workers, qr/^the role tw_other of the entry lacks a right: SELECT grant_training_role\('tw_other', 'operator'\)$/ ]) {
     my ($name, $server, $advice) = @$_;
     is(
-        sql($server, q{SELECT string_agg(DISTINCT d.username || ' ' || substring(d.command FROM '\.(.*)\('), ', ')
+        sql($server, q{SELECT string_agg(DISTINCT d.username || ' ' || substring(d.command FROM '\(''(\w+)'), ', ')
                        FROM cron.job_run_details d WHERE d.status = 'succeeded' AND d.jobid IN (SELECT jobid FROM cron.job)}),
         join(', ', map { "tw_operator $_" } @running),
         "$name: pg_cron ran four jobs as the operator"
@@ -256,7 +259,7 @@ for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg
 
 # Unscheduled: ours, and nothing else. A superuser may remove every role's.
 is(sql_as($node, 'tw_operator', q{SELECT string_agg(DISTINCT what, ', ') FROM unschedule_jobs() WHERE done}), 'unscheduled of role "tw_operator"', 'unscheduled');
-is(entries($node, 'username, command'), qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".labelstudio_sync()}, 'the operator\'s are gone');
+is(entries($node, 'username, command'), qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".tw_run_job('labelstudio_sync'::text, NULL::text, NULL::timestamptz)}, 'the operator\'s are gone');
 is(sql($node, q{SELECT count(*) FROM unschedule_jobs() WHERE done}), '1', 'a superuser removes the other\'s');
 is(entries($node, 'jobname'), 'my own', 'what is not ours stays');
 is(sql($node, 'SELECT count(*) FROM unschedule_jobs()'), '0', 'nothing is left to unschedule');

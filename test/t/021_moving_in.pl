@@ -10,14 +10,11 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 my $node = start_node('main');
 my $dir  = PostgreSQL::Test::Utils::tempdir;
-
-sub sql { my ($sql, @option) = @_; return $node->safe_psql('shop', $sql, @option) }
-
-sub as { my ($role, $sql) = @_; return sql($sql, extra_params => [ '-U', $role ]) }
 
 # What an import of the application's table says: imported, skipped, ids kept.
 sub import_logs {
@@ -29,6 +26,7 @@ sub import_logs {
 
 # As Prisma makes them, from a schema.prisma without a single @map.
 $node->safe_psql('postgres', 'CREATE DATABASE shop');
+in_database($node, 'shop');
 sql(<<'SQL');
     CREATE ROLE chatbot LOGIN;
     CREATE ROLE operator LOGIN;
@@ -60,7 +58,7 @@ sql($install);
 
 # The history, by what the hint says.
 sql(q{SELECT training.grant_training_role('chatbot', 'capture'); SELECT training.grant_training_role('operator', 'operator')});
-is(as('operator', $import), '3000|0|0|3000|0|1|3000|{status}', 'the hint imports the history, as an operator');
+is(sql_as('operator', $import), '3000|0|0|3000|0|1|3000|{status}', 'the hint imports the history, as an operator');
 is(
     sql(q{SELECT count(*), count(DISTINCT (c.id, c.session_id, c.user_message, c.nlu_intent, c.nlu_confidence, c.nlu_provider)),
                  count(*) FILTER (WHERE c.created_at = o."createdAt" AT TIME ZONE 'UTC'),
@@ -106,19 +104,19 @@ my $open = $node->background_psql('shop', extra_params => [ '-U', 'chatbot' ]);
 is($open->query_safe(q{PREPARE old AS SELECT count(*) FROM conversation_logs WHERE id = -1; EXECUTE old}), '0', 'a session from before reads the old table');
 
 sql('ALTER ROLE chatbot SET search_path = training, public');
-as('chatbot', sprintf($insert, 'role'));
+sql_as('chatbot', sprintf($insert, 'role'));
 is($is_ours->('role'), '1|1|auto-approved', 'per role: an unqualified INSERT is captured');
-like(as('chatbot', sprintf($insert, 'role') . ' RETURNING id'), qr/^\d+$/, 'per role: and returns its id');
+like(sql_as('chatbot', sprintf($insert, 'role') . ' RETURNING id'), qr/^\d+$/, 'per role: and returns its id');
 is($is_ours->('role'), '2|2|auto-approved', 'per role: both are there');
 is(
-    as('chatbot', 'PREPARE capture (text, text) AS INSERT INTO conversation_logs (session_id, user_message) VALUES ($1, $2) RETURNING id > 3010; '
+    sql_as('chatbot', 'PREPARE capture (text, text) AS INSERT INTO conversation_logs (session_id, user_message) VALUES ($1, $2) RETURNING id > 3010; '
             . join '; ', (q{EXECUTE capture ('prepared', 'hi')}) x 8),
     join("\n", ('t') x 8),
     'per role: prepared statements, past the plan of its own that each gets at first'
 );
 is($is_ours->('prepared'), '8|8|needs-review', 'per role: all of them are there');
-my $id = as('chatbot', sprintf($insert, 'answered') . ' RETURNING id');
-as('chatbot', "SELECT record_response($id, 'answered', 'hello', true, 'php'); SELECT record_feedback($id, 'answered', 'negative')");
+my $id = sql_as('chatbot', sprintf($insert, 'answered') . ' RETURNING id');
+sql_as('chatbot', "SELECT record_response($id, 'answered', 'hello', true, 'php'); SELECT record_feedback($id, 'answered', 'negative')");
 is(sql("SELECT response_text, routed_to, review_reason FROM training.conversation_logs WHERE id = $id"), 'hello|php|negative feedback', 'reply and feedback reach it, unqualified');
 sqlstate_is($node, 'shop', 'SELECT user_message FROM conversation_logs', '42501', 'it reads nobody else\'s', user => 'chatbot');
 sqlstate_is($node, 'shop', q{INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('x', 'x', 'approved')}, '42501', 'and approves nothing', user => 'chatbot');
@@ -131,11 +129,11 @@ is($is_ours->('open'), '1|1|auto-approved', 'until its own search_path is set');
 is($open->query_safe(q{PREPARE new AS INSERT INTO conversation_logs (session_id, user_message) VALUES ('open', 'x') RETURNING id > 3010; EXECUTE new}), 't', 'and then prepares anew');
 $open->quit;
 
-as('other', q{INSERT INTO conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'x')});
+sql_as('other', q{INSERT INTO conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'x')});
 sql(q{SELECT training.grant_training_role('other', 'capture'); ALTER DATABASE shop SET search_path = training, public});
-as('other', sprintf($insert, 'database') . ' RETURNING id');
+sql_as('other', sprintf($insert, 'database') . ' RETURNING id');
 is($is_ours->('database'), '1|1|auto-approved', 'per database: the same for a role without a setting');
-as('other', q{INSERT INTO public.conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'y')});
+sql_as('other', q{INSERT INTO public.conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'y')});
 is(import_logs('shop'), '2|3010|0', 'what went to the old table meanwhile is copied too, with new ids, as ours have gone on');
 is(
     sql(q{SELECT count(*), count(DISTINCT c.id) FROM training.imported_conversations i JOIN training.conversation_logs c ON c.id = i.conversation_log_id

@@ -10,6 +10,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 # The clock is passed in. It begins in a future that is far off, since what a person does (promote_model, say) happens at the real
@@ -24,8 +25,7 @@ use constant BROUGHT => 'router-v2.0.0';
 my $fixtures = "$FindBin::RealBin/../fixtures";
 my $node     = start_node('main', conf => "synchronous_commit = off\nmax_wal_size = 4GB\ntraining_workflow.allow_future_times = on\n");
 create_database($node, 'weeks');
-
-sub sql { my ($sql) = @_; return $node->safe_psql('weeks', $sql) }
+in_database($node, 'weeks');
 
 # A table for the README.
 sub note_table {

@@ -7,10 +7,10 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::LabelStudioTest;
 use TW::Util;
 
@@ -22,8 +22,7 @@ my %kind = (outsider => undef, app => 'capture', reviewer => 'reviewer', worker 
 $node->safe_psql('postgres', "CREATE ROLE $_ LOGIN") for sort keys %kind;
 
 my $ls = TW::LabelStudioTest->new($node, 'bot');
-
-sub sql { my ($sql) = @_; return $node->safe_psql('bot', $sql) }
+in_database($node, 'bot');
 
 # As an operator; gives what came out, and what was said.
 sub call {
@@ -353,13 +352,10 @@ for (
     new_work();
     my $session = hold('operator', 'LOCK TABLE review_policies');
     my $pid     = pid_of($session);
-    my $said    = '';
-    my $job     = IPC::Run::start(
-        [ 'psql', '-XAtq', '-U', 'operator', '-d', $node->connstr('bot'), '-c', 'CALL daily_training_capture()' ],
-        '<', \undef, '>', '/dev/null', '2>', \$said, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+    my $job     = start_psql('CALL daily_training_capture()', user => 'operator');
     ok($node->poll_query_until('bot', qq{SELECT state = 'blocked' AND advice LIKE 'waits for session $pid (role "operator", idle in transaction) since %'
                                          FROM job_health WHERE job_name = 'daily_training_capture'}), 'a table held: health says whom the job waits for');
-    ok($job->finish, 'a table held: the job ends') or diag $said;
+    ok($job->{run}->finish, 'a table held: the job ends') or diag $job->{err};
     run_is('daily_training_capture', q{status, error_code, details -> 'parts' ->> 'tidy'}, 'failed|55P03|succeeded', 'a table held: it went on to its last part');
     rolls_out_and_back('a table held', 1);
     let_go($session);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server, and closes with "N passed, N failed, N skipped".
 #
-# Test output lies in BUILD_DIR/check. TESTS="lint unit regress isolation tap" chooses; TAP="001_dump_restore …" chooses among those.
+# Test output lies in BUILD_DIR/check. ONLY="filter policy_conflict 013_labelstudio_sync lint" chooses tests of any kind, and whole
+# kinds, by name; TESTS="lint unit regress isolation tap" kinds alone, and TAP="001_dump_restore …" among the TAP tests.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -17,6 +18,43 @@ eval "$(make --no-print-directory -s -C "$root" test-names PG_CONFIG="$pg_config
 
 read -ra regress_tests <<<"$regress"
 read -ra isolation_tests <<<"$isolation"
+tap_tests=("$root"/test/t/*.pl)
+tap_tests=("${tap_tests[@]##*/}")
+tap_tests=("${tap_tests[@]%.pl}")
+kinds=(lint unit regress isolation tap)
+
+# A name may be one of several kinds, then all of them are meant: there is a daily_statistics in SQL and one of two sessions.
+choose() { # NAME...
+    local name kind known chosen=()
+    declare -A is_wanted
+    known=" ${kinds[*]} ${regress_tests[*]} ${isolation_tests[*]} ${tap_tests[*]} "
+    for name; do
+        if [[ $known != *" $name "* ]]; then
+            printf 'check: there is no test "%s". These are there:\n' "$name"
+            printf '  %s: %s\n' kinds "${kinds[*]}" regress "${regress_tests[*]}" isolation "${isolation_tests[*]}" tap "${tap_tests[*]}"
+            exit 1
+        fi >&2
+        is_wanted[$name]=yes
+    done
+    for kind in "${kinds[@]}"; do
+        if [[ -z ${is_wanted[$kind]:-} && $kind != lint && $kind != unit ]]; then
+            declare -n tests=${kind}_tests
+            local all=("${tests[@]}")
+            tests=()
+            for name in "${all[@]}"; do [[ -z ${is_wanted[$name]:-} ]] || tests+=("$name"); done
+            (( ${#tests[@]} == 0 )) || is_wanted[$kind]=yes
+        fi
+        [[ -z ${is_wanted[$kind]:-} ]] || chosen+=("$kind")
+    done
+    kinds=("${chosen[@]}")
+}
+read -ra only <<<"${ONLY:-}"
+if (( ${#only[@]} )); then
+    choose "${only[@]}"
+else
+    [[ -z ${TESTS:-} ]] || read -ra kinds <<<"$TESTS"
+    [[ -z ${TAP:-} ]] || read -ra tap_tests <<<"$TAP"
+fi
 
 passed=0 failed=0 skipped=0
 # A part that dies before it can count must not look like one that passed.
@@ -74,19 +112,15 @@ run_unit() {
     grep -qE '^(ok|not ok|skipped) ' "$log" || broken+=("unit: nothing was tested")
 }
 
-for part in ${TESTS:-lint unit regress isolation tap}; do
+for part in "${kinds[@]}"; do
     case $part in
         lint) run_lint ;;
         unit) run_unit ;;
         regress) run_regress regress "$pgxs_test/regress/pg_regress" "$root" "${regress_tests[@]}" ;;
         isolation) run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" "${isolation_tests[@]}" ;;
         tap)
-            files=("$root"/test/t/*.pl)
-            if [[ -n ${TAP:-} ]]; then
-                read -ra files <<<"$TAP"
-                files=("${files[@]/#/$root/test/t/}")
-                files=("${files[@]/%/.pl}")
-            fi
+            files=("${tap_tests[@]/#/$root/test/t/}")
+            files=("${files[@]/%/.pl}")
             run_tap "${files[@]}"
             ;;
         *) broken+=("there is no part \"$part\"") ;;

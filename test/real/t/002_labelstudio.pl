@@ -12,6 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::Chats;
+use TW::Database;
 use TW::LabelStudio;
 use TW::Util;
 
@@ -25,9 +26,9 @@ my $meera = $admin->create_user('meera@example.test');
 my $node  = start_node('main');
 my $ascii = JSON::PP->new->ascii->canonical;
 create_database($node, DATABASE);
+in_database($node, DATABASE);
 $_->{email} = $_->must('GET', '/api/current-user/whoami')->{email} for $admin, $meera;
 
-sub sql   { my ($sql)   = @_; return $node->safe_psql(DATABASE, $sql) }
 sub query { my ($query) = @_; return rows($node, DATABASE, $query) }
 
 #----------------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::Chats;
+use TW::Database;
 use TW::LabelStudio;
 use TW::Proxy;
 use TW::Util;
@@ -27,8 +28,7 @@ my $admin = TW::LabelStudio->from_environment;
 my $node  = start_node('main', conf => "restart_after_crash = on\n");
 my $proxy = TW::Proxy->start($ENV{LABEL_STUDIO_URL});
 create_database($node, DATABASE);
-
-sub sql { my ($sql) = @_; return $node->safe_psql(DATABASE, $sql) }
+in_database($node, DATABASE);
 
 my $url = $proxy->url;
 sql(<<"SQL");

@@ -14,6 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use TW::Database;
 use TW::Minio;
 use TW::Util;
 
@@ -29,8 +30,7 @@ use constant {
 my $node = start_node('main', conf => "restart_after_crash = on\nlog_statement = all\nlog_min_messages = debug1\nlog_min_error_statement = debug1\n");
 my $said = '';    # what anybody was told
 create_database($node, DATABASE);
-
-sub sql { my ($sql) = @_; return $node->safe_psql(DATABASE, $sql) }
+in_database($node, DATABASE);
 
 sub try {
     my ($sql) = @_;

@@ -13,6 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use TW::Database;
 use TW::Minio;
 use TW::Util;
 
@@ -25,8 +26,7 @@ use constant {
 
 my $node = start_node('main', conf => "restart_after_crash = on\n");
 create_database($node, DATABASE);
-
-sub sql { my ($sql) = @_; return $node->safe_psql(DATABASE, $sql) }
+in_database($node, DATABASE);
 
 sub last_row {
     return sql("SELECT status, coalesce(row_count::text, '-'), coalesce(error, '-') FROM training_export_jobs ORDER BY id DESC LIMIT 1");

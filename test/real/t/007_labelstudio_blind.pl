@@ -12,6 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::Chats;
+use TW::Database;
 use TW::LabelStudio;
 use TW::Util;
 
@@ -26,8 +27,7 @@ my $admin = TW::LabelStudio->from_environment;
 my $node  = start_node('main');
 my $ascii = JSON::PP->new->ascii->canonical;
 create_database($node, DATABASE);
-
-sub sql { my ($sql) = @_; return $node->safe_psql(DATABASE, $sql) }
+in_database($node, DATABASE);
 
 #----------------------------------------------------------------------------------------------------------------------------
 # A live model that knows two intents, a candidate that knows a third, and messages that came after both.

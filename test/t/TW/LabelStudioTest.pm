@@ -9,11 +9,11 @@ use strict;
 use warnings;
 
 use Exporter 'import';
-use IPC::Run;
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
+use TW::Database qw(start_program);
 use TW::LabelStudioStub;
 use TW::Util;
 
@@ -142,12 +142,9 @@ sub good {
 # The same in the background: {run, out, err}. Options: before => SQL that comes first.
 sub start {
     my ($self, $sql, %option) = @_;
-    my %client = (out => '', err => '');
     my @command = ('psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=1', '-d', $self->{node}->connstr($self->{database}));
     push @command, '-c', $option{before} if defined $option{before};
-    $client{run} = IPC::Run::start([ @command, '-c', $sql ], '<', \undef, '>', \$client{out}, '2>', \$client{err},
-        IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-    return \%client;
+    return start_program([ @command, '-c', $sql ]);
 }
 
 # The number of the process that runs a CALL, once it is there.

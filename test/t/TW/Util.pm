@@ -12,8 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-    start_node create_database fill
-    schema_of dump_rows dump_catalog
+    start_node start_standby create_database fill
+    schema_of dump_rows dump_tables dump_catalog
     integrity_is_empty follow_hints samples_match
     sqlstate_is run_program wait_for_end
     CONFIDENT
@@ -40,6 +40,17 @@ sub start_node {
     $node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n" . ($option{conf} // ''));
     $node->start;
     return $node;
+}
+
+# A streaming standby of such a server, which allows it.
+sub start_standby {
+    my ($primary) = @_;
+    my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+    $primary->backup('backup');
+    $standby->init_from_backup($primary, 'backup', has_streaming => 1);
+    $standby->start;
+    return $standby;
 }
 
 # A database with the extension in it, in a schema of its own (given unquoted) or in public.
@@ -200,7 +211,7 @@ SQL
             ('router', 'router-v1.1.0', 'candidate', 'production', 100, 'first', '{"z": 1.5}');
         -- A rollout that is under way, and was looked at.
         SELECT rollout_id FROM $s.start_rollout('router-v1.2.0', E'by the\ttest');
-        SELECT $s.tw_check_rollout(r.id, NULL) FROM $s.rollouts r;
+        CALL $s.check_rollouts();
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
         -- A model that the trainer made, evaluated; one that somebody else made; jobs in every state.
         SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
@@ -218,7 +229,6 @@ SQL
         SELECT $s.cancel_training_job($s.request_training('ride-agent'), 'not needed');
         INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
             ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
-        SELECT $s.tw_may_act();
         INSERT INTO $s.labelstudio_projects (server_name, project_id, title, entity_labels, is_active, pulled_to, last_error)
             VALUES ('label_studio', 7, 'Food: हिन्दी', '{dish,"a, b"}', false, '2026-01-01 00:00:00.123456+00', E'no\t"answer"');
         INSERT INTO $s.labelstudio_tasks (project, conversation_log_id, batch_id, status, task_id, spans, error_message)
@@ -324,6 +334,13 @@ sub dump_rows {
     }
     @$_ = sort @$_ for values %rows;
     return \%rows;
+}
+
+# The same without the sequences, which run ahead on a standby, in steps that are written to the log, and stand still on a subscriber.
+sub dump_tables {
+    my $rows = dump_rows(@_);
+    delete $rows->{$_} for grep { /_seq$/ } keys %$rows;
+    return $rows;
 }
 
 # What a dump has to carry besides the rows: owners and privileges of everything that belongs to the extension, and

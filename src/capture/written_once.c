@@ -1,0 +1,88 @@
+/*
+ * written_once.c
+ *		What of a conversation must not change once it is captured.
+ */
+#include "postgres.h"
+
+#include "base/table_triggers.h"
+#include "capture/log_columns.h"
+#include "capture/log_row.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "utils/datum.h"
+
+/* Written once; the id beside them, since samples and events refer to it. */
+static const struct
+{
+	TwLogColumn column;
+	const char *name;
+}			written_once[] = {
+	{TW_LOG_FILTER_OUTCOME, "filter_outcome"},
+	{TW_LOG_FILTER_POLICY_ID, "filter_policy_id"},
+	{TW_LOG_IS_AUDIT, "is_audit"},
+	{TW_LOG_SELECTION_PROBABILITY, "selection_probability"},
+	{TW_LOG_FILTERED_AT, "filtered_at"},
+	{TW_LOG_CREATED_AT, "created_at"},
+	{TW_LOG_CREATED_ON, "created_on"},
+};
+
+/* Whether an UPDATE changed a column; also true of a value that is stored another way. */
+static bool
+differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), column - 1);
+
+	if (is_null(old_row, column) || is_null(new_row, column))
+		return is_null(old_row, column) != is_null(new_row, column);
+	return !datumIsEqual(get(old_row, column), get(new_row, column), attribute->attbyval, attribute->attlen);
+}
+
+/* The name of a column that changed and must not; NULL = none. What was never filtered may still be. */
+static const char *
+rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
+{
+	if (differs(rel, old_row, new_row, TW_LOG_ID))
+		return "id";
+	if (is_null(old_row, TW_LOG_REVIEW_STATUS) && is_null(old_row, TW_LOG_FILTERED_AT))
+		return NULL;
+	for (size_t i = 0; i < lengthof(written_once); i++)
+	{
+		if (differs(rel, old_row, new_row, written_once[i].column))
+			return written_once[i].name;
+	}
+	return NULL;
+}
+
+PG_FUNCTION_INFO_V1(tw_check_update);
+
+/* AFTER UPDATE of a row: AFTER, so that no BEFORE trigger of the user's can slip a change past it. */
+Datum
+tw_check_update(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Relation	rel;
+	LogRow		old_row;
+	LogRow		new_row;
+	const char *column;
+
+	tw_check_trigger(fcinfo, "tw_check_update", TW_AFTER | TW_ROW | TW_ON_UPDATE);
+	rel = trigdata->tg_relation;
+	tw_check_log_columns(rel);
+	old_row = tw_take_apart(rel, trigdata->tg_trigslot);
+	new_row = tw_take_apart(rel, trigdata->tg_newslot);
+
+	column = rewritten_column(rel, &old_row, &new_row);
+	if (column != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of table \"%s\" is written once, at capture", column, RelationGetRelationName(rel)),
+				 errdetail("Estimates of live accuracy rest on how each row was selected, and samples on its id."),
+				 errhint("Leave the column out of the UPDATE. What changes later is review_status, review_priority and review_reason.")));
+	if (!is_null(&old_row, TW_LOG_REVIEW_STATUS) && is_null(&new_row, TW_LOG_REVIEW_STATUS))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("review_status of a conversation cannot become NULL"),
+				 errdetail("The row would be filtered, and drawn for the audit, a second time."),
+				 errhint("Change a verdict with approve_conversation(), fix_conversation() or reject_conversation().")));
+	return PointerGetDatum(NULL);
+}
