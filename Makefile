@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench format typedefs
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench doc format typedefs
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -51,6 +51,10 @@ format: packages
 
 typedefs: packages
 	@PG_CONFIG=$(PG_CONFIG) perl $(TOOLS)/format.pl --typedefs .
+
+# Writes the reference in doc/ anew, from the COMMENTs in the catalog; "make check" compares it.
+doc: private-install
+	@bash $(TOOLS)/doc.sh $(BUILD)
 
 # Goals of PGXS beside these, as in "make clean check".
 $(filter-out $(OUTSIDE_PGXS),$(MAKECMDGOALS)):
@@ -191,6 +195,7 @@ SQL_PARTS = \
 	src/governance/name_guard.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+DOCS = $(sort $(wildcard doc/*.md))
 
 SHLIB_LINK += -ljansson
 EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)

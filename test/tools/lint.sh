@@ -91,3 +91,4 @@ promise "includes and calls go down in src/LAYERS" perl test/tools/layers.pl .
 promise "no circle of includes" perl test/tools/circles.pl .
 promise "no line is wider than 120 columns" wide_lines
 promise "the C code is as the formatter would have it" perl test/tools/format.pl --check .
+promise "links of README.md and doc/ resolve, pages are short and say what they answer" perl test/tools/pages.pl .
