@@ -100,8 +100,7 @@ void *
 tw_cached_table_get(TwCachedTable *cache, Oid schema)
 {
 	/*
-	 * A statement of an open READ COMMITTED transaction need not take any lock
-	 * that would do this.
+	 * A statement of an open READ COMMITTED transaction need not take any lock that would do this.
 	 */
 	AcceptInvalidationMessages();
 

@@ -22,7 +22,9 @@ tw_schema_of_function(FunctionCallInfo fcinfo)
 	return schema;
 }
 
-/* The same for functions that are called for every row: looked up once for each calling expression, kept in fn_extra. */
+/*
+ * The same for functions that are called for every row: looked up once for each calling expression, kept in fn_extra.
+ */
 Oid
 tw_kept_schema_of_function(FunctionCallInfo fcinfo)
 {

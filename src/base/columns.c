@@ -19,7 +19,8 @@ tw_check_columns(Relation rel, const TwColumn *columns, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		Form_pg_attribute attribute = columns[i].attnum <= desc->natts ? TupleDescAttr(desc, columns[i].attnum - 1) : NULL;
+		Form_pg_attribute attribute = columns[i].attnum <= desc->natts ?
+			TupleDescAttr(desc, columns[i].attnum - 1) : NULL;
 
 		if (attribute == NULL || attribute->attisdropped || attribute->atttypid != columns[i].type ||
 			strcmp(NameStr(attribute->attname), columns[i].name) != 0)
@@ -27,7 +28,9 @@ tw_check_columns(Relation rel, const TwColumn *columns, int count)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("column \"%s\" of table \"%s\" is not as the library expects it",
 							columns[i].name, RelationGetRelationName(rel)),
-					 errdetail("It should be column number %d, of type %s.", columns[i].attnum, format_type_be(columns[i].type)),
-					 errhint("Do not change the extension's tables. If the library is newer than the tables: ALTER EXTENSION training_workflow UPDATE.")));
+					 errdetail("It should be column number %d, of type %s.", columns[i].attnum,
+							   format_type_be(columns[i].type)),
+					 errhint("Do not change the extension's tables. If the library is newer than the tables: ALTER "
+							 "EXTENSION training_workflow UPDATE.")));
 	}
 }

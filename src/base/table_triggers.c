@@ -48,7 +48,8 @@ tw_append_only(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
-	tw_check_trigger(fcinfo, "tw_append_only", TW_BEFORE | TW_ROW | TW_STATEMENT | TW_ON_UPDATE | TW_ON_DELETE | TW_ON_TRUNCATE);
+	tw_check_trigger(fcinfo, "tw_append_only",
+					 TW_BEFORE | TW_ROW | TW_STATEMENT | TW_ON_UPDATE | TW_ON_DELETE | TW_ON_TRUNCATE);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" is append-only", RelationGetRelationName(trigdata->tg_relation)),
@@ -95,7 +96,8 @@ tw_invalidate_cache(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
-	tw_check_trigger(fcinfo, "tw_invalidate_cache", TW_AFTER | TW_ROW | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE | TW_ON_TRUNCATE);
+	tw_check_trigger(fcinfo, "tw_invalidate_cache",
+					 TW_AFTER | TW_ROW | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE | TW_ON_TRUNCATE);
 	CacheInvalidateRelcache(trigdata->tg_relation);
 	return PointerGetDatum(NULL);
 }

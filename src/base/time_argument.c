@@ -21,7 +21,8 @@ tw_time_argument_init(void)
 {
 	DefineCustomBoolVariable("training_workflow.allow_future_times",
 							 "Allows times to be passed that are yet to come.",
-							 "For tests and simulations, which play the days to come. Off, so that a mistyped year is an error.",
+							 "For tests and simulations, which play the days to come. Off, so that a mistyped year is "
+							 "an error.",
 							 &allow_future_times,
 							 false,
 							 PGC_SUSET,

@@ -44,8 +44,8 @@ local_day(Oid schema, TimestampTz time)
 		return last_day;
 
 	/*
-	 * West of Greenwich the first timestamps fall on a day before the first
-	 * date. Stored as it is, it would make a dump that cannot be restored.
+	 * West of Greenwich the first timestamps fall on a day before the first date. Stored as it is, it would make a dump
+	 * that cannot be restored.
 	 */
 	last_day = DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE;
 	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) == 0)
@@ -115,7 +115,8 @@ filter_learnable(LogRow *row)
 	prediction.confidence = prediction.has_confidence ? DatumGetFloat8(get(row, TW_LOG_NLU_CONFIDENCE)) : 0;
 	tw_decide(row->schema, &prediction, &decision);
 	too_long = is_too_long(row);
-	decision.audit_rate = tw_raised_audit_rate(row->schema, get_text(row, TW_LOG_NLU_MODEL_VERSION), decision.audit_rate);
+	decision.audit_rate = tw_raised_audit_rate(row->schema, get_text(row, TW_LOG_NLU_MODEL_VERSION),
+											   decision.audit_rate);
 
 	audit = !too_long && tw_random() < decision.audit_rate;
 	if (audit && decision.status == TW_AUTO_APPROVED)

@@ -75,8 +75,8 @@ find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
 		"AND c.filter_outcome = 'auto-approved' AND (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
 		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) "
 		/* By the limit as it is now. */
-		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, c.message_language, "
-		"c.routed_to, c.nlu_entities)), "
+		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, "
+		"c.message_language, c.routed_to, c.nlu_entities)), "
 		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
 		"AND c.review_status = 'auto-approved' ORDER BY c.id FOR UPDATE OF c SKIP LOCKED) "
 		/* The first row has the number of all that were found. */
@@ -114,7 +114,8 @@ promote_some(void *arg)
 {
 	static TwKeptPlan kept;
 	static const char command[] =
-		TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id = ANY ($1)") " ON CONFLICT (conversation_log_id) DO NOTHING";
+		TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id = ANY ($1)") " ON CONFLICT (conversation_log_id) DO "
+		"NOTHING";
 
 	Missed	   *missed = arg;
 	Oid			type = INT8ARRAYOID;
@@ -166,7 +167,8 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 		*failed += 1;
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("could not make a training sample of conversation %lld: %s", (long long) ids[0], error->message),
+				 errmsg("could not make a training sample of conversation %lld: %s", (long long) ids[0],
+						error->message),
 				 errhint("The conversation is kept, and tried again by the next sweep.")));
 	}
 	if (error != NULL)

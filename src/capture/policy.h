@@ -15,7 +15,7 @@ typedef struct TwProviderList
 {
 	bool		is_set;			/* false = inherit */
 	int			count;
-	TwSlice	   *names;			/* ASCII lower case */
+	TwSlice    *names;			/* ASCII lower case */
 } TwProviderList;
 
 /* A row of review_policies. NaN in a number = inherit. */

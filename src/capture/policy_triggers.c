@@ -176,7 +176,8 @@ check_combination(const TwPolicySet *set, TwSlice module_type, TwSlice intent)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("review_below must not be above approve_above"),
-				 errdetail("For %s, review_below would be %g and approve_above %g, settings inherited from less specific policies included.",
+				 errdetail("For %s, review_below would be %g and approve_above %g, settings inherited from less "
+						   "specific policies included.",
 						   describe_scope(module_type, intent), policy.review_below, policy.approve_above),
 				 errhint("Set both thresholds in the same policy; filter_decision() shows which are in force.")));
 }
@@ -194,7 +195,8 @@ tw_policy_check_all(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	const TwPolicySet *set;
 
-	tw_check_trigger(fcinfo, "tw_policy_check_all", TW_AFTER | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
+	tw_check_trigger(fcinfo, "tw_policy_check_all",
+					 TW_AFTER | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
 
 	/* Makes the statement's own rows visible, and forgets the policies cached before it. */
 	CommandCounterIncrement();

@@ -12,7 +12,8 @@
  */
 #define TW_INSERT_SAMPLES(source) \
 	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, " \
-	"module_type, entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source, " \
+	"module_type, entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, " \
+	"source, " \
 	"split, selection_probability, quality_score, created_at) " source
 
 /*

@@ -75,14 +75,17 @@ tw_check_update(PG_FUNCTION_ARGS)
 	if (column != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of table \"%s\" is written once, at capture", column, RelationGetRelationName(rel)),
+				 errmsg("column \"%s\" of table \"%s\" is written once, at capture", column,
+						RelationGetRelationName(rel)),
 				 errdetail("Estimates of live accuracy rest on how each row was selected, and samples on its id."),
-				 errhint("Leave the column out of the UPDATE. What changes later is review_status, review_priority and review_reason.")));
+				 errhint("Leave the column out of the UPDATE. What changes later is review_status, review_priority and "
+						 "review_reason.")));
 	if (!is_null(&old_row, TW_LOG_REVIEW_STATUS) && is_null(&new_row, TW_LOG_REVIEW_STATUS))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("review_status of a conversation cannot become NULL"),
 				 errdetail("The row would be filtered, and drawn for the audit, a second time."),
-				 errhint("Change a verdict with approve_conversation(), fix_conversation() or reject_conversation().")));
+				 errhint("Change a verdict with approve_conversation(), fix_conversation() or "
+						 "reject_conversation().")));
 	return PointerGetDatum(NULL);
 }

@@ -108,7 +108,8 @@ static void
 write_to_temporary(FileExport *file)
 {
 	errno = 0;
-	if (FileWrite(file->temporary, file->chunk.data, file->chunk.len, file->bytes, WAIT_EVENT_BUFFILE_WRITE) != file->chunk.len)
+	if (FileWrite(file->temporary, file->chunk.data, file->chunk.len, file->bytes,
+				  WAIT_EVENT_BUFFILE_WRITE) != file->chunk.len)
 	{
 		if (errno == 0)
 			errno = ENOSPC;

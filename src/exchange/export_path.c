@@ -145,11 +145,13 @@ tw_export_path_open(TwExportPath *target, const char *path, bool overwrite)
 
 	target->folder = OpenTransientFile(folder, O_RDONLY | O_DIRECTORY);
 	if (target->folder < 0 && errno == ENOENT)
-		refuse(path, ERRCODE_UNDEFINED_FILE, "there is no such folder", "Make it, and let the server's user write to it.");
+		refuse(path, ERRCODE_UNDEFINED_FILE, "there is no such folder",
+			   "Make it, and let the server's user write to it.");
 	if (target->folder < 0)
 		refuse_file_error("open folder", folder);
 	if (is_inside_data(path, target->folder))
-		refuse(path, ERRCODE_INVALID_NAME, "it lies in the data directory", "Choose a folder that is not the server's own.");
+		refuse(path, ERRCODE_INVALID_NAME, "it lies in the data directory",
+			   "Choose a folder that is not the server's own.");
 	check_place(target, overwrite);
 }
 
@@ -192,7 +194,8 @@ tw_export_path_publish(TwExportPath *target, bool overwrite)
 		if (linkat(target->folder, target->temporary, target->folder, target->name, 0) != 0)
 		{
 			if (errno == EPERM || errno == EOPNOTSUPP)
-				refuse(target->path, ERRCODE_FEATURE_NOT_SUPPORTED, "its file system has no links, which never replace a file",
+				refuse(target->path, ERRCODE_FEATURE_NOT_SUPPORTED,
+					   "its file system has no links, which never replace a file",
 					   "Pass overwrite => true to rename the file instead.");
 			refuse_file_error("link the temporary file to", target->path);
 		}

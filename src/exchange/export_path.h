@@ -7,7 +7,9 @@
 
 #include <limits.h>
 
-/* A file on its way to its place. Names are relative to the folder, which stays the same whatever happens to its path. */
+/*
+ * A file on its way to its place. Names are relative to the folder, which stays the same whatever happens to its path.
+ */
 typedef struct TwExportPath
 {
 	mode_t		mode;			/* of the file that is replaced, 0 = none */

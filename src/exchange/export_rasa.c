@@ -26,7 +26,8 @@
 static bool
 is_printable(pg_wchar c)
 {
-	return c == '\t' || (c >= 0x20 && c <= 0x7E) || (c >= 0xA0 && c <= 0xFFFD && c != 0x2028 && c != 0x2029 && c != 0xFEFF) ||
+	return c == '\t' || (c >= 0x20 && c <= 0x7E) || (c >= 0xA0 && c <= 0xFFFD && c != 0x2028 && c != 0x2029 &&
+													 c != 0xFEFF) ||
 		c >= 0x10000;
 }
 
@@ -84,7 +85,8 @@ is_plain_string(TwSlice value)
 	{
 		char		c = value.data[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (i > 0 && c != '\0' && strchr("0123456789_./+-", c) != NULL)))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			  (i > 0 && c != '\0' && strchr("0123456789_./+-", c) != NULL)))
 			return false;
 	}
 	for (size_t i = 0; i < lengthof(others); i++)

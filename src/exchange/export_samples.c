@@ -139,7 +139,8 @@ tw_export_check(FunctionCallInfo fcinfo)
 		bool	   *nulls;
 		int			count;
 
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_SOURCES), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_SOURCES), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
+						  &count);
 		for (int i = 0; i < count; i++)
 			check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
 	}
@@ -276,7 +277,8 @@ static void
 append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const char *column)
 {
 	if (!PG_ARGISNULL(argument))
-		appendStringInfo(query, " AND (s.%1$s = ANY ($%2$d) OR s.%1$s IS NULL AND array_position($%2$d, NULL) IS NOT NULL)",
+		appendStringInfo(query, " AND (s.%1$s = ANY ($%2$d) OR s.%1$s IS NULL AND array_position($%2$d, NULL) IS NOT "
+						 "NULL)",
 						 column, argument + 1);
 }
 
@@ -417,14 +419,16 @@ put_row(TwExport *export, const char *line, int length)
 }
 
 /*
- * Splits are decided by whoever looks first: an export is a look, unless its transaction can only read.  In a transaction of
- * several statements it is not: what is given away there could be rolled back, and others would wait for its end.
+ * Splits are decided by whoever looks first: an export is a look, unless its transaction can only read. In a
+ * transaction of several statements it is not: what is given away there could be rolled back, and others would wait for
+ * its end.
  */
 static void
 decide_splits(Oid schema)
 {
 	SPI_connect();
-	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))), false, 0) < 0)
+	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))), false,
+					0) < 0)
 		elog(ERROR, "deciding about splits failed");
 	SPI_finish();
 }
@@ -460,9 +464,11 @@ tw_export_training_samples(PG_FUNCTION_ARGS)
 	tw_export_run(&rows.export, schema, fcinfo);
 	if (rows.export.skipped > 0)
 		ereport(NOTICE,
-				(errmsg_plural("%lld sample is left out: it is too long", "%lld samples are left out: they are too long",
+				(errmsg_plural("%lld sample is left out: it is too long",
+							   "%lld samples are left out: they are too long",
 							   (unsigned long) rows.export.skipped, (long long) rows.export.skipped),
-				 errhint("Neither text nor intent, entities, module, language or service may have more than max_message_bytes.")));
+				 errhint("Neither text nor intent, entities, module, language or service may have more than "
+						 "max_message_bytes.")));
 	return (Datum) 0;
 }
 

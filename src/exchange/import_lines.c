@@ -127,7 +127,7 @@ is_interrupted(void)
 static size_t
 next_piece(void *buffer, size_t size, void *arg)
 {
-	TwSlice	   *rest = arg;
+	TwSlice    *rest = arg;
 
 	if (is_interrupted())
 		return 0;
@@ -278,7 +278,8 @@ tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, int max_
 	reader->ignore_unknown_keys = ignore_unknown_keys;
 	reader->place.redact = redact;
 	reader->place.max_bytes = max_bytes;
-	reader->place.scratch = AllocSetContextCreate(CurrentMemoryContext, "entities of an import", ALLOCSET_DEFAULT_SIZES);
+	reader->place.scratch = AllocSetContextCreate(CurrentMemoryContext, "entities of an import",
+												  ALLOCSET_DEFAULT_SIZES);
 	reader->room = 64;
 	reader->result.lines = palloc(sizeof(TwImportLine) * reader->room);
 	if (reader->end - reader->at >= 3 && memcmp(reader->at, byte_order_mark, 3) == 0)

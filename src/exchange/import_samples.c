@@ -133,9 +133,10 @@ hash_texts(Import *import)
 	for (int64 i = 0; i < import->input.count; i++)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(import->scratch);
+		Datum		line_text = import->input.lines[i].values[TW_IMPORT_TEXT].value;
 
 		CHECK_FOR_INTERRUPTS();
-		import->hashes[i] = Int64GetDatum(tw_hash_text(tw_text_slice(import->input.lines[i].values[TW_IMPORT_TEXT].value, false)));
+		import->hashes[i] = Int64GetDatum(tw_hash_text(tw_text_slice(line_text, false)));
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(import->scratch);
 	}
@@ -213,7 +214,8 @@ refuse_pin(const TwImportLine *line, const char *wanted_split, const KnownText *
 			 known->pinned_by > 0 ?
 			 errdetail("Line %lld has the same text with the split \"%s\".", (long long) known->pinned_by, other) :
 			 errdetail("A stored sample has the same text with the split \"%s\".", other),
-			 errhint("A text never changes its split: leave \"split\" out of the line. Nothing of the data was imported.")));
+			 errhint("A text never changes its split: leave \"split\" out of the line. Nothing of the data was "
+					 "imported.")));
 }
 
 /* Gives a split to the stored samples of a label that have none. */
@@ -230,7 +232,8 @@ pin_stored(Import *import, Label *label, Datum wanted_split)
 	for (int i = 0; i < count; i++)
 	{
 		import->pinned_ids = accumArrayResult(import->pinned_ids, ids[i], false, INT8OID, CurrentMemoryContext);
-		import->pinned_splits = accumArrayResult(import->pinned_splits, wanted_split, false, TEXTOID, CurrentMemoryContext);
+		import->pinned_splits = accumArrayResult(import->pinned_splits, wanted_split, false, TEXTOID,
+												 CurrentMemoryContext);
 	}
 	import->pinned += count;
 	label->unpinned = (Datum) 0;
@@ -378,7 +381,7 @@ tw_import_training_samples(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	import.source = PointerGetDatum(PG_GETARG_TEXT_PP(1));
 	import.input = tw_read_import_lines(PG_GETARG_TEXT_PP(0), PG_GETARG_BOOL(2), tw_setting_redact(import.schema),
-									   tw_setting_max_message_bytes(import.schema));
+										tw_setting_max_message_bytes(import.schema));
 
 	if (import.input.count > 0)
 	{

@@ -71,16 +71,20 @@ store_batch(Oid schema, Datum source, Batch *batch)
 	static TwKeptPlan kept;
 	static const char command[] =
 		TW_INSERT_SAMPLES(
-		"SELECT NULL, n.text, NULL, NULL, n.intent, n.module_id, %1$s.tw_module_type(n.module_type, n.intent), "
-		"n.entities, n.language, n.expected_service, n.review_status, l.label_source, "
-		"CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN session_user END, "
-		/* What was made long ago is new to the next training all the same, and what claims to come is not new for ever. */
-		"CASE WHEN n.review_status = 'approved' THEN now() END, $13, n.split, NULL, "
-		"coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), least(n.created_at, now()) "
-		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY "
-		"AS n (text, intent, language, entities, module_id, module_type, expected_service, split, label_source, "
-		"quality_score, created_at, review_status, number) "
-		"CROSS JOIN LATERAL (SELECT coalesce(n.label_source, 'human') AS label_source) l ORDER BY n.number");
+						  "SELECT NULL, n.text, NULL, NULL, n.intent, n.module_id, %1$s.tw_module_type(n.module_type, "
+						  "n.intent), n.entities, n.language, n.expected_service, n.review_status, l.label_source, "
+						  "CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN session_user END, "
+
+		/*
+		 * What was made long ago is new to the next training all the same, and what claims to come is not new for ever.
+		 */
+						  "CASE WHEN n.review_status = 'approved' THEN now() END, $13, n.split, NULL, "
+						  "coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), least(n.created_at, "
+						  "now()) FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY "
+						  "AS n (text, intent, language, entities, module_id, module_type, expected_service, split, "
+						  "label_source, quality_score, created_at, review_status, number) "
+						  "CROSS JOIN LATERAL (SELECT coalesce(n.label_source, 'human') AS label_source) l ORDER BY "
+						  "n.number");
 
 	Oid			types[BATCH_COLUMNS + 1];
 	Datum		values[BATCH_COLUMNS + 1];

@@ -4,8 +4,8 @@
  *
  * DROP EXTENSION takes our tables and all their rows along without CASCADE, and
  * so do DROP SCHEMA ... CASCADE, DROP OWNED, the CASCADE of anything that we
- * depend on, and even ALTER TABLE ... DROP COLUMN ... CASCADE by way of a view. Reading the intention off each of these commands would always
- * miss one. So the event trigger does one thing: being a C function, it makes
+ * depend on, and even ALTER TABLE ... DROP COLUMN ... CASCADE by way of a view. Reading the intention off each of these
+ * commands would always miss one. So the event trigger does one thing: being a C function, it makes
  * sure that this library is loaded. The hook below then sees every object just
  * before it goes, whichever command or cascade takes it.
  */
@@ -77,7 +77,8 @@ drop_guard_hook(ObjectAccessType access, Oid classId, Oid objectId, int subId, v
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("dropping training_workflow would delete the rows of \"%s\"", get_rel_name(objectId)),
 				 errdetail("The extension's tables go with it, and all that was captured and reviewed with them."),
-				 errhint("Make a dump first. To drop the data as well, a superuser may SET training_workflow.allow_drop = on.")));
+				 errhint("Make a dump first. To drop the data as well, a superuser may SET "
+						 "training_workflow.allow_drop = on.")));
 }
 
 PG_FUNCTION_INFO_V1(tw_drop_guard);
@@ -102,7 +103,8 @@ tw_drop_guard_init(void)
 {
 	DefineCustomBoolVariable("training_workflow.allow_drop",
 							 "Allows the extension to be dropped together with its data.",
-							 "Off, so that DROP EXTENSION, which needs no CASCADE to take the tables along, cannot lose conversations by mistake.",
+							 "Off, so that DROP EXTENSION, which needs no CASCADE to take the tables along, cannot "
+							 "lose conversations by mistake.",
 							 &allow_drop,
 							 false,
 							 PGC_SUSET,

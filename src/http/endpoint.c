@@ -36,7 +36,8 @@ typedef struct Example
 static const Example examples[] = {
 	{TW_LABELSTUDIO_WRAPPER, "url 'https://labelstudio.example.org'", "(token '...') or OPTIONS (token_file '/path')"},
 	{TW_S3_WRAPPER, "endpoint 'https://s3.example.org', bucket 'training'",
-	"(access_key_id '...', secret_access_key '...') or OPTIONS (access_key_id_file '/path', secret_access_key_file '/path')"}
+		"(access_key_id '...', secret_access_key '...') or OPTIONS (access_key_id_file '/path', secret_access_key_file "
+	"'/path')"}
 };
 
 static const Example *
@@ -79,7 +80,8 @@ find_mapping(const ForeignServer *server, const char *wrapper)
 
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(owner), ObjectIdGetDatum(server->serverid));
 	if (!HeapTupleIsValid(tuple))
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server->serverid));
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+								ObjectIdGetDatum(server->serverid));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -131,7 +133,10 @@ tw_endpoint_text(const TwEndpoint *endpoint, const char *option)
 	return option_text(endpoint->server_options, option);
 }
 
-/* A server's address without the slashes at its end. The validator requires it, but an owner can do without a validator. */
+/*
+ * A server's address without the slashes at its end. The validator requires it, but an owner can do without a
+ * validator.
+ */
 char *
 tw_endpoint_url(const TwEndpoint *endpoint, const char *option)
 {
@@ -252,7 +257,8 @@ tw_endpoint_secret(const TwEndpoint *endpoint, const char *option)
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("the user mapping of server \"%s\" has neither \"%s\" nor \"%s\"", endpoint->server, option,
 						file_option),
-				 errhint("ALTER USER MAPPING FOR ... SERVER %s OPTIONS (ADD %s '...');", quote_identifier(endpoint->server),
+				 errhint("ALTER USER MAPPING FOR ... SERVER %s OPTIONS (ADD %s '...');",
+						 quote_identifier(endpoint->server),
 						 option)));
 	return read_secret(endpoint, file_option, path);
 }

@@ -7,7 +7,9 @@
 
 #include "datatype/timestamp.h"
 
-/* Signs the request as S3 wants it, signature version 4. The header x-amz-content-sha256 has to be among the request's. */
+/*
+ * Signs the request as S3 wants it, signature version 4. The header x-amz-content-sha256 has to be among the request's.
+ */
 typedef struct TwHttpSigning
 {
 	const char *region;
@@ -15,7 +17,10 @@ typedef struct TwHttpSigning
 	const char *secret;
 } TwHttpSigning;
 
-/* Takes a piece of a body; false ends the transfer. libcurl's frames are below it: it must not allocate or raise errors. */
+/*
+ * Takes a piece of a body; false ends the transfer. libcurl's frames are below it: it must not allocate or raise
+ * errors.
+ */
 typedef bool (*TwHttpSink) (void *arg, const char *data, size_t length);
 
 typedef struct TwHttpRequest

@@ -33,21 +33,21 @@ raise_not_connected(const TwHttpRequest *request, const TwHttpResponse *response
 	{
 		case TW_HTTP_UNKNOWN_HOST:
 			why = "its host name cannot be resolved";
-			hint = "Check the host in the address of the server (ALTER SERVER ... OPTIONS), and the name service of the "
-				"database's machine.";
+			hint = "Check the host in the address of the server (ALTER SERVER ... OPTIONS), and the name service of "
+				"the database's machine.";
 			break;
 		case TW_HTTP_REFUSED:
 			why = "nothing accepts connections there";
 			break;
 		case TW_HTTP_TIMEOUT:
 			why = psprintf("no connection within %g s", Min(request->connect_timeout, request->timeout));
-			hint = "Is it running and reachable from the database's machine? The option connect_timeout sets how long to "
-				"wait.";
+			hint = "Is it running and reachable from the database's machine? The option connect_timeout sets how long "
+				"to wait.";
 			break;
 		case TW_HTTP_TLS:
 			why = "TLS could not be agreed on";
-			hint = "For a certificate of your own authority, name that authority's file in the server's option ca_file. "
-				"A server without TLS has an address that begins with http://.";
+			hint = "For a certificate of your own authority, name that authority's file in the server's option "
+				"ca_file. A server without TLS has an address that begins with http://.";
 			break;
 		case TW_HTTP_CA_FILE:
 			why = "the file of the option ca_file cannot be used";

@@ -241,9 +241,10 @@ set_request(TwHttpTransfer *transfer, const TwHttpRequest *request)
 
 	for (const char *const *header = request->headers; header != NULL && *header != NULL; header++)
 		add_header(transfer, *header);
+
 	/*
-	 * libcurl would wait for a "100 Continue" before a large body. S3 says it, or
-	 * refuses before the body; and 7.88 would sign the header that it then leaves out.
+	 * libcurl would wait for a "100 Continue" before a large body. S3 says it, or refuses before the body; and 7.88
+	 * would sign the header that it then leaves out.
 	 */
 	if (request->signing != NULL)
 		set_signing(transfer, request->signing);

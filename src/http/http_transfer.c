@@ -45,8 +45,9 @@ perform_without_signals(CURLM *multi, int *running)
 }
 
 /*
- * Whether nothing, or next to nothing, has moved for too long.  libcurl's own look at that takes the mean of some seconds.
- * A server that drips would else keep us for ever: over ten times the time-out, the mean has to be 1 kB a second.
+ * Whether nothing, or next to nothing, has moved for too long. libcurl's own look at that takes the mean of some
+ * seconds. A server that drips would else keep us for ever: over ten times the time-out, the mean has to be 1 kB a
+ * second.
  */
 static bool
 is_stalled(TwHttpTransfer *transfer)

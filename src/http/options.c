@@ -27,7 +27,11 @@ typedef struct OptionKind
 	const char *name;
 	Oid			catalog;
 	void		(*check) (const char *name, const char *value);
-	/* Options of one group say the same in different ways: exactly one of them has to be there. NULL = it may be missing. */
+
+	/*
+	 * Options of one group say the same in different ways: exactly one of them has to be there. NULL = it may be
+	 * missing.
+	 */
 	const char *group;
 } OptionKind;
 
@@ -194,7 +198,8 @@ check_prefix(const char *name, const char *value)
 	if (!holds_only(value, LOWER_CASE UPPER_CASE DIGITS "._/-") || value[0] == '/' || strstr(value, "..") != NULL ||
 		strlen(value) > 512)
 		refuse_value(name, "the beginning of an object's key",
-					 "Letters, digits and ._/- without a slash at the start or two dots in a row, for example exports/.");
+					 "Letters, digits and ._/- without a slash at the start or two dots in a row, for example "
+					 "exports/.");
 }
 
 static const OptionKind labelstudio_options[] = {

@@ -142,7 +142,8 @@ exchange_token(const TwEndpoint *endpoint, const char *token, TwHttpResponse *re
 	if (access_token == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("server \"%s\" exchanged no access token: it answered HTTP %d", endpoint->server, response->status),
+				 errmsg("server \"%s\" exchanged no access token: it answered HTTP %d", endpoint->server,
+						response->status),
 				 errdetail("The request was %s.", request.what),
 				 errhint("Does the option url of the server lead to Label Studio, and is it healthy?")));
 	tw_keep_access_token(endpoint->server_id, token, access_token);
@@ -218,15 +219,16 @@ read_reply(const TwHttpRequest *request, const TwHttpResponse *response, Datum *
 
 	if (status >= 300 && status <= 399)
 		refuse_reply(request, status, "a redirect",
-					 "Redirects are not followed: the option url of the server has to name the final address, often with "
-					 "https:// instead of http://.");
+					 "Redirects are not followed: the option url of the server has to name the final address, often "
+					 "with https:// instead of http://.");
 	if (status == 204 && response->length == 0)
 		return false;
 	if (tw_json_reply(response->body, response->length, reply))
 		return true;
 	if (status >= 200 && status <= 299)
 		refuse_reply(request, status, "something that is not JSON",
-					 "Does the option url of the server lead to Label Studio itself, not to a proxy's or a log-in page?");
+					 "Does the option url of the server lead to Label Studio itself, not to a proxy's or a log-in "
+					 "page?");
 	return false;
 }
 

@@ -7,7 +7,8 @@
  *	16	format number, 4 bytes
  *	20	length of the whole, 8 bytes
  *	28	labels, features, training rows, 4 bytes each; temperature, a float
- *		labels: name and module, each its length and its bytes; for a module one more than the length, 0 if there is none
+ *		labels: name and module, each its length and its bytes; for a module one more than the length,
+	0 if there is none
  *		a float for each label: the bias; again: what the sum of a text's values is multiplied by
  *		features: distance from the bucket before, at least 1, beginning at bucket -1
  *		features: training rows that had it

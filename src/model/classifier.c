@@ -77,7 +77,9 @@ count_features(const TwExamples *examples, TwMatrix *counts, uint32 first)
 	}
 }
 
-/* The logarithm of how much likelier a feature makes a label, pulled to 0 by the prior; nothing where they never met. */
+/*
+ * The logarithm of how much likelier a feature makes a label, pulled to 0 by the prior; nothing where they never met.
+ */
 static void
 add_log_ratios(const TwMatrix *counts, int labels, double total, TwMatrix *weights, int first)
 {
@@ -133,7 +135,9 @@ tw_combine(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, T
 	add_bayes(run, examples, classifier);
 }
 
-/* The classifier of these examples; a training has TW_CLASSIFIER_STEPS steps, that of making the examples among them. */
+/*
+ * The classifier of these examples; a training has TW_CLASSIFIER_STEPS steps, that of making the examples among them.
+ */
 TwClassifier *
 tw_train_classifier(TwTrainingRun *run, const TwExamples *examples)
 {

@@ -183,7 +183,8 @@ begin_ranking(FunctionCallInfo fcinfo)
 	context->tuple_desc = result_row(fcinfo);
 	if (!PG_ARGISNULL(0))
 	{
-		Ranking    *ranking = rank_labels(requested_model(fcinfo, tw_schema_of_function(fcinfo), 2), PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
+		Ranking    *ranking = rank_labels(requested_model(fcinfo, tw_schema_of_function(fcinfo), 2),
+										  PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
 
 		context->user_fctx = ranking;
 		context->max_calls = ranking->count;

@@ -31,7 +31,8 @@ typedef struct TwFeatureScratch TwFeatureScratch;
 
 extern TwFeatureScratch *tw_feature_scratch(void);
 extern int	tw_extract_features(TwFeatureScratch *scratch, const char *text, int length, TwFeature **features);
-extern int	tw_weigh_features(TwFeatureScratch *scratch, const TwVocabulary *vocabulary, TwFeature *features, int count);
+extern int	tw_weigh_features(TwFeatureScratch *scratch, const TwVocabulary *vocabulary, TwFeature *features,
+							  int count);
 
 extern void tw_init_vocabulary(TwVocabulary *vocabulary, int count);
 extern void tw_number_vocabulary(TwVocabulary *vocabulary);

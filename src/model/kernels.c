@@ -32,8 +32,10 @@ add_rows(float *sums, const float *weights, int stride, const TwFeature *feature
 		for (int j = 0; j < 4; j++)
 			rows[j] = weights + (Size) f[j].id * stride;
 		for (int k = 0; k < stride; k += TW_LANES)
-			LANES(sums + k) = (((LANES(sums + k) + f[0].value * CONST_LANES(rows[0] + k)) + f[1].value * CONST_LANES(rows[1] + k)) +
-							   f[2].value * CONST_LANES(rows[2] + k)) + f[3].value * CONST_LANES(rows[3] + k);
+			LANES(sums + k) = (((LANES(sums + k) + f[0].value * CONST_LANES(rows[0] + k)) +
+								f[1].value * CONST_LANES(rows[1] + k)) +
+							   f[2].value * CONST_LANES(rows[2] + k)) +
+				f[3].value * CONST_LANES(rows[3] + k);
 	}
 	for (; i < count; i++)
 	{
@@ -100,7 +102,8 @@ add_rows_##suffix(float *sums, const float *weights, int stride, const TwFeature
 	add_rows(sums, weights, stride, features, count); \
 } \
 attribute static void \
-add_to_rows_##suffix(float *weights, int stride, const TwFeature *features, int count, float factor, const float *addend) \
+add_to_rows_##suffix(float *weights, int stride, const TwFeature *features, int count, float factor, \
+	const float *addend) \
 { \
 	add_to_rows(weights, stride, features, count, factor, addend); \
 } \
@@ -110,7 +113,7 @@ exponentials_##suffix(float *values, int stride, float shift) \
 	return exponentials(values, stride, shift); \
 }
 
-VARIANTS(any, )
+VARIANTS(any,)
 
 #if defined(__x86_64__) && !defined(TW_WITHOUT_AVX2)
 VARIANTS(avx2, __attribute__((target("avx2"))))

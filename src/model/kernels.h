@@ -35,8 +35,10 @@ tw_matrix_row(const TwMatrix *matrix, int row)
 
 /* sums += values * rows of the matrix */
 extern void tw_add_rows(float *sums, const TwMatrix *matrix, const TwFeature *features, int count);
+
 /* rows of the matrix += factor * value * addend */
 extern void tw_add_to_rows(TwMatrix *matrix, const TwFeature *features, int count, float factor, const float *addend);
+
 /* values become exp(values - shift); returns their sum */
 extern float tw_exponentials(float *values, int stride, float shift);
 

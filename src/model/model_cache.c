@@ -26,7 +26,10 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* So many models stay in memory, the live one, a canary and a few that were named; a model is about as large as its artifact. */
+/*
+ * So many models stay in memory, the live one, a canary and a few that were named; a model is about as large as its
+ * artifact.
+ */
 #define MAX_LOADED_MODELS 4
 
 /* SHA-256 in hexadecimal, with its end. */
@@ -57,6 +60,7 @@ typedef struct LoadedModel
 
 static dlist_head loaded_models = DLIST_STATIC_INIT(loaded_models);
 static int	loaded_count = 0;
+
 /* Set when one of the two tables was read anew: what is loaded may not be needed any more. */
 static bool registry_changed = false;
 
@@ -273,6 +277,7 @@ load_model(Oid schema, const ArtifactRow *artifact)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(caller, "training_workflow artifact", ALLOCSET_DEFAULT_SIZES);
+
 	/* A child of the caller's until it is complete: an error takes it along. */
 	MemoryContext context = AllocSetContextCreate(caller, "training_workflow model", ALLOCSET_DEFAULT_SIZES);
 	LoadedModel *loaded = MemoryContextAllocZero(context, sizeof(LoadedModel));
@@ -346,7 +351,8 @@ tw_live_model(Oid schema, const char *model_type)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("model type \"%s\" has no live version", model_type),
 			 errhint("Train one with train_model(). A first version that the gate leaves to you goes live with "
-					 "promote_model(version, reason); until then name it: classify_intent(text, model_type, version).")));
+					 "promote_model(version, reason); until then name it: classify_intent(text, model_type, "
+					 "version).")));
 	pg_unreachable();
 }
 

@@ -22,7 +22,9 @@ typedef struct TwDual
 	int		   *counts;
 } TwDual;
 
-extern TwDual *tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int passes);
-extern void tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias, int epochs);
+extern TwDual *tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias,
+							 int passes);
+extern void tw_learn_softmax(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights, float *bias,
+							 int epochs);
 
 #endif							/* TW_SOLVERS_H */

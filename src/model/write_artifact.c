@@ -182,7 +182,8 @@ finish(Writer *writer)
 }
 
 bytea *
-tw_write_artifact(const TwTrainingSet *set, const TwExamples *examples, const TwClassifier *classifier, float temperature)
+tw_write_artifact(const TwTrainingSet *set, const TwExamples *examples, const TwClassifier *classifier,
+				  float temperature)
 {
 	int			labels = set->label_count;
 	int8	   *bytes = palloc(labels);

@@ -165,7 +165,8 @@ tw_shown_entities(PG_FUNCTION_ARGS)
 	Oid			schema = tw_kept_schema_of_function(fcinfo);
 
 	if (tw_json_exceeds(value, false, tw_setting_max_message_bytes(schema)))
-		return DirectFunctionCall1(jsonb_in, CStringGetDatum(psprintf("{\"too long to be shown\": \"%zu bytes as stored\"}",
+		return DirectFunctionCall1(jsonb_in, CStringGetDatum(psprintf("{\"too long to be shown\": \"%zu bytes as "
+																	  "stored\"}",
 																	  raw_bytes(value))));
 	if (PG_GETARG_BOOL(1) && tw_setting_redact(schema))
 		PG_RETURN_JSONB_P(tw_redact_jsonb(DatumGetJsonbP(value)));

@@ -117,7 +117,9 @@ static const Shape documents[] = {
 	{{4, 4, 4}, AADHAAR},
 };
 
-/* Whether the digits are right; `count` is what is left of the chain, `fitting` how many of its groups have the shape. */
+/*
+ * Whether the digits are right; `count` is what is left of the chain, `fitting` how many of its groups have the shape.
+ */
 static bool
 rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 {
@@ -138,14 +140,15 @@ rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 			return group->digit[0] >= 6;
 		case AADHAAR:
 			/* Zero stands for a year that another rule redacted. */
-			if (whole_chain && fitting == 3 && is_year(group) && is_year_or_zero(&groups[1]) && is_year_or_zero(&groups[2]))
+			if (whole_chain && fitting == 3 && is_year(group) && is_year_or_zero(&groups[1]) &&
+				is_year_or_zero(&groups[2]))
 				return false;
 			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group);
 		case LUHN:
+
 			/*
-			 * No bank's card begins with 1, but the time in milliseconds does. The
-			 * sum of several groups is safe because all but the last are masked
-			 * whether it holds or not.
+			 * No bank's card begins with 1, but the time in milliseconds does. The sum of several groups is safe
+			 * because all but the last are masked whether it holds or not.
 			 */
 			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group) && luhn_holds(groups, fitting);
 	}
@@ -171,7 +174,9 @@ match_shapes(const Shape *shapes, size_t number, const TwGroup *groups, int coun
 	return best;
 }
 
-/* A mobile number after 0, 91, 091 or 0091, which is glued to it or a group of its own (a 0 on its own needs no mask). */
+/*
+ * A mobile number after 0, 91, 091 or 0091, which is glued to it or a group of its own (a 0 on its own needs no mask).
+ */
 static int
 match_prefixed(const TwGroup *groups, int count)
 {
@@ -193,7 +198,8 @@ match_prefixed(const TwGroup *groups, int count)
 		}
 		else if (rest == 10 && groups[0].digit[length] >= 6)
 			return 1;
-		else if (rest == 5 && groups[0].digit[length] >= 6 && count > 1 && groups[1].count == 5 && groups[1].joint != '(')
+		else if (rest == 5 && groups[0].digit[length] >= 6 && count > 1 && groups[1].count == 5 &&
+				 groups[1].joint != '(')
 			return 2;
 	}
 	return 0;

@@ -27,7 +27,8 @@ tw_label_samples(PG_FUNCTION_ARGS)
 		"intent = excluded.intent, module_id = excluded.module_id, module_type = excluded.module_type, "
 		"entities = excluded.entities, expected_service = excluded.expected_service, "
 		"review_status = excluded.review_status, pending_reason = NULL, label_source = excluded.label_source, "
-		"reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at, quality_score = excluded.quality_score, "
+		"reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at, quality_score = "
+		"excluded.quality_score, "
 		/* Another label is new to the model that learned the old one. */
 		"model_version_target = "
 		"CASE WHEN s.intent OPERATOR(pg_catalog.=) excluded.intent THEN s.model_version_target END";

@@ -206,7 +206,8 @@ find_type(Oid schema, TwSlice name)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model type \"%s\" does not exist", pnstrdup(name.data, name.length)),
 				 errdetail("There is no version of that type in model_versions."),
-				 errhint("Register what answers today with register_model(), or train a first version with train_model().")));
+				 errhint("Register what answers today with register_model(), or train a first version with "
+						 "train_model().")));
 	return type;
 }
 
@@ -224,12 +225,14 @@ tw_assign_model_version(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the model type must not be NULL"),
-				 errhint("It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows all.")));
+				 errhint("It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows "
+						 "all.")));
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the unit must not be NULL"),
-				 errhint("Pass the session's id, the same for each message of the session: its version depends on nothing else.")));
+				 errhint("Pass the session's id, the same for each message of the session: its version depends on "
+						 "nothing else.")));
 
 	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_slice(PG_GETARG_DATUM(0), false));
 	if (type->canary != NULL && bucket_of(type->salt, tw_text_slice(PG_GETARG_DATUM(1), false)) < type->canary_buckets)

@@ -57,7 +57,8 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 	Datum	   *production = tw_step_array(fcinfo, 1, "production_units", INT8OID, &count);
 	Datum	   *shares = tw_step_array(fcinfo, 2, "canary_share", FLOAT8OID, &count);
 	double		alpha = tw_probability_argument(fcinfo, 3, "alpha", 0.5,
-											   "It is the probability of a false alarm that is accepted, such as 0.001.");
+												"It is the probability of a false alarm that is accepted, such as "
+												"0.001.");
 	TwSplit    *splits = palloc(sizeof(TwSplit) * Max(count, 1));
 	double		units = 0;
 	double		expected = 0;

@@ -69,7 +69,8 @@ check_arm(const TwArmSums *arm, const char *name, int step)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no sessions have these sums"),
-				 errdetail("In element %d of the %s arrays, n is %g with %g units.", step + 1, name, arm->n, arm->units),
+				 errdetail("In element %d of the %s arrays, n is %g with %g units.", step + 1, name, arm->n,
+						   arm->units),
 				 errhint("units counts the sessions with n > 0, and weights must not be next to nothing.")));
 	require_at_most(arm->y, arm->n, "y <= n", name, step);
 	require_at_most(arm->yy, arm->ny, "yy <= ny", name, step);
@@ -141,7 +142,8 @@ min_units_argument(FunctionCallInfo fcinfo, int argument)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("min_units must be at least %d", TW_LEAST_MEASURED_FROM),
 				 errdetail("It is %d.", least),
-				 errhint("It is the number of sessions below which an arm is not measured: leave it out for %d.", TW_MEASURED_FROM)));
+				 errhint("It is the number of sessions below which an arm is not measured: leave it out for %d.",
+						 TW_MEASURED_FROM)));
 	return least;
 }
 
@@ -190,7 +192,7 @@ tw_sequential_comparison(PG_FUNCTION_ARGS)
 	int			count;
 	TwStepSums *steps = read_steps(fcinfo, &count);
 	double		alpha = tw_probability_argument(fcinfo, 12, "alpha", 0.5,
-											   "It is the probability of an error that is accepted, such as 0.05.");
+												"It is the probability of an error that is accepted, such as 0.05.");
 	double		margin = margin_argument(fcinfo, 13);
 	int32		least = min_units_argument(fcinfo, 14);
 	TwComparison result;

@@ -41,14 +41,15 @@ static const SettingDefinition definitions[] = {
 	{"installation", "none", "kept by the extension", NULL,
 	"which database it is that acts with these data (adopt_installation()); a restored copy is told by it"},
 	{"max_message_bytes", "1048576", "whole number from 1000 to 16777216", tw_canonical_message_bytes,
-	"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip such "
-	"samples"},
+		"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip "
+	"such samples"},
 	{"min_new_samples", "100", "whole number from 1", tw_canonical_count,
 	"how many new samples the weekly training waits for"},
 	{"min_test_samples", "200", "whole number from 1", tw_canonical_count,
 	"below how many test samples the gate leaves the decision to a person"},
 	{"paired_approved_rate", "1", "number from 0.01 to 1", tw_canonical_positive_share,
-	"which share of the auto-approved messages that two models disagree about is asked about; taken when an evaluation starts"},
+		"which share of the auto-approved messages that two models disagree about is asked about; taken when an "
+	"evaluation starts"},
 	{"paired_margin", "0.01", "number from 0 to below 1", tw_canonical_margin,
 	"which loss counts as none when paired_max_labels do not show which of two models is better (0.01 is one point)"},
 	{"paired_max_labels", "150", "whole number from 10", tw_canonical_labels,
@@ -60,14 +61,16 @@ static const SettingDefinition definitions[] = {
 	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,
 	"for how many days a model that reached all sessions is watched, and rolled back by itself when it proves worse"},
 	{"rollout_alpha", "0.05", "number from 0.000001 to 0.5", tw_canonical_level,
-	"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; taken when it starts"},
+		"how likely a rollout may roll back a model that is as good as the live one, over all looks and guardrails; "
+	"taken when it starts"},
 	{"rollout_audit_rate", "0.35", "number from 0 to 1", tw_canonical_share,
-	"which share of a new model's conversations is drawn for the audit in the first step of its rollout, and of the live model's "
-	"as many (0 = as the policies say); counts from the next step on"},
+		"which share of a new model's conversations is drawn for the audit in the first step of its rollout, and of "
+	"the live model's as many (0 = as the policies say); counts from the next step on"},
 	{"rollout_latency_ratio", "1.5", "number from 1", tw_canonical_ratio,
 	"how many times the live model's 95th percentile of latency, and 10 ms more at least, holds a new model"},
 	{"rollout_margin", "0.02", "number from 0 to below 1", tw_canonical_margin,
-	"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a rollout starts"},
+		"which loss counts as none where rollout_require_noninferiority is on (0.02 is two points); taken when a "
+	"rollout starts"},
 	{"rollout_min_hours", "24", "whole number of hours from 0", tw_canonical_amount,
 	"how long a step of a rollout lasts at least"},
 	{"rollout_messages_per_session", "10", "whole number from 1", tw_canonical_count,
@@ -76,8 +79,10 @@ static const SettingDefinition definitions[] = {
 	"how many sessions each of the two models must have had in a step before the next one begins"},
 	{"rollout_require_noninferiority", "off", "on or off", tw_canonical_boolean,
 	"whether a step waits until the new model is shown to lose less than rollout_margin"},
-	{"rollout_steps", "auto", "auto, or percentages from 1 that do not fall, the last of them and no other 100", tw_canonical_steps,
-	"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the sessions of the last seven days"},
+	{"rollout_steps", "auto", "auto, or percentages from 1 that do not fall, the last of them and no other 100",
+		tw_canonical_steps,
+		"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the "
+	"sessions of the last seven days"},
 	{"scheduled", "never", "kept by the extension", NULL,
 	"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did"},
 	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,
@@ -179,7 +184,9 @@ finish_settings(void *data)
 	settings->time_zone = tw_named_time_zone(name);
 	if (settings->time_zone == NULL)
 	{
-		/* A restored copy may know fewer zones, and an older one may have stored what is no name. Capture must go on. */
+		/*
+		 * A restored copy may know fewer zones, and an older one may have stored what is no name. Capture must go on.
+		 */
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("this server does not know the time zone \"%s\" of training setting \"time_zone\"", name),

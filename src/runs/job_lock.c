@@ -89,7 +89,9 @@ tw_try_job_lock(PG_FUNCTION_ARGS)
 				 errdetail("It commits between its steps."),
 				 errhint("CALL it on its own: outside BEGIN, SAVEPOINT, and blocks with EXCEPTION.")));
 
-	/* The extension may have been dropped and created again in this session, with the lock of the old one still held. */
+	/*
+	 * The extension may have been dropped and created again in this session, with the lock of the old one still held.
+	 */
 	if (held_for != installation)
 	{
 		for (int old = 0; held != 0 && old < TW_MAX_JOBS; old++)
@@ -126,7 +128,10 @@ tw_release_job_lock(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_holds_job_lock);
 
-/* tw_holds_job_lock(job): whether this session runs the job; the steps of a job ask it, so that nobody calls them by hand. */
+/*
+ * tw_holds_job_lock(job): whether this session runs the job; the steps of a job ask it, so that nobody calls them by
+ * hand.
+ */
 Datum
 tw_holds_job_lock(PG_FUNCTION_ARGS)
 {

@@ -75,7 +75,10 @@ refuse_key(const char *name, const char *why)
 			 errhint("A key is made of letters, digits and ._/- like router/router-v1.0.0/model.bin.")));
 }
 
-/* Slashes stand between names that are neither empty nor dots: some stores, and many of their clients, make folders of them. */
+/*
+ * Slashes stand between names that are neither empty nor dots: some stores, and many of their clients, make folders of
+ * them.
+ */
 static void
 check_key(const char *key)
 {
@@ -294,11 +297,11 @@ tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 				 errmsg("object store \"%s\" has another object %s already", store->endpoint->server, key),
 				 errhint("Choose another key, or have it replaced.")));
 	ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("object store \"%s\" does not hold what was stored as %s", store->endpoint->server, key),
-				 length > content->length ?
-				 errdetail("%lld bytes were sent, and it gives back more.", (long long) content->length) :
-				 errdetail("%lld bytes with the SHA-256 %s were sent, %lld bytes with %s came back.",
-						   (long long) content->length, content->sha256, (long long) length, sha256),
-				 errhint("Does somebody else store something under this key? Then choose another prefix.")));
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("object store \"%s\" does not hold what was stored as %s", store->endpoint->server, key),
+			 length > content->length ?
+			 errdetail("%lld bytes were sent, and it gives back more.", (long long) content->length) :
+			 errdetail("%lld bytes with the SHA-256 %s were sent, %lld bytes with %s came back.",
+					   (long long) content->length, content->sha256, (long long) length, sha256),
+			 errhint("Does somebody else store something under this key? Then choose another prefix.")));
 }

@@ -46,7 +46,8 @@ static const Explanation explanations[] = {
 	{"SlowDown", ERRCODE_INSUFFICIENT_RESOURCES, "The store is overloaded. The next run tries again."},
 	{"SlowDownWrite", ERRCODE_INSUFFICIENT_RESOURCES, "The store is overloaded. The next run tries again."},
 	{"SlowDownRead", ERRCODE_INSUFFICIENT_RESOURCES, "The store is overloaded. The next run tries again."},
-	{"ServiceUnavailable", ERRCODE_INSUFFICIENT_RESOURCES, "The store is overloaded or starting. The next run tries again."},
+	{"ServiceUnavailable", ERRCODE_INSUFFICIENT_RESOURCES,
+	"The store is overloaded or starting. The next run tries again."},
 	{"EntityTooLarge", ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 	"The store, or a proxy before it, has a limit on the size of one upload."},
 	{"XMinioStorageFull", ERRCODE_DISK_FULL, "The store's disks are full."},
@@ -72,9 +73,11 @@ explain_status(int status)
 	if (status == 404)
 		return (Explanation) {NULL, ERRCODE_UNDEFINED_OBJECT, "Either the object or the bucket is not there."};
 	if (status == 413)
-		return (Explanation) {NULL, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "A proxy before the store limits the size of uploads."};
+		return (Explanation) {NULL, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+			"A proxy before the store limits the size of uploads."};
 	if (status == 429 || status == 503)
-		return (Explanation) {NULL, ERRCODE_INSUFFICIENT_RESOURCES, "The store is overloaded. The next run tries again."};
+		return (Explanation) {NULL, ERRCODE_INSUFFICIENT_RESOURCES,
+			"The store is overloaded. The next run tries again."};
 	if (status == 507)
 		return (Explanation) {NULL, ERRCODE_DISK_FULL, "The store's disks are full."};
 	if (status >= 500)
@@ -137,7 +140,8 @@ words_of(const TwS3Store *store, const TwHttpResponse *response)
 }
 
 void
-tw_s3_explain(const TwS3Store *store, const TwHttpRequest *request, const TwHttpResponse *response, TwS3Refusal *refusal)
+tw_s3_explain(const TwS3Store *store, const TwHttpRequest *request, const TwHttpResponse *response,
+			  TwS3Refusal *refusal)
 {
 	char	   *code = tw_s3_error_part(response->body, response->length, "Code", MAX_CODE);
 	char	   *words = words_of(store, response);

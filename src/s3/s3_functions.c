@@ -257,7 +257,8 @@ tw_s3_ask_sql(PG_FUNCTION_ARGS)
 		nulls[1] = refusal.code == NULL;
 		values[1] = nulls[1] ? 0 : CStringGetTextDatum(refusal.code);
 		nulls[2] = false;
-		values[2] = CStringGetTextDatum(psprintf("%s. %s%s%s", refusal.message, refusal.detail == NULL ? "" : refusal.detail,
+		values[2] = CStringGetTextDatum(psprintf("%s. %s%s%s", refusal.message, refusal.detail == NULL ?
+												 "" : refusal.detail,
 												 refusal.detail == NULL ? "" : " ", refusal.hint));
 	}
 	PG_RETURN_DATUM(make_row(fcinfo, values, nulls));

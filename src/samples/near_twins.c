@@ -100,7 +100,9 @@ make_index(TwWordSets *texts, double threshold)
 	for (Size i = 2; i < counters; i++)
 		starts[i] += starts[i - 1];
 
-	/* starts[rank + 1] is where the rank's next one goes, and so where they end at last: where the next rank's start. */
+	/*
+	 * starts[rank + 1] is where the rank's next one goes, and so where they end at last: where the next rank's start.
+	 */
 	index->postings = palloc_extended(sizeof(Posting) * starts[counters - 1], MCXT_ALLOC_HUGE);
 	for (int32 i = 0; i < texts->count; i++)
 	{

@@ -32,7 +32,7 @@
 /* The words of one text; `at` keeps its room from text to text. */
 typedef struct WordList
 {
-	TwSlice	   *at;
+	TwSlice    *at;
 	int32		count;
 	int32		capacity;
 } WordList;
@@ -135,7 +135,10 @@ drop_repeated_words(WordList *words)
 	words->count = kept;
 }
 
-/* A text that says the same again and again must not take 16 bytes a word: room is made by dropping what is there twice. */
+/*
+ * A text that says the same again and again must not take 16 bytes a word: room is made by dropping what is there
+ * twice.
+ */
 static void
 add_word(WordList *words, TwSlice word)
 {

@@ -109,7 +109,8 @@ tw_valid_conversation(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("conversation would be in a state that cannot be"),
 				 errdetail("%s", problem),
-				 errhint("Verdicts are given with approve_conversation(), fix_conversation() and reject_conversation().")));
+				 errhint("Verdicts are given with approve_conversation(), fix_conversation() and "
+						 "reject_conversation().")));
 	PG_RETURN_BOOL(true);
 }
 

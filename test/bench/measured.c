@@ -61,7 +61,7 @@ main(int argc, char **argv)
 	}
 	file = fopen(argv[1], "w");
 	if (file == NULL ||
-		/* ru_maxrss is in units of 1,024 bytes. */
+	/* ru_maxrss is in units of 1,024 bytes. */
 		fprintf(file, "%.4f %.4f %.1f\n", seconds(usage.ru_utime) + seconds(usage.ru_stime), now() - began,
 				usage.ru_maxrss * 1024 / 1e6) < 0 ||
 		fclose(file) != 0)

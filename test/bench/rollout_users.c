@@ -138,7 +138,7 @@ run(double rate, bool keeps_version, int runs)
 		bool		said[SAYINGS] = {false};
 
 		for (int u = 0; u < USERS; u++)
-			users[u] = (User) {.place = uniform(),.rate = session_rate(rate, 0.3),.first_step = u / ARRIVALS};
+			users[u] = (User) {.place = uniform(), .rate = session_rate(rate, 0.3), .first_step = u / ARRIVALS};
 		for (int s = 0; s < STEPS; s++)
 			visit_all(users, s, keeps_version, said);
 		for (int s = 0; s < SAYINGS; s++)

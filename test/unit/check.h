@@ -17,8 +17,10 @@ extern void note(const char *what, ...) pg_attribute_printf(1, 2);
 
 /* Messages to a shop in three languages, their intents, all of the tests' own writing. */
 extern TwTrainingSet *toy_set(void);
+
 /* Other messages of the same kind: what people say next. */
 extern TwTrainingSet *toy_questions(void);
+
 /* A set of these rows: text, label, text, label, ... NULL. Weights are 1. */
 extern TwTrainingSet *small_set(const char *first, ...);
 

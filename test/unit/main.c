@@ -15,7 +15,7 @@ static int	count;
 static int	failures;
 
 void
-check(bool holds, const char *what,...)
+check(bool holds, const char *what, ...)
 {
 	va_list		arguments;
 
@@ -29,7 +29,7 @@ check(bool holds, const char *what,...)
 }
 
 void
-note(const char *what,...)
+note(const char *what, ...)
 {
 	va_list		arguments;
 

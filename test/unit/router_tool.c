@@ -194,7 +194,8 @@ train(const char *input, const char *output)
 	printf("train_cpu_s %.2f\npeak_mb %.1f\nreported_peak_mb %.1f\nrss_mb %.1f\n", report.cpu_seconds,
 		   backend_peak() / 1048576.0, report.peak_bytes / 1048576.0, usage.ru_maxrss / 1024.0);
 	printf("features %d\ntemperature %.4f\ntraining_accuracy %.4f\nheld_out %d\nheld_out_accuracy %.4f\n",
-		   report.feature_count, report.temperature, report.training_accuracy, report.held_out, report.held_out_accuracy);
+		   report.feature_count, report.temperature, report.training_accuracy, report.held_out,
+		   report.held_out_accuracy);
 	file = fopen(output, "wb");
 	if (file == NULL || fwrite(VARDATA(artifact), VARSIZE(artifact) - VARHDRSZ, 1, file) != 1 || fclose(file) != 0)
 		fail("cannot write ", output);
@@ -301,7 +302,8 @@ print_features(const Table *table, const TwTrainingSet *set, const TwExamples *e
 
 	for (int i = 0; i < table->count; i++)
 	{
-		const char **label = bsearch(&table->intents[i], set->labels, set->label_count, sizeof(char *), compare_strings);
+		const char **label = bsearch(&table->intents[i], set->labels, set->label_count, sizeof(char *),
+									 compare_strings);
 		float	   *row = calloc(examples->vocabulary.count, sizeof(float));
 		TwFeature  *features;
 		int			count = tw_weigh_text(examples, scratch, &table->rows[i], &features);

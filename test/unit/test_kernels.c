@@ -83,7 +83,8 @@ test_exponentials(void)
 	values[1] = -INFINITY;
 	for (int j = 2; j < TW_LANES; j++)
 		values[j] = 0;
-	check(fabsf(tw_exponentials(values, TW_LANES, 0) - 6) < 1e-5f && values[0] >= 0 && values[0] < 1e-30f && values[1] < 1e-30f,
+	check(fabsf(tw_exponentials(values, TW_LANES, 0) - 6) < 1e-5f && values[0] >= 0 && values[0] < 1e-30f &&
+		  values[1] < 1e-30f,
 		  "scores that nobody has count for nothing");
 }
 

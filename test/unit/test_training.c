@@ -81,7 +81,8 @@ test_dual(TwTrainingRun *run, const TwTrainingSet *set, const TwExamples *exampl
 		primal += examples->at[i].weight * margin_loss(&weights, bias, &examples->at[i], set->label_count);
 	}
 	check(feasible, "the shares of support vectors are within their bounds and add up to 0");
-	check(primal >= lower * 0.9999 && primal - lower < 0.01 * primal, "the support vector machine is solved to 1 percent");
+	check(primal >= lower * 0.9999 && primal - lower < 0.01 * primal,
+		  "the support vector machine is solved to 1 percent");
 	note("primal objective %.4f, dual %.4f", primal, lower);
 }
 
@@ -243,7 +244,8 @@ test_interrupts(TwTrainingSet *set)
 
 	progress_in_order = true;
 	artifact = tw_train_router(set, watch, NULL, &report);
-	check(progress_in_order && progress_calls >= 20 && progress_calls <= 100, "progress is told a few dozen times, in order");
+	check(progress_in_order && progress_calls >= 20 && progress_calls <= 100,
+		  "progress is told a few dozen times, in order");
 	check(backend_allocated() == before + VARSIZE(artifact), "training leaves nothing but the artifact");
 	check(report.peak_bytes >= VARSIZE(artifact) && report.cpu_seconds >= 0 && report.training_accuracy > 0.95 &&
 		  report.held_out > 50 && report.held_out_accuracy > 0.3 && report.feature_count > 1000,
@@ -300,7 +302,8 @@ test_weights(TwTrainingSet *toy, const bytea *plain)
 
 	for (int i = 0; i < toy->row_count; i++)
 		toy->rows[i].weight = 8;
-	check(share_right(read_back(train_quietly(toy, NULL)), toy_questions()) > 0.85, "weights of 8 do not unsettle training");
+	check(share_right(read_back(train_quietly(toy, NULL)), toy_questions()) > 0.85,
+		  "weights of 8 do not unsettle training");
 	for (int i = 0; i < toy->row_count; i++)
 		toy->rows[i].weight = 0.3f;
 	check(same_bytes(train_quietly(toy, NULL), plain), "if all weights are 0.3, that is as if they were 1");

@@ -50,7 +50,8 @@ static const char *templates[LABELS][TEMPLATES] = {
 		"refund my money, the %s is broken"
 	},
 	{
-		"let me speak to a person about the %s", "connect me with an agent, %s trouble", "%s ke liye kisi insaan se baat karao",
+		"let me speak to a person about the %s", "connect me with an agent, %s trouble",
+		"%s ke liye kisi insaan se baat karao",
 		"%s के लिए किसी से बात कराओ", "is a human there, it is about the %s",
 		"let me talk to a human agent about the %s"
 	}
@@ -130,7 +131,7 @@ label_index(TwTrainingSet *set, const char *label)
 }
 
 TwTrainingSet *
-small_set(const char *first,...)
+small_set(const char *first, ...)
 {
 	TwTrainingSet *set = palloc0(sizeof(TwTrainingSet));
 	va_list		arguments;
