@@ -8,21 +8,26 @@ RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 
--- What runs with the owner's rights and takes a lock that others wait for, or writes what others may be writing, has a bound on each wait.
+-- What runs with the owner's rights and takes a lock that others wait for, or writes
+-- what others may be writing, has a bound on each wait.
 WITH RECURSIVE own AS (
-    SELECT p.oid, p.proname, p.prosrc || coalesce(pg_get_function_sqlbody(p.oid), '') AS body, p.prosecdef, p.provolatile, p.proconfig
-    FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'training_workflow'
+    SELECT p.oid, p.proname, p.prosrc || coalesce(pg_get_function_sqlbody(p.oid), '') AS body, p.prosecdef,
+           p.provolatile, p.proconfig
+    FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+        AND e.extname = 'training_workflow'
     JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
     -- A procedure cannot have a bound itself: each of its steps has.
     WHERE d.deptype = 'e' AND p.prokind = 'f'
 ), reaches AS (
-    SELECT o.oid, o.proname FROM own o WHERE o.proname IN ('tw_lock_registry', 'tw_lock_job_queue', 'tw_queue_job', 'tw_own_job')
+    SELECT o.oid, o.proname FROM own o
+    WHERE o.proname IN ('tw_lock_registry', 'tw_lock_job_queue', 'tw_queue_job', 'tw_own_job')
     UNION
     SELECT o.oid, o.proname FROM reaches r JOIN own o ON o.body ~ format('\m%s\(', r.proname) AND o.oid <> r.oid
 )
 SELECT o.oid::regprocedure AS waits_for_good
 FROM reaches r JOIN own o USING (oid)
-WHERE o.prosecdef AND o.provolatile = 'v' AND NOT EXISTS (SELECT FROM unnest(o.proconfig) c WHERE c LIKE 'lock_timeout=%')
+WHERE o.prosecdef AND o.provolatile = 'v'
+  AND NOT EXISTS (SELECT FROM unnest(o.proconfig) c WHERE c LIKE 'lock_timeout=%')
   AND o.body !~ '\mtw_bound_waits\(\)'
 ORDER BY 1;
 
@@ -31,7 +36,8 @@ RESET client_min_messages;
 SELECT tw_notify_below('{"event": "rollback", "reason": "the test"}'::jsonb, 0::double precision);
 SELECT pg_get_function_sqlbody('tw_notify(jsonb)'::regprocedure);
 
--- Nor can a worker's name or its last words be so long that nobody can be told of its silence, and every later claim and run fails.
+-- Nor can a worker's name or its last words be so long that nobody can be told
+-- of its silence, and every later claim and run fails.
 SET client_min_messages = warning;
 SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
 SELECT job_id FROM claim_training_job(repeat('w', 201));

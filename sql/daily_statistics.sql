@@ -1,4 +1,5 @@
--- Days that are over have their figures stored: what people say afterwards shows at once, what came late or is gone with the next count.
+-- Days that are over have their figures stored: what people say afterwards shows
+-- at once, what came late or is gone with the next count.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
@@ -21,7 +22,8 @@ CREATE VIEW plain AS
            count(*) FILTER (WHERE c.is_audit) AS audited,
            count(*) FILTER (WHERE c.review_status = 'approved') AS approved,
            count(*) FILTER (WHERE c.review_status = 'rejected') AS rejected,
-           count(*) FILTER (WHERE EXISTS (SELECT FROM training_samples s WHERE s.conversation_log_id = c.id)) AS promoted,
+           count(*) FILTER (WHERE EXISTS (SELECT FROM training_samples s
+                                          WHERE s.conversation_log_id = c.id)) AS promoted,
            avg(is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type)::integer)
                FILTER (WHERE c.nlu_provider IS NOT NULL)::double precision AS fallback_rate,
            avg(c.nlu_processing_time_ms)::double precision AS avg_latency_ms,
@@ -51,9 +53,11 @@ CREATE PROCEDURE close_all(at timestamptz) LANGUAGE plpgsql AS $$
         END LOOP;
     END $$;
 CREATE FUNCTION capture(n integer) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO conversation_logs (session_id, user_message, message_type, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type,
+    INSERT INTO conversation_logs (session_id, user_message, message_type, nlu_intent, nlu_confidence, nlu_provider,
+                                   nlu_module_type,
         nlu_processing_time_ms, user_feedback, created_at)
-    SELECT 's' || g, 'message ' || g, CASE WHEN random() < 0.1 THEN 'image' ELSE 'text' END, 'intent.food.item.search', random() ^ 0.3,
+    SELECT 's' || g, 'message ' || g, CASE WHEN random() < 0.1 THEN 'image' ELSE 'text' END, 'intent.food.item.search',
+           random() ^ 0.3,
            CASE WHEN random() < 0.1 THEN NULL WHEN random() < 0.2 THEN 'llm' ELSE 'indicbert' END, 'food',
            CASE WHEN random() < 0.9 THEN (random() * 100)::int END, CASE WHEN random() < 0.1 THEN 'Positive' END,
            timestamptz '2026-05-01 00:00+00' + g * 17 % 288 * interval '1 hour'
@@ -66,11 +70,14 @@ SELECT date FROM daily_statistics ORDER BY date;
 CALL close_all('2026-05-10 02:00+00');
 SELECT * FROM days();
 -- Closing once more, or as of an earlier day, changes nothing but the time that the figures are known to be of.
-SELECT md5(string_agg((to_jsonb(s) - 'as_of')::text, ',' ORDER BY s.date)) AS before, max(s.as_of) AS as_of FROM daily_statistics s \gset
+SELECT md5(string_agg((to_jsonb(s) - 'as_of')::text, ',' ORDER BY s.date)) AS before, max(s.as_of) AS as_of
+FROM daily_statistics s \gset
 SELECT tw_close_days('2026-05-10 02:00+00'), tw_close_days('2026-05-03 02:00+00');
-SELECT md5(string_agg((to_jsonb(s) - 'as_of')::text, ',' ORDER BY s.date)) = :'before' AS unchanged, min(s.as_of) > :'as_of' AS later FROM daily_statistics s;
+SELECT md5(string_agg((to_jsonb(s) - 'as_of')::text, ',' ORDER BY s.date)) = :'before' AS unchanged,
+       min(s.as_of) > :'as_of' AS later FROM daily_statistics s;
 -- The view says how old a figure is.
-SELECT count(*) AS days, count(*) FILTER (WHERE as_of = now()) AS counted_now, count(*) FILTER (WHERE as_of < now()) AS stored FROM daily_training_stats;
+SELECT count(*) AS days, count(*) FILTER (WHERE as_of = now()) AS counted_now,
+       count(*) FILTER (WHERE as_of < now()) AS stored FROM daily_training_stats;
 -- Days are closed in the time zone of the settings.
 SELECT set_training_setting('time_zone', 'Asia/Kolkata');
 CALL close_all('2026-05-11 20:00+00');
@@ -103,15 +110,19 @@ SELECT * FROM watch('feedback', $$SELECT record_feedback(id, session_id, 'negati
     WHERE id = one('review_status = ''auto-approved'' AND user_feedback IS NULL')$$);
 SELECT * FROM watch('feedback, otherwise', $$SELECT record_feedback(id, session_id, 'positive') FROM conversation_logs
     WHERE id = one('user_feedback = ''negative''')$$);
-SELECT * FROM watch('feedback after that of the insert', $$SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs
+SELECT * FROM watch('feedback after that of the insert',
+                    $$SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs
     WHERE id = one('user_feedback = ''Positive''')$$);
-SELECT * FROM watch('feedback on what waits', $$SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs
+SELECT *
+FROM watch('feedback on what waits', $$SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs
     WHERE id = one('review_status = ''needs-review'' AND review_priority = 2')$$);
 SELECT * FROM watch('feedback taken away', $$UPDATE conversation_logs SET user_feedback = NULL, user_correction = NULL
     WHERE id = one('user_feedback = ''negative''')$$);
-SELECT * FROM watch('feedback and a verdict', $$SELECT record_feedback(id, session_id, 'negative', 'no'), approve_conversation(id)
+SELECT * FROM watch('feedback and a verdict',
+                    $$SELECT record_feedback(id, session_id, 'negative', 'no'), approve_conversation(id)
     FROM conversation_logs WHERE id = one('review_status = ''needs-review'' AND user_feedback IS NULL')$$);
-SELECT * FROM watch('response: nothing to count', $$SELECT record_response(id, session_id, 'here you are') FROM conversation_logs
+SELECT *
+FROM watch('response: nothing to count', $$SELECT record_response(id, session_id, 'here you are') FROM conversation_logs
     WHERE id = one('true')$$);
 SELECT * FROM days();
 -- It is in the next count, and not counted twice.
@@ -119,7 +130,8 @@ CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 SELECT count(*) AS changes FROM tw_daily_changes();
 SELECT * FROM watch('withdrawn after it was counted', $$SELECT withdraw_verdict(one('review_status = ''rejected'''))$$);
-SELECT * FROM watch('fixed after it was counted', $$SELECT fix_conversation(one('review_status = ''needs-review'''), 'intent.food.other')$$);
+SELECT * FROM watch('fixed after it was counted',
+                    $$SELECT fix_conversation(one('review_status = ''needs-review'''), 'intent.food.other')$$);
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 
@@ -127,13 +139,15 @@ SELECT * FROM days();
 SELECT * FROM watch('come late', $$SELECT capture(20)$$);
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
-SELECT * FROM watch('conversation deleted', $$DELETE FROM conversation_logs WHERE id = (SELECT one('review_status = ''auto-approved'''))$$);
+SELECT * FROM watch('conversation deleted', $$DELETE FROM conversation_logs
+                                              WHERE id = (SELECT one('review_status = ''auto-approved'''))$$);
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 SELECT * FROM watch('a whole day deleted', $$DELETE FROM conversation_logs WHERE created_on = '2026-05-04'$$);
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
-SELECT * FROM watch('with a verdict of its own', $$INSERT INTO conversation_logs (session_id, user_message, review_status, created_at)
+SELECT * FROM watch('with a verdict of its own',
+                    $$INSERT INTO conversation_logs (session_id, user_message, review_status, created_at)
     VALUES ('i', 'x', 'needs-review', '2026-05-02 12:00+00')$$);
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
@@ -146,7 +160,8 @@ SELECT * FROM days();
 SELECT * FROM watch('swept', $$SELECT promote_missed_conversations('0')$$);
 SELECT stored < all_days AS some_on_the_spot, wrong FROM days();
 CREATE TABLE other_logs (id bigint PRIMARY KEY, session_id text, user_message text, created_at timestamptz);
-INSERT INTO other_logs VALUES (1, 'o1', 'from before', '2026-05-03 12:00+00'), (2, 'o2', 'from before, too', '2026-05-05 12:00+00');
+INSERT INTO other_logs VALUES (1, 'o1', 'from before', '2026-05-03 12:00+00'),
+                              (2, 'o2', 'from before, too', '2026-05-05 12:00+00');
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM watch('imported', $$SELECT import_conversations('other_logs')$$);
 SELECT date FROM daily_training_stats v WHERE as_of = now() AND date < '2026-05-11' ORDER BY 1;
@@ -155,8 +170,11 @@ CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 
 -- By hand, and then recount_days(): columns of the prediction, samples that come and go.
-SELECT * FROM watch('model corrected', $$UPDATE conversation_logs SET nlu_processing_time_ms = 5000 WHERE id = (SELECT one('nlu_processing_time_ms < 90'))$$);
-SELECT * FROM watch('sample deleted', $$DELETE FROM training_samples WHERE conversation_log_id = (SELECT one('review_status = ''auto-approved'''))$$);
+SELECT * FROM watch('model corrected', $$UPDATE conversation_logs SET nlu_processing_time_ms = 5000
+                                         WHERE id = (SELECT one('nlu_processing_time_ms < 90'))$$);
+SELECT *
+FROM watch('sample deleted', $$DELETE FROM training_samples
+                               WHERE conversation_log_id = (SELECT one('review_status = ''auto-approved'''))$$);
 CALL close_all('2026-05-12 02:00+00');
 SELECT wrong > 0 AS still_wrong FROM days();
 SELECT recount_days('2026-06-01') AS none, recount_days(NULL, '2026-05-02') AS two, recount_days() > 5 AS all_others;
@@ -172,7 +190,9 @@ SELECT * FROM days();
 
 -- As replication brings it.
 SET session_replication_role = replica;
-SELECT * FROM watch('applied', $$INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+SELECT * FROM watch(
+    'applied',
+    $$INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
     VALUES ('a', 'x', 'intent.food.item.search', 0.99, 'indicbert', '2026-05-02 12:00+00')$$);
 -- The publisher's figures do not come beside our own.
 DELETE FROM daily_statistics WHERE date = '2026-05-03';
@@ -202,7 +222,8 @@ DECLARE
     done integer := 0;
 BEGIN
     FOR i IN 1..400 LOOP
-        picked := (SELECT c.id FROM conversation_logs c WHERE c.review_status <> 'not-applicable' ORDER BY random() LIMIT 1);
+        picked := (SELECT c.id FROM conversation_logs c WHERE c.review_status <> 'not-applicable'
+                   ORDER BY random() LIMIT 1);
         BEGIN
             CASE (random() * 6)::int
                 WHEN 0 THEN PERFORM withdraw_verdict(picked);
@@ -212,7 +233,7 @@ BEGIN
                 WHEN 4 THEN PERFORM promote_missed_conversations('0');
                 WHEN 5 THEN UPDATE conversation_logs c SET user_feedback = NULL WHERE c.id = picked;
                 ELSE PERFORM record_feedback(picked, c.session_id, (ARRAY['positive', 'negative'])[1 + i % 2])
-                     FROM conversation_logs c WHERE c.id = picked;
+            FROM conversation_logs c WHERE c.id = picked;
             END CASE;
             IF random() < 0.1 THEN
                 RAISE EXCEPTION 'no';
@@ -239,10 +260,12 @@ UPDATE daily_statistics SET promoted = promoted + 1 WHERE date = '2026-05-03';
 SELECT who, date FROM wrong ORDER BY who;
 ROLLBACK;
 
--- The first count of a night takes in what was said in the week before the last one, by a transaction that was open then.
+-- The first count of a night takes in what was said in the week before
+-- the last one, by a transaction that was open then.
 BEGIN;
 UPDATE daily_statistics SET approved = approved + 1, as_of = now() - interval '13 hours';
-INSERT INTO review_events (conversation_log_id, action, intent, from_status, to_status, reviewer, calling_role, created_at)
+INSERT INTO review_events (conversation_log_id, action, intent, from_status, to_status, reviewer,
+                           calling_role, created_at)
 SELECT c.id, 'approve', 'x', c.review_status, c.review_status, 'r', 'r', now() - interval '14 hours'
 FROM conversation_logs c WHERE c.created_on = '2026-05-06' LIMIT 1;
 SELECT tw_close_days('2026-05-12 02:00+00') > 0 AS counted;
@@ -254,7 +277,8 @@ TRUNCATE conversation_logs;
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 -- Days without end, and no day at all.
-INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('e', 'x', '-infinity'), ('e', 'x', 'infinity');
+INSERT INTO conversation_logs (session_id, user_message, created_at)
+VALUES ('e', 'x', '-infinity'), ('e', 'x', 'infinity');
 ALTER TABLE conversation_logs DISABLE TRIGGER USER;
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('e', 'x');
 ALTER TABLE conversation_logs ENABLE TRIGGER USER;
@@ -273,7 +297,8 @@ INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('d'
 SET default_transaction_isolation = 'serializable';
 CALL daily_training_capture(at => '2026-06-01 02:00+00');
 RESET default_transaction_isolation;
-SELECT status, error_code, details -> 'parts' ->> 'statistics' AS statistics FROM job_runs WHERE job_name = 'daily_training_capture';
+SELECT status, error_code, details -> 'parts' ->> 'statistics' AS statistics FROM job_runs
+WHERE job_name = 'daily_training_capture';
 SELECT date, conversations FROM daily_statistics;
 DROP VIEW wrong, shown, plain CASCADE;
 DROP FUNCTION days, capture, one, watch;

@@ -1,4 +1,5 @@
--- DROP EXTENSION takes tables and rows without CASCADE: refused while there are any. (TAP tests the other ways to get there.)
+-- DROP EXTENSION takes tables and rows without CASCADE: refused while there
+-- are any. (TAP tests the other ways to get there.)
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;

@@ -11,20 +11,40 @@ SET timezone = 'Asia/Kolkata';
 SET datestyle = 'SQL, DMY';
 SET extra_float_digits = -15;
 
-INSERT INTO training_samples (text, intent, language, entities, review_status, source, split, module_id, module_type, expected_service, quality_score, label_source, created_at, updated_at) VALUES
-    ('veg pizza milega?', 'intent.food.item.search', 'hinglish', '[{"start": 0, "end": 3, "label": "diet", "score": 0.10}, {"start": 4, "end": 9, "label": "dish:a)b}[c]"}]', 'approved', 'synthetic', 'train', 4, 'food', 'opensearch', 0.1::float8 + 0.2, 'model', '2026-01-02 03:04:05.25Z', '2026-01-02Z'),
-    (E' leading, [x](y) [a][b] "q", \'s\', #c: |\\n\n\r\n- next\ttab\\ ', E'odd "intent"\t% \u00a0ü', NULL, '{"a": [1, null, "\u0001"]}', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', 'infinity', '-infinity'),
-    ('a [bracket] before [veg pizza', 'yes', 'en', '[{"start": 20, "end": 23, "entity": "diet"}]', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '0044-03-15 12:00:00+00 BC', '2026-01-02Z'),
-    ('[veg] pizza', 'yes', '', '[{"start": 0, "end": 11, "type": "all"}, {"start": 6, "end": 9, "label": "inside"}, {"start": 6, "end": 12, "label": "past the end"}]', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '9999-12-31 23:59:59.999999Z', '2026-01-02Z'),
-    (E'pizza\u0085x __label__no x__label__ </s> </s>x\u2028__label__', 'intent.food.item.search', 'en', '"scalar"', 'approved', 'manual', 'train', NULL, NULL, NULL, NULL, 'human', '2026-01-02Z', '2026-01-02Z'),
-    (E'call 98765 43210 \U0001F355 \u0928\u092E\u0938\u094D\u0924\u0947', 'intent.food.item.search', NULL, E'[{"start": 5, "end": 16, "label": "phone", "value": "98765 43210"}, {"start": 16, "end": 19, "label": "\u00e9moji"}, {"start": 17, "end": 17, "label": "empty"}]', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
-    (E'- \u0001\u007f\ufeff\uffff', 'no', 'en', '[]', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
-    ('C:\users "a" = {b}', 'intent.general.path', 'en', '[{"start": 0, "end": 9, "label": "path"}, {"start": 0, "end": 2, "label": "drive"}]', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
-    ('wanted on no side', 'intent.x', 'en', NULL, 'pending', 'manual', NULL, NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
-    ('for testing', 'intent.x', 'en', NULL, 'approved', 'manual', 'test', NULL, 'x', NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
-    (E' \u00a0\u200b', 'intent.x', 'en', NULL, 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
+INSERT INTO training_samples (text, intent, language, entities, review_status, source, split, module_id, module_type,
+                              expected_service, quality_score, label_source, created_at, updated_at) VALUES
+    ('veg pizza milega?', 'intent.food.item.search', 'hinglish',
+     '[{"start": 0, "end": 3, "label": "diet", "score": 0.10}, {"start": 4, "end": 9, "label": "dish:a)b}[c]"}]',
+     'approved', 'synthetic', 'train', 4, 'food', 'opensearch', 0.1::float8 + 0.2, 'model', '2026-01-02 03:04:05.25Z',
+     '2026-01-02Z'),
+    (E' leading, [x](y) [a][b] "q", \'s\', #c: |\\n\n\r\n- next\ttab\\ ', E'odd "intent"\t% \u00a0ü', NULL,
+     '{"a": [1, null, "\u0001"]}', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', 'infinity',
+     '-infinity'),
+    ('a [bracket] before [veg pizza', 'yes', 'en', '[{"start": 20, "end": 23, "entity": "diet"}]', 'approved', 'manual',
+     'train', NULL, NULL, NULL, 1, 'human', '0044-03-15 12:00:00+00 BC', '2026-01-02Z'),
+    ('[veg] pizza', 'yes', '', '[{"start": 0, "end": 11, "type": "all"}, {"start": 6, "end": 9, "label": "inside"}, '
+                               '{"start": 6, "end": 12, "label": "past the end"}]', 'approved', 'manual', 'train', NULL,
+     NULL, NULL, 1, 'human', '9999-12-31 23:59:59.999999Z', '2026-01-02Z'),
+    (E'pizza\u0085x __label__no x__label__ </s> </s>x\u2028__label__', 'intent.food.item.search', 'en', '"scalar"',
+     'approved', 'manual', 'train', NULL, NULL, NULL, NULL, 'human', '2026-01-02Z', '2026-01-02Z'),
+    (E'call 98765 43210 \U0001F355 \u0928\u092E\u0938\u094D\u0924\u0947', 'intent.food.item.search',
+     NULL, E'[{"start": 5, "end": 16, "label": "phone", "value": "98765 43210"}, {"start": 16, "end": 19, "label": '
+           '"\u00e9moji"}, {"start": 17, "end": 17, "label": "empty"}]', 'approved', 'manual', 'train', NULL, NULL,
+     NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
+    (E'- \u0001\u007f\ufeff\uffff', 'no', 'en', '[]', 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human',
+     '2026-01-02Z', '2026-01-02Z'),
+    ('C:\users "a" = {b}', 'intent.general.path', 'en',
+     '[{"start": 0, "end": 9, "label": "path"}, {"start": 0, "end": 2, "label": "drive"}]', 'approved', 'manual',
+     'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z'),
+    ('wanted on no side', 'intent.x', 'en', NULL, 'pending', 'manual', NULL, NULL, NULL, NULL, 1, 'human',
+     '2026-01-02Z', '2026-01-02Z'),
+    ('for testing', 'intent.x', 'en', NULL, 'approved', 'manual', 'test', NULL, 'x', NULL, 1, 'human', '2026-01-02Z',
+     '2026-01-02Z'),
+    (E' \u00a0\u200b', 'intent.x', 'en', NULL, 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human',
+     '2026-01-02Z', '2026-01-02Z'),
     -- A side that somebody stored by hand does not make a text of the test set one to learn.
-    ('For testing!', 'intent.x', 'en', NULL, 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z', '2026-01-02Z');
+    ('For testing!', 'intent.x', 'en', NULL, 'approved', 'manual', 'train', NULL, NULL, NULL, 1, 'human', '2026-01-02Z',
+     '2026-01-02Z');
 ALTER TABLE training_samples DISABLE TRIGGER training_samples_touch;
 
 \pset tuples_only on
@@ -39,18 +59,25 @@ SELECT export_training_samples(format => 'spacy');
 
 -- In ASCII, to see what cannot be seen.
 CREATE FUNCTION pg_temp.seen(line text) RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg(CASE WHEN ascii(c) BETWEEN 32 AND 126 THEN c ELSE '<' || to_hex(ascii(c)) || '>' END, '' ORDER BY n)
+    SELECT string_agg(CASE WHEN ascii(c) BETWEEN 32 AND 126 THEN c ELSE '<' || to_hex(ascii(c)) || '>' END,
+                      '' ORDER BY n)
     FROM regexp_split_to_table(line, '') WITH ORDINALITY AS x (c, n) $$;
 SELECT pg_temp.seen(l) FROM export_training_samples(format => 'fasttext') l;
 SELECT pg_temp.seen(l) FROM export_training_samples(format => 'rasa') l WHERE l LIKE '% text: %' OR l LIKE '- %';
 SELECT pg_temp.seen(l) FROM export_training_samples(format => 'jsonl') l WHERE l LIKE '%\u0001%';
 
 -- Every line is JSON, and keeps what it was made from; nothing is there twice.
-SELECT f, count(*), count(DISTINCT l::jsonb) FROM unnest('{jsonl,huggingface,openai,spacy}'::text[]) f, export_training_samples(format => f, include_split => 'all', review_status => NULL) l GROUP BY f ORDER BY f;
-SELECT s.id FROM training_samples s JOIN export_training_samples(format => 'jsonl', include_split => 'all', review_status => NULL) l
-    ON l::jsonb ->> 'text' = redact_pii(s.text) AND l::jsonb ->> 'intent' = s.intent AND (l::jsonb -> 'entities' IS NOT DISTINCT FROM nullif(redact_pii(s.entities), '"scalar"'))
-    AND (l::jsonb ->> 'quality_score')::float8 IS NOT DISTINCT FROM s.quality_score AND coalesce((l::jsonb ->> 'created_at')::timestamptz, s.created_at) = s.created_at ORDER BY s.id;
-SELECT DISTINCT (SELECT string_agg(k, ' ' ORDER BY k) FROM jsonb_object_keys(l::jsonb) k) FROM export_training_samples(format => 'huggingface') l;
+SELECT f, count(*), count(DISTINCT l::jsonb)
+FROM unnest('{jsonl,huggingface,openai,spacy}'::text[]) f,
+     export_training_samples(format => f, include_split => 'all', review_status => NULL) l GROUP BY f ORDER BY f;
+SELECT s.id FROM training_samples s
+JOIN export_training_samples(format => 'jsonl', include_split => 'all', review_status => NULL) l
+    ON l::jsonb ->> 'text' = redact_pii(s.text) AND l::jsonb ->> 'intent' = s.intent
+        AND (l::jsonb -> 'entities' IS NOT DISTINCT FROM nullif(redact_pii(s.entities), '"scalar"'))
+    AND (l::jsonb ->> 'quality_score')::float8 IS NOT DISTINCT FROM s.quality_score
+    AND coalesce((l::jsonb ->> 'created_at')::timestamptz, s.created_at) = s.created_at ORDER BY s.id;
+SELECT DISTINCT (SELECT string_agg(k, ' ' ORDER BY k) FROM jsonb_object_keys(l::jsonb) k)
+FROM export_training_samples(format => 'huggingface') l;
 -- What import_training_samples() makes of it: all of it is there already, but what only the export redacted.
 SELECT import_training_samples(string_agg(l, E'\n')) FROM export_training_samples() l;
 
@@ -82,10 +109,12 @@ SELECT l FROM export_training_samples(format => 'fasttext') l WHERE l LIKE '%cal
 SELECT l::jsonb -> 'entities' -> 0 FROM export_training_samples() l WHERE l LIKE '%call%';
 SELECT set_training_setting('redact', NULL);
 
--- Sides are decided by the first export as by the first training, but not where nothing can be written, or where the snapshot is old.
+-- Sides are decided by the first export as by the first training, but not where
+-- nothing can be written, or where the snapshot is old.
 INSERT INTO review_policies (module_type, audit_rate_approved) VALUES ('audited', 1), ('food', 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
-    SELECT 's', m || ' ' || g, 'intent.x.y', 0.95, 'indicbert', m FROM unnest('{audited,food}'::text[]) m, generate_series(1, 10) g;
+    SELECT 's', m || ' ' || g, 'intent.x.y', 0.95, 'indicbert', m
+    FROM unnest('{audited,food}'::text[]) m, generate_series(1, 10) g;
 BEGIN READ ONLY;
 SELECT count(*) FROM export_training_samples(sources => '{production}');
 SELECT count(*) FROM export_training_samples(sources => '{production}', include_split => 'all');
@@ -96,12 +125,16 @@ COMMIT;
 SELECT count(*) FROM export_training_samples(sources => '{production}', include_split => 'all');
 SELECT count(*) FROM training_samples WHERE source = 'production' AND split IS NOT NULL;
 -- What waits for its audit stays out, unless its text can only be on the side of learning.
-SELECT count(*) = count(*) FILTER (WHERE module_type = 'food' OR text_hash & 1 = 0) FROM training_samples s JOIN export_training_samples(sources => '{production}') l ON l::jsonb ->> 'text' = s.text;
-SELECT module_type, count(*) FILTER (WHERE split IS NULL AND text_hash & 1 = 0) AS late, bool_or(split = 'test') AS tested FROM training_samples WHERE source = 'production' GROUP BY 1 ORDER BY 1;
+SELECT count(*) = count(*) FILTER (WHERE module_type = 'food' OR text_hash & 1 = 0) FROM training_samples s
+JOIN export_training_samples(sources => '{production}') l ON l::jsonb ->> 'text' = s.text;
+SELECT module_type, count(*) FILTER (WHERE split IS NULL AND text_hash & 1 = 0) AS late,
+       bool_or(split = 'test') AS tested FROM training_samples WHERE source = 'production' GROUP BY 1 ORDER BY 1;
 SELECT approve_conversations(array_agg(id)) IS NOT NULL FROM conversation_logs WHERE is_audit;
-SELECT count(*) = (SELECT count(*) FROM training_samples WHERE source = 'production' AND split = 'train') FROM export_training_samples(sources => '{production}');
+SELECT count(*) = (SELECT count(*) FROM training_samples WHERE source = 'production' AND split = 'train')
+FROM export_training_samples(sources => '{production}');
 SELECT count(*) FROM training_samples WHERE source = 'production' AND split IS NULL;
-SELECT count(*) > 0 AND bool_and(text_hash & 1 = 1) FROM training_samples s JOIN export_training_samples(sources => '{production}', include_split => 'test') l ON l::jsonb ->> 'text' = s.text;
+SELECT count(*) > 0 AND bool_and(text_hash & 1 = 1) FROM training_samples s
+JOIN export_training_samples(sources => '{production}', include_split => 'test') l ON l::jsonb ->> 'text' = s.text;
 
 -- Refused.
 SELECT export_training_samples(format => 'json');
@@ -137,14 +170,19 @@ SELECT count(*) FROM training_export_jobs;
 SELECT tw_run_file_export(1);
 INSERT INTO training_export_jobs (format, location) VALUES ('jsonl', '/tmp/x');
 SELECT tw_run_file_export(id) FROM training_export_jobs;
-SELECT tw_begin_export(tw_export_filter(NULL, '{en,NULL}', NULL, '{manual}', '2026-01-02Z', 3, 'csv', 'all'), 'csv', 'somewhere') > 0;
-SELECT format, location, status, error, finished_at IS NOT NULL, backend_pid = pg_backend_pid() FROM training_export_jobs ORDER BY id;
+SELECT tw_begin_export(tw_export_filter(NULL, '{en,NULL}', NULL, '{manual}', '2026-01-02Z', 3, 'csv', 'all'), 'csv',
+                       'somewhere') > 0;
+SELECT format, location, status, error, finished_at IS NOT NULL, backend_pid = pg_backend_pid()
+FROM training_export_jobs ORDER BY id;
 SELECT filter - 'since' FROM training_export_jobs WHERE location = 'somewhere';
 -- A temporary file, as an export to an object store has it: it is the server's own, and goes away.
 BEGIN;
-SELECT t.path, t.row_count, t.sha256 = encode(sha256(pg_read_binary_file(t.path)), 'hex') AS right_sum, t.byte_count = (pg_stat_file(t.path)).size AS right_size,
-       pg_read_file(t.path) = (SELECT string_agg(l || E'\n', '' ORDER BY n) FROM export_training_samples(NULL, '{en,NULL}', NULL, '{manual}', '2026-01-02Z', 3, 'csv', 'all') WITH ORDINALITY AS x (l, n)) AS same
-FROM training_export_jobs j, tw_export_to_temporary(j.filter, j.format) t WHERE j.location = 'somewhere' \gset temporary_
+SELECT t.path, t.row_count, t.sha256 = encode(sha256(pg_read_binary_file(t.path)), 'hex') AS right_sum,
+       t.byte_count = (pg_stat_file(t.path)).size AS right_size,
+       pg_read_file(t.path) = (SELECT string_agg(l || E'\n', '' ORDER BY n) FROM export_training_samples(
+           NULL, '{en,NULL}', NULL, '{manual}', '2026-01-02Z', 3, 'csv', 'all') WITH ORDINALITY AS x (l, n)) AS same
+FROM training_export_jobs j, tw_export_to_temporary(j.filter, j.format) t
+WHERE j.location = 'somewhere' \gset temporary_
 \echo :temporary_row_count :temporary_right_sum :temporary_right_size :temporary_same
 COMMIT;
 SELECT pg_stat_file(:'temporary_path', true) IS NULL;
@@ -153,7 +191,8 @@ SELECT tw_end_export(id, NULL, NULL, NULL, 'too late') FROM training_export_jobs
 SELECT status, row_count, error FROM training_export_jobs WHERE location = 'somewhere';
 
 -- In a transaction of several statements the stream decides nothing, and leaves out what is undecided.
-INSERT INTO training_samples (text, intent, review_status, source) VALUES ('not decided yet', 'intent.a.b', 'approved', 'manual');
+INSERT INTO training_samples (text, intent, review_status, source)
+VALUES ('not decided yet', 'intent.a.b', 'approved', 'manual');
 BEGIN;
 SELECT count(*) FROM export_training_samples() e WHERE e ~ 'not decided yet';
 ROLLBACK;

@@ -18,9 +18,11 @@ DECLARE
 BEGIN
     RETURN ((bits & ((1::bigint << 52) - 1)) | (1::bigint << 52))::double precision * n;
 END $$;
-SELECT pg_temp.neighbour(0.7, 0) = 0.7 AS same, pg_temp.neighbour(0.7, 1) > 0.7 AS above, pg_temp.neighbour(0.7, -1) < 0.7 AS below;
+SELECT pg_temp.neighbour(0.7, 0) = 0.7 AS same, pg_temp.neighbour(0.7, 1) > 0.7 AS above,
+       pg_temp.neighbour(0.7, -1) < 0.7 AS below;
 
-CREATE TEMP TABLE cases (n serial, what text, confidence double precision, provider text, intent text, message text, type text);
+CREATE TEMP TABLE cases (n serial, what text, confidence double precision, provider text, intent text,
+                         message text, type text);
 INSERT INTO cases (what, confidence, provider, intent, message, type) VALUES
     -- rule 1
     ('image', 0.99, 'indicbert', 'intent.food.item.search', '[photo]', 'image'),
@@ -112,17 +114,21 @@ SELECT message_type, created_at = transaction_timestamp() AS now,
        created_on = (transaction_timestamp() AT TIME ZONE 'Asia/Kolkata')::date AS day
 FROM conversation_logs WHERE session_id = 'nulls 2';
 COMMIT;
--- West of Greenwich the first timestamps fall before the first date; what is stored must be a date that a restore can read.
+-- West of Greenwich the first timestamps fall before the first date; what
+-- is stored must be a date that a restore can read.
 SELECT set_training_setting('time_zone', 'America/New_York');
-INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('first', 'hi', '4714-11-24 00:00:00+00 BC');
+INSERT INTO conversation_logs (session_id, user_message, created_at)
+VALUES ('first', 'hi', '4714-11-24 00:00:00+00 BC');
 SELECT created_on, created_on = created_on::text::date AS readable FROM conversation_logs WHERE session_id = 'first';
 SELECT set_training_setting('time_zone', NULL);
 
 -- Odd but storable: captured, and right.
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     ('large', repeat('mujhe pizza chahiye ', 52428), 'intent.food.item.search', 0.99, 'indicbert'),
-    ('planes', U&'a\00E9\0939\4E2D\+01F600\+020000\+0E0001\+0F0000\+10FFFD', 'intent.food.item.search', 0.99, 'indicbert');
-SELECT c.session_id, length(c.user_message), octet_length(c.user_message), c.review_status, s.text = c.user_message AS same
+    ('planes', U&'a\00E9\0939\4E2D\+01F600\+020000\+0E0001\+0F0000\+10FFFD', 'intent.food.item.search', 0.99,
+     'indicbert');
+SELECT c.session_id, length(c.user_message), octet_length(c.user_message), c.review_status,
+       s.text = c.user_message AS same
 FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id
 WHERE c.session_id IN ('large', 'planes') ORDER BY c.id;
 -- A long blank one, stored compressed and copied from there.
@@ -140,9 +146,11 @@ INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', NULL);
 -- The audit draw: always at rate 1, never at rate 0; an audited auto-approved row is promoted and queued.
 UPDATE review_policies SET audit_rate_approved = 1, audit_rate_review = 1;
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
-    ('audit', 'hi', 'intent.general.greeting', 0.99, 'indicbert'), ('audit', 'hi', 'intent.general.greeting', 0.5, 'indicbert');
+    ('audit', 'hi', 'intent.general.greeting', 0.99, 'indicbert'),
+    ('audit', 'hi', 'intent.general.greeting', 0.5, 'indicbert');
 SELECT c.review_status, c.review_priority, c.review_reason, c.is_audit, c.selection_probability, s.label_source
-FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id WHERE c.session_id = 'audit' ORDER BY c.id;
+FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id WHERE c.session_id = 'audit'
+ORDER BY c.id;
 -- And at the built-in rates about 5 and 10 in 100: outside these bounds once in more than a billion runs.
 DELETE FROM review_policies;
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)

@@ -1,4 +1,5 @@
--- import_conversations(): what an application logged before moves in; bad tables, columns and rows are refused and named.
+-- import_conversations(): what an application logged before moves in;
+-- bad tables, columns and rows are refused and named.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
@@ -32,7 +33,8 @@ CREATE TABLE public.conversation_logs (
     "raw""Answer" json,
     "createdAt" timestamp(3) NOT NULL DEFAULT '2026-01-15 20:00'
 );
-INSERT INTO public.conversation_logs ("sessionId", "userMessage", "nluIntent", "nluConfidence", "nluProvider", "reviewStatus", "reviewPriority") VALUES
+INSERT INTO public.conversation_logs ("sessionId", "userMessage", "nluIntent", "nluConfidence", "nluProvider",
+                                      "reviewStatus", "reviewPriority") VALUES
     ('a', 'veg pizza', 'intent.food.item.search', 0.95, 'indicbert', NULL, NULL),
     ('a', 'cancel kar do', 'intent.food.order.cancel', 0.5, 'indicbert', 'NEEDS_REVIEW', NULL),
     ('b', 'track', 'intent.parcel.track', 0.85, 'indicbert', 'NEEDS_REVIEW', 'LOW'),
@@ -42,21 +44,27 @@ INSERT INTO public.conversation_logs ("sessionId", "userMessage", "nluIntent", "
     ('c', 'hello', 'intent.general.greeting', 0.99, 'indicbert', 'AUTO_APPROVED', NULL),
     ('d', 'what the filter has yet to see', NULL, NULL, NULL, 'PENDING', NULL),
     ('d', '', NULL, NULL, NULL, NULL, NULL);
-INSERT INTO public.conversation_logs ("sessionId", "phoneNumber", "userMessage", "messageType", "nluConfidence", "nluModuleId", "nluEntities",
-        "nluProcessingTimeMs", "responseSuccess", "isTrainingCandidate", metadata, "tenantId", "raw""Answer", "createdAt") VALUES
-    ('e', '98765 43210', E'say "hi"\\\n', 'TEXT', 'NaN', '4', '[{"start": 0}]', 12.6, 1, true, '{"tenantId": 7, "x": [1]}',
-     '00000000-0000-0000-0000-000000000001', '{"a": [1, null]}', '2026-07-31 23:59:59.999'),
+INSERT INTO public.conversation_logs ("sessionId", "phoneNumber", "userMessage", "messageType", "nluConfidence",
+                                      "nluModuleId", "nluEntities",
+        "nluProcessingTimeMs", "responseSuccess", "isTrainingCandidate", metadata, "tenantId", "raw""Answer",
+        "createdAt") VALUES
+    ('e', '98765 43210', E'say "hi"\\\n', 'TEXT', 'NaN', '4', '[{"start": 0}]', 12.6, 1, true,
+     '{"tenantId": 7, "x": [1]}', '00000000-0000-0000-0000-000000000001', '{"a": [1, null]}',
+     '2026-07-31 23:59:59.999'),
     ('e', NULL, 'when?', NULL, '-Infinity', NULL, NULL, NULL, 0, NULL, '[1, 2]', NULL, NULL, 'infinity');
 
 SELECT * FROM training.import_conversations('public.conversation_logs');
-SELECT id, session_id, left(user_message, 14) AS message, review_status, is_training_candidate AS candidate, review_priority AS p, review_reason,
+SELECT id, session_id, left(user_message, 14) AS message, review_status, is_training_candidate AS candidate,
+                            review_priority AS p, review_reason,
        created_at AT TIME ZONE 'UTC' AS created_at, created_on, metadata
 FROM training.conversation_logs ORDER BY id;
-SELECT phone_number, message_type, nlu_confidence, nlu_module_id, nlu_entities, nlu_processing_time_ms, response_success FROM training.conversation_logs WHERE session_id = 'e';
+SELECT phone_number, message_type, nlu_confidence, nlu_module_id, nlu_entities, nlu_processing_time_ms, response_success
+FROM training.conversation_logs WHERE session_id = 'e';
 -- What a real holds as 0.85 is the 0.85 that was meant.
 SELECT nlu_confidence = 0.85 AS exactly FROM training.conversation_logs WHERE user_message = 'track';
 -- No marks of the filter, no samples, nothing to estimate from, nothing for the sweep, and nothing wrong.
-SELECT count(*) FROM training.conversation_logs WHERE num_nonnulls(filter_outcome, filter_policy_id, is_audit, selection_probability, filtered_at) > 0;
+SELECT count(*) FROM training.conversation_logs
+WHERE num_nonnulls(filter_outcome, filter_policy_id, is_audit, selection_probability, filtered_at) > 0;
 SELECT count(*) FROM training.training_samples;
 SELECT * FROM training.promote_missed_conversations('0');
 SELECT labels, accuracy FROM training.live_accuracy('2020-01-01', '2030-01-01');
@@ -67,9 +75,12 @@ SELECT text, review_priority, review_reason FROM training.training_queue;
 SELECT * FROM training.import_conversations('public.conversation_logs');
 INSERT INTO training.conversation_logs (session_id, user_message) VALUES ('new', 'captured') RETURNING id;
 INSERT INTO public.conversation_logs ("sessionId", "userMessage") VALUES ('f', 'late'), ('f', 'later');
-SELECT imported, skipped, ids_kept, first_id, last_id FROM training.import_conversations('public.conversation_logs', review_status => 'needs-review');
-SELECT source_key, conversation_log_id, source FROM training.imported_conversations WHERE conversation_log_id > 11 ORDER BY 2;
-SELECT id, user_message, review_status, review_priority, review_reason FROM training.conversation_logs WHERE session_id = 'f';
+SELECT imported, skipped, ids_kept, first_id, last_id
+FROM training.import_conversations('public.conversation_logs', review_status => 'needs-review');
+SELECT source_key, conversation_log_id, source FROM training.imported_conversations
+WHERE conversation_log_id > 11 ORDER BY 2;
+SELECT id, user_message, review_status, review_priority, review_reason FROM training.conversation_logs
+WHERE session_id = 'f';
 
 -- Under another name, or through a view, it is the same message; so is one that was copied by hand, and our own.
 ALTER TABLE public.conversation_logs RENAME TO old_logs;
@@ -81,24 +92,31 @@ SELECT imported, skipped FROM training.import_conversations('public.ours');
 -- What was deleted, or changed over there, does not come again.
 DELETE FROM training.conversation_logs WHERE user_message = 'late';
 SELECT imported, skipped FROM training.import_conversations('public.old_logs');
-CREATE TABLE public.conversation_logs AS SELECT id, "sessionId", "userMessage" || '!' AS "userMessage" FROM public.old_logs;
+CREATE TABLE public.conversation_logs AS SELECT id, "sessionId", "userMessage" || '!' AS "userMessage"
+    FROM public.old_logs;
 SELECT imported, skipped, differing FROM training.import_conversations('public.conversation_logs');
 DROP TABLE public.conversation_logs;
 
 -- Other ids and other names. New ids come in the order of time, and nothing is known by its id alone.
 CREATE TABLE public.chats ("chatId" text, "Session_ID" integer, body text, said timestamptz, id text, extra integer[]);
-INSERT INTO public.chats VALUES ('2f', 7, 'second', '2026-02-02', 'x', '{1,2}'), ('cl9', 7, 'first', '2026-02-01', 'x', NULL), ('1', 8, 'third', '2026-02-03', NULL, '{}');
-SELECT imported, skipped, ids_kept, last_id - first_id AS span, into_metadata FROM training.import_conversations('public.chats',
+INSERT INTO public.chats VALUES ('2f', 7, 'second', '2026-02-02', 'x', '{1,2}'),
+                                ('cl9', 7, 'first', '2026-02-01', 'x', NULL),
+                                ('1', 8, 'third', '2026-02-03', NULL, '{}');
+SELECT imported, skipped, ids_kept, last_id - first_id AS span, into_metadata
+FROM training.import_conversations('public.chats',
     '{"id": "chatId", "user_message": "body", "created_at": "said"}', 'needs-review');
 SELECT c.session_id, c.user_message, c.metadata, c.review_priority, i.source_key, c.created_at
-FROM training.conversation_logs c JOIN training.imported_conversations i ON i.conversation_log_id = c.id AND i.source = 'public.chats' ORDER BY c.id;
+FROM training.conversation_logs c
+JOIN training.imported_conversations i ON i.conversation_log_id = c.id AND i.source = 'public.chats' ORDER BY c.id;
 CREATE TABLE public.numbers (id bigint PRIMARY KEY, session_id text, user_message text);
-INSERT INTO public.numbers VALUES (-1, 'n', 'negative'), (0, 'n', 'zero'), (1, 'n', 'taken'), (2000000, 'n', 'far'), (9007199254740991, 'n', 'last'), (9007199254740992, 'n', 'too far');
+INSERT INTO public.numbers VALUES (-1, 'n', 'negative'), (0, 'n', 'zero'), (1, 'n', 'taken'), (2000000, 'n', 'far'),
+                                  (9007199254740991, 'n', 'last'), (9007199254740992, 'n', 'too far');
 BEGIN;
 SELECT imported, ids_kept, last_id FROM training.import_conversations('public.numbers', keep_ids => false);
 ROLLBACK;
 SELECT imported, ids_kept FROM training.import_conversations('public.numbers');
-SELECT id IN (2000000, 9007199254740991) AS kept, user_message FROM training.conversation_logs WHERE session_id = 'n' ORDER BY user_message;
+SELECT id IN (2000000, 9007199254740991) AS kept, user_message FROM training.conversation_logs WHERE session_id = 'n'
+ORDER BY user_message;
 SELECT setval('training.conversation_logs_id_seq', 3000000);
 DELETE FROM training.conversation_logs WHERE session_id = 'n' AND id > 3000000;
 
@@ -107,7 +125,8 @@ CREATE TABLE public.parts (id integer, "sessionId" text, "userMessage" text) PAR
 CREATE TABLE public.part1 PARTITION OF public.parts DEFAULT;
 INSERT INTO public.parts SELECT g, 'p', 'part ' || g FROM generate_series(1, 2500) g;
 SELECT imported, skipped FROM training.import_conversations('public.parts', time_zone => 'asia/kolkata');
-CREATE MATERIALIZED VIEW public.stored AS SELECT id + 5000000 AS id, "sessionId", "userMessage" FROM public.parts WHERE id <= 5;
+CREATE MATERIALIZED VIEW public.stored AS SELECT id + 5000000 AS id, "sessionId", "userMessage" FROM public.parts
+    WHERE id <= 5;
 SELECT imported, ids_kept FROM training.import_conversations('public.stored');
 DO $$
 BEGIN
@@ -119,18 +138,21 @@ INSERT INTO public.wide VALUES (1, 'w', 'wide');
 SELECT imported, cardinality(into_metadata) FROM training.import_conversations('public.wide');
 SELECT count(*), sum(value::integer) FROM training.conversation_logs, jsonb_each_text(metadata) WHERE session_id = 'w';
 -- Names and values are data.
-CREATE TABLE public."odd; name" ("id'; --" integer PRIMARY KEY, session_id text, user_message text, "a"", 'b' %I $1" text);
+CREATE TABLE public."odd; name" (
+    "id'; --" integer PRIMARY KEY, session_id text, user_message text, "a"", 'b' %I $1" text);
 INSERT INTO public."odd; name" VALUES (1, $$'); DROP TABLE x; --$$, '%s $1', '{}');
 SELECT imported, into_metadata FROM training.import_conversations('public."odd; name"', '{"id": "id''; --"}');
 SELECT session_id, user_message, metadata FROM training.conversation_logs ORDER BY id DESC LIMIT 1;
 CREATE TEMP TABLE passing (id integer, session_id text, user_message text);
 INSERT INTO passing VALUES (1, 't', 'temporary');
 SELECT imported FROM training.import_conversations('passing');
-SELECT source FROM training.imported_conversations WHERE conversation_log_id = (SELECT max(id) FROM training.conversation_logs);
+SELECT source FROM training.imported_conversations
+WHERE conversation_log_id = (SELECT max(id) FROM training.conversation_logs);
 
 -- A column may have any name, the ones of our own query as well.
 CREATE TABLE public.exes (id text PRIMARY KEY, session_id text, user_message text, x jsonb, s integer, vals text);
-INSERT INTO public.exes VALUES ('x1', 'x', 'an object', '{"y": 1}', 2, 'three'), ('x2', 'x', 'a list', '[1]', 4, NULL), ('x3', 'x', 'nothing', NULL, 5, '');
+INSERT INTO public.exes VALUES ('x1', 'x', 'an object', '{"y": 1}', 2, 'three'), ('x2', 'x', 'a list', '[1]', 4, NULL),
+                               ('x3', 'x', 'nothing', NULL, 5, '');
 SELECT imported, into_metadata FROM training.import_conversations('public.exes');
 CREATE TABLE public.numbered_exes (id text PRIMARY KEY, session_id text, user_message text, x integer, s integer);
 INSERT INTO public.numbered_exes VALUES ('x4', 'x', 'a number', 6, 7), ('x5', 'x', 'none', NULL, 8);
@@ -144,12 +166,14 @@ CREATE TABLE public.spans (id interval PRIMARY KEY, session_id text, user_messag
 INSERT INTO public.bytes VALUES ('\x00ff', 'written', 'bytes');
 INSERT INTO public.times VALUES ('2026-01-01 00:00+00', 'written', 'a time');
 INSERT INTO public.spans VALUES ('1 day 02:00', 'written', 'a span');
-SELECT r.relname, i.imported, i.skipped FROM pg_class r, training.import_conversations(r.oid) i WHERE r.relname IN ('bytes', 'times', 'spans') ORDER BY 1;
+SELECT r.relname, i.imported, i.skipped FROM pg_class r, training.import_conversations(r.oid) i
+WHERE r.relname IN ('bytes', 'times', 'spans') ORDER BY 1;
 BEGIN;
 SET LOCAL bytea_output = 'escape';
 SET LOCAL timezone = 'Asia/Kolkata';
 SET LOCAL intervalstyle = 'iso_8601';
-SELECT r.relname, i.imported, i.skipped FROM pg_class r, training.import_conversations(r.oid) i WHERE r.relname IN ('bytes', 'times', 'spans') ORDER BY 1;
+SELECT r.relname, i.imported, i.skipped FROM pg_class r, training.import_conversations(r.oid) i
+WHERE r.relname IN ('bytes', 'times', 'spans') ORDER BY 1;
 COMMIT;
 SELECT user_message FROM training.conversation_logs WHERE session_id = 'written' ORDER BY 1;
 
@@ -186,7 +210,8 @@ SELECT training.import_conversations('public.old_logs');
 RESET default_transaction_isolation;
 
 -- One bad row among many: which row, which column.
-CREATE TABLE public.bad (id integer PRIMARY KEY, session_id text, user_message text, nlu_confidence text, nlu_module_id text, nlu_processing_time_ms float8,
+CREATE TABLE public.bad (id integer PRIMARY KEY, session_id text, user_message text, nlu_confidence text,
+                         nlu_module_id text, nlu_processing_time_ms float8,
     nlu_entities text, response_success text, created_at text, metadata text, answer json);
 INSERT INTO public.bad (id, session_id, user_message) SELECT g, 'bad', 'fine' FROM generate_series(1, 1500) g;
 \set VERBOSITY verbose
@@ -194,13 +219,18 @@ INSERT INTO public.bad (id, session_id, user_message) SELECT g, 'bad', 'fine' FR
 BEGIN; UPDATE :row session_id = NULL WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 \set VERBOSITY default
 BEGIN; UPDATE :row user_message = NULL WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row nlu_confidence = '0,93' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
+BEGIN; UPDATE :row nlu_confidence = '0,93' WHERE id = 1400;
+SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_module_id = '4.5' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row nlu_processing_time_ms = 1e10 WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row nlu_processing_time_ms = 'NaN' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
+BEGIN; UPDATE :row nlu_processing_time_ms = 1e10 WHERE id = 1400;
+SELECT training.import_conversations('public.bad'); ROLLBACK;
+BEGIN; UPDATE :row nlu_processing_time_ms = 'NaN' WHERE id = 1400;
+SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_entities = '{' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row response_success = 'maybe' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row created_at = '31/12/2025' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
+BEGIN; UPDATE :row response_success = 'maybe' WHERE id = 1400;
+SELECT training.import_conversations('public.bad'); ROLLBACK;
+BEGIN; UPDATE :row created_at = '31/12/2025' WHERE id = 1400;
+SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row metadata = 'none' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row answer = '"\u0000"' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 -- The key of a table says nothing of the tables that inherit from it.
@@ -252,29 +282,36 @@ SELECT text, intent, label_source, selection_probability FROM training.training_
 SELECT labels, accuracy FROM training.live_accuracy('2020-01-01', '2030-01-01');
 SELECT * FROM training.check_integrity();
 
--- The number of a conversation that was deleted is not given to another one while a sample, a verdict or a task still names it.
--- The audit would draw some of them.
+-- The number of a conversation that was deleted is not given to another one while a sample, a verdict or a task still
+-- names it. The audit would draw some of them.
 INSERT INTO training.review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO training.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
-    ('gone', 'left a sample', 'intent.food.item.search', 0.95, 'indicbert'), ('gone', 'left a verdict', 'intent.food.item.search', 0.5, 'indicbert'),
+    ('gone', 'left a sample', 'intent.food.item.search', 0.95, 'indicbert'),
+    ('gone', 'left a verdict', 'intent.food.item.search', 0.5, 'indicbert'),
     ('gone', 'left a task', 'intent.food.item.search', 0.5, 'indicbert'), ('gone', 'left nothing', NULL, NULL, NULL);
-CREATE TABLE public.come_after AS SELECT id, 'after'::text AS session_id, 'after what ' || user_message AS user_message FROM training.conversation_logs WHERE session_id = 'gone';
+CREATE TABLE public.come_after AS SELECT id, 'after'::text AS session_id, 'after what ' || user_message AS user_message
+    FROM training.conversation_logs WHERE session_id = 'gone';
 SELECT training.reject_conversation(id, 'unclear') FROM public.come_after WHERE user_message LIKE '%a verdict';
 INSERT INTO training.labelstudio_tasks (project, conversation_log_id, batch_id, status)
 SELECT 1, id, '00000000-0000-0000-0000-000000000000', 'closed' FROM public.come_after WHERE user_message LIKE '%a task';
 DELETE FROM training.conversation_logs WHERE session_id = 'gone';
-SELECT a.user_message, EXISTS (SELECT FROM training.training_samples s WHERE s.conversation_log_id = a.id) AS has_sample,
+SELECT a.user_message, EXISTS (SELECT FROM training.training_samples s
+                               WHERE s.conversation_log_id = a.id) AS has_sample,
        EXISTS (SELECT FROM training.review_events e WHERE e.conversation_log_id = a.id) AS has_verdict,
-       EXISTS (SELECT FROM training.labelstudio_tasks t WHERE t.conversation_log_id = a.id) AS has_task FROM public.come_after a ORDER BY a.id;
+       EXISTS (SELECT FROM training.labelstudio_tasks t WHERE t.conversation_log_id = a.id) AS has_task
+       FROM public.come_after a ORDER BY a.id;
 SELECT imported, ids_kept FROM training.import_conversations('public.come_after');
-SELECT c.user_message, c.id = a.id AS kept FROM training.conversation_logs c JOIN public.come_after a ON a.user_message = c.user_message ORDER BY a.id;
+SELECT c.user_message, c.id = a.id AS kept FROM training.conversation_logs c
+JOIN public.come_after a ON a.user_message = c.user_message ORDER BY a.id;
 
 SELECT training.revoke_training_role('regress_import_operator', 'operator');
 REVOKE ALL ON SCHEMA training FROM regress_import_operator, regress_import_reader;
 DROP VIEW public.odd, public.ours, public.nobody, public.long, public.asks;
 DROP MATERIALIZED VIEW public.stored;
-DROP TABLE public.old_logs, public.chats, public.numbers, public.parts, public.wide, public."odd; name", public.twice, public.bad;
-DROP TABLE public.exes, public.numbered_exes, public.bytes, public.times, public.spans, public.come_after, public.parent, public.child;
+DROP TABLE public.old_logs, public.chats, public.numbers, public.parts, public.wide, public."odd; name",
+public.twice, public.bad;
+DROP TABLE public.exes, public.numbered_exes, public.bytes, public.times, public.spans, public.come_after,
+public.parent, public.child;
 DROP FUNCTION public.whoever();
 DROP TYPE public."ReviewStatus";
 DROP ROLE regress_import_operator, regress_import_reader;

@@ -66,12 +66,14 @@ FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m
 WHERE NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'training_workflow' AND c.oid = ANY (e.extconfig));
 SELECT count(*) AS foreign_keys FROM members m JOIN pg_constraint k ON k.contype = 'f' AND k.conrelid = m.objid;
 
--- Nothing for PUBLIC but the functions of CHECKs and of a trigger's WHEN, which whoever may insert has to call; and every function that SQL can call has a pinned search_path or needs none (C that only qualifies).
+-- Nothing for PUBLIC but the functions of CHECKs and of a trigger's WHEN, which whoever may insert has to call; and
+-- every function that SQL can call has a pinned search_path or needs none (C that only qualifies).
 SELECT pg_describe_object(m.classid, m.objid, 0) AS open_to_public
 FROM members m
 LEFT JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
 LEFT JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
-WHERE (p.oid IS NOT NULL AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x WHERE x.grantee = 0))
+WHERE (p.oid IS NOT NULL AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
+                                     WHERE x.grantee = 0))
    OR (c.oid IS NOT NULL AND EXISTS (SELECT FROM aclexplode(c.relacl) x WHERE x.grantee = 0));
 SELECT p.oid::regprocedure::text COLLATE "C" AS without_search_path
 FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid

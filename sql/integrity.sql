@@ -18,7 +18,8 @@ UPDATE conversation_logs SET review_status = 'rejected', is_training_candidate =
 UPDATE training_samples SET model_version_target = 'router-v9.9.9' WHERE conversation_log_id = 5;
 SELECT setval('training_samples_id_seq', 1);
 INSERT INTO model_versions (version, model_type, base_version) VALUES ('router-v1.1.0', 'router', 'router-v1.0.0');
-INSERT INTO model_deployments (model_type, version, to_status, to_percentage) VALUES ('router', 'router-v8.8.8', 'canary', 10);
+INSERT INTO model_deployments (model_type, version, to_status, to_percentage)
+VALUES ('router', 'router-v8.8.8', 'canary', 10);
 SET LOCAL session_replication_role = replica;
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'not filtered');
 RESET session_replication_role;
@@ -37,9 +38,12 @@ INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
 ALTER TABLE conversation_logs RENAME COLUMN audit TO is_audit;
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
 CREATE TYPE message_kind AS ENUM ('text', 'image');
-ALTER TABLE conversation_logs ALTER message_type DROP DEFAULT, ALTER message_type TYPE message_kind USING message_type::message_kind;
--- Functions that read the column keep PostgreSQL from doing that; the library looks all the same, as its tables may be older than itself.
-UPDATE pg_attribute SET atttypid = 'varchar'::regtype WHERE attrelid = 'conversation_logs'::regclass AND attname = 'message_type';
+ALTER TABLE conversation_logs ALTER message_type DROP DEFAULT, ALTER message_type TYPE message_kind
+    USING message_type::message_kind;
+-- Functions that read the column keep PostgreSQL from doing that; the library
+-- looks all the same, as its tables may be older than itself.
+UPDATE pg_attribute SET atttypid = 'varchar'::regtype
+WHERE attrelid = 'conversation_logs'::regclass AND attname = 'message_type';
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
 ROLLBACK;
 BEGIN;
@@ -77,7 +81,8 @@ SELECT DISTINCT hint FROM check_integrity() ORDER BY 1;
 ROLLBACK;
 SELECT * FROM check_integrity();
 
--- What others may create beside ours, and have created: a function, type, cast or operator can be taken in the place of ours.
+-- What others may create beside ours, and have created: a function, type,
+-- cast or operator can be taken in the place of ours.
 BEGIN;
 CREATE ROLE regress_tw_other;
 GRANT CREATE ON SCHEMA public TO PUBLIC, regress_tw_other;

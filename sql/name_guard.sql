@@ -12,7 +12,8 @@ GRANT CREATE ON SCHEMA public TO regress_tw_maker;
 CREATE SCHEMA made AUTHORIZATION regress_tw_maker;
 SET SESSION AUTHORIZATION regress_tw_maker;
 
--- In each way: one parameter more, any number more, another kind of routine, another one's place, a change of what is there.
+-- In each way: one parameter more, any number more, another kind of routine,
+-- another one's place, a change of what is there.
 CREATE FUNCTION public.tw_lock_registry(a integer DEFAULT 1) RETURNS void LANGUAGE sql AS '';
 CREATE FUNCTION public.text_hash(a text, VARIADIC b text[] DEFAULT '{}') RETURNS bytea LANGUAGE sql RETURN NULL::bytea;
 CREATE PROCEDURE public.daily_training_capture(a text, b timestamptz, c integer DEFAULT 1) LANGUAGE sql AS '';
@@ -25,7 +26,8 @@ CREATE FUNCTION public.tw_lock_registry(a integer) RETURNS void LANGUAGE sql AS 
 CREATE OR REPLACE FUNCTION public.tw_lock_registry(a integer DEFAULT 1) RETURNS void LANGUAGE sql AS '';
 RESET SESSION AUTHORIZATION;
 SELECT tw_lock_registry();
-SELECT p.oid::regprocedure, p.pronargdefaults FROM pg_proc p WHERE p.proowner = 'regress_tw_maker'::regrole ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT p.oid::regprocedure, p.pronargdefaults FROM pg_proc p WHERE p.proowner = 'regress_tw_maker'::regrole
+ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- Those that were there first keep the extension out.
 DROP EXTENSION training_workflow;

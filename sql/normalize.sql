@@ -9,14 +9,18 @@ CREATE EXTENSION training_workflow;
 
 SELECT t.input, normalize_text(t.input) AS normalized FROM (VALUES
     (1, 'Hello'), (2, '  hello!!  '), (3, E'HELLO\t\n world'), (4, '"Veg pizza milega?"'), (5, 'veg  pizza, milega'),
-    (6, '?'), (7, ' !! '), (8, ''), (9, '   '), (10, 'राम, क्या हाल है?'), (11, 'राम क्या हाल है।'), (12, U&'\FF28\FF25\FF2C\FF2C\FF2F'),
-    (13, U&'\FB01ne caf\00E9'), (14, U&'fine cafe\0301'), (15, U&'no\00A0break\3000space'), (16, U&'zero\200Bwidth\FEFF'),
-    (17, 'don''t stop'), (18, '100%'), (19, '(ok)'), (20, '👍'), (21, 'ÀÉ'), (22, U&'H\0331'), (23, '₹500'), (24, '-5'), (25, 'a . b')
+    (6, '?'), (7, ' !! '), (8, ''), (9, '   '), (10, 'राम, क्या हाल है?'), (11, 'राम क्या हाल है।'),
+    (12, U&'\FF28\FF25\FF2C\FF2C\FF2F'),
+    (13, U&'\FB01ne caf\00E9'), (14, U&'fine cafe\0301'), (15, U&'no\00A0break\3000space'),
+    (16, U&'zero\200Bwidth\FEFF'),
+    (17, 'don''t stop'), (18, '100%'), (19, '(ok)'), (20, '👍'), (21, 'ÀÉ'), (22, U&'H\0331'), (23, '₹500'), (24, '-5'),
+    (25, 'a . b')
 ) AS t (n, input) ORDER BY n;
 
 -- Equal, and not.
 SELECT a, b, text_hash(a) = text_hash(b) AS same FROM (VALUES
-    ('Hello!', 'hello'), ('hi', 'hii'), ('Track  ORDER', 'track order?'), ('?', '!'), (U&'caf\00E9', U&'cafe\0301'), ('राम', 'राम।'), ('x', 'X.')
+    ('Hello!', 'hello'), ('hi', 'hii'), ('Track  ORDER', 'track order?'), ('?', '!'), (U&'caf\00E9', U&'cafe\0301'),
+    ('राम', 'राम।'), ('x', 'X.')
 ) AS t (a, b);
 -- The hash is ours and never changes: these very numbers.
 SELECT text_hash(''), text_hash('hello'), text_hash('मेरा ऑर्डर कहाँ है');
@@ -24,17 +28,23 @@ SELECT text_hash(''), text_hash('hello'), text_hash('मेरा ऑर्ड�
 -- Twice is as good as once, for texts of characters from all over Unicode, marks and compatibility forms above all.
 SELECT setseed(0.42);
 WITH texts AS (
-    SELECT i, string_agg(chr(CASE WHEN r < 0.3 THEN 32 + (random() * 94)::integer WHEN r < 0.5 THEN 768 + (random() * 111)::integer
-                             WHEN r < 0.6 THEN 2304 + (random() * 127)::integer WHEN r < 0.7 THEN 8192 + (random() * 111)::integer
-                             WHEN r < 0.8 THEN 65281 + (random() * 100)::integer WHEN r < 0.9 THEN 192 + (random() * 400)::integer
-                             ELSE 128512 + (random() * 79)::integer END), '') AS t
-    FROM generate_series(1, 20000) AS i, LATERAL (SELECT random() AS r FROM generate_series(1, 1 + i % 12)) AS x GROUP BY i)
-SELECT count(*) AS texts, count(*) FILTER (WHERE normalize_text(normalize_text(t)) <> normalize_text(t)) AS unstable FROM texts;
+    SELECT i, string_agg(chr(CASE WHEN r < 0.3 THEN 32 + (random() * 94)::integer
+                                  WHEN r < 0.5 THEN 768 + (random() * 111)::integer
+                                  WHEN r < 0.6 THEN 2304 + (random() * 127)::integer
+                                  WHEN r < 0.7 THEN 8192 + (random() * 111)::integer
+                                  WHEN r < 0.8 THEN 65281 + (random() * 100)::integer
+                                  WHEN r < 0.9 THEN 192 + (random() * 400)::integer
+                                  ELSE 128512 + (random() * 79)::integer END), '') AS t
+    FROM generate_series(1, 20000) AS i, LATERAL (SELECT random() AS r FROM generate_series(1, 1 + i % 12)) AS x
+    GROUP BY i)
+SELECT count(*) AS texts, count(*) FILTER (WHERE normalize_text(normalize_text(t)) <> normalize_text(t)) AS unstable
+FROM texts;
 -- Long ones too.
 SELECT length(normalize_text(repeat(U&'Pizza \FB01 ', 100000)));
 
 -- Samples carry it, however they come, and it follows the text.
-INSERT INTO training_samples (text, intent) VALUES ('Hello!', 'intent.general.greeting'), ('hello', 'intent.general.greeting');
+INSERT INTO training_samples (text, intent)
+VALUES ('Hello!', 'intent.general.greeting'), ('hello', 'intent.general.greeting');
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
     VALUES ('s', 'HELLO...', 'intent.general.greeting', 0.99, 'indicbert');
 SELECT text, text_hash = text_hash('hello') AS same, normalizer FROM training_samples ORDER BY id;

@@ -14,12 +14,15 @@ SELECT * FROM tw_artifact_server();
 CALL store_model_artifacts();
 
 -- Which server. What libcurl says of a connection is not ours to promise.
-CREATE FUNCTION checked(server text DEFAULT NULL) RETURNS TABLE (server_name text, endpoint text, bucket text, prefix text, state text, tried text,
+CREATE FUNCTION checked(server text DEFAULT NULL)
+    RETURNS TABLE (server_name text, endpoint text, bucket text, prefix text, state text, tried text,
         clock_difference interval, waiting_models bigint, last_error text, advice text) LANGUAGE sql AS $$
-    SELECT c.server_name, c.endpoint, c.bucket, c.prefix, c.state, c.tried, c.clock_difference, c.waiting_models, c.last_error,
-           regexp_replace(replace(c.advice, quote_ident(current_user), 'OWNER'), '([.][0-9]+)?[.] libcurl says: .*', '.')
+    SELECT c.server_name, c.endpoint, c.bucket, c.prefix, c.state, c.tried, c.clock_difference, c.waiting_models,
+           c.last_error, regexp_replace(replace(c.advice, quote_ident(current_user), 'OWNER'),
+                                        '([.][0-9]+)?[.] libcurl says: .*', '.')
     FROM s3_check(server) c $$;
-CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint 'http://127.0.0.1:1', bucket 'training', prefix 'loop/1/');
+CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (
+    endpoint 'http://127.0.0.1:1', bucket 'training', prefix 'loop/1/');
 \x on
 SELECT * FROM checked();
 CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id 'key', secret_access_key 'secret');
@@ -27,7 +30,8 @@ SELECT * FROM checked('store');
 \x off
 SELECT * FROM s3_check('nowhere');
 SELECT * FROM tw_artifact_server();
-CREATE SERVER another FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint 'http://127.0.0.1:1', bucket 'training');
+CREATE SERVER another FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (
+    endpoint 'http://127.0.0.1:1', bucket 'training');
 SELECT * FROM tw_artifact_server();
 SELECT count(*) FROM s3_check();
 SELECT set_training_setting('artifact_server', 'store');
@@ -68,7 +72,8 @@ SELECT tw_s3_location('store', 'a');
 
 -- A model waits for the store: the gate passes it, but it does not go live.
 SELECT set_training_setting('min_test_samples', '10');
-SELECT inserted FROM import_training_samples((SELECT string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
+SELECT inserted FROM import_training_samples(
+    (SELECT string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
         'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\n')
     FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m), generate_series(1, 30) g));
 SET client_min_messages = warning;
@@ -80,8 +85,10 @@ SELECT * FROM fetch_model_artifact('router-v1.0.1');
 SET client_min_messages = error;
 CALL store_model_artifacts();
 SET client_min_messages = warning;
-SELECT version, status, minio_path, artifact_sha256, artifact_stored_at, artifact_error ~ '^could not connect to server "store": ' AS has_error FROM model_versions;
-SELECT job_name, status, error_code, error_message ~ '^could not connect to server "store": ' AS has_message FROM job_runs;
+SELECT version, status, minio_path, artifact_sha256, artifact_stored_at,
+       artifact_error ~ '^could not connect to server "store": ' AS has_error FROM model_versions;
+SELECT job_name, status, error_code, error_message ~ '^could not connect to server "store": ' AS has_message
+FROM job_runs;
 SELECT waiting_models, last_error ~ '^could not connect to server "store": ' AS has_error FROM s3_check();
 -- Not inside a transaction.
 BEGIN;
@@ -103,13 +110,19 @@ CALL store_model_artifacts();
 SELECT set_training_setting('artifact_server', NULL);
 
 -- A version that is stored, and its row is damaged: the store is asked, and cannot be reached.
-UPDATE model_versions SET artifact_sha256 = (SELECT sha256 FROM model_artifacts), artifact_stored_at = now(), artifact_error = NULL,
+UPDATE model_versions SET artifact_sha256 = (SELECT sha256 FROM model_artifacts), artifact_stored_at = now(),
+                          artifact_error = NULL,
     minio_path = 's3://training/router/router-v1.0.0/model.bin';
-SELECT restored, f.size_bytes = octet_length(bytes) AS same_size, f.sha256 = a.sha256 AS same_sum FROM fetch_model_artifact('router-v1.0.0') f, model_artifacts a;
+SELECT restored, f.size_bytes = octet_length(bytes) AS same_size, f.sha256 = a.sha256 AS same_sum
+FROM fetch_model_artifact('router-v1.0.0') f, model_artifacts a;
 SELECT problem FROM check_integrity();
 UPDATE model_artifacts SET sha256 = repeat('0', 64);
 SELECT problem, example FROM check_integrity();
-DO $$ BEGIN PERFORM fetch_model_artifact('router-v1.0.0'); EXCEPTION WHEN sqlclient_unable_to_establish_sqlconnection THEN RAISE WARNING '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ BEGIN
+    PERFORM fetch_model_artifact('router-v1.0.0');
+EXCEPTION WHEN sqlclient_unable_to_establish_sqlconnection THEN
+    RAISE WARNING '% %', SQLSTATE, SQLERRM;
+END $$;
 UPDATE model_versions SET minio_path = 's3://elsewhere/router/router-v1.0.0/model.bin';
 SELECT fetch_model_artifact('router-v1.0.0');
 
@@ -125,10 +138,13 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT substr(r.rolname, 12) AS kind, p.oid::regprocedure::text COLLATE "C" AS object_id FROM pg_roles r JOIN pg_proc p ON has_function_privilege(r.oid, p.oid, 'EXECUTE')
-WHERE r.rolname LIKE 'regress\_tw\_%' AND p.proname ~ 's3_|store|artifact' AND p.pronamespace = 'public'::regnamespace ORDER BY 1, 2;
+SELECT substr(r.rolname, 12) AS kind, p.oid::regprocedure::text COLLATE "C" AS object_id FROM pg_roles r
+JOIN pg_proc p ON has_function_privilege(r.oid, p.oid, 'EXECUTE')
+WHERE r.rolname LIKE 'regress\_tw\_%' AND p.proname ~ 's3_|store|artifact' AND p.pronamespace = 'public'::regnamespace
+ORDER BY 1, 2;
 ROLLBACK;
-SELECT proname FROM pg_proc WHERE proname ~ '^(tw_)?s3_|artifact|store' AND pronamespace = 'public'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE');
+SELECT proname FROM pg_proc WHERE proname ~ '^(tw_)?s3_|artifact|store' AND pronamespace = 'public'::regnamespace
+                              AND has_function_privilege('public', oid, 'EXECUTE');
 
 -- An export is no model, and a file is no object. What was begun has to be committed.
 SELECT tw_begin_s3_export('s3://training/x', '{}', 'jsonl', true, 'store');

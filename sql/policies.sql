@@ -8,7 +8,8 @@ RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 
 -- From the least specific to the most specific; each sets something else, so that inheritance shows.
-INSERT INTO review_policies (module_type, intent, review_below, approve_above, trusted_providers, fallback_providers, audit_rate_approved, audit_rate_review) VALUES
+INSERT INTO review_policies (module_type, intent, review_below, approve_above, trusted_providers, fallback_providers,
+                             audit_rate_approved, audit_rate_review) VALUES
     (NULL, NULL, 0.60, NULL, NULL, NULL, 0.02, 0.03),
     ('food', NULL, NULL, 0.80, NULL, ARRAY['llm', 'GPT'], NULL, NULL),
     (NULL, 'intent.food.order.cancel', NULL, 0.95, ARRAY['IndicBERT', 'rasa'], NULL, NULL, NULL),
@@ -27,11 +28,13 @@ FROM (VALUES
     ('case of module matters', 'indicbert', 'x', 'FOOD')
 ) AS w (what, provider, intent, module_type),
     filter_decision(0.97, w.provider, w.intent, w.module_type) d;
-SELECT is_fallback_provider('GPT', 'intent.food.item.search', NULL), is_fallback_provider('gpt', 'intent.parcel.shipment.track', NULL),
+SELECT is_fallback_provider('GPT', 'intent.food.item.search', NULL),
+       is_fallback_provider('gpt', 'intent.parcel.shipment.track', NULL),
        is_fallback_provider('LLM', NULL, NULL), is_fallback_provider(NULL, NULL, NULL);
 
 -- Capture stores which policy it was, and by which probability.
-INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type) VALUES
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+VALUES
     ('s', 'cancel it', 'intent.food.order.cancel', 0.96, 'rasa', 'food'),
     ('s', 'where is it', 'intent.parcel.shipment.track', 0.65, 'indicbert', NULL);
 SELECT review_status, review_reason, filter_policy_id, selection_probability FROM conversation_logs ORDER BY id;
@@ -94,7 +97,8 @@ TRUNCATE review_policies;
 SELECT * FROM filter_decision(0.6, 'indicbert', 'x', 'ride') d;
 
 -- Many policies at once are found as well as few.
-INSERT INTO review_policies (module_type, approve_above) SELECT 'module ' || i, 0.75 + i / 10000.0 FROM generate_series(1, 300) AS i;
+INSERT INTO review_policies (module_type, approve_above) SELECT 'module ' || i, 0.75 + i / 10000.0
+                                                         FROM generate_series(1, 300) AS i;
 SELECT count(*) FROM generate_series(1, 300) AS i, filter_decision(0.5, NULL, NULL, 'module ' || i) d
 WHERE d.approve_above <> 0.75 + i / 10000.0;
 TRUNCATE review_policies;

@@ -28,10 +28,13 @@ RESET ROLE;
 
 -- capture: inserts, gets the id back, is filtered and promoted, and reads nothing else.
 SET ROLE regress_tw_chat;
-INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type, message_language, nlu_intent,
-    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone, nlu_processing_time_ms,
-    routed_to, response_text, response_success, user_feedback, user_correction, backend_reference, metadata, created_at)
-VALUES ('s', '+91 00000 00001', 'u', 'hello', 'text', 'en', 'intent.general.greeting', 0.99, 1, 'general', 'indicbert', 'router-v1.0.0',
+INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type,
+                               message_language, nlu_intent,
+    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
+    nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
+    backend_reference, metadata, created_at)
+VALUES ('s', '+91 00000 00001', 'u', 'hello', 'text', 'en', 'intent.general.greeting', 0.99, 1, 'general', 'indicbert',
+        'router-v1.0.0',
     '{}', 'polite', 12, 'php', 'Hello!', true, 'positive', NULL, NULL, '{}', NULL) RETURNING id;
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
     SELECT 's', 'hello ' || i, 'intent.general.greeting', 0.99, 'indicbert' FROM generate_series(1, 3) AS i;
@@ -62,10 +65,13 @@ RESET ROLE;
 SELECT count(*) AS conversations, count(s.id) AS samples
 FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id;
 -- Also after an error in the promotion it is nobody but itself, and a failed promotion is recorded for it.
-CREATE FUNCTION raise_always() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused for %', current_user = session_user; END $$;
+CREATE FUNCTION raise_always() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'refused for %', current_user = session_user;
+END $$;
 CREATE TRIGGER raise_always BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_always();
 SET ROLE regress_tw_chat;
-INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', 'fails', 'intent.general.greeting', 0.99, 'indicbert');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+VALUES ('s', 'fails', 'intent.general.greeting', 0.99, 'indicbert');
 SELECT current_user;
 SELECT * FROM training_samples;
 RESET ROLE;
@@ -76,12 +82,16 @@ SELECT job_name, items_total FROM job_runs;
 -- The owner's triggers look for names along a path of ours and not along the application's.
 CREATE SCHEMA regress_tw_trap AUTHORIZATION regress_tw_chat;
 CREATE TABLE audit_log (id bigint);
-CREATE FUNCTION log_sample() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit_log VALUES (NEW.id); RETURN NEW; END $$;
+CREATE FUNCTION log_sample() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO audit_log VALUES (NEW.id);
+    RETURN NEW;
+END $$;
 CREATE TRIGGER log_sample AFTER INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION log_sample();
 SET ROLE regress_tw_chat;
 CREATE TABLE regress_tw_trap.audit_log (id bigint);
 SET search_path = regress_tw_trap, public;
-INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', 'trapped?', 'intent.general.greeting', 0.99, 'indicbert');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+VALUES ('s', 'trapped?', 'intent.general.greeting', 0.99, 'indicbert');
 SHOW search_path;
 RESET search_path;
 SELECT count(*) FROM regress_tw_trap.audit_log;
@@ -95,7 +105,8 @@ DROP SCHEMA regress_tw_trap;
 
 -- Through a view of the owner's, by a role that has no right to our schema at all.
 CREATE SCHEMA regress_tw_own;
-CREATE VIEW regress_tw_own.log AS SELECT session_id, user_message, nlu_intent, nlu_confidence, nlu_provider FROM conversation_logs;
+CREATE VIEW regress_tw_own.log AS SELECT session_id, user_message, nlu_intent, nlu_confidence, nlu_provider
+    FROM conversation_logs;
 GRANT USAGE ON SCHEMA regress_tw_own TO regress_tw_nobody;
 GRANT INSERT ON regress_tw_own.log TO regress_tw_nobody;
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
@@ -122,7 +133,10 @@ SELECT count(*) FROM model_performance_comparison;
 SELECT phone_number FROM conversation_logs;
 SELECT count(*) FROM training_samples;
 -- A function that tells what it is shown is shown no row that the view leaves out.
-CREATE FUNCTION pg_temp.tell(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$ BEGIN RAISE NOTICE 'saw %', t; RETURN true; END $$;
+CREATE FUNCTION pg_temp.tell(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$ BEGIN
+    RAISE NOTICE 'saw %', t;
+    RETURN true;
+END $$;
 SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off;
 SELECT count(*) FROM training_queue WHERE pg_temp.tell(text) AND text = 'nothing like it';
 RESET enable_indexscan; RESET enable_bitmapscan; RESET enable_indexonlyscan;
@@ -136,11 +150,14 @@ SELECT name, value, updated_by = session_user AS by_me FROM training_settings;
 SELECT set_training_setting('training_threshold', NULL);
 SELECT * FROM promote_missed_conversations('0');
 SELECT * FROM check_integrity();
-INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('import', 'hi', 'rejected') RETURNING is_training_candidate;
+INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('import', 'hi', 'rejected')
+RETURNING is_training_candidate;
 INSERT INTO training_samples (text, intent, review_status) VALUES ('manual', 'intent.general.greeting', 'approved');
-INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability, filter_outcome, filtered_at)
+INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability, filter_outcome,
+                               filtered_at)
     VALUES ('import', 'weighs a lot', 'auto-approved', true, 1e-9, 'auto-approved', now());
-INSERT INTO training_samples (text, intent, conversation_log_id) VALUES ('yet to come', 'intent.general.greeting', 1000000);
+INSERT INTO training_samples (text, intent, conversation_log_id)
+VALUES ('yet to come', 'intent.general.greeting', 1000000);
 DELETE FROM conversation_logs;
 TRUNCATE training_samples;
 INSERT INTO training_settings VALUES ('time_zone', 'UTC');

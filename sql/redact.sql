@@ -173,8 +173,9 @@ INSERT INTO cases (message, redacted) VALUES
     ('मेरा नंबर 98765 43210 है, २ पिज़्ज़ा', 'मेरा नंबर 00000 00000 है, २ पिज़्ज़ा'),
     ('नंबर9876543210पर कॉल करो', 'नंबर0000000000पर कॉल करो'),
     -- several, and Hinglish
-    ('Asha 9876543210 ya asha@example.com, card 4111 1111 1111 1111, aadhaar 2345 6789 0123, PAN ABCPE1234F, upi asha@okbank',
-     'Asha 0000000000 ya xxxx@xxxxxxx.xxx, card 0000 0000 0000 0000, aadhaar 0000 0000 0000, PAN xxxxx0000x, upi xxxx@xxxxxx'),
+    ('Asha 9876543210 ya asha@example.com, card 4111 1111 1111 1111, aadhaar 2345 6789 0123, PAN ABCPE1234F, upi '
+     'asha@okbank', 'Asha 0000000000 ya xxxx@xxxxxxx.xxx, card 0000 0000 0000 0000, aadhaar 0000 0000 0000, PAN '
+                    'xxxxx0000x, upi xxxx@xxxxxx'),
     ('bhaiya 2 paneer roll Kothrud 411038 bhej do, 98765 43210 pe call karna',
      'bhaiya 2 paneer roll Kothrud 411038 bhej do, 00000 00000 pe call karna'),
     ('12345 98765 43210', '00000 00000 00000'),
@@ -198,31 +199,41 @@ INSERT INTO cases (message) VALUES
     ('411038'), ('411 038'), ('Rs 1,250.50'), ('₹12,34,567'), ('99999'), ('₹ 99999'), ('Rs.450/-'), ('1250.50 2500.75'),
     ('budget 10000-20000'), ('15000 - 25000 ke beech'), ('12345.67890'),
     ('10:30'), ('9 : 30 am'), ('10.30'), ('10.30-11.30'), ('10:30:45.123456'), ('0930 1030'),
-    ('23-11-2026'), ('2026-11-23 10:30'), ('2026-11-23T10:30:00.123456Z'), ('23/11/2026'), ('23.11.2026'), ('23 11 2026'),
-    ('23-11-2026 23-12-2026'), ('2024 2025 2026'), ('2024-2025-2026'), ('1999-2000'), ('202611231030'), ('20261123103000'),
+    ('23-11-2026'), ('2026-11-23 10:30'), ('2026-11-23T10:30:00.123456Z'), ('23/11/2026'), ('23.11.2026'),
+    ('23 11 2026'),
+    ('23-11-2026 23-12-2026'), ('2024 2025 2026'), ('2024-2025-2026'), ('1999-2000'), ('202611231030'),
+    ('20261123103000'),
     ('1764000000'), ('1764000000000'), ('1764000000000000'),
     -- coordinates and other measures
-    ('18.5074, 73.8077'), ('18.5074 73.8077'), ('18.5204303,73.8567437'), ('18.5204303 73.8567437'), ('+18.5204303 +73.8567437'),
+    ('18.5074, 73.8077'), ('18.5074 73.8077'), ('18.5204303,73.8567437'), ('18.5204303 73.8567437'),
+    ('+18.5204303 +73.8567437'),
     ('18.520430299999998'), ('73.856743712345'), ('score 0.9876543210'), ('0.98765 43210'),
     ('2 kg'), ('1-2 pizza'), ('12 x 500 ml'), ('OTP 4821'), ('OTP 482 913'), ('12345678'), ('1234 5678'), ('2026'),
-    ('flight 6E 2134'), ('train 12123'), ('12123 Deccan Queen'), ('50%'), ('12.5 %'), ('router-v1.10.0'), ('192.168.100.200'),
+    ('flight 6E 2134'), ('train 12123'), ('12123 Deccan Queen'), ('50%'), ('12.5 %'), ('router-v1.10.0'),
+    ('192.168.100.200'),
     ('10.0.0.1:5432'), ('1800 123 4567'), ('123456789'), ('12345678901'), ('1234567890'), ('4111111111111112'),
-    ('98765432109876543210987'), ('123456789012'), ('1234 5678 9012'), ('12345678901 12'), ('500+98765432'), ('1 2 3 4 5 6 7 8 9 0'), ('10 20 30 40 50'),
+    ('98765432109876543210987'), ('123456789012'), ('1234 5678 9012'), ('12345678901 12'), ('500+98765432'),
+    ('1 2 3 4 5 6 7 8 9 0'), ('10 20 30 40 50'),
     -- a group that only touches another
     ('98765, 43210'), ('98765/43210'), (E'98765\n43210'), ('98765  43210'), ('98765:43210'), ('98765 x 43210'),
     ('15000 (20000 extra)'),
     -- not quite a PAN
-    ('ABCEE1234F'), ('ABCPE12345F'), ('ABCPE1234'), ('XABCPE1234F'), ('ABCPE1234FX'), ('1ABCPE1234F'), ('27ABCPE1234F1Z5'),
+    ('ABCEE1234F'), ('ABCPE12345F'), ('ABCPE1234'), ('XABCPE1234F'), ('ABCPE1234FX'), ('1ABCPE1234F'),
+    ('27ABCPE1234F1Z5'),
     ('BCPE1234F'), ('order2026a'),
     -- mentions
-    ('@asha'), ('meet @ 5'), ('hi @asha, ok?'), ('asha @ example.com'), ('ok.@asha'), ('5 pm @5'), ('2kg@50'), ('pizza@99 each'),
-    ('2kg@10.50'), ('pizza@Rs.500'), ('@'), ('@@'), ('a@'), ('a@b'), ('a@bc'), ('a@1bc'), ('...@asha'), ('a@-bcd'), ('a@.com'),
+    ('@asha'), ('meet @ 5'), ('hi @asha, ok?'), ('asha @ example.com'), ('ok.@asha'), ('5 pm @5'), ('2kg@50'),
+    ('pizza@99 each'),
+    ('2kg@10.50'), ('pizza@Rs.500'), ('@'), ('@@'), ('a@'), ('a@b'), ('a@bc'), ('a@1bc'), ('...@asha'),
+    ('a@-bcd'), ('a@.com'),
     -- words
-    (''), (' '), ('hi'), ('नमस्ते'), ('कोई है?'), (U&'\+01F44D'), ('cancel kar do bhai'), ('2 पिज़्ज़ा और १ कोक'), ('+'), ('+91'), ('+12345'),
+    (''), (' '), ('hi'), ('नमस्ते'), ('कोई है?'), (U&'\+01F44D'), ('cancel kar do bhai'), ('2 पिज़्ज़ा और १ कोक'),
+    ('+'), ('+91'), ('+12345'),
     ('(022)'), ('()'), ('- - -'), ('9'), ('9 8 7 6');
 UPDATE cases SET redacted = message WHERE redacted IS NULL;
 
-SELECT n, message, redacted AS expected, redact_pii(message) AS result FROM cases WHERE redact_pii(message) IS DISTINCT FROM redacted;
+SELECT n, message, redacted AS expected, redact_pii(message) AS result FROM cases
+WHERE redact_pii(message) IS DISTINCT FROM redacted;
 SELECT count(*) AS cases, count(*) FILTER (WHERE message <> redacted) AS masked FROM cases;
 SELECT redact_pii(NULL::text) AS text, redact_pii(NULL::jsonb) AS jsonb;
 
@@ -247,7 +258,8 @@ END $$;
 SELECT message, pg_temp.broken(message) AS broken FROM cases WHERE pg_temp.broken(message) IS NOT NULL;
 -- Between words, a text is redacted as it is on its own, and the words stay.
 SELECT message, redact_pii(p || message || s) AS result
-FROM cases, (VALUES ('please: ', ' thanks'), ('नमस्ते, ', ' धन्यवाद'), (U&'\+01F44D ', U&' \+01F44D'), (E'\n', E'\n')) AS around (p, s)
+FROM cases, (VALUES ('please: ', ' thanks'), ('नमस्ते, ', ' धन्यवाद'), (U&'\+01F44D ', U&' \+01F44D'),
+                    (E'\n', E'\n')) AS around (p, s)
 WHERE redact_pii(p || message || s) <> p || redacted || s;
 -- Two texts with a comma and a space between them have nothing to do with each other.
 SELECT a.message, b.message, redact_pii(a.message || ', ' || b.message) AS result
@@ -260,12 +272,15 @@ WHERE (a.n * 31 + b.n * 17) % 7 = 0 AND pg_temp.broken(a.message || glue || b.me
 
 -- Texts made of what the rules look at, the same ones in every run.
 CREATE FUNCTION pg_temp.generated(seed integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT string_agg(piece[1 + ((hashint4extended(i, seed) % array_length(piece, 1)) + array_length(piece, 1)) % array_length(piece, 1)], '' ORDER BY i)
+    SELECT string_agg(piece[1 + ((hashint4extended(i, seed) % array_length(piece, 1))
+                                 + array_length(piece, 1)) % array_length(piece, 1)], '' ORDER BY i)
     FROM generate_series(1, 3 + seed % 20) i,
-         (VALUES (ARRAY['9', '98', '987', '9876', '98765', '1234', '12345', '10000', '9876543', '9876543210', '0', '00', '91', '0091', '091',
-                        '020', '2026', '2345', '411038', '4111', '4111111111111111', '234567890123', '९८७६५', '४३२१०', '٩٨٧٦',
-                        ' ', ' ', ' ', ' ', '-', '-', '.', '.', U&'\00A0', U&'\2013', U&'\200B', '(', ')', '+', ', ', ' - ', '#', '@', '@', '_', '%',
-                        'AWB', 'PH', 'no', 'ABCPE', 'F', 'a', 'x', 'asha', 'okbank', 'com', 'é', 'आशा', U&'\200D', U&'\+01F44D'])) AS p (piece)
+         (VALUES (ARRAY['9', '98', '987', '9876', '98765', '1234', '12345', '10000', '9876543', '9876543210', '0', '00',
+                        '91', '0091', '091', '020', '2026', '2345', '411038', '4111', '4111111111111111',
+                        '234567890123', '९८७६५', '४३२१०', '٩٨٧٦', ' ', ' ', ' ', ' ', '-', '-', '.', '.', U&'\00A0',
+                        U&'\2013', U&'\200B', '(', ')', '+', ', ', ' - ', '#', '@', '@', '_', '%',
+                        'AWB', 'PH', 'no', 'ABCPE', 'F', 'a', 'x', 'asha', 'okbank', 'com', 'é', 'आशा', U&'\200D',
+                        U&'\+01F44D'])) AS p (piece)
 $$;
 SELECT pg_temp.generated(n) AS message, pg_temp.broken(pg_temp.generated(n)) AS broken
 FROM generate_series(1, 8000) n
@@ -274,27 +289,36 @@ SELECT count(*) AS generated, count(*) FILTER (WHERE redact_pii(m) <> m) > 1500 
 FROM (SELECT pg_temp.generated(n) AS m FROM generate_series(1, 8000) n) g;
 
 -- Documents: strings and numbers, not keys.
-SELECT redact_pii('{"phone": "98765 43210", "9876543210": "asha@example.com", "n": 9876543210, "m": [1, 2.5, "hi", 4111111111111111, null, true],
+SELECT redact_pii('{"phone": "98765 43210", "9876543210": "asha@example.com", "n": 9876543210,
+    "m": [1, 2.5, "hi", 4111111111111111, null, true],
     "deep": {"a": [{"b": "call 9876543210"}]}, "order": "ORD-104233", "quantity": 2, "empty": [{}, []]}'::jsonb);
-SELECT d, redact_pii(d) FROM (VALUES ('"9876543210"'::jsonb), ('9876543210'), ('9.87654321e9'), ('-9876543210'), ('9876543210.50'), ('0.9876543210'),
-    ('73.856743712345'), ('18.520430299999998'), ('1764000000000'), ('411038'), ('"hi"'), ('1.10'), ('null'), ('true'), ('[]'), ('{}'), ('["98765 43210"]'),
+SELECT d, redact_pii(d) FROM (VALUES ('"9876543210"'::jsonb), ('9876543210'), ('9.87654321e9'), ('-9876543210'),
+                                     ('9876543210.50'), ('0.9876543210'),
+    ('73.856743712345'), ('18.520430299999998'), ('1764000000000'), ('411038'), ('"hi"'), ('1.10'), ('null'), ('true'),
+    ('[]'), ('{}'), ('["98765 43210"]'),
     ('[[["a@b.cd"]]]')) AS t (d);
 SELECT message FROM cases WHERE redact_pii(to_jsonb(message)) <> to_jsonb(redacted);
-SELECT count(*) FROM cases WHERE redact_pii(jsonb_build_object('k', jsonb_build_array(message))) <> jsonb_build_object('k', jsonb_build_array(redacted));
-SELECT redact_pii(redact_pii(d)) = redact_pii(d) AS idempotent FROM (SELECT jsonb_agg(to_jsonb(cases)) AS d FROM cases) t;
+SELECT count(*) FROM cases WHERE redact_pii(jsonb_build_object('k', jsonb_build_array(message)))
+                                     <> jsonb_build_object('k', jsonb_build_array(redacted));
+SELECT redact_pii(redact_pii(d)) = redact_pii(d) AS idempotent
+FROM (SELECT jsonb_agg(to_jsonb(cases)) AS d FROM cases) t;
 
 -- Long texts, stored ones included, take time that grows with their length and no faster.
 CREATE TEMP TABLE long AS
     SELECT what, repeat(piece, 1000000 / octet_length(piece)) AS message
-    FROM (VALUES ('word', 'hello '), ('digits', '9'), ('pairs', '98765 43210 '), ('ones', '1 '), ('at', '@'), ('name', 'a'), ('addresses', 'a@bcd.e@'),
-                 ('host', 'a.'), ('parentheses', '(1'), ('plus', '+1 '), ('invisible', U&'\200B'), ('numbers', U&'1\200B'), ('pan', 'ABCPE1234F'),
+    FROM (VALUES ('word', 'hello '), ('digits', '9'), ('pairs', '98765 43210 '), ('ones', '1 '), ('at', '@'),
+                 ('name', 'a'), ('addresses', 'a@bcd.e@'),
+                 ('host', 'a.'), ('parentheses', '(1'), ('plus', '+1 '), ('invisible', U&'\200B'),
+                 ('numbers', U&'1\200B'), ('pan', 'ABCPE1234F'),
                  ('hindi', 'नमस्ते ')) AS t (what, piece);
 ALTER TABLE long ADD COLUMN redacted text;
 UPDATE long SET redacted = redact_pii(message);
 SELECT what FROM long WHERE char_length(redacted) <> char_length(message) OR redact_pii(redacted) <> redacted;
 SELECT what FROM long WHERE redacted <> message;
-SELECT redact_pii(repeat('a', 500000) || '@' || repeat('b.', 200000) || 'com') = repeat('x', 500000) || '@' || repeat('x.', 200000) || 'xxx' AS one_address;
-SELECT redact_pii('9' || repeat(U&'\200B', 300000) || '876543210') = '9' || repeat(U&'\200B', 300000) || '876543210' AS far_apart;
+SELECT redact_pii(repeat('a', 500000) || '@' || repeat('b.', 200000) || 'com') = repeat('x', 500000) || '@'
+       || repeat('x.', 200000) || 'xxx' AS one_address;
+SELECT redact_pii('9' || repeat(U&'\200B', 300000) || '876543210') = '9' || repeat(U&'\200B', 300000)
+       || '876543210' AS far_apart;
 
 -- However long it is, it can be cancelled.
 CREATE TEMP TABLE huge AS SELECT repeat('1 ', 10000000) AS message;
@@ -303,5 +327,6 @@ SELECT char_length(redact_pii(message)) FROM huge;
 RESET statement_timeout;
 
 -- Not for everybody.
-SELECT proacl IS NOT NULL AND NOT EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0) AS closed, provolatile, proisstrict, proparallel
+SELECT proacl IS NOT NULL AND NOT EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0) AS closed, provolatile,
+       proisstrict, proparallel
 FROM pg_proc WHERE proname = 'redact_pii';

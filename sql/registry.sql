@@ -9,7 +9,8 @@ CREATE EXTENSION training_workflow;
 
 -- Version numbers.
 SELECT next_model_version(), next_model_version('food-agent'), next_model_version('router', major => true);
-INSERT INTO model_versions (version, model_type) VALUES ('router-v1.9.0', 'router'), ('router-v1.10.3', 'router'), ('router-v0.99.0', 'router');
+INSERT INTO model_versions (version, model_type)
+VALUES ('router-v1.9.0', 'router'), ('router-v1.10.3', 'router'), ('router-v0.99.0', 'router');
 SELECT next_model_version('router'), next_model_version('router', true), next_model_version('food-agent');
 SELECT next_model_version('Router');
 SELECT next_model_version('food');
@@ -28,7 +29,8 @@ UPDATE model_versions SET model_type = 'food-agent' WHERE version = 'router-v1.9
 CREATE TABLE step_results (from_status text, to_status text, allowed boolean);
 DO $$
 DECLARE
-    statuses text[] := ARRAY['training', 'candidate', 'rejected', 'failed', 'canary', 'production', 'retired', 'rolled-back'];
+    statuses text[] := ARRAY['training', 'candidate', 'rejected', 'failed', 'canary', 'production', 'retired',
+                             'rolled-back'];
     f text;
     t text;
 BEGIN
@@ -61,17 +63,20 @@ UPDATE model_versions SET status = NULL WHERE version = 'router-v1.10.3';
 \set VERBOSITY default
 
 -- At most one production and one canary version of a type.
-INSERT INTO model_versions (version, model_type, status) VALUES ('router-v2.0.0', 'router', 'production'), ('router-v2.1.0', 'router', 'canary');
+INSERT INTO model_versions (version, model_type, status)
+VALUES ('router-v2.0.0', 'router', 'production'), ('router-v2.1.0', 'router', 'canary');
 UPDATE model_versions SET status = 'production' WHERE version = 'router-v1.10.3';
 UPDATE model_versions SET status = 'canary' WHERE version = 'router-v1.10.3';
 INSERT INTO model_versions (version, model_type, status) VALUES ('food-agent-v1.0.0', 'food-agent', 'production');
 DELETE FROM model_versions;
 
 -- Models trained elsewhere: the first one is what answers today.
-SELECT register_model('router-v1.0.0', 'router', 'production', minio_path => 's3://models/router-v1.0.0', model_size_mb => 110,
-                      sample_counts => '{"human": 1500}');
-SELECT version, status, traffic_percentage, deployed_at IS NOT NULL AS deployed, minio_path, model_size_mb, sample_counts FROM model_versions;
-SELECT model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason FROM model_deployments;
+SELECT register_model('router-v1.0.0', 'router', 'production', minio_path => 's3://models/router-v1.0.0',
+                      model_size_mb => 110, sample_counts => '{"human": 1500}');
+SELECT version, status, traffic_percentage, deployed_at IS NOT NULL AS deployed, minio_path, model_size_mb,
+       sample_counts FROM model_versions;
+SELECT model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage, reason
+FROM model_deployments;
 SELECT register_model('router-v1.0.0', 'router');
 SELECT register_model('router-v1.1.0', 'router', 'production');
 SELECT register_model('router-v1.1.0', 'food-agent');
@@ -94,9 +99,12 @@ SELECT promote_model('router-v9.9.9', 'why not');
 SELECT promote_model(NULL, 'why not');
 SELECT promote_model('router-v1.0.0', 'it is live already');
 SELECT promote_model('router-v1.1.0', 'checked by hand');
-SELECT version, status, traffic_percentage, deployed_at IS NOT NULL AS deployed, retired_at IS NOT NULL AS retired FROM model_versions ORDER BY version;
-SELECT version, previous_version, from_status, to_status, from_percentage, to_percentage, reason FROM model_deployments ORDER BY id;
-INSERT INTO model_versions (version, model_type, status) VALUES ('router-v1.3.0', 'router', 'canary'), ('router-v1.4.0', 'router', 'candidate'),
+SELECT version, status, traffic_percentage, deployed_at IS NOT NULL AS deployed, retired_at IS NOT NULL AS retired
+FROM model_versions ORDER BY version;
+SELECT version, previous_version, from_status, to_status, from_percentage, to_percentage, reason FROM model_deployments
+ORDER BY id;
+INSERT INTO model_versions (version, model_type, status)
+VALUES ('router-v1.3.0', 'router', 'canary'), ('router-v1.4.0', 'router', 'candidate'),
     ('router-v1.5.0', 'router', 'rejected');
 SELECT promote_model('router-v1.4.0', 'in a hurry');
 SELECT promote_model('router-v1.5.0', 'I know better');

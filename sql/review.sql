@@ -8,10 +8,12 @@ RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 SELECT setval('conversation_logs_id_seq', 1000);
-INSERT INTO conversation_logs (id, session_id, user_message, message_language, nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type,
+INSERT INTO conversation_logs (id, session_id, user_message, message_language, nlu_intent, nlu_confidence,
+                               nlu_module_id, nlu_module_type,
     nlu_provider, nlu_entities, routed_to) VALUES
     (101, 's', 'sure', 'en', 'intent.food.item.search', 0.95, 4, 'food', 'indicbert', '{"dish": "dosa"}', 'opensearch'),
-    (102, 's', 'medium', 'en', 'intent.food.item.search', 0.80, 4, 'food', 'indicbert', '{"dish": "dosa"}', 'opensearch'),
+    (102, 's', 'medium', 'en', 'intent.food.item.search', 0.80, 4, 'food', 'indicbert', '{"dish": "dosa"}',
+     'opensearch'),
     (103, 's', 'low', 'en', 'intent.food.order.track', 0.40, 4, 'food', 'indicbert', '{"order": "ORD-104233"}', 'php'),
     (104, 's', 'nothing', 'en', NULL, NULL, NULL, NULL, 'indicbert', NULL, NULL),
     (105, 's', 'llm', 'en', 'intent.parcel.shipment.track', 0.99, 5, 'parcel', 'llm', NULL, 'php');
@@ -20,11 +22,14 @@ INSERT INTO conversation_logs (id, session_id, user_message, message_type) VALUE
 -- One by one.
 SELECT approve_conversation(102, 'fine'), fix_conversation(103, 'intent.parcel.shipment.track', '{"parcel": "PRC-1"}'),
        fix_conversation(104, 'intent.general.greeting'), reject_conversation(105, 'no-such-intent', 'he wants a joke');
-SELECT id, review_status, review_priority, review_reason, is_training_candidate, filter_outcome FROM conversation_logs ORDER BY id;
-SELECT conversation_log_id AS id, intent, module_id, module_type, entities, expected_service, review_status, label_source, quality_score,
+SELECT id, review_status, review_priority, review_reason, is_training_candidate, filter_outcome FROM conversation_logs
+ORDER BY id;
+SELECT conversation_log_id AS id, intent, module_id, module_type, entities, expected_service, review_status,
+       label_source, quality_score,
        reviewed_by = session_user AS by_me, reviewed_at = now() AS now
 FROM training_samples ORDER BY 1;
-SELECT conversation_log_id AS id, action, reject_reason, intent, entities, note, from_status, to_status, review_priority AS p, review_reason,
+SELECT conversation_log_id AS id, action, reject_reason, intent, entities, note, from_status, to_status,
+       review_priority AS p, review_reason,
        reviewer = session_user AS by_me, calling_role = session_role AS same_role, details
 FROM review_events WHERE conversation_log_id BETWEEN 101 AND 106 ORDER BY id;
 
@@ -33,7 +38,8 @@ SELECT reject_conversation(102, 'unclear');
 SELECT review_status FROM conversation_logs WHERE id = 102;
 SELECT review_status, label_source, intent FROM training_samples WHERE conversation_log_id = 102;
 SELECT fix_conversation(102, 'intent.grocery.item.search');
-SELECT review_status, intent, module_id, module_type, expected_service FROM training_samples WHERE conversation_log_id = 102;
+SELECT review_status, intent, module_id, module_type, expected_service FROM training_samples
+WHERE conversation_log_id = 102;
 -- A sample that was auto-approved, and that a model has learned from.
 INSERT INTO model_versions (version, model_type) VALUES ('router-v7.0.0', 'router');
 UPDATE training_samples SET model_version_target = 'router-v7.0.0' WHERE conversation_log_id = 101;
@@ -45,7 +51,8 @@ SELECT action, intent, details FROM review_events WHERE conversation_log_id = 10
 SELECT * FROM check_integrity();
 
 -- Many at a time, an id twice among them.
-SELECT approve_conversations(ARRAY[103, 105, 103]), reject_conversations('{}', 'unclear'), fix_conversations(ARRAY[104, 102], 'intent.general.thanks', '{}');
+SELECT approve_conversations(ARRAY[103, 105, 103]), reject_conversations('{}', 'unclear'),
+       fix_conversations(ARRAY[104, 102], 'intent.general.thanks', '{}');
 SELECT conversation_log_id AS id, intent, entities, review_status FROM training_samples ORDER BY 1;
 SELECT count(*) FROM review_events WHERE conversation_log_id = 103;
 
@@ -78,14 +85,16 @@ SELECT approve_conversation(101, 'as myself');
 SELECT approve_conversation(101, 'as another', 'annotator@example.com');
 SELECT explain_conversation(101) -> 'conversation' -> 'user_message';
 SELECT count(*) > 0 FROM review_events;
-INSERT INTO review_events (conversation_log_id, action, intent, reviewer, calling_role) VALUES (101, 'approve', 'x', 'me', 'me');
+INSERT INTO review_events (conversation_log_id, action, intent, reviewer, calling_role)
+VALUES (101, 'approve', 'x', 'me', 'me');
 UPDATE conversation_logs SET review_status = 'approved' WHERE id = 101;
 SELECT tw_record_verdict(ARRAY[101], 'approve', NULL, NULL, NULL, NULL, 'annotator@example.com');
 RESET ROLE;
 SET ROLE regress_tw_operator;
 SELECT approve_conversation(101, 'as another', 'annotator@example.com');
 RESET ROLE;
-SELECT note, reviewer, calling_role, session_role = session_user AS session FROM review_events WHERE note LIKE 'as %' ORDER BY id;
+SELECT note, reviewer, calling_role, session_role = session_user AS session FROM review_events WHERE note LIKE 'as %'
+ORDER BY id;
 SELECT reviewed_by FROM training_samples WHERE conversation_log_id = 101;
 
 -- Claims.
@@ -98,7 +107,8 @@ INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_con
 UPDATE review_policies SET audit_rate_review = 0;
 SET ROLE regress_tw_reviewer;
 -- Half of them audited, although their priority is lower.
-SELECT conversation_log_id, review_priority, text, confidence, is_audit, expires_at > now() AS held FROM claim_reviews(4);
+SELECT conversation_log_id, review_priority, text, confidence, is_audit, expires_at > now() AS held
+FROM claim_reviews(4);
 SELECT conversation_log_id FROM claim_reviews(2, '1 hour');
 RESET ROLE;
 SELECT conversation_log_id, reviewer, expires_at - claimed_at AS lease FROM review_claims ORDER BY 1;
@@ -160,7 +170,8 @@ SELECT intent FROM training_samples WHERE conversation_log_id = 101;
 
 -- An imported row that waits for review although there is nothing to learn can only be rejected.
 INSERT INTO conversation_logs (id, session_id, user_message, message_type, nlu_intent, review_status) VALUES
-    (401, 'import', 'pic.jpg', 'image', 'intent.a.b', 'needs-review'), (402, 'import', ' ', 'text', 'intent.a.b', 'needs-review');
+    (401, 'import', 'pic.jpg', 'image', 'intent.a.b', 'needs-review'),
+    (402, 'import', ' ', 'text', 'intent.a.b', 'needs-review');
 SELECT approve_conversation(401);
 SELECT fix_conversation(402, 'intent.a.b');
 SELECT reject_conversations(ARRAY[401, 402], 'unclear');
@@ -184,15 +195,18 @@ DELETE FROM review_events;
 RESET session_replication_role;
 
 -- The views.
-SELECT review_priority, review_reason, waiting, audited, claimed, oldest IS NOT NULL AS has_oldest, reviewed, p50_time_to_review >= '0' AS has_p50
+SELECT review_priority, review_reason, waiting, audited, claimed, oldest IS NOT NULL AS has_oldest, reviewed,
+       p50_time_to_review >= '0' AS has_p50
 FROM review_backlog;
-SELECT date = (now() AT TIME ZONE 'UTC')::date AS today, reviewer = session_user AS me, verdicts, approved, fixed, rejected, p95_time_to_review >= '0' AS has_p95
+SELECT date = (now() AT TIME ZONE 'UTC')::date AS today, reviewer = session_user AS me, verdicts, approved, fixed,
+       rejected, p95_time_to_review >= '0' AS has_p95
 FROM reviewer_activity ORDER BY verdicts DESC;
 
 -- From an answer to its cause.
 SELECT jsonb_object_keys(explain_conversation(101)) AS part;
-SELECT e -> 'filter' ->> 'outcome' AS outcome, e -> 'filter' -> 'would_be_decided_now' ->> 'review_status' AS now, e -> 'sample' ->> 'intent' AS label,
-       jsonb_array_length(e -> 'events') AS events, e -> 'learned_by' AS learned_by, e -> 'conversation' ? 'phone_number' AS shows_phone
+SELECT e -> 'filter' ->> 'outcome' AS outcome, e -> 'filter' -> 'would_be_decided_now' ->> 'review_status' AS now,
+       e -> 'sample' ->> 'intent' AS label, jsonb_array_length(e -> 'events') AS events,
+       e -> 'learned_by' AS learned_by, e -> 'conversation' ? 'phone_number' AS shows_phone
 FROM explain_conversation(101) AS e;
 SELECT explain_conversation(106) -> 'filter' - 'filtered_at' AS not_a_text;
 SELECT explain_conversation(999);

@@ -98,7 +98,8 @@ ROLLBACK;
 BEGIN;
 INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('none', 1, 'all');
 SELECT tw_labelstudio_claim_batch(p, 1) AS pushed FROM labelstudio_projects p;
-SELECT array_agg(t.conversation_log_id ORDER BY t.id) = ARRAY(SELECT w.id FROM waiting w ORDER BY w.n) AS pushed_in_order
+SELECT array_agg(t.conversation_log_id ORDER BY t.id) = ARRAY(SELECT w.id FROM waiting w
+                                                              ORDER BY w.n) AS pushed_in_order
 FROM labelstudio_tasks t WHERE t.conversation_log_id IN (SELECT id FROM waiting);
 ROLLBACK;
 

@@ -56,7 +56,8 @@ SELECT name, value FROM training_settings ORDER BY name;
 
 -- A restored copy that does not know its time zone goes on capturing, in UTC, and says so.
 UPDATE training_settings SET value = 'Asia/Atlantis' WHERE name = 'time_zone';
-INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('atlantis', 'hi', '2026-05-01 23:30:00+00');
+INSERT INTO conversation_logs (session_id, user_message, created_at)
+VALUES ('atlantis', 'hi', '2026-05-01 23:30:00+00');
 SELECT created_on FROM conversation_logs WHERE session_id = 'atlantis';
 -- Nor does what an older version took for a zone, or an owner stored, decide about days.
 UPDATE training_settings SET value = 'Kolkata5:30' WHERE name = 'time_zone';

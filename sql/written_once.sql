@@ -8,7 +8,8 @@ RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
-    ('s', 'hi', 'intent.general.greeting', 0.99, 'indicbert'), ('s', 'hmm', 'intent.general.greeting', 0.5, 'indicbert');
+    ('s', 'hi', 'intent.general.greeting', 0.99, 'indicbert'),
+    ('s', 'hmm', 'intent.general.greeting', 0.5, 'indicbert');
 
 UPDATE conversation_logs SET filter_outcome = 'needs-review' WHERE id = 1;
 UPDATE conversation_logs SET filter_policy_id = NULL WHERE id = 1;
@@ -35,18 +36,25 @@ DROP TRIGGER zz_meddle ON conversation_logs;
 -- The rest changes freely, also when an ORM writes every column back.
 UPDATE conversation_logs SET response_text = 'Hello!', response_success = true, filter_outcome = filter_outcome,
     created_at = created_at, is_audit = is_audit, selection_probability = selection_probability WHERE id = 1;
-UPDATE conversation_logs SET review_status = 'rejected', review_priority = NULL, review_reason = NULL, is_training_candidate = false WHERE id = 2;
+UPDATE conversation_logs SET review_status = 'rejected', review_priority = NULL, review_reason = NULL,
+                             is_training_candidate = false WHERE id = 2;
 
 -- Rows that arrive with a review_status: nothing of them is changed, nothing is promoted, only gaps are filled.
-INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, review_status, review_priority,
-    review_reason, is_training_candidate, filter_outcome, is_audit, selection_probability, filtered_at, created_at, created_on) VALUES
-    ('restored', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'auto-approved', 2, 'audit', true, 'auto-approved', true, 0.05,
-     '2026-01-02 03:04:05+00', '2026-01-02 03:04:04+00', '2026-01-01'),
-    ('imported', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'auto-approved', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-    ('imported', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'needs-review', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-    ('imported', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'rejected', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, review_status,
+                               review_priority,
+    review_reason, is_training_candidate, filter_outcome, is_audit, selection_probability, filtered_at, created_at,
+    created_on) VALUES
+    ('restored', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'auto-approved', 2, 'audit', true,
+     'auto-approved', true, 0.05, '2026-01-02 03:04:05+00', '2026-01-02 03:04:04+00', '2026-01-01'),
+    ('imported', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'auto-approved', NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL, NULL, NULL),
+    ('imported', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'needs-review', NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL, NULL),
+    ('imported', 'hi', 'intent.general.greeting', 0.99, 'indicbert', 'rejected', NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL, NULL);
 SELECT session_id, review_status, review_priority, review_reason, is_training_candidate, filter_outcome, is_audit,
-       selection_probability, filtered_at AT TIME ZONE 'UTC' AS filtered_at, created_on = (created_at AT TIME ZONE 'UTC')::date AS day
+       selection_probability, filtered_at AT TIME ZONE 'UTC' AS filtered_at,
+       created_on = (created_at AT TIME ZONE 'UTC')::date AS day
 FROM conversation_logs WHERE session_id IN ('restored', 'imported') ORDER BY id;
 SELECT conversation_log_id FROM training_samples ORDER BY 1;
 -- The sweep leaves alone what it did not filter, and makes up for the restored row's sample.
@@ -55,7 +63,8 @@ SELECT conversation_log_id FROM training_samples ORDER BY 1;
 
 -- States that cannot be.
 UPDATE conversation_logs SET review_status = 'needs-review' WHERE id = 1;
-UPDATE conversation_logs SET review_status = 'not-applicable', review_priority = 1, is_training_candidate = false WHERE id = 1;
+UPDATE conversation_logs SET review_status = 'not-applicable', review_priority = 1, is_training_candidate = false
+WHERE id = 1;
 UPDATE conversation_logs SET review_priority = 4 WHERE id = 1;
 UPDATE conversation_logs SET is_training_candidate = false WHERE id = 1;
 UPDATE conversation_logs SET review_status = 'maybe', is_training_candidate = false WHERE id = 1;
@@ -71,9 +80,12 @@ INSERT INTO training_samples (text, intent, conversation_log_id) VALUES ('hi', '
 
 \set VERBOSITY default
 -- Marks of the filter on a row that it did not see, and a draw that could not have been.
-INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability) VALUES ('s', 'x', 'rejected', true, 0.5);
-INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome) VALUES ('s', 'x', 'rejected', 'needs-review');
-INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, filtered_at, is_audit, selection_probability) VALUES ('s', 'x', 'rejected', 'needs-review', now(), true, 0);
+INSERT INTO conversation_logs (session_id, user_message, review_status, is_audit, selection_probability)
+VALUES ('s', 'x', 'rejected', true, 0.5);
+INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome)
+VALUES ('s', 'x', 'rejected', 'needs-review');
+INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, filtered_at, is_audit,
+                               selection_probability) VALUES ('s', 'x', 'rejected', 'needs-review', now(), true, 0);
 \set VERBOSITY terse
 INSERT INTO model_versions (version, model_type, model_size_mb) VALUES ('router-v9.0.0', 'router', 'NaN');
 
@@ -84,7 +96,8 @@ SELECT updated_at > '2000-01-02' AS touched FROM training_samples WHERE conversa
 
 \set VERBOSITY terse
 -- Model versions: the name fits its type, one live version a type, traffic only for live ones.
-INSERT INTO model_versions (version, model_type, status, traffic_percentage) VALUES ('router-v1.0.0', 'router', 'production', 100);
+INSERT INTO model_versions (version, model_type, status, traffic_percentage)
+VALUES ('router-v1.0.0', 'router', 'production', 100);
 INSERT INTO model_versions (version, model_type, status) VALUES ('router-v1.1.0', 'router', 'production');
 INSERT INTO model_versions (version, model_type) VALUES ('router-1.1', 'router');
 INSERT INTO model_versions (version, model_type) VALUES ('router-v01.1.0', 'router');
@@ -101,7 +114,8 @@ SELECT version, status, test_accuracy, traffic_percentage FROM model_versions OR
 -- model_deployments only grows, whatever the session sets. (A savepoint around each statement, then all is undone.)
 BEGIN;
 \set ON_ERROR_ROLLBACK on
-INSERT INTO model_deployments (model_type, version, to_status, to_percentage) VALUES ('router', 'router-v1.0.0', 'production', 100);
+INSERT INTO model_deployments (model_type, version, to_status, to_percentage)
+VALUES ('router', 'router-v1.0.0', 'production', 100);
 UPDATE model_deployments SET reason = 'better';
 DELETE FROM model_deployments;
 TRUNCATE model_deployments;

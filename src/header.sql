@@ -13,7 +13,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
             MESSAGE = 'training_workflow needs a database whose encoding is UTF8',
-            DETAIL = format('The encoding of database "%s" is %s.', current_database(), current_setting('server_encoding')),
+            DETAIL = format('The encoding of database "%s" is %s.', current_database(),
+                            current_setting('server_encoding')),
             HINT = 'Create a database with ENCODING ''UTF8'' TEMPLATE template0 and install the extension there.';
     END IF;
 
@@ -26,7 +27,8 @@ BEGIN
             ERRCODE = 'duplicate_table',
             MESSAGE = format('schema %s already has relations that training_workflow would create', '@extschema@'),
             DETAIL = format('Already there: %s.', taken),
-            HINT = 'Install beside them: CREATE SCHEMA training; CREATE EXTENSION training_workflow SCHEMA training; then copy what they hold with '
+            HINT = 'Install beside them: CREATE SCHEMA training; CREATE EXTENSION training_workflow SCHEMA training; '
+                   'then copy what they hold with '
                 || 'SELECT * FROM training.import_conversations(''@extschema@.conversation_logs'');';
     END IF;
     IF EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) a

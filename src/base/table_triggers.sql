@@ -4,7 +4,8 @@ CREATE FUNCTION @extschema@.tw_append_only() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_append_only';
 REVOKE ALL ON FUNCTION @extschema@.tw_append_only() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_append_only() IS
-    'Trigger: refuses UPDATE, DELETE and TRUNCATE of a table that only grows; raises 55000 (object_not_in_prerequisite_state)';
+    'Trigger: refuses UPDATE, DELETE and TRUNCATE of a table that only grows; raises 55000 '
+    '(object_not_in_prerequisite_state)';
 
 CREATE FUNCTION @extschema@.tw_touch_updated_at() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_touch_updated_at';

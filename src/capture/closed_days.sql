@@ -8,8 +8,8 @@
 -- * Whoever wrote in a transaction that was open at night is in the count of the night after: events of the week before
 --   count as new.
 
--- Each day is looked up in the index by the one before it: a walk over the days, not over the conversations. It ends with
--- NULL, which stands for conversations without a day (loaded while triggers were disabled).
+-- Each day is looked up in the index by the one before it: a walk over the days, not over the conversations. It ends
+-- with NULL, which stands for conversations without a day (loaded while triggers were disabled).
 CREATE VIEW @extschema@.tw_captured_days AS
     WITH RECURSIVE days (date) AS (
         SELECT (SELECT min(c.created_on) FROM @extschema@.conversation_logs c)
@@ -35,11 +35,12 @@ COMMENT ON FUNCTION @extschema@.tw_fallback_rules() IS
 
 CREATE FUNCTION @extschema@.tw_day_figures(
     day date,
-    OUT date date, OUT conversations bigint, OUT auto_approved bigint, OUT needs_review bigint, OUT needs_review_high bigint,
-    OUT needs_review_medium bigint, OUT needs_review_low bigint, OUT not_applicable bigint, OUT audited bigint,
-    OUT approved bigint, OUT rejected bigint, OUT promoted bigint, OUT fallback_rate double precision,
-    OUT avg_latency_ms double precision, OUT p50_latency_ms double precision, OUT p95_latency_ms double precision,
-    OUT positive_feedback bigint, OUT negative_feedback bigint, OUT feedback bigint)
+    OUT date date, OUT conversations bigint, OUT auto_approved bigint, OUT needs_review bigint,
+    OUT needs_review_high bigint, OUT needs_review_medium bigint, OUT needs_review_low bigint,
+    OUT not_applicable bigint, OUT audited bigint, OUT approved bigint, OUT rejected bigint, OUT promoted bigint,
+    OUT fallback_rate double precision, OUT avg_latency_ms double precision, OUT p50_latency_ms double precision,
+    OUT p95_latency_ms double precision, OUT positive_feedback bigint, OUT negative_feedback bigint,
+    OUT feedback bigint)
     RETURNS SETOF record
     -- Compiling the query would take longer than a day takes.
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
@@ -73,15 +74,16 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_day_figures(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
-    'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the conversations '
-    'without a day';
+    'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the '
+    'conversations without a day';
 
 -- Who holds a stored day is counting it, or forgetting it as well: nobody waits.
 CREATE FUNCTION @extschema@.tw_forget_days(days date[]) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     DELETE FROM @extschema@.daily_statistics d
-    WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.date = ANY (days) FOR UPDATE SKIP LOCKED);
+    WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.date = ANY (days)
+                     FOR UPDATE SKIP LOCKED);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_forget_days(date[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
@@ -136,7 +138,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_days_to_count(date, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_days_to_count(date, integer) IS
-    'So many days at most, newest first: those up to a day that are not stored, then those that changed since they were';
+    'So many days at most, newest first: those up to a day that are not stored, then those that changed since '
+    'they were';
 
 CREATE FUNCTION @extschema@.tw_close_days(at timestamptz DEFAULT NULL, max_days integer DEFAULT 30) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -150,7 +153,8 @@ BEGIN
     IF max_days IS NULL OR max_days < 1 OR NOT isfinite(yesterday) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('cannot close %s days as of %s', coalesce(max_days::text, 'NULL'), coalesce(at::text, 'now')),
+            MESSAGE = format('cannot close %s days as of %s', coalesce(max_days::text, 'NULL'),
+                             coalesce(at::text, 'now')),
             HINT = 'max_days is a whole number from 1, at a point in time.';
     END IF;
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
@@ -172,9 +176,9 @@ BEGIN
     INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
         approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
         negative_feedback, feedback, fallback_rules, as_of)
-    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved, f.rejected,
-           f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms, f.positive_feedback,
-           f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), looked_at
+    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited,
+           f.approved, f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
+           f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), looked_at
     FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
     -- Somebody else has just counted it.
     ON CONFLICT (date) DO NOTHING;
@@ -183,7 +187,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) IS
-    'A step of the daily job: counts up to max_days days that are over (by at, or now) and not stored, or changed since '
-    'they were, newest first, and returns how many. 0: all that is stored is as it was counted. Call it in '
+    'A step of the daily job: counts up to max_days days that are over (by at, or now) and not stored, or changed '
+    'since they were, newest first, and returns how many. 0: all that is stored is as it was counted. Call it in '
     'transactions of their own until it returns 0. Raises 22023 for a max_days below 1 or an infinite time, 0A000 in a '
     'REPEATABLE READ or SERIALIZABLE transaction';

@@ -10,7 +10,8 @@ CREATE FUNCTION @extschema@.filter_decision(
 REVOKE ALL ON FUNCTION @extschema@.filter_decision(double precision, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.filter_decision(double precision, text, text, text) IS
     'What the filter would decide about a text message with this prediction, and why: status, priority and reason, the '
-    'thresholds and audit rate in force, and the most specific policy behind them (NULL = the built-in one). Takes NULLs as capture does';
+    'thresholds and audit rate in force, and the most specific policy behind them (NULL = the built-in one). Takes '
+    'NULLs as capture does';
 
 CREATE FUNCTION @extschema@.is_fallback_provider(provider text, intent text, module_type text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE CALLED ON NULL INPUT

@@ -4,7 +4,8 @@ CREATE FUNCTION @extschema@.tw_policy_lock() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_policy_lock() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_policy_lock() IS
-    'Trigger: lets one transaction at a time change policies, so that two changes that are fine alone cannot contradict each other';
+    'Trigger: lets one transaction at a time change policies, so that two changes that are fine alone cannot '
+    'contradict each other';
 
 CREATE FUNCTION @extschema@.tw_policy_check_row() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_check_row';
@@ -16,7 +17,8 @@ CREATE FUNCTION @extschema@.tw_policy_check_all() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_check_all';
 REVOKE ALL ON FUNCTION @extschema@.tw_policy_check_all() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_policy_check_all() IS
-    'Trigger: refuses a change after which some module and intent would inherit review_below above approve_above (22023)';
+    'Trigger: refuses a change after which some module and intent would inherit review_below above '
+    'approve_above (22023)';
 
 CREATE TRIGGER review_policies_lock BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.review_policies
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_policy_lock();

@@ -1,15 +1,18 @@
--- The audit follows a rollout: labels are drawn where the decision is. In each step as many conversations of the new version as of
--- the live one are drawn, and as many a day as in the first step: a larger share needs a lower rate, and reviewers no more time.
+-- The audit follows a rollout: labels are drawn where the decision is. In each step as many conversations of the new
+-- version as of the live one are drawn, and as many a day as in the first step: a larger share needs a lower rate, and
+-- reviewers no more time.
 
 CREATE FUNCTION @extschema@.tw_audit_rollout(r @extschema@.rollouts) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     share CONSTANT integer := r.steps[cardinality(r.step_times)];
-    drawn CONSTANT double precision := @extschema@.training_setting('rollout_audit_rate')::double precision * r.steps[1];
+    drawn CONSTANT double precision := @extschema@.training_setting('rollout_audit_rate')::double precision
+                                           * r.steps[1];
 BEGIN
     INSERT INTO @extschema@.audited_versions AS a (model_version, audit_rate, since, reason)
-    SELECT v.version, CASE WHEN drawn > 0 THEN least(1, drawn / v.share) END, r.started_at, format('rollout %s of %s', r.number, r.version)
+    SELECT v.version, CASE WHEN drawn > 0 THEN least(1, drawn / v.share) END, r.started_at,
+           format('rollout %s of %s', r.number, r.version)
     FROM (VALUES (r.version, share), (r.previous_version, 100 - share)) AS v (version, share)
     ON CONFLICT (model_version) DO UPDATE
         SET audit_rate = excluded.audit_rate, since = excluded.since, until = excluded.until, reason = excluded.reason;
@@ -17,7 +20,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_rollout(@extschema@.rollouts) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_rollout(@extschema@.rollouts) IS
-    'Sets the audit rates of both versions for the step that a rollout is in: rollout_audit_rate times the first step''s share, over the version''s own';
+    'Sets the audit rates of both versions for the step that a rollout is in: rollout_audit_rate times the first '
+    'step''s share, over the version''s own';
 
 CREATE FUNCTION @extschema@.tw_end_raised_audit(type text, at timestamptz, goes_on boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -26,7 +30,8 @@ BEGIN
     IF goes_on THEN
         -- What was drawn so far is still waited for.
         UPDATE @extschema@.audited_versions a SET audit_rate = NULL, until = greatest(at, a.since)
-        WHERE a.until = 'infinity' AND a.model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type);
+        WHERE a.until = 'infinity'
+          AND a.model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type);
     ELSE
         DELETE FROM @extschema@.audited_versions a
         WHERE a.model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type);
@@ -35,4 +40,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_raised_audit(text, timestamptz, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_raised_audit(text, timestamptz, boolean) IS
-    'The audit of a type''s conversations is that of the policies again; where the rollout is still watched, those that it has drawn are reviewed first as before';
+    'The audit of a type''s conversations is that of the policies again; where the rollout is still watched, those '
+    'that it has drawn are reviewed first as before';

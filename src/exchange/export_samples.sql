@@ -2,11 +2,12 @@
 
 -- What every export asks for; export_samples.c reads these arguments in this order.
 CREATE FUNCTION @extschema@.tw_check_export(
-    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text) RETURNS void
+    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
+    format text, include_split text) RETURNS void
     LANGUAGE c IMMUTABLE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_check_export';
-REVOKE ALL ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'Refuses arguments that mean nothing to an export, with 22023';
 
@@ -14,9 +15,12 @@ CREATE FUNCTION @extschema@.tw_decide_export_splits() RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- Where nothing can be written (a standby), or the snapshot may be older than what others decided, the undecided stay out.
-    IF current_setting('transaction_read_only') = 'off' AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
-       AND EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.split IS NULL AND s.review_status = 'approved') THEN
+    -- Where nothing can be written (a standby), or the snapshot may be older
+    -- than what others decided, the undecided stay out.
+    IF current_setting('transaction_read_only') = 'off'
+       AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
+       AND EXISTS (SELECT FROM @extschema@.training_samples s
+                   WHERE s.split IS NULL AND s.review_status = 'approved') THEN
         PERFORM @extschema@.tw_decide_splits();
     END IF;
 EXCEPTION WHEN lock_not_available THEN
@@ -25,33 +29,38 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_splits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_export_splits() IS
-    'Decides about the splits of new texts, as a training run does, so that an export knows what it may give away. Does nothing in a '
-    'transaction that can only read, or that looks at an older state of the data, or where another session decides '
-    'and does not end';
+    'Decides about the splits of new texts, as a training run does, so that an export knows what it may give away. '
+    'Does nothing in a transaction that can only read, or that looks at an older state of the data, or where another '
+    'session decides and does not end';
 
 -- Without JIT: loading its compiler takes 60 MB, and there is nothing worth compiling.
 CREATE FUNCTION @extschema@.export_training_samples(
-    review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL, sources text[] DEFAULT NULL,
-    since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL, format text DEFAULT 'jsonl', include_split text DEFAULT 'train')
+    review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
+    format text DEFAULT 'jsonl', include_split text DEFAULT 'train')
     RETURNS SETOF text
     LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 100000 SET search_path = pg_catalog, pg_temp SET jit = off
     AS 'MODULE_PATHNAME', 'tw_export_training_samples';
-REVOKE ALL ON FUNCTION @extschema@.export_training_samples(text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.export_training_samples(text, text[], text[], text[], timestamptz, bigint, text, text) IS
-    'Training samples as lines of jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), huggingface, openai or '
-    'spacy, in the order of their ids (rasa: intents first). A NULL review_status, languages, module_types or sources asks for all; a '
-    'NULL in languages or module_types for samples without one; since for what was made or reviewed from then on; limit for the first '
-    'ones. include_split: train (default), test, or all. Splits of new texts are decided first, as by a training run; what waits for '
-    'its audit has none. Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts '
-    'and entities are redacted while the setting redact is on. Raises 22023 for arguments that mean nothing';
+REVOKE ALL ON FUNCTION @extschema@.export_training_samples(
+    text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.export_training_samples(
+    text, text[], text[], text[], timestamptz, bigint, text, text) IS
+    'Training samples as lines of jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), '
+    'huggingface, openai or spacy, in the order of their ids (rasa: intents first). A NULL review_status, languages, '
+    'module_types or sources asks for all; a NULL in languages or module_types for samples without one; since for what '
+    'was made or reviewed from then on; limit for the first ones. include_split: train (default), test, or all. Splits '
+    'of new texts are decided first, as by a training run; what waits for its audit has none. Samples longer than the '
+    'setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the setting redact '
+    'is on. Raises 22023 for arguments that mean nothing';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
-    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
+    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
+    format text, include_split text, OUT path text, OUT row_count bigint, OUT byte_count bigint, OUT sha256 text,
         OUT skipped_too_long bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS 'MODULE_PATHNAME', 'tw_export_temporary';
-REVOKE ALL ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[], timestamptz, bigint, text, text)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_temporary(text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'tw_export_to_temporary() with the arguments of export_training_samples()';
 
@@ -61,33 +70,36 @@ CREATE FUNCTION @extschema@.tw_export_to_temporary(
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT t.path, t.row_count, t.byte_count, t.sha256, t.skipped_too_long
-    FROM jsonb_to_record(filter) AS f (review_status text, languages text[], module_types text[], sources text[], since timestamptz,
-                                       "limit" bigint, include_split text)
-    CROSS JOIN LATERAL @extschema@.tw_export_temporary(f.review_status, f.languages, f.module_types, f.sources, f.since, f."limit",
-                                                       tw_export_to_temporary.format, f.include_split) t;
+    FROM jsonb_to_record(filter) AS f (review_status text, languages text[], module_types text[], sources text[],
+                                       since timestamptz, "limit" bigint, include_split text)
+    CROSS JOIN LATERAL @extschema@.tw_export_temporary(f.review_status, f.languages, f.module_types, f.sources,
+                                                       f.since, f."limit", tw_export_to_temporary.format,
+                                                       f.include_split) t;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_export_to_temporary(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_to_temporary(jsonb, text) IS
-    'Writes what tw_export_filter() describes to a temporary file that goes away with the transaction; path is relative to the data '
-    'directory. Decides about no splits: tw_begin_export() did';
+    'Writes what tw_export_filter() describes to a temporary file that goes away with the transaction; path is '
+    'relative to the data directory. Decides about no splits: tw_begin_export() did';
 
 CREATE FUNCTION @extschema@.tw_export_filter(
-    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text) RETURNS jsonb
+    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
+    format text, include_split text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    PERFORM @extschema@.tw_check_export(review_status, languages, module_types, sources, since, "limit", format, include_split);
-    RETURN jsonb_build_object('review_status', review_status, 'languages', languages, 'module_types', module_types, 'sources', sources,
-                              'since', since, 'limit', "limit", 'include_split', include_split);
+    PERFORM @extschema@.tw_check_export(review_status, languages, module_types, sources, since, "limit", format,
+                                        include_split);
+    RETURN jsonb_build_object('review_status', review_status, 'languages', languages, 'module_types', module_types,
+                              'sources', sources, 'since', since, 'limit', "limit", 'include_split', include_split);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_export_filter(text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_export_filter(text, text[], text[], text[], timestamptz, bigint, text, text)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_filter(text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'The arguments of an export, checked, as training_export_jobs.filter keeps them; the format stands beside it';
 
--- An export that leaves the server is three transactions: begin, write, and the end, which is written with it. Others see the
--- row while it runs.
+-- An export that leaves the server is three transactions: begin, write, and the end,
+-- which is written with it. Others see the row while it runs.
 CREATE FUNCTION @extschema@.tw_begin_export(filter jsonb, format text, location text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -102,10 +114,12 @@ BEGIN
     END IF;
     -- Whoever ran these is gone, or, if it was this session, has come to an end without saying so.
     UPDATE @extschema@.training_export_jobs j
-    SET status = 'failed', finished_at = clock_timestamp(), error = 'the session that ran it ended or was cancelled; what it wrote may be there all the same'
+    SET status = 'failed', finished_at = clock_timestamp(),
+        error = 'the session that ran it ended or was cancelled; what it wrote may be there all the same'
     WHERE j.status = 'running' AND NOT EXISTS (
         SELECT FROM pg_stat_activity a
-        WHERE a.pid = j.backend_pid AND a.pid <> pg_backend_pid() AND coalesce(a.backend_start = j.backend_start, true));
+        WHERE a.pid = j.backend_pid AND a.pid <> pg_backend_pid()
+          AND coalesce(a.backend_start = j.backend_start, true));
     IF filter ->> 'include_split' <> 'all' THEN
         PERFORM @extschema@.tw_decide_export_splits();
     END IF;
@@ -118,9 +132,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) IS
-    'First transaction of an export: marks exports whose sessions died as failed, decides about splits, and returns the id of a running row';
+    'First transaction of an export: marks exports whose sessions died as failed, decides about splits, and returns '
+    'the id of a running row';
 
-CREATE FUNCTION @extschema@.tw_require_export(export_id bigint, to_store boolean) RETURNS @extschema@.training_export_jobs
+CREATE FUNCTION @extschema@.tw_require_export(export_id bigint, to_store boolean)
+    RETURNS @extschema@.training_export_jobs
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -130,7 +146,8 @@ BEGIN
     WHERE j.id = export_id AND j.status = 'running' AND j.filter ? 'server' = to_store
       -- Begun and committed: what leaves the server stays written down, whatever becomes of this transaction.
       AND j.xmin IS DISTINCT FROM pg_current_xact_id_if_assigned()::xid
-      AND (j.backend_pid, j.backend_start) = (SELECT a.pid, a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a);
+      AND (j.backend_pid, j.backend_start) = (SELECT a.pid, a.backend_start
+                                              FROM pg_stat_get_activity(pg_backend_pid()) a);
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -141,7 +158,9 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS 'The row of an export, to an object store or not, that this session began and committed; raises 55000 for any other';
+COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS
+    'The row of an export, to an object store or not, that this session began and committed; raises 55000 for '
+    'any other';
 
 CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text,
     error text DEFAULT NULL,
@@ -149,7 +168,8 @@ CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, by
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.training_export_jobs j
-    SET status = CASE WHEN tw_end_export.error IS NULL THEN 'succeeded' ELSE 'failed' END, finished_at = clock_timestamp(),
+    SET status = CASE WHEN tw_end_export.error IS NULL THEN 'succeeded' ELSE 'failed' END,
+        finished_at = clock_timestamp(),
         row_count = tw_end_export.row_count, byte_count = tw_end_export.byte_count, sha256 = tw_end_export.sha256,
             error = tw_end_export.error,
         skipped_too_long = tw_end_export.skipped_too_long

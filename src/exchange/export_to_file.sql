@@ -5,16 +5,20 @@ CREATE FUNCTION @extschema@.tw_check_export_path(path text, overwrite boolean) R
     AS 'MODULE_PATHNAME', 'tw_check_export_path';
 REVOKE ALL ON FUNCTION @extschema@.tw_check_export_path(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_export_path(text, boolean) IS
-    'Refuses a file that no export may be written to: relative, with .., inside the data directory, there already, no regular file';
+    'Refuses a file that no export may be written to: relative, with .., inside the data directory, there already, no '
+    'regular file';
 
 CREATE FUNCTION @extschema@.tw_export_file(
-    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint, format text,
-    include_split text, path text, overwrite boolean, id bigint, OUT row_count bigint, OUT byte_count bigint,
+    review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
+    format text, include_split text, path text, overwrite boolean, id bigint, OUT row_count bigint,
+    OUT byte_count bigint,
         OUT sha256 text, OUT skipped_too_long bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off
     AS 'MODULE_PATHNAME', 'tw_export_file';
-REVOKE ALL ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text, boolean, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text, boolean, bigint) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text,
+                                                  boolean, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text,
+                                               boolean, bigint) IS
     'Writes an export to a temporary file beside its place, and moves it there when it is whole and safe on disk';
 
 CREATE FUNCTION @extschema@.tw_require_file_access() RETURNS void
@@ -25,13 +29,16 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'permission denied to write a file of the server',
-            DETAIL = format('Role "%s" has not the privileges of pg_write_server_files.', @extschema@.tw_calling_role()),
-            HINT = 'Write what export_training_samples() returns to a file of your own (psql -At -o file), or have the role granted.';
+            DETAIL = format('Role "%s" has not the privileges of pg_write_server_files.',
+                            @extschema@.tw_calling_role()),
+            HINT = 'Write what export_training_samples() returns to a file of your own (psql -At -o file), or have the '
+                   'role granted.';
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_file_access() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_file_access() IS 'Refuses, with 42501, callers who may not write files of the server';
+COMMENT ON FUNCTION @extschema@.tw_require_file_access() IS
+    'Refuses, with 42501, callers who may not write files of the server';
 
 CREATE FUNCTION @extschema@.tw_begin_file_export(path text, filter jsonb, format text, overwrite boolean) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -49,9 +56,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_file_export(text, jsonb, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_file_export(text, jsonb, text, boolean) IS
-    'First transaction of export_training_samples_to_file(): refuses what cannot be done, else returns the id of a running row';
+    'First transaction of export_training_samples_to_file(): refuses what cannot be done, else returns the id of a '
+    'running row';
 
-CREATE FUNCTION @extschema@.tw_run_file_export(export_id bigint, OUT error_code text, OUT error_message text, OUT error_hint text)
+CREATE FUNCTION @extschema@.tw_run_file_export(
+    export_id bigint, OUT error_code text, OUT error_message text, OUT error_hint text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -62,13 +71,16 @@ BEGIN
     job := @extschema@.tw_require_export(export_id, false);
     BEGIN
         SELECT w.* INTO STRICT written
-        FROM jsonb_to_record(job.filter) AS f (review_status text, languages text[], module_types text[], sources text[],
-                                               since timestamptz, "limit" bigint, include_split text, overwrite boolean)
-        CROSS JOIN LATERAL @extschema@.tw_export_file(f.review_status, f.languages, f.module_types, f.sources, f.since, f."limit",
-                                                      job.format, f.include_split, job.location, f.overwrite, job.id) w;
+        FROM jsonb_to_record(job.filter) AS f (review_status text, languages text[], module_types text[],
+                                               sources text[], since timestamptz, "limit" bigint, include_split text,
+                                               overwrite boolean)
+        CROSS JOIN LATERAL @extschema@.tw_export_file(f.review_status, f.languages, f.module_types, f.sources,
+                                                      f.since, f."limit", job.format, f.include_split, job.location,
+                                                      f.overwrite, job.id) w;
     -- OTHERS are all but a cancel, of which the row shall tell as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
-        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT, error_hint = PG_EXCEPTION_HINT;
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
+                                error_hint = PG_EXCEPTION_HINT;
         PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text, error_message,
             NULL::bigint);
         RETURN;
@@ -79,13 +91,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_file_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_file_export(bigint) IS
-    'Second transaction of export_training_samples_to_file(): writes the file and ends the row; returns the error that it met, if any';
+    'Second transaction of export_training_samples_to_file(): writes the file and ends the row; returns the error that '
+    'it met, if any';
 
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.export_training_samples_to_file(
     path text, review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
-    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL, format text DEFAULT 'jsonl',
-    include_split text DEFAULT 'train', overwrite boolean DEFAULT false)
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
+    format text DEFAULT 'jsonl', include_split text DEFAULT 'train', overwrite boolean DEFAULT false)
     LANGUAGE plpgsql
 AS $procedure$
 DECLARE
@@ -95,22 +108,28 @@ DECLARE
     hint text;
 BEGIN
     export_id := @extschema@.tw_begin_file_export(path,
-        @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format, include_split),
+        @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format,
+                                     include_split),
         format, overwrite);
     COMMIT;
-    SELECT r.error_code, r.error_message, r.error_hint INTO code, message, hint FROM @extschema@.tw_run_file_export(export_id) r;
+    SELECT r.error_code, r.error_message, r.error_hint INTO code, message, hint
+    FROM @extschema@.tw_run_file_export(export_id) r;
     COMMIT;
     -- It is written down: an error now takes nothing back.
     IF code IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = code,
             MESSAGE = message,
-            HINT = pg_catalog.concat_ws(' ', nullif(hint, ''), pg_catalog.format('This is export %s of training_export_jobs.', export_id));
+            HINT = pg_catalog.concat_ws(' ', nullif(hint, ''),
+                                        pg_catalog.format('This is export %s of training_export_jobs.', export_id));
     END IF;
 END
 $procedure$;
-REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_file(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) FROM PUBLIC;
-COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) IS
-    'Writes what export_training_samples() returns to a file of the server, as a whole or not at all, and records it in '
-    'training_export_jobs, failures too. For operators with the privileges of pg_write_server_files (else 42501). path is absolute, without '
-    '"..", outside the data directory, and names nothing that exists, or a file, with overwrite. Commits, so it cannot run inside a transaction';
+REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_file(
+    text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(
+    text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) IS
+    'Writes what export_training_samples() returns to a file of the server, as a whole or not at all, and records it '
+    'in training_export_jobs, failures too. For operators with the privileges of pg_write_server_files (else 42501). '
+    'path is absolute, without "..", outside the data directory, and names nothing that exists, or a file, with '
+    'overwrite. Commits, so it cannot run inside a transaction';

@@ -1,4 +1,5 @@
--- CALL export_training_samples_to_s3(): an export as an object of a store, which is there as a whole, verified, or not at all.
+-- CALL export_training_samples_to_s3(): an export as an object of a store,
+-- which is there as a whole, verified, or not at all.
 
 CREATE FUNCTION @extschema@.tw_begin_s3_export(key text, filter jsonb, format text, overwrite boolean, server text)
     RETURNS bigint
@@ -17,7 +18,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('"%s" cannot be the key of an export', key),
-            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'Keys are below the server''s prefix.' ELSE 'Models are stored there.' END,
+            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'Keys are below the server''s prefix.'
+                          ELSE 'Models are stored there.' END,
             HINT = 'For example ''exports/samples.jsonl''.';
     END IF;
     store := @extschema@.tw_s3_server(server);
@@ -27,7 +29,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) IS
-    'First transaction of export_training_samples_to_s3(): refuses what cannot be done, else returns the id of a running row';
+    'First transaction of export_training_samples_to_s3(): refuses what cannot be done, else returns the id of a '
+    'running row';
 
 CREATE FUNCTION @extschema@.tw_put_export(job @extschema@.training_export_jobs, OUT row_count bigint,
     OUT byte_count bigint, OUT sha256 text,
@@ -45,7 +48,8 @@ BEGIN
             HINT = 'Choose another key, or pass overwrite => true.';
     END IF;
     SELECT * INTO STRICT written FROM @extschema@.tw_export_to_temporary(job.filter, job.format);
-    PERFORM @extschema@.tw_s3_put_file(server, job.location, written.path, written.byte_count, written.sha256, NOT (job.filter ->> 'overwrite')::boolean);
+    PERFORM @extschema@.tw_s3_put_file(server, job.location, written.path, written.byte_count, written.sha256,
+                                       NOT (job.filter ->> 'overwrite')::boolean);
     row_count := written.row_count;
     byte_count := written.byte_count;
     sha256 := written.sha256;
@@ -54,9 +58,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_put_export(@extschema@.training_export_jobs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_put_export(@extschema@.training_export_jobs) IS
-    'Writes an export to a temporary file, stores that and reads it back. Raises 42710 for an object that is there, and as tw_s3_put_file() does';
+    'Writes an export to a temporary file, stores that and reads it back. Raises 42710 for an object that is there, '
+    'and as tw_s3_put_file() does';
 
-CREATE FUNCTION @extschema@.tw_run_s3_export(export_id bigint, OUT error_code text, OUT error_message text, OUT error_detail text, OUT error_hint text)
+CREATE FUNCTION @extschema@.tw_run_s3_export(
+    export_id bigint, OUT error_code text, OUT error_message text, OUT error_detail text, OUT error_hint text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -68,9 +74,11 @@ BEGIN
         SELECT * INTO STRICT stored FROM @extschema@.tw_put_export(job);
     -- OTHERS are all but a cancel, of which the row shall tell as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
-        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT, error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
+                                error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
         IF left(error_code, 2) IN ('08', '57') AND error_code <> '08001' THEN
-            error_detail := concat_ws(' ', nullif(error_detail, ''), 'The object may be there all the same: overwrite => true replaces it.');
+            error_detail := concat_ws(' ', nullif(error_detail, ''),
+                                      'The object may be there all the same: overwrite => true replaces it.');
         END IF;
         PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text,
             concat_ws('. ', error_message, nullif(error_detail, '')), NULL::bigint);
@@ -82,13 +90,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_s3_export(bigint) IS
-    'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error that it met, if any. No row is locked meanwhile';
+    'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error that '
+    'it met, if any. No row is locked meanwhile';
 
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
     key text, review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
-    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL, format text DEFAULT 'jsonl',
-    include_split text DEFAULT 'train', overwrite boolean DEFAULT false, server text DEFAULT NULL)
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
+    format text DEFAULT 'jsonl', include_split text DEFAULT 'train', overwrite boolean DEFAULT false,
+    server text DEFAULT NULL)
     LANGUAGE plpgsql
 AS $procedure$
 DECLARE
@@ -99,24 +109,30 @@ DECLARE
     hint text;
 BEGIN
     export_id := @extschema@.tw_begin_s3_export(key,
-        @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format, include_split),
+        @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format,
+                                     include_split),
         format, overwrite, server);
     COMMIT;
-    SELECT r.error_code, r.error_message, r.error_detail, r.error_hint INTO code, message, detail, hint FROM @extschema@.tw_run_s3_export(export_id) r;
+    SELECT r.error_code, r.error_message, r.error_detail, r.error_hint INTO code, message, detail, hint
+    FROM @extschema@.tw_run_s3_export(export_id) r;
     COMMIT;
     -- It is written down: an error now takes nothing back.
     IF code IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = code,
             MESSAGE = message,
-            DETAIL = pg_catalog.concat_ws(' ', nullif(detail, ''), pg_catalog.format('This is export %s of training_export_jobs.', export_id)),
+            DETAIL = pg_catalog.concat_ws(' ', nullif(detail, ''),
+                                          pg_catalog.format('This is export %s of training_export_jobs.', export_id)),
             HINT = coalesce(nullif(hint, ''), 'SELECT * FROM training_export_jobs shows every export.');
     END IF;
 END
 $procedure$;
-REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
-COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
-    'Stores what export_training_samples() returns as an object of an S3 server (NULL: the only one), below the server''s prefix, reads it back, and '
-    'records it in training_export_jobs, failures too. Refuses (42710) an object that is there, unless overwrite. Raises 22023 for what '
-    'cannot be a key, 42704 where there is no server, 55000 on a restored copy, and what the store answers as s3_check() explains it. '
-    'Commits, so it cannot run inside a transaction';
+REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(
+    text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
+    text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
+    'Stores what export_training_samples() returns as an object of an S3 server (NULL: the only one), below the '
+    'server''s prefix, reads it back, and records it in training_export_jobs, failures too. Refuses (42710) an object '
+    'that is there, unless overwrite. Raises 22023 for what cannot be a key, 42704 where there is no server, 55000 on '
+    'a restored copy, and what the store answers as s3_check() explains it. Commits, so it cannot run inside a '
+    'transaction';

@@ -1,7 +1,8 @@
 -- import_conversations(): the conversations that an application logged in a table of its own before it had ours.
 --
--- Reading and writing have different rights. The table is read with the caller's: a view's functions, a policy, the output
--- function of a type are somebody's code. Rows are written with the owner's, from text that built-in types alone parse.
+-- Reading and writing have different rights. The table is read with the caller's: a view's functions, a policy, the
+-- output function of a type are somebody's code. Rows are written with the owner's, from text that built-in types alone
+-- parse.
 
 CREATE FUNCTION @extschema@.tw_check_import_source(source regclass) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -11,7 +12,8 @@ DECLARE
     schema_name text;
     table_name text;
 BEGIN
-    SELECT c.relkind, CASE WHEN c.relpersistence = 't' THEN 'pg_temp' ELSE n.nspname END, c.relname INTO kind, schema_name, table_name
+    SELECT c.relkind, CASE WHEN c.relpersistence = 't' THEN 'pg_temp' ELSE n.nspname END, c.relname
+    INTO kind, schema_name, table_name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = source;
     IF source IS NULL THEN
         RAISE EXCEPTION USING
@@ -25,31 +27,37 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'wrong_object_type',
             MESSAGE = format('%s is not a table or view', source);
-    ELSIF EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-                  WHERE e.extname = 'training_workflow' AND d.classid = 'pg_class'::regclass AND d.objid = source AND d.deptype = 'e') THEN
+    ELSIF EXISTS (SELECT FROM pg_depend d
+                  JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+                  WHERE e.extname = 'training_workflow' AND d.classid = 'pg_class'::regclass AND d.objid = source
+                    AND d.deptype = 'e') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'wrong_object_type',
             MESSAGE = format('%s belongs to training_workflow', source),
-            HINT = 'Name the table that your application made earlier, with its schema: public.conversation_logs, for example.';
+            HINT = 'Name the table that your application made earlier, with its schema: public.conversation_logs, '
+                   'for example.';
     END IF;
     RETURN format('%I.%I', schema_name, table_name);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_import_source(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_import_source(regclass) IS
-    'The name, with its schema, of a table or view that conversations can be imported from. Raises 22004 for NULL, 42P01 for an unknown '
-    'OID, 42809 for what is no table or view and for our own tables';
+    'The name, with its schema, of a table or view that conversations can be imported from. Raises 22004 for NULL, '
+    '42P01 for an unknown OID, 42809 for what is no table or view and for our own tables';
 
 CREATE FUNCTION @extschema@.tw_map_import(source regclass, columns jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    targets CONSTANT text[] := ARRAY['id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language',
-        'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version', 'nlu_entities', 'nlu_tone',
-        'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback', 'user_correction', 'backend_reference',
+    targets CONSTANT text[] := ARRAY['id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type',
+                                     'message_language',
+        'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version',
+        'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success',
+        'user_feedback', 'user_correction', 'backend_reference',
         'metadata', 'created_at', 'review_status', 'review_priority', 'review_reason'];
     present CONSTANT text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a
-                                     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+                                     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
+                                     ORDER BY a.attnum);
     mapping jsonb := '{}';
     target text;
     named jsonb;
@@ -59,7 +67,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'columns must be a JSON object',
-            HINT = 'Our column first, then the table''s: {"session_id": "chatId"}; null for one that is not to be filled.';
+            HINT = 'Our column first, then the table''s: {"session_id": "chatId"}; null for one that is not to '
+                   'be filled.';
     END IF;
     FOR target, named IN SELECT c.key, c.value FROM jsonb_each(columns) AS c (key, value) LOOP
         IF target <> ALL (targets) THEN
@@ -93,7 +102,8 @@ BEGIN
         IF cardinality(candidates) > 1 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ambiguous_column',
-                MESSAGE = format('several columns of %s could be %s: %s', source, target, array_to_string(candidates, ', ')),
+                MESSAGE = format('several columns of %s could be %s: %s', source, target,
+                                 array_to_string(candidates, ', ')),
                 HINT = format('Say which: columns => %L.', jsonb_build_object(target, candidates[1]));
         ELSIF cardinality(candidates) = 1 THEN
             mapping := mapping || jsonb_build_object(target, candidates[1]);
@@ -115,11 +125,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_map_import(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_map_import(regclass, jsonb) IS
-    'Which column of a table fills which of ours: by name, without regard to case and underscores, but where columns says otherwise. '
-    'Raises 22023 for columns of another form or of unknown names of ours, 42703 for unknown names of the table''s and where id, session_id or '
-    'user_message is missing, 42702 where several would fit';
+    'Which column of a table fills which of ours: by name, without regard to case and underscores, but where columns '
+    'says otherwise. Raises 22023 for columns of another form or of unknown names of ours, 42703 for unknown names of '
+    'the table''s and where id, session_id or user_message is missing, 42702 where several would fit';
 
-CREATE FUNCTION @extschema@.tw_import_query(source regclass, mapping jsonb, OUT query text, OUT into_metadata text[], OUT numbered boolean)
+CREATE FUNCTION @extschema@.tw_import_query(source regclass, mapping jsonb, OUT query text, OUT into_metadata text[],
+                                            OUT numbered boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -133,8 +144,10 @@ BEGIN
                  FROM pg_attribute a WHERE a.attrelid = source AND a.attname = mapping ->> 'id');
     -- As text; but what is neither text nor JSON already becomes JSON where our column is.
     SELECT string_agg(quote_literal(m.key), ', ' ORDER BY m.key),
-           string_agg(CASE WHEN m.key IN ('metadata', 'nlu_entities') AND a.atttypid NOT IN ('json'::regtype, 'jsonb'::regtype) AND t.typcategory <> 'S'
-                           THEN format('to_jsonb(s.%I)::text', m.value) ELSE format('s.%I::text', m.value) END, ', ' ORDER BY m.key)
+           string_agg(CASE WHEN m.key IN ('metadata', 'nlu_entities')
+                                AND a.atttypid NOT IN ('json'::regtype, 'jsonb'::regtype) AND t.typcategory <> 'S'
+                           THEN format('to_jsonb(s.%I)::text', m.value) ELSE format('s.%I::text', m.value) END, ', '
+                           ORDER BY m.key)
     INTO names, texts
     FROM jsonb_each_text(mapping) m
     JOIN pg_attribute a ON a.attrelid = source AND a.attname = m.value
@@ -145,24 +158,28 @@ BEGIN
     SELECT array_agg(a.attname::text ORDER BY a.attnum),
            string_agg(format('s.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.atttypid <> 'json'::regtype),
            string_agg(quote_literal(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.atttypid = 'json'::regtype),
-           string_agg(format('s.%I::text', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.atttypid = 'json'::regtype)
+           string_agg(format('s.%I::text', a.attname),
+                      ', ' ORDER BY a.attnum) FILTER (WHERE a.atttypid = 'json'::regtype)
     INTO into_metadata, other, json_names, json_texts
     FROM pg_attribute a
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
       AND NOT EXISTS (SELECT FROM jsonb_each_text(mapping) m WHERE m.value = a.attname);
 
-    query := format('SELECT s.%I::text AS key, jsonb_object(ARRAY[%s], ARRAY[%s]) AS vals, jsonb_build_object(''columns'', %s, ''json'', %s) AS extras FROM %s s ORDER BY %s',
+    query := format('SELECT s.%I::text AS key, jsonb_object(ARRAY[%s], ARRAY[%s]) AS vals, '
+                    'jsonb_build_object(''columns'', %s, ''json'', %s) AS extras FROM %s s ORDER BY %s',
         mapping ->> 'id', names, texts,
         coalesce('(SELECT to_jsonb(x.*) FROM (SELECT ' || other || ') x)', '''{}''::jsonb'),
         coalesce('jsonb_object(ARRAY[' || json_names || '], ARRAY[' || json_texts || '])', '''{}''::jsonb'),
         source,
-        CASE WHEN NOT numbered AND mapping ? 'created_at' THEN format('s.%I, ', mapping ->> 'created_at') ELSE '' END || format('s.%I', mapping ->> 'id'));
+        CASE WHEN NOT numbered AND mapping ? 'created_at' THEN format('s.%I, ', mapping ->> 'created_at') ELSE '' END
+            || format('s.%I', mapping ->> 'id'));
     into_metadata := coalesce(into_metadata, '{}');
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_query(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_query(regclass, jsonb) IS
-    'The query that reads a table as tw_import_portion() takes it, the columns that have no other place than metadata, and whether its ids are integers';
+    'The query that reads a table as tw_import_portion() takes it, the columns that have no other place than metadata, '
+    'and whether its ids are integers';
 
 CREATE FUNCTION @extschema@.tw_check_import_keys(source regclass, key_column name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -173,20 +190,25 @@ DECLARE
 BEGIN
     -- Mostly it is a primary key, and nothing has to be read.
     IF EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = source AND a.attname = key_column
-               WHERE i.indrelid = source AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
+               WHERE i.indrelid = source AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1
+                 AND i.indkey[0] = a.attnum
                  AND i.indpred IS NULL AND a.attnotnull)
        -- A parent's key says nothing of its children, unless they are partitions.
-       AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'r' WHERE h.inhparent = source) THEN
+       AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'r'
+                       WHERE h.inhparent = source) THEN
         RETURN;
     END IF;
     EXECUTE format('SELECT count(*) FROM %s s WHERE s.%I IS NULL', source, key_column) INTO missing;
-    EXECUTE format('SELECT s.%1$I::text FROM %2$s s GROUP BY s.%1$I::text HAVING count(*) > 1 ORDER BY 1 LIMIT 1', key_column, source) INTO twice;
+    EXECUTE format('SELECT s.%1$I::text FROM %2$s s GROUP BY s.%1$I::text HAVING count(*) > 1 ORDER BY 1 LIMIT 1',
+                   key_column, source) INTO twice;
     IF missing > 0 OR twice IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = CASE WHEN missing > 0 THEN 'not_null_violation' ELSE 'unique_violation' END,
-            MESSAGE = CASE WHEN missing > 0 THEN format('%s of the rows of %s have no %s', missing, source, quote_ident(key_column))
+            MESSAGE = CASE WHEN missing > 0
+                           THEN format('%s of the rows of %s have no %s', missing, source, quote_ident(key_column))
                            ELSE format('several rows of %s have the %s %s', source, quote_ident(key_column), twice) END,
-            HINT = 'By its id a row is known when it is imported again: name a column that is different in each row with columns => ''{"id": "..."}''.';
+            HINT = 'By its id a row is known when it is imported again: name a column that is different in each row '
+                   'with columns => ''{"id": "..."}''.';
     END IF;
 END
 $function$;
@@ -195,11 +217,12 @@ COMMENT ON FUNCTION @extschema@.tw_check_import_keys(regclass, name) IS
     'Refuses a table whose rows cannot be told apart by this column: 23502 where it is NULL, 23505 where it repeats';
 
 CREATE FUNCTION @extschema@.import_conversations(
-    source regclass, columns jsonb DEFAULT '{}', review_status text DEFAULT 'not-applicable', time_zone text DEFAULT 'UTC',
-    keep_ids boolean DEFAULT true,
+    source regclass, columns jsonb DEFAULT '{}', review_status text DEFAULT 'not-applicable',
+    time_zone text DEFAULT 'UTC', keep_ids boolean DEFAULT true,
     OUT imported bigint, OUT skipped bigint, OUT differing bigint, OUT ids_kept bigint, OUT queued bigint,
     OUT first_id bigint, OUT last_id bigint, OUT into_metadata text[])
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET datestyle = 'ISO, MDY' SET extra_float_digits = 1
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog,
+                                  pg_temp SET row_security = off SET datestyle = 'ISO, MDY' SET extra_float_digits = 1
     -- The text of an id must not depend on who imports.
     SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET timezone = 'UTC'
 AS $function$
@@ -224,13 +247,15 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('imported rows cannot all be "%s"', coalesce(review_status, 'NULL')),
-            HINT = 'not-applicable: history that nobody is asked about. needs-review: into the review queue. Rows that have a review_status of ours keep it.';
+            HINT = 'not-applicable: history that nobody is asked about. needs-review: into the review queue. Rows that '
+                   'have a review_status of ours keep it.';
     END IF;
     IF time_zone IS NULL OR NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(time_zone)) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('there is no time zone "%s"', coalesce(time_zone, 'NULL')),
-            HINT = 'Name the one in which times without a zone were written, as in pg_timezone_names: UTC (Prisma), Asia/Kolkata, ...';
+            HINT = 'Name the one in which times without a zone were written, as in pg_timezone_names: UTC (Prisma), '
+                   'Asia/Kolkata, ...';
     END IF;
     IF keep_ids IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'keep_ids must not be NULL';
@@ -240,7 +265,8 @@ BEGIN
     PERFORM @extschema@.tw_begin_import();
     PERFORM @extschema@.tw_check_import_keys(source, (mapping ->> 'id')::name);
     IF keep_ids AND reading.numbered THEN
-        EXECUTE format('SELECT max(s.%1$I) FROM %2$s s WHERE s.%1$I BETWEEN 1 AND 9007199254740991', mapping ->> 'id', source) INTO keep_upto;
+        EXECUTE format('SELECT max(s.%1$I) FROM %2$s s WHERE s.%1$I BETWEEN 1 AND 9007199254740991', mapping ->> 'id',
+                       source) INTO keep_upto;
         PERFORM @extschema@.tw_reserve_numbers(keep_upto);
     END IF;
 
@@ -259,7 +285,8 @@ BEGIN
             END IF;
             -- In portions, so that memory does not grow with the table.
             IF held >= 1000 OR held_bytes >= 4000000 OR NOT more AND held > 0 THEN
-                stored := @extschema@.tw_import_portion(source_name, mapping, keys, vals, extras, review_status, time_zone, keep_upto);
+                stored := @extschema@.tw_import_portion(source_name, mapping, keys, vals, extras, review_status,
+                                                        time_zone, keep_upto);
                 imported := imported + stored.imported;
                 differing := differing + stored.differing;
                 ids_kept := ids_kept + stored.ids_kept;
@@ -280,18 +307,22 @@ BEGIN
     into_metadata := reading.into_metadata;
     IF differing > 0 THEN
         RAISE WARNING USING
-            MESSAGE = format('%s rows of %s were imported before under the same id, but with another session, message or time', differing, source),
+            MESSAGE = format('%s rows of %s were imported before under the same id, but with another session, message '
+                             'or time', differing, source),
             DETAIL = format('They were skipped. The first has the id %s.', example),
-            HINT = 'If they are other messages, which a new table of the same name holds, import a view of it: that has a name of its own.';
+            HINT = 'If they are other messages, which a new table of the same name holds, import a view of it: that '
+                   'has a name of its own.';
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) IS
-    'Copies the conversations of a table or view that an application made earlier, in this transaction; the caller has to be able to read all of it. '
-    'Columns are found by name, without regard to case and underscores (sessionId), or named: columns => ''{"session_id": "chatId"}''; what has no '
-    'other place goes into metadata. Nothing is filtered, promoted or drawn for the audit. A review_status of ours stays; the other rows become '
-    'not-applicable, or on request needs-review, with the priority that the filter would give. Times without a zone are in time_zone. '
-    'Integer ids are kept where they are free (imported_conversations has old and new ones), for which it waits for transactions that are capturing '
-    'right now. A row is copied once, however often this is called; differing counts those that changed since. Raises 22023 for arguments, 42703 for '
-    'columns that are missing, and for a row that does not fit what is wrong with it, naming row and column; then nothing is imported';
+    'Copies the conversations of a table or view that an application made earlier, in this transaction; the caller has '
+    'to be able to read all of it. Columns are found by name, without regard to case and underscores (sessionId), '
+    'or named: columns => ''{"session_id": "chatId"}''; what has no other place goes into metadata. Nothing is '
+    'filtered, promoted or drawn for the audit. A review_status of ours stays; the other rows become not-applicable, '
+    'or on request needs-review, with the priority that the filter would give. Times without a zone are in time_zone. '
+    'Integer ids are kept where they are free (imported_conversations has old and new ones), for which it waits for '
+    'transactions that are capturing right now. A row is copied once, however often this is called; differing counts '
+    'those that changed since. Raises 22023 for arguments, 42703 for columns that are missing, and for a row that does '
+    'not fit what is wrong with it, naming row and column; then nothing is imported';

@@ -5,7 +5,8 @@ CREATE FUNCTION @extschema@.tw_wait_for_numbers(sequence regclass) RETURNS void
     AS 'MODULE_PATHNAME', 'tw_wait_for_numbers';
 REVOKE ALL ON FUNCTION @extschema@.tw_wait_for_numbers(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_wait_for_numbers(regclass) IS
-    'Returns once the transactions are over that have taken numbers of a sequence so far and may yet use them. Obeys lock_timeout';
+    'Returns once the transactions are over that have taken numbers of a sequence so far and may yet use them. Obeys '
+    'lock_timeout';
 
 CREATE FUNCTION @extschema@.tw_begin_import() RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -15,7 +16,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
             MESSAGE = 'conversations are imported in READ COMMITTED transactions only',
-            DETAIL = format('This one is %s, and might not see what another import has just copied.', upper(current_setting('transaction_isolation'))),
+            DETAIL = format('This one is %s, and might not see what another import has just copied.',
+                            upper(current_setting('transaction_isolation'))),
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;
     PERFORM @extschema@.tw_lock('imports'::text, 0::bigint);
@@ -23,7 +25,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_import() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
-    'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction could not see what they did';
+    'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction '
+    'could not see what they did';
 
 CREATE FUNCTION @extschema@.tw_reserve_numbers(max_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -54,20 +57,23 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
-    'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come any more that has '
-    'one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where JavaScript stops '
-    'counting, 55P03 where a transaction that captured messages stays open';
+    'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come '
+    'any more that has one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where '
+    'JavaScript stops counting, 55P03 where a transaction that captured messages stays open';
 
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN NOT EXISTS (SELECT FROM jsonb_each(additions) a (k, v) WHERE v <> 'null') THEN base
-    ELSE CASE coalesce(jsonb_typeof(base), 'null') WHEN 'object' THEN base WHEN 'null' THEN '{}' ELSE jsonb_build_object('metadata', base) END
-         || (SELECT jsonb_object_agg(CASE WHEN jsonb_typeof(base) = 'object' AND base ? k THEN k || ' (column)' ELSE k END, v)
+    ELSE CASE coalesce(jsonb_typeof(base), 'null') WHEN 'object' THEN base WHEN 'null' THEN '{}'
+              ELSE jsonb_build_object('metadata', base) END
+         || (SELECT jsonb_object_agg(CASE WHEN jsonb_typeof(base) = 'object' AND base ? k THEN k || ' (column)'
+                                          ELSE k END, v)
              FROM jsonb_each(additions) a (k, v) WHERE v <> 'null') END;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_metadata(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_metadata(jsonb, jsonb) IS
-    'metadata with the columns that have no other place under their names (but nulls). A key that is there stays as it is, and the column is then called "NAME (column)"';
+    'metadata with the columns that have no other place under their names (but nulls). A key that is there stays as it '
+    'is, and the column is then called "NAME (column)"';
 
 CREATE FUNCTION @extschema@.tw_import_status(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -75,15 +81,19 @@ RETURN (SELECT s FROM unnest(@extschema@.tw_review_statuses()) s
         WHERE s = translate(lower(value COLLATE "C"), '_ ', '--'));
 REVOKE ALL ON FUNCTION @extschema@.tw_import_status(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_status(text) IS
-    'The review_status that an application''s spelling means (NEEDS_REVIEW is needs-review); NULL for what is none of the five';
+    'The review_status that an application''s spelling means (NEEDS_REVIEW is needs-review); NULL for what is none '
+    'of the five';
 
 CREATE FUNCTION @extschema@.tw_import_priority(value text) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE lower(value COLLATE "C") WHEN '1' THEN 1 WHEN 'high' THEN 1 WHEN '2' THEN 2 WHEN 'medium' THEN 2 WHEN '3' THEN 3 WHEN 'low' THEN 3 END;
+RETURN CASE lower(value COLLATE "C") WHEN '1' THEN 1 WHEN 'high' THEN 1 WHEN '2' THEN 2 WHEN 'medium' THEN 2
+            WHEN '3' THEN 3 WHEN 'low' THEN 3 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_priority(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_import_priority(text) IS 'The review_priority that an application''s spelling means: 1 to 3, high, medium or low; else NULL';
+COMMENT ON FUNCTION @extschema@.tw_import_priority(text) IS
+    'The review_priority that an application''s spelling means: 1 to 3, high, medium or low; else NULL';
 
-CREATE FUNCTION @extschema@.tw_raise_import_error(source text, mapping jsonb, keys text[], vals jsonb[], extras jsonb[]) RETURNS void
+CREATE FUNCTION @extschema@.tw_raise_import_error(source text, mapping jsonb, keys text[], vals jsonb[], extras jsonb[])
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, MDY'
 AS $function$
 DECLARE
@@ -99,7 +109,8 @@ BEGIN
             END LOOP;
             at := 'id';
             IF coalesce(octet_length(keys[i]), 1001) > 1000 THEN
-                RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation', MESSAGE = 'it is NULL, or longer than 1000 bytes';
+                RAISE EXCEPTION USING ERRCODE = 'string_data_right_truncation',
+                                      MESSAGE = 'it is NULL, or longer than 1000 bytes';
             END IF;
             at := 'nlu_confidence';
             PERFORM (vals[i] ->> at)::double precision;
@@ -134,10 +145,11 @@ COMMENT ON FUNCTION @extschema@.tw_raise_import_error(text, jsonb, text[], jsonb
     'Finds the first row and column that cannot be stored, and raises what is wrong with it; returns where nothing is';
 
 CREATE FUNCTION @extschema@.tw_import_portion(
-    source text, mapping jsonb, keys text[], vals jsonb[], extras jsonb[], default_status text, zone text, keep_upto bigint,
-    OUT imported bigint, OUT differing bigint, OUT ids_kept bigint, OUT queued bigint, OUT first_id bigint, OUT last_id bigint,
-    OUT differing_key text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, MDY'
+    source text, mapping jsonb, keys text[], vals jsonb[], extras jsonb[], default_status text, zone text,
+    keep_upto bigint, OUT imported bigint, OUT differing bigint, OUT ids_kept bigint, OUT queued bigint,
+    OUT first_id bigint, OUT last_id bigint, OUT differing_key text)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog,
+                                                   pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, MDY'
     -- Plans are kept from when the tables were small.
     SET enable_seqscan = off
 AS $function$
@@ -149,7 +161,8 @@ BEGIN
     WITH given AS MATERIALIZED (
         SELECT r.key, r.v, r.n, (r.v ->> 'created_at')::timestamptz AS said_at,
                @extschema@.tw_import_status(r.v ->> 'review_status') AS status,
-               coalesce(r.e -> 'columns', '{}') || coalesce((SELECT jsonb_object_agg(j.key, j.value::jsonb) FROM jsonb_each_text(r.e -> 'json') j), '{}') AS additions,
+               coalesce(r.e -> 'columns', '{}') || coalesce((SELECT jsonb_object_agg(j.key, j.value::jsonb)
+                                                             FROM jsonb_each_text(r.e -> 'json') j), '{}') AS additions,
                CASE WHEN r.key ~ '^[1-9][0-9]{0,15}$' THEN r.key::bigint END AS own_id
         FROM ROWS FROM (unnest(keys), unnest(vals), unnest(extras)) WITH ORDINALITY AS r (key, v, e, n)
         -- An index has no place for longer ones; tw_raise_import_error() says so.
@@ -165,46 +178,61 @@ BEGIN
                                             'hex') END AS message) m
     ), known AS MATERIALIZED (
         SELECT m.*,
-               EXISTS (SELECT FROM @extschema@.imported_conversations i WHERE i.source_key = m.key AND i.fingerprint = m.fingerprint) AS same,
-               EXISTS (SELECT FROM @extschema@.imported_conversations i WHERE i.source_key = m.key AND i.source = tw_import_portion.source) AS other,
+               EXISTS (SELECT FROM @extschema@.imported_conversations i
+                       WHERE i.source_key = m.key AND i.fingerprint = m.fingerprint) AS same,
+               EXISTS (SELECT FROM @extschema@.imported_conversations i
+                       WHERE i.source_key = m.key AND i.source = tw_import_portion.source) AS other,
                -- Copied by hand before, or read through a view of our own table.
                EXISTS (SELECT FROM @extschema@.conversation_logs c
-                       WHERE c.id = m.own_id AND c.session_id = m.v ->> 'session_id' AND c.user_message = m.v ->> 'user_message'
+                       WHERE c.id = m.own_id AND c.session_id = m.v ->> 'session_id'
+                         AND c.user_message = m.v ->> 'user_message'
                          AND c.created_at = coalesce(m.said_at, c.created_at)) AS copied
         FROM marked m
     ), fresh AS MATERIALIZED (
         SELECT m.*, w.learnable, w.own_id IS NOT NULL AS keeps,
                CASE WHEN w.own_id IS NULL THEN nextval('@extschema@.conversation_logs_id_seq') ELSE w.own_id END AS id,
-               CASE WHEN m.status IS NOT NULL THEN m.status WHEN w.learnable THEN default_status ELSE 'not-applicable' END AS new_status
+               CASE WHEN m.status IS NOT NULL THEN m.status WHEN w.learnable THEN default_status
+                    ELSE 'not-applicable' END AS new_status
         FROM known m
         CROSS JOIN LATERAL (
             SELECT @extschema@.tw_is_learnable(m.v ->> 'message_type', m.v ->> 'user_message') AS learnable,
-                   CASE WHEN m.own_id <= keep_upto AND m.own_id <= pg_sequence_last_value('@extschema@.conversation_logs_id_seq')
+                   CASE WHEN m.own_id <= keep_upto
+                             AND m.own_id <= pg_sequence_last_value('@extschema@.conversation_logs_id_seq')
                              AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = m.own_id)
                              -- Nor what is left of a conversation that was deleted.
-                             AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = m.own_id)
-                             AND NOT EXISTS (SELECT FROM @extschema@.review_events e WHERE e.conversation_log_id = m.own_id)
-                             AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = m.own_id) THEN m.own_id END AS own_id
+                             AND NOT EXISTS (SELECT FROM @extschema@.training_samples s
+                                             WHERE s.conversation_log_id = m.own_id)
+                             AND NOT EXISTS (SELECT FROM @extschema@.review_events e
+                                             WHERE e.conversation_log_id = m.own_id)
+                             AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                                             WHERE t.conversation_log_id = m.own_id) THEN m.own_id END AS own_id
             OFFSET 0) w
         WHERE NOT (m.same OR m.other OR m.copied)
         ORDER BY m.n
     ), inserted AS (
-        INSERT INTO @extschema@.conversation_logs (id, session_id, phone_number, user_id, user_message, message_type, message_language,
-            nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
-            nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction, backend_reference,
-            metadata, created_at, review_status, review_priority, review_reason)
-        SELECT f.id, f.v ->> 'session_id', f.v ->> 'phone_number', f.v ->> 'user_id', f.v ->> 'user_message', f.v ->> 'message_type',
-               f.v ->> 'message_language', f.v ->> 'nlu_intent', (f.v ->> 'nlu_confidence')::double precision,
-               (f.v ->> 'nlu_module_id')::integer, f.v ->> 'nlu_module_type', f.v ->> 'nlu_provider', f.v ->> 'nlu_model_version',
-               (f.v ->> 'nlu_entities')::jsonb, f.v ->> 'nlu_tone', (f.v ->> 'nlu_processing_time_ms')::numeric::integer,
-               f.v ->> 'routed_to', f.v ->> 'response_text', (f.v ->> 'response_success')::boolean, f.v ->> 'user_feedback',
-               f.v ->> 'user_correction', f.v ->> 'backend_reference',
+        INSERT INTO @extschema@.conversation_logs (id, session_id, phone_number, user_id, user_message, message_type,
+                                                   message_language,
+            nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version,
+            nlu_entities, nlu_tone, nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback,
+            user_correction, backend_reference, metadata, created_at, review_status, review_priority, review_reason)
+        SELECT f.id, f.v ->> 'session_id', f.v ->> 'phone_number', f.v ->> 'user_id', f.v ->> 'user_message',
+               f.v ->> 'message_type', f.v ->> 'message_language', f.v ->> 'nlu_intent',
+               (f.v ->> 'nlu_confidence')::double precision,
+               (f.v ->> 'nlu_module_id')::integer, f.v ->> 'nlu_module_type', f.v ->> 'nlu_provider',
+               f.v ->> 'nlu_model_version',
+               (f.v ->> 'nlu_entities')::jsonb, f.v ->> 'nlu_tone',
+               (f.v ->> 'nlu_processing_time_ms')::numeric::integer,
+               f.v ->> 'routed_to', f.v ->> 'response_text', (f.v ->> 'response_success')::boolean,
+               f.v ->> 'user_feedback', f.v ->> 'user_correction', f.v ->> 'backend_reference',
                -- What the status and priority said, where it is not what we understood.
                @extschema@.tw_import_metadata((f.v ->> 'metadata')::jsonb, f.additions
                    || CASE WHEN f.status IS NULL AND f.v ->> 'review_status' IS NOT NULL
                            THEN jsonb_build_object(mapping ->> 'review_status', f.v ->> 'review_status') ELSE '{}' END
-                   || CASE WHEN f.v ->> 'review_priority' IS NOT NULL AND (f.new_status <> 'needs-review' OR @extschema@.tw_import_priority(f.v ->> 'review_priority') IS NULL)
-                           THEN jsonb_build_object(mapping ->> 'review_priority', f.v ->> 'review_priority') ELSE '{}' END),
+                   || CASE WHEN f.v ->> 'review_priority' IS NOT NULL
+                                AND (f.new_status <> 'needs-review'
+                                     OR @extschema@.tw_import_priority(f.v ->> 'review_priority') IS NULL)
+                           THEN jsonb_build_object(mapping ->> 'review_priority', f.v ->> 'review_priority')
+                           ELSE '{}' END),
                f.said_at, f.new_status,
                CASE WHEN f.new_status = 'needs-review'
                     THEN coalesce(@extschema@.tw_import_priority(f.v ->> 'review_priority'),
@@ -216,15 +244,19 @@ BEGIN
                                                               f.v ->> 'nlu_intent', f.v ->> 'nlu_module_type',
                                                               f.v ->> 'message_language', f.v ->> 'routed_to',
                                                                   (f.v ->> 'nlu_entities')::jsonb) AS is_too_long) l
-        LEFT JOIN LATERAL @extschema@.filter_decision((f.v ->> 'nlu_confidence')::double precision, f.v ->> 'nlu_provider',
-                                                      f.v ->> 'nlu_intent', f.v ->> 'nlu_module_type') d ON f.new_status = 'needs-review' AND f.learnable
+        LEFT JOIN LATERAL @extschema@.filter_decision((f.v ->> 'nlu_confidence')::double precision,
+                                                      f.v ->> 'nlu_provider',
+                                                      f.v ->> 'nlu_intent',
+                                                      f.v ->> 'nlu_module_type') d ON f.new_status = 'needs-review'
+                                                          AND f.learnable
         ORDER BY f.n
         RETURNING created_on
     ), recorded AS (
         INSERT INTO @extschema@.imported_conversations (source_key, fingerprint, conversation_log_id, source)
         SELECT f.key, f.fingerprint, f.id, tw_import_portion.source FROM fresh f ORDER BY f.n
     )
-    SELECT count(*), count(*) FILTER (WHERE f.keeps), count(*) FILTER (WHERE f.new_status = 'needs-review'), min(f.id), max(f.id),
+    SELECT count(*), count(*) FILTER (WHERE f.keeps), count(*) FILTER (WHERE f.new_status = 'needs-review'),
+           min(f.id), max(f.id),
            (SELECT count(*) FROM known k WHERE k.other AND NOT k.same),
            (SELECT k.key FROM known k WHERE k.other AND NOT k.same ORDER BY k.n LIMIT 1),
            ARRAY(SELECT DISTINCT i.created_on FROM inserted i)
@@ -233,7 +265,9 @@ BEGIN
     PERFORM @extschema@.tw_forget_days(days);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint) IS
-    'A step of import_conversations(): stores rows that were read, but those that are known, and counts. Values and extras are text by '
-    'the name of our column; ids up to keep_upto are kept where they are free. Raises whatever a value that does not fit raises';
+    'A step of import_conversations(): stores rows that were read, but those that are known, and counts. Values and '
+    'extras are text by the name of our column; ids up to keep_upto are kept where they are free. Raises whatever a '
+    'value that does not fit raises';

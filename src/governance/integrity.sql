@@ -1,5 +1,5 @@
--- check_integrity(): what foreign keys would guarantee, had a parallel restore not lost rows to them, and what was added
--- to our tables that no dump would carry.
+-- check_integrity(): what foreign keys would guarantee, had a parallel restore not lost rows to them, and what was
+-- added to our tables that no dump would carry.
 
 CREATE FUNCTION @extschema@.tw_table_objects(
     OUT table_id oid, OUT object_kind text, OUT object_name text, OUT state text)
@@ -77,16 +77,17 @@ BEGIN ATOMIC
         FROM @extschema@.tw_table_objects() p
         FULL JOIN own o USING (table_id, object_kind, object_name)
     )
-    SELECT CASE WHEN c.is_foreign THEN 'foreign ' WHEN c.is_missing THEN 'missing ' ELSE 'disabled ' END || c.object_kind,
-           c.relation::text, 1::bigint, c.object_name,
+    SELECT CASE WHEN c.is_foreign THEN 'foreign ' WHEN c.is_missing THEN 'missing ' ELSE 'disabled ' END
+           || c.object_kind, c.relation::text, 1::bigint, c.object_name,
            CASE WHEN c.is_foreign AND c.object_kind = 'column'
-                THEN 'A restore of a dump will fail on this column: keep the data in a table of your own, or in metadata, and drop it.'
+                THEN 'A restore of a dump will fail on this column: keep the data in a table of your own, or in '
+                     'metadata, and drop it.'
                 WHEN c.is_foreign AND c.object_kind = 'trigger' AND NOT EXISTS (
                     SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
                     WHERE t.tgrelid = c.relation AND t.tgname = c.object_name
                       AND EXISTS (SELECT FROM unnest(p.proconfig) k WHERE k LIKE 'search_path=%'))
-                THEN 'It runs with the owner''s rights when an application captures: give its function SET search_path = pg_catalog, '
-                    '<schemas>, pg_temp. And pg_dump does not carry it: keep its definition.'
+                THEN 'It runs with the owner''s rights when an application captures: give its function SET search_path '
+                     '= pg_catalog, <schemas>, pg_temp. And pg_dump does not carry it: keep its definition.'
                 WHEN c.is_foreign
                 THEN 'pg_dump does not carry it: keep its definition where you can run it again after a restore.'
                 WHEN c.is_missing
@@ -95,31 +96,39 @@ BEGIN ATOMIC
                 THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation,
                             CASE c.right_state WHEN 'always' THEN 'ALWAYS ' ELSE '' END, c.object_name,
                             CASE c.relation WHEN '@extschema@.conversation_logs'::regclass
-                            THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in meanwhile' ELSE '' END)
+                            THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in meanwhile'
+                            ELSE '' END)
                 ELSE format('REINDEX INDEX %I; it is not valid.', c.object_name)
            END
     FROM compared c
     WHERE c.is_foreign OR c.is_missing OR c.is_disabled
     UNION ALL
     SELECT 'foreign parent or child', i.inhrelid::regclass::text, 1, i.inhparent::regclass::text,
-           'pg_dump does not carry it, and rows that come by way of a parent are promoted by the sweep only: ALTER TABLE ... NO INHERIT or DETACH PARTITION.'
+           'pg_dump does not carry it, and rows that come by way of a parent are promoted by the sweep only: ALTER '
+           'TABLE ... NO INHERIT or DETACH PARTITION.'
     FROM pg_inherits i
     WHERE i.inhrelid IN (SELECT own.table_id FROM own) OR i.inhparent IN (SELECT own.table_id FROM own)
     UNION ALL
     SELECT 'different owner', o.oid::regclass::text, 1, pg_get_userbyid(o.relowner),
-           format('Promotion writes as the owner of conversation_logs: ALTER TABLE %s OWNER TO %I;', o.oid::regclass, pg_get_userbyid(l.relowner))
+           format('Promotion writes as the owner of conversation_logs: ALTER TABLE %s OWNER TO %I;', o.oid::regclass,
+                  pg_get_userbyid(l.relowner))
     FROM pg_class o, pg_class l
-    WHERE o.oid IN (SELECT own.table_id FROM own) AND l.oid = '@extschema@.conversation_logs'::regclass AND o.relowner <> l.relowner
+    WHERE o.oid IN (SELECT own.table_id FROM own) AND l.oid = '@extschema@.conversation_logs'::regclass
+      AND o.relowner <> l.relowner
     UNION ALL
-    SELECT g.problem, '@extschema@.conversation_logs'::regclass::text, 1, g.name, format('%s: ALTER EVENT TRIGGER %I ENABLE ALWAYS;', g.without_it, g.name)
-    FROM (VALUES ('disabled drop guard', 'training_workflow_drop_guard', 'DROP EXTENSION would delete every conversation'),
-                 ('disabled name guard', 'training_workflow_name_guard', 'Functions of others can keep ours from being called')) AS g (problem, name, without_it)
+    SELECT g.problem, '@extschema@.conversation_logs'::regclass::text, 1, g.name,
+           format('%s: ALTER EVENT TRIGGER %I ENABLE ALWAYS;', g.without_it, g.name)
+    FROM (VALUES ('disabled drop guard', 'training_workflow_drop_guard',
+                  'DROP EXTENSION would delete every conversation'),
+                 ('disabled name guard', 'training_workflow_name_guard',
+                  'Functions of others can keep ours from being called')) AS g (problem, name, without_it)
     WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = g.name AND e.evtenabled = 'A')
     ORDER BY 2, 1, 4;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_structure_problems() IS
-    'The part of check_integrity() that looks at the catalogs: one row for each object that is foreign, missing or disabled';
+    'The part of check_integrity() that looks at the catalogs: one row for each object that is foreign, missing '
+    'or disabled';
 
 CREATE FUNCTION @extschema@.tw_sequence_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -167,8 +176,8 @@ BEGIN ATOMIC
         FROM @extschema@.conversation_logs c
         WHERE c.review_status IS NULL
         UNION ALL
-        SELECT 'auto-approved conversation without a sample', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
-               'See job_runs for the cause, then SELECT * FROM promote_missed_conversations(''0'');'
+        SELECT 'auto-approved conversation without a sample', '@extschema@.conversation_logs'::regclass::text, count(*),
+               min(c.id)::text, 'See job_runs for the cause, then SELECT * FROM promote_missed_conversations(''0'');'
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
@@ -176,68 +185,77 @@ BEGIN ATOMIC
           AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, c.routed_to, c.nlu_entities)
         UNION ALL
-        SELECT 'sample of a conversation that does not exist', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
-               'The conversation was deleted and its sample was not: delete the sample, or set its conversation_log_id to NULL.'
+        SELECT 'sample of a conversation that does not exist', '@extschema@.training_samples'::regclass::text, count(*),
+               min(s.id)::text, 'The conversation was deleted and its sample was not: delete the sample, or set its '
+                                'conversation_log_id to NULL.'
         FROM @extschema@.training_samples s
         WHERE s.conversation_log_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = s.conversation_log_id)
         UNION ALL
-        SELECT 'live sample of a rejected conversation', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
+        SELECT 'live sample of a rejected conversation', '@extschema@.training_samples'::regclass::text, count(*),
+               min(s.id)::text,
                'A model would learn what a person rejected: set the sample''s review_status to rejected.'
         FROM @extschema@.training_samples s
         JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
         WHERE s.review_status = 'approved' AND c.review_status IN ('rejected', 'not-applicable')
         UNION ALL
-        SELECT 'approved conversation without a live sample', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
-               'What a person approved is not learned: give the verdict again with approve_conversation() or fix_conversation().'
+        SELECT 'approved conversation without a live sample', '@extschema@.conversation_logs'::regclass::text, count(*),
+               min(c.id)::text, 'What a person approved is not learned: give the verdict again with '
+                                'approve_conversation() or fix_conversation().'
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'approved' AND c.filtered_at IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s
                           WHERE s.conversation_log_id = c.id AND s.review_status = 'approved')
         UNION ALL
-        SELECT 'verdict that is not in the events', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
-               'review_status was changed by hand and counts in no estimate: give the verdict again with approve_, fix_ or reject_conversation().'
+        SELECT 'verdict that is not in the events', '@extschema@.conversation_logs'::regclass::text, count(*),
+               min(c.id)::text, 'review_status was changed by hand and counts in no estimate: give the verdict again '
+                                'with approve_, fix_ or reject_conversation().'
         FROM @extschema@.conversation_logs c
         WHERE c.review_status IN ('approved', 'rejected') AND c.filtered_at IS NOT NULL
           AND c.review_status IS DISTINCT FROM (
               SELECT e.to_status FROM @extschema@.review_events e
-              WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action) ORDER BY e.id DESC LIMIT 1)
+              WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action)
+              ORDER BY e.id DESC LIMIT 1)
         UNION ALL
-        SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*), min(e.id)::text,
-               'The conversation was deleted without its events.'
+        SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*),
+               min(e.id)::text, 'The conversation was deleted without its events.'
         FROM @extschema@.review_events e
         WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
         UNION ALL
-        SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*), min(t.id)::text,
-               'labelstudio_projects has no such project: restore its row, or delete the task''s.'
+        SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*),
+               min(t.id)::text, 'labelstudio_projects has no such project: restore its row, or delete the task''s.'
         FROM @extschema@.labelstudio_tasks t
         WHERE NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.id = t.project)
         UNION ALL
-        SELECT 'unfinished task of a retired Label Studio project', '@extschema@.labelstudio_tasks'::regclass::text, count(*), min(t.id)::text,
-               'Nobody will collect its verdict, and its conversation is not served: UPDATE labelstudio_tasks SET status = ''closed'' for it.'
+        SELECT 'unfinished task of a retired Label Studio project', '@extschema@.labelstudio_tasks'::regclass::text,
+               count(*), min(t.id)::text,
+               'Nobody will collect its verdict, and its conversation is not served: UPDATE labelstudio_tasks SET '
+               'status = ''closed'' for it.'
         FROM @extschema@.labelstudio_tasks t
         JOIN @extschema@.labelstudio_projects p ON p.id = t.project
         WHERE NOT p.is_active AND @extschema@.tw_task_holds(t.status)
         UNION ALL
-        SELECT 'Label Studio project of an unknown server', '@extschema@.labelstudio_projects'::regclass::text, count(*), min(p.id)::text,
-               'The foreign server was dropped or renamed: create it again under this name, or SELECT labelstudio_retire_project(...);'
+        SELECT 'Label Studio project of an unknown server', '@extschema@.labelstudio_projects'::regclass::text,
+               count(*), min(p.id)::text, 'The foreign server was dropped or renamed: create it again under this name, '
+                                          'or SELECT labelstudio_retire_project(...);'
         FROM @extschema@.labelstudio_projects p
         WHERE p.is_active AND NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = p.server_name)
         UNION ALL
-        SELECT 'sample learned by an unknown version', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
-               'model_versions has no such version: restore its row, or set model_version_target to NULL to train on the sample again.'
+        SELECT 'sample learned by an unknown version', '@extschema@.training_samples'::regclass::text, count(*),
+               min(s.id)::text, 'model_versions has no such version: restore its row, or set model_version_target to '
+                                'NULL to train on the sample again.'
         FROM @extschema@.training_samples s
         WHERE s.model_version_target IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = s.model_version_target)
         UNION ALL
-        SELECT 'version based on an unknown version', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
-               'model_versions has no such base_version: restore its row, or set base_version to NULL.'
+        SELECT 'version based on an unknown version', '@extschema@.model_versions'::regclass::text, count(*),
+               min(m.version), 'model_versions has no such base_version: restore its row, or set base_version to NULL.'
         FROM @extschema@.model_versions m
         WHERE m.base_version IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.model_versions b WHERE b.version = m.base_version)
         UNION ALL
-        SELECT 'deployment of an unknown version', '@extschema@.model_deployments'::regclass::text, count(*), min(d.id)::text,
-               'model_versions has no such version: restore its row.'
+        SELECT 'deployment of an unknown version', '@extschema@.model_deployments'::regclass::text, count(*),
+               min(d.id)::text, 'model_versions has no such version: restore its row.'
         FROM @extschema@.model_deployments d
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = d.version)
         UNION ALL
@@ -248,69 +266,81 @@ BEGIN ATOMIC
            OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.previous_version)
         UNION ALL
         SELECT 'canary without a rollout', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
-               'It has sessions and nobody watches it: restore its row of rollouts, or SELECT rollback_rollout(...) after that.'
+               'It has sessions and nobody watches it: restore its row of rollouts, or SELECT rollback_rollout(...) '
+               'after that.'
         FROM @extschema@.model_versions m
-        WHERE m.status = 'canary' AND NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.version = m.version AND r.status = 'running')
+        WHERE m.status = 'canary'
+          AND NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.version = m.version AND r.status = 'running')
         UNION ALL
         SELECT 'rollout without a canary', '@extschema@.rollouts'::regclass::text, count(*), min(r.id)::text,
-               'It is running, and its version is no canary: model_versions was changed by hand. UPDATE rollouts SET status = ''finished'', ended_at = now() for it.'
+               'It is running, and its version is no canary: model_versions was changed by hand. UPDATE rollouts SET '
+               'status = ''finished'', ended_at = now() for it.'
         FROM @extschema@.rollouts r
-        WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.version AND m.status = 'canary')
+        WHERE r.status = 'running'
+          AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.version AND m.status = 'canary')
         UNION ALL
-        SELECT 'raised audit without a rollout', '@extschema@.audited_versions'::regclass::text, count(*), min(a.model_version),
-               'Nobody waits for what the audit draws of it: DELETE FROM audited_versions for it.'
+        SELECT 'raised audit without a rollout', '@extschema@.audited_versions'::regclass::text, count(*),
+               min(a.model_version), 'Nobody waits for what the audit draws of it: DELETE FROM audited_versions for it.'
         FROM @extschema@.audited_versions a
         WHERE a.model_version <> '*' AND NOT EXISTS (SELECT FROM @extschema@.rollouts r
-                          WHERE r.status IN ('running', 'watching') AND a.model_version IN (r.version, r.previous_version))
+                          WHERE r.status IN ('running', 'watching')
+                            AND a.model_version IN (r.version, r.previous_version))
         UNION ALL
         SELECT 'check of an unknown rollout', '@extschema@.rollout_checks'::regclass::text, count(*), min(c.id)::text,
                'rollouts has no such row: restore it, or delete the looks.'
         FROM @extschema@.rollout_checks c
         WHERE NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.id = c.rollout_id)
         UNION ALL
-        SELECT 'paired evaluation of an unknown version', '@extschema@.paired_evaluations'::regclass::text, count(*), min(p.id)::text,
-               'model_versions has no such challenger or live_version: restore its row, or delete the evaluation and its disagreements.'
+        SELECT 'paired evaluation of an unknown version', '@extschema@.paired_evaluations'::regclass::text, count(*),
+               min(p.id)::text, 'model_versions has no such challenger or live_version: restore its row, or delete the '
+                                'evaluation and its disagreements.'
         FROM @extschema@.paired_evaluations p
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.challenger)
            OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.live_version)
         UNION ALL
-        SELECT 'disagreement of an unknown evaluation', '@extschema@.paired_disagreements'::regclass::text, count(*), min(d.conversation_log_id)::text,
+        SELECT 'disagreement of an unknown evaluation', '@extschema@.paired_disagreements'::regclass::text, count(*),
+               min(d.conversation_log_id)::text,
                'paired_evaluations has no such row: restore it, or delete the disagreements.'
         FROM @extschema@.paired_disagreements d
         WHERE NOT EXISTS (SELECT FROM @extschema@.paired_evaluations p WHERE p.id = d.evaluation_id)
         UNION ALL
-        SELECT 'blind review without suggestions', '@extschema@.conversation_logs'::regclass::text, count(*), min(c.id)::text,
-               'It waits for a choice, and blind_reviews has nothing to choose from: give the verdict with fix_ or reject_conversation().'
+        SELECT 'blind review without suggestions', '@extschema@.conversation_logs'::regclass::text, count(*),
+               min(c.id)::text, 'It waits for a choice, and blind_reviews has nothing to choose from: give the verdict '
+                                'with fix_ or reject_conversation().'
         FROM @extschema@.conversation_logs c
         WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
           AND NOT EXISTS (SELECT FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id)
         UNION ALL
-        SELECT 'artifact of an unknown version', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
-               'model_versions has no such version: restore its row, or delete the artifact.'
+        SELECT 'artifact of an unknown version', '@extschema@.model_artifacts'::regclass::text, count(*),
+               min(a.version), 'model_versions has no such version: restore its row, or delete the artifact.'
         FROM @extschema@.model_artifacts a
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = a.version)
         UNION ALL
         SELECT 'damaged artifact', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
-               'Its bytes do not have the SHA-256 of its row, and no session will load it: SELECT fetch_model_artifact(...) if it is in the object store, restore the row, or train again.'
+               'Its bytes do not have the SHA-256 of its row, and no session will load it: SELECT '
+               'fetch_model_artifact(...) if it is in the object store, restore the row, or train again.'
         FROM @extschema@.model_artifacts a
         WHERE a.sha256 <> encode(sha256(a.bytes), 'hex') OR a.size_bytes <> octet_length(a.bytes)
         UNION ALL
-        SELECT 'artifact that is not the stored one', '@extschema@.model_artifacts'::regclass::text, count(*), min(a.version),
-               'Its checksum is not that of the object that was verified in the store: SELECT fetch_model_artifact(...);'
+        SELECT 'artifact that is not the stored one', '@extschema@.model_artifacts'::regclass::text, count(*),
+               min(a.version), 'Its checksum is not that of the object that was verified in the store: SELECT '
+                               'fetch_model_artifact(...);'
         FROM @extschema@.model_artifacts a JOIN @extschema@.model_versions m ON m.version = a.version
         WHERE m.artifact_stored_at IS NOT NULL AND a.sha256 <> m.artifact_sha256
         UNION ALL
-        SELECT 'evaluation of an unknown version', '@extschema@.model_evaluations'::regclass::text, count(*), min(e.version),
-               'model_versions has no such version: restore its row, or delete its answers.'
+        SELECT 'evaluation of an unknown version', '@extschema@.model_evaluations'::regclass::text, count(*),
+               min(e.version), 'model_versions has no such version: restore its row, or delete its answers.'
         FROM @extschema@.model_evaluations e
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = e.version)
         UNION ALL
-        SELECT 'training job of an unknown version', '@extschema@.training_jobs'::regclass::text, count(*), min(j.id)::text,
-               'model_versions has no such version: restore its row, or delete the job.'
+        SELECT 'training job of an unknown version', '@extschema@.training_jobs'::regclass::text, count(*),
+               min(j.id)::text, 'model_versions has no such version: restore its row, or delete the job.'
         FROM @extschema@.training_jobs j
-        WHERE j.version IS NOT NULL AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = j.version)
+        WHERE j.version IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = j.version)
         UNION ALL
-        SELECT 'version in training without a job', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
+        SELECT 'version in training without a job', '@extschema@.model_versions'::regclass::text, count(*),
+               min(m.version),
                'Nobody will finish it: UPDATE model_versions SET status = ''failed'' for it.'
         FROM @extschema@.model_versions m
         WHERE m.status = 'training'
@@ -333,7 +363,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.check_integrity() IS
-    'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables that '
-    'is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, in our '
-    'schema; found counts the rows, example is the id or name of one, '
-    'hint says what to do. Empty when all is well';
+    'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables '
+    'that is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, '
+    'in our schema; found counts the rows, example is the id or name of one, hint says what to do. Empty when '
+    'all is well';

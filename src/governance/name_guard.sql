@@ -1,5 +1,6 @@
--- A routine in our schema that bears a name of ours, takes what ours takes and has more parameters with defaults fits a call just as well:
--- then the call is "not unique", and nothing is called at all. No cast helps against that, so none such may be made.
+-- A routine in our schema that bears a name of ours, takes what ours takes and has more parameters with defaults fits a
+-- call just as well: then the call is "not unique", and nothing is called at all. No cast helps against that, so none
+-- such may be made.
 
 CREATE FUNCTION @extschema@.tw_name_guard() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -14,18 +15,21 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_function',
             MESSAGE = format('%s would make calls of training_workflow ambiguous', found),
-            DETAIL = 'It is in the schema of the extension, has the name of one of its functions, and parameters with defaults.',
+            DETAIL = 'It is in the schema of the extension, has the name of one of its functions, and parameters with '
+                     'defaults.',
             HINT = 'Create it in another schema, under another name, or without defaults.';
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_name_guard() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_name_guard() IS 'Event trigger: refuses routines that would make calls of ours ambiguous';
+COMMENT ON FUNCTION @extschema@.tw_name_guard() IS
+    'Event trigger: refuses routines that would make calls of ours ambiguous';
 
 -- Those that are there already: with them nothing of ours would work.
 DO $check$
 DECLARE
-    names text := (SELECT string_agg(n.name, ', ' ORDER BY n.name COLLATE "C") FROM @extschema@.tw_namesakes() n WHERE n.has_defaults);
+    names text := (SELECT string_agg(n.name, ', ' ORDER BY n.name COLLATE "C") FROM @extschema@.tw_namesakes() n
+                   WHERE n.has_defaults);
 BEGIN
     IF names IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -42,4 +46,5 @@ CREATE EVENT TRIGGER training_workflow_name_guard ON ddl_command_end
     WHEN TAG IN ('CREATE FUNCTION', 'CREATE PROCEDURE', 'ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE')
     EXECUTE FUNCTION @extschema@.tw_name_guard();
 ALTER EVENT TRIGGER training_workflow_name_guard ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER training_workflow_name_guard IS 'Refuses routines of others that would make calls of the extension ambiguous';
+COMMENT ON EVENT TRIGGER training_workflow_name_guard IS
+    'Refuses routines of others that would make calls of the extension ambiguous';

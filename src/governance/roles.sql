@@ -211,7 +211,8 @@ DECLARE
     kinds CONSTANT text[] := ARRAY(
         SELECT p.kind FROM @extschema@.tw_role_privileges() p WHERE p.object_kind = 'SCHEMA');
     role_id oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
-    owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = '@extschema@.conversation_logs'::regclass);
+    owner name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c
+                   WHERE c.oid = '@extschema@.conversation_logs'::regclass);
 BEGIN
     IF kind IS NULL OR kind <> ALL (kinds) THEN
         RAISE EXCEPTION USING
@@ -237,7 +238,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_role_request(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_role_request(text, text) IS
-    'The OID of the role, or an error: 22023 for an unknown kind, 42704 for an unknown role, 42501 for a caller who may not grant';
+    'The OID of the role, or an error: 22023 for an unknown kind, 42704 for an unknown role, 42501 for a caller who '
+    'may not grant';
 
 CREATE FUNCTION @extschema@.tw_change_role(role text, kind text, grants boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -298,17 +300,17 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.grant_training_role(text, text) IS
-    'Lets a role do a kind of work: capture (insert conversations and read nothing but their id), reviewer, analyst (views '
-    'without phone numbers), trainer (a worker that trains outside) or operator. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers '
-    'other than the owner of the extension''s tables';
+    'Lets a role do a kind of work: capture (insert conversations and read nothing but their id), reviewer, analyst '
+    '(views without phone numbers), trainer (a worker that trains outside) or operator. Raises 22023 for an unknown '
+    'kind, 42704 for an unknown role, 42501 for callers other than the owner of the extension''s tables';
 
 CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     role_id oid := @extschema@.tw_check_role_request(role, kind);
-    -- A kind that is wholly part of the revoked one (an operator may do all that an analyst may) cannot be told apart from
-    -- it and goes as well: taking too much can be mended, leaving something behind might not be noticed.
+    -- A kind that is wholly part of the revoked one (an operator may do all that an analyst may) cannot be told apart
+    -- from it and goes as well: taking too much can be mended, leaving something behind might not be noticed.
     others text[] := ARRAY(
         SELECT k FROM @extschema@.tw_role_kinds(role_id) k
         WHERE EXISTS (
@@ -328,5 +330,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
-    'Takes a kind of work away again; what the role may do for another kind stays, unless that kind is wholly part of this one '
-    '(operator contains reviewer and analyst), and so does USAGE of the schema. Raises as grant_training_role() does';
+    'Takes a kind of work away again; what the role may do for another kind stays, unless that kind is wholly part of '
+    'this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises as '
+    'grant_training_role() does';

@@ -1,5 +1,5 @@
--- Foreign servers: where Label Studio and S3 are, and the functions that talk to them. They live in a library of their own,
--- which loads libcurl.
+-- Foreign servers: where Label Studio and S3 are, and the functions that talk to them.
+-- They live in a library of their own, which loads libcurl.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_options(options text[], catalog oid) RETURNS void
     LANGUAGE c STRICT SET search_path = pg_catalog, pg_temp
@@ -22,8 +22,9 @@ COMMENT ON FOREIGN DATA WRAPPER training_workflow_labelstudio IS
 
 CREATE FOREIGN DATA WRAPPER training_workflow_s3 NO HANDLER VALIDATOR @extschema@.tw_s3_options;
 COMMENT ON FOREIGN DATA WRAPPER training_workflow_s3 IS
-    'Object stores that speak S3. Server: endpoint, region, bucket, prefix, path_style, ca_file, verify_tls, connect_timeout, timeout '
-    '(seconds). User mapping of the extension''s owner or of PUBLIC: access_key_id and secret_access_key, each or its _file';
+    'Object stores that speak S3. Server: endpoint, region, bucket, prefix, path_style, ca_file, verify_tls, '
+    'connect_timeout, timeout (seconds). User mapping of the extension''s owner or of PUBLIC: access_key_id and '
+    'secret_access_key, each or its _file';
 
 CREATE FUNCTION @extschema@.tw_endpoint_servers(wrapper text) RETURNS text[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -43,7 +44,8 @@ BEGIN
     END IF;
     IF server IS NULL OR server <> ALL (servers) THEN
         RAISE EXCEPTION USING
-            ERRCODE = CASE WHEN server IS NULL AND cardinality(servers) > 1 THEN 'ambiguous_parameter' ELSE 'undefined_object' END,
+            ERRCODE = CASE WHEN server IS NULL AND cardinality(servers) > 1 THEN 'ambiguous_parameter'
+                           ELSE 'undefined_object' END,
             MESSAGE = CASE WHEN server IS NOT NULL THEN format('there is no %s server "%s"', kind, server)
                            WHEN cardinality(servers) = 0 THEN format('there is no %s server', kind)
                            ELSE format('there is more than one %s server', kind) END,
@@ -55,4 +57,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_endpoint_server(text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_endpoint_server(text, text, text, text) IS
-    'The server of this name and wrapper, or the only one when it is NULL; 42704 where there is none, 42P08 where a name is needed';
+    'The server of this name and wrapper, or the only one when it is NULL; 42704 where there is none, 42P08 where a '
+    'name is needed';

@@ -1,5 +1,6 @@
--- CALL daily_training_capture(): the housekeeping of the loop. Its parts do not depend on one another: what fails in one is
--- written down, and the others run. Each works on what there is to do, not on the last 24 hours, so that a missed night is made up for.
+-- CALL daily_training_capture(): the housekeeping of the loop. Its parts do not depend on one another: what fails in
+-- one is written down, and the others run. Each works on what there is to do, not on the last 24 hours, so that a
+-- missed night is made up for.
 
 CREATE FUNCTION @extschema@.tw_trainer_of(model_type text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -7,13 +8,15 @@ BEGIN ATOMIC
     -- Who trained it last; else outside, where what is live lives outside.
     SELECT coalesce(
         (SELECT j.trainer FROM @extschema@.training_jobs j
-         WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded' ORDER BY j.id DESC LIMIT 1),
+         WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded'
+         ORDER BY j.id DESC LIMIT 1),
         (SELECT CASE WHEN @extschema@.tw_is_servable(m.version) THEN 'built-in' ELSE 'outside' END
          FROM @extschema@.model_versions m WHERE m.model_type = tw_trainer_of.model_type AND m.status = 'production'),
         'built-in');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_trainer_of(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS 'Who trains a model type when a job asks for it: built-in or outside';
+COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS
+    'Who trains a model type when a job asks for it: built-in or outside';
 
 CREATE FUNCTION @extschema@.tw_request_due_trainings(least_samples integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -23,7 +26,8 @@ DECLARE
     requested integer := 0;
 BEGIN
     FOR kind IN
-        SELECT t.model_type FROM (SELECT 'router' AS model_type UNION SELECT m.model_type FROM @extschema@.model_versions m) t
+        SELECT t.model_type FROM (SELECT 'router' AS model_type UNION
+                                  SELECT m.model_type FROM @extschema@.model_versions m) t
         -- One that waits or runs will learn them.
         WHERE NOT EXISTS (SELECT FROM @extschema@.training_jobs j
                           WHERE j.model_type = t.model_type AND j.kind = 'train'
@@ -40,7 +44,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_request_due_trainings(integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_request_due_trainings(integer) IS
-    'Asks for a training of each model type that has so many new samples and no training waiting or running; returns how many it asked for';
+    'Asks for a training of each model type that has so many new samples and no training waiting or running; returns '
+    'how many it asked for';
 
 CREATE FUNCTION @extschema@.tw_tidy() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -51,7 +56,8 @@ BEGIN
     -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds
     -- are noise. The newest of each job and outcome stays whatever its age.
     DELETE FROM @extschema@.job_runs r
-    WHERE r.job_name IN (SELECT j.job_name FROM @extschema@.tw_jobs() j WHERE j.lock_number IS NOT NULL AND j.local_time IS NULL)
+    WHERE r.job_name IN (SELECT j.job_name FROM @extschema@.tw_jobs() j
+                         WHERE j.lock_number IS NOT NULL AND j.local_time IS NULL)
       AND r.finished_at < now() - interval '30 days'
       AND r.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = r.job_name AND n.status = r.status);
     GET DIAGNOSTICS tidied = ROW_COUNT;
@@ -63,7 +69,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_tidy() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_tidy() IS
-    'Deletes runs of the jobs that run every few minutes when they are 30 days old, but for the newest of each outcome, and claims that ran out so long ago; returns how many runs';
+    'Deletes runs of the jobs that run every few minutes when they are 30 days old, but for the newest of each '
+    'outcome, and claims that ran out so long ago; returns how many runs';
 
 CREATE FUNCTION @extschema@.tw_daily_sync(run bigint, state jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -78,8 +85,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.is_active) THEN
         RETURN '{"result": "skipped: no project"}';
     END IF;
-    SELECT * INTO last_sync FROM @extschema@.job_runs r WHERE r.job_name = 'labelstudio_sync' ORDER BY r.id DESC LIMIT 1;
-    -- Where nothing else runs it, a failure of last night must not be the last word. Whether one is at it only its lock knows.
+    SELECT * INTO last_sync FROM @extschema@.job_runs r WHERE r.job_name = 'labelstudio_sync'
+    ORDER BY r.id DESC LIMIT 1;
+    -- Where nothing else runs it, a failure of last night must not be the
+    -- last word. Whether one is at it only its lock knows.
     IF last_sync.status = 'failed' AND last_sync.started_at > clock_timestamp() - interval '1 hour' THEN
         RETURN '{"result": "skipped: it is failing, see labelstudio_check()"}';
     END IF;
@@ -87,7 +96,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) IS 'Whether a daily run calls the Label Studio sync, and then how that ended';
+COMMENT ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) IS
+    'Whether a daily run calls the Label Studio sync, and then how that ended';
 
 CREATE FUNCTION @extschema@.tw_daily_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -104,7 +114,8 @@ BEGIN
             -- It warns and goes on, so that one bad message does not keep the others from being made up for.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
                 RETURN jsonb_build_object('counted', counted, 'error_code', '55000', 'error_message',
-                    format('%s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')', counted ->> 'not promoted'));
+                    format('%s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')',
+                           counted ->> 'not promoted'));
             END IF;
         WHEN 'rollbacks' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('samples taken back', t.taken_back,
@@ -136,15 +147,19 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_daily_step(bigint, jsonb, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_daily_step(bigint, jsonb, timestamptz) IS 'One step of daily_training_capture(), as tw_job_step() calls it';
+COMMENT ON FUNCTION @extschema@.tw_daily_step(bigint, jsonb, timestamptz) IS
+    'One step of daily_training_capture(), as tw_job_step() calls it';
 
 CREATE PROCEDURE @extschema@.daily_training_capture(due_in text DEFAULT NULL, at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
-AS $procedure$ BEGIN CALL @extschema@.tw_run_job('daily_training_capture'::pg_catalog.text, due_in, at); END $procedure$;
+AS $procedure$ BEGIN
+    CALL @extschema@.tw_run_job('daily_training_capture'::pg_catalog.text, due_in, at);
+END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
-    'The daily job, in independent parts whose results are in job_runs.details: missed promotions, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
-    'running or failing), statistics of closed days, a training of each model type with training_threshold new samples (run_training_jobs() runs it), '
-    'tidying up. due_in, a time zone, for pg_cron, makes it do nothing unless 02:00 there has passed since its last run; at is the '
-    'time to count as now, for tests. Commits as it goes, so it cannot run inside a transaction; errors are recorded and warned of. Does nothing on a '
-    'standby or a restored copy';
+    'The daily job, in independent parts whose results are in job_runs.details: missed promotions, samples of '
+    'versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is running or failing), '
+    'statistics of closed days, a training of each model type with training_threshold new samples (run_training_jobs() '
+    'runs it), tidying up. due_in, a time zone, for pg_cron, makes it do nothing unless 02:00 there has passed since '
+    'its last run; at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a '
+    'transaction; errors are recorded and warned of. Does nothing on a standby or a restored copy';

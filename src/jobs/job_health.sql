@@ -1,18 +1,21 @@
 -- job_health: how each job is, and, in the first row, what to do first.
 
 CREATE FUNCTION @extschema@.tw_last_runs(
-    OUT ordinal integer, OUT job_name text, OUT is_scheduled boolean, OUT runs_by_minutes boolean, OUT last_run timestamptz, OUT last_success timestamptz,
-    OUT last_failure timestamptz, OUT last_error_code text, OUT last_error text, OUT running_since timestamptz, OUT phase text, OUT items_done bigint,
-    OUT items_total bigint, OUT is_held boolean)
+    OUT ordinal integer, OUT job_name text, OUT is_scheduled boolean, OUT runs_by_minutes boolean,
+    OUT last_run timestamptz, OUT last_success timestamptz,
+    OUT last_failure timestamptz, OUT last_error_code text, OUT last_error text, OUT running_since timestamptz,
+    OUT phase text, OUT items_done bigint, OUT items_total bigint, OUT is_held boolean)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT j.ordinality::integer, j.job_name, j.tick IS NOT NULL, j.every_minutes IS NOT NULL,
            newest.started_at, success.finished_at, failure.finished_at, failure.error_code, failure.error_message,
            running.started_at, running.phase, running.items_done, running.items_total,
-           running.started_at IS NOT NULL AND (pg_is_in_recovery() OR @extschema@.tw_job_session(j.job_name) IS NOT NULL)
+           running.started_at IS NOT NULL AND (pg_is_in_recovery()
+                                               OR @extschema@.tw_job_session(j.job_name) IS NOT NULL)
     FROM @extschema@.tw_jobs() WITH ORDINALITY j
-    LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name ORDER BY r.started_at DESC LIMIT 1) newest ON true
+    LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name ORDER BY r.started_at DESC
+                       LIMIT 1) newest ON true
     LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name AND r.status = 'succeeded'
                        ORDER BY r.started_at DESC LIMIT 1) success ON true
     LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name AND r.status = 'failed'
@@ -23,8 +26,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_last_runs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_last_runs() IS
-    'What job_runs says of each job: its last run, success and failure, and the one that is not over; is_held: some session has the lock that a '
-    'living run holds';
+    'What job_runs says of each job: its last run, success and failure, and the one that is not over; is_held: some '
+    'session has the lock that a living run holds';
 
 CREATE FUNCTION @extschema@.tw_job_waits(job text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -57,7 +60,8 @@ BEGIN
                       WHERE @extschema@.tw_named_zone(m[1]) IS NOT NULL LIMIT 1);
         IF entry_schedule IS NULL OR time_zone IS NOT NULL THEN
             next_run := CASE WHEN entry_schedule IS NOT NULL THEN @extschema@.tw_due_time(job, time_zone, at, true) END;
-            expected_since := @extschema@.tw_due_since(job, coalesce(time_zone, @extschema@.training_setting('time_zone')), at - interval '2 hours');
+            expected_since := @extschema@.tw_due_since(
+                job, coalesce(time_zone, @extschema@.training_setting('time_zone')), at - interval '2 hours');
         END IF;
     ELSIF coalesce(entry_schedule, registered.tick) = registered.tick THEN
         every := make_interval(mins => registered.every_minutes);
@@ -71,26 +75,34 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_times(text, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_times(text, text, text, timestamptz) IS
-    'By which zone an entry goes, when it next runs, and since when, with a grace, a run of it ought to have begun; without an entry, as if '
-    'schedule_jobs() had made one. NULL where somebody wrote another schedule by hand, or no zone';
+    'By which zone an entry goes, when it next runs, and since when, with a grace, a run of it ought to have begun; '
+    'without an entry, as if schedule_jobs() had made one. NULL where somebody wrote another schedule by hand, '
+    'or no zone';
 
-CREATE FUNCTION @extschema@.tw_failure_advice(job text, code text, message text, role_name text, uses_workers boolean) RETURNS text
+CREATE FUNCTION @extschema@.tw_failure_advice(job text, code text, message text, role_name text, uses_workers boolean)
+    RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
-    WHEN code IS NULL AND message ~ '^(connection (failed|lost)|job startup timeout|could not start background process|FATAL)'
-        THEN format(CASE WHEN uses_workers THEN 'pg_cron cannot start a session as %s: see last_error and the server''s log, and whether max_worker_processes is enough'
-                         ELSE 'pg_cron cannot log in as %s: let it in by pg_hba.conf from cron.host, or set cron.use_background_workers = on and restart' END,
+    WHEN code IS NULL
+         AND message ~ '^(connection (failed|lost)|job startup timeout|could not start background process|FATAL)'
+        THEN format(CASE WHEN uses_workers THEN 'pg_cron cannot start a session as %s: see last_error and the '
+                                                'server''s log, and whether max_worker_processes is enough'
+                         ELSE 'pg_cron cannot log in as %s: let it in by pg_hba.conf from cron.host, or set '
+                              'cron.use_background_workers = on and restart' END,
                     role_name)
     WHEN coalesce(code, '42501') = '42501' AND message ~ 'permission denied' AND role_name IS NOT NULL
-        THEN format('the role %s of the entry lacks a right: SELECT grant_training_role(%L, ''operator'')', role_name, role_name)
+        THEN format('the role %s of the entry lacks a right: SELECT grant_training_role(%L, ''operator'')',
+                    role_name, role_name)
     ELSE coalesce((SELECT j.advice FROM @extschema@.tw_jobs() j WHERE j.job_name = job),
                   format('see last_error; to run it now: %s', @extschema@.tw_job_call(job))) END;
 REVOKE ALL ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) IS 'What to do about a job whose last run failed; code is NULL for an error that pg_cron met';
+COMMENT ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) IS
+    'What to do about a job whose last run failed; code is NULL for an error that pg_cron met';
 
 CREATE FUNCTION @extschema@.tw_job_states(at timestamptz,
-    OUT ordinal integer, OUT job_name text, OUT state text, OUT advice text, OUT last_success timestamptz, OUT last_failure timestamptz,
-    OUT last_error_code text, OUT last_error text, OUT running_since timestamptz, OUT phase text, OUT items_done bigint, OUT items_total bigint,
+    OUT ordinal integer, OUT job_name text, OUT state text, OUT advice text, OUT last_success timestamptz,
+    OUT last_failure timestamptz, OUT last_error_code text, OUT last_error text, OUT running_since timestamptz,
+    OUT phase text, OUT items_done bigint, OUT items_total bigint,
     OUT schedule text, OUT time_zone text, OUT next_run timestamptz, OUT is_overdue boolean, OUT scheduled_by text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -100,15 +112,18 @@ BEGIN ATOMIC
         SELECT DISTINCT ON (e.job_name) e.*, coalesce(e.run_status = 'failed', false) AS run_failed
         FROM @extschema@.tw_all_cron_entries() e ORDER BY e.job_name, e.is_active DESC, e.id
     ), seen AS (
-        SELECT r.*, e.id AS entry, e.is_active, e.schedule, e.role_name, c.sees_all AND r.is_scheduled AS is_known, c.uses_workers,
-               t.time_zone, t.next_run, t.expected_since,
+        SELECT r.*, e.id AS entry, e.is_active, e.schedule, e.role_name, c.sees_all AND r.is_scheduled AS is_known,
+               c.uses_workers, t.time_zone, t.next_run, t.expected_since,
                -- pg_cron says that a procedure succeeded which wrote down an error of its own.
                -- Where it could not even connect, it notes no time.
-               coalesce(e.run_failed AND coalesce(e.run_started, 'infinity') > coalesce(r.last_run, '-infinity'), false) AS cron_failed,
-               e.run_message, e.run_started, coalesce(r.last_success, CASE WHEN r.last_run IS NULL AND e.run_status = 'succeeded'
+               coalesce(e.run_failed AND coalesce(e.run_started, 'infinity') > coalesce(r.last_run, '-infinity'),
+                        false) AS cron_failed,
+               e.run_message, e.run_started,
+               coalesce(r.last_success, CASE WHEN r.last_run IS NULL AND e.run_status = 'succeeded'
                    AND r.runs_by_minutes THEN e.run_started END) AS succeeded,
                greatest(r.last_run, CASE WHEN r.runs_by_minutes THEN e.run_started END) AS ran,
-               (SELECT g.updated_at FROM @extschema@.training_settings g WHERE g.name = 'scheduled' AND e.is_active) AS scheduled_at
+               (SELECT g.updated_at FROM @extschema@.training_settings g
+                WHERE g.name = 'scheduled' AND e.is_active) AS scheduled_at
         FROM @extschema@.tw_last_runs() r
         CROSS JOIN @extschema@.tw_cron_server() c
         LEFT JOIN entries e USING (job_name)
@@ -126,10 +141,12 @@ BEGIN ATOMIC
             WHEN j.running_since IS NOT NULL THEN 'dead'
             WHEN j.is_known AND j.entry IS NULL THEN 'not scheduled'
             WHEN NOT j.is_active THEN 'inactive'
-            WHEN j.entry IS NOT NULL AND NOT coalesce((SELECT l.rolcanlogin FROM pg_roles l WHERE l.rolname = j.role_name), false) THEN 'no login'
+            WHEN j.entry IS NOT NULL AND NOT coalesce((SELECT l.rolcanlogin FROM pg_roles l
+                                                       WHERE l.rolname = j.role_name), false) THEN 'no login'
             WHEN j.job_name = 'promotion' THEN CASE WHEN EXISTS (
                 -- The daily job makes up for those that are an hour old.
-                SELECT FROM @extschema@.tw_last_runs() d WHERE d.job_name = 'daily_training_capture' AND d.last_success > j.failed + interval '1 hour')
+                SELECT FROM @extschema@.tw_last_runs() d
+                WHERE d.job_name = 'daily_training_capture' AND d.last_success > j.failed + interval '1 hour')
                 THEN 'ok' ELSE 'failing' END
             WHEN j.cron_failed OR j.failed > coalesce(j.succeeded, '-infinity') THEN 'failing'
             WHEN j.overdue THEN 'overdue'
@@ -142,17 +159,23 @@ BEGIN ATOMIC
     )
     SELECT n.ordinal, n.job_name, n.state, CASE n.state
                WHEN 'blocked' THEN n.waits
-               WHEN 'dead' THEN format('its session is gone: the next run says so and goes on; to run it now: %s', @extschema@.tw_job_call(n.job_name))
+               WHEN 'dead' THEN format('its session is gone: the next run says so and goes on; to run it now: %s',
+                                       @extschema@.tw_job_call(n.job_name))
                WHEN 'not scheduled' THEN 'SELECT * FROM schedule_jobs()'
-               WHEN 'inactive' THEN format('somebody switched it off: SELECT cron.alter_job(%s, active => true)', n.entry)
-               WHEN 'no login' THEN format('pg_cron runs it as role %1$I, which cannot log in: ALTER ROLE %1$I LOGIN, or schedule the jobs as another role',
-                                           n.role_name)
-               WHEN 'failing' THEN @extschema@.tw_failure_advice(n.job_name, n.code, n.error, n.role_name, n.uses_workers)
-               WHEN 'overdue' THEN CASE WHEN n.is_active THEN 'pg_cron has not run it when it should have: see the server''s log, and whether a restart helps'
-                                        ELSE format('nothing has run it when it should have; to run it now: %s', @extschema@.tw_job_call(n.job_name)) END
+               WHEN 'inactive'
+               THEN format('somebody switched it off: SELECT cron.alter_job(%s, active => true)', n.entry)
+               WHEN 'no login' THEN format('pg_cron runs it as role %1$I, which cannot log in: ALTER ROLE %1$I LOGIN, '
+                                           'or schedule the jobs as another role', n.role_name)
+               WHEN 'failing' THEN @extschema@.tw_failure_advice(n.job_name, n.code, n.error, n.role_name,
+                                                                 n.uses_workers)
+               WHEN 'overdue' THEN CASE WHEN n.is_active THEN 'pg_cron has not run it when it should have: see the '
+                                                              'server''s log, and whether a restart helps'
+                                        ELSE format('nothing has run it when it should have; to run it now: %s',
+                                                    @extschema@.tw_job_call(n.job_name)) END
                WHEN 'never ran' THEN format('to run it now: %s', @extschema@.tw_job_call(n.job_name)) END,
            n.succeeded, n.failed, n.code, n.error, n.running_since, n.phase, n.items_done, n.items_total,
-           CASE WHEN NOT n.is_scheduled THEN NULL WHEN n.entry IS NOT NULL THEN n.schedule WHEN n.is_known THEN 'not scheduled' ELSE 'unknown' END,
+           CASE WHEN NOT n.is_scheduled THEN NULL WHEN n.entry IS NOT NULL THEN n.schedule
+                WHEN n.is_known THEN 'not scheduled' ELSE 'unknown' END,
            n.time_zone, CASE WHEN n.is_active THEN n.next_run END, n.overdue,
            CASE WHEN n.entry IS NOT NULL THEN n.role_name WHEN n.is_scheduled AND NOT n.is_known THEN 'unknown' END
     FROM named n;
@@ -166,7 +189,8 @@ AS $function$
 DECLARE
     server record;
     -- Of several troubles, the one that causes most of the others; the first job's of its kind.
-    worst CONSTANT integer := (SELECT s.i FROM unnest(job_states) WITH ORDINALITY AS s (state, i) WHERE s.state NOT IN ('ok', 'running')
+    worst CONSTANT integer := (SELECT s.i FROM unnest(job_states) WITH ORDINALITY AS s (state, i)
+                                                                  WHERE s.state NOT IN ('ok', 'running')
                                ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked',
                                    'failing', 'dead', 'overdue', 'never ran'], s.state), s.i LIMIT 1);
 BEGIN
@@ -187,15 +211,17 @@ BEGIN
         advice := 'pg_cron''s launcher does not run: see the server''s log, and whether max_worker_processes is enough';
     ELSIF ARRAY['overdue', 'never ran'] && job_states AND NOT server.is_loaded THEN
         state := 'no pg_cron';
-        advice := format('this server runs without pg_cron: %sset shared_preload_libraries = ''pg_cron'' and cron.database_name = %L, restart, '
-                         'CREATE EXTENSION pg_cron, SELECT * FROM schedule_jobs()',
+        advice := format('this server runs without pg_cron: %sset shared_preload_libraries = ''pg_cron'' and '
+                         'cron.database_name = %L, restart, CREATE EXTENSION pg_cron, SELECT * FROM schedule_jobs()',
                          CASE WHEN server.is_available THEN '' ELSE 'install its package, ' END, current_database());
-    ELSIF ARRAY['overdue', 'never ran'] && job_states AND NOT server.is_here AND server.database_name = current_database() THEN
+    ELSIF ARRAY['overdue', 'never ran'] && job_states AND NOT server.is_here
+       AND server.database_name = current_database() THEN
         state := 'no pg_cron';
         advice := 'pg_cron is loaded but not installed: CREATE EXTENSION pg_cron; SELECT * FROM schedule_jobs()';
     ELSIF job_states[worst] IN ('overdue', 'never ran') AND NOT server.is_here THEN
         state := 'pg_cron elsewhere';
-        advice := format('pg_cron works in database "%s": run there, unless that was done, what SELECT statement FROM schedule_jobs() returns', server.database_name);
+        advice := format('pg_cron works in database "%s": run there, unless that was done, what SELECT statement FROM '
+                         'schedule_jobs() returns', server.database_name);
     ELSIF job_states[worst] = 'never ran' THEN
         state := 'waiting';
         advice := 'scheduled; not every job has had its time yet';
@@ -206,45 +232,54 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_first_advice(text[], text[]) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_first_advice(text[], text[]) IS 'The first row of job_health, from the states and advices of the jobs';
+COMMENT ON FUNCTION @extschema@.tw_first_advice(text[], text[]) IS
+    'The first row of job_health, from the states and advices of the jobs';
 
 CREATE FUNCTION @extschema@.tw_job_health(at timestamptz DEFAULT NULL,
     OUT job_name text, OUT state text, OUT advice text, OUT last_success timestamptz, OUT last_failure timestamptz,
-    OUT last_error_code text, OUT last_error text, OUT running_since timestamptz, OUT phase text, OUT items_done bigint, OUT items_total bigint,
-    OUT schedule text, OUT time_zone text, OUT next_run timestamptz, OUT is_overdue boolean, OUT scheduled_by text)
+    OUT last_error_code text, OUT last_error text, OUT running_since timestamptz, OUT phase text, OUT items_done bigint,
+    OUT items_total bigint, OUT schedule text, OUT time_zone text, OUT next_run timestamptz, OUT is_overdue boolean,
+    OUT scheduled_by text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 8 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH jobs AS MATERIALIZED (
         SELECT * FROM @extschema@.tw_job_states(coalesce(tw_job_health.at, now()))
     ), overall AS (
-        SELECT f.state, f.advice, (SELECT min(j.next_run) FROM jobs j) AS next_run, (SELECT bool_or(j.is_overdue) FROM jobs j) AS is_overdue
-        FROM (SELECT array_agg(j.state ORDER BY j.ordinal) AS states, array_agg(j.advice ORDER BY j.ordinal) AS advices FROM jobs j) a
+        SELECT f.state, f.advice, (SELECT min(j.next_run) FROM jobs j) AS next_run,
+               (SELECT bool_or(j.is_overdue) FROM jobs j) AS is_overdue
+        FROM (SELECT array_agg(j.state ORDER BY j.ordinal) AS states, array_agg(j.advice ORDER BY j.ordinal) AS advices
+              FROM jobs j) a
         CROSS JOIN LATERAL @extschema@.tw_first_advice(a.states, a.advices) f
     ), rows AS (
-        SELECT 0 AS ordinal, 'all' AS job_name, o.state, o.advice, NULL::timestamptz AS last_success, NULL::timestamptz AS last_failure,
-               NULL AS last_error_code, NULL AS last_error, NULL::timestamptz AS running_since, NULL AS phase, NULL::bigint AS items_done,
-               NULL::bigint AS items_total, NULL AS schedule, NULL AS time_zone, o.next_run, o.is_overdue, NULL AS scheduled_by
+        SELECT 0 AS ordinal, 'all' AS job_name, o.state, o.advice, NULL::timestamptz AS last_success,
+               NULL::timestamptz AS last_failure, NULL AS last_error_code, NULL AS last_error,
+               NULL::timestamptz AS running_since, NULL AS phase, NULL::bigint AS items_done,
+               NULL::bigint AS items_total, NULL AS schedule, NULL AS time_zone, o.next_run, o.is_overdue,
+               NULL AS scheduled_by
         FROM overall o
         UNION ALL
         SELECT * FROM jobs
     )
-    SELECT r.job_name, r.state, r.advice, r.last_success, r.last_failure, r.last_error_code, r.last_error, r.running_since, r.phase,
-           r.items_done, r.items_total, r.schedule, r.time_zone, r.next_run, r.is_overdue, r.scheduled_by
+    SELECT r.job_name, r.state, r.advice, r.last_success, r.last_failure, r.last_error_code, r.last_error,
+           r.running_since, r.phase, r.items_done, r.items_total, r.schedule, r.time_zone, r.next_run, r.is_overdue,
+           r.scheduled_by
     FROM rows r ORDER BY r.ordinal;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_health(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_health(timestamptz) IS
-    'The rows of job_health as of a time. With the owner''s rights, since pg_cron shows its entries only to the roles that made them; of those it '
-    'tells ours alone';
+    'The rows of job_health as of a time. With the owner''s rights, since pg_cron shows its entries only to the roles '
+    'that made them; of those it tells ours alone';
 
 CREATE VIEW @extschema@.job_health AS
-    SELECT h.job_name, h.state, h.advice, h.last_success, h.last_failure, h.last_error_code, h.last_error, h.running_since, h.phase,
-           h.items_done, h.items_total, h.schedule, h.time_zone, h.next_run, h.is_overdue, h.scheduled_by
+    SELECT h.job_name, h.state, h.advice, h.last_success, h.last_failure, h.last_error_code, h.last_error,
+           h.running_since, h.phase, h.items_done, h.items_total, h.schedule, h.time_zone, h.next_run, h.is_overdue,
+           h.scheduled_by
     FROM @extschema@.tw_job_health(NULL::timestamptz) h;
 REVOKE ALL ON TABLE @extschema@.job_health FROM PUBLIC;
 COMMENT ON VIEW @extschema@.job_health IS
-    'How the jobs are: first a row "all" that says what to do first, then a row for each job. It works with pg_cron here, elsewhere, or nowhere';
+    'How the jobs are: first a row "all" that says what to do first, then a row for each job. It works with pg_cron '
+    'here, elsewhere, or nowhere';
 COMMENT ON COLUMN @extschema@.job_health.job_name IS
     'The job; "all" for the first row, "promotion" for samples that a capturing statement could not make';
 COMMENT ON COLUMN @extschema@.job_health.state IS
@@ -253,7 +288,8 @@ COMMENT ON COLUMN @extschema@.job_health.state IS
     'standby, restored copy, '
     'no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
 COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do about it; NULL when there is nothing to do';
-COMMENT ON COLUMN @extschema@.job_health.last_success IS 'When it last ended well; for a job that writes no rows of job_runs, when pg_cron says so';
+COMMENT ON COLUMN @extschema@.job_health.last_success IS
+    'When it last ended well; for a job that writes no rows of job_runs, when pg_cron says so';
 COMMENT ON COLUMN @extschema@.job_health.last_failure IS 'When it last failed';
 COMMENT ON COLUMN @extschema@.job_health.last_error_code IS 'SQLSTATE of that; NULL where pg_cron could not start it';
 COMMENT ON COLUMN @extschema@.job_health.last_error IS 'Message of that';
@@ -261,10 +297,13 @@ COMMENT ON COLUMN @extschema@.job_health.running_since IS 'When the run that is 
 COMMENT ON COLUMN @extschema@.job_health.phase IS 'What it is doing';
 COMMENT ON COLUMN @extschema@.job_health.items_done IS 'How many items it has done';
 COMMENT ON COLUMN @extschema@.job_health.items_total IS 'How many items there are';
-COMMENT ON COLUMN @extschema@.job_health.schedule IS 'pg_cron''s entry; "not scheduled", or "unknown" where it cannot be seen from here';
-COMMENT ON COLUMN @extschema@.job_health.time_zone IS 'The zone by which its time of day is meant; NULL for what runs every few minutes';
+COMMENT ON COLUMN @extschema@.job_health.schedule IS
+    'pg_cron''s entry; "not scheduled", or "unknown" where it cannot be seen from here';
+COMMENT ON COLUMN @extschema@.job_health.time_zone IS
+    'The zone by which its time of day is meant; NULL for what runs every few minutes';
 COMMENT ON COLUMN @extschema@.job_health.next_run IS 'When it runs next; NULL where that is unknown';
 COMMENT ON COLUMN @extschema@.job_health.is_overdue IS
-    'Whether it has not run when it should have: with a grace of 15 minutes for what runs every few minutes, and of 2 hours for what has a time of day; '
-    'NULL when it never ran, and nobody knows since when it should';
-COMMENT ON COLUMN @extschema@.job_health.scheduled_by IS 'The role that pg_cron runs it as; "unknown" where it cannot be seen from here';
+    'Whether it has not run when it should have: with a grace of 15 minutes for what runs every few minutes, and of 2 '
+    'hours for what has a time of day; NULL when it never ran, and nobody knows since when it should';
+COMMENT ON COLUMN @extschema@.job_health.scheduled_by IS
+    'The role that pg_cron runs it as; "unknown" where it cannot be seen from here';

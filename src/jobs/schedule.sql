@@ -1,7 +1,7 @@
 -- schedule_jobs() and unschedule_jobs(): the entries of pg_cron that make the loop run by itself.
 --
--- Nothing here needs pg_cron: what names its objects is put together at run time. Nor is a schema that merely is called cron
--- taken for it: these functions also run as superusers, and would do what somebody else put there.
+-- Nothing here needs pg_cron: what names its objects is put together at run time. Nor is a schema that merely is called
+-- cron taken for it: these functions also run as superusers, and would do what somebody else put there.
 
 CREATE FUNCTION @extschema@.tw_cron_server(
     OUT is_loaded boolean, OUT is_available boolean, OUT database_name text, OUT is_here boolean, OUT sees_all boolean,
@@ -26,16 +26,20 @@ BEGIN
     is_available := EXISTS (SELECT FROM pg_available_extensions e WHERE e.name = 'pg_cron');
     sees_all := false;
     IF is_here THEN
-        sees_all := has_schema_privilege('cron', 'USAGE') AND has_table_privilege('cron.job', 'SELECT') AND NOT row_security_active('cron.job')
-            AND has_table_privilege('cron.job_run_details', 'SELECT') AND NOT row_security_active('cron.job_run_details');
+        sees_all := has_schema_privilege('cron', 'USAGE') AND has_table_privilege('cron.job', 'SELECT')
+                    AND NOT row_security_active('cron.job')
+            AND has_table_privilege('cron.job_run_details', 'SELECT')
+            AND NOT row_security_active('cron.job_run_details');
     END IF;
-    launcher_runs := EXISTS (SELECT FROM pg_stat_activity a WHERE a.backend_type = 'pg_cron launcher') OR NOT may_see_workers;
+    launcher_runs := EXISTS (SELECT FROM pg_stat_activity a WHERE a.backend_type = 'pg_cron launcher')
+                     OR NOT may_see_workers;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_server() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_server() IS
-    'What there is of pg_cron: loaded by the server, installable, the database it works in, installed in this database, '
-    'whether the extension''s owner sees the entries of every role, whether its launcher runs, and whether that uses background workers';
+    'What there is of pg_cron: loaded by the server, installable, the database it works in, installed in this '
+    'database, whether the extension''s owner sees the entries of every role, whether its launcher runs, and whether '
+    'that uses background workers';
 
 CREATE FUNCTION @extschema@.tw_cron_job_name(job text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -44,38 +48,43 @@ BEGIN ATOMIC
     WITH tries (n, name) AS (
         SELECT 0, format('training_workflow %s: %s', current_database(), job)
         UNION ALL
-        SELECT g, format('training_workflow %s~%s: %s', left(current_database(), - g), left(md5(current_database()), 8), job)
+        SELECT g, format('training_workflow %s~%s: %s', left(current_database(), - g),
+                                                             left(md5(current_database()), 8), job)
         FROM generate_series(1, 63) g
     )
     SELECT t.name FROM tries t WHERE octet_length(t.name) <= 63 ORDER BY t.n LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_job_name(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_job_name(text) IS
-    'What pg_cron''s entry for a job of this database is called: training_workflow DATABASE: JOB, a long database''s name cut and with a checksum';
+    'What pg_cron''s entry for a job of this database is called: training_workflow DATABASE: JOB, a long database''s '
+    'name cut and with a checksum';
 
 CREATE FUNCTION @extschema@.tw_cron_entries(
-    OUT job_name text, OUT id bigint, OUT schedule text, OUT command text, OUT role_name text, OUT is_active boolean, OUT run_status text,
-    OUT run_message text, OUT run_started timestamptz)
+    OUT job_name text, OUT id bigint, OUT schedule text, OUT command text, OUT role_name text, OUT is_active boolean,
+    OUT run_status text, OUT run_message text, OUT run_started timestamptz)
     RETURNS SETOF record
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF NOT (SELECT c.is_here FROM @extschema@.tw_cron_server() c) OR NOT has_schema_privilege('cron', 'USAGE')
-       OR NOT has_table_privilege('cron.job', 'SELECT') OR NOT has_table_privilege('cron.job_run_details', 'SELECT') THEN
+       OR NOT has_table_privilege('cron.job', 'SELECT')
+       OR NOT has_table_privilege('cron.job_run_details', 'SELECT') THEN
         RETURN;
     END IF;
     -- There is no index but that on runid, and there may be millions of runs.
     RETURN QUERY EXECUTE $query$
         WITH entry AS (
             SELECT s.job_name, j.* FROM @extschema@.tw_jobs() s
-            JOIN cron.job j ON j.jobname::text = @extschema@.tw_cron_job_name(s.job_name) AND j.database = current_database()
+            JOIN cron.job j ON j.jobname::text = @extschema@.tw_cron_job_name(s.job_name)
+                AND j.database = current_database()
         ), run AS (
             SELECT DISTINCT ON (d.jobid) d.jobid, d.status, d.return_message, d.start_time
             FROM (SELECT * FROM cron.job_run_details r ORDER BY r.runid DESC LIMIT 3000) d
             WHERE d.jobid IN (SELECT e.jobid FROM entry e) AND d.status IN ('succeeded', 'failed')
             ORDER BY d.jobid, d.runid DESC
         )
-        SELECT e.job_name, e.jobid, e.schedule, e.command, e.username, e.active, r.status, r.return_message, r.start_time
+        SELECT e.job_name, e.jobid, e.schedule, e.command, e.username, e.active,
+               r.status, r.return_message, r.start_time
         FROM entry e LEFT JOIN run r USING (jobid)
     $query$;
 END
@@ -85,8 +94,8 @@ COMMENT ON FUNCTION @extschema@.tw_cron_entries() IS
     'pg_cron''s entries for our jobs that the caller may see, with the last run of each (of the server''s last 3,000)';
 
 CREATE FUNCTION @extschema@.tw_all_cron_entries(
-    OUT job_name text, OUT id bigint, OUT schedule text, OUT command text, OUT role_name text, OUT is_active boolean, OUT run_status text,
-    OUT run_message text, OUT run_started timestamptz)
+    OUT job_name text, OUT id bigint, OUT schedule text, OUT command text, OUT role_name text, OUT is_active boolean,
+    OUT run_status text, OUT run_message text, OUT run_started timestamptz)
     RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -96,7 +105,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_all_cron_entries() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_all_cron_entries() IS
-    'pg_cron''s entries for our jobs that the extension''s owner may see: those of every role, where that is a superuser';
+    'pg_cron''s entries for our jobs that the extension''s owner may see: those of every role, where that is a '
+    'superuser';
 
 CREATE FUNCTION @extschema@.tw_cron_plan(time_zone text, OUT job_name text, OUT schedule text, OUT command text)
     RETURNS SETOF record
@@ -104,15 +114,17 @@ CREATE FUNCTION @extschema@.tw_cron_plan(time_zone text, OUT job_name text, OUT 
 BEGIN ATOMIC
     -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures
     -- in the schema must not be able to make one that fits better.
-    SELECT j.job_name, j.tick, format('CALL %I.tw_run_job(%L::text, %L::text, NULL::timestamptz)', n.nspname, j.job_name,
-                                      CASE WHEN j.local_time IS NOT NULL THEN tw_cron_plan.time_zone END)
+    SELECT j.job_name, j.tick,
+           format('CALL %I.tw_run_job(%L::text, %L::text, NULL::timestamptz)', n.nspname, j.job_name,
+                  CASE WHEN j.local_time IS NOT NULL THEN tw_cron_plan.time_zone END)
     FROM @extschema@.tw_jobs() WITH ORDINALITY j
     JOIN pg_class c ON c.oid = '@extschema@.conversation_logs'::regclass
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE j.tick IS NOT NULL ORDER BY j.ordinality;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_plan(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_cron_plan(text) IS 'What pg_cron has to be told for the jobs to run at their times in a zone';
+COMMENT ON FUNCTION @extschema@.tw_cron_plan(text) IS
+    'What pg_cron has to be told for the jobs to run at their times in a zone';
 
 CREATE FUNCTION @extschema@.tw_require_zone(time_zone text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -134,7 +146,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_zone(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_zone(text) IS
-    'The name of a zone as pg_timezone_names spells it, NULL for that of the setting time_zone. Raises 22023 for an unknown one';
+    'The name of a zone as pg_timezone_names spells it, NULL for that of the setting time_zone. Raises 22023 for an '
+    'unknown one';
 
 CREATE FUNCTION @extschema@.tw_require_scheduling() RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -150,7 +163,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_scheduling() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_scheduling() IS 'Refuses to schedule from a standby (25006) and from a restored copy (55000)';
+COMMENT ON FUNCTION @extschema@.tw_require_scheduling() IS
+    'Refuses to schedule from a standby (25006) and from a restored copy (55000)';
 
 CREATE FUNCTION @extschema@.tw_note_scheduled() RETURNS void
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -160,7 +174,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_scheduled() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_scheduled() IS
-    'Stores when an entry was last made or changed, which pg_cron does not: so job_health knows since when a job that never ran should have';
+    'Stores when an entry was last made or changed, which pg_cron does not: so job_health knows since when a job that '
+    'never ran should have';
 
 CREATE FUNCTION @extschema@.tw_require_cron_rights(is_here boolean) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -180,7 +195,8 @@ BEGIN
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('role "%s" may not run the jobs', current_user),
             DETAIL = 'pg_cron runs a job as the role that scheduled it.',
-            HINT = format('The extension''s owner lets it by SELECT grant_training_role(%L, ''operator'').', current_user);
+            HINT = format('The extension''s owner lets it by SELECT grant_training_role(%L, ''operator'').',
+                          current_user);
     END IF;
     IF NOT is_here THEN
         RETURN;
@@ -209,7 +225,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_cron_rights(boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_cron_rights(boolean) IS
-    'Refuses a role that cannot log in (55000), may not run the jobs or, where pg_cron is in this database, may not use that (42501)';
+    'Refuses a role that cannot log in (55000), may not run the jobs or, where pg_cron is in this database, may not '
+    'use that (42501)';
 
 CREATE FUNCTION @extschema@.tw_notice_cron_elsewhere(server record, what text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -219,8 +236,8 @@ BEGIN
         RAISE NOTICE USING
             MESSAGE = format('this server runs without pg_cron: nothing was %s', what),
             HINT = CASE WHEN server.is_available THEN '' ELSE 'Install its package. ' END
-                || format('Set shared_preload_libraries = ''pg_cron'' and cron.database_name = %L, restart, run CREATE EXTENSION pg_cron, and call '
-                          'this again. ', current_database())
+                || format('Set shared_preload_libraries = ''pg_cron'' and cron.database_name = %L, restart, run CREATE '
+                          'EXTENSION pg_cron, and call this again. ', current_database())
                 || 'Or run the statements in the database that pg_cron is to work in.';
     ELSIF server.database_name = current_database() THEN
         RAISE NOTICE USING
@@ -229,14 +246,15 @@ BEGIN
     ELSE
         RAISE NOTICE USING
             MESSAGE = format('pg_cron works in database "%s": nothing was %s', server.database_name, what),
-            HINT = CASE what WHEN 'scheduled' THEN 'Run the statements there, as a superuser, or as a role that may: cron.schedule_in_database() is not '
-                                 'granted to PUBLIC.'
-                             ELSE 'Run the statements there, as a superuser or as the role that the jobs run as.' END;
+            HINT = CASE what WHEN 'scheduled' THEN 'Run the statements there, as a superuser, or as a role that may: '
+                                                   'cron.schedule_in_database() is not granted to PUBLIC.'
+                        ELSE 'Run the statements there, as a superuser or as the role that the jobs run as.' END;
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) IS 'Says why pg_cron is not at hand here, and what to do';
+COMMENT ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) IS
+    'Says why pg_cron is not at hand here, and what to do';
 
 CREATE FUNCTION @extschema@.tw_schedule_job(cron_job text, wanted_schedule text, wanted_command text, sees_all boolean,
     OUT done boolean, OUT what text, OUT statement text)
@@ -250,7 +268,8 @@ BEGIN
         SELECT * INTO entry FROM @extschema@.tw_all_cron_entries() e
         WHERE e.job_name = cron_job ORDER BY e.role_name = current_user DESC, e.is_active DESC, e.id LIMIT 1;
     ELSE
-        SELECT * INTO entry FROM @extschema@.tw_cron_entries() e WHERE e.job_name = cron_job AND e.role_name = current_user LIMIT 1;
+        SELECT * INTO entry FROM @extschema@.tw_cron_entries() e
+        WHERE e.job_name = cron_job AND e.role_name = current_user LIMIT 1;
     END IF;
     is_same := entry.schedule = wanted_schedule AND entry.command = wanted_command;
     done := true;
@@ -261,7 +280,8 @@ BEGIN
         what := format('role "%s" has scheduled it', entry.role_name);
         done := is_same AND entry.is_active;
         IF NOT done THEN
-            statement := format('SELECT cron.alter_job(%s, %L, %L, active => true);', entry.id, wanted_schedule, wanted_command);
+            statement := format('SELECT cron.alter_job(%s, %L, %L, active => true);', entry.id, wanted_schedule,
+                                wanted_command);
         END IF;
         RETURN;
     ELSE
@@ -269,7 +289,8 @@ BEGIN
     END IF;
     IF what <> 'unchanged' THEN
         -- Of an entry that there is already, this keeps the id.
-        EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING @extschema@.tw_cron_job_name(cron_job), wanted_schedule, wanted_command;
+        EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING @extschema@.tw_cron_job_name(cron_job), wanted_schedule,
+                                                         wanted_command;
         PERFORM @extschema@.tw_note_scheduled();
     END IF;
     IF NOT entry.is_active THEN
@@ -282,7 +303,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_schedule_job(text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_schedule_job(text, text, text, boolean) IS
-    'Makes one entry what it should be, and says what that took: it was scheduled, changed or unchanged, or another role''s';
+    'Makes one entry what it should be, and says what that took: it was scheduled, changed or unchanged, or '
+    'another role''s';
 
 CREATE FUNCTION @extschema@.schedule_jobs(time_zone text DEFAULT NULL,
     OUT job_name text, OUT schedule text, OUT command text, OUT done boolean, OUT what text, OUT statement text)
@@ -304,12 +326,14 @@ BEGIN
         SELECT p.job_name, p.schedule, p.command FROM @extschema@.tw_cron_plan(zone) p
     LOOP
         IF server.is_here THEN
-            SELECT j.done, j.what, j.statement INTO done, what, statement FROM @extschema@.tw_schedule_job(job_name, schedule, command, server.sees_all) j;
+            SELECT j.done, j.what, j.statement INTO done, what, statement
+            FROM @extschema@.tw_schedule_job(job_name, schedule, command, server.sees_all) j;
         ELSE
             done := false;
             what := 'nothing';
             statement := format('SELECT cron.schedule_in_database(%L, %L, %L, %L, %L);',
-                                @extschema@.tw_cron_job_name(job_name), schedule, command, current_database(), current_user);
+                                @extschema@.tw_cron_job_name(job_name), schedule, command, current_database(),
+                                current_user);
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -317,10 +341,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.schedule_jobs(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.schedule_jobs(text) IS
-    'Registers the five jobs with pg_cron, to run as the calling role: daily_training_capture at 02:00 and weekly_model_training on Sunday at 03:00 in the zone (NULL: '
-    'the setting time_zone), both by ticks every quarter of an hour, the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what was done, and otherwise the statement '
-    'that does it. Called again it changes what differs. Where pg_cron is not in this database it does nothing, and returns the statements to run where it is. '
-    'Raises 22023 for an unknown zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
+    'Registers the five jobs with pg_cron, to run as the calling role: daily_training_capture at 02:00 and '
+    'weekly_model_training on Sunday at 03:00 in the zone (NULL: the setting time_zone), both by ticks every quarter '
+    'of an hour, the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what '
+    'was done, and otherwise the statement that does it. Called again it changes what differs. Where pg_cron is not in '
+    'this database it does nothing, and returns the statements to run where it is. Raises 22023 for an unknown zone, '
+    '42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
 
 CREATE FUNCTION @extschema@.unschedule_jobs(OUT job_name text, OUT done boolean, OUT what text, OUT statement text)
     RETURNS SETOF record
@@ -337,8 +363,9 @@ BEGIN
     IF NOT server.is_here THEN
         PERFORM @extschema@.tw_notice_cron_elsewhere(server, 'unscheduled');
         RETURN QUERY
-            SELECT s.job_name, false, 'nothing', format('SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname = %L AND database = %L;',
-                                                        @extschema@.tw_cron_job_name(s.job_name), current_database())
+            SELECT s.job_name, false, 'nothing',
+                   format('SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname = %L AND database = %L;',
+                          @extschema@.tw_cron_job_name(s.job_name), current_database())
             FROM @extschema@.tw_jobs() WITH ORDINALITY s WHERE s.tick IS NOT NULL ORDER BY s.ordinality;
         RETURN;
     END IF;
@@ -367,6 +394,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.unschedule_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.unschedule_jobs() IS
-    'Removes this database''s entries for our jobs from pg_cron, and no others: a row for each, with the statement that a superuser has to run where it is another role''s. '
-    'Where pg_cron is not in this database it does nothing, and returns the statements to run where it is. DROP EXTENSION leaves the entries: call this before. '
-    'Raises 42501 without the rights, 25006 on a standby';
+    'Removes this database''s entries for our jobs from pg_cron, and no others: a row for each, with the statement '
+    'that a superuser has to run where it is another role''s. Where pg_cron is not in this database it does nothing, '
+    'and returns the statements to run where it is. DROP EXTENSION leaves the entries: call this before. Raises 42501 '
+    'without the rights, 25006 on a standby';

@@ -19,7 +19,8 @@ BEGIN
         RETURN jsonb_build_object('result', 'skipped: ' || coalesce(store.problem, 'no S3 server is configured'));
     END IF;
     RETURN jsonb_build_object('export', @extschema@.tw_begin_s3_export(
-        format('exports/weekly/%s.jsonl', to_char(coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'), 'YYYY-MM-DD')),
+        format('exports/weekly/%s.jsonl',
+               to_char(coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'), 'YYYY-MM-DD')),
         @extschema@.tw_export_filter('approved', NULL::text[], NULL::text[], NULL::text[], NULL::timestamptz,
             NULL::bigint, 'jsonl', 'train'), 'jsonl', true, store.server));
 END
@@ -49,15 +50,17 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_weekly_step(bigint, jsonb, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_weekly_step(bigint, jsonb, timestamptz) IS 'One step of weekly_model_training(), as tw_job_step() calls it';
+COMMENT ON FUNCTION @extschema@.tw_weekly_step(bigint, jsonb, timestamptz) IS
+    'One step of weekly_model_training(), as tw_job_step() calls it';
 
 CREATE PROCEDURE @extschema@.weekly_model_training(due_in text DEFAULT NULL, at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
 AS $procedure$ BEGIN CALL @extschema@.tw_run_job('weekly_model_training'::pg_catalog.text, due_in, at); END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) IS
-    'The weekly job: exports the training set to the store for models where there is one (recorded in training_export_jobs), asks for a training of each '
-    'model type with min_new_samples new samples, runs it (gate and store included), and starts the rollout of what passed while auto_deploy is on. Results '
-    'of these parts are in job_runs.details. due_in, a time zone, for pg_cron, makes it do nothing unless Sunday 03:00 there has '
-    'passed since its last run; at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a transaction; errors are recorded '
-    'and warned of. Does nothing on a standby or a restored copy';
+    'The weekly job: exports the training set to the store for models where there is one (recorded '
+    'in training_export_jobs), asks for a training of each model type with min_new_samples new samples, runs it (gate '
+    'and store included), and starts the rollout of what passed while auto_deploy is on. Results of these parts are in '
+    'job_runs.details. due_in, a time zone, for pg_cron, makes it do nothing unless Sunday 03:00 there has passed '
+    'since its last run; at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a '
+    'transaction; errors are recorded and warned of. Does nothing on a standby or a restored copy';

@@ -12,11 +12,14 @@ BEGIN
         MESSAGE = format('Label Studio (server "%s") answered HTTP %s when asked to %s', server, status, what),
         HINT = CASE
             WHEN status = 401 AND @extschema@.tw_labelstudio_token_kind(server) = 'legacy token'
-                THEN 'The token of the user mapping is wrong, or legacy tokens are disabled for the organization: use a personal access token.'
-            WHEN status = 401 THEN 'The personal access token of the user mapping is wrong, revoked or expired: make a new one on the account page.'
+                THEN 'The token of the user mapping is wrong, or legacy tokens are disabled for the organization: use '
+                     'a personal access token.'
+            WHEN status = 401 THEN 'The personal access token of the user mapping is wrong, revoked or expired: make a '
+                                   'new one on the account page.'
             WHEN status = 403 THEN 'The token''s user may not do this: see the user''s role in Label Studio.'
-            WHEN status = 404 THEN 'It is not there (any more), or belongs to another organization than the token''s user; is the server''s url that of Label Studio? '
-                'A project that was deleted there: SELECT labelstudio_retire_project(...);'
+            WHEN status = 404 THEN 'It is not there (any more), or belongs to another organization than the token''s '
+                                   'user; is the server''s url that of Label Studio? A project that was deleted there: '
+                                   'SELECT labelstudio_retire_project(...);'
             WHEN status >= 500 THEN 'See Label Studio''s own log. The next run tries again; nothing is lost.'
             ELSE 'Is the server''s url that of Label Studio, and its version one that is supported?' END;
 END
@@ -42,11 +45,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_get(text, text, text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_get(text, text, text[], text) IS
-    'What Label Studio answers to a GET, and when by its clock; raises as tw_labelstudio_request() and tw_labelstudio_refuse() do';
+    'What Label Studio answers to a GET, and when by its clock; raises as tw_labelstudio_request() and '
+    'tw_labelstudio_refuse() do';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_list(
-    project @extschema@.labelstudio_projects, filters jsonb, ordering text, include text, fields text, page_size integer, what text,
-    OUT tasks jsonb, OUT server_time timestamptz)
+    project @extschema@.labelstudio_projects, filters jsonb, ordering text, include text, fields text,
+    page_size integer, what text, OUT tasks jsonb, OUT server_time timestamptz)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -54,8 +58,8 @@ DECLARE
 BEGIN
     -- Always the first page of what a filter leaves: pages would shift under the hands of those who annotate.
     SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(project.server_name, 'GET', '/api/tasks/', ARRAY[
-        'project', project.project_id::text, 'page', '1', 'page_size', page_size::text, 'fields', fields, 'include', include,
-        'resolve_uri', 'false',
+        'project', project.project_id::text, 'page', '1', 'page_size', page_size::text, 'fields', fields,
+        'include', include, 'resolve_uri', 'false',
         'query', jsonb_build_object('filters', jsonb_build_object('conjunction', 'and', 'items', filters),
                                     'ordering', jsonb_build_array('tasks:' || ordering))::text], NULL::text, false);
     server_time := answer.server_time;
@@ -69,26 +73,33 @@ BEGIN
     END IF;
     tasks := answer.reply -> 'tasks';
     IF jsonb_typeof(tasks) IS DISTINCT FROM 'array' OR EXISTS (
-        SELECT FROM jsonb_array_elements(tasks) AS t (task) WHERE jsonb_typeof(t.task -> 'id') IS DISTINCT FROM 'number')
+        SELECT FROM jsonb_array_elements(tasks) AS t (task)
+        WHERE jsonb_typeof(t.task -> 'id') IS DISTINCT FROM 'number')
     THEN
         RAISE EXCEPTION USING
             ERRCODE = 'protocol_violation',
-            MESSAGE = format('Label Studio (server "%s") answered with no list of tasks when asked to %s', project.server_name, what),
+            MESSAGE = format('Label Studio (server "%s") answered with no list of tasks when asked to %s',
+                             project.server_name, what),
             HINT = 'Is the server''s url that of Label Studio, and its version one that is supported?';
     END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_list(@extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_list(@extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) IS
-    'The first page_size tasks of a project that meet all filters, in the order of one column, with the fields named; 08P01 for an answer that is none';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_list(
+    @extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_list(
+    @extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) IS
+    'The first page_size tasks of a project that meet all filters, in the order of one column, with the fields named; '
+    '08P01 for an answer that is none';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_filter(name text, operator text, type text, value jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object('filter', 'filter:tasks:' || name, 'operator', operator, 'type', type, 'value', value);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) IS 'One filter on a column of tasks, as Label Studio''s Data Manager has it';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) IS
+    'One filter on a column of tasks, as Label Studio''s Data Manager has it';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_is_task(server text, task bigint, external uuid, OUT is_there boolean, OUT is_worked_on boolean)
+CREATE FUNCTION @extschema@.tw_labelstudio_is_task(
+    server text, task bigint, external uuid, OUT is_there boolean, OUT is_worked_on boolean)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -101,21 +112,25 @@ BEGIN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'look at a task', answer.status);
     END IF;
     -- A deleted task's number may be another task's by now.
-    is_there := answer.status <> 404 AND coalesce(@extschema@.tw_labelstudio_external_id(answer.reply) = external, false);
-    is_worked_on := is_there AND (coalesce(answer.reply ->> 'total_annotations', '0') <> '0' OR answer.reply -> 'draft_exists' = 'true'
+    is_there := answer.status <> 404
+                AND coalesce(@extschema@.tw_labelstudio_external_id(answer.reply) = external, false);
+    is_worked_on := is_there AND (coalesce(answer.reply ->> 'total_annotations', '0') <> '0'
+                                  OR answer.reply -> 'draft_exists' = 'true'
                                   OR jsonb_path_exists(answer.reply, '$.drafts[*]'));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) IS
-    'Whether a task of this number is there and carries this external id, and whether it has annotations (skips are none) or drafts of them';
+    'Whether a task of this number is there and carries this external id, and whether it has annotations (skips are '
+    'none) or drafts of them';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_import_timeout(server text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((SELECT o.option_value::double precision FROM pg_foreign_server f, pg_options_to_table(f.srvoptions) o
                  WHERE f.srvname = server AND o.option_name = 'import_timeout'), 120);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) IS 'For how many seconds an import of this server may go on';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) IS
+    'For how many seconds an import of this server may go on';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_conversation(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -127,16 +142,20 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversa
 
 CREATE FUNCTION @extschema@.tw_labelstudio_external_id(task jsonb) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN task -> 'meta' ->> 'external_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN (task -> 'meta' ->> 'external_id')::uuid END;
+RETURN CASE WHEN task -> 'meta' ->> 'external_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            THEN (task -> 'meta' ->> 'external_id')::uuid END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) IS 'Our id that a task over there carries; NULL for a task that is not ours';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) IS
+    'Our id that a task over there carries; NULL for a task that is not ours';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_marked(task jsonb) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.id FROM @extschema@.conversation_logs c
-    WHERE c.id = CASE WHEN task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@' THEN split_part(task -> 'meta' ->> 'conversation', '@', 1)::bigint END
+    WHERE c.id = CASE WHEN task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@'
+                      THEN split_part(task -> 'meta' ->> 'conversation', '@', 1)::bigint END
       AND @extschema@.tw_labelstudio_conversation(c) = task -> 'meta' ->> 'conversation';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) IS 'The conversation that a task over there is about, by its number and time; NULL where this database has none such';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) IS
+    'The conversation that a task over there is about, by its number and time; NULL where this database has none such';

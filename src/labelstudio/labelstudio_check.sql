@@ -9,9 +9,11 @@ DECLARE
 BEGIN
     reachable := false;
     token_kind := @extschema@.tw_labelstudio_token_kind(server);
-    SELECT g.reply ->> 'release' INTO version FROM @extschema@.tw_labelstudio_get(server, '/api/version/', NULL, 'say its version') g;
+    SELECT g.reply ->> 'release' INTO version
+    FROM @extschema@.tw_labelstudio_get(server, '/api/version/', NULL, 'say its version') g;
     reachable := true;
-    SELECT g.reply ->> 'email' INTO account FROM @extschema@.tw_labelstudio_get(server, '/api/current-user/whoami', NULL, 'say who the token''s user is') g;
+    SELECT g.reply ->> 'email' INTO account
+    FROM @extschema@.tw_labelstudio_get(server, '/api/current-user/whoami', NULL, 'say who the token''s user is') g;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
     -- It answered, if only to refuse the token.
@@ -20,7 +22,8 @@ EXCEPTION WHEN OTHERS THEN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_ask(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_ask(text) IS 'What a Label Studio server says of itself and of our token; problem says why it does not';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_ask(text) IS
+    'What a Label Studio server says of itself and of our token; problem says why it does not';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_backlog(server text) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -29,29 +32,35 @@ BEGIN ATOMIC
     FROM @extschema@.conversation_logs c
     CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
     WHERE c.review_priority IS NOT NULL
-      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
+      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                      WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
       AND server = (SELECT p.server_name FROM @extschema@.labelstudio_projects p
-                    WHERE p.is_active AND (p.module_type IS NULL OR p.module_type = m.module_type) ORDER BY p.module_type NULLS LAST LIMIT 1);
+                    WHERE p.is_active AND (p.module_type IS NULL OR p.module_type = m.module_type)
+                    ORDER BY p.module_type NULLS LAST LIMIT 1);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_backlog(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS 'How many conversations wait for a person that belong to projects of this server and are not over there';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS
+    'How many conversations wait for a person that belong to projects of this server and are not over there';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_died() RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT r.started_at FROM @extschema@.job_runs r
-        WHERE r.status = 'running' AND @extschema@.tw_job_number(r.job_name) = @extschema@.tw_job_number('labelstudio_sync'::text)
+        WHERE r.status = 'running'
+          AND @extschema@.tw_job_number(r.job_name) = @extschema@.tw_job_number('labelstudio_sync'::text)
           AND @extschema@.tw_job_session('labelstudio_sync'::text) IS NULL
         ORDER BY r.id DESC LIMIT 1);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_died() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_died() IS 'When the run began that a cancel or a crash ended, so that it could not say so itself; NULL where there is none';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_died() IS
+    'When the run began that a cancel or a crash ended, so that it could not say so itself; NULL where there is none';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_stand(server text,
-    OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz, OUT open_tasks bigint, OUT uncertain_tasks bigint,
-    OUT unusable_tasks bigint, OUT last_error text, OUT last_error_at timestamptz)
+    OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz, OUT open_tasks bigint,
+    OUT uncertain_tasks bigint, OUT unusable_tasks bigint, OUT last_error text, OUT last_error_at timestamptz)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    SELECT string_agg(format('%s (%s%s)', p.title, p.project_id, ', ' || p.module_type), '; ' ORDER BY p.id), min(p.last_push_at), min(p.last_pull_at)
+    SELECT string_agg(format('%s (%s%s)', p.title, p.project_id, ', ' || p.module_type), '; ' ORDER BY p.id),
+           min(p.last_push_at), min(p.last_pull_at)
     INTO projects, last_push_at, last_pull_at
     FROM @extschema@.labelstudio_projects p WHERE p.is_active AND p.server_name = server;
     SELECT count(*) FILTER (WHERE t.status = 'open'), count(*) FILTER (WHERE t.status = 'claimed'),
@@ -69,7 +78,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_stand(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_stand(text) IS 'How things stand with the projects of a server, as far as this database knows';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_stand(text) IS
+    'How things stand with the projects of a server, as far as this database knows';
 
 CREATE FUNCTION @extschema@.labelstudio_check(
     server text DEFAULT NULL,
@@ -93,23 +103,30 @@ BEGIN
         ORDER BY s.srvname
     LOOP
         IF NOT is_copy THEN
-            SELECT a.reachable, a.version, a.account, a.token_kind, a.problem INTO reachable, version, account, token_kind, problem
+            SELECT a.reachable, a.version, a.account, a.token_kind, a.problem
+            INTO reachable, version, account, token_kind, problem
             FROM @extschema@.tw_labelstudio_ask(server_name) a;
         END IF;
-        SELECT s.* INTO projects, last_push_at, last_pull_at, open_tasks, uncertain_tasks, unusable_tasks, last_error, last_error_at
+        SELECT s.* INTO projects, last_push_at, last_pull_at, open_tasks, uncertain_tasks, unusable_tasks, last_error,
+                        last_error_at
         FROM @extschema@.tw_labelstudio_stand(server_name) s;
         lag := clock_timestamp() - last_pull_at;
         backlog := @extschema@.tw_labelstudio_backlog(server_name);
-        state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT reachable THEN 'unreachable' WHEN problem IS NOT NULL THEN 'refused'
+        state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT reachable THEN 'unreachable'
+                      WHEN problem IS NOT NULL THEN 'refused'
                       WHEN projects IS NULL THEN 'no project' WHEN last_error IS NOT NULL THEN 'failing' ELSE 'ok' END;
         advice := CASE
-            WHEN is_copy THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
+            WHEN is_copy
+            THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
             WHEN projects IS NULL THEN 'SELECT labelstudio_create_project(''a title'');'
-            WHEN last_error IS NOT NULL THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
-            WHEN last_pull_at IS NULL OR lag > '1 hour' THEN 'Nobody has pulled for a while: CALL labelstudio_sync(), or schedule it.'
-            WHEN unusable_tasks > 0 THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks '
-                'where status is unusable or refused; their conversations wait again.'
+            WHEN last_error IS NOT NULL
+            THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
+            WHEN last_pull_at IS NULL
+                 OR lag > '1 hour' THEN 'Nobody has pulled for a while: CALL labelstudio_sync(), or schedule it.'
+            WHEN unusable_tasks > 0
+            THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks '
+                 'where status is unusable or refused; their conversations wait again.'
             END;
         RETURN NEXT;
     END LOOP;
@@ -121,8 +138,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
-    'How things stand with a Label Studio server, or with each: whether it answers (state: ok, failing, no project, refused, unreachable, '
-    'restored copy), its version, our account and kind of token, the projects, when pushes and pulls last went through (the oldest of '
-    'its projects), how long ago verdicts were last pulled (lag), tasks that wait there (open), whose import is not settled (uncertain), '
-    'that need a look (unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when all is well). '
-    'Raises 42704 where there is no such server';
+    'How things stand with a Label Studio server, or with each: whether it answers (state: ok, failing, no project, '
+    'refused, unreachable, restored copy), its version, our account and kind of token, the projects, when pushes and '
+    'pulls last went through (the oldest of its projects), how long ago verdicts were last pulled (lag), tasks that '
+    'wait there (open), whose import is not settled (uncertain), that need a look (unusable), conversations that wait '
+    'here (backlog), the last error, and what to do (advice; NULL when all is well). Raises 42704 where there is no '
+    'such server';

@@ -1,5 +1,5 @@
--- The sweep compares the unfinished tasks over there with the outbox: what somebody deleted there goes back to the queue, and
--- what needs no person any more, or is there twice, is taken back.
+-- The sweep compares the unfinished tasks over there with the outbox: what somebody deleted there goes back to the
+-- queue, and what needs no person any more, or is there twice, is taken back.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_take_back(server text, task bigint, external uuid) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -26,7 +26,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) IS
-    'Deletes a task of ours over there that nobody has annotated or begun to; true when it is gone, false when somebody works on it after all';
+    'Deletes a task of ours over there that nobody has annotated or begun to; true when it is gone, false when '
+    'somebody works on it after all';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_needless(listed jsonb,
     OUT task bigint, OUT external uuid, OUT own bigint)
@@ -34,7 +35,8 @@ CREATE FUNCTION @extschema@.tw_labelstudio_needless(listed jsonb,
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT (l.task ->> 'id')::bigint, l.external_id, o.id
-    FROM (SELECT t.task, @extschema@.tw_labelstudio_external_id(t.task) AS external_id FROM jsonb_array_elements(listed) AS t (task)) l
+    FROM (SELECT t.task, @extschema@.tw_labelstudio_external_id(t.task) AS external_id
+          FROM jsonb_array_elements(listed) AS t (task)) l
     LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id = l.external_id
     WHERE l.external_id IS NOT NULL
       AND CASE
@@ -46,28 +48,34 @@ BEGIN ATOMIC
           -- One that was passed on by all who saw it makes room, and comes back behind the others.
           WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
               THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
-                  SELECT FROM @extschema@.conversation_logs c WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
+                  SELECT FROM @extschema@.conversation_logs c
+                  WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
           ELSE true END
     ORDER BY 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(jsonb) IS
-    'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back before, skipped a day ago, or there twice';
+    'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back '
+    'before, skipped a day ago, or there twice';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_adopt(project @extschema@.labelstudio_projects, listed jsonb) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT count(*) FROM jsonb_array_elements(listed) AS l (task)
     CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_external_id(l.task) AS external_id) x
-    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.external_id = x.external_id) AS known OFFSET 0) k
-    CROSS JOIN LATERAL (SELECT CASE WHEN NOT k.known THEN @extschema@.tw_labelstudio_own(project, l.task) END AS own OFFSET 0) o
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                                       WHERE t.external_id = x.external_id) AS known OFFSET 0) k
+    CROSS JOIN LATERAL (SELECT CASE WHEN NOT k.known
+                                    THEN @extschema@.tw_labelstudio_own(project, l.task) END AS own OFFSET 0) o
     WHERE (o.own).external_id = x.external_id;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) IS
-    'Writes outbox rows for tasks of ours that have none: pushed by a database that this one was restored from before the push; returns how many';
+    'Writes outbox rows for tasks of ours that have none: pushed by a database that this one was restored from before '
+    'the push; returns how many';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_take_needless(project @extschema@.labelstudio_projects, listed jsonb, max_tasks integer,
+CREATE FUNCTION @extschema@.tw_labelstudio_take_needless(
+    project @extschema@.labelstudio_projects, listed jsonb, max_tasks integer,
     OUT taken_back bigint, OUT done_to bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -88,12 +96,14 @@ BEGIN
     END LOOP;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer) IS
-    'Takes back those of these tasks that need no person, at most so many; returns how many, and the number of the last one looked at '
-    'where there may be more (NULL where there are none)';
+    'Takes back those of these tasks that need no person, at most so many; returns how many, and the number of the '
+    'last one looked at where there may be more (NULL where there are none)';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_miss(project @extschema@.labelstudio_projects, listed jsonb, after bigint, upto bigint, max_tasks integer,
+CREATE FUNCTION @extschema@.tw_labelstudio_miss(project @extschema@.labelstudio_projects, listed jsonb, after bigint,
+                                                upto bigint, max_tasks integer,
     OUT deleted bigint, OUT done_to bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -104,24 +114,30 @@ BEGIN
     deleted := 0;
     FOR item IN
         SELECT t.id, t.task_id, t.external_id FROM @extschema@.labelstudio_tasks t
-        WHERE t.project = tw_labelstudio_miss.project.id AND @extschema@.tw_task_is_there(t.status) AND t.task_id > after AND t.task_id <= upto
+        WHERE t.project = tw_labelstudio_miss.project.id AND @extschema@.tw_task_is_there(t.status)
+          AND t.task_id > after AND t.task_id <= upto
           AND NOT EXISTS (SELECT FROM jsonb_array_elements(listed) AS l (task)
-                          WHERE (l.task ->> 'id')::bigint = t.task_id AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
+                          WHERE (l.task ->> 'id')::bigint = t.task_id
+                            AND @extschema@.tw_labelstudio_external_id(l.task) = t.external_id)
         ORDER BY t.task_id LIMIT max_tasks
     LOOP
         seen := seen + 1;
         done_to := CASE WHEN seen = max_tasks THEN item.task_id END;
         -- Annotated since the pull, or deleted.
-        CONTINUE WHEN (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
+        CONTINUE WHEN (SELECT i.is_there
+                       FROM @extschema@.tw_labelstudio_is_task(project.server_name, item.task_id, item.external_id) i);
         deleted := deleted + 1;
-        UPDATE @extschema@.labelstudio_tasks t SET status = 'deleted', finished_at = clock_timestamp() WHERE t.id = item.id;
+        UPDATE @extschema@.labelstudio_tasks t SET status = 'deleted', finished_at = clock_timestamp()
+        WHERE t.id = item.id;
     END LOOP;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer) IS
-    'Marks tasks of the outbox, with numbers in (after, upto], that are not over there any more, so that their conversations wait again; '
-    'returns how many, and the number of the last one looked at where there may be more (NULL where there are none)';
+    'Marks tasks of the outbox, with numbers in (after, upto], that are not over there any more, so that their '
+    'conversations wait again; returns how many, and the number of the last one looked at where there may be more '
+    '(NULL where there are none)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_compare(project @extschema@.labelstudio_projects, cursor_state jsonb,
     OUT next_cursor jsonb, OUT counted jsonb)
@@ -149,13 +165,15 @@ BEGIN
     adopted := @extschema@.tw_labelstudio_adopt(project, list);
     SELECT * INTO needless FROM @extschema@.tw_labelstudio_take_needless(project, list, max_tasks);
     SELECT * INTO missed FROM @extschema@.tw_labelstudio_miss(project, list, after, upto, max_tasks);
-    counted := jsonb_build_object('adopted', adopted, 'taken back', needless.taken_back, 'deleted there', missed.deleted);
+    counted := jsonb_build_object('adopted', adopted, 'taken back', needless.taken_back,
+                                  'deleted there', missed.deleted);
 
     done_to := least(upto, needless.done_to, missed.done_to);
     IF done_to <= after THEN
         RAISE EXCEPTION USING
             ERRCODE = 'protocol_violation',
-            MESSAGE = format('Label Studio (server "%s") lists the same unfinished tasks again and again', project.server_name),
+            MESSAGE = format('Label Studio (server "%s") lists the same unfinished tasks again and again',
+                             project.server_name),
             HINT = 'Does it obey the filter and the order that it is asked for? Is its version one that is supported?';
     ELSIF done_to < 9223372036854775807 THEN
         next_cursor := jsonb_build_object('after', done_to);
@@ -164,4 +182,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_compare(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_compare(@extschema@.labelstudio_projects, jsonb) IS
-    'Compares one page of unfinished tasks over there with the outbox; next_cursor is where the next page begins, NULL after the last one';
+    'Compares one page of unfinished tasks over there with the outbox; next_cursor is where the next page begins, NULL '
+    'after the last one';

@@ -7,7 +7,8 @@ RETURN @extschema@.tw_endpoint_server('training_workflow_labelstudio', server, '
     'and CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token_file ''/...'');');
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_server(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_server(text) IS
-    'The Label Studio server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a name is needed';
+    'The Label Studio server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a '
+    'name is needed';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_find(server text, title text, marker text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -22,14 +23,16 @@ BEGIN
         -- It matches parts of titles, in any case.
         SELECT p.project INTO project FROM jsonb_array_elements(
             CASE jsonb_typeof(reply -> 'results') WHEN 'array' THEN reply -> 'results' ELSE '[]' END) AS p (project)
-        WHERE p.project ->> 'title' = title ORDER BY strpos(p.project ->> 'description', marker) > 0 DESC, (p.project ->> 'id')::bigint LIMIT 1;
+        WHERE p.project ->> 'title' = title
+        ORDER BY strpos(p.project ->> 'description', marker) > 0 DESC, (p.project ->> 'id')::bigint LIMIT 1;
         EXIT WHEN FOUND OR coalesce(reply ->> 'next', '') = '';
     END LOOP;
     IF project IS NOT NULL AND strpos(coalesce(project ->> 'description', ''), marker) = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = format('Label Studio (server "%s") has a project "%s" already, which is not ours', server, title),
-            DETAIL = format('It is project %s there, and its description does not say that this database made it.', project ->> 'id'),
+            DETAIL = format('It is project %s there, and its description does not say that this database made it.',
+                            project ->> 'id'),
             HINT = 'Choose another title: reviewers could not tell the two apart.';
     END IF;
     RETURN (project ->> 'id')::bigint;
@@ -37,9 +40,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_find(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_find(text, text, text) IS
-    'The number of the project of this title that carries our marker, NULL where there is none; 42710 where another has the title';
+    'The number of the project of this title that carries our marker, NULL where there is none; 42710 where another '
+    'has the title';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_check_project(title text, module_type text, max_open_tasks integer) RETURNS void
+CREATE FUNCTION @extschema@.tw_labelstudio_check_project(title text, module_type text, max_open_tasks integer)
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -65,11 +70,13 @@ BEGIN
     END IF;
     -- The same request again is answered with the same project.
     SELECT * INTO other FROM @extschema@.labelstudio_projects p
-    WHERE p.is_active AND p.module_type IS NOT DISTINCT FROM tw_labelstudio_check_project.module_type AND p.title <> tw_labelstudio_check_project.title;
+    WHERE p.is_active AND p.module_type IS NOT DISTINCT FROM tw_labelstudio_check_project.module_type
+      AND p.title <> tw_labelstudio_check_project.title;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = CASE WHEN module_type IS NULL THEN 'there is a project for all modules already' ELSE format('module "%s" has a project already', module_type) END,
+            MESSAGE = CASE WHEN module_type IS NULL THEN 'there is a project for all modules already'
+                           ELSE format('module "%s" has a project already', module_type) END,
             DETAIL = format('It is "%s" on server "%s", number %s.', other.title, other.server_name, other.id),
             HINT = format('To begin anew: SELECT labelstudio_retire_project(%s);', other.id);
     END IF;
@@ -89,26 +96,31 @@ BEGIN
     SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/projects/', NULL::text[],
         jsonb_build_object(
         'title', title, 'description', 'Messages of a chatbot that wait for a person''s verdict. ' || marker,
-        'label_config', @extschema@.tw_labelstudio_config(), 'sampling', 'Sequential sampling', 'maximum_annotations', 1,
-        'show_collab_predictions', true, 'show_skip_button', true, 'enable_empty_annotation', false,
+        'label_config', @extschema@.tw_labelstudio_config(), 'sampling', 'Sequential sampling',
+        'maximum_annotations', 1, 'show_collab_predictions', true, 'show_skip_button', true,
+        'enable_empty_annotation', false,
         -- With one annotator, any other choice would never show a skipped task again.
         'skip_queue', 'REQUEUE_FOR_ME')::text, false);
     IF answer.status NOT BETWEEN 200 AND 299 OR jsonb_typeof(answer.reply -> 'id') IS DISTINCT FROM 'number' THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'create a project', answer.status);
     END IF;
     -- A tab for those who would rather see what the model is least sure of. The project is fine without it.
-    SELECT r.status INTO view_status FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/dm/views/', ARRAY['project', answer.reply ->> 'id'],
+    SELECT r.status INTO view_status
+    FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/dm/views/', ARRAY['project', answer.reply ->> 'id'],
         jsonb_build_object('project', answer.reply -> 'id', 'data', jsonb_build_object(
-            'title', 'Least confident first', 'type', 'list', 'target', 'tasks', 'ordering', jsonb_build_array('tasks:predictions_score'),
-            'filters', jsonb_build_object('conjunction', 'and', 'items', '[]'::jsonb)))::text, false) r;
+            'title', 'Least confident first', 'type', 'list', 'target', 'tasks', 'ordering',
+            jsonb_build_array('tasks:predictions_score'), 'filters',
+            jsonb_build_object('conjunction', 'and', 'items', '[]'::jsonb)))::text, false) r;
     IF view_status NOT BETWEEN 200 AND 299 THEN
-        RAISE WARNING 'Label Studio (server "%") did not make a tab "Least confident first" (HTTP %)', server, view_status;
+        RAISE WARNING 'Label Studio (server "%") did not make a tab "Least confident first" (HTTP %)', server,
+        view_status;
     END IF;
     RETURN (answer.reply ->> 'id')::bigint;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_make(text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_make(text, text, text) IS 'Makes a project over there, and returns its number';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_make(text, text, text) IS
+    'Makes a project over there, and returns its number';
 
 CREATE FUNCTION @extschema@.labelstudio_create_project(
     title text, module_type text DEFAULT NULL, server text DEFAULT NULL, max_open_tasks integer DEFAULT 200,
@@ -137,12 +149,15 @@ BEGIN
     IF number IS NULL THEN
         number := @extschema@.tw_labelstudio_make(on_server, title, marker);
     END IF;
-    INSERT INTO @extschema@.labelstudio_projects AS p (server_name, project_id, title, module_type, max_open_tasks, entity_labels)
+    INSERT INTO @extschema@.labelstudio_projects AS p (server_name, project_id, title, module_type, max_open_tasks,
+                                                       entity_labels)
     VALUES (on_server, number, labelstudio_create_project.title, labelstudio_create_project.module_type,
             labelstudio_create_project.max_open_tasks, coalesce(labelstudio_create_project.entity_labels, '{}'))
     -- A number that a retired project had: found again, or the server is another one by now.
-    ON CONFLICT (server_name, project_id) DO UPDATE SET is_active = true, title = excluded.title, module_type = excluded.module_type,
-        max_open_tasks = excluded.max_open_tasks, entity_labels = excluded.entity_labels, created_at = excluded.created_at,
+    ON CONFLICT (server_name, project_id) DO UPDATE SET is_active = true, title = excluded.title,
+                                                        module_type = excluded.module_type,
+        max_open_tasks = excluded.max_open_tasks, entity_labels = excluded.entity_labels,
+        created_at = excluded.created_at,
         last_push_at = NULL, last_pull_at = NULL, pulled_to = NULL
     RETURNING p.id INTO id;
     RETURN id;
@@ -150,11 +165,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) IS
-    'Makes a project in Label Studio for the conversations of a module, or (module_type NULL) of all that have none of their own, '
-    'and returns its number in labelstudio_projects; asked again, it finds the same one. server may be left out where there is one. '
-    'max_open_tasks: how many unfinished tasks it may hold; entity_labels: labels that reviewers are offered beside those of recent '
-    'samples. Raises 22023 for an odd title, module or limit, 42710 where the module has another project or the title is somebody '
-    'else''s, 42704 without server or user mapping, 55000 on a restored copy, 08001, 08006, 08P01, 28000 when Label Studio does not answer as it should';
+    'Makes a project in Label Studio for the conversations of a module, or (module_type NULL) of all that have none of '
+    'their own, and returns its number in labelstudio_projects; asked again, it finds the same one. server may be left '
+    'out where there is one. max_open_tasks: how many unfinished tasks it may hold; entity_labels: labels that '
+    'reviewers are offered beside those of recent samples. Raises 22023 for an odd title, module or limit, 42710 where '
+    'the module has another project or the title is somebody else''s, 42704 without server or user mapping, 55000 on a '
+    'restored copy, 08001, 08006, 08P01, 28000 when Label Studio does not answer as it should';
 
 CREATE FUNCTION @extschema@.labelstudio_retire_project(project bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -162,13 +178,15 @@ AS $function$
 DECLARE
     released bigint;
 BEGIN
-    UPDATE @extschema@.labelstudio_projects p SET is_active = false, last_error_code = NULL, last_error = NULL, last_error_at = NULL
+    UPDATE @extschema@.labelstudio_projects p
+    SET is_active = false, last_error_code = NULL, last_error = NULL, last_error_at = NULL
     WHERE p.id = project AND p.is_active;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('there is no active project %s', coalesce(project::text, 'NULL')),
-            HINT = 'The numbers are those of labelstudio_projects: SELECT id, title, is_active FROM labelstudio_projects;';
+            HINT = 'The numbers are those of labelstudio_projects: SELECT id, title, is_active FROM '
+                   'labelstudio_projects;';
     END IF;
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = labelstudio_retire_project.project AND @extschema@.tw_task_is_unfinished(t.status);
@@ -178,6 +196,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_retire_project(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_retire_project(bigint) IS
-    'Ends the use of a project: it is neither pushed to nor pulled from any more, and its unfinished conversations go back to the '
-    'queue; returns how many. Nothing is deleted in Label Studio, and no verdict here. CALL labelstudio_pull() first for what was '
-    'annotated there. Raises P0002 for an unknown or retired project';
+    'Ends the use of a project: it is neither pushed to nor pulled from any more, and its unfinished conversations go '
+    'back to the queue; returns how many. Nothing is deleted in Label Studio, and no verdict here. CALL '
+    'labelstudio_pull() first for what was annotated there. Raises P0002 for an unknown or retired project';

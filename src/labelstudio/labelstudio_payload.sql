@@ -2,8 +2,8 @@
 
 CREATE FUNCTION @extschema@.tw_labelstudio_config() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
--- Intents and labels come with each task, so that a new one needs no change of the project; and so do the verdicts, since where two
--- models disagree there is nothing to approve, and two answers to choose from.
+-- Intents and labels come with each task, so that a new one needs no change of the project; and so do the verdicts,
+-- since where two models disagree there is nothing to approve, and two answers to choose from.
 RETURN '<View>
   <Style>.htx-text{ white-space: pre-wrap; }</Style>
   <Header value="$header"/>
@@ -21,49 +21,62 @@ RETURN '<View>
 </View>';
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_config() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_config() IS
-    'The labelling interface: keys a, f and r approve, fix and reject (the tasks bring them along); u and n say why it is rejected (unclear, when nothing is said)';
+    'The labelling interface: keys a, f and r approve, fix and reject (the tasks bring them along); u and n say why it '
+    'is rejected (unclear, when nothing is said)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_verdicts(suggestions text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN suggestions IS NULL
-        THEN '[{"value": "approve", "hotkey": "a"}, {"value": "fix", "hotkey": "f"}, {"value": "reject", "hotkey": "r"}]'::jsonb
-        ELSE (SELECT jsonb_agg(jsonb_build_object('value', CASE s.suggestion WHEN '' THEN 'no answer' ELSE s.suggestion END, 'hotkey', s.n::text) ORDER BY s.n)
+        THEN '[{"value": "approve", "hotkey": "a"}, {"value": "fix", "hotkey": "f"}, {"value": "reject", "hotkey": '
+             '"r"}]'::jsonb
+        ELSE (SELECT jsonb_agg(jsonb_build_object('value', CASE s.suggestion WHEN '' THEN 'no answer'
+                                                                ELSE s.suggestion END, 'hotkey', s.n::text)
+                               ORDER BY s.n)
               FROM unnest(suggestions) WITH ORDINALITY AS s (suggestion, n))
-             || '[{"value": "another intent", "hotkey": "f"}, {"value": "no such intent", "hotkey": "n"}, {"value": "unclear", "hotkey": "u"}]'::jsonb END;
+             || '[{"value": "another intent", "hotkey": "f"}, {"value": "no such intent", "hotkey": "n"}, {"value": '
+                '"unclear", "hotkey": "u"}]'::jsonb END;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) IS
-    'What a task offers: approve, fix and reject; or, where two models disagree, both answers (keys 1 and 2), another intent, no such intent and unclear';
+    'What a task offers: approve, fix and reject; or, where two models disagree, both answers (keys 1 and 2), another '
+    'intent, no such intent and unclear';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_prediction(conversation @extschema@.conversation_logs, spans jsonb, is_blind boolean) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_prediction(
+    conversation @extschema@.conversation_logs, spans jsonb, is_blind boolean) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object(
     -- The same for all models: Label Studio shows only predictions of the version that a project saw first.
     'model_version', 'training_workflow',
     -- Least confident first: whatever is no valid confidence deserves a look before all others.
-    'score', CASE WHEN is_blind THEN 0 WHEN conversation.nlu_confidence BETWEEN 0 AND 1 THEN conversation.nlu_confidence ELSE 0 END,
+    'score', CASE WHEN is_blind THEN 0
+                  WHEN conversation.nlu_confidence BETWEEN 0 AND 1 THEN conversation.nlu_confidence ELSE 0 END,
     'result',
-    CASE WHEN is_blind OR @extschema@.tw_is_blank(conversation.nlu_intent) THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
-        'id', 'intent', 'from_name', 'intent', 'to_name', 'utterance', 'type', 'choices',
-        'value', jsonb_build_object('choices', jsonb_build_array(conversation.nlu_intent)))) END
+    CASE WHEN is_blind OR @extschema@.tw_is_blank(conversation.nlu_intent) THEN '[]'
+         ELSE jsonb_build_array(jsonb_build_object(
+             'id', 'intent', 'from_name', 'intent', 'to_name', 'utterance', 'type', 'choices',
+             'value', jsonb_build_object('choices', jsonb_build_array(conversation.nlu_intent)))) END
     || coalesce((SELECT jsonb_agg(jsonb_build_object(
             'id', 'entity' || s.n, 'from_name', 'entities', 'to_name', 'utterance', 'type', 'labels',
-            'value', jsonb_build_object('start', s.span -> 0, 'end', s.span -> 1, 'labels', jsonb_build_array(s.span -> 2))) ORDER BY s.n)
+            'value', jsonb_build_object('start', s.span -> 0, 'end', s.span -> 1,
+                                        'labels', jsonb_build_array(s.span -> 2))) ORDER BY s.n)
         FROM jsonb_array_elements(spans) WITH ORDINALITY AS s (span, n)), '[]'));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) IS
-    'What the model said of a conversation, as a prediction of Label Studio: the intent (not where people choose blindly), the entities as spans, the confidence as score';
+    'What the model said of a conversation, as a prediction of Label Studio: the intent (not where people choose '
+    'blindly), the entities as spans, the confidence as score';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN concat_ws(E'\n',
     'The user''s correction: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.user_correction)
         THEN left(@extschema@.tw_labelstudio_text(conversation.user_correction), 1000) END,
-    'The chatbot replied: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.response_text) THEN left(@extschema@.tw_labelstudio_text(conversation.response_text), 1000) END);
+    'The chatbot replied: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.response_text)
+                                    THEN left(@extschema@.tw_labelstudio_text(conversation.response_text), 1000) END);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS
-    'What helps a person to judge, beside the message: the user''s correction and the chatbot''s reply, redacted as the message is';
+    'What helps a person to judge, beside the message: the user''s correction and the chatbot''s reply, redacted as '
+    'the message is';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -81,14 +94,19 @@ BEGIN ATOMIC
         'data', jsonb_build_object(
             'text', @extschema@.tw_labelstudio_text(c.user_message),
             'verdicts', @extschema@.tw_labelstudio_verdicts(r.suggestions),
-            'header', concat_ws(': ', CASE WHEN r.is_blind THEN 'Which answer is right?' WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
-                ELSE format('%s (%s)', c.nlu_intent, coalesce(round(c.nlu_confidence::numeric, 3)::text, 'no confidence')) END, c.review_reason),
+            'header', concat_ws(': ', CASE WHEN r.is_blind THEN 'Which answer is right?'
+                                           WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
+                                           ELSE format('%s (%s)', c.nlu_intent,
+                                                       coalesce(round(c.nlu_confidence::numeric, 3)::text,
+                                                                'no confidence')) END, c.review_reason),
             -- The reply would tell which answer was given.
             'context', CASE WHEN r.is_blind THEN '' ELSE @extschema@.tw_labelstudio_context(c) END,
             'intent_options', coalesce((
                 -- The model's answer first, then those of its module.
-                SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind AND i.intent = c.nlu_intent DESC,
-                                 NOT r.is_blind AND @extschema@.intent_module_type(i.intent) IS NOT DISTINCT FROM m.module_type DESC, i.intent COLLATE "C")
+                SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind
+                                 AND i.intent = c.nlu_intent DESC,
+                                 NOT r.is_blind AND @extschema@.intent_module_type(i.intent)
+                                                        IS NOT DISTINCT FROM m.module_type DESC, i.intent COLLATE "C")
                 FROM (SELECT n.intent FROM intents n
                       UNION SELECT c.nlu_intent WHERE NOT @extschema@.tw_is_blank(c.nlu_intent)) i), '[]'),
             'entity_labels', coalesce((
@@ -97,17 +115,21 @@ BEGIN ATOMIC
                       UNION SELECT unnest(p.entity_labels)
                       UNION SELECT s.span ->> 2 FROM jsonb_array_elements(t.spans) AS s (span)) l), '[]'),
             'external_id', t.external_id, 'batch_id', t.batch_id,
-            'priority', c.review_priority::text, 'reason', c.review_reason, 'module', CASE WHEN NOT r.is_blind THEN m.module_type END, 'language', c.message_language),
-        'meta', jsonb_build_object('external_id', t.external_id, 'conversation', @extschema@.tw_labelstudio_conversation(c)),
+            'priority', c.review_priority::text, 'reason', c.review_reason, 'module',
+            CASE WHEN NOT r.is_blind THEN m.module_type END, 'language', c.message_language),
+        'meta', jsonb_build_object('external_id', t.external_id,
+                                   'conversation', @extschema@.tw_labelstudio_conversation(c)),
         'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind))) ORDER BY t.id)
     FROM @extschema@.labelstudio_tasks t
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
     JOIN @extschema@.conversation_logs c ON c.id = t.conversation_log_id
     CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
     CROSS JOIN LATERAL (SELECT b.suggestions, b.suggestions IS NOT NULL AS is_blind
-                        FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id AND c.review_reason = 'model disagreement') r
+                        FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
+                            AND c.review_reason = 'model disagreement') r
     WHERE t.batch_id = batch AND t.status = 'claimed';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) IS
-    'The tasks of a batch as Label Studio imports them, in the order in which they should be served; NULL where none is left';
+    'The tasks of a batch as Label Studio imports them, in the order in which they should be served; NULL where '
+    'none is left';

@@ -1,13 +1,15 @@
--- Pulling: every task that changed since the last pull, by Label Studio's own clock, a page a transaction. What was seen
--- before is known by the annotation's number and time, so that seeing it twice does nothing.
+-- Pulling: every task that changed since the last pull, by Label Studio's own clock, a page a transaction. What was
+-- seen before is known by the annotation's number and time, so that seeing it twice does nothing.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_chosen(annotations jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT a.annotation
-    FROM jsonb_array_elements(CASE jsonb_typeof(annotations) WHEN 'array' THEN annotations ELSE '[]' END) AS a (annotation)
+    FROM jsonb_array_elements(CASE jsonb_typeof(annotations) WHEN 'array' THEN annotations
+                                   ELSE '[]' END) AS a (annotation)
     WHERE a.annotation ->> 'was_cancelled' IS DISTINCT FROM 'true' AND jsonb_typeof(a.annotation -> 'id') = 'number'
-    ORDER BY a.annotation ->> 'ground_truth' IS NOT DISTINCT FROM 'true' DESC, (a.annotation ->> 'updated_at')::timestamptz DESC NULLS LAST,
+    ORDER BY a.annotation ->> 'ground_truth' IS NOT DISTINCT FROM 'true' DESC,
+             (a.annotation ->> 'updated_at')::timestamptz DESC NULLS LAST,
              (a.annotation ->> 'id')::bigint DESC
     LIMIT 1;
 END;
@@ -15,7 +17,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_chosen(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_chosen(jsonb) IS
     'The annotation of a task that counts: the one marked as ground truth, else the newest; skips are none';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_own(project @extschema@.labelstudio_projects, task jsonb) RETURNS @extschema@.labelstudio_tasks
+CREATE FUNCTION @extschema@.tw_labelstudio_own(project @extschema@.labelstudio_projects, task jsonb)
+    RETURNS @extschema@.labelstudio_tasks
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -30,9 +33,11 @@ BEGIN
     conversation := @extschema@.tw_labelstudio_marked(task);
     -- Pushed by a database that this one was restored from before the push; or by an import that came to its end after
     -- everybody had given it up, and whose conversation was claimed again since.
-    INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, external_id, batch_id, status, task_id, spans, pushed_at)
+    INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, external_id, batch_id, status, task_id,
+                                               spans, pushed_at)
     SELECT project.id, c.id, external, gen_random_uuid(), 'open', (task ->> 'id')::bigint,
-           @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message)), clock_timestamp()
+           @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message)),
+           clock_timestamp()
     FROM @extschema@.conversation_logs c
     WHERE c.id = conversation
     ON CONFLICT DO NOTHING
@@ -46,10 +51,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_projects, jsonb) IS
-    'The outbox row of a task over there: the one whose external id it carries, a new one for a task that only its conversation '
-    'knows, or the one that waits for that conversation; NULLs for a task that is not ours';
+    'The outbox row of a task over there: the one whose external id it carries, a new one for a task that only its '
+    'conversation knows, or the one that waits for that conversation; NULLs for a task that is not ours';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_mark(own @extschema@.labelstudio_tasks, status text, annotation jsonb, code text, message text) RETURNS void
+CREATE FUNCTION @extschema@.tw_labelstudio_mark(
+    own @extschema@.labelstudio_tasks, status text, annotation jsonb, code text, message text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.labelstudio_tasks t
@@ -62,15 +68,18 @@ BEGIN ATOMIC
             ELSE tw_labelstudio_mark.status END,
         finished_at = CASE WHEN tw_labelstudio_mark.status <> 'open' THEN clock_timestamp() END,
         error_code = code, error_message = message,
-        annotation_id = (annotation ->> 'id')::bigint, annotation_updated_at = (annotation ->> 'updated_at')::timestamptz
+        annotation_id = (annotation ->> 'id')::bigint,
+        annotation_updated_at = (annotation ->> 'updated_at')::timestamptz
     WHERE t.id = own.id;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text) IS
     'Writes down what became of a task, and which annotation says so (NULL: none does)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_unjudge(
-    project @extschema@.labelstudio_projects, own @extschema@.labelstudio_tasks, skipped boolean, given_at timestamptz) RETURNS text
+    project @extschema@.labelstudio_projects, own @extschema@.labelstudio_tasks, skipped boolean,
+    given_at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -81,15 +90,19 @@ BEGIN
         RETURN NULL;
     END IF;
     IF own.annotation_id IS NOT NULL THEN
-        withdrawn := @extschema@.tw_labelstudio_withdraw(project, own, given_at, 'annotation deleted or skipped in Label Studio');
+        withdrawn := @extschema@.tw_labelstudio_withdraw(project, own, given_at,
+                                                         'annotation deleted or skipped in Label Studio');
     END IF;
     PERFORM @extschema@.tw_labelstudio_mark(own, became, NULL::jsonb, NULL::text, NULL::text);
     RETURN CASE WHEN withdrawn THEN 'withdrawn' WHEN skipped THEN 'skipped' END;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_unjudge(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_unjudge(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) IS
-    'A task has no annotation (any more), or a skip: withdraws the verdict that came from it, if that still stands; returns withdrawn, skipped or NULL';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_unjudge(
+    @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_unjudge(
+    @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) IS
+    'A task has no annotation (any more), or a skip: withdraws the verdict that came from it, if that still stands; '
+    'returns withdrawn, skipped or NULL';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_observe(
     project @extschema@.labelstudio_projects, row_id bigint, task jsonb, skew interval, people jsonb) RETURNS text
@@ -110,7 +123,8 @@ BEGIN
           AND (own.annotation_id IS NULL OR (annotation ->> 'updated_at')::timestamptz > own.annotation_updated_at) THEN
         -- An import whose answer never came; or there twice, and this is the one that was worked on last.
         UPDATE @extschema@.labelstudio_tasks t
-        SET task_id = number, external_id = @extschema@.tw_labelstudio_external_id(task), status = CASE t.status WHEN 'claimed' THEN 'open' ELSE t.status END,
+        SET task_id = number, external_id = @extschema@.tw_labelstudio_external_id(task),
+            status = CASE t.status WHEN 'claimed' THEN 'open' ELSE t.status END,
             pushed_at = coalesce(t.pushed_at, clock_timestamp())
         WHERE t.id = own.id
         RETURNING * INTO own;
@@ -119,8 +133,9 @@ BEGIN
         RETURN NULL;
     END IF;
     IF annotation IS NULL THEN
-        RETURN @extschema@.tw_labelstudio_unjudge(project, own, jsonb_path_exists(task, '$.annotations[*] ? (@.was_cancelled == true)'),
-                                                  (task ->> 'updated_at')::timestamptz - skew);
+        RETURN @extschema@.tw_labelstudio_unjudge(
+            project, own, jsonb_path_exists(task, '$.annotations[*] ? (@.was_cancelled == true)'),
+            (task ->> 'updated_at')::timestamptz - skew);
     END IF;
     IF (own.annotation_id, own.annotation_updated_at) IS NOT DISTINCT FROM
        ((annotation ->> 'id')::bigint, (annotation ->> 'updated_at')::timestamptz) THEN
@@ -130,12 +145,13 @@ BEGIN
     SELECT * INTO newest FROM @extschema@.review_events e
     WHERE e.conversation_log_id = own.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
     ORDER BY e.id DESC LIMIT 1;
-    IF newest.details -> 'labelstudio' @> (source || jsonb_build_object('annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at')) THEN
+    IF newest.details -> 'labelstudio' @> (source || jsonb_build_object('annotation', annotation -> 'id', 'updated_at',
+                                                                        annotation -> 'updated_at')) THEN
         PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL::text, NULL::text);
         RETURN NULL;
     END IF;
-    -- The newest verdict stands, and one that came from there is as old as its annotation. What this very task said before is
-    -- what it says no more.
+    -- The newest verdict stands, and one that came from there is as old as its annotation.
+    -- What this very task said before is what it says no more.
     IF NOT coalesce(newest.details -> 'labelstudio' @> source, false)
        AND coalesce((newest.details -> 'labelstudio' ->> 'given_at')::timestamptz, newest.created_at) > given_at
        OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
@@ -148,10 +164,13 @@ BEGIN
             'annotation', annotation -> 'id', 'updated_at', annotation -> 'updated_at', 'given_at', given_at)));
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
-    'Brings an outbox row, and the verdict, to what its task over there says: approve, fix, reject, skipped, withdrawn, superseded (a '
-    'newer verdict was given here), or NULL where nothing changed. skew: how much Label Studio''s clock is ahead of ours. Raises what the verdict raises';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_observe(
+    @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_observe(
+    @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
+    'Brings an outbox row, and the verdict, to what its task over there says: approve, fix, reject, skipped, '
+    'withdrawn, superseded (a newer verdict was given here), or NULL where nothing changed. skew: how much Label '
+    'Studio''s clock is ahead of ours. Raises what the verdict raises';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_try_observe(
     project @extschema@.labelstudio_projects, row_id bigint, task jsonb, skew interval, people jsonb) RETURNS text
@@ -178,18 +197,22 @@ BEGIN
         END IF;
     END;
     SELECT * INTO STRICT own FROM @extschema@.labelstudio_tasks t WHERE t.id = row_id;
-    annotation := coalesce(@extschema@.tw_labelstudio_chosen(task -> 'annotations'), jsonb_build_object('updated_at', task -> 'updated_at'));
+    annotation := coalesce(@extschema@.tw_labelstudio_chosen(task -> 'annotations'),
+                           jsonb_build_object('updated_at', task -> 'updated_at'));
     IF own.status = 'unusable' AND own.annotation_updated_at = (annotation ->> 'updated_at')::timestamptz THEN
         RETURN NULL;
     END IF;
     -- An annotation that was a verdict and is none any more takes it back.
-    PERFORM @extschema@.tw_labelstudio_withdraw(project, own, (annotation ->> 'updated_at')::timestamptz - skew, 'annotation changed in Label Studio');
+    PERFORM @extschema@.tw_labelstudio_withdraw(project, own, (annotation ->> 'updated_at')::timestamptz - skew,
+                                                'annotation changed in Label Studio');
     PERFORM @extschema@.tw_labelstudio_mark(own, 'unusable', annotation, code, message);
     RETURN 'unusable';
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_try_observe(@extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try_observe(
+    @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_try_observe(
+    @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
     'tw_labelstudio_observe(), or unusable: the annotation is no verdict, and error_message says why';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_person(annotation jsonb, people jsonb) RETURNS text
@@ -197,12 +220,14 @@ CREATE FUNCTION @extschema@.tw_labelstudio_person(annotation jsonb, people jsonb
 -- Whoever changed it last; an annotation itself names only who began it: "First Last address, id".
 RETURN coalesce(
     nullif(people ->> coalesce(annotation ->> 'updated_by', annotation ->> 'completed_by'), ''),
-    CASE WHEN coalesce(annotation ->> 'updated_by', annotation ->> 'completed_by') IS NOT DISTINCT FROM annotation ->> 'completed_by'
+    CASE WHEN coalesce(annotation ->> 'updated_by',
+                       annotation ->> 'completed_by') IS NOT DISTINCT FROM annotation ->> 'completed_by'
          THEN substring(annotation ->> 'created_username' FROM '(\S+), \d+$') END,
     'Label Studio user ' || coalesce(annotation ->> 'updated_by', annotation ->> 'completed_by', 'unknown'));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_person(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_person(jsonb, jsonb) IS
-    'Who gave an annotation: the e-mail address of whoever changed it last; people maps Label Studio''s numbers of users to addresses';
+    'Who gave an annotation: the e-mail address of whoever changed it last; people maps Label Studio''s numbers of '
+    'users to addresses';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_people(server text) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -218,21 +243,26 @@ BEGIN
     END IF;
     RETURN coalesce((
         SELECT jsonb_object_agg(u.reviewer_name ->> 'id', u.reviewer_name ->> 'email')
-        FROM jsonb_array_elements(CASE WHEN answer.status = 200 AND jsonb_typeof(answer.reply) = 'array' THEN answer.reply ELSE '[]' END) AS u (reviewer_name)
+        FROM jsonb_array_elements(CASE WHEN answer.status = 200 AND jsonb_typeof(answer.reply) = 'array'
+                                       THEN answer.reply ELSE '[]' END) AS u (reviewer_name)
         WHERE u.reviewer_name ->> 'id' IS NOT NULL), '{}');
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_people(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_people(text) IS 'The e-mail addresses of Label Studio''s users by number';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_people(text) IS
+    'The e-mail addresses of Label Studio''s users by number';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_changed(project @extschema@.labelstudio_projects, since timestamptz, size integer, one_by_one boolean,
+CREATE FUNCTION @extschema@.tw_labelstudio_changed(
+    project @extschema@.labelstudio_projects, since timestamptz, size integer, one_by_one boolean,
     OUT tasks jsonb, OUT server_time timestamptz)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- The names of an annotation's own fields too: include reaches into it.
-    fields CONSTANT text := 'id,meta,updated_at,annotations,result,was_cancelled,ground_truth,completed_by,updated_by,created_username,parent_prediction';
-    filters CONSTANT jsonb := jsonb_build_array(@extschema@.tw_labelstudio_filter('updated_at', 'greater_or_equal', 'Datetime',
+    fields CONSTANT text := 'id,meta,updated_at,annotations,result,was_cancelled,ground_truth,completed_by,updated_by,'
+                            'created_username,parent_prediction';
+    filters CONSTANT jsonb := jsonb_build_array(@extschema@.tw_labelstudio_filter('updated_at',
+                                                                                  'greater_or_equal', 'Datetime',
         to_jsonb(to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))));
     what CONSTANT text := 'list changed tasks';
     light jsonb;
@@ -244,26 +274,32 @@ BEGIN
         FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', fields, 'all', size, what) l;
         RETURN;
     END IF;
-    -- Somebody pasted a book into an annotation: the page is fetched task by task, without those that are too large themselves.
+    -- Somebody pasted a book into an annotation: the page is fetched task
+    -- by task, without those that are too large themselves.
     SELECT l.tasks, l.server_time INTO light, server_time
-    FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', 'id,meta,updated_at', 'task_only', size, what) l;
+    FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', 'id,meta,updated_at', 'task_only',
+                                         size, what) l;
     tasks := '[]';
     FOR task IN SELECT l.task FROM jsonb_array_elements(light) AS l (task) LOOP
         BEGIN
             SELECT l.tasks INTO found FROM @extschema@.tw_labelstudio_list(project,
-                jsonb_build_array(@extschema@.tw_labelstudio_filter('id', 'equal', 'Number', task -> 'id')), 'id', fields, 'all', 1, what) l;
+                jsonb_build_array(@extschema@.tw_labelstudio_filter('id', 'equal', 'Number', task -> 'id')), 'id',
+                fields, 'all', 1, what) l;
         EXCEPTION WHEN program_limit_exceeded THEN
             found := jsonb_build_array(task || '{"too_large": true}');
         END;
         -- With the time that it was listed with: it may have changed in between, and the next page should see that.
-        tasks := tasks || coalesce((SELECT jsonb_agg(f.found || jsonb_build_object('updated_at', task -> 'updated_at')) FROM jsonb_array_elements(found) AS f (found)), '[]');
+        tasks := tasks || coalesce((SELECT jsonb_agg(f.found || jsonb_build_object('updated_at', task -> 'updated_at'))
+                                    FROM jsonb_array_elements(found) AS f (found)), '[]');
     END LOOP;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_changed(@extschema@.labelstudio_projects, timestamptz, integer, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_changed(@extschema@.labelstudio_projects, timestamptz, integer, boolean) IS
-    'The first size tasks that changed since then, with their annotations, and Label Studio''s time. Raises 54000 where they are '
-    'too much for one reply, unless one_by_one, which marks what is too large itself';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_changed(
+    @extschema@.labelstudio_projects, timestamptz, integer, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_changed(
+    @extschema@.labelstudio_projects, timestamptz, integer, boolean) IS
+    'The first size tasks that changed since then, with their annotations, and Label Studio''s time. Raises 54000 '
+    'where they are too much for one reply, unless one_by_one, which marks what is too large itself';
 
 CREATE FUNCTION @extschema@.tw_lock_free_rows(ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -342,7 +378,8 @@ BEGIN
     END LOOP;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
     'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of '
     'the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks '
@@ -354,7 +391,8 @@ CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_
 AS $function$
 DECLARE
     -- Rows may become visible a little after their time.
-    since timestamptz := coalesce((cursor_state ->> 'since')::timestamptz, project.pulled_to - interval '60 seconds', '1970-01-01 00:00:00+00');
+    since timestamptz := coalesce((cursor_state ->> 'since')::timestamptz, project.pulled_to - interval '60 seconds',
+                                  '1970-01-01 00:00:00+00');
     size integer := coalesce((cursor_state ->> 'size')::integer, 200);
     one_by_one boolean := coalesce((cursor_state ->> 'one_by_one')::boolean, false);
     list jsonb;
@@ -368,7 +406,8 @@ DECLARE
 BEGIN
     counted := '{}';
     BEGIN
-        SELECT c.tasks, c.server_time INTO list, there FROM @extschema@.tw_labelstudio_changed(project, since, size, one_by_one) c;
+        SELECT c.tasks, c.server_time INTO list, there
+        FROM @extschema@.tw_labelstudio_changed(project, since, size, one_by_one) c;
     EXCEPTION WHEN program_limit_exceeded THEN
         IF one_by_one THEN
             RAISE;
@@ -377,7 +416,8 @@ BEGIN
             cursor_state -> 'locked_from');
         RETURN;
     END;
-    -- Its clock was ahead and has been set right: what was done since is older than what was seen. Seeing all again does no harm.
+    -- Its clock was ahead and has been set right: what was done since is older
+    -- than what was seen. Seeing all again does no harm.
     IF cursor_state IS NULL AND since > there + interval '1 minute' THEN
         UPDATE @extschema@.labelstudio_projects p SET pulled_to = NULL WHERE p.id = project.id;
         next_cursor := jsonb_build_object('since', '1970-01-01 00:00:00+00'::timestamptz);
@@ -403,8 +443,10 @@ BEGIN
         IF size > 100000 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'protocol_violation',
-                MESSAGE = format('Label Studio (server "%s") lists the same changed tasks again and again', project.server_name),
-                HINT = 'Does it obey the filter and the order that it is asked for? Is its version one that is supported?';
+                MESSAGE = format('Label Studio (server "%s") lists the same changed tasks again and again',
+                                 project.server_name),
+                HINT = 'Does it obey the filter and the order that it is asked for? Is its version one that is '
+                       'supported?';
         END IF;
     END IF;
 END

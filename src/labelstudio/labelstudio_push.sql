@@ -1,5 +1,5 @@
--- Pushing: claim a batch, commit, import it, look it up, record it, commit. Whatever happens in between, the next run looks
--- up what Label Studio has of the batch before it sends anything again.
+-- Pushing: claim a batch, commit, import it, look it up, record it, commit. Whatever happens in between, the next run
+-- looks up what Label Studio has of the batch before it sends anything again.
 
 -- The rows are locked by now: this looks with a snapshot of its own whether somebody took them just before.
 CREATE FUNCTION @extschema@.tw_labelstudio_hold(ids bigint[], project bigint, run bigint, batch uuid) RETURNS bigint
@@ -11,7 +11,8 @@ BEGIN ATOMIC
                @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message))
         FROM unnest(ids) WITH ORDINALITY AS i (id, n)
         JOIN @extschema@.conversation_logs c ON c.id = i.id
-        WHERE NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+        WHERE NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
         ORDER BY i.n
         ON CONFLICT DO NOTHING
         RETURNING id
@@ -20,9 +21,11 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) IS
-    'Writes the outbox rows of conversations that are locked, in this order, except those that somebody took meanwhile; returns how many';
+    'Writes the outbox rows of conversations that are locked, in this order, except those that somebody took '
+    'meanwhile; returns how many';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_claim(project @extschema@.labelstudio_projects, run bigint, max_tasks integer, audited boolean, batch uuid) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_labelstudio_claim(
+    project @extschema@.labelstudio_projects, run bigint, max_tasks integer, audited boolean, batch uuid) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH own_modules AS MATERIALIZED (
@@ -30,7 +33,8 @@ BEGIN ATOMIC
     ), next AS (
         SELECT c.id
         FROM @extschema@.conversation_logs c
-        LEFT JOIN @extschema@.audited_versions a ON a.model_version = c.nlu_model_version AND c.created_at >= a.since AND c.created_at < a.until
+        LEFT JOIN @extschema@.audited_versions a ON a.model_version = c.nlu_model_version AND c.created_at >= a.since
+            AND c.created_at < a.until
         CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
         WHERE c.review_priority IS NOT NULL AND (c.is_audit IS TRUE) = audited
           -- Nothing else can become a sample, whatever an import says of it; and nobody reads a book in a text field.
@@ -38,26 +42,32 @@ BEGIN ATOMIC
           AND NOT @extschema@.tw_is_too_long(65536, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, NULL::text, c.nlu_entities)
           AND ((project).module_type = m.module_type
-               OR (project).module_type IS NULL AND (m.module_type IS NULL OR m.module_type NOT IN (SELECT o.module_type FROM own_modules o)))
+               OR (project).module_type IS NULL AND (m.module_type IS NULL
+                                                     OR m.module_type NOT IN (SELECT o.module_type FROM own_modules o)))
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_holds(t.status))
-        -- What two models disagree about first. Audited rows as they came, or what is done of the audit would be no random sample, those first that a rollout waits
-        -- for; the rest as training_queue has it.
-        ORDER BY c.review_reason IS DISTINCT FROM 'model disagreement', CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END, CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
+        -- What two models disagree about first. Audited rows as they came, or what is done of the audit would be no
+        -- random sample, those first that a rollout waits for; the rest as training_queue has it.
+        ORDER BY c.review_reason IS DISTINCT FROM 'model disagreement',
+                 CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END,
+                 CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
                  c.created_at, c.id
         LIMIT max_tasks
         FOR UPDATE OF c SKIP LOCKED
     )
     SELECT @extschema@.tw_labelstudio_hold(array_agg(n.id), (project).id, run, batch) FROM next n;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid) IS
-    'Claims at most so many audited, or other, conversations for a batch: those that wait, belong to the project, and neither are '
-    'claimed in SQL nor were handed over already; returns how many';
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim(
+    @extschema@.labelstudio_projects, bigint, integer, boolean, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim(
+    @extschema@.labelstudio_projects, bigint, integer, boolean, uuid) IS
+    'Claims at most so many audited, or other, conversations for a batch: those that wait, belong to the project, and '
+    'neither are claimed in SQL nor were handed over already; returns how many';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_claim_batch(project @extschema@.labelstudio_projects, run bigint) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_labelstudio_claim_batch(project @extschema@.labelstudio_projects, run bigint)
+    RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -67,7 +77,8 @@ DECLARE
 BEGIN
     -- Locked until the claim is committed: a project that is retired meanwhile gets nothing any more.
     SELECT least(100, p.max_open_tasks - (
-        SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.project = p.id AND @extschema@.tw_task_is_shown(t.status))) INTO room
+        SELECT count(*) FROM @extschema@.labelstudio_tasks t
+        WHERE t.project = p.id AND @extschema@.tw_task_is_shown(t.status))) INTO room
     FROM @extschema@.labelstudio_projects p WHERE p.id = project.id AND p.is_active FOR SHARE;
     IF coalesce(room, 0) <= 0 THEN
         RETURN 0;
@@ -80,9 +91,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
-    'Claims the next batch of a project: audited rows for up to half of it, as they came (those that a rollout waits for first), then by priority, within max_open_tasks; returns how many';
+    'Claims the next batch of a project: audited rows for up to half of it, as they came (those that a rollout waits '
+    'for first), then by priority, within max_open_tasks; returns how many';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid)
+    RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -95,7 +108,8 @@ BEGIN
     -- Should it be there twice, the first one counts; the sweep takes the other away.
     UPDATE @extschema@.labelstudio_tasks t
     SET status = 'open', task_id = f.task_id, pushed_at = clock_timestamp()
-    FROM (SELECT min((l.task ->> 'id')::bigint) AS task_id, @extschema@.tw_labelstudio_external_id(l.task) AS external_id
+    FROM (SELECT min((l.task ->> 'id')::bigint) AS task_id,
+                 @extschema@.tw_labelstudio_external_id(l.task) AS external_id
           FROM jsonb_array_elements(list) AS l (task) GROUP BY 2) f
     WHERE t.batch_id = batch AND t.status = 'claimed' AND t.external_id = f.external_id;
     GET DIAGNOSTICS recorded = ROW_COUNT;
@@ -121,10 +135,12 @@ BEGIN
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
       AND (t.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
-          SELECT FROM @extschema@.conversation_logs c WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL));
+          SELECT FROM @extschema@.conversation_logs c
+          WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL));
     UPDATE @extschema@.labelstudio_tasks t SET status = 'superseded', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'unusable'
-      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
+                      WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
     FOR batch IN
         SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
@@ -146,18 +162,21 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_projects, bigint) IS
-    'Finds out what became of batches that earlier runs did not see the end of: recorded where Label Studio has them, claimable again '
-    'where it does not and had import_timeout to finish. Returns counts';
+    'Finds out what became of batches that earlier runs did not see the end of: recorded where Label Studio has them, '
+    'claimable again where it does not and had import_timeout to finish. Returns counts';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, batch uuid, reply jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, batch uuid, reply jsonb)
+    RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- One entry for each task, in order: an empty object for a good one. What it says is not kept: it quotes the task.
     entries jsonb := CASE jsonb_typeof(reply -> 'validation_errors' -> 'non_field_errors')
                      WHEN 'array' THEN reply -> 'validation_errors' -> 'non_field_errors' ELSE '[]' END;
-    size bigint := (SELECT count(*) FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed');
-    named bigint := (SELECT count(*) FROM jsonb_array_elements(entries) AS e (entry) WHERE jsonb_typeof(e.entry) = 'string');
+    size bigint := (SELECT count(*) FROM @extschema@.labelstudio_tasks t
+                    WHERE t.batch_id = batch AND t.status = 'claimed');
+    named bigint := (SELECT count(*) FROM jsonb_array_elements(entries) AS e (entry)
+                     WHERE jsonb_typeof(e.entry) = 'string');
     accepted_at timestamptz := coalesce((SELECT max(t.pushed_at) FROM @extschema@.labelstudio_tasks t
                                          WHERE t.project = tw_labelstudio_refused.project.id), '-infinity');
     refused bigint := 0;
@@ -165,23 +184,27 @@ DECLARE
 BEGIN
     IF size = 1 OR named > 0 AND named < size THEN
         UPDATE @extschema@.labelstudio_tasks t
-        SET status = 'refused', finished_at = clock_timestamp(), error_code = '22023', error_message = 'Label Studio refused the task'
+        SET status = 'refused', finished_at = clock_timestamp(), error_code = '22023',
+            error_message = 'Label Studio refused the task'
         FROM (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
               FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
         WHERE t.id = o.id AND (size = 1 OR jsonb_typeof(entries -> (o.n - 1)::integer) = 'string');
         GET DIAGNOSTICS refused = ROW_COUNT;
     END IF;
-    -- Several in a row, each on its own, cannot all be odd: it is the project that has changed, and they shall go there when it
-    -- is right again.
+    -- Several in a row, each on its own, cannot all be odd: it is the project that
+    -- has changed, and they shall go there when it is right again.
     IF size = 1 AND (SELECT count(*) FROM @extschema@.labelstudio_tasks t
-                     WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused' AND t.finished_at > accepted_at) > 3 THEN
+                     WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused'
+                       AND t.finished_at > accepted_at) > 3 THEN
         DELETE FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused' AND t.finished_at > accepted_at;
         RETURN jsonb_build_object('error_code', '22023', 'error_message',
-            format('Label Studio (server "%s") refuses the tasks of project %s: was its labelling interface changed?', project.server_name, project.project_id));
+            format('Label Studio (server "%s") refuses the tasks of project %s: was its labelling interface changed?',
+                   project.server_name, project.project_id));
     END IF;
     IF refused = 0 THEN
-        -- It does not say which, or all, by something that need not be theirs: half of them go on alone, the rest is claimed again later.
+        -- It does not say which, or all, by something that need not be theirs: half
+        -- of them go on alone, the rest is claimed again later.
         DELETE FROM @extschema@.labelstudio_tasks t
         USING (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
                FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
@@ -193,8 +216,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) IS
-    'After HTTP 400 or 413: marks the tasks that Label Studio refused, or halves the batch where it does not name them; the rest stays '
-    'claimed, to be sent again. Where it refuses one after the other, that is an error, and nothing more is sent';
+    'After HTTP 400 or 413: marks the tasks that Label Studio refused, or halves the batch where it does not name '
+    'them; the rest stays claimed, to be sent again. Where it refuses one after the other, that is an error, and '
+    'nothing more is sent';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, batch uuid) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -210,14 +234,17 @@ BEGIN
     -- Somebody may have judged or deleted them since they were claimed.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.batch_id = batch AND t.status = 'claimed'
-      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
+                      WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
     payload := @extschema@.tw_labelstudio_payload(batch);
     IF payload IS NULL THEN
         RETURN '{}';
     END IF;
     BEGIN
-        SELECT r.status, r.reply INTO answered, answer FROM @extschema@.tw_labelstudio_request(project.server_name, 'POST',
-            format('/api/projects/%s/import', project.project_id), ARRAY['return_task_ids', 'true', 'commit_to_project', 'true'],
+        SELECT r.status, r.reply INTO answered, answer
+        FROM @extschema@.tw_labelstudio_request(project.server_name, 'POST',
+            format('/api/projects/%s/import', project.project_id),
+            ARRAY['return_task_ids', 'true', 'commit_to_project', 'true'],
             payload::text, true) r;
         IF answered NOT BETWEEN 200 AND 299 AND answered NOT IN (400, 413) THEN
             PERFORM @extschema@.tw_labelstudio_refuse(project.server_name, 'import tasks', answered);
@@ -240,12 +267,14 @@ BEGIN
     -- Of those that were claimed when it was sent; labelstudio_retire_project() may have closed some since.
     IF EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed') THEN
         RETURN jsonb_build_object('pushed', recorded, 'error_code', '08P01', 'error_message',
-            format('Label Studio (server "%s") has %s of %s tasks that it said it imported', project.server_name, recorded, jsonb_array_length(payload)));
+            format('Label Studio (server "%s") has %s of %s tasks that it said it imported', project.server_name,
+                   recorded, jsonb_array_length(payload)));
     END IF;
     RETURN jsonb_build_object('pushed', recorded);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) IS
-    'Imports a batch that this run claimed and that nobody has sent yet, looks it up and records it; returns counts, with error_code and '
-    'error_message where it was not imported. Any other error leaves it claimed: Label Studio may have it';
+    'Imports a batch that this run claimed and that nobody has sent yet, looks it up and records it; returns counts, '
+    'with error_code and error_message where it was not imported. Any other error leaves it claimed: Label Studio '
+    'may have it';

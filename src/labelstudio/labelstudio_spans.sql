@@ -4,53 +4,64 @@
 CREATE FUNCTION @extschema@.tw_entity_spans(entities jsonb, text_length integer) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(jsonb_agg(jsonb_build_array(s.first, s.past, s.label) ORDER BY s.first, s.past, s.label COLLATE "C"), '[]')
+    SELECT coalesce(jsonb_agg(jsonb_build_array(s.first, s.past, s.label)
+                              ORDER BY s.first, s.past, s.label COLLATE "C"), '[]')
     FROM (SELECT DISTINCT n.first, n.past, l.label
           FROM jsonb_array_elements(CASE jsonb_typeof(entities) WHEN 'array' THEN entities ELSE '[]' END) AS e (entity)
-          CROSS JOIN LATERAL (SELECT CASE WHEN e.entity ->> 'start' ~ '^[0-9]{1,9}$' THEN (e.entity ->> 'start')::integer END AS first,
-                                     CASE WHEN e.entity ->> 'end' ~ '^[0-9]{1,9}$' THEN (e.entity ->> 'end')::integer END AS past) n
-          CROSS JOIN LATERAL (SELECT nullif(coalesce(e.entity ->> 'label', e.entity ->> 'entity', e.entity ->> 'type'), '') AS label) l
+          CROSS JOIN LATERAL (SELECT CASE WHEN e.entity ->> 'start' ~ '^[0-9]{1,9}$'
+                                          THEN (e.entity ->> 'start')::integer END AS first,
+                                     CASE WHEN e.entity ->> 'end' ~ '^[0-9]{1,9}$'
+                                          THEN (e.entity ->> 'end')::integer END AS past) n
+          CROSS JOIN LATERAL (SELECT nullif(coalesce(e.entity ->> 'label', e.entity ->> 'entity', e.entity ->> 'type'),
+                                            '') AS label) l
           WHERE l.label IS NOT NULL AND n.first < n.past AND n.past <= text_length) s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_entity_spans(jsonb, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_entity_spans(jsonb, integer) IS
-    'The entities that are spans of a text of so many code points, as [[start, end, label], ...]: objects of an array with whole '
-    'numbers start < end and a label (or entity, or type). What is none is left out';
+    'The entities that are spans of a text of so many code points, as [[start, end, label], ...]: objects of an array '
+    'with whole numbers start < end and a label (or entity, or type). What is none is left out';
 
 CREATE FUNCTION @extschema@.tw_entities_of_spans(spans jsonb, entities jsonb, message text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH had AS (
-        SELECT e.entity, e.n, @extschema@.tw_entity_spans(jsonb_build_array(e.entity), char_length(message)) -> 0 AS span
-        FROM jsonb_array_elements(CASE jsonb_typeof(entities) WHEN 'array' THEN entities ELSE '[]' END) WITH ORDINALITY AS e (entity, n)
+        SELECT e.entity, e.n, @extschema@.tw_entity_spans(jsonb_build_array(e.entity),
+                                                          char_length(message)) -> 0 AS span
+        FROM jsonb_array_elements(CASE jsonb_typeof(entities) WHEN 'array' THEN entities
+                                       ELSE '[]' END) WITH ORDINALITY AS e (entity, n)
     ), wanted AS (
         SELECT w.span, coalesce(
                    -- What the model said of a span that stayed is kept with it.
                    (SELECT h.entity FROM had h WHERE h.span = w.span ORDER BY h.n LIMIT 1),
                    jsonb_build_object('start', w.span -> 0, 'end', w.span -> 1, 'label', w.span -> 2,
-                                      'value', substr(message, (w.span ->> 0)::integer + 1, (w.span ->> 1)::integer - (w.span ->> 0)::integer))) AS entity
+                                      'value', substr(message, (w.span ->> 0)::integer + 1,
+                                                      (w.span ->> 1)::integer - (w.span ->> 0)::integer))) AS entity
         FROM jsonb_array_elements(spans) AS w (span)
     )
-    SELECT coalesce((SELECT jsonb_agg(w.entity ORDER BY (w.span ->> 0)::integer, (w.span ->> 1)::integer, (w.span ->> 2) COLLATE "C") FROM wanted w), '[]')
+    SELECT coalesce((SELECT jsonb_agg(w.entity ORDER BY (w.span ->> 0)::integer, (w.span ->> 1)::integer,
+                                                        (w.span ->> 2) COLLATE "C") FROM wanted w), '[]')
         -- Nobody was shown what is no span of the text.
         || coalesce((SELECT jsonb_agg(h.entity ORDER BY h.n) FROM had h WHERE h.span IS NULL), '[]');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_entities_of_spans(jsonb, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_entities_of_spans(jsonb, jsonb, text) IS
-    'The entities of a message after a person marked these spans [[start, end, label], ...]: those that the model had found as they were, '
-    'new ones as {start, end, label, value}';
+    'The entities of a message after a person marked these spans [[start, end, label], ...]: those that the model had '
+    'found as they were, new ones as {start, end, label, value}';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_spans(result jsonb, text_length integer) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT @extschema@.tw_entity_spans(coalesce(jsonb_agg(jsonb_build_object(
-               'start', r.item -> 'value' -> 'start', 'end', r.item -> 'value' -> 'end', 'label', l.label)), '[]'), text_length)
+               'start', r.item -> 'value' -> 'start', 'end', r.item -> 'value' -> 'end', 'label', l.label)), '[]'),
+               text_length)
     FROM jsonb_array_elements(CASE jsonb_typeof(result) WHEN 'array' THEN result ELSE '[]' END) AS r (item)
-    CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof(r.item -> 'value' -> 'labels') WHEN 'array' THEN r.item -> 'value' -> 'labels' ELSE '[]' END) AS l (label)
+    CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof(r.item -> 'value' -> 'labels') WHEN 'array'
+                                                      THEN r.item -> 'value' -> 'labels' ELSE '[]' END) AS l (label)
     WHERE r.item ->> 'from_name' = 'entities';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) IS 'The spans that an annotation marks, as tw_entity_spans() has them';
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) IS
+    'The spans that an annotation marks, as tw_entity_spans() has them';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_text(message text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp

@@ -1,7 +1,8 @@
--- CALL labelstudio_push(), labelstudio_pull() and labelstudio_sync(): their steps. A step catches its errors, so that one
--- project's trouble does not keep the others waiting.
+-- CALL labelstudio_push(), labelstudio_pull() and labelstudio_sync(): their steps. A step catches its errors, so that
+-- one project's trouble does not keep the others waiting.
 
-CREATE FUNCTION @extschema@.tw_labelstudio_do(project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
+CREATE FUNCTION @extschema@.tw_labelstudio_do(
+    project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
     OUT next_cursor jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -12,12 +13,14 @@ BEGIN
         WHEN 'settle' THEN
             counted := @extschema@.tw_labelstudio_settle(project, run);
         WHEN 'pull' THEN
-            SELECT p.next_cursor, p.counted INTO next_cursor, counted FROM @extschema@.tw_labelstudio_pull(project, cursor_state) p;
+            SELECT p.next_cursor, p.counted INTO next_cursor, counted
+            FROM @extschema@.tw_labelstudio_pull(project, cursor_state) p;
             IF next_cursor IS NULL THEN
                 UPDATE @extschema@.labelstudio_projects p SET last_pull_at = clock_timestamp() WHERE p.id = project.id;
             END IF;
         WHEN 'sweep' THEN
-            SELECT s.next_cursor, s.counted INTO next_cursor, counted FROM @extschema@.tw_labelstudio_compare(project, cursor_state) s;
+            SELECT s.next_cursor, s.counted INTO next_cursor, counted
+            FROM @extschema@.tw_labelstudio_compare(project, cursor_state) s;
         WHEN 'push' THEN
             SELECT t.batch_id INTO batch FROM @extschema@.labelstudio_tasks t
             WHERE t.project = tw_labelstudio_do.project.id AND t.run_id = run AND t.status = 'claimed' LIMIT 1;
@@ -39,7 +42,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_pro
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
     'One transaction''s worth of a phase (settle, pull, sweep, push); next_cursor is NULL when the phase is done';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_try(project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
+CREATE FUNCTION @extschema@.tw_labelstudio_try(
+    project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
     OUT next_cursor jsonb, OUT failed boolean, OUT unreachable boolean)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -49,7 +53,8 @@ DECLARE
     message text;
 BEGIN
     BEGIN
-        SELECT d.next_cursor, d.counted INTO next_cursor, counted FROM @extschema@.tw_labelstudio_do(project, run, phase, cursor_state) d;
+        SELECT d.next_cursor, d.counted INTO next_cursor, counted
+        FROM @extschema@.tw_labelstudio_do(project, run, phase, cursor_state) d;
         code := counted ->> 'error_code';
         message := counted ->> 'error_message';
     EXCEPTION WHEN OTHERS THEN
@@ -62,13 +67,15 @@ BEGIN
     IF failed THEN
         next_cursor := NULL;
         PERFORM @extschema@.tw_fail_run(run, code, message);
-        UPDATE @extschema@.labelstudio_projects p SET last_error_code = code, last_error = message, last_error_at = clock_timestamp()
+        UPDATE @extschema@.labelstudio_projects p
+        SET last_error_code = code, last_error = message, last_error_at = clock_timestamp()
         WHERE p.id = project.id AND p.is_active;
         RAISE WARNING '%', message USING ERRCODE = code;
     END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
     'tw_labelstudio_do() with its errors written down instead of raised';
 
@@ -109,46 +116,52 @@ BEGIN
         WHERE p.id = (projects ->> 0)::bigint AND p.last_error IS NOT NULL;
     END IF;
     projects := projects - 0;
-    RETURN CASE WHEN jsonb_array_length(projects) > 0 THEN jsonb_build_object('projects', projects, 'phases', phases) END;
+    RETURN CASE WHEN jsonb_array_length(projects) > 0
+                THEN jsonb_build_object('projects', projects, 'phases', phases) END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_step(bigint, jsonb, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_step(bigint, jsonb, timestamptz) IS
-    'One step of labelstudio_push(), labelstudio_pull() or labelstudio_sync(), as tw_job_step() calls it: one transaction of a '
-    'phase of a project';
+    'One step of labelstudio_push(), labelstudio_pull() or labelstudio_sync(), as tw_job_step() calls it: one '
+    'transaction of a phase of a project';
 
 CREATE PROCEDURE @extschema@.labelstudio_push()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_run_job('labelstudio_push'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
+    CALL @extschema@.tw_run_job('labelstudio_push'::pg_catalog.text, NULL::pg_catalog.text,
+                                NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_push() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_push() IS
-    'Hands conversations that wait for a person to Label Studio: audited ones for up to half of each batch, then by priority, at most '
-    'max_open_tasks unfinished in a project; takes back what was judged here meanwhile. Commits as it goes, so it cannot run inside a '
-    'transaction. Errors are recorded in job_runs and labelstudio_projects, and warned of; nothing is lost or doubled by one';
+    'Hands conversations that wait for a person to Label Studio: audited ones for up to half of each batch, then by '
+    'priority, at most max_open_tasks unfinished in a project; takes back what was judged here meanwhile. Commits as '
+    'it goes, so it cannot run inside a transaction. Errors are recorded in job_runs and labelstudio_projects, and '
+    'warned of; nothing is lost or doubled by one';
 
 CREATE PROCEDURE @extschema@.labelstudio_pull()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_run_job('labelstudio_pull'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
+    CALL @extschema@.tw_run_job('labelstudio_pull'::pg_catalog.text, NULL::pg_catalog.text,
+                                NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_pull() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_pull() IS
-    'Takes in what people did in Label Studio since the last pull: new and changed annotations become verdicts in the annotator''s '
-    'name, deleted ones withdraw theirs, skipped tasks return to the queue; a verdict given here that is newer stands. Commits and '
-    'records errors as labelstudio_push() does';
+    'Takes in what people did in Label Studio since the last pull: new and changed annotations become verdicts in the '
+    'annotator''s name, deleted ones withdraw theirs, skipped tasks return to the queue; a verdict given here that is '
+    'newer stands. Commits and records errors as labelstudio_push() does';
 
 CREATE PROCEDURE @extschema@.labelstudio_sync()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_run_job('labelstudio_sync'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
+    CALL @extschema@.tw_run_job('labelstudio_sync'::pg_catalog.text, NULL::pg_catalog.text,
+                                NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_sync() FROM PUBLIC;
-COMMENT ON PROCEDURE @extschema@.labelstudio_sync() IS 'labelstudio_pull() and labelstudio_push() in one run: for pg_cron, every few minutes';
+COMMENT ON PROCEDURE @extschema@.labelstudio_sync() IS
+    'labelstudio_pull() and labelstudio_push() in one run: for pg_cron, every few minutes';

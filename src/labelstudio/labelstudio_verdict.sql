@@ -3,25 +3,31 @@
 CREATE FUNCTION @extschema@.tw_labelstudio_answers(result jsonb, name text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT array_agg(btrim(v.answer, E' \t\n\r\f\v') ORDER BY r.n, v.n) FILTER (WHERE NOT @extschema@.tw_is_blank(v.answer))
-    FROM jsonb_array_elements(CASE jsonb_typeof(result) WHEN 'array' THEN result ELSE '[]' END) WITH ORDINALITY AS r (item, n)
+    SELECT array_agg(btrim(v.answer, E' \t\n\r\f\v') ORDER BY r.n,
+                                                              v.n) FILTER (WHERE NOT @extschema@.tw_is_blank(v.answer))
+    FROM jsonb_array_elements(CASE jsonb_typeof(result) WHEN 'array' THEN result
+                                   ELSE '[]' END) WITH ORDINALITY AS r (item, n)
     CROSS JOIN LATERAL (SELECT coalesce(r.item -> 'value' -> 'choices', r.item -> 'value' -> 'text') AS value) g
-    CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof(g.value) WHEN 'array' THEN g.value WHEN 'string' THEN jsonb_build_array(g.value) ELSE '[]' END)
+    CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof(g.value) WHEN 'array' THEN g.value
+                                                      WHEN 'string' THEN jsonb_build_array(g.value) ELSE '[]' END)
         WITH ORDINALITY AS v (answer, n)
     WHERE r.item ->> 'from_name' = name;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) IS
-    'What an annotation''s result has for one control (choices or text), trimmed, blank ones left out; NULL where there is none';
+    'What an annotation''s result has for one control (choices or text), trimmed, blank ones left out; NULL where '
+    'there is none';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_judge(task @extschema@.labelstudio_tasks, annotation jsonb, reviewer_name text, given jsonb) RETURNS text
+CREATE FUNCTION @extschema@.tw_labelstudio_judge(
+    task @extschema@.labelstudio_tasks, annotation jsonb, reviewer_name text, given jsonb) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     c @extschema@.conversation_logs;
     result CONSTANT jsonb := annotation -> 'result';
     verdicts text[] := @extschema@.tw_labelstudio_answers(result, 'verdict');
-    intent text := coalesce((@extschema@.tw_labelstudio_answers(result, 'new_intent'))[1], (@extschema@.tw_labelstudio_answers(result, 'intent'))[1]);
+    intent text := coalesce((@extschema@.tw_labelstudio_answers(result, 'new_intent'))[1],
+                            (@extschema@.tw_labelstudio_answers(result, 'intent'))[1]);
     reason text := coalesce((@extschema@.tw_labelstudio_answers(result, 'reject_reason'))[1], 'unclear');
     chosen text;
     note text := array_to_string(@extschema@.tw_labelstudio_answers(result, 'note'), E'\n');
@@ -32,14 +38,16 @@ BEGIN
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
     -- Where two models disagree the verdict is an answer, or a word for none of them.
     IF cardinality(verdicts) = 1 AND NOT @extschema@.tw_is_verdict(verdicts[1])
-       AND EXISTS (SELECT FROM @extschema@.blind_reviews b, jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
+       AND EXISTS (SELECT FROM @extschema@.blind_reviews b,
+                               jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
                    WHERE b.conversation_log_id = c.id AND o ->> 'value' = verdicts[1]) THEN
         chosen := verdicts[1];
         verdicts[1] := CASE WHEN chosen IN ('unclear', 'no such intent', 'no answer') THEN 'reject' ELSE 'fix' END;
         reason := CASE chosen WHEN 'unclear' THEN 'unclear' ELSE 'no-such-intent' END;
         intent := CASE WHEN chosen = 'another intent' THEN intent ELSE chosen END;
     END IF;
-    IF cardinality(verdicts) IS DISTINCT FROM 1 OR NOT @extschema@.tw_is_verdict(verdicts[1]) OR reason NOT IN ('unclear', 'no-such-intent') THEN
+    IF cardinality(verdicts) IS DISTINCT FROM 1 OR NOT @extschema@.tw_is_verdict(verdicts[1])
+       OR reason NOT IN ('unclear', 'no-such-intent') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the annotation has no verdict, or more than one',
@@ -58,7 +66,8 @@ BEGIN
     -- The task is the annotator's claim: feedback that came after it was made has yet to be seen by somebody.
     INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
     VALUES (c.id, reviewer_name, task.claimed_at, clock_timestamp() + interval '1 minute')
-    ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at;
+    ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at,
+                                                    expires_at = excluded.expires_at;
     PERFORM @extschema@.tw_record_verdict(ARRAY[task.conversation_log_id], verdicts[1],
         CASE WHEN verdicts[1] = 'fix' THEN intent END, CASE WHEN verdicts[1] = 'fix' THEN entities END,
         CASE WHEN verdicts[1] = 'reject' THEN reason END, nullif(note, ''), reviewer_name, given);
@@ -67,11 +76,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb) IS
-    'Gives the verdict of an annotation, in the annotator''s name, and returns it; an approval with changed spans is a fix to the same '
-    'intent. Raises 22023 for an annotation that is no verdict, and as approve_, fix_ and reject_conversation() do';
+    'Gives the verdict of an annotation, in the annotator''s name, and returns it; an approval with changed spans is a '
+    'fix to the same intent. Raises 22023 for an annotation that is no verdict, and as approve_, fix_ and '
+    'reject_conversation() do';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_withdraw(
-    project @extschema@.labelstudio_projects, task @extschema@.labelstudio_tasks, given_at timestamptz, why text) RETURNS boolean
+    project @extschema@.labelstudio_projects, task @extschema@.labelstudio_tasks, given_at timestamptz,
+    why text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -88,10 +99,13 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM @extschema@.tw_withdraw_verdict(task.conversation_log_id, why, newest.reviewer,
-        jsonb_build_object('labelstudio', jsonb_build_object('project', project.project_id, 'task', task.task_id, 'given_at', given_at)));
+        jsonb_build_object('labelstudio', jsonb_build_object('project', project.project_id, 'task', task.task_id,
+                                                             'given_at', given_at)));
     RETURN true;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_withdraw(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_withdraw(@extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_withdraw(
+    @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_withdraw(
+    @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) IS
     'Withdraws the verdict on a conversation if it came from this task; returns whether it did';

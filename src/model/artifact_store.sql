@@ -1,25 +1,29 @@
--- Models in the object store: each version that the gate has not rejected is stored before it can go live, and can be fetched back.
+-- Models in the object store: each version that the gate has not rejected is
+-- stored before it can go live, and can be fetched back.
 
 CREATE FUNCTION @extschema@.tw_artifact_manifest(version text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT jsonb_pretty(jsonb_build_object(
-        'version', m.version, 'model_type', m.model_type, 'format', a.format, 'sha256', a.sha256, 'size_bytes', a.size_bytes,
-        'created_at', to_char(m.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'version', m.version, 'model_type', m.model_type, 'format', a.format, 'sha256', a.sha256, 'size_bytes',
+        a.size_bytes, 'created_at', to_char(m.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'extension_version', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'training_workflow'),
         'base_version', m.base_version, 'sample_counts', m.sample_counts, 'training_seconds', m.training_seconds,
         'gate_decision', m.gate_decision, 'gate_reason', m.gate_reason,
         'metrics', jsonb_build_object(
-            'training_accuracy', m.training_accuracy, 'test_accuracy', m.test_accuracy, 'test_accuracy_lower', m.test_accuracy_lower,
-            'test_accuracy_upper', m.test_accuracy_upper, 'test_samples', m.test_samples, 'macro_f1', m.macro_f1,
-            'calibration_error', m.calibration_error, 'base_accuracy', m.base_accuracy, 'mcnemar_p', m.mcnemar_p))) || E'\n'
+            'training_accuracy', m.training_accuracy, 'test_accuracy', m.test_accuracy, 'test_accuracy_lower',
+            m.test_accuracy_lower, 'test_accuracy_upper', m.test_accuracy_upper, 'test_samples', m.test_samples,
+            'macro_f1', m.macro_f1, 'calibration_error', m.calibration_error, 'base_accuracy', m.base_accuracy,
+            'mcnemar_p', m.mcnemar_p))) || E'\n'
     FROM @extschema@.model_versions m JOIN @extschema@.model_artifacts a ON a.version = m.version
     WHERE m.version = tw_artifact_manifest.version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_artifact_manifest(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_artifact_manifest(text) IS 'What lies beside an artifact in the store, as JSON: what it is, what it learned from, how good it is';
+COMMENT ON FUNCTION @extschema@.tw_artifact_manifest(text) IS
+    'What lies beside an artifact in the store, as JSON: what it is, what it learned from, how good it is';
 
-CREATE FUNCTION @extschema@.tw_upload_artifact(server text, artifact @extschema@.model_artifacts, model_type text, OUT location text, OUT sha256 text)
+CREATE FUNCTION @extschema@.tw_upload_artifact(server text, artifact @extschema@.model_artifacts, model_type text,
+                                               OUT location text, OUT sha256 text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -42,17 +46,19 @@ BEGIN
             ERRCODE = 'duplicate_object',
             MESSAGE = format('object store "%s" has another %s/model.bin already', server, folder),
             DETAIL = format('Ours has the SHA-256 %s, that one %s.', artifact.sha256, there.sha256),
-            HINT = 'Another database stores its models in this place: give each a prefix of its own (ALTER SERVER), or move that object away.';
+            HINT = 'Another database stores its models in this place: give each a prefix of its own (ALTER SERVER), or '
+                   'move that object away.';
     END IF;
-    SELECT p.location, p.sha256 INTO location, sha256 FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes, true) p;
+    SELECT p.location, p.sha256 INTO location, sha256
+    FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes, true) p;
     PERFORM @extschema@.tw_s3_put(server, folder || '/manifest.json',
         convert_to(@extschema@.tw_artifact_manifest(artifact.version), 'UTF8'), false);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_upload_artifact(text, @extschema@.model_artifacts, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_upload_artifact(text, @extschema@.model_artifacts, text) IS
-    'Stores an artifact and its manifest below <prefix>/<model_type>/<version>, verified by reading them back. Raises 42710 where another is '
-    'there, XX001 for a damaged one, and as tw_s3_put() does';
+    'Stores an artifact and its manifest below <prefix>/<model_type>/<version>, verified by reading them back. Raises '
+    '42710 where another is there, XX001 for a damaged one, and as tw_s3_put() does';
 
 CREATE FUNCTION @extschema@.tw_verify_artifact(server text, claimed text, OUT location text, OUT sha256 text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -72,7 +78,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_verify_artifact(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_verify_artifact(text, text) IS
-    'Reads the object of a model that somebody else stored, and returns its checksum; XX001 where that is not what the object says of itself';
+    'Reads the object of a model that somebody else stored, and returns its checksum; XX001 where that is not what the '
+    'object says of itself';
 
 CREATE FUNCTION @extschema@.tw_go_live_when_stored(version text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -84,7 +91,8 @@ BEGIN
     -- What the gate would have done, had it been stored by then.
     IF m.status <> 'candidate' OR m.gate_decision IS DISTINCT FROM 'passed' OR m.base_version IS NOT NULL
        OR @extschema@.training_setting('auto_deploy') <> 'on'
-       OR EXISTS (SELECT FROM @extschema@.model_versions o WHERE o.model_type = m.model_type AND o.status IN ('production', 'canary')) THEN
+       OR EXISTS (SELECT FROM @extschema@.model_versions o
+                  WHERE o.model_type = m.model_type AND o.status IN ('production', 'canary')) THEN
         RETURN false;
     END IF;
     PERFORM @extschema@.tw_make_live(version, 'the first of its type, it passed the gate, and its artifact is stored: '
@@ -93,7 +101,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_go_live_when_stored(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_go_live_when_stored(text) IS 'Makes the first version of a type live that passed the gate and waited for the store; returns whether it did';
+COMMENT ON FUNCTION @extschema@.tw_go_live_when_stored(text) IS
+    'Makes the first version of a type live that passed the gate and waited for the store; returns whether it did';
 
 CREATE FUNCTION @extschema@.tw_note_stored(model_version text, at_location text, with_sha256 text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -101,15 +110,18 @@ AS $function$
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m
-    SET minio_path = at_location, artifact_sha256 = with_sha256, artifact_stored_at = clock_timestamp(), artifact_error = NULL
+    SET minio_path = at_location, artifact_sha256 = with_sha256, artifact_stored_at = clock_timestamp(),
+        artifact_error = NULL
     WHERE m.version = model_version;
     RETURN @extschema@.tw_go_live_when_stored(model_version);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_stored(text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_note_stored(text, text, text) IS 'Writes down where a version lies, verified, and makes it live if it waited for that; returns whether it did';
+COMMENT ON FUNCTION @extschema@.tw_note_stored(text, text, text) IS
+    'Writes down where a version lies, verified, and makes it live if it waited for that; returns whether it did';
 
-CREATE FUNCTION @extschema@.tw_note_not_stored(run bigint, model_version text, tried text[], code text, message text) RETURNS boolean
+CREATE FUNCTION @extschema@.tw_note_not_stored(run bigint, model_version text, tried text[], code text, message text)
+    RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -119,7 +131,8 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m SET artifact_error = message
     FROM @extschema@.tw_unstored_versions() u
-    WHERE u.version = m.version AND m.artifact_stored_at IS NULL AND (u.version = model_version OR is_over AND u.version <> ALL (tried));
+    WHERE u.version = m.version AND m.artifact_stored_at IS NULL
+      AND (u.version = model_version OR is_over AND u.version <> ALL (tried));
     PERFORM @extschema@.tw_fail_run(run, code, message);
     RAISE WARNING '%', message USING ERRCODE = code;
     RETURN NOT is_over;
@@ -127,7 +140,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text, text) IS
-    'Writes down why a version, or each that is left, could not be stored, and returns whether it makes sense to go on with the next';
+    'Writes down why a version, or each that is left, could not be stored, and returns whether it makes sense to go on '
+    'with the next';
 
 CREATE FUNCTION @extschema@.tw_store_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -150,7 +164,8 @@ BEGIN
         PERFORM @extschema@.tw_note_not_stored(run, NULL::text, tried, '55000'::text, store.problem);
         RETURN NULL;
     END IF;
-    SELECT * INTO m FROM @extschema@.tw_unstored_versions() u WHERE u.version <> ALL (tried) AND store.is_wanted LIMIT 1;
+    SELECT * INTO m FROM @extschema@.tw_unstored_versions() u
+    WHERE u.version <> ALL (tried) AND store.is_wanted LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -159,12 +174,15 @@ BEGIN
     BEGIN
         SELECT * INTO artifact FROM @extschema@.model_artifacts a WHERE a.version = m.version;
         IF FOUND THEN
-            SELECT u.location, u.sha256 INTO at_location, with_sha256 FROM @extschema@.tw_upload_artifact(store.server, artifact, m.model_type) u;
+            SELECT u.location, u.sha256 INTO at_location, with_sha256
+            FROM @extschema@.tw_upload_artifact(store.server, artifact, m.model_type) u;
         ELSE
-            SELECT v.location, v.sha256 INTO at_location, with_sha256 FROM @extschema@.tw_verify_artifact(store.server, m.minio_path) v;
+            SELECT v.location, v.sha256 INTO at_location, with_sha256
+            FROM @extschema@.tw_verify_artifact(store.server, m.minio_path) v;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+                                hint = PG_EXCEPTION_HINT;
         message := concat_ws('. ', message, nullif(rtrim(detail, '.'), ''), nullif(hint, ''));
     END;
     IF code IS NOT NULL THEN
@@ -177,24 +195,26 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) IS
-    'One step of store_model_artifacts(), as tw_job_step() calls it: stores the next version that waits and was not tried, '
-    'with its errors written down instead of raised';
+    'One step of store_model_artifacts(), as tw_job_step() calls it: stores the next version that waits and was not '
+    'tried, with its errors written down instead of raised';
 
 CREATE PROCEDURE @extschema@.store_model_artifacts()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
     IF @extschema@.tw_artifacts_wait() THEN
-        CALL @extschema@.tw_run_job('store_model_artifacts'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
+        CALL @extschema@.tw_run_job('store_model_artifacts'::pg_catalog.text, NULL::pg_catalog.text,
+                                    NULL::pg_catalog.timestamptz);
     END IF;
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.store_model_artifacts() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.store_model_artifacts() IS
-    'Stores the artifacts of all candidates and live versions that are not in the object store yet, each with a manifest, and reads them back; '
-    'of models that lie there already, it reads the object. Sets minio_path, artifact_sha256 and artifact_stored_at of those that were '
-    'verified, artifact_error of the others. The first version of a type that passed the gate then goes live while auto_deploy is on. '
-    'Commits as it goes, so it cannot run inside a transaction; does nothing without an S3 server, or on a standby';
+    'Stores the artifacts of all candidates and live versions that are not in the object store yet, each with a '
+    'manifest, and reads them back; of models that lie there already, it reads the object. Sets minio_path, '
+    'artifact_sha256 and artifact_stored_at of those that were verified, artifact_error of the others. The first '
+    'version of a type that passed the gate then goes live while auto_deploy is on. Commits as it goes, so it cannot '
+    'run inside a transaction; does nothing without an S3 server, or on a standby';
 
 CREATE FUNCTION @extschema@.tw_server_of_artifact(location text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -209,15 +229,18 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('no S3 server has the bucket of %s', location),
-            HINT = format('CREATE SERVER ... FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''...'', bucket %L);', wanted);
+            HINT = format('CREATE SERVER ... FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''...'', '
+                          'bucket %L);', wanted);
     END IF;
     RETURN found;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_server_of_artifact(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_server_of_artifact(text) IS 'The S3 server that has the bucket of a location, 55000 where there is none';
+COMMENT ON FUNCTION @extschema@.tw_server_of_artifact(text) IS
+    'The S3 server that has the bucket of a location, 55000 where there is none';
 
-CREATE FUNCTION @extschema@.fetch_model_artifact(version text, OUT restored boolean, OUT size_bytes bigint, OUT sha256 text)
+CREATE FUNCTION @extschema@.fetch_model_artifact(
+    version text, OUT restored boolean, OUT size_bytes bigint, OUT sha256 text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -235,7 +258,8 @@ BEGIN
     END IF;
     sha256 := m.artifact_sha256;
     size_bytes := (SELECT octet_length(a.bytes) FROM @extschema@.model_artifacts a
-                   WHERE a.version = m.version AND a.sha256 = m.artifact_sha256 AND encode(sha256(a.bytes), 'hex') = m.artifact_sha256
+                   WHERE a.version = m.version AND a.sha256 = m.artifact_sha256
+                     AND encode(sha256(a.bytes), 'hex') = m.artifact_sha256
                      AND a.size_bytes = octet_length(a.bytes));
     restored := size_bytes IS NULL;
     IF NOT restored THEN
@@ -252,6 +276,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.fetch_model_artifact(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fetch_model_artifact(text) IS
-    'Fetches the artifact of a version from the object store where its row of model_artifacts is missing or damaged (restored), with the '
-    'checksum of the time when it was stored. Raises 42704 for an unknown version, 55000 for one that is not stored, XX001 where the object '
-    'is not what was stored, and what the store answers as s3_check() explains it';
+    'Fetches the artifact of a version from the object store where its row of model_artifacts is missing or damaged '
+    '(restored), with the checksum of the time when it was stored. Raises 42704 for an unknown version, 55000 for one '
+    'that is not stored, XX001 where the object is not what was stored, and what the store answers as s3_check() '
+    'explains it';

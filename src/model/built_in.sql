@@ -16,7 +16,8 @@ BEGIN
     BEGIN
         -- Splits are decided in this short transaction, so that no verdict has to wait for the training.
         IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
-                   AND (j.status = 'queued' OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
+                   AND (j.status = 'queued'
+                        OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
             SELECT s.locked INTO locked FROM @extschema@.tw_decide_splits() s;
             job := @extschema@.tw_claim_job('built-in', format('backend %s', pg_backend_pid()), NULL::interval,
                 NULL::text[]);
@@ -40,7 +41,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_built_in_job(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_start_built_in_job(bigint) IS 'First transaction of run_training_jobs(): takes a waiting job, NULL where there is none';
+COMMENT ON FUNCTION @extschema@.tw_start_built_in_job(bigint) IS
+    'First transaction of run_training_jobs(): takes a waiting job, NULL where there is none';
 
 CREATE FUNCTION @extschema@.tw_run_built_in_job(id bigint, attempt integer) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -86,7 +88,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_built_in_job(bigint, integer) IS
-    'Second transaction of run_training_jobs(): trains what a job asks for, or records why not; returns the job''s new status';
+    'Second transaction of run_training_jobs(): trains what a job asks for, or records why not; returns the job''s '
+    'new status';
 
 CREATE FUNCTION @extschema@.tw_training_begin(run_id bigint) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -101,7 +104,8 @@ BEGIN ATOMIC
     FROM @extschema@.tw_mark_held_samples() m WHERE m.marked + m.locked > 0;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_begin(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_training_begin(bigint) IS 'First step of run_training_jobs(): how much there is to do, and what is made up for before';
+COMMENT ON FUNCTION @extschema@.tw_training_begin(bigint) IS
+    'First step of run_training_jobs(): how much there is to do, and what is made up for before';
 
 CREATE FUNCTION @extschema@.tw_training_note(run bigint, job_id bigint, outcome text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -158,7 +162,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_next(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_next(bigint, bigint) IS
-    'What run_training_jobs() does next: decide about a job that was handed in after that one, train one, or go on to paired evaluations';
+    'What run_training_jobs() does next: decide about a job that was handed in after that one, train one, or go on to '
+    'paired evaluations';
 
 CREATE FUNCTION @extschema@.tw_training_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -172,8 +177,10 @@ BEGIN
     IF state IS NULL THEN
         PERFORM @extschema@.tw_training_begin(run);
     ELSIF job_id IS NOT NULL THEN
-        PERFORM @extschema@.tw_training_note(run, job_id, CASE WHEN state ? 'decide' THEN @extschema@.tw_decide_handed_in(run, job_id)
-            ELSE @extschema@.tw_run_built_in_job(job_id, (state ->> 'attempt')::integer) END);
+        PERFORM @extschema@.tw_training_note(run, job_id, CASE WHEN state ? 'decide'
+                                                               THEN @extschema@.tw_decide_handed_in(run, job_id)
+                                                               ELSE @extschema@.tw_run_built_in_job(
+                                                                   job_id, (state ->> 'attempt')::integer) END);
     ELSIF evaluations IS NULL THEN
         RETURN @extschema@.tw_training_next(run, handed_in);
     ELSIF jsonb_array_length(evaluations) = 0 THEN
@@ -189,18 +196,21 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_step(bigint, jsonb, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_training_step(bigint, jsonb, timestamptz) IS 'One step of run_training_jobs(), as tw_job_step() calls it';
+COMMENT ON FUNCTION @extschema@.tw_training_step(bigint, jsonb, timestamptz) IS
+    'One step of run_training_jobs(), as tw_job_step() calls it';
 
 CREATE PROCEDURE @extschema@.run_training_jobs()
     LANGUAGE plpgsql
 AS $procedure$
 BEGIN
-    CALL @extschema@.tw_run_job('run_training_jobs'::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.timestamptz);
+    CALL @extschema@.tw_run_job('run_training_jobs'::pg_catalog.text, NULL::pg_catalog.text,
+                                NULL::pg_catalog.timestamptz);
 END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
     'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one '
-    'after the other, committing between them; failures are recorded in '
-    'training_jobs and job_runs and do not end it. Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait (store_model_artifacts). For pg_cron, every 5 minutes. '
-    'Does nothing while another session is at it, on a standby or on a restored copy';
+    'after the other, committing between them; failures are recorded in training_jobs and job_runs and do not end it. '
+    'Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait '
+    '(store_model_artifacts). For pg_cron, every 5 minutes. Does nothing while another session is at it, on a standby '
+    'or on a restored copy';

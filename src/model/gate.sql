@@ -2,7 +2,8 @@
 
 CREATE FUNCTION @extschema@.tw_is_servable(version text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = tw_is_servable.version AND a.format = 'router');
+RETURN EXISTS (SELECT FROM @extschema@.model_artifacts a
+               WHERE a.version = tw_is_servable.version AND a.format = 'router');
 REVOKE ALL ON FUNCTION @extschema@.tw_is_servable(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_servable(text) IS 'Whether the database itself can answer with this version';
 
@@ -42,14 +43,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_answers(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_answers(text, text) IS
-    'What a version answers to the test set of a model type: classified now, or for a version outside, as its worker reported; '
-    'is_answered is false where it never did';
+    'What a version answers to the test set of a model type: classified now, or for a version outside, as its worker '
+    'reported; is_answered is false where it never did';
 
 CREATE FUNCTION @extschema@.tw_require_version(version text, OUT model_type text, OUT status text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    SELECT m.model_type, m.status INTO model_type, status FROM @extschema@.model_versions m WHERE m.version = tw_require_version.version;
+    SELECT m.model_type, m.status INTO model_type, status FROM @extschema@.model_versions m
+    WHERE m.version = tw_require_version.version;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
@@ -85,31 +87,38 @@ BEGIN
             HINT = 'Only versions of one type have a test set in common.';
     END IF;
     SELECT array_agg(a.intent ORDER BY a.sample_id) AS labels, array_agg(a.weight ORDER BY a.sample_id) AS weights,
-           array_agg(a.predicted_intent ORDER BY a.sample_id) AS intents_a, array_agg(b.predicted_intent ORDER BY a.sample_id) AS intents_b,
-           array_agg(a.confidence ORDER BY a.sample_id) AS confidences_a, array_agg(b.confidence ORDER BY a.sample_id) AS confidences_b,
-           count(*) FILTER (WHERE a.intent = a.predicted_intent AND a.intent IS DISTINCT FROM b.predicted_intent) AS only_a,
-           count(*) FILTER (WHERE a.intent = b.predicted_intent AND a.intent IS DISTINCT FROM a.predicted_intent) AS only_b
+           array_agg(a.predicted_intent ORDER BY a.sample_id) AS intents_a,
+           array_agg(b.predicted_intent ORDER BY a.sample_id) AS intents_b,
+           array_agg(a.confidence ORDER BY a.sample_id) AS confidences_a,
+           array_agg(b.confidence ORDER BY a.sample_id) AS confidences_b,
+           count(*) FILTER (WHERE a.intent = a.predicted_intent
+                              AND a.intent IS DISTINCT FROM b.predicted_intent) AS only_a,
+           count(*) FILTER (WHERE a.intent = b.predicted_intent
+                              AND a.intent IS DISTINCT FROM a.predicted_intent) AS only_b
     INTO answers
     FROM @extschema@.tw_answers(first, first_type) a
     JOIN @extschema@.tw_answers(second, first_type) b USING (sample_id)
     WHERE a.is_answered AND b.is_answered;
 
-    SELECT one.samples, one.accuracy, one.lower, one.upper, other.accuracy, other.lower, other.upper, one.macro_f1, other.macro_f1,
-           one.calibration_error, other.calibration_error, answers.only_a, answers.only_b,
+    SELECT one.samples, one.accuracy, one.lower, one.upper, other.accuracy, other.lower, other.upper, one.macro_f1,
+           other.macro_f1, one.calibration_error, other.calibration_error, answers.only_a, answers.only_b,
            @extschema@.mcnemar_p(answers.only_a, answers.only_b),
            (SELECT count(*) FROM @extschema@.model_test_set(first_type)) - one.samples
-    INTO samples, first_accuracy, first_lower, first_upper, second_accuracy, second_lower, second_upper, first_macro_f1, second_macro_f1,
-         first_calibration_error, second_calibration_error, only_first_right, only_second_right, mcnemar_p, unanswered
+    INTO samples, first_accuracy, first_lower, first_upper, second_accuracy, second_lower, second_upper, first_macro_f1,
+         second_macro_f1, first_calibration_error, second_calibration_error, only_first_right, only_second_right,
+         mcnemar_p, unanswered
     FROM @extschema@.tw_scores(answers.labels, answers.intents_a, answers.confidences_a, answers.weights) one,
          @extschema@.tw_scores(answers.labels, answers.intents_b, answers.confidences_b, answers.weights) other;
 
     -- Asked the other way round, the difference has the other sign, and better is worse.
-    SELECT CASE WHEN p.challenger = first THEN p.status WHEN p.status = 'better' THEN 'worse' WHEN p.status = 'worse' THEN 'better' ELSE p.status END,
+    SELECT CASE WHEN p.challenger = first THEN p.status WHEN p.status = 'better' THEN 'worse'
+                WHEN p.status = 'worse' THEN 'better' ELSE p.status END,
            p.messages, p.disagreements, p.labels,
            CASE WHEN p.challenger = first THEN p.difference ELSE - p.difference END,
            CASE WHEN p.challenger = first THEN p.difference_lower ELSE - p.difference_upper END,
            CASE WHEN p.challenger = first THEN p.difference_upper ELSE - p.difference_lower END
-    INTO paired_status, paired_messages, paired_disagreements, paired_labels, paired_difference, paired_lower, paired_upper
+    INTO paired_status, paired_messages, paired_disagreements, paired_labels, paired_difference, paired_lower,
+         paired_upper
     FROM @extschema@.paired_evaluations p
     WHERE p.challenger IN (first, second) AND p.live_version IN (first, second)
     ORDER BY p.id DESC LIMIT 1;
@@ -117,31 +126,40 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
-    'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, calibration error, '
-    'how many samples only one of them gets right, and the two-sided p-value of the exact McNemar test. unanswered counts the '
-    'samples left out because a version that lives outside was never asked. The columns paired_... are those of their last paired evaluation, seen from '
-    'the first: NULL where there was none. Changes nothing. Raises 42704 for an unknown '
-    'version, 22023 for versions of different types';
+    'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, '
+    'calibration error, how many samples only one of them gets right, and the two-sided p-value of the exact McNemar '
+    'test. unanswered counts the samples left out because a version that lives outside was never asked. The columns '
+    'paired_... are those of their last paired evaluation, seen from the first: NULL where there was none. Changes '
+    'nothing. Raises 42704 for an unknown version, 22023 for versions of different types';
 
--- What the gate says of a candidate whose figures are known. The order matters: what a person has to know first comes first.
+-- What the gate says of a candidate whose figures are known. The order
+-- matters: what a person has to know first comes first.
 CREATE FUNCTION @extschema@.tw_gate_decision(
-    samples bigint, effective double precision, accuracy double precision, live_version text, live_accuracy double precision,
-    min_samples integer, target double precision, paired @extschema@.paired_evaluations, OUT decision text, OUT reason text)
+    samples bigint, effective double precision, accuracy double precision, live_version text,
+    live_accuracy double precision, min_samples integer, target double precision, paired @extschema@.paired_evaluations,
+    OUT decision text, OUT reason text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT d.decision, d.reason
-    FROM (SELECT round(accuracy::numeric, 4) AS mine, round(live_accuracy::numeric, 4) AS its, round(target::numeric, 4) AS goal) r,
+    FROM (SELECT round(accuracy::numeric, 4) AS mine, round(live_accuracy::numeric, 4) AS its,
+                 round(target::numeric, 4) AS goal) r,
          LATERAL (VALUES
-            -- What people chose blindly comes first: it needs fewer labels, and looks at messages that neither has learned from.
+            -- What people chose blindly comes first: it needs fewer labels, and
+            -- looks at messages that neither has learned from.
             (-2, (paired).status IN ('worse', 'undecided'), 'failed', 'paired review: ' || (paired).reason),
-            (-1, (paired).status IN ('better', 'non-inferior') AND accuracy < target AND live_accuracy >= target AND effective >= min_samples, 'failed',
-             format('paired review: %s; but below the target accuracy: %s of %s on %s samples', (paired).reason, r.mine, r.goal, samples)),
+            (-1, (paired).status IN ('better', 'non-inferior') AND accuracy < target AND live_accuracy >= target
+             AND effective >= min_samples, 'failed',
+             format('paired review: %s; but below the target accuracy: %s of %s on %s samples', (paired).reason, r.mine,
+                    r.goal, samples)),
             (0, (paired).status IN ('better', 'non-inferior'), 'passed', 'paired review: ' || (paired).reason),
             -- A fraction of a sample less is a matter of rounding.
             (1, coalesce(effective, 0) < min_samples - 1e-6, 'undecided',
-             concat_ws('; ', format('too few test samples: %s of at least %s', CASE WHEN floor(effective + 1e-6) < samples
-                                                THEN format('%s, which count for %s', samples, floor(effective + 1e-6)) ELSE coalesce(samples, 0)::text END, min_samples),
-                             CASE WHEN (paired).status = 'running' THEN format('people are asked about disagreements: %s labels so far', (paired).labels) END)),
+             concat_ws('; ', format('too few test samples: %s of at least %s',
+                                    CASE WHEN floor(effective + 1e-6) < samples
+                                         THEN format('%s, which count for %s', samples, floor(effective + 1e-6))
+                                         ELSE coalesce(samples, 0)::text END, min_samples),
+                             CASE WHEN (paired).status = 'running' THEN format(
+                                 'people are asked about disagreements: %s labels so far', (paired).labels) END)),
             (2, accuracy <= live_accuracy, 'failed',
              format('not better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
             (3, accuracy < target AND (live_accuracy IS NULL OR live_accuracy >= target), 'failed',
@@ -149,57 +167,71 @@ BEGIN ATOMIC
             (4, live_version IS NOT NULL, 'passed',
              format('better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
             (5, true, 'passed',
-             format('reaches the target accuracy: %s of %s on %s samples; there is no live version', r.mine, r.goal, samples))
+             format('reaches the target accuracy: %s of %s on %s samples; there is no live version', r.mine,
+                    r.goal, samples))
          ) AS d (number, applies, decision, reason)
     WHERE d.applies
     ORDER BY d.number
     LIMIT 1;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision, integer, double precision, @extschema@.paired_evaluations) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision, integer, double precision, @extschema@.paired_evaluations) IS
-    'The gate''s rule: what the paired evaluation says, where it has ended; else enough samples (by their effective number), a higher weighted accuracy than the live version, and the target accuracy unless the live '
-    'version is itself below it; without a live version the target alone';
+REVOKE ALL ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision,
+                                                    integer, double precision, @extschema@.paired_evaluations)
+    FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision,
+                                                 integer, double precision, @extschema@.paired_evaluations) IS
+    'The gate''s rule: what the paired evaluation says, where it has ended; else enough samples (by their effective '
+    'number), a higher weighted accuracy than the live version, and the target accuracy unless the live version is '
+    'itself below it; without a live version the target alone';
 
 CREATE FUNCTION @extschema@.tw_store_answers(evaluation_id bigint, version text, model_type text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO @extschema@.model_evaluations (evaluation_id, version, sample_id, text_hash, intent, weight, predicted_intent, confidence)
-    SELECT tw_store_answers.evaluation_id, tw_store_answers.version, a.sample_id, a.text_hash, a.intent, a.weight, a.predicted_intent, a.confidence
+    INSERT INTO @extschema@.model_evaluations (evaluation_id, version, sample_id, text_hash, intent, weight,
+                                               predicted_intent, confidence)
+    SELECT tw_store_answers.evaluation_id, tw_store_answers.version, a.sample_id, a.text_hash, a.intent, a.weight,
+           a.predicted_intent, a.confidence
     FROM @extschema@.tw_answers(version, model_type) a
     WHERE a.is_answered
     ORDER BY a.sample_id;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) IS 'Keeps what a version answers now to each test sample';
+COMMENT ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) IS
+    'Keeps what a version answers now to each test sample';
 
 CREATE FUNCTION @extschema@.tw_stored_scores(
     evaluation_id bigint, version text, beside text,
     OUT samples bigint, OUT accuracy double precision, OUT lower double precision, OUT upper double precision,
-    OUT macro_f1 double precision, OUT calibration_error double precision, OUT only_right bigint, OUT effective double precision)
+    OUT macro_f1 double precision, OUT calibration_error double precision, OUT only_right bigint,
+    OUT effective double precision)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT s.samples, s.accuracy, s.lower, s.upper, s.macro_f1, s.calibration_error, a.only_right, a.effective
-    FROM (SELECT array_agg(e.intent ORDER BY e.sample_id) AS labels, array_agg(e.predicted_intent ORDER BY e.sample_id) AS answers,
-                 array_agg(e.confidence ORDER BY e.sample_id) AS confidences, array_agg(e.weight ORDER BY e.sample_id) AS weights,
-                 count(*) FILTER (WHERE e.intent = e.predicted_intent AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right,
+    FROM (SELECT array_agg(e.intent ORDER BY e.sample_id) AS labels,
+                 array_agg(e.predicted_intent ORDER BY e.sample_id) AS answers,
+                 array_agg(e.confidence ORDER BY e.sample_id) AS confidences,
+                 array_agg(e.weight ORDER BY e.sample_id) AS weights,
+                 count(*) FILTER (WHERE e.intent = e.predicted_intent
+                                    AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right,
                  -- Kish, Survey Sampling, 1965: as many of equal weight would be as certain.
                  coalesce(sum(e.weight) ^ 2 / nullif(sum(e.weight ^ 2), 0), 0) AS effective
           FROM @extschema@.model_evaluations e
-          JOIN @extschema@.model_evaluations o ON o.evaluation_id = e.evaluation_id AND o.version = beside AND o.sample_id = e.sample_id
+          JOIN @extschema@.model_evaluations o ON o.evaluation_id = e.evaluation_id AND o.version = beside
+              AND o.sample_id = e.sample_id
           WHERE e.evaluation_id = tw_stored_scores.evaluation_id AND e.version = tw_stored_scores.version) a,
          LATERAL @extschema@.tw_scores(a.labels, a.answers, a.confidences, a.weights) s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) IS
-    'The scores of a version in an evaluation, on the samples that the version beside it (or itself) answered as well, and how many '
-    'only the first of them got right, and as how many of equal weight they count';
+    'The scores of a version in an evaluation, on the samples that the version beside it (or itself) answered as well, '
+    'and how many only the first of them got right, and as how many of equal weight they count';
 
 CREATE FUNCTION @extschema@.tw_run_gate(candidate text, OUT decision text, OUT reason text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     kind text := (@extschema@.tw_require_version(candidate)).model_type;
-    live text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production');
+    live text := (SELECT m.version FROM @extschema@.model_versions m
+                  WHERE m.model_type = kind AND m.status = 'production');
     min_samples integer := @extschema@.training_setting('min_test_samples');
     evaluation bigint := nextval('@extschema@.model_evaluations_evaluation_seq');
     own record;
@@ -217,9 +249,11 @@ BEGIN
     SELECT s.*, (@extschema@.tw_stored_scores(evaluation, candidate, live)).only_right AS only_own_right
     INTO its FROM @extschema@.tw_stored_scores(evaluation, live, candidate) s;
 
-    IF live IS NOT NULL AND its.samples < own.samples AND own.effective >= min_samples AND coalesce(paired.status, 'running') = 'running' THEN
+    IF live IS NOT NULL AND its.samples < own.samples AND own.effective >= min_samples
+       AND coalesce(paired.status, 'running') = 'running' THEN
         decision := 'undecided';
-        reason := format('%s lives outside and has to be evaluated first: job %s', live, @extschema@.tw_queue_evaluation(live));
+        reason := format('%s lives outside and has to be evaluated first: job %s', live,
+                         @extschema@.tw_queue_evaluation(live));
     ELSE
         SELECT g.decision, g.reason INTO decision, reason
         FROM @extschema@.tw_gate_decision(own.samples, own.effective, own.accuracy, live, its.accuracy, min_samples,
@@ -238,22 +272,26 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m
     SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END,
-        test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper, test_samples = own.samples,
+        test_accuracy = own.accuracy, test_accuracy_lower = own.lower, test_accuracy_upper = own.upper,
+        test_samples = own.samples,
         effective_test_samples = own.effective,
-        macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live, evaluation_id = evaluation,
+        macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live,
+        evaluation_id = evaluation,
         -- The figures of the two stand beside one another only where they are of the same samples.
         base_accuracy = CASE WHEN its.samples = own.samples THEN its.accuracy END,
-        mcnemar_p = CASE WHEN live IS NOT NULL AND its.samples = own.samples THEN @extschema@.mcnemar_p(its.only_own_right, its.only_right) END,
+        mcnemar_p = CASE WHEN live IS NOT NULL AND its.samples = own.samples
+                         THEN @extschema@.mcnemar_p(its.only_own_right, its.only_right) END,
         gate_decision = tw_run_gate.decision, gate_reason = tw_run_gate.reason
     WHERE m.version = candidate;
 
-    -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic from.
-    -- One that is not in the object store yet waits: store_model_artifacts() makes it live.
+    -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic
+    -- from. One that is not in the object store yet waits: store_model_artifacts() makes it live.
     IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on'
        AND @extschema@.tw_is_stored(candidate)
        AND @extschema@.tw_has_location(candidate) THEN
         -- Somebody may have made another one live while this one was scored.
-        IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = kind AND m.status = 'production') THEN
+        IF NOT EXISTS (SELECT FROM @extschema@.model_versions m
+                       WHERE m.model_type = kind AND m.status = 'production') THEN
             PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason,
                 NULL::jsonb, NULL::timestamptz, session_user::text);
         END IF;
@@ -262,13 +300,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_gate(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_gate(text) IS
-    'Scores a candidate and the live version on the test set as it is now, keeps every answer, decides, and moves the candidate''s '
-    'status; the first version of a type that passes goes live while auto_deploy is on';
+    'Scores a candidate and the live version on the test set as it is now, keeps every answer, decides, and moves the '
+    'candidate''s status; the first version of a type that passes goes live while auto_deploy is on';
 
 CREATE FUNCTION @extschema@.model_intent_scores(
     version text, evaluation_id bigint DEFAULT NULL,
-    OUT intent text, OUT samples bigint, OUT answered bigint, OUT "precision" double precision, OUT recall double precision,
-    OUT f1 double precision)
+    OUT intent text, OUT samples bigint, OUT answered bigint, OUT "precision" double precision,
+    OUT recall double precision, OUT f1 double precision)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -285,9 +323,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_intent_scores(text, bigint) IS
-    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, or from another '
-    'one that it took part in (the one of its successor, say); samples counts the labels, answered the answers. Raises 42704 for an '
-    'unknown version';
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, or '
+    'from another one that it took part in (the one of its successor, say); samples counts the labels, answered the '
+    'answers. Raises 42704 for an unknown version';
 
 CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -297,12 +335,14 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('model "%s" is not a candidate', version),
-            HINT = 'The gate decides about candidates, and again about what it rejected; compare_models() compares any two versions and changes nothing.';
+            HINT = 'The gate decides about candidates, and again about what it rejected; compare_models() compares any '
+                   'two versions and changes nothing.';
     END IF;
     SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(version) g;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.evaluate_model(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.evaluate_model(text) IS
-    'Takes a candidate through the gate again, for one that was undecided, or rejected before the target or the test set changed: on the test set and against the live version of now. A '
-    'candidate that fails is rejected. Raises 42704 for an unknown version, 55000 for one that is no candidate';
+    'Takes a candidate through the gate again, for one that was undecided, or rejected before the target or the test '
+    'set changed: on the test set and against the live version of now. A candidate that fails is rejected. Raises '
+    '42704 for an unknown version, 55000 for one that is no candidate';

@@ -12,7 +12,8 @@ BEGIN ATOMIC
     SELECT @extschema@.tw_lock('job queue'::text, 0::bigint);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_job_queue() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_lock_job_queue() IS 'Held until the end of the transaction by whoever moves a job between queued and running';
+COMMENT ON FUNCTION @extschema@.tw_lock_job_queue() IS
+    'Held until the end of the transaction by whoever moves a job between queued and running';
 
 CREATE FUNCTION @extschema@.tw_try_model_type(model_type text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -23,16 +24,19 @@ BEGIN
     IF @extschema@.tw_try_lock('model type'::text, key) THEN
         RETURN true;
     END IF;
-    -- A transaction lets go of its locks one after the other: whoever has just waited for one may be too early for this one.
+    -- A transaction lets go of its locks one after the other: whoever has
+    -- just waited for one may be too early for this one.
     PERFORM pg_sleep(0.05);
     RETURN @extschema@.tw_try_lock('model type'::text, key);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_try_model_type(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_model_type(text) IS
-    'Whether nobody else begins, in a transaction that is still open, a job of this model type; true holds it until the end of the transaction';
+    'Whether nobody else begins, in a transaction that is still open, a job of this model type; true holds it until '
+    'the end of the transaction';
 
-CREATE FUNCTION @extschema@.tw_queue_job(job_type text, job_kind text, job_trainer text, job_version text, job_parameters jsonb) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_queue_job(
+    job_type text, job_kind text, job_trainer text, job_version text, job_parameters jsonb) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -55,7 +59,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) IS 'The job of this kind that waits already, or a new one';
+COMMENT ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) IS
+    'The job of this kind that waits already, or a new one';
 
 CREATE FUNCTION @extschema@.request_training(
     model_type text DEFAULT 'router', trainer text DEFAULT 'built-in', parameters jsonb DEFAULT '{}') RETURNS bigint
@@ -67,7 +72,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('there is no trainer "%s"', coalesce(trainer, 'NULL')),
-            HINT = 'The trainers are built-in, which CALL run_training_jobs() runs, and outside, for workers that call claim_training_job().';
+            HINT = 'The trainers are built-in, which CALL run_training_jobs() runs, and outside, for workers that call '
+                   'claim_training_job().';
     END IF;
     IF jsonb_typeof(parameters) <> 'object' OR jsonb_typeof(parameters -> 'major') <> 'boolean' THEN
         RAISE EXCEPTION USING
@@ -80,8 +86,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_training(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
-    'Queues a training of a model type and returns the job''s id; where such a job waits already, that one''s. parameters reach an '
-    'outside worker as they are; "major": true asks for a new major version. Raises 22023 for an unknown type or trainer, or odd parameters';
+    'Queues a training of a model type and returns the job''s id; where such a job waits already, that one''s. '
+    'parameters reach an outside worker as they are; "major": true asks for a new major version. Raises 22023 for an '
+    'unknown type or trainer, or odd parameters';
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -106,8 +113,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_evaluation(text) IS
-    'Queues a job that has a version which lives outside answer the test set, and returns its id. The gate asks for it by itself. '
-    'Raises 42704 for an unknown version, 55000 for one that the database can serve';
+    'Queues a job that has a version which lives outside answer the test set, and returns its id. The gate asks for it '
+    'by itself. Raises 42704 for an unknown version, 55000 for one that the database can serve';
 
 CREATE FUNCTION @extschema@.tw_end_job(job_id bigint, how text, code text, message text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -119,13 +126,16 @@ BEGIN ATOMIC
     SET status = how, finished_at = clock_timestamp(), error_code = code, error_message = message, handed_in = NULL,
         artifact = NULL
     WHERE j.id = job_id;
-    SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id, 'model_type', j.model_type, 'version', j.version,
-                                                    'code', code, 'reason', left(message, 1000)))
+    SELECT @extschema@.tw_notify(jsonb_build_object('event', 'training job failed', 'job', j.id,
+                                                    'model_type', j.model_type, 'version', j.version, 'code', code,
+                                                    'reason', left(message, 1000)))
     FROM @extschema@.training_jobs j
     WHERE j.id = job_id AND how = 'failed';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) IS 'Ends a job that came to nothing (failed or cancelled), and the version that it was training; of a failure whoever listens is told';
+COMMENT ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) IS
+    'Ends a job that came to nothing (failed or cancelled), and the version that it was training; of a failure whoever '
+    'listens is told';
 
 CREATE FUNCTION @extschema@.tw_retry_job(job_id bigint, code text, message text) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -162,17 +172,21 @@ BEGIN ATOMIC
         SELECT j.id, j.worker, j.attempt FROM @extschema@.training_jobs j
         WHERE j.status = 'running'
           AND CASE j.trainer WHEN 'outside' THEN j.lease_expires_at < clock_timestamp()
-              -- The backend that trains holds this lock; the moment between the two transactions of a job is not silence.
+              -- The backend that trains holds this lock; the moment between
+              -- the two transactions of a job is not silence.
               ELSE j.started_at < clock_timestamp() - interval '10 seconds'
                    AND @extschema@.tw_try_lock('training'::text, j.id) END
         ORDER BY j.id FOR UPDATE SKIP LOCKED
     )
-    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)', left(s.worker, 200), s.attempt))) FROM silent s;
+    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)',
+                                                             left(s.worker, 200), s.attempt))) FROM silent s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_silent_jobs() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_requeue_silent_jobs() IS 'Takes jobs from workers that fell silent; returns how many';
+COMMENT ON FUNCTION @extschema@.tw_requeue_silent_jobs() IS
+    'Takes jobs from workers that fell silent; returns how many';
 
-CREATE FUNCTION @extschema@.tw_claim_job(of_trainer text, by_worker text, for_time interval, of_types text[]) RETURNS @extschema@.training_jobs
+CREATE FUNCTION @extschema@.tw_claim_job(of_trainer text, by_worker text, for_time interval, of_types text[])
+    RETURNS @extschema@.training_jobs
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -182,7 +196,8 @@ BEGIN
     FOR job IN
         SELECT * FROM @extschema@.training_jobs j
         WHERE j.status = 'queued' AND j.trainer = of_trainer AND (of_types IS NULL OR j.model_type = ANY (of_types))
-          AND NOT EXISTS (SELECT FROM @extschema@.training_jobs r WHERE r.model_type = j.model_type AND r.status = 'running')
+          AND NOT EXISTS (SELECT FROM @extschema@.training_jobs r
+                          WHERE r.model_type = j.model_type AND r.status = 'running')
         ORDER BY j.id
     LOOP
         EXIT WHEN @extschema@.tw_try_model_type(job.model_type);
@@ -197,7 +212,8 @@ BEGIN
     UPDATE @extschema@.training_jobs j
     SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1,
         lease = for_time,
-        lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END, heartbeat_at = clock_timestamp(),
+        lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END,
+        heartbeat_at = clock_timestamp(),
         started_at = clock_timestamp(), cutoff = CASE j.kind WHEN 'train' THEN now() END
     WHERE j.id = job.id
     RETURNING * INTO job;
@@ -206,7 +222,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) IS
-    'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where there is none';
+    'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where '
+    'there is none';
 
 CREATE FUNCTION @extschema@.cancel_training_job(job_id bigint, reason text DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -220,7 +237,8 @@ BEGIN
     IF NOT FOUND OR job.status NOT IN ('queued', 'running', 'handed-in') THEN
         RAISE EXCEPTION USING
             ERRCODE = CASE WHEN job.id IS NULL THEN 'no_data_found' ELSE 'object_not_in_prerequisite_state' END,
-            MESSAGE = CASE WHEN job.id IS NULL THEN format('training job %s does not exist', coalesce(job_id::text, 'NULL'))
+            MESSAGE = CASE WHEN job.id IS NULL
+                           THEN format('training job %s does not exist', coalesce(job_id::text, 'NULL'))
                            ELSE format('training job %s is %s', job_id, job.status) END,
             HINT = 'Jobs can be cancelled until they are decided about: SELECT id, status FROM training_jobs;';
     END IF;

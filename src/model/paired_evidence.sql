@@ -1,16 +1,16 @@
 -- The evidence of a paired evaluation.
 --
--- Where the two agree, neither is better. So the difference of their accuracies over all messages is the share of disagreements
--- times the mean of d over disagreements, where d is 1 if the challenger alone is right, -1 if the live version alone is, and 0 if
--- neither is. Messages that were drawn with a probability p count p_min / p, with p_min the least of them: x = d p_min / p, which
--- lies between -1 and 1 and has a mean over all disagreements of the sign of d's.
+-- Where the two agree, neither is better. So the difference of their accuracies over all messages is the share of
+-- disagreements times the mean of d over disagreements, where d is 1 if the challenger alone is right, -1 if the live
+-- version alone is, and 0 if neither is. Messages that were drawn with a probability p count p_min / p, with p_min the
+-- least of them: x = d p_min / p, which lies between -1 and 1 and has a mean over all disagreements of the sign of d's.
 --
--- If the challenger is no better, a bettor who stakes the share k of what they have on each x has a wealth of prod(1 + k x), which
--- is a supermartingale of mean 1, and so is its mean over any distribution of k in (0, 1): by Ville's inequality (1939) it ever
--- reaches 20 with probability at most 1/20, however often one looks and whenever one stops (Waudby-Smith and Ramdas, Estimating
--- means of bounded random variables by betting, Journal of the Royal Statistical Society B 86, 2024). The evidence that it is worse
--- is the same with -x, and that it loses less than the margin the same with d + margin / share of disagreements. The distribution
--- is uniform on 0.02, 0.04, ..., 0.98.
+-- If the challenger is no better, a bettor who stakes the share k of what they have on each x has a wealth of prod(1 +
+-- k x), which is a supermartingale of mean 1, and so is its mean over any distribution of k in (0, 1): by Ville's
+-- inequality (1939) it ever reaches 20 with probability at most 1/20, however often one looks and whenever one stops
+-- (Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal Statistical
+-- Society B 86, 2024). The evidence that it is worse is the same with -x, and that it loses less than the margin the
+-- same with d + margin / share of disagreements. The distribution is uniform on 0.02, 0.04, ..., 0.98.
 
 CREATE FUNCTION @extschema@.paired_evidence(outcomes double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -23,18 +23,20 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.paired_evidence(double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.paired_evidence(double precision[]) IS
-    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0: reaches 20 at any look with probability at most 5 % if they have not. A mixture of '
-    'bets (Waudby-Smith and Ramdas, JRSS B 86, 2024); the order of the outcomes does not matter, and 1 stands for none';
+    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0: reaches 20 at any look with probability '
+    'at most 5 % if they have not. A mixture of bets (Waudby-Smith and Ramdas, JRSS B 86, 2024); the order of the '
+    'outcomes does not matter, and 1 stands for none';
 
 CREATE FUNCTION @extschema@.tw_paired_outcomes(
     evaluation bigint, OUT conversation_log_id bigint, OUT outcome double precision, OUT weight double precision)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- What was chosen blindly; a verdict that was given before, or with the answer in sight, leans towards the live version. The
-    -- newest verdict stands; unclear ones, and those that were withdrawn, say nothing.
+    -- What was chosen blindly; a verdict that was given before, or with the answer in sight, leans towards the live
+    -- version. The newest verdict stands; unclear ones, and those that were withdrawn, say nothing.
     SELECT d.conversation_log_id,
-           CASE WHEN v.action <> 'reject' THEN (d.challenger_intent IS NOT DISTINCT FROM v.intent)::integer - (d.live_intent IS NOT DISTINCT FROM v.intent)::integer
+           CASE WHEN v.action <> 'reject' THEN (d.challenger_intent IS NOT DISTINCT FROM v.intent)::integer
+                                               - (d.live_intent IS NOT DISTINCT FROM v.intent)::integer
                 ELSE 0 END::double precision,
            p.approved_rate / d.probability
     FROM @extschema@.paired_evaluations p
@@ -44,11 +46,13 @@ BEGIN ATOMIC
                         ORDER BY e.id DESC LIMIT 1) v
     WHERE p.id = evaluation AND v.action <> 'withdraw' AND v.reject_reason IS DISTINCT FROM 'unclear'
       AND EXISTS (SELECT FROM @extschema@.review_events b
-                  WHERE b.conversation_log_id = d.conversation_log_id AND b.action IN ('fix', 'reject') AND b.review_reason = 'model disagreement');
+                  WHERE b.conversation_log_id = d.conversation_log_id AND b.action IN ('fix', 'reject')
+                    AND b.review_reason = 'model disagreement');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_outcomes(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_outcomes(bigint) IS
-    'What people decided of the disagreements of an evaluation: 1 the challenger alone is right, -1 the live version alone, 0 neither; weight is what it counts for';
+    'What people decided of the disagreements of an evaluation: 1 the challenger alone is right, -1 the live version '
+    'alone, 0 neither; weight is what it counts for';
 
 CREATE FUNCTION @extschema@.tw_weigh_evidence(evaluation bigint) RETURNS @extschema@.paired_evaluations
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -57,7 +61,8 @@ BEGIN ATOMIC
     WITH outcomes AS (
         SELECT coalesce(array_agg(o.outcome * o.weight), '{}') AS x, count(*)::integer AS labels,
                sum(o.outcome * o.weight) / nullif(sum(o.weight), 0) AS mean,
-               (sum((o.outcome * o.weight) ^ 2) + 2) / nullif(sum(o.weight) + 2, 0) ^ 2 AS square, sum(o.weight) + 2 AS weight
+               (sum((o.outcome * o.weight) ^ 2) + 2) / nullif(sum(o.weight) + 2, 0) ^ 2 AS square,
+               sum(o.weight) + 2 AS weight
         FROM @extschema@.tw_paired_outcomes(evaluation) o
     )
     UPDATE @extschema@.paired_evaluations p
@@ -66,12 +71,14 @@ BEGIN ATOMIC
         difference = s.share * o.mean,
         difference_lower = s.share * greatest(-1, o.mean - 1.96 * sqrt(greatest(o.square - o.mean ^ 2 / o.weight, 0))),
         difference_upper = s.share * least(1, o.mean + 1.96 * sqrt(greatest(o.square - o.mean ^ 2 / o.weight, 0)))
-    FROM outcomes o, @extschema@.paired_evaluations q, LATERAL (SELECT q.disagreements::double precision / nullif(q.messages, 0) AS share) s
+    FROM outcomes o, @extschema@.paired_evaluations q,
+         LATERAL (SELECT q.disagreements::double precision / nullif(q.messages, 0) AS share) s
     WHERE q.id = evaluation AND p.id = q.id
     RETURNING p.*;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_weigh_evidence(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_weigh_evidence(bigint) IS 'Brings labels, difference and evidence of an evaluation up to date, and returns it';
+COMMENT ON FUNCTION @extschema@.tw_weigh_evidence(bigint) IS
+    'Brings labels, difference and evidence of an evaluation up to date, and returns it';
 
 CREATE FUNCTION @extschema@.tw_labels_needed(p @extschema@.paired_evaluations) RETURNS integer
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -80,18 +87,23 @@ DECLARE
     max_labels CONSTANT integer := @extschema@.training_setting('paired_max_labels');
     growth double precision;
 BEGIN
-    -- As the labels so far went, with one more of each sign: the best bet on either side grows by so much with each label.
+    -- As the labels so far went, with one more of each sign: the best bet
+    -- on either side grows by so much with each label.
     SELECT max(g.growth) INTO growth
     FROM (SELECT avg(ln(1 + side * k * 0.02::double precision * o.x)) AS growth
           FROM generate_series(1, 49) k, (VALUES (1), (-1)) s (side),
-               (SELECT r.outcome * r.weight AS x FROM @extschema@.tw_paired_outcomes(p.id) r UNION ALL VALUES (1), (-1)) o
+               (SELECT r.outcome * r.weight AS x FROM @extschema@.tw_paired_outcomes(p.id) r UNION ALL
+                VALUES (1), (-1)) o
           GROUP BY k, side) g;
     -- 60 instead of 20: nobody knows the best bet beforehand.
-    RETURN greatest(1, least(max_labels - p.labels, CASE WHEN growth > 0.001 THEN ceil(ln(60 / greatest(p.better_evidence, p.worse_evidence, 1)) / growth) ELSE max_labels END));
+    RETURN greatest(1, least(max_labels - p.labels, CASE WHEN growth > 0.001 THEN ceil(
+        ln(60 / greatest(p.better_evidence, p.worse_evidence, 1)) / growth) ELSE max_labels END));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) IS 'How many more labels a running evaluation is likely to need, as they went so far; at most what paired_max_labels leaves';
+COMMENT ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) IS
+    'How many more labels a running evaluation is likely to need, as they went so far; at most what '
+    'paired_max_labels leaves';
 
 CREATE FUNCTION @extschema@.tw_paired_decision(p @extschema@.paired_evaluations, OUT decision text, OUT reason text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -114,20 +126,26 @@ BEGIN
         RETURN;
     ELSIF p.labels >= max_labels THEN
         -- x with the margin added lies between -1 and 1 again when it is divided by what it can be at most.
-        is_close := slack >= 1 OR @extschema@.paired_evidence(ARRAY(SELECT (o.outcome + slack) * o.weight / (1 + slack) FROM @extschema@.tw_paired_outcomes(p.id) o)) >= 20;
+        is_close := slack >= 1 OR @extschema@.paired_evidence(ARRAY(SELECT (o.outcome + slack) * o.weight / (1 + slack)
+                                                                    FROM @extschema@.tw_paired_outcomes(p.id) o)) >= 20;
         decision := CASE WHEN is_close THEN 'non-inferior' ELSE 'undecided' END;
     ELSE
         RETURN;
     END IF;
-    reason := format('%s on %s messages, %s of them answered differently and %s of those judged: %s points (%s to %s), evidence %s to 1%s',
-        CASE decision WHEN 'better' THEN 'better than ' || p.live_version WHEN 'worse' THEN 'worse than ' || p.live_version
-                      WHEN 'non-inferior' THEN format('at most %s points worse than %s', round(100 * margin::numeric, 2), p.live_version)
-                      ELSE format('not shown to be better than %s, nor close to it', p.live_version) END,
-        p.messages, p.disagreements, p.labels, to_char(100 * p.difference, 'FMSG990.0'), to_char(100 * p.difference_lower, 'FMSG990.0'),
-        to_char(100 * p.difference_upper, 'FMSG990.0'), round(least(greatest(p.better_evidence, p.worse_evidence), 1e9)::numeric, 1),
+    reason := format('%s on %s messages, %s of them answered differently and %s of those judged: %s points (%s to %s), '
+                     'evidence %s to 1%s',
+        CASE decision WHEN 'better' THEN 'better than ' || p.live_version
+             WHEN 'worse' THEN 'worse than ' || p.live_version
+             WHEN 'non-inferior' THEN format('at most %s points worse than %s', round(100 * margin::numeric, 2),
+                                             p.live_version)
+             ELSE format('not shown to be better than %s, nor close to it', p.live_version) END,
+        p.messages, p.disagreements, p.labels, to_char(100 * p.difference, 'FMSG990.0'),
+        to_char(100 * p.difference_lower, 'FMSG990.0'), to_char(100 * p.difference_upper, 'FMSG990.0'),
+        round(least(greatest(p.better_evidence, p.worse_evidence), 1e9)::numeric, 1),
         CASE WHEN decision IN ('non-inferior', 'undecided') THEN format(' after %s labels', max_labels) ELSE '' END);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_decision(@extschema@.paired_evaluations) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_decision(@extschema@.paired_evaluations) IS
-    'What the evidence of an evaluation says: better, worse, at paired_max_labels non-inferior or undecided, NULL while there is not enough';
+    'What the evidence of an evaluation says: better, worse, at paired_max_labels non-inferior or undecided, NULL '
+    'while there is not enough';

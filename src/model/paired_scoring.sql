@@ -1,19 +1,25 @@
--- Paired evaluations as they go: begun, scored as messages come, asked about, decided. run_training_jobs() takes each a step further.
+-- Paired evaluations as they go: begun, scored as messages come, asked about,
+-- decided. run_training_jobs() takes each a step further.
 
 CREATE FUNCTION @extschema@.tw_start_paired_evaluations() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- The newest candidate that the gate could not decide about. Nobody is asked twice about the same pair.
     WITH begun AS (
-        INSERT INTO @extschema@.paired_evaluations (model_type, challenger, live_version, first_id, scored_to, approved_rate)
-        SELECT c.model_type, c.version, l.version, f.first_id, f.first_id, @extschema@.training_setting('paired_approved_rate')::double precision
+        INSERT INTO @extschema@.paired_evaluations (model_type, challenger, live_version, first_id, scored_to,
+                                                    approved_rate)
+        SELECT c.model_type, c.version, l.version, f.first_id, f.first_id,
+               @extschema@.training_setting('paired_approved_rate')::double precision
         FROM (SELECT DISTINCT ON (m.model_type) m.* FROM @extschema@.model_versions m
               WHERE m.status = 'candidate' AND m.gate_decision = 'undecided'
-              ORDER BY m.model_type, m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC) c
+              ORDER BY m.model_type, m.created_at DESC,
+                       string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC) c
         JOIN @extschema@.model_versions l ON l.model_type = c.model_type AND l.status = 'production'
-        CROSS JOIN LATERAL (SELECT greatest(coalesce(c.learned_to, @extschema@.tw_last_conversation()), coalesce(l.learned_to, @extschema@.tw_last_conversation())) AS first_id) f
+        CROSS JOIN LATERAL (SELECT greatest(coalesce(c.learned_to, @extschema@.tw_last_conversation()),
+                                            coalesce(l.learned_to, @extschema@.tw_last_conversation())) AS first_id) f
         WHERE NOT EXISTS (SELECT FROM @extschema@.paired_evaluations p
-                          WHERE p.model_type = c.model_type AND (p.status = 'running' OR p.challenger = c.version AND p.live_version = l.version))
+                          WHERE p.model_type = c.model_type
+                            AND (p.status = 'running' OR p.challenger = c.version AND p.live_version = l.version))
         ON CONFLICT DO NOTHING
         RETURNING id
     )
@@ -21,19 +27,22 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_paired_evaluations() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_paired_evaluations() IS
-    'Begins the paired evaluation of the newest undecided candidate of each type that has none running; returns how many';
+    'Begins the paired evaluation of the newest undecided candidate of each type that has none running; '
+    'returns how many';
 
 CREATE FUNCTION @extschema@.tw_end_paired_evaluation(evaluation bigint, how text, why text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    UPDATE @extschema@.paired_evaluations p SET status = how, reason = why, decided_at = clock_timestamp() WHERE p.id = evaluation;
+    UPDATE @extschema@.paired_evaluations p SET status = how, reason = why, decided_at = clock_timestamp()
+    WHERE p.id = evaluation;
     PERFORM @extschema@.tw_withdraw_blind(ARRAY(SELECT d.conversation_log_id FROM @extschema@.paired_disagreements d
                                                 WHERE d.evaluation_id = evaluation AND d.asked_at IS NOT NULL));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) IS 'Ends an evaluation; what nobody has chosen yet leaves the queue, or waits as it did before';
+COMMENT ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) IS
+    'Ends an evaluation; what nobody has chosen yet leaves the queue, or waits as it did before';
 
 CREATE FUNCTION @extschema@.tw_withdraw_left_blind(OUT released bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -57,8 +66,8 @@ COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
     'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and '
     'how many are still held';
 
--- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers (paired_answers), the live
--- one also by what it has answered already.
+-- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers
+-- (paired_answers), the live one also by what it has answered already.
 CREATE FUNCTION @extschema@.tw_pool_answers(
     p @extschema@.paired_evaluations, max_messages integer,
     OUT id bigint, OUT is_certain boolean, OUT challenger_intent text, OUT live_intent text, OUT is_answered boolean)
@@ -66,7 +75,8 @@ CREATE FUNCTION @extschema@.tw_pool_answers(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH here AS MATERIALIZED (
-        SELECT @extschema@.tw_is_servable((p).challenger) AS challenger, @extschema@.tw_is_servable((p).live_version) AS live
+        SELECT @extschema@.tw_is_servable((p).challenger) AS challenger,
+               @extschema@.tw_is_servable((p).live_version) AS live
     ), batch AS MATERIALIZED (
         SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider,
                c.nlu_model_version, c.filter_outcome, c.is_audit,
@@ -80,24 +90,31 @@ BEGIN ATOMIC
     FROM batch b
     CROSS JOIN here h
     CROSS JOIN LATERAL (
-        SELECT a.intent, true AS is_answered FROM @extschema@.classify_intent(b.user_message, (p).model_type, (p).challenger) a WHERE h.challenger
+        SELECT a.intent, true AS is_answered
+        FROM @extschema@.classify_intent(b.user_message, (p).model_type, (p).challenger) a WHERE h.challenger
         UNION ALL
         SELECT a.intent, a.version IS NOT NULL
-        FROM (SELECT) one LEFT JOIN @extschema@.paired_answers a ON a.version = (p).challenger AND a.conversation_log_id = b.id WHERE NOT h.challenger) x
+        FROM (SELECT) one LEFT JOIN @extschema@.paired_answers a ON a.version = (p).challenger
+            AND a.conversation_log_id = b.id WHERE NOT h.challenger) x
     CROSS JOIN LATERAL (
-        SELECT a.intent, true AS is_answered FROM @extschema@.classify_intent(b.user_message, (p).model_type, (p).live_version) a WHERE h.live
+        SELECT a.intent, true AS is_answered
+        FROM @extschema@.classify_intent(b.user_message, (p).model_type, (p).live_version) a WHERE h.live
         UNION ALL
-        SELECT CASE WHEN a.version IS NOT NULL THEN a.intent WHEN o.is_own THEN b.nlu_intent END, a.version IS NOT NULL OR o.is_own
+        SELECT CASE WHEN a.version IS NOT NULL THEN a.intent WHEN o.is_own THEN b.nlu_intent END,
+               a.version IS NOT NULL OR o.is_own
         FROM (SELECT coalesce(b.nlu_model_version = (p).live_version
-                              AND NOT @extschema@.is_fallback_provider(b.nlu_provider, b.nlu_intent, b.nlu_module_type), false) AS is_own) o
-        LEFT JOIN @extschema@.paired_answers a ON a.version = (p).live_version AND a.conversation_log_id = b.id WHERE NOT h.live) y
+                              AND NOT @extschema@.is_fallback_provider(b.nlu_provider, b.nlu_intent, b.nlu_module_type),
+                              false) AS is_own) o
+        LEFT JOIN @extschema@.paired_answers a ON a.version = (p).live_version AND a.conversation_log_id = b.id
+        WHERE NOT h.live) y
     -- Nobody could choose between two answers to what is too long to become a sample.
     WHERE b.filter_outcome <> 'not-applicable' AND NOT b.is_too_long
       AND @extschema@.tw_is_of_type((p).model_type, @extschema@.tw_module_type(b.nlu_module_type, b.nlu_intent));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) IS
-    'The learnable messages of the type among so many conversations that come next in a pool; is_certain: a disagreement about it is asked about for certain';
+    'The learnable messages of the type among so many conversations that come next in a pool; is_certain: a '
+    'disagreement about it is asked about for certain';
 
 CREATE FUNCTION @extschema@.tw_unanswered_pool(version text, max_messages integer DEFAULT 5000) RETURNS SETOF bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -105,7 +122,8 @@ BEGIN ATOMIC
     SELECT c.id
     FROM @extschema@.paired_evaluations p
     JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
-    WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version) AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
+    WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version)
+      AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
       AND c.filter_outcome <> 'not-applicable'
       AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
           c.message_language, c.routed_to, c.nlu_entities)
@@ -113,13 +131,16 @@ BEGIN ATOMIC
       -- What the live version answered itself is known.
       AND (tw_unanswered_pool.version = p.challenger
            OR NOT coalesce(c.nlu_model_version = p.live_version
-                           AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type), false))
-      AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
+                           AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type),
+                           false))
+      AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a
+                      WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
     ORDER BY c.id LIMIT max_messages;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) IS
-    'The next messages of a running paired evaluation that a version which lives outside has not answered, at most so many';
+    'The next messages of a running paired evaluation that a version which lives outside has not answered, at '
+    'most so many';
 
 CREATE FUNCTION @extschema@.tw_score_pool(evaluation bigint, max_messages integer DEFAULT 10000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -132,7 +153,8 @@ DECLARE
     differing bigint;
 BEGIN
     SELECT * INTO p FROM @extschema@.paired_evaluations e WHERE e.id = evaluation AND e.status = 'running' FOR UPDATE;
-    last_id := (SELECT max(b.id) FROM (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id > p.scored_to ORDER BY c.id LIMIT max_messages) b);
+    last_id := (SELECT max(b.id) FROM (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id > p.scored_to
+                                       ORDER BY c.id LIMIT max_messages) b);
     IF last_id IS NULL THEN
         RETURN 0;
     END IF;
@@ -142,32 +164,37 @@ BEGIN
         -- What a worker has yet to answer waits, and what came after it with it.
         SELECT coalesce(min(a.id) FILTER (WHERE NOT a.is_answered), last_id + 1) AS id FROM answers a
     ), written AS (
-        INSERT INTO @extschema@.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent, live_intent, probability, is_drawn)
+        INSERT INTO @extschema@.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent,
+                                                      live_intent, probability, is_drawn)
         SELECT evaluation, a.id, a.challenger_intent, a.live_intent, r.rate, random() < r.rate
         FROM answers a, cut, LATERAL (SELECT CASE WHEN a.is_certain THEN 1 ELSE p.approved_rate END AS rate) r
         WHERE a.id < cut.id AND a.challenger_intent IS DISTINCT FROM a.live_intent
         ORDER BY a.id
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM answers a, cut WHERE a.id < cut.id), (SELECT count(*) FROM written), (SELECT cut.id FROM cut)
+    SELECT (SELECT count(*) FROM answers a, cut WHERE a.id < cut.id), (SELECT count(*) FROM written),
+           (SELECT cut.id FROM cut)
     INTO scored, differing, unanswered;
     UPDATE @extschema@.paired_evaluations e
-    SET scored_to = least(last_id, unanswered - 1), messages = e.messages + scored, disagreements = e.disagreements + differing
+    SET scored_to = least(last_id, unanswered - 1), messages = e.messages + scored,
+        disagreements = e.disagreements + differing
     WHERE e.id = evaluation;
     IF unanswered <= last_id AND NOT EXISTS (
         SELECT FROM @extschema@.training_jobs j
         WHERE j.kind = 'evaluate' AND j.version IN (p.challenger, p.live_version)
           AND (j.status IN ('queued', 'running', 'handed-in')
               OR j.finished_at > clock_timestamp() - interval '1 hour')) THEN
-        PERFORM @extschema@.tw_queue_evaluation(v.version) FROM unnest(ARRAY[p.challenger, p.live_version]) AS v (version) WHERE NOT @extschema@.tw_is_servable(v.version);
+        PERFORM @extschema@.tw_queue_evaluation(v.version)
+        FROM unnest(ARRAY[p.challenger, p.live_version]) AS v (version) WHERE NOT @extschema@.tw_is_servable(v.version);
     END IF;
     RETURN scored;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_score_pool(bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_score_pool(bigint, integer) IS
-    'Has both versions of an evaluation answer the messages that came since, of so many conversations at most, keeps the disagreements, and returns how many messages were scored; '
-    'asks for an evaluate job where a version that lives outside has yet to answer';
+    'Has both versions of an evaluation answer the messages that came since, of so many conversations at most, keeps '
+    'the disagreements, and returns how many messages were scored; asks for an evaluate job where a version that lives '
+    'outside has yet to answer';
 
 CREATE FUNCTION @extschema@.tw_ask_about_disagreements(evaluation bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -180,15 +207,20 @@ DECLARE
 BEGIN
     SELECT * INTO p FROM @extschema@.paired_evaluations e WHERE e.id = evaluation AND e.status = 'running';
     room := @extschema@.training_setting('paired_max_labels')::integer - p.labels
-        - (SELECT count(*) FROM @extschema@.paired_disagreements d JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
-           WHERE d.evaluation_id = evaluation AND d.asked_at IS NOT NULL AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement');
+        - (SELECT count(*) FROM @extschema@.paired_disagreements d
+           JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
+           WHERE d.evaluation_id = evaluation AND d.asked_at IS NOT NULL AND c.review_priority IS NOT NULL
+             AND c.review_reason = 'model disagreement');
     IF room > 0 THEN
         SELECT a.asked INTO asked
-        FROM (SELECT array_agg(n.conversation_log_id) AS ids, array_agg(CASE WHEN n.swapped THEN n.live_intent ELSE n.challenger_intent END) AS firsts,
+        FROM (SELECT array_agg(n.conversation_log_id) AS ids,
+                     array_agg(CASE WHEN n.swapped THEN n.live_intent ELSE n.challenger_intent END) AS firsts,
                      array_agg(CASE WHEN n.swapped THEN n.challenger_intent ELSE n.live_intent END) AS seconds
               FROM (SELECT d.*, random() < 0.5 AS swapped
-                    FROM @extschema@.paired_disagreements d JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
-                    WHERE d.evaluation_id = evaluation AND d.is_drawn AND d.asked_at IS NULL AND @extschema@.tw_is_unjudged(c.review_status)
+                    FROM @extschema@.paired_disagreements d
+                    JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
+                    WHERE d.evaluation_id = evaluation AND d.is_drawn AND d.asked_at IS NULL
+                      AND @extschema@.tw_is_unjudged(c.review_status)
                       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
                                       WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))
                     ORDER BY d.conversation_log_id LIMIT room) n) x,
@@ -201,7 +233,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_ask_about_disagreements(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_ask_about_disagreements(bigint) IS
-    'Queues disagreements that were drawn for blind review, as long as their labels can still count, and returns how many';
+    'Queues disagreements that were drawn for blind review, as long as their labels can still count, and '
+    'returns how many';
 
 CREATE FUNCTION @extschema@.tw_judge_pair(evaluation bigint) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -214,10 +247,13 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.challenger AND m.status = 'candidate' AND m.gate_decision IS DISTINCT FROM 'passed')
-       OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.live_version AND m.status = 'production') THEN
+    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.challenger AND m.status = 'candidate'
+                                                              AND m.gate_decision IS DISTINCT FROM 'passed')
+       OR NOT EXISTS (SELECT FROM @extschema@.model_versions m
+                      WHERE m.version = p.live_version AND m.status = 'production') THEN
         PERFORM @extschema@.tw_end_paired_evaluation(evaluation, 'cancelled', (
-            SELECT string_agg(format('%s is %s', m.version, CASE m.status WHEN 'candidate' THEN 'through the gate' ELSE m.status END), ', ' ORDER BY m.version)
+            SELECT string_agg(format('%s is %s', m.version, CASE m.status WHEN 'candidate' THEN 'through the gate'
+                                                                 ELSE m.status END), ', ' ORDER BY m.version)
             FROM @extschema@.model_versions m WHERE m.version IN (p.challenger, p.live_version)));
         RETURN 'cancelled';
     END IF;
@@ -225,7 +261,8 @@ BEGIN
     SELECT * INTO d FROM @extschema@.tw_paired_decision(p);
     -- A fortnight without an answer: the next challenger has its turn.
     IF d.decision IS NULL AND p.started_at < clock_timestamp() - interval '14 days' THEN
-        SELECT 'cancelled', format('no decision in two weeks: %s labels of %s disagreements on %s messages', p.labels, p.disagreements, p.messages) INTO d.decision, d.reason;
+        SELECT 'cancelled', format('no decision in two weeks: %s labels of %s disagreements on %s messages', p.labels,
+                                   p.disagreements, p.messages) INTO d.decision, d.reason;
     END IF;
     IF d.decision IS NOT NULL THEN
         PERFORM @extschema@.tw_end_paired_evaluation(evaluation, d.decision, d.reason);
@@ -238,7 +275,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_judge_pair(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_judge_pair(bigint) IS
-    'Weighs what people decided so far, ends the evaluation where that is enough, with the gate''s decision about the challenger, and returns how it ended; NULL while it goes on';
+    'Weighs what people decided so far, ends the evaluation where that is enough, with the gate''s decision about the '
+    'challenger, and returns how it ended; NULL while it goes on';
 
 CREATE FUNCTION @extschema@.tw_paired_begin(run bigint) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -251,7 +289,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_begin(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS 'Begins what paired evaluations there are to begin, and returns those that run';
+COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS
+    'Begins what paired evaluations there are to begin, and returns those that run';
 
 CREATE FUNCTION @extschema@.tw_paired_step(run bigint, evaluation bigint) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -285,4 +324,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) IS
-    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of raised; returns whether there may be more messages';
+    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of '
+    'raised; returns whether there may be more messages';

@@ -1,30 +1,36 @@
 -- The registry: version numbers, and models that were trained elsewhere.
 
-CREATE FUNCTION @extschema@.next_model_version(model_type text DEFAULT 'router', major boolean DEFAULT false) RETURNS text
+CREATE FUNCTION @extschema@.next_model_version(model_type text DEFAULT 'router', major boolean DEFAULT false)
+    RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('%s-v%s', model_type,
-                  coalesce((SELECT CASE WHEN major THEN format('%s.0.0', n[1] + 1) ELSE format('%s.%s.0', n[1], n[2] + 1) END
+                  coalesce((SELECT CASE WHEN major THEN format('%s.0.0', n[1] + 1)
+                                        ELSE format('%s.%s.0', n[1], n[2] + 1) END
                             FROM (SELECT string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] AS n
-                                  FROM @extschema@.model_versions m WHERE m.model_type = next_model_version.model_type) v
+                                  FROM @extschema@.model_versions m
+                                  WHERE m.model_type = next_model_version.model_type) v
                             ORDER BY n DESC LIMIT 1), '1.0.0'))
     WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL;
 END;
 REVOKE ALL ON FUNCTION @extschema@.next_model_version(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
-    'The version that the next training of a type makes: v1.0.0 at first, then the highest one''s minor number plus one, or its major '
-    'number plus one on request. Raises 22023 for an unknown model type';
+    'The version that the next training of a type makes: v1.0.0 at first, then the highest one''s minor number plus '
+    'one, or its major number plus one on request. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.tw_last_conversation() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Numbers that are given out and not committed yet count; on a subscriber, whose sequence does not move, those that are there.
-    SELECT greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass), (SELECT max(c.id) FROM @extschema@.conversation_logs c), 0);
+    -- Numbers that are given out and not committed yet count; on a subscriber,
+    -- whose sequence does not move, those that are there.
+    SELECT greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass),
+                    (SELECT max(c.id) FROM @extschema@.conversation_logs c), 0);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_last_conversation() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_last_conversation() IS 'The highest number that a conversation has had so far';
 
-CREATE FUNCTION @extschema@.tw_check_figures(training_accuracy double precision, training_seconds double precision, model_size_mb double precision)
+CREATE FUNCTION @extschema@.tw_check_figures(training_accuracy double precision, training_seconds double precision,
+                                             model_size_mb double precision)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -34,37 +40,42 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'a figure of the model is out of range',
-            DETAIL = format('training_accuracy is %s, training_seconds %s, model_size_mb %s.', coalesce(training_accuracy::text, 'NULL'),
-                            coalesce(training_seconds::text, 'NULL'), coalesce(model_size_mb::text, 'NULL')),
+            DETAIL = format('training_accuracy is %s, training_seconds %s, model_size_mb %s.',
+                            coalesce(training_accuracy::text, 'NULL'), coalesce(training_seconds::text, 'NULL'),
+                            coalesce(model_size_mb::text, 'NULL')),
             HINT = 'An accuracy is from 0 to 1; seconds and megabytes are finite and not negative. NULL is unknown.';
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) IS 'Raises 22023 for a figure that no model can have';
+COMMENT ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) IS
+    'Raises 22023 for a figure that no model can have';
 
 CREATE FUNCTION @extschema@.tw_artifact_format(bytes bytea) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_artifact_format';
 REVOKE ALL ON FUNCTION @extschema@.tw_artifact_format(bytea) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_artifact_format(bytea) IS
-    'router for an artifact that classify_intent() can load, other for bytes of another kind. Raises XX001 (data_corrupted) for an '
-    'artifact of ours that is damaged, 0A000 for one of a newer format';
+    'router for an artifact that classify_intent() can load, other for bytes of another kind. Raises XX001 '
+    '(data_corrupted) for an artifact of ours that is damaged, 0A000 for one of a newer format';
 
 CREATE FUNCTION @extschema@.tw_store_artifact(version text, bytes bytea) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO @extschema@.model_artifacts (version, format, sha256, size_bytes, bytes)
     VALUES (version, @extschema@.tw_artifact_format(bytes), encode(sha256(bytes), 'hex'), octet_length(bytes), bytes);
-    UPDATE @extschema@.model_versions m SET model_size_mb = octet_length(bytes) / 1e6 WHERE m.version = tw_store_artifact.version;
+    UPDATE @extschema@.model_versions m SET model_size_mb = octet_length(bytes) / 1e6
+    WHERE m.version = tw_store_artifact.version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_artifact(text, bytea) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_store_artifact(text, bytea) IS 'Keeps the bytes of a version with their checksum, after a look inside';
+COMMENT ON FUNCTION @extschema@.tw_store_artifact(text, bytea) IS
+    'Keeps the bytes of a version with their checksum, after a look inside';
 
 CREATE FUNCTION @extschema@.register_model(
-    version text, model_type text, status text DEFAULT 'candidate', artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
-    sample_counts jsonb DEFAULT NULL, training_accuracy double precision DEFAULT NULL,
-    training_seconds double precision DEFAULT NULL, model_size_mb double precision DEFAULT NULL, base_version text DEFAULT NULL)
+    version text, model_type text, status text DEFAULT 'candidate', artifact bytea DEFAULT NULL,
+    minio_path text DEFAULT NULL, sample_counts jsonb DEFAULT NULL, training_accuracy double precision DEFAULT NULL,
+    training_seconds double precision DEFAULT NULL, model_size_mb double precision DEFAULT NULL,
+    base_version text DEFAULT NULL)
     RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
@@ -72,11 +83,13 @@ BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);
     PERFORM @extschema@.tw_check_figures(training_accuracy, training_seconds, model_size_mb);
     PERFORM @extschema@.tw_lock_registry();
-    IF version IS NULL OR version !~ '-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$' OR regexp_replace(version, '-v[0-9.]+$', '') <> model_type THEN
+    IF version IS NULL OR version !~ '-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$'
+       OR regexp_replace(version, '-v[0-9.]+$', '') <> model_type THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('"%s" is no version of model type "%s"', coalesce(version, 'NULL'), model_type),
-            HINT = format('A version is the type and three numbers, for example %s-v1.0.0; the next one is %s.', model_type,
+            HINT = format('A version is the type and three numbers, for example %s-v1.0.0; the next one is %s.',
+                          model_type,
                           @extschema@.next_model_version(model_type, false));
     END IF;
     IF status IS NULL OR status NOT IN ('candidate', 'production') THEN
@@ -93,7 +106,8 @@ BEGIN
                 @extschema@.next_model_version(model_type, false));
     END IF;
     IF status = 'production' AND EXISTS (SELECT FROM @extschema@.model_versions m
-                                         WHERE m.model_type = register_model.model_type AND m.status IN ('production', 'canary')) THEN
+                                         WHERE m.model_type = register_model.model_type
+                                           AND m.status IN ('production', 'canary')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('model type "%s" has a live version already', model_type),
@@ -104,9 +118,10 @@ BEGIN
     END IF;
 
     -- What it has learned from is not known: anything that there is by now.
-    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, sample_counts, training_accuracy, training_seconds, model_size_mb, base_version,
-                                            learned_to)
-    VALUES (version, model_type, 'candidate', minio_path, sample_counts, training_accuracy, training_seconds, model_size_mb, base_version,
+    INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, sample_counts, training_accuracy,
+                                            training_seconds, model_size_mb, base_version, learned_to)
+    VALUES (version, model_type, 'candidate', minio_path, sample_counts, training_accuracy, training_seconds,
+            model_size_mb, base_version,
             @extschema@.tw_last_conversation());
     IF artifact IS NOT NULL THEN
         PERFORM @extschema@.tw_store_artifact(version, artifact);
@@ -116,18 +131,24 @@ BEGIN
             session_user::text);
         IF NOT @extschema@.tw_is_servable(version) THEN
             RAISE NOTICE USING
-                MESSAGE = format('"%s" is live and does not live here: classify_intent() cannot answer with it', version),
-                DETAIL = CASE WHEN artifact IS NULL THEN 'It was registered without an artifact.' ELSE 'Its artifact is none of the built-in trainer.' END,
-                HINT = 'That is right where the application asks a model of its own. To answer here, train_model() makes a version that can.';
+                MESSAGE = format('"%s" is live and does not live here: classify_intent() cannot answer with it',
+                                 version),
+                DETAIL = CASE WHEN artifact IS NULL THEN 'It was registered without an artifact.'
+                              ELSE 'Its artifact is none of the built-in trainer.' END,
+                HINT = 'That is right where the application asks a model of its own. To answer here, train_model() '
+                       'makes a version that can.';
         END IF;
     END IF;
     RETURN version;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) IS
-    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is what answers '
-    'today and the type has no live version yet. An artifact of the built-in trainer can be served here, any other is kept. '
-    'sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s own size stands above it), accuracy is '
-    'from 0 to 1. Raises 22023 for a version that does not match its type and for figures out of range, 42710 for one that exists, 55000 for a second live '
-    'version, 42704 for an unknown base_version, XX001 for a damaged artifact';
+REVOKE ALL ON FUNCTION @extschema@.register_model(
+    text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision,
+                                               double precision, text) IS
+    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it '
+    'is what answers today and the type has no live version yet. An artifact of the built-in trainer can be served '
+    'here, any other is kept. sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s '
+    'own size stands above it), accuracy is from 0 to 1. Raises 22023 for a version that does not match its type '
+    'and for figures out of range, 42710 for one that exists, 55000 for a second live version, 42704 for an unknown '
+    'base_version, XX001 for a damaged artifact';

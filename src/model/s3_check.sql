@@ -2,8 +2,8 @@
 
 CREATE FUNCTION @extschema@.s3_check(
     server text DEFAULT NULL,
-    OUT server_name text, OUT endpoint text, OUT bucket text, OUT prefix text, OUT state text, OUT tried text, OUT clock_difference interval,
-    OUT waiting_models bigint, OUT last_error text, OUT advice text)
+    OUT server_name text, OUT endpoint text, OUT bucket text, OUT prefix text, OUT state text, OUT tried text,
+    OUT clock_difference interval, OUT waiting_models bigint, OUT last_error text, OUT advice text)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -34,11 +34,14 @@ BEGIN
                            ORDER BY m.created_at DESC, m.version DESC LIMIT 1);
         END IF;
         advice := CASE
-            WHEN is_copy THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
+            WHEN is_copy
+            THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
             WHEN artifacts.problem IS NOT NULL THEN artifacts.problem
-            WHEN abs(extract(epoch FROM clock_difference)) > 300 THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, best by NTP.'
-            WHEN waiting_models > 0 THEN 'CALL store_model_artifacts(); or run_training_jobs(), which does so, too: models wait to be stored.'
+            WHEN abs(extract(epoch FROM clock_difference)) > 300
+            THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, best by NTP.'
+            WHEN waiting_models > 0
+            THEN 'CALL store_model_artifacts(); or run_training_jobs(), which does so, too: models wait to be stored.'
             END;
         RETURN NEXT;
     END LOOP;
@@ -46,7 +49,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.s3_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.s3_check(text) IS
-    'How things stand with an S3 server, or with each: puts a small object <prefix>/.training_workflow_check.<pid>, reads and deletes it (tried) and '
-    'tells how that went (state: ok, read only, refused, no bucket, clock skew, failing, unreachable, not configured, restored copy), how far '
-    'its clock is ahead of ours (clock_difference), how many models wait to be stored there and the last error of storing one, and what to do '
-    '(advice; NULL when all is well). Raises 42704 where there is no such server';
+    'How things stand with an S3 server, or with each: puts a small object <prefix>/.training_workflow_check.<pid>, '
+    'reads and deletes it (tried) and tells how that went (state: ok, read only, refused, no bucket, clock skew, '
+    'failing, unreachable, not configured, restored copy), how far its clock is ahead of ours (clock_difference), how '
+    'many models wait to be stored there and the last error of storing one, and what to do (advice; NULL when all is '
+    'well). Raises 42704 where there is no such server';

@@ -17,29 +17,37 @@ BEGIN
     ELSIF cardinality(servers) = 1 THEN
         server := servers[1];
     ELSE
-        problem := format('There are several S3 servers: name the one for models, as in SELECT set_training_setting(''artifact_server'', %L);', servers[1]);
+        problem := format('There are several S3 servers: name the one for models, as in SELECT '
+                          'set_training_setting(''artifact_server'', %L);', servers[1]);
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_artifact_server() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_artifact_server() IS
-    'Whether models have to be in an object store before they go live, and which server that is; problem says why none can be told';
+    'Whether models have to be in an object store before they go live, and which server that is; problem says why none '
+    'can be told';
 
 CREATE FUNCTION @extschema@.tw_can_be_verified(location text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT coalesce(starts_with(location, format('s3://%s/%s', @extschema@.tw_s3_option(a.server, 'bucket'),
-                                                 regexp_replace(@extschema@.tw_s3_option(a.server, 'prefix'), '/*$', '/'))), false)
+                                                 regexp_replace(@extschema@.tw_s3_option(a.server, 'prefix'), '/*$',
+                                                                '/'))), false)
         FROM @extschema@.tw_artifact_server() a);
 REVOKE ALL ON FUNCTION @extschema@.tw_can_be_verified(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_can_be_verified(text) IS 'Whether a model that somebody else stored lies where we can look: in the bucket, and below the prefix, of the store for models';
+COMMENT ON FUNCTION @extschema@.tw_can_be_verified(text) IS
+    'Whether a model that somebody else stored lies where we can look: in the bucket, and below the prefix, of the '
+    'store for models';
 
 CREATE FUNCTION @extschema@.tw_is_stored(version text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN NOT (@extschema@.tw_artifact_server()).is_wanted
-       OR EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_is_stored.version AND m.artifact_stored_at IS NOT NULL
+       OR EXISTS (SELECT FROM @extschema@.model_versions m
+                  WHERE m.version = tw_is_stored.version AND m.artifact_stored_at IS NOT NULL
                   AND @extschema@.tw_can_be_verified(m.minio_path));
 REVOKE ALL ON FUNCTION @extschema@.tw_is_stored(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_is_stored(text) IS 'Whether a version may go live as far as the object store is concerned: its artifact was verified there, or there is no store';
+COMMENT ON FUNCTION @extschema@.tw_is_stored(text) IS
+    'Whether a version may go live as far as the object store is concerned: its artifact was verified there, or there '
+    'is no store';
 
 CREATE FUNCTION @extschema@.tw_require_stored(version text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -54,29 +62,37 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'object_not_in_prerequisite_state',
         MESSAGE = format('the artifact of model "%s" is not in the object store', version),
-        DETAIL = CASE WHEN EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version) OR @extschema@.tw_can_be_verified(m.minio_path)
+        DETAIL = CASE WHEN EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version)
+                           OR @extschema@.tw_can_be_verified(m.minio_path)
                       THEN coalesce(m.artifact_error, 'It was not tried yet.')
                       WHEN m.minio_path IS NULL THEN 'It was registered with neither an artifact nor a minio_path.'
-                      ELSE format('%s is not below the prefix of the store for models, where it could be verified.', m.minio_path) END,
-        HINT = 'CALL store_model_artifacts(); then try again. Where models need not be stored: SELECT set_training_setting(''artifact_server'', ''none'');';
+                      ELSE format('%s is not below the prefix of the store for models, where it could be verified.',
+                                  m.minio_path) END,
+        HINT = 'CALL store_model_artifacts(); then try again. Where models need not be stored: SELECT '
+               'set_training_setting(''artifact_server'', ''none'');';
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_stored(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_stored(text) IS 'Refuses, with 55000, a version that may not go live before its artifact is stored';
+COMMENT ON FUNCTION @extschema@.tw_require_stored(text) IS
+    'Refuses, with 55000, a version that may not go live before its artifact is stored';
 
 CREATE FUNCTION @extschema@.tw_unstored_versions() RETURNS SETOF @extschema@.model_versions
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A candidate that the gate left undecided is among them: a person may still promote it. The newest comes first and goes live.
+    -- A candidate that the gate left undecided is among them: a person may still
+    -- promote it. The newest comes first and goes live.
     SELECT m.* FROM @extschema@.model_versions m
     -- Another store may be the one for models by now.
     WHERE m.status IN ('candidate', 'canary', 'production') AND (m.artifact_stored_at IS NULL
-           OR (@extschema@.tw_artifact_server()).server IS NOT NULL AND NOT @extschema@.tw_can_be_verified(m.minio_path))
-      AND (EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version) OR @extschema@.tw_can_be_verified(m.minio_path))
+           OR (@extschema@.tw_artifact_server()).server IS NOT NULL
+           AND NOT @extschema@.tw_can_be_verified(m.minio_path))
+      AND (EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version)
+           OR @extschema@.tw_can_be_verified(m.minio_path))
     ORDER BY m.created_at DESC, string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unstored_versions() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_unstored_versions() IS 'Candidates and live versions whose artifact is yet to be verified in the store';
+COMMENT ON FUNCTION @extschema@.tw_unstored_versions() IS
+    'Candidates and live versions whose artifact is yet to be verified in the store';
 
 CREATE FUNCTION @extschema@.tw_artifacts_wait() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

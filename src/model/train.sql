@@ -3,14 +3,16 @@
 CREATE FUNCTION @extschema@.tw_train_router(
     texts text[], intents text[], modules text[], weights double precision[],
     OUT artifact bytea, OUT temperature double precision, OUT training_accuracy double precision, OUT held_out integer,
-    OUT held_out_accuracy double precision, OUT features integer, OUT cpu_seconds double precision, OUT peak_bytes bigint)
+    OUT held_out_accuracy double precision, OUT features integer, OUT cpu_seconds double precision,
+    OUT peak_bytes bigint)
     LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_train_router_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_train_router(text[], text[], text[], double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_train_router(text[], text[], text[], double precision[]) IS
-    'Trains a router on texts (as tw_model_text() gives them) with their intents, modules and weights, four arrays of one length. '
-    'The same rows give the same artifact, in whatever order they come. held_out is the number of texts that the temperature was '
-    'fitted on, features the number of rows of the matrix. Raises 22023 where there is nothing to learn';
+    'Trains a router on texts (as tw_model_text() gives them) with their intents, modules and weights, four arrays '
+    'of one length. The same rows give the same artifact, in whatever order they come. held_out is the number of '
+    'texts that the temperature was fitted on, features the number of rows of the matrix. Raises 22023 where there is '
+    'nothing to learn';
 
 CREATE FUNCTION @extschema@.tw_nothing_to_learn(model_type text, intents bigint) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -26,13 +28,15 @@ BEGIN
                   ELSE format('all samples of model type "%s" have one intent', model_type) END,
         DETAIL = format('Live samples of its module: %s.', coalesce(what, 'none')),
         HINT = CASE WHEN model_type <> 'router' AND what IS NULL
-                    THEN format('Samples whose module_type is %L are missing: import or approve some, or train router, which learns from all.',
-                                regexp_replace(model_type, '-agent$', ''))
-                    ELSE 'A classifier needs samples of at least two intents: import_training_samples() brings in some, and so do verdicts on the queue.' END;
+                    THEN format('Samples whose module_type is %L are missing: import or approve some, or train router, '
+                                'which learns from all.', regexp_replace(model_type, '-agent$', ''))
+                    ELSE 'A classifier needs samples of at least two intents: import_training_samples() brings in '
+                         'some, and so do verdicts on the queue.' END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) IS 'Raises 55000 and says what is missing for a training';
+COMMENT ON FUNCTION @extschema@.tw_nothing_to_learn(text, bigint) IS
+    'Raises 55000 and says what is missing for a training';
 
 CREATE FUNCTION @extschema@.tw_mark_learned(version text, sample_ids bigint[], sample_intents text[],
     OUT marked bigint, OUT unmarked jsonb)
@@ -99,11 +103,13 @@ CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RET
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO @extschema@.model_versions (version, model_type, status, learned_to)
-    VALUES (@extschema@.next_model_version(model_type, coalesce(major, false)), model_type, 'training', @extschema@.tw_last_conversation())
+    VALUES (@extschema@.next_model_version(model_type, coalesce(major, false)), model_type, 'training',
+            @extschema@.tw_last_conversation())
     RETURNING version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_version(text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_start_version(text, boolean) IS 'Takes the next version number of a type, with status training';
+COMMENT ON FUNCTION @extschema@.tw_start_version(text, boolean) IS
+    'Takes the next version number of a type, with status training';
 
 -- What both kinds of trainer end with.
 CREATE FUNCTION @extschema@.tw_finish_training(
@@ -121,14 +127,16 @@ BEGIN
     SELECT * INTO learned FROM @extschema@.tw_mark_learned(job.version, sample_ids, sample_intents);
     UPDATE @extschema@.model_versions m
     -- What came between the start of the job and its samples is learned as well.
-    SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids))),
+    SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s
+                                             WHERE s.id = ANY (sample_ids))),
         sample_counts = (SELECT jsonb_object_agg(x.label_source, x.n)
                             FROM (SELECT s.label_source, count(*) AS n FROM @extschema@.training_samples s
                                   WHERE s.id = ANY (sample_ids) GROUP BY s.label_source) x)
     WHERE m.version = job.version;
     SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(job.version) g;
     UPDATE @extschema@.training_jobs j
-    SET status = 'succeeded', finished_at = clock_timestamp(), cutoff = learned_until, error_code = NULL, error_message = NULL,
+    SET status = 'succeeded', finished_at = clock_timestamp(), cutoff = learned_until, error_code = NULL,
+        error_message = NULL,
         handed_in = NULL, artifact = NULL,
         result = figures || jsonb_build_object('samples', cardinality(sample_ids), 'first_learned', learned.marked,
                                                'gate_decision', gate_decision, 'gate_reason', gate_reason)
@@ -155,8 +163,9 @@ BEGIN
     WITH x AS MATERIALIZED (
         SELECT * FROM @extschema@.tw_training_texts(job.model_type) y WHERE y.excluded IS NULL
     )
-    SELECT array_agg(x.text) AS texts, array_agg(x.intent) AS intents, array_agg(x.module_type) AS modules, array_agg(x.weight) AS weights,
-           count(DISTINCT x.intent) AS intent_count, coalesce(sum(x.samples), 0) AS samples,
+    SELECT array_agg(x.text) AS texts, array_agg(x.intent) AS intents, array_agg(x.module_type) AS modules,
+           array_agg(x.weight) AS weights, count(DISTINCT x.intent) AS intent_count,
+           coalesce(sum(x.samples), 0) AS samples,
            (SELECT array_agg(i.id) FROM x, unnest(x.sample_ids) AS i (id)) AS sample_ids,
            (SELECT array_agg(x.intent) FROM x, unnest(x.sample_ids)) AS sample_intents
     INTO t
@@ -165,9 +174,11 @@ BEGIN
         PERFORM @extschema@.tw_nothing_to_learn(job.model_type, t.intent_count);
     END IF;
 
-    RAISE NOTICE 'training % on % samples: % texts, % intents', job.version, t.samples, cardinality(t.texts), t.intent_count;
+    RAISE NOTICE 'training % on % samples: % texts, % intents', job.version, t.samples, cardinality(t.texts),
+    t.intent_count;
     SELECT * INTO trained FROM @extschema@.tw_train_router(t.texts, t.intents, t.modules, t.weights);
-    -- It was not locked while that took its time. What train_model() made is not committed: nobody else can have seen it.
+    -- It was not locked while that took its time. What train_model() made
+    -- is not committed: nobody else can have seen it.
     IF job.worker <> 'train_model' THEN
         PERFORM @extschema@.tw_lock_job_queue();
     END IF;
@@ -183,19 +194,22 @@ BEGIN
     WHERE m.version = job.version;
 
     PERFORM @extschema@.tw_finish_training(job_id, t.sample_ids, t.sample_intents,
-        -- What transactions make or relabel that begin later is new to the next job; a claimed job's time is that of its splits.
-        coalesce(job.cutoff, now()), (to_jsonb(trained) - 'artifact') || jsonb_build_object('texts', cardinality(t.texts), 'intents', t.intent_count));
+        -- What transactions make or relabel that begin later is new to the next
+        -- job; a claimed job's time is that of its splits.
+        coalesce(job.cutoff, now()), (to_jsonb(trained) - 'artifact')
+        || jsonb_build_object('texts', cardinality(t.texts), 'intents', t.intent_count));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_train_job(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_train_job(bigint) IS
-    'Trains the version of a job with the built-in trainer on the texts whose split is decided, keeps its artifact, and takes it through the gate; raises 55000 where there is nothing to learn';
+    'Trains the version of a job with the built-in trainer on the texts whose split is decided, keeps its artifact, '
+    'and takes it through the gate; raises 55000 where there is nothing to learn';
 
 CREATE FUNCTION @extschema@.train_model(
     model_type text DEFAULT 'router', major boolean DEFAULT false,
     OUT version text, OUT status text, OUT gate_decision text, OUT gate_reason text,
-    OUT test_accuracy double precision, OUT base_version text, OUT base_accuracy double precision, OUT test_samples integer,
-    OUT training_samples bigint, OUT training_seconds double precision, OUT job_id bigint)
+    OUT test_accuracy double precision, OUT base_version text, OUT base_accuracy double precision,
+    OUT test_samples integer, OUT training_samples bigint, OUT training_seconds double precision, OUT job_id bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $function$
 DECLARE
@@ -209,35 +223,46 @@ BEGIN
             MESSAGE = format('train_model() cannot run in a %s transaction', current_setting('transaction_isolation')),
             HINT = 'Run it in READ COMMITTED, or request_training() and CALL run_training_jobs().';
     END IF;
-    SELECT j.id INTO running FROM @extschema@.training_jobs j WHERE j.model_type = train_model.model_type AND j.status = 'running';
+    SELECT j.id INTO running FROM @extschema@.training_jobs j
+    WHERE j.model_type = train_model.model_type AND j.status = 'running';
     IF running IS NOT NULL OR NOT @extschema@.tw_try_model_type(model_type) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_in_use',
             MESSAGE = format('a job of model type "%s" is running', model_type),
-            DETAIL = CASE WHEN running IS NOT NULL THEN format('It is job %s.', running) ELSE 'Another session is at it in an open transaction.' END,
+            DETAIL = CASE WHEN running IS NOT NULL THEN format('It is job %s.', running)
+                          ELSE 'Another session is at it in an open transaction.' END,
             HINT = 'Wait for it, or end it with cancel_training_job().';
     END IF;
-    INSERT INTO @extschema@.training_jobs (model_type, status, parameters, worker, attempt, lease_expires_at, started_at)
-    VALUES (model_type, 'running', jsonb_build_object('major', coalesce(major, false)), 'train_model', 1, 'infinity', clock_timestamp())
+    INSERT INTO @extschema@.training_jobs (model_type, status, parameters, worker, attempt,
+                                           lease_expires_at, started_at)
+    VALUES (model_type, 'running', jsonb_build_object('major', coalesce(major, false)), 'train_model', 1, 'infinity',
+            clock_timestamp())
     RETURNING id INTO job_id;
-    UPDATE @extschema@.training_jobs j SET version = @extschema@.tw_start_version(train_model.model_type, major) WHERE j.id = job_id;
+    UPDATE @extschema@.training_jobs j SET version = @extschema@.tw_start_version(train_model.model_type, major)
+    WHERE j.id = job_id;
     PERFORM @extschema@.tw_decide_splits();
     PERFORM @extschema@.tw_train_job(job_id);
-    SELECT m.version, m.status, m.gate_decision, m.gate_reason, m.test_accuracy, m.base_version, m.base_accuracy, m.test_samples,
+    SELECT m.version, m.status, m.gate_decision, m.gate_reason, m.test_accuracy, m.base_version, m.base_accuracy,
+           m.test_samples,
            (j.result ->> 'samples')::bigint, m.training_seconds
-    INTO STRICT version, status, gate_decision, gate_reason, test_accuracy, base_version, base_accuracy, test_samples, training_samples, training_seconds
+    INTO STRICT version, status, gate_decision, gate_reason, test_accuracy, base_version, base_accuracy, test_samples,
+         training_samples, training_seconds
     FROM @extschema@.training_jobs j JOIN @extschema@.model_versions m ON m.version = j.version
     WHERE j.id = job_id;
-    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = train_model.model_type AND m.status = 'production') THEN
+    IF NOT EXISTS (SELECT FROM @extschema@.model_versions m
+                   WHERE m.model_type = train_model.model_type AND m.status = 'production') THEN
         RAISE NOTICE USING
-            MESSAGE = format('"%s" does not answer yet, nor does any other version of its type: %s', version, gate_reason),
-            HINT = format('SELECT promote_model(%L, ''why''); makes it live; classify_intent(text, %L, %L) tries it.', version, model_type, version);
+            MESSAGE = format('"%s" does not answer yet, nor does any other version of its type: %s', version,
+                             gate_reason),
+            HINT = format('SELECT promote_model(%L, ''why''); makes it live; classify_intent(text, %L, %L) tries it.',
+                          version, model_type, version);
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.train_model(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.train_model(text, boolean) IS
-    'Trains the next version of a model type (router, or <module>-agent) on all its live samples, old and new, scores it and the live '
-    'version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. Everything happens in the '
-    'caller''s transaction; CALL run_training_jobs() commits on the way. major asks for a new major version. Raises 22023 for an unknown '
-    'model type, 55000 where there is nothing to learn, 55006 while another job of the type runs, 25001 in a REPEATABLE READ or SERIALIZABLE transaction';
+    'Trains the next version of a model type (router, or <module>-agent) on all its live samples, old and new, scores '
+    'it and the live version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. '
+    'Everything happens in the caller''s transaction; CALL run_training_jobs() commits on the way. major asks for a '
+    'new major version. Raises 22023 for an unknown model type, 55000 where there is nothing to learn, 55006 while '
+    'another job of the type runs, 25001 in a REPEATABLE READ or SERIALIZABLE transaction';

@@ -27,12 +27,15 @@ BEGIN
        OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'a claim needs the name of a worker, of at most 200 characters, and a lease of one second to one day',
-            HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before each lease is over.';
+            MESSAGE = 'a claim needs the name of a worker, of at most 200 characters, and a lease of one second '
+                      'to one day',
+            HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before '
+                   'each lease is over.';
     END IF;
     -- Splits are for a training that begins, not for a worker who only asks.
     IF NOT EXISTS (SELECT FROM @extschema@.training_jobs j
-                   WHERE j.trainer = 'outside' AND (j.status = 'queued' OR j.status = 'running' AND j.lease_expires_at < clock_timestamp())
+                   WHERE j.trainer = 'outside' AND (j.status = 'queued'
+                                                    OR j.status = 'running' AND j.lease_expires_at < clock_timestamp())
                    AND (model_types IS NULL OR j.model_type = ANY (model_types))) THEN
         RETURN;
     END IF;
@@ -50,8 +53,9 @@ BEGIN
             FROM @extschema@.tw_unanswered_pool(j.version, 5000) p (id) ORDER BY p.id) END
     WHERE j.id = job.id
     RETURNING * INTO job;
-    RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt, job.lease_expires_at,
-                        cardinality(job.test_samples) + coalesce(cardinality(job.pool), 0), secret;
+    RETURN QUERY SELECT job.id, job.kind, job.model_type, job.version, job.parameters, job.attempt,
+                        job.lease_expires_at, cardinality(job.test_samples) + coalesce(cardinality(job.pool), 0),
+                        secret;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
@@ -133,9 +137,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
-    'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. Raises P0002 for '
-    'an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any more: then it '
-    'has to stop; 22023 for a progress of more than 64 kB';
+    'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. '
+    'Raises P0002 for an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any '
+    'more: then it has to stop; 22023 for a progress of more than 64 kB';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -169,8 +173,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint, text) IS
-    'The texts that the worker of a job has to predict, as they were fixed when it took the job; without their labels. A sample_id below zero is '
-    'a message of a paired evaluation. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'The texts that the worker of a job has to predict, as they were fixed when it took the job; without their labels. '
+    'A sample_id below zero is a message of a paired evaluation. Raises P0002 and 55000 as '
+    'heartbeat_training_job() does';
 
 CREATE FUNCTION @extschema@.tw_read_predictions(
     predictions jsonb, OUT sample_id bigint, OUT intent text, OUT confidence double precision)
@@ -192,21 +197,25 @@ BEGIN
            AND jsonb_typeof(p.value -> 'sample_id') = 'number' AND p.value ->> 'sample_id' ~ '^-?[0-9]{1,18}$'
            AND coalesce(jsonb_typeof(p.value -> 'intent'), 'null') IN ('string', 'null')
            AND CASE coalesce(jsonb_typeof(p.value -> 'confidence'), 'null')
-               WHEN 'null' THEN true WHEN 'number' THEN (p.value -> 'confidence')::numeric BETWEEN 0 AND 1 ELSE false END) IS NOT TRUE
+               WHEN 'null' THEN true WHEN 'number' THEN (p.value -> 'confidence')::numeric BETWEEN 0 AND 1
+               ELSE false END) IS NOT TRUE
     ORDER BY p.ordinality LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('prediction %s is none', wrong.ordinality),
             DETAIL = left(wrong.value::text, 200),
-            HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence (0 to 1, or null).';
+            HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence '
+                   '(0 to 1, or null).';
     END IF;
-    RETURN QUERY SELECT (p.value ->> 'sample_id')::bigint, nullif(p.value ->> 'intent', ''), round((p.value ->> 'confidence')::numeric, 15)::double precision
+    RETURN QUERY SELECT (p.value ->> 'sample_id')::bigint, nullif(p.value ->> 'intent', ''),
+                        round((p.value ->> 'confidence')::numeric, 15)::double precision
                  FROM jsonb_array_elements(predictions) AS p (value);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_read_predictions(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_read_predictions(jsonb) IS 'The predictions of a worker as rows, or 22023 that shows the first that is none';
+COMMENT ON FUNCTION @extschema@.tw_read_predictions(jsonb) IS
+    'The predictions of a worker as rows, or 22023 that shows the first that is none';
 
 CREATE FUNCTION @extschema@.tw_check_predictions(
     job @extschema@.training_jobs, predictions jsonb, OUT predictions_read bigint, OUT without_answer bigint)
@@ -233,7 +242,8 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('the predictions do not fit the test set of training job %s', job.id),
             DETAIL = concat_ws(' ',
-                CASE WHEN missing IS NOT NULL THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
+                CASE WHEN missing IS NOT NULL
+                     THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
                 CASE WHEN strange IS NOT NULL THEN format('Sample %s is not in it.', strange) END,
                 CASE WHEN doubled IS NOT NULL THEN format('Sample %s was answered more than once.', doubled) END),
             HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, '
@@ -287,15 +297,17 @@ BEGIN
     status := 'handed-in';
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision) IS
+REVOKE ALL ON FUNCTION @extschema@.complete_training_job(
+    bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.complete_training_job(
+    bigint, text, jsonb, bytea, text, double precision, double precision) IS
     'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
     'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many '
-    'were read, and how many of them are no '
-    'answer. The job is handed-in and the worker''s no more; the next run_training_jobs() computes the accuracy and '
-    'has the gate decide, once. artifact is kept, minio_path '
-    'says where the model lies: with neither, no rollout begins by itself. Raises P0002 and '
-    '55000 as heartbeat_training_job() does, 22023 where predictions are missing, strange or doubled, figures out of range or a path too long: the job stays the worker''s';
+    'were read, and how many of them are no answer. The job is handed-in and the worker''s no more; the next '
+    'run_training_jobs() computes the accuracy and has the gate decide, once. artifact is kept, minio_path says where '
+    'the model lies: with neither, no rollout begins by itself. Raises P0002 and 55000 as heartbeat_training_job() '
+    'does, 22023 where predictions are missing, strange or doubled, figures out of range or a path too long: the job '
+    'stays the worker''s';
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
     RETURNS text
@@ -316,5 +328,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) IS
-    'Gives a worker''s job back with an error: queued again unless retry is false or it was begun three times. Returns its new status, '
-    'queued or failed. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'Gives a worker''s job back with an error: queued again unless retry is false or it was begun three times. Returns '
+    'its new status, queued or failed. Raises P0002 and 55000 as heartbeat_training_job() does';

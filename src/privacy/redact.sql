@@ -5,8 +5,8 @@ CREATE FUNCTION @extschema@.redact_pii(text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_redact_pii_text';
 REVOKE ALL ON FUNCTION @extschema@.redact_pii(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.redact_pii(text) IS
-    'The text with phone, payment card and Aadhaar numbers, PAN, e-mail addresses and UPI ids masked: digits become 0, letters x, '
-    'everything else stays, and so does the number of characters. Redacting twice changes nothing more';
+    'The text with phone, payment card and Aadhaar numbers, PAN, e-mail addresses and UPI ids masked: digits become 0, '
+    'letters x, everything else stays, and so does the number of characters. Redacting twice changes nothing more';
 
 CREATE FUNCTION @extschema@.redact_pii(jsonb) RETURNS jsonb
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

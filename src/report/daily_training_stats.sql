@@ -1,5 +1,5 @@
--- daily_training_stats: what a day brought. Stored figures (capture/closed_days.sql) and what changed since; days without
--- stored figures are counted on the spot.
+-- daily_training_stats: what a day brought. Stored figures (capture/closed_days.sql) and what changed since; days
+-- without stored figures are counted on the spot.
 
 -- A conversation counts once, however often it was judged: by what the first of the events found.
 CREATE FUNCTION @extschema@.tw_daily_changes(
@@ -21,8 +21,9 @@ BEGIN
         JOIN @extschema@.daily_statistics d ON d.date = c.created_on
         WHERE e.created_at >= since AND e.created_at >= d.as_of
     ), then_and_now AS (
-        SELECT f.date, f.from_status, c.review_status, c.filter_outcome IS NULL AS unfiltered, s.created_at >= f.as_of AS is_new_sample,
-               f.details IS NOT NULL AS is_feedback, lower(f.details -> 'before' ->> 'feedback' COLLATE "C") AS feedback_then,
+        SELECT f.date, f.from_status, c.review_status, c.filter_outcome IS NULL AS unfiltered,
+               s.created_at >= f.as_of AS is_new_sample, f.details IS NOT NULL AS is_feedback,
+               lower(f.details -> 'before' ->> 'feedback' COLLATE "C") AS feedback_then,
                lower(c.user_feedback COLLATE "C") AS feedback_now, f.details ? 'before' AS had_feedback,
                c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL AS has_feedback
         FROM (SELECT e.conversation_log_id, min(e.date) AS date, min(e.as_of) AS as_of,
@@ -45,7 +46,8 @@ BEGIN
                - count(*) FILTER (WHERE t.is_feedback AND t.feedback_then = 'positive'),
            count(*) FILTER (WHERE t.is_feedback AND t.feedback_now = 'negative')
                - count(*) FILTER (WHERE t.is_feedback AND t.feedback_then = 'negative'),
-           count(*) FILTER (WHERE t.is_feedback AND t.has_feedback) - count(*) FILTER (WHERE t.is_feedback AND t.had_feedback)
+           count(*) FILTER (WHERE t.is_feedback
+                              AND t.has_feedback) - count(*) FILTER (WHERE t.is_feedback AND t.had_feedback)
     FROM then_and_now t
     GROUP BY t.date;
 END
@@ -57,16 +59,18 @@ COMMENT ON FUNCTION @extschema@.tw_daily_changes() IS
 CREATE VIEW @extschema@.daily_training_stats AS
     WITH waiting AS MATERIALIZED (
         SELECT c.created_on, count(*) FILTER (WHERE c.review_priority = 1) AS high,
-               count(*) FILTER (WHERE c.review_priority = 2) AS medium, count(*) FILTER (WHERE c.review_priority = 3) AS low
+               count(*) FILTER (WHERE c.review_priority = 2) AS medium,
+               count(*) FILTER (WHERE c.review_priority = 3) AS low
         FROM @extschema@.conversation_logs c
         WHERE c.review_priority IS NOT NULL AND c.review_status = 'needs-review'
         GROUP BY c.created_on
     )
     SELECT d.date, d.conversations, d.auto_approved + coalesce(x.auto_approved, 0) AS auto_approved,
            d.needs_review + coalesce(x.needs_review, 0) AS needs_review, coalesce(w.high, 0) AS needs_review_high,
-           coalesce(w.medium, 0) AS needs_review_medium, coalesce(w.low, 0) AS needs_review_low, d.not_applicable, d.audited,
-           d.approved + coalesce(x.approved, 0) AS approved, d.rejected + coalesce(x.rejected, 0) AS rejected,
-           d.promoted + coalesce(x.promoted, 0) AS promoted, d.fallback_rate, d.avg_latency_ms, d.p50_latency_ms,
+           coalesce(w.medium, 0) AS needs_review_medium, coalesce(w.low, 0) AS needs_review_low,
+           d.not_applicable, d.audited, d.approved + coalesce(x.approved, 0) AS approved,
+           d.rejected + coalesce(x.rejected, 0) AS rejected, d.promoted + coalesce(x.promoted, 0) AS promoted,
+           d.fallback_rate, d.avg_latency_ms, d.p50_latency_ms,
            d.p95_latency_ms, d.positive_feedback + coalesce(x.positive_feedback, 0) AS positive_feedback,
            d.negative_feedback + coalesce(x.negative_feedback, 0) AS negative_feedback,
            d.feedback + coalesce(x.feedback, 0) AS feedback, d.as_of
@@ -76,7 +80,8 @@ CREATE VIEW @extschema@.daily_training_stats AS
     UNION ALL
     SELECT d.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium,
            f.needs_review_low, f.not_applicable, f.audited, f.approved, f.rejected, f.promoted, f.fallback_rate,
-           f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms, f.positive_feedback, f.negative_feedback, f.feedback, now()
+           f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms, f.positive_feedback, f.negative_feedback,
+           f.feedback, now()
     FROM @extschema@.tw_captured_days d
     CROSS JOIN LATERAL @extschema@.tw_day_figures(d.date) f
     WHERE NOT EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = d.date)
@@ -84,8 +89,8 @@ CREATE VIEW @extschema@.daily_training_stats AS
 REVOKE ALL ON TABLE @extschema@.daily_training_stats FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.daily_training_stats IS
-    'One row a day (in the time zone of the setting time_zone), newest first. Days that are over were counted by the daily '
-    'job (as_of); what waits, verdicts and feedback are those of now';
+    'One row a day (in the time zone of the setting time_zone), newest first. Days that are over were counted by the '
+    'daily job (as_of); what waits, verdicts and feedback are those of now';
 COMMENT ON COLUMN @extschema@.daily_training_stats.date IS 'The day';
 COMMENT ON COLUMN @extschema@.daily_training_stats.conversations IS 'Conversations captured';
 COMMENT ON COLUMN @extschema@.daily_training_stats.auto_approved IS 'Conversations that the filter auto-approved';
@@ -111,5 +116,5 @@ COMMENT ON COLUMN @extschema@.daily_training_stats.positive_feedback IS 'Convers
 COMMENT ON COLUMN @extschema@.daily_training_stats.negative_feedback IS 'Conversations with feedback negative';
 COMMENT ON COLUMN @extschema@.daily_training_stats.feedback IS 'Conversations with any feedback or correction';
 COMMENT ON COLUMN @extschema@.daily_training_stats.as_of IS
-    'When the day was counted: conversations that came late, or were deleted, since then are in it after the next daily '
-    'job, and so are verdicts of transactions that were open then';
+    'When the day was counted: conversations that came late, or were deleted, since then are in it after the next '
+    'daily job, and so are verdicts of transactions that were open then';

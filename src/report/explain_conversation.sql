@@ -27,26 +27,36 @@ BEGIN ATOMIC
         'filter', jsonb_build_object(
             'outcome', c.filter_outcome, 'filtered_at', c.filtered_at, 'is_audit', c.is_audit,
             'selection_probability', c.selection_probability, 'policy_id', c.filter_policy_id,
-            'policy_as_it_is_now', (SELECT to_jsonb(p) FROM @extschema@.review_policies p WHERE p.id = c.filter_policy_id),
+            'policy_as_it_is_now', (SELECT to_jsonb(p) FROM @extschema@.review_policies p
+                                    WHERE p.id = c.filter_policy_id),
             'would_be_decided_now', CASE WHEN c.review_status = 'not-applicable' THEN NULL
                 WHEN @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
                     c.message_language, c.routed_to, c.nlu_entities)
                 THEN jsonb_build_object('review_status', 'needs-review', 'review_priority', 3, 'review_reason',
                     'too long')
                 WHEN c.review_status IS NOT NULL THEN
-                (SELECT to_jsonb(d) FROM @extschema@.filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d) END),
-        'blind_review', (SELECT jsonb_build_object('suggestions', b.suggestions, 'asked_at', b.asked_at, 'comparisons', (
-                             SELECT jsonb_agg(jsonb_build_object('challenger', p.challenger, 'answers', d.challenger_intent, 'live_version', p.live_version,
-                                                                 'live_answers', d.live_intent, 'status', p.status) ORDER BY p.id)
-                             FROM @extschema@.paired_disagreements d JOIN @extschema@.paired_evaluations p ON p.id = d.evaluation_id
+                (SELECT to_jsonb(d) FROM @extschema@.filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent,
+                                                                     c.nlu_module_type) d) END),
+        'blind_review',
+        (SELECT jsonb_build_object('suggestions', b.suggestions, 'asked_at', b.asked_at, 'comparisons', (
+                             SELECT jsonb_agg(jsonb_build_object('challenger', p.challenger, 'answers',
+                                                                 d.challenger_intent, 'live_version', p.live_version,
+                                                                 'live_answers', d.live_intent, 'status', p.status)
+                                                                 ORDER BY p.id)
+                             FROM @extschema@.paired_disagreements d
+                             JOIN @extschema@.paired_evaluations p ON p.id = d.evaluation_id
                              -- While people choose, nobody learns from here whose answer is whose.
                              WHERE d.conversation_log_id = c.id AND p.status <> 'running'))
-                         FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id),
-        'claim', (SELECT jsonb_build_object('reviewer', k.reviewer, 'expires_at', k.expires_at) FROM @extschema@.review_claims k
+         FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id),
+        'claim', (SELECT jsonb_build_object('reviewer', k.reviewer, 'expires_at', k.expires_at)
+                  FROM @extschema@.review_claims k
                   WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp()),
-        'labelstudio', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('project', p.title, 'task', t.task_id, 'status', t.status,
-                                'pushed_at', t.pushed_at, 'finished_at', t.finished_at, 'error', t.error_message)) ORDER BY t.id)
-                        FROM @extschema@.labelstudio_tasks t LEFT JOIN @extschema@.labelstudio_projects p ON p.id = t.project
+        'labelstudio', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('project', p.title, 'task', t.task_id,
+                                                                              'status', t.status,
+                                'pushed_at', t.pushed_at, 'finished_at', t.finished_at, 'error', t.error_message))
+                                ORDER BY t.id)
+                        FROM @extschema@.labelstudio_tasks t
+                        LEFT JOIN @extschema@.labelstudio_projects p ON p.id = t.project
                         WHERE t.conversation_log_id = c.id),
         'events', coalesce((SELECT jsonb_agg(jsonb_build_object(
                                 'id', e.id, 'action', e.action, 'reject_reason', e.reject_reason, 'intent',
@@ -56,7 +66,8 @@ BEGIN ATOMIC
                                 'review_priority', e.review_priority, 'review_reason',
                                     @extschema@.tw_cut_text(e.review_reason, 1000), 'reviewer', e.reviewer,
                                     'session_role', e.session_role,
-                                'calling_role', e.calling_role, 'details', @extschema@.tw_shown_entities(e.details, false),
+                                'calling_role', e.calling_role, 'details',
+                                @extschema@.tw_shown_entities(e.details, false),
                                     'created_at', e.created_at,
                                 'note', @extschema@.tw_shown_text(e.note, true)) ORDER BY e.id)
                             FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id), '[]'),
@@ -75,8 +86,10 @@ BEGIN ATOMIC
                        'model_version_target', s.model_version_target, 'created_at', s.created_at, 'updated_at',
                            s.updated_at) FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'taken_back', (SELECT jsonb_build_object('with', d.version, 'at', d.created_at, 'reason', d.reason)
-                       FROM @extschema@.training_samples s JOIN @extschema@.model_deployments d ON d.id = @extschema@.tw_standing_rollback(c.nlu_model_version)
-                       WHERE s.conversation_log_id = c.id AND s.pending_reason = @extschema@.tw_rollback_reason(c.nlu_model_version)),
+                       FROM @extschema@.training_samples s JOIN @extschema@.model_deployments d
+                           ON d.id = @extschema@.tw_standing_rollback(c.nlu_model_version)
+                       WHERE s.conversation_log_id = c.id
+                         AND s.pending_reason = @extschema@.tw_rollback_reason(c.nlu_model_version)),
         'split', (SELECT s.split FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id),
         'learned_by', (SELECT coalesce(jsonb_agg(v.version ORDER BY v.version), '[]') FROM (
             SELECT s.model_version_target AS version FROM @extschema@.training_samples s
@@ -89,6 +102,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
-    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label Studio, blind reviews, events, sample, whether that was taken back with a version that was rolled back, split, and '
-    'the versions that learned from it; texts as samples show them, cut where they are longer than the setting '
+    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label '
+    'Studio, blind reviews, events, sample, whether that was taken back with a version that was rolled back, split, '
+    'and the versions that learned from it; texts as samples show them, cut where they are longer than the setting '
     'max_message_bytes, without phone number, user and correction. NULL for an unknown id';

@@ -10,7 +10,8 @@ CREATE VIEW @extschema@.review_backlog AS
         GROUP BY c.review_priority, c.review_reason
     ), reviewed AS (
         SELECT e.review_priority, e.review_reason, count(*) AS reviewed,
-               percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision) AS seconds
+               percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(
+                   epoch FROM e.created_at - c.created_at)::double precision) AS seconds
         FROM @extschema@.review_events e
         JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
         WHERE e.created_at > now() - interval '30 days' AND @extschema@.tw_is_verdict(e.action)
@@ -19,12 +20,15 @@ CREATE VIEW @extschema@.review_backlog AS
     )
     SELECT review_priority, review_reason, coalesce(w.waiting, 0) AS waiting, coalesce(w.audited, 0) AS audited,
            coalesce(w.claimed, 0) AS claimed, w.oldest, coalesce(r.reviewed, 0) AS reviewed,
-           make_interval(secs => r.seconds[1]) AS p50_time_to_review, make_interval(secs => r.seconds[2]) AS p95_time_to_review
+           make_interval(secs => r.seconds[1]) AS p50_time_to_review,
+           make_interval(secs => r.seconds[2]) AS p95_time_to_review
     FROM waiting w
     FULL JOIN reviewed r USING (review_priority, review_reason)
     ORDER BY review_priority, waiting DESC, review_reason;
 REVOKE ALL ON TABLE @extschema@.review_backlog FROM PUBLIC;
-COMMENT ON VIEW @extschema@.review_backlog IS 'The queue by priority and reason: how much waits and since when, and how fast such rows were reviewed in the last 30 days';
+COMMENT ON VIEW @extschema@.review_backlog IS
+    'The queue by priority and reason: how much waits and since when, and how fast such rows were reviewed in the '
+    'last 30 days';
 COMMENT ON COLUMN @extschema@.review_backlog.review_priority IS '1 high, 2 medium, 3 low';
 COMMENT ON COLUMN @extschema@.review_backlog.review_reason IS 'Why they are in the queue';
 COMMENT ON COLUMN @extschema@.review_backlog.waiting IS 'Conversations that wait';
@@ -41,9 +45,11 @@ CREATE VIEW @extschema@.reviewer_activity AS
            count(*) FILTER (WHERE e.action = 'approve') AS approved,
            count(*) FILTER (WHERE e.action = 'fix') AS fixed,
            count(*) FILTER (WHERE e.action = 'reject') AS rejected,
-           make_interval(secs => percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision)
+           make_interval(secs => percentile_cont(
+               0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision)
                FILTER (WHERE isfinite(c.created_at))) AS p50_time_to_review,
-           make_interval(secs => percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision)
+           make_interval(secs => percentile_cont(
+               0.95) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision)
                FILTER (WHERE isfinite(c.created_at))) AS p95_time_to_review
     FROM @extschema@.review_events e
     LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
@@ -51,7 +57,8 @@ CREATE VIEW @extschema@.reviewer_activity AS
     GROUP BY 1, e.reviewer
     ORDER BY 1 DESC, e.reviewer;
 REVOKE ALL ON TABLE @extschema@.reviewer_activity FROM PUBLIC;
-COMMENT ON VIEW @extschema@.reviewer_activity IS 'What each reviewer did on each day (in the time zone of the setting time_zone), newest first';
+COMMENT ON VIEW @extschema@.reviewer_activity IS
+    'What each reviewer did on each day (in the time zone of the setting time_zone), newest first';
 COMMENT ON COLUMN @extschema@.reviewer_activity.date IS 'The day';
 COMMENT ON COLUMN @extschema@.reviewer_activity.reviewer IS 'The person, or the role';
 COMMENT ON COLUMN @extschema@.reviewer_activity.verdicts IS 'Verdicts given, changed ones included';

@@ -4,48 +4,65 @@ CREATE FUNCTION @extschema@.tw_minimum_detectable_losses(metrics jsonb) RETURNS 
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT string_agg(format('%s %s', f.value ->> 'metric',
-               CASE f.value ->> 'state' WHEN 'compared' THEN round(100 * (f.value ->> 'minimum_detectable_loss')::numeric, 1) || ' points'
-                    WHEN 'not measured' THEN format('not measured (%s and %s sessions have data)', f.value ->> 'canary_units', f.value ->> 'production_units')
+               CASE f.value ->> 'state' WHEN 'compared'
+                    THEN round(100 * (f.value ->> 'minimum_detectable_loss')::numeric, 1) || ' points'
+                    WHEN 'not measured' THEN format('not measured (%s and %s sessions have data)',
+                                                    f.value ->> 'canary_units', f.value ->> 'production_units')
                     ELSE f.value ->> 'state' END), ', ' ORDER BY f.number)
     FROM jsonb_array_elements(metrics) WITH ORDINALITY AS f (value, number)
     WHERE f.value ->> 'kind' = 'guardrail';
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) IS 'For each guardrail of a look the smallest loss that would have been seen by then, in words';
+COMMENT ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) IS
+    'For each guardrail of a look the smallest loss that would have been seen by then, in words';
 
 CREATE VIEW @extschema@.rollout_status AS
     SELECT r.model_type, r.version, r.number, r.previous_version, r.status,
-           cardinality(r.step_times) AS step, r.steps, r.steps_reason, coalesce(r.steps[cardinality(r.step_times)], 100) AS traffic_percentage,
+           cardinality(r.step_times) AS step, r.steps, r.steps_reason,
+           coalesce(r.steps[cardinality(r.step_times)], 100) AS traffic_percentage,
            r.step_times[cardinality(r.step_times)] AS in_step_since,
            c.canary_units, c.production_units, c.verdict, c.checked_at,
            CASE WHEN r.status IN ('finished', 'rolled-back', 'superseded') THEN r.end_reason
-                WHEN c.id IS NULL AND cardinality(r.step_times) > 1 THEN format('step %s began, and nobody has looked since', cardinality(r.step_times))
-                WHEN c.id IS NULL THEN 'nobody has looked yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
+                WHEN c.id IS NULL AND cardinality(r.step_times) > 1
+                THEN format('step %s began, and nobody has looked since', cardinality(r.step_times))
+                WHEN c.id IS NULL
+                THEN 'nobody has looked yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
                 ELSE c.reason END AS why,
            @extschema@.tw_minimum_detectable_losses(c.metrics) AS minimum_detectable_loss, r.samples_taken_back,
            r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id
     FROM @extschema@.rollouts r
-    LEFT JOIN LATERAL (SELECT k.* FROM @extschema@.rollout_checks k WHERE k.rollout_id = r.id AND k.step = cardinality(r.step_times) ORDER BY k.id DESC LIMIT 1) c ON true
+    LEFT JOIN LATERAL (SELECT k.* FROM @extschema@.rollout_checks k
+                       WHERE k.rollout_id = r.id AND k.step = cardinality(r.step_times) ORDER BY k.id DESC
+                       LIMIT 1) c ON true
     ORDER BY r.started_at DESC, r.id DESC;
 REVOKE ALL ON TABLE @extschema@.rollout_status FROM PUBLIC;
 COMMENT ON VIEW @extschema@.rollout_status IS 'Where each rollout stands and why it is not further, newest first';
 COMMENT ON COLUMN @extschema@.rollout_status.model_type IS 'The type of the model';
 COMMENT ON COLUMN @extschema@.rollout_status.version IS 'The version that is or was rolled out';
-COMMENT ON COLUMN @extschema@.rollout_status.number IS '1 for its first rollout, 2 when it was tried again after a rollback, ...';
+COMMENT ON COLUMN @extschema@.rollout_status.number IS
+    '1 for its first rollout, 2 when it was tried again after a rollback, ...';
 COMMENT ON COLUMN @extschema@.rollout_status.previous_version IS 'The version that it is compared with';
-COMMENT ON COLUMN @extschema@.rollout_status.status IS 'running, watching (it has all sessions, and is still looked at), finished, rolled-back, or superseded by a better candidate';
+COMMENT ON COLUMN @extschema@.rollout_status.status IS
+    'running, watching (it has all sessions, and is still looked at), finished, rolled-back, or superseded by a better '
+    'candidate';
 COMMENT ON COLUMN @extschema@.rollout_status.step IS 'The step that it is in or ended in, from 1';
 COMMENT ON COLUMN @extschema@.rollout_status.steps IS 'Shares of the sessions, in percent, step by step';
 COMMENT ON COLUMN @extschema@.rollout_status.steps_reason IS 'Where the steps come from, and what they cannot promise';
 COMMENT ON COLUMN @extschema@.rollout_status.traffic_percentage IS 'The share of that step';
 COMMENT ON COLUMN @extschema@.rollout_status.in_step_since IS 'When that step began';
 COMMENT ON COLUMN @extschema@.rollout_status.canary_units IS 'Sessions of the version in that step, at the last look';
-COMMENT ON COLUMN @extschema@.rollout_status.production_units IS 'Sessions of the previous version in that step, at the last look';
+COMMENT ON COLUMN @extschema@.rollout_status.production_units IS
+    'Sessions of the previous version in that step, at the last look';
 COMMENT ON COLUMN @extschema@.rollout_status.verdict IS 'What the last look said: rollback, hold or advance';
 COMMENT ON COLUMN @extschema@.rollout_status.checked_at IS 'When the last look was';
-COMMENT ON COLUMN @extschema@.rollout_status.why IS 'Why it is where it is: what the last look waits for, or why it ended';
-COMMENT ON COLUMN @extschema@.rollout_status.minimum_detectable_loss IS 'The smallest loss that the last look would have seen, for each guardrail that was compared: smaller ones may still be there';
-COMMENT ON COLUMN @extschema@.rollout_status.samples_taken_back IS 'How many samples with the version''s own labels wait since it was rolled back from half of the sessions or more; NULL where none were taken back';
+COMMENT ON COLUMN @extschema@.rollout_status.why IS
+    'Why it is where it is: what the last look waits for, or why it ended';
+COMMENT ON COLUMN @extschema@.rollout_status.minimum_detectable_loss IS
+    'The smallest loss that the last look would have seen, for each guardrail that was compared: smaller ones may '
+    'still be there';
+COMMENT ON COLUMN @extschema@.rollout_status.samples_taken_back IS
+    'How many samples with the version''s own labels wait since it was rolled back from half of the sessions or more; '
+    'NULL where none were taken back';
 COMMENT ON COLUMN @extschema@.rollout_status.started_at IS 'When it started';
 COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When it reached all sessions';
 COMMENT ON COLUMN @extschema@.rollout_status.ended_at IS 'When it ended';

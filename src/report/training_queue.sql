@@ -17,10 +17,12 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
                THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END AS provider,
            @extschema@.tw_cut_text(c.nlu_model_version, 1000) AS model_version,
            CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
-                THEN @extschema@.tw_cut_text(@extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent), 1000) END AS module_type,
+                THEN @extschema@.tw_cut_text(@extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent),
+                                             1000) END AS module_type,
            s.label_source, c.is_audit, @extschema@.tw_cut_text(c.session_id, 1000) AS session_id, c.created_at,
            CASE WHEN c.review_reason = 'model disagreement'
-                THEN (SELECT b.suggestions FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id) END AS suggestions
+                THEN (SELECT b.suggestions FROM @extschema@.blind_reviews b
+                      WHERE b.conversation_log_id = c.id) END AS suggestions
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.review_priority IS NOT NULL
@@ -40,18 +42,27 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
 REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.training_queue IS
-    'What waits for a person, and what is approved and not yet trained on; high priority first, then least confident, then oldest';
-COMMENT ON COLUMN @extschema@.training_queue.stage IS 'waiting for review, or ready to train; an audited conversation that was auto-approved is in both; so is one whose label is in conflict, which no model learns until it is settled';
-COMMENT ON COLUMN @extschema@.training_queue.conversation_log_id IS 'The conversation; NULL for synthetic and manual samples';
+    'What waits for a person, and what is approved and not yet trained on; high priority first, then least confident, '
+    'then oldest';
+COMMENT ON COLUMN @extschema@.training_queue.stage IS
+    'waiting for review, or ready to train; an audited conversation that was auto-approved is in both; so is one whose '
+    'label is in conflict, which no model learns until it is settled';
+COMMENT ON COLUMN @extschema@.training_queue.conversation_log_id IS
+    'The conversation; NULL for synthetic and manual samples';
 COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, where there is one';
-COMMENT ON COLUMN @extschema@.training_queue.review_status IS 'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is ready to train';
-COMMENT ON COLUMN @extschema@.training_queue.review_priority IS '1 high, 2 medium, 3 low; NULL once it is ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.review_status IS
+    'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is '
+    'ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.review_priority IS
+    '1 high, 2 medium, 3 low; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
 COMMENT ON COLUMN @extschema@.training_queue.text IS
     'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting '
     'max_message_bytes';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
-COMMENT ON COLUMN @extschema@.training_queue.intent IS 'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer they choose';
+COMMENT ON COLUMN @extschema@.training_queue.intent IS
+    'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer '
+    'they choose';
 COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';
 COMMENT ON COLUMN @extschema@.training_queue.confidence IS 'The model''s confidence, or the sample''s quality score';
 COMMENT ON COLUMN @extschema@.training_queue.provider IS 'Who predicted';

@@ -1,8 +1,9 @@
--- Blind reviews: where two answers are compared, people choose between them without knowing whose they are. Who sees the live
--- model's answer first tends to it: 15 % of the time is enough to call two of three equal challengers worse (simulated).
+-- Blind reviews: where two answers are compared, people choose between them without knowing whose they are. Who sees
+-- the live model's answer first tends to it: 15 % of the time is enough to call two of three equal challengers worse
+-- (simulated).
 
--- Rows that somebody holds are left for the next time, and so are those whose answer somebody has been shown: claimed, in Label
--- Studio, or judged.
+-- Rows that somebody holds are left for the next time, and so are those whose answer
+-- somebody has been shown: claimed, in Label Studio, or judged.
 CREATE FUNCTION @extschema@.tw_ask_blindly(ids bigint[], firsts text[], seconds text[], OUT asked bigint[])
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -11,10 +12,14 @@ BEGIN
         SELECT c.id, c.review_status, c.review_priority, c.review_reason
         FROM @extschema@.conversation_logs c
         WHERE c.id = ANY (ids) AND @extschema@.tw_is_unjudged(c.review_status)
-          AND c.review_reason IS DISTINCT FROM 'user correction' AND c.review_reason IS DISTINCT FROM 'negative feedback'
-          AND NOT EXISTS (SELECT FROM @extschema@.review_events e WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))
-          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
-          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_is_shown(t.status))
+          AND c.review_reason IS DISTINCT FROM 'user correction'
+          AND c.review_reason IS DISTINCT FROM 'negative feedback'
+          AND NOT EXISTS (SELECT FROM @extschema@.review_events e
+                          WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                          WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_is_shown(t.status))
         ORDER BY c.id
         FOR UPDATE OF c SKIP LOCKED
     ), written AS (
@@ -24,8 +29,10 @@ BEGIN
         ON CONFLICT DO NOTHING
         RETURNING conversation_log_id
     ), event AS (
-        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason, reviewer, calling_role)
-        SELECT l.id, 'disagreement', l.review_status, l.review_status, l.review_priority, l.review_reason, @extschema@.tw_calling_role(), @extschema@.tw_calling_role()
+        INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority,
+                                               review_reason, reviewer, calling_role)
+        SELECT l.id, 'disagreement', l.review_status, l.review_status, l.review_priority, l.review_reason,
+               @extschema@.tw_calling_role(), @extschema@.tw_calling_role()
         FROM locked l JOIN written w ON w.conversation_log_id = l.id
     ), queued AS (
         UPDATE @extschema@.conversation_logs c SET review_priority = 1, review_reason = 'model disagreement'
@@ -37,7 +44,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_ask_blindly(bigint[], text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_ask_blindly(bigint[], text[], text[]) IS
-    'Queues conversations with priority 1 and the reason model disagreement, each with two suggestions in this order, and returns those that could be';
+    'Queues conversations with priority 1 and the reason model disagreement, each with two suggestions in this order, '
+    'and returns those that could be';
 
 CREATE FUNCTION @extschema@.tw_withdraw_blind(ids bigint[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -62,7 +70,8 @@ BEGIN
       AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                       WHERE t.conversation_log_id = b.conversation_log_id AND @extschema@.tw_task_is_shown(t.status))
       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
-                      WHERE e.conversation_log_id = b.conversation_log_id AND e.action IN ('fix', 'reject') AND e.review_reason = 'model disagreement');
+                      WHERE e.conversation_log_id = b.conversation_log_id AND e.action IN ('fix', 'reject')
+                        AND e.review_reason = 'model disagreement');
     RETURN released;
 END
 $function$;

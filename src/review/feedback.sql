@@ -5,21 +5,24 @@ CREATE FUNCTION @extschema@.tw_requeue_on_feedback() RETURNS trigger
 AS $function$
 BEGIN
     NEW.review_priority := 1;
-    NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''
+    NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction
+                                   AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''
                               THEN 'user correction' ELSE 'negative feedback' END;
     RETURN NEW;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_on_feedback() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_requeue_on_feedback() IS
-    'Trigger: queues a conversation again, with priority 1, when new feedback contradicts the model; the verdict of a person stays';
+    'Trigger: queues a conversation again, with priority 1, when new feedback contradicts the model; the verdict of a '
+    'person stays';
 
 CREATE FUNCTION @extschema@.tw_record_feedback_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     -- The correction itself stays in the conversation alone, where it can be erased.
-    INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority, review_reason,
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority,
+                                           review_reason,
         reviewer, calling_role, details)
     VALUES (NEW.id, 'feedback', OLD.review_status, NEW.review_status, OLD.review_priority, OLD.review_reason,
         @extschema@.tw_calling_role(), @extschema@.tw_calling_role(),
@@ -30,7 +33,8 @@ BEGIN
     IF NEW.review_reason IN ('negative feedback', 'user correction') THEN
         -- Also one that waits for another reason: when that is gone, the user's word still stands.
         UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = NEW.review_reason
-        WHERE s.conversation_log_id = NEW.id AND s.review_status IN ('approved', 'pending') AND s.label_source = 'model';
+        WHERE s.conversation_log_id = NEW.id AND s.review_status IN ('approved', 'pending')
+          AND s.label_source = 'model';
     END IF;
     RETURN NULL;
 END
@@ -43,11 +47,13 @@ CREATE TRIGGER conversation_logs_requeue BEFORE UPDATE ON @extschema@.conversati
     FOR EACH ROW WHEN (
         NEW.review_status <> 'not-applicable'
         AND (OLD.user_feedback IS DISTINCT FROM NEW.user_feedback AND lower(NEW.user_feedback COLLATE "C") = 'negative'
-             OR OLD.user_correction IS DISTINCT FROM NEW.user_correction AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''))
+             OR OLD.user_correction IS DISTINCT FROM NEW.user_correction
+             AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''))
     EXECUTE FUNCTION @extschema@.tw_requeue_on_feedback();
 CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (
-        OLD.user_feedback IS DISTINCT FROM NEW.user_feedback OR OLD.user_correction IS DISTINCT FROM NEW.user_correction)
+        OLD.user_feedback IS DISTINCT FROM NEW.user_feedback
+        OR OLD.user_correction IS DISTINCT FROM NEW.user_correction)
     EXECUTE FUNCTION @extschema@.tw_record_feedback_event();
 
 CREATE FUNCTION @extschema@.tw_no_such_conversation(id bigint) RETURNS void
@@ -62,11 +68,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_no_such_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_no_such_conversation(bigint) IS
-    'Raises P0002; the same for an id that does not exist and for one of another session, so that nobody can probe for ids';
+    'Raises P0002; the same for an id that does not exist and for one of another session, so that nobody can '
+    'probe for ids';
 
 CREATE FUNCTION @extschema@.record_response(
-    id bigint, session_id text, response_text text DEFAULT NULL, response_success boolean DEFAULT NULL, routed_to text DEFAULT NULL,
-    backend_reference text DEFAULT NULL) RETURNS void
+    id bigint, session_id text, response_text text DEFAULT NULL, response_success boolean DEFAULT NULL,
+    routed_to text DEFAULT NULL, backend_reference text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -87,10 +94,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) IS
-    'Adds the reply, its success, the service and the backend''s reference to a conversation; NULL leaves a column as it is. '
-    'Raises P0002 when the id does not belong to the session';
+    'Adds the reply, its success, the service and the backend''s reference to a conversation; NULL leaves a column as '
+    'it is. Raises P0002 when the id does not belong to the session';
 
-CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback text, correction text DEFAULT NULL) RETURNS void
+CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback text, correction text DEFAULT NULL)
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -112,6 +120,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) IS
-    'Adds the user''s feedback (positive or negative) and/or correction to a conversation. Negative feedback and corrections '
-    'that are new queue it again with priority 1 and set an unreviewed sample back to pending; they never overrule a person. Raises P0002 '
-    'when the id does not belong to the session, 22023 for other feedback';
+    'Adds the user''s feedback (positive or negative) and/or correction to a conversation. Negative feedback and '
+    'corrections that are new queue it again with priority 1 and set an unreviewed sample back to pending; they never '
+    'overrule a person. Raises P0002 when the id does not belong to the session, 22023 for other feedback';

@@ -1,10 +1,10 @@
 -- live_accuracy(): how often the model is right in production, estimated without bias from the audit.
 --
 -- Population: the conversations that our filter saw and that can be learned from (selection_probability is not NULL).
--- Strata h: (filter_outcome, filter_policy_id); rows whose audit rate was 0 are strata of their own, of which nothing can
--- be known. Reviewers get first what a rollout waits for. Where its versions' conversations are judged while those of others
--- still wait, they are a stratum of their own (both parts have 5 audited rows, and are not reviewed alike). W_h is a stratum's share of the
--- population, known exactly. A label is an audited row whose newest verdict
+-- Strata h: (filter_outcome, filter_policy_id); rows whose audit rate was 0 are strata of their own, of which nothing
+-- can be known. Reviewers get first what a rollout waits for. Where its versions' conversations are judged while those
+-- of others still wait, they are a stratum of their own (both parts have 5 audited rows, and are not reviewed alike).
+-- W_h is a stratum's share of the population, known exactly. A label is an audited row whose newest verdict
 -- says right or wrong; it weighs w = 1 / selection_probability (Hajek 1971), because rates may change over time.
 --
 --   p_h = sum(w right) / sum(w)              p  = sum(W_h p_h)                the estimate
@@ -15,14 +15,14 @@
 --   n   = s (1 - s) / V * (z / t)^2          t: Student's quantile of (labels - strata) degrees of freedom
 --   lower, upper = (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 --
--- That is Wilson's interval (1927) on the effective sample size with the degrees-of-freedom correction of Korn and Graubard
--- (Survey Methodology 24, 1998, 193-201; compared with its rivals by Franco, Little, Louis and Slud, Journal of Survey
--- Statistics and Methodology 7, 2019, 334-364). Their variance is 0 where all labels of a stratum agree. So each stratum gets
--- one right and one wrong label more, of typical weight, for the variance alone: Agresti and Caffo's way with two samples
--- (The American Statistician 54, 2000, 280-288). With equal weights v_h is s_h (1 - s_h) / (n_h + 2): nothing collapses,
--- and no case needs a rule of its own. The variance is that of a sample, without a correction for the part of the
--- population that was seen: the audit is small, and a full one still says something about the model only within chance.
--- test/bench/live_accuracy.sh measures how often the interval covers the truth.
+-- That is Wilson's interval (1927) on the effective sample size with the degrees-of-freedom correction of Korn and
+-- Graubard (Survey Methodology 24, 1998, 193-201; compared with its rivals by Franco, Little, Louis and Slud, Journal
+-- of Survey Statistics and Methodology 7, 2019, 334-364). Their variance is 0 where all labels of a stratum agree. So
+-- each stratum gets one right and one wrong label more, of typical weight, for the variance alone: Agresti and Caffo's
+-- way with two samples (The American Statistician 54, 2000, 280-288). With equal weights v_h is s_h (1 - s_h) / (n_h +
+-- 2): nothing collapses, and no case needs a rule of its own. The variance is that of a sample, without a correction
+-- for the part of the population that was seen: the audit is small, and a full one still says something about the model
+-- only within chance. test/bench/live_accuracy.sh measures how often the interval covers the truth.
 
 CREATE FUNCTION @extschema@.tw_check_accuracy_request(from_date date, to_date date, by text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -56,15 +56,16 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) IS
-    'The names to group by, or 22023 for an unknown name, for two units of time, or for a period that ends before it begins';
+    'The names to group by, or 22023 for an unknown name, for two units of time, or for a period that ends before '
+    'it begins';
 
 CREATE FUNCTION @extschema@.live_accuracy(
     from_date date DEFAULT NULL, to_date date DEFAULT NULL, by text[] DEFAULT '{}',
     OUT model_version text, OUT module_type text, OUT intent text, OUT period date,
     OUT conversations bigint, OUT labels bigint,
-    OUT accuracy double precision, OUT lower double precision, OUT upper double precision, OUT effective_labels double precision,
-    OUT naive_accuracy double precision, OUT naive_labels bigint, OUT unclear_share double precision,
-    OUT strata jsonb, OUT reason text)
+    OUT accuracy double precision, OUT lower double precision, OUT upper double precision,
+    OUT effective_labels double precision, OUT naive_accuracy double precision, OUT naive_labels bigint,
+    OUT unclear_share double precision, OUT strata jsonb, OUT reason text)
     RETURNS SETOF record
     -- Compiling the many expressions would take longer than running them.
     LANGUAGE sql STABLE ROWS 20 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -73,11 +74,13 @@ BEGIN ATOMIC
         SELECT r.names, 'model_version' = ANY (r.names) AS by_version, 'module_type' = ANY (r.names) AS by_module,
                'intent' = ANY (r.names) AS by_intent,
                (SELECT n FROM unnest(r.names) AS n WHERE n IN ('day', 'week', 'month')) AS unit
-        FROM (SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date, live_accuracy.by) AS names) r
+        FROM (SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date,
+                                                           live_accuracy.by) AS names) r
     ), raised AS MATERIALIZED (
         SELECT r.version FROM @extschema@.rollouts r UNION SELECT r.previous_version FROM @extschema@.rollouts r
     ), scope AS NOT MATERIALIZED (
-        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, g.version IS NOT NULL AS is_rolled_out, c.is_audit, c.nlu_intent,
+        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, g.version IS NOT NULL AS is_rolled_out,
+               c.is_audit, c.nlu_intent,
                CASE WHEN c.is_audit AND d.can_be_drawn THEN 1 / c.selection_probability END AS w,
                CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
                CASE WHEN r.by_module THEN
@@ -90,9 +93,11 @@ BEGIN ATOMIC
         -- A rate below one in a billion is as good as none, and its weight would be too large a number.
         CROSS JOIN LATERAL (SELECT c.selection_probability > 1e-9 AS can_be_drawn) d
         WHERE c.selection_probability IS NOT NULL
-          AND c.created_on BETWEEN coalesce(live_accuracy.from_date, '-infinity') AND coalesce(live_accuracy.to_date, 'infinity')
+          AND c.created_on BETWEEN coalesce(live_accuracy.from_date,
+                                            '-infinity') AND coalesce(live_accuracy.to_date, 'infinity')
     ), judged AS (
-        SELECT DISTINCT ON (s.id) s.*, e.action AS verdict, e.reject_reason IS NOT DISTINCT FROM 'unclear' AS is_unclear,
+        SELECT DISTINCT ON (s.id) s.*, e.action AS verdict,
+               e.reject_reason IS NOT DISTINCT FROM 'unclear' AS is_unclear,
                e.action = 'approve' OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM s.nlu_intent AS is_right
         FROM scope s
         JOIN @extschema@.review_events e ON e.conversation_log_id = s.id
@@ -100,8 +105,8 @@ BEGIN ATOMIC
         ORDER BY s.id, e.id DESC
     ), part AS (
         -- What one pass over the conversations counts, and what the far fewer verdicts add to it.
-        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_rolled_out,
-               sum(u.size) AS size, sum(u.audited) AS audited,
+        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn,
+               u.is_rolled_out, sum(u.size) AS size, sum(u.audited) AS audited,
                count(u.w) FILTER (WHERE NOT u.is_unclear) AS labels,
                count(u.w) FILTER (WHERE u.is_unclear) AS unclear,
                sum(u.w) FILTER (WHERE NOT u.is_unclear) AS w,
@@ -111,37 +116,44 @@ BEGIN ATOMIC
                coalesce(sum(u.w) FILTER (WHERE u.is_unclear), 0) AS unclear_w,
                count(*) FILTER (WHERE NOT u.is_unclear) AS naive_labels,
                count(*) FILTER (WHERE NOT u.is_unclear AND u.is_right) AS naive_right
-        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id, s.can_be_drawn, s.is_rolled_out,
-                     1 AS size, CASE WHEN s.is_audit THEN 1 ELSE 0 END AS audited,
+        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id,
+                     s.can_be_drawn, s.is_rolled_out, 1 AS size, CASE WHEN s.is_audit THEN 1 ELSE 0 END AS audited,
                      NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right
               FROM scope s
               UNION ALL
-              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id, j.can_be_drawn, j.is_rolled_out,
-                     0, 0, j.w, j.is_unclear, j.is_right
+              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id,
+                     j.can_be_drawn, j.is_rolled_out, 0, 0, j.w, j.is_unclear, j.is_right
               FROM judged j WHERE j.verdict <> 'withdraw') u
-        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn, u.is_rolled_out
+        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id,
+                 u.can_be_drawn, u.is_rolled_out
     ), tally AS (
-        SELECT p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id, p.can_be_drawn, p.is_apart,
-               sum(p.size) AS size, sum(p.audited) AS audited, sum(p.labels) AS labels, sum(p.unclear) AS unclear, sum(p.w) AS w, sum(p.w2) AS w2,
+        SELECT p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id,
+               p.can_be_drawn, p.is_apart, sum(p.size) AS size, sum(p.audited) AS audited, sum(p.labels) AS labels,
+               sum(p.unclear) AS unclear, sum(p.w) AS w, sum(p.w2) AS w2,
                sum(p.right_w) AS right_w, sum(p.right_w2) AS right_w2, sum(p.unclear_w) AS unclear_w,
                sum(p.naive_labels) AS naive_labels, sum(p.naive_right) AS naive_right
-        -- Apart where the two are not reviewed alike: four standard deviations of the hypergeometric distribution. By chance that
-        -- is rare, and what is less costs fewer points than the interval is wide.
+        -- Apart where the two are not reviewed alike: four standard deviations of the hypergeometric distribution. By
+        -- chance that is rare, and what is less costs fewer points than the interval is wide.
         FROM (SELECT x.*, x.is_rolled_out AND count(*) OVER both_parts = 2 AND min(x.audited) OVER both_parts >= 5
                           AND (x.labels + x.unclear - x.audited * x.reviewed) ^ 2
-                              > 16 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed * (1 - x.reviewed) AS is_apart
+                              > 16 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed
+                                  * (1 - x.reviewed) AS is_apart
               FROM (SELECT y.*, sum(y.labels + y.unclear) OVER same / nullif(sum(y.audited) OVER same, 0) AS reviewed
                     FROM part y
-                    WINDOW same AS (PARTITION BY y.model_version, y.module_type, y.intent, y.period, y.filter_outcome, y.filter_policy_id, y.can_be_drawn)) x
-              WINDOW both_parts AS (PARTITION BY x.model_version, x.module_type, x.intent, x.period, x.filter_outcome, x.filter_policy_id, x.can_be_drawn)) p
-        GROUP BY p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id, p.can_be_drawn, p.is_apart
+                    WINDOW same AS (PARTITION BY y.model_version, y.module_type, y.intent, y.period, y.filter_outcome,
+                                                 y.filter_policy_id, y.can_be_drawn)) x
+              WINDOW both_parts AS (PARTITION BY x.model_version, x.module_type, x.intent, x.period, x.filter_outcome,
+                                                 x.filter_policy_id, x.can_be_drawn)) p
+        GROUP BY p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id,
+                 p.can_be_drawn, p.is_apart
     ), stratum AS (
         SELECT t.*, t.labels >= 5 AS is_known, t.right_w / t.w AS p, m.s,
                (t.right_w2 * (1 - m.s) ^ 2 + (t.w2 - t.right_w2) * m.s ^ 2 + q.q ^ 2 * ((1 - m.s) ^ 2 + m.s ^ 2))
                    / (t.w + 2 * q.q) ^ 2 AS v,
                t.unclear_w / nullif(t.unclear_w + coalesce(t.w, 0), 0) AS unclear_share,
                t.size / sum(t.size) OVER (PARTITION BY t.model_version, t.module_type, t.intent, t.period) AS weight,
-               t.filter_outcome || CASE WHEN t.is_apart THEN ' with versions that were rolled out' ELSE '' END || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
+               t.filter_outcome || CASE WHEN t.is_apart THEN ' with versions that were rolled out' ELSE '' END
+               || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
         FROM tally t
         CROSS JOIN LATERAL (SELECT t.w2 / t.w AS q) q
         CROSS JOIN LATERAL (SELECT (t.right_w + q.q) / (t.w + 2 * q.q) AS s) m
@@ -151,7 +163,8 @@ BEGIN ATOMIC
                bool_and(h.is_known) AS is_known,
                -- Over the known strata, each weighing its share of them.
                sum(h.weight) FILTER (WHERE h.is_known)::double precision AS known,
-               (sum(h.labels) FILTER (WHERE h.is_known) - count(*) FILTER (WHERE h.is_known))::double precision AS freedom,
+               (sum(h.labels) FILTER (WHERE h.is_known)
+                - count(*) FILTER (WHERE h.is_known))::double precision AS freedom,
                sum(h.size * h.p) FILTER (WHERE h.is_known) / sum(h.size) FILTER (WHERE h.is_known) AS p,
                sum(h.size * h.s) FILTER (WHERE h.is_known) / sum(h.size) FILTER (WHERE h.is_known) AS s,
                sum(h.size::double precision ^ 2 * h.v) FILTER (WHERE h.is_known)
@@ -161,8 +174,9 @@ BEGIN ATOMIC
                sum(h.size * h.unclear_share) / sum(h.size) FILTER (WHERE h.unclear_share IS NOT NULL) AS unclear_share,
                jsonb_agg(jsonb_build_object(
                    'filter_outcome', h.filter_outcome, 'policy', h.filter_policy_id, 'conversations', h.size,
-                   'weight', round(h.weight, 6), 'audited', h.audited, 'reviewed', h.labels + h.unclear, 'labelled', h.labels,
-                   'accuracy', round(h.p::numeric, 6)) || CASE WHEN h.is_apart THEN '{"rolled_out": true}'::jsonb ELSE '{}'::jsonb END
+                   'weight', round(h.weight, 6), 'audited', h.audited, 'reviewed', h.labels + h.unclear,
+                   'labelled', h.labels, 'accuracy', round(h.p::numeric, 6))
+                   || CASE WHEN h.is_apart THEN '{"rolled_out": true}'::jsonb ELSE '{}'::jsonb END
                    ORDER BY h.filter_outcome, h.filter_policy_id NULLS FIRST, h.can_be_drawn, h.is_apart) AS strata,
                format('%s of %s strata (%s %% of the conversations) %s fewer than 5 labels: %s',
                    count(*) FILTER (WHERE NOT h.is_known), count(*),
@@ -187,7 +201,8 @@ BEGIN ATOMIC
     FROM request r
     LEFT JOIN grouped g ON true
     CROSS JOIN LATERAL (SELECT 1.959963984540054::double precision AS z) z
-    -- Student's quantile by its expansion around the normal one (Abramowitz and Stegun 26.7.5): to 0.01 from 4 degrees on.
+    -- Student's quantile by its expansion around the normal one (Abramowitz
+    -- and Stegun 26.7.5): to 0.01 from 4 degrees on.
     CROSS JOIN LATERAL (SELECT z.z + (z.z ^ 3 + z.z) / (4 * g.freedom)
         + (5 * z.z ^ 5 + 16 * z.z ^ 3 + 3 * z.z) / (96 * g.freedom ^ 2)
         + (3 * z.z ^ 7 + 19 * z.z ^ 5 + 17 * z.z ^ 3 - 15 * z.z) / (384 * g.freedom ^ 3) AS t) t
@@ -199,15 +214,16 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.live_accuracy(date, date, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
-    'Share of the conversations from from_date to to_date (both included, NULL is open) that the model understood: accuracy with '
-    'its 95 % interval (lower, upper), estimated from audited rows that a person judged (labels; as certain as effective_labels '
-    'drawn at random from all). One row for all, or one for each value of what by lists: model_version, module_type, intent, and '
-    'one of day, week, month (period is its first day). approve and a fix to the same intent are right, other fixes and '
-    'no-such-intent wrong; unclear is left out, and unclear_share estimates how many that are. accuracy is NULL where a stratum '
-    'has fewer than 5 labels: reason says which, and lower and upper hold whatever its accuracy is. naive_accuracy is the share '
-    'right among all naive_labels verdicts, audited or not; it misleads, since doubtful rows are reviewed most. strata has the '
-    'size, weight and audit completion of each; versions whose rollout had them reviewed first are strata of their own.'
-    ' Raises 22023 for an unknown name or a period that ends before it begins';
+    'Share of the conversations from from_date to to_date (both included, NULL is open) that the model understood: '
+    'accuracy with its 95 % interval (lower, upper), estimated from audited rows that a person judged (labels; as '
+    'certain as effective_labels drawn at random from all). One row for all, or one for each value of what by lists: '
+    'model_version, module_type, intent, and one of day, week, month (period is its first day). approve and a fix to '
+    'the same intent are right, other fixes and no-such-intent wrong; unclear is left out, and unclear_share estimates '
+    'how many that are. accuracy is NULL where a stratum has fewer than 5 labels: reason says which, and lower and '
+    'upper hold whatever its accuracy is. naive_accuracy is the share right among all naive_labels verdicts, audited '
+    'or not; it misleads, since doubtful rows are reviewed most. strata has the size, weight and audit completion of '
+    'each; versions whose rollout had them reviewed first are strata of their own. Raises 22023 for an unknown name or '
+    'a period that ends before it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,
@@ -216,17 +232,27 @@ CREATE VIEW @extschema@.live_accuracy_by_model AS
     CROSS JOIN LATERAL @extschema@.live_accuracy(t.today - 29, t.today, '{model_version,module_type}'::text[]) a
     ORDER BY a.model_version, a.module_type;
 REVOKE ALL ON TABLE @extschema@.live_accuracy_by_model FROM PUBLIC;
-COMMENT ON VIEW @extschema@.live_accuracy_by_model IS 'live_accuracy() of each model version and module, over the last 30 days';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.model_version IS 'The version that the sessions were assigned; NULL where the application named none';
+COMMENT ON VIEW @extschema@.live_accuracy_by_model IS
+    'live_accuracy() of each model version and module, over the last 30 days';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.model_version IS
+    'The version that the sessions were assigned; NULL where the application named none';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.module_type IS 'The module';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.conversations IS 'Conversations that the filter saw, without those not applicable';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS 'Audited conversations that a person found right or wrong';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy IS 'Estimated share of all conversations that the model understood, 0 to 1; NULL where labels are missing, see reason';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.conversations IS
+    'Conversations that the filter saw, without those not applicable';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS
+    'Audited conversations that a person found right or wrong';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy IS
+    'Estimated share of all conversations that the model understood, 0 to 1; NULL where labels are missing, see reason';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS 'Lower end of its 95 % interval';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS 'Upper end of its 95 % interval';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.effective_labels IS 'How large a simple random sample would be as certain';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_accuracy IS 'Share right among everything that was reviewed: misleading, for comparison';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_labels IS 'Number of reviewed conversations behind naive_accuracy';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unclear_share IS 'Estimated share of conversations of which nobody can tell what was meant, 0 to 1';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.strata IS 'For each filter outcome and policy: conversations, weight, audited, reviewed, labelled, accuracy';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.effective_labels IS
+    'How large a simple random sample would be as certain';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_accuracy IS
+    'Share right among everything that was reviewed: misleading, for comparison';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_labels IS
+    'Number of reviewed conversations behind naive_accuracy';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unclear_share IS
+    'Estimated share of conversations of which nobody can tell what was meant, 0 to 1';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.strata IS
+    'For each filter outcome and policy: conversations, weight, audited, reviewed, labelled, accuracy';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS 'Why accuracy is NULL';

@@ -6,7 +6,8 @@ CREATE FUNCTION @extschema@.tw_calling_role_id() RETURNS oid
     AS 'MODULE_PATHNAME', 'tw_calling_role_id';
 REVOKE ALL ON FUNCTION @extschema@.tw_calling_role_id() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_calling_role_id() IS
-    'The role that a caller acts as (SET ROLE, or the one that logged in), also within functions that run with their owner''s rights';
+    'The role that a caller acts as (SET ROLE, or the one that logged in), also within functions that run with their '
+    'owner''s rights';
 
 CREATE FUNCTION @extschema@.tw_calling_role() RETURNS name
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -17,7 +18,8 @@ COMMENT ON FUNCTION @extschema@.tw_calling_role() IS
 
 CREATE FUNCTION @extschema@.tw_is_operator() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN has_function_privilege(@extschema@.tw_calling_role_id(), '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
+RETURN has_function_privilege(@extschema@.tw_calling_role_id(),
+                              '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
 REVOKE ALL ON FUNCTION @extschema@.tw_is_operator() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_operator() IS
     'Whether the caller may do what operators may (superusers and the owner may)';
@@ -47,4 +49,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reviewer(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reviewer(text) IS
-    'The person that a verdict or claim belongs to: the one named, by operators only (else 42501), or the role that asks';
+    'The person that a verdict or claim belongs to: the one named, by operators only (else 42501), or the role '
+    'that asks';

@@ -4,7 +4,8 @@ CREATE FUNCTION @extschema@.tw_rollback_reason(version text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN version || ' was rolled back';
 REVOKE ALL ON FUNCTION @extschema@.tw_rollback_reason(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollback_reason(text) IS 'pending_reason of the samples that were taken back with a version';
+COMMENT ON FUNCTION @extschema@.tw_rollback_reason(text) IS
+    'pending_reason of the samples that were taken back with a version';
 
 CREATE FUNCTION @extschema@.tw_standing_rollback(version text) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -17,4 +18,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_standing_rollback(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_standing_rollback(text) IS
-    'The entry in model_deployments of the rollback with which the samples of a version wait: from half of the sessions or more, and it was not live since; NULL = none';
+    'The entry in model_deployments of the rollback with which the samples of a version wait: from half of the '
+    'sessions or more, and it was not live since; NULL = none';

@@ -1,7 +1,8 @@
 -- Verdicts: approve, fix, reject. Each comes for one conversation and for many; all of them end in tw_record_verdict().
 -- Locks are taken everywhere in the same order: conversations, then samples, ids ascending.
 
-CREATE FUNCTION @extschema@.tw_check_verdict(ids bigint[], action text, intent text, entities jsonb, reason text) RETURNS void
+CREATE FUNCTION @extschema@.tw_check_verdict(ids bigint[], action text, intent text, entities jsonb, reason text)
+    RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -95,14 +96,17 @@ BEGIN
     -- Who approves what they were not shown would be guessing.
     SELECT c.id, b.suggestions INTO problem
     FROM @extschema@.conversation_logs c JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
-    WHERE action = 'approve' AND c.id = ANY (ids) AND c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement' ORDER BY c.id LIMIT 1;
+    WHERE action = 'approve' AND c.id = ANY (ids) AND c.review_priority IS NOT NULL
+      AND c.review_reason = 'model disagreement' ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('conversation %s cannot be approved: two models disagree about it', problem.id),
-            DETAIL = format('The suggestions are, in random order: %s.', array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer' ELSE s END
-                                                                                              FROM unnest(problem.suggestions) AS s), ', ')),
-            HINT = 'Choose one of them, or any other intent, with fix_conversation(id, intent); or reject it as unclear or no-such-intent.';
+            DETAIL = format('The suggestions are, in random order: %s.',
+                            array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer' ELSE s END
+                                                 FROM unnest(problem.suggestions) AS s), ', ')),
+            HINT = 'Choose one of them, or any other intent, with fix_conversation(id, intent); or reject it as '
+                   'unclear or no-such-intent.';
     END IF;
 
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
@@ -120,24 +124,26 @@ BEGIN
     IF FOUND AND NOT @extschema@.tw_is_operator() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_in_use',
-            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id, problem.reviewer, problem.expires_at),
+            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id, problem.reviewer,
+                             problem.expires_at),
             HINT = 'Wait for that verdict or for the end of the lease, or ask an operator.';
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
-    'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 for an '
-    'unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to choose '
-    'from, 55006 while somebody else holds it';
+    'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 '
+    'for an unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to '
+    'choose from, 55006 while somebody else holds it';
 
-CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, reviewer_name text) RETURNS void
+CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, reviewer_name text)
+    RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_label_samples';
 REVOKE ALL ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) IS
-    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it is '
-    'NULL; with the model''s own label when person is NULL';
+    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it '
+    'is NULL; with the model''s own label when person is NULL';
 
 CREATE FUNCTION @extschema@.tw_record_verdict(
     ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text,
@@ -169,16 +175,24 @@ BEGIN
     FROM @extschema@.review_claims k
     WHERE k.conversation_log_id = ANY (ids) AND k.reviewer = reviewer_name
       AND EXISTS (SELECT FROM @extschema@.review_events e
-                  WHERE e.conversation_log_id = k.conversation_log_id AND e.action = 'feedback' AND e.created_at > k.claimed_at
-                    AND (lower(e.details ->> 'feedback' COLLATE "C") = 'negative' OR (e.details ->> 'corrected')::boolean));
+                  WHERE e.conversation_log_id = k.conversation_log_id AND e.action = 'feedback'
+                    AND e.created_at > k.claimed_at
+                    AND (lower(e.details ->> 'feedback' COLLATE "C") = 'negative'
+                         OR (e.details ->> 'corrected')::boolean));
 
     -- The event comes first: it keeps what the statements after it change.
-    INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note, from_status,
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note,
+                                           from_status,
         to_status, review_priority, review_reason, reviewer, calling_role, details)
-    SELECT c.id, verdict, why, l.intent, CASE WHEN l.intent IS NOT NULL THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
-           c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name, @extschema@.tw_calling_role(),
+    SELECT c.id, verdict, why,
+           l.intent, CASE WHEN l.intent IS NOT NULL
+                          THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
+           c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name,
+           @extschema@.tw_calling_role(),
            nullif(coalesce(given, '{}') || CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
-                THEN jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)) ELSE '{}' END, '{}')
+                                                THEN jsonb_strip_nulls(jsonb_build_object(
+                                                    'previous_intent', s.intent, 'learned_by', s.model_version_target))
+                                                ELSE '{}' END, '{}')
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN c.nlu_intent WHEN 'fix' THEN new_intent END AS intent) l
@@ -204,8 +218,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) IS
-    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction; returns how '
-    'many. given goes into the details of the events: where the verdict came from';
+    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction; '
+    'returns how many. given goes into the details of the events: where the verdict came from';
 
 CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -214,10 +228,10 @@ RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NUL
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
-    'Approves the prediction of a conversation: its sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns 1. '
-    'reviewer names the person behind a shared role, for operators only. Raises 55000 where there is no predicted intent, '
-    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
-    'reviewer named by others than operators';
+    'Approves the prediction of a conversation: its sample carries the predicted intent as a persons label. A verdict '
+    'can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role, for operators only. '
+    'Raises 55000 where there is no predicted intent, P0002 for an unknown id, 55000 where there is nothing to review, '
+    '55006 while somebody else holds a claim, 42501 for a reviewer named by others than operators';
 
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -226,52 +240,59 @@ RETURN @extschema@.tw_record_verdict(ids, 'approve'::text, NULL::text, NULL::jso
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
-    'Approves the prediction of conversations: each sample carries the predicted intent as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
-    'reviewer names the person behind a shared role, for operators only. Raises 55000 where there is no predicted intent, '
-    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
-    'reviewer named by others than operators';
+    'Approves the prediction of conversations: each sample carries the predicted intent as a persons label. A verdict '
+    'can be changed; the newest stands. Returns how many conversations that were. reviewer names the person behind a '
+    'shared role, for operators only. Raises 55000 where there is no predicted intent, P0002 for an unknown id, 55000 '
+    'where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a reviewer named by others '
+    'than operators';
 
-CREATE FUNCTION @extschema@.fix_conversation(id bigint, intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+CREATE FUNCTION @extschema@.fix_conversation(
+    id bigint, intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_record_verdict(ARRAY[id], 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) IS
-    'Gives a conversation the right intent and entities (NULL keeps the models): its sample carries them as a persons label. A verdict can be changed; the newest stands. Returns 1. '
-    'reviewer names the person behind a shared role, for operators only. Raises 22023 for a blank intent or entities that are neither object nor array, '
-    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
-    'reviewer named by others than operators';
+    'Gives a conversation the right intent and entities (NULL keeps the models): its sample carries them as a persons '
+    'label. A verdict can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role, '
+    'for operators only. Raises 22023 for a blank intent or entities that are neither object nor array, P0002 for an '
+    'unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a reviewer '
+    'named by others than operators';
 
-CREATE FUNCTION @extschema@.fix_conversations(ids bigint[], intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+CREATE FUNCTION @extschema@.fix_conversations(
+    ids bigint[], intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_record_verdict(ids, 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) IS
-    'Gives conversations the right intent and entities (NULL keeps the models): each sample carries them as a persons label. A verdict can be changed; the newest stands. Returns how many conversations that were. '
-    'reviewer names the person behind a shared role, for operators only. Raises 22023 for a blank intent or entities that are neither object nor array, '
-    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
-    'reviewer named by others than operators';
+    'Gives conversations the right intent and entities (NULL keeps the models): each sample carries them as a persons '
+    'label. A verdict can be changed; the newest stands. Returns how many conversations that were. reviewer names the '
+    'person behind a shared role, for operators only. Raises 22023 for a blank intent or entities that are neither '
+    'object nor array, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else '
+    'holds a claim, 42501 for a reviewer named by others than operators';
 
-CREATE FUNCTION @extschema@.reject_conversation(id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+CREATE FUNCTION @extschema@.reject_conversation(
+    id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer,
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
-    'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; the newest stands. Returns 1. '
-    'reviewer names the person behind a shared role, for operators only. Raises 22023 for another reason, '
-    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
-    'reviewer named by others than operators';
+    'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; '
+    'the newest stands. Returns 1. reviewer names the person behind a shared role, for operators only. Raises 22023 '
+    'for another reason, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else '
+    'holds a claim, 42501 for a reviewer named by others than operators';
 
-CREATE FUNCTION @extschema@.reject_conversations(ids bigint[], reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+CREATE FUNCTION @extschema@.reject_conversations(
+    ids bigint[], reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_record_verdict(ids, 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) IS
-    'Rejects conversations with reason unclear or no-such-intent: each sample is retired. A verdict can be changed; the newest stands. Returns how many conversations that were. '
-    'reviewer names the person behind a shared role, for operators only. Raises 22023 for another reason, '
-    'P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a '
-    'reviewer named by others than operators';
+    'Rejects conversations with reason unclear or no-such-intent: each sample is retired. A verdict can be changed; '
+    'the newest stands. Returns how many conversations that were. reviewer names the person behind a shared role, for '
+    'operators only. Raises 22023 for another reason, P0002 for an unknown id, 55000 where there is nothing to review, '
+    '55006 while somebody else holds a claim, 42501 for a reviewer named by others than operators';

@@ -1,6 +1,7 @@
 -- withdraw_verdict(): a person takes a verdict back, and the conversation waits again.
 
-CREATE FUNCTION @extschema@.tw_withdraw_verdict(conversation bigint, remark text, named_reviewer text, given jsonb) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_withdraw_verdict(conversation bigint, remark text, named_reviewer text, given jsonb)
+    RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -27,10 +28,12 @@ BEGIN
     by_model := first.from_status IS NOT DISTINCT FROM 'auto-approved';
     new_status := CASE WHEN by_model THEN 'auto-approved' ELSE 'needs-review' END;
 
-    INSERT INTO @extschema@.review_events (conversation_log_id, action, note, from_status, to_status, review_priority, review_reason,
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, note, from_status, to_status, review_priority,
+                                           review_reason,
         reviewer, calling_role, details)
-    SELECT c.id, 'withdraw', remark, c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name, @extschema@.tw_calling_role(),
-           nullif(coalesce(given, '{}') || coalesce(jsonb_strip_nulls(jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)), '{}'), '{}')
+    SELECT c.id, 'withdraw', remark, c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name,
+           @extschema@.tw_calling_role(), nullif(coalesce(given, '{}') || coalesce(jsonb_strip_nulls(
+               jsonb_build_object('previous_intent', s.intent, 'learned_by', s.model_version_target)), '{}'), '{}')
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.id = conversation;
@@ -38,12 +41,14 @@ BEGIN
     SET review_status = new_status, is_training_candidate = true,
         review_priority = coalesce(c.review_priority, first.review_priority, 2),
         review_reason = CASE WHEN c.review_priority IS NOT NULL THEN c.review_reason
-                             WHEN first.review_priority IS NOT NULL THEN first.review_reason ELSE 'verdict withdrawn' END
+                             WHEN first.review_priority IS NOT NULL THEN first.review_reason
+                             ELSE 'verdict withdrawn' END
     WHERE c.id = conversation;
-    -- The sample of a confident answer is the model's again, unless a user had contradicted it or the model was rolled back; any
-    -- other waits for a label.
+    -- The sample of a confident answer is the model's again, unless a user had contradicted
+    -- it or the model was rolled back; any other waits for a label.
     SELECT CASE WHEN coalesce(first.review_reason, 'audit') <> 'audit' THEN first.review_reason
-                WHEN @extschema@.tw_standing_rollback(c.nlu_model_version) IS NOT NULL THEN @extschema@.tw_rollback_reason(c.nlu_model_version) END
+                WHEN @extschema@.tw_standing_rollback(c.nlu_model_version) IS NOT NULL
+                THEN @extschema@.tw_rollback_reason(c.nlu_model_version) END
     INTO waits_for
     FROM @extschema@.conversation_logs c WHERE c.id = conversation;
     IF by_model AND EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = conversation) THEN
@@ -62,12 +67,14 @@ REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb
 COMMENT ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb) IS
     'withdraw_verdict(), with what the event shall say of where it came from';
 
-CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
+    RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_withdraw_verdict(id, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) IS
-    'Takes the verdict on a conversation back: it waits again with the priority and reason that it had, its sample is not learned '
-    'from until somebody judges (that of a confident answer is the model''s again), and it counts in no estimate. Returns 1. '
-    'reviewer names the person behind a shared role, for operators only. Raises P0002 for an unknown id, 55000 where there is no '
-    'verdict, 55006 while somebody else holds a claim, 42501 for a reviewer named by others than operators';
+    'Takes the verdict on a conversation back: it waits again with the priority and reason that it had, its sample is '
+    'not learned from until somebody judges (that of a confident answer is the model''s again), and it counts in no '
+    'estimate. Returns 1. reviewer names the person behind a shared role, for operators only. Raises P0002 for an '
+    'unknown id, 55000 where there is no verdict, 55006 while somebody else holds a claim, 42501 for a reviewer named '
+    'by others than operators';

@@ -1,10 +1,12 @@
 -- CALL check_rollouts(): looks at every rollout, and rolls back, holds or advances it; starts the rollouts that wait.
 
-CREATE FUNCTION @extschema@.tw_act_on_rollout(r @extschema@.rollouts, check_id bigint, verdict text, why text, at timestamptz) RETURNS text
+CREATE FUNCTION @extschema@.tw_act_on_rollout(
+    r @extschema@.rollouts, check_id bigint, verdict text, why text, at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    figures CONSTANT jsonb := (SELECT jsonb_build_object('check', c.id, 'metrics', c.metrics) FROM @extschema@.rollout_checks c WHERE c.id = check_id);
+    figures CONSTANT jsonb := (SELECT jsonb_build_object('check', c.id, 'metrics', c.metrics)
+                               FROM @extschema@.rollout_checks c WHERE c.id = check_id);
 BEGIN
     IF verdict = 'rollback' THEN
         PERFORM @extschema@.tw_roll_back(r.model_type, why, figures, at, 'check_rollouts', r.version);
@@ -20,7 +22,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) IS 'Does what a verdict says, and returns what was done';
+COMMENT ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) IS
+    'Does what a verdict says, and returns what was done';
 
 CREATE FUNCTION @extschema@.tw_check_rollout(rollout bigint, at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -42,43 +45,52 @@ BEGIN
     -- Without a lock: it may take a while, and an operator must be able to roll back meanwhile.
     SELECT * INTO look FROM @extschema@.tw_look_at_rollout(rollout, looked_at);
     SELECT v.verdict, v.reason INTO verdict, why
-    FROM @extschema@.tw_rollout_verdict(r, coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_problem,
-                                        coalesce(look.metrics, '[]'), looked_at) v;
+    FROM @extschema@.tw_rollout_verdict(r, coalesce(look.canary_units, 0), coalesce(look.production_units, 0),
+                                        look.sample_ratio_problem, coalesce(look.metrics, '[]'), looked_at) v;
 
     -- Only a mistyped time, or a clock that was ahead, can have led to this.
-    IF at IS NULL AND r.status = 'running' AND looked_at > clock_timestamp() + interval '1 minute' AND verdict = 'hold' THEN
+    IF at IS NULL AND r.status = 'running' AND looked_at > clock_timestamp() + interval '1 minute'
+       AND verdict = 'hold' THEN
         why := format('it counts sessions from %s on, which is in the future: roll it back', looked_at);
     END IF;
 
     PERFORM @extschema@.tw_lock_registry();
-    SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x WHERE x.id = rollout FOR UPDATE;
+    SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x
+    WHERE x.id = rollout FOR UPDATE;
     -- Somebody changed it during the look, which says nothing about what it is now.
     IF is_same IS NOT TRUE THEN
         RETURN 'ended';
     END IF;
-    INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
-                                            sample_ratio_evidence, metrics, checked_at)
-    VALUES (rollout, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], verdict, why,
-            coalesce(look.canary_units, 0), coalesce(look.production_units, 0), look.sample_ratio_evidence, coalesce(look.metrics, '[]'), looked_at)
+    INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason,
+                                            canary_units, production_units, sample_ratio_evidence, metrics, checked_at)
+    VALUES (rollout, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)],
+            verdict, why, coalesce(look.canary_units, 0), coalesce(look.production_units, 0),
+            look.sample_ratio_evidence, coalesce(look.metrics, '[]'), looked_at)
     RETURNING id INTO check_id;
-    -- What follows from it begins now, not when the look began: sessions were dealt by the old share while it took its time or waited.
-    RETURN @extschema@.tw_act_on_rollout(r, check_id, verdict, why, coalesce(at, greatest(looked_at, clock_timestamp())));
+    -- What follows from it begins now, not when the look began: sessions were
+    -- dealt by the old share while it took its time or waited.
+    RETURN @extschema@.tw_act_on_rollout(r, check_id, verdict, why,
+                                         coalesce(at, greatest(looked_at, clock_timestamp())));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) IS 'Looks at a rollout, writes the look down, does what it says, and returns what that was';
+COMMENT ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) IS
+    'Looks at a rollout, writes the look down, does what it says, and returns what that was';
 
 CREATE FUNCTION @extschema@.tw_note_failed_look(rollout bigint, message text, at timestamptz) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason, canary_units, production_units,
-                                            metrics, checked_at)
+    INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason,
+                                            canary_units, production_units, metrics, checked_at)
     SELECT r.id, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], 'hold',
-           'the look failed, and nobody watches until that is mended: ' || message, 0, 0, '[]', coalesce(at, clock_timestamp())
+           'the look failed, and nobody watches until that is mended: ' || message, 0, 0, '[]',
+           coalesce(at, clock_timestamp())
     FROM @extschema@.rollouts r WHERE r.id = rollout AND r.status IN ('running', 'watching');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS 'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look (which is NULL)';
+COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS
+    'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look '
+    '(which is NULL)';
 
 CREATE FUNCTION @extschema@.tw_rollout_tasks(at timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -95,7 +107,8 @@ RETURN (SELECT jsonb_agg(t.task ORDER BY t.part, t.name)
           SELECT 4, '', '{"settle": true}'
           WHERE EXISTS (SELECT FROM @extschema@.tw_unsettled_versions(at, interval '1 day'))) t);
 REVOKE ALL ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) IS 'What there is to do for check_rollouts(); NULL for nothing';
+COMMENT ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) IS
+    'What there is to do for check_rollouts(); NULL for nothing';
 
 CREATE FUNCTION @extschema@.tw_rollout_task(run bigint, task jsonb, at timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -111,9 +124,11 @@ BEGIN
             WHEN task ? 'check' THEN
                 done := @extschema@.tw_check_rollout((task ->> 'check')::bigint, at);
             WHEN task ? 'start' THEN
-                done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started' ELSE 'nothing to start' END;
+                done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started'
+                             ELSE 'nothing to start' END;
             WHEN task ? 'settle' THEN
-                -- A batch each five minutes, so that nothing waits for it for long; the daily job does all that is left.
+                -- A batch each five minutes, so that nothing waits for it for
+                -- long; the daily job does all that is left.
                 SELECT jsonb_build_object('samples locked', nullif(s.locked, 0)) INTO counted
                 FROM @extschema@.tw_settle_samples(at, interval '1 day', 20000::bigint) s;
                 done := 'settled';
@@ -161,14 +176,19 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) IS 'One step of check_rollouts(), as tw_job_step() calls it';
+COMMENT ON FUNCTION @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz) IS
+    'One step of check_rollouts(), as tw_job_step() calls it';
 
 CREATE PROCEDURE @extschema@.check_rollouts(at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
-AS $procedure$ BEGIN CALL @extschema@.tw_run_job('check_rollouts'::pg_catalog.text, NULL::pg_catalog.text, at); END $procedure$;
+AS $procedure$ BEGIN
+    CALL @extschema@.tw_run_job('check_rollouts'::pg_catalog.text, NULL::pg_catalog.text, at);
+END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.check_rollouts(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
-    'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, holds, or takes the next '
-    'step; starts the rollout of the newest candidate that passed the gate, while auto_deploy is on and nothing else of its type is rolled out or '
-    'watched; once an hour measures versions in production and fits the audit to the review budget; takes back the samples that a rollback of the last day left. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits as '
-    'it goes, so it cannot run inside a transaction; errors are recorded in job_runs and warned of. Does nothing on a standby or a restored copy';
+    'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, '
+    'holds, or takes the next step; starts the rollout of the newest candidate that passed the gate, while auto_deploy '
+    'is on and nothing else of its type is rolled out or watched; once an hour measures versions in production and '
+    'fits the audit to the review budget; takes back the samples that a rollback of the last day left. For pg_cron, '
+    'every 5 minutes. at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a '
+    'transaction; errors are recorded in job_runs and warned of. Does nothing on a standby or a restored copy';

@@ -37,5 +37,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.live_model_at(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_model_at(text, timestamptz) IS
-    'Which version of a type was in production at a time, since when and why, and which canary had how many percent of the sessions beside '
-    'it; NULL where there was none. Raises 42704 for a type of which there is no version';
+    'Which version of a type was in production at a time, since when and why, and which canary had how many percent of '
+    'the sessions beside it; NULL where there was none. Raises 42704 for a type of which there is no version';

@@ -1,6 +1,8 @@
--- rollback_rollout(): back to the version before, at once. Like start_rollout() it holds the registry's lock from before its first look.
+-- rollback_rollout(): back to the version before, at once. Like start_rollout()
+-- it holds the registry's lock from before its first look.
 
-CREATE FUNCTION @extschema@.tw_end_canary(canary text, became text, why text, figures jsonb, at timestamptz, actor text) RETURNS void
+CREATE FUNCTION @extschema@.tw_end_canary(canary text, became text, why text, figures jsonb, at timestamptz, actor text)
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -12,12 +14,15 @@ BEGIN
     UPDATE @extschema@.rollouts x
     SET status = CASE became WHEN 'retired' THEN 'superseded' ELSE 'rolled-back' END, ended_at = at, end_reason = why
     WHERE x.version = canary AND x.status = 'running';
-    UPDATE @extschema@.model_versions m SET status = became, traffic_percentage = 0, retired_at = at WHERE m.version = canary;
-    UPDATE @extschema@.model_versions m SET traffic_percentage = 100 WHERE m.model_type = before.model_type AND m.status = 'production'
+    UPDATE @extschema@.model_versions m SET status = became, traffic_percentage = 0, retired_at = at
+    WHERE m.version = canary;
+    UPDATE @extschema@.model_versions m SET traffic_percentage = 100
+    WHERE m.model_type = before.model_type AND m.status = 'production'
     RETURNING m.version INTO live;
-    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage,
-                                               actor, reason, figures, created_at)
-    VALUES (before.model_type, canary, live, before.status, became, before.traffic_percentage, 0, actor, why, figures, at);
+    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status,
+                                               from_percentage, to_percentage, actor, reason, figures, created_at)
+    VALUES (before.model_type, canary, live, before.status, became, before.traffic_percentage, 0, actor, why,
+            figures, at);
     PERFORM @extschema@.tw_end_raised_audit(before.model_type, at, false);
     IF became = 'rolled-back' AND before.traffic_percentage >= 50 THEN
         PERFORM @extschema@.tw_try_settling(canary);
@@ -26,20 +31,24 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_canary(text, text, text, jsonb, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_canary(text, text, text, jsonb, timestamptz, text) IS
-    'Gives the sessions of a canary back to the production version: it became rolled-back, or retired in favour of a better candidate';
+    'Gives the sessions of a canary back to the production version: it became rolled-back, or retired in favour of a '
+    'better candidate';
 
-CREATE FUNCTION @extschema@.tw_reinstate(bad text, good text, why text, figures jsonb, at timestamptz, actor text) RETURNS void
+CREATE FUNCTION @extschema@.tw_reinstate(bad text, good text, why text, figures jsonb, at timestamptz, actor text)
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     type text;
 BEGIN
     -- One after the other: there is one production version at any time.
-    UPDATE @extschema@.model_versions m SET status = 'rolled-back', traffic_percentage = 0, retired_at = at WHERE m.version = bad
+    UPDATE @extschema@.model_versions m SET status = 'rolled-back', traffic_percentage = 0, retired_at = at
+    WHERE m.version = bad
     RETURNING m.model_type INTO STRICT type;
-    UPDATE @extschema@.model_versions m SET status = 'production', traffic_percentage = 100, retired_at = NULL WHERE m.version = good;
-    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage,
-                                               actor, reason, figures, created_at)
+    UPDATE @extschema@.model_versions m SET status = 'production', traffic_percentage = 100, retired_at = NULL
+    WHERE m.version = good;
+    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status,
+                                               from_percentage, to_percentage, actor, reason, figures, created_at)
     VALUES (type, bad, NULL, 'production', 'rolled-back', 100, 0, actor, why, figures, at),
            (type, good, bad, 'retired', 'production', 0, 100, actor, format('%s was rolled back', bad), NULL, at);
     UPDATE @extschema@.rollouts r SET status = 'rolled-back', ended_at = at, end_reason = why
@@ -50,7 +59,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reinstate(text, text, text, jsonb, timestamptz, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_reinstate(text, text, text, jsonb, timestamptz, text) IS 'Rolls a production version back to the one before it';
+COMMENT ON FUNCTION @extschema@.tw_reinstate(text, text, text, jsonb, timestamptz, text) IS
+    'Rolls a production version back to the one before it';
 
 CREATE FUNCTION @extschema@.tw_version_before(version text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -63,9 +73,11 @@ BEGIN ATOMIC
     ORDER BY d.id DESC LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_version_before(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_version_before(text) IS 'The version that a production version replaced and that can take its place again; NULL where there is none';
+COMMENT ON FUNCTION @extschema@.tw_version_before(text) IS
+    'The version that a production version replaced and that can take its place again; NULL where there is none';
 
-CREATE FUNCTION @extschema@.tw_require_meant(type text, version text, only_version text, is_live boolean, at timestamptz) RETURNS void
+CREATE FUNCTION @extschema@.tw_require_meant(
+    type text, version text, only_version text, is_live boolean, at timestamptz) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -77,16 +89,20 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('"%s" is not what would be rolled back', only_version),
             DETAIL = coalesce(format('That is "%s".', version), format('Nothing of model type "%s" is live.', type)),
-            HINT = 'See rollout_status and live_model_at(): somebody, or check_rollouts(), may have rolled it back already.';
+            HINT = 'See rollout_status and live_model_at(): somebody, or check_rollouts(), may have rolled it '
+                   'back already.';
     END IF;
     SELECT * INTO last_change FROM @extschema@.model_deployments d WHERE d.model_type = type ORDER BY d.id DESC LIMIT 1;
     -- Two people who see the same trouble must not take two versions back.
-    IF only_version IS NULL AND is_live AND (last_change.to_status = 'rolled-back' OR last_change.from_status = 'retired') THEN
+    IF only_version IS NULL AND is_live AND (last_change.to_status = 'rolled-back'
+                                             OR last_change.from_status = 'retired') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('the last change of model type "%s" was a rollback already', type),
-            DETAIL = format('At %s, by %s: %s.', last_change.created_at, last_change.actor, rtrim(last_change.reason, '.')),
-            HINT = format('"%s" answers now. To take it back as well, name it: rollback_rollout(..., only_version => %L).', version, version);
+            DETAIL = format('At %s, by %s: %s.', last_change.created_at, last_change.actor,
+                            rtrim(last_change.reason, '.')),
+            HINT = format('"%s" answers now. To take it back as well, name it: rollback_rollout(..., only_version => '
+                          '%L).', version, version);
     END IF;
     -- What people complain about may have been taken out of service a moment ago, and its successor is innocent.
     SELECT r.superseded_version INTO superseded
@@ -103,17 +119,21 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean, timestamptz) IS
-    'Raises 55000 where a rollback would take back another version than it names, or one that it does not name right after another rollback, or after it took another''s place';
+    'Raises 55000 where a rollback would take back another version than it names, or one that it does not name right '
+    'after another rollback, or after it took another''s place';
 
-CREATE FUNCTION @extschema@.tw_roll_back(type text, why text, figures jsonb, at timestamptz, actor text, only_version text,
-                                         OUT version text, OUT live_version text)
+CREATE FUNCTION @extschema@.tw_roll_back(
+    type text, why text, figures jsonb, at timestamptz, actor text, only_version text,
+    OUT version text, OUT live_version text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- Not by rollouts: a canary whose row there has vanished is still what people complain about.
-    canary CONSTANT text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary');
+    canary CONSTANT text := (SELECT m.version FROM @extschema@.model_versions m
+                             WHERE m.model_type = type AND m.status = 'canary');
 BEGIN
-    version := coalesce(canary, (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production'));
+    version := coalesce(canary, (SELECT m.version FROM @extschema@.model_versions m
+                                 WHERE m.model_type = type AND m.status = 'production'));
     PERFORM @extschema@.tw_require_meant(type, version, only_version, canary IS NULL, at);
     IF canary IS NOT NULL THEN
         PERFORM @extschema@.tw_end_canary(canary, 'rolled-back', why, figures, at, actor);
@@ -123,14 +143,18 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('there is no rollout of model type "%s" to roll back', type),
-                DETAIL = coalesce(format('"%s" is live, and there is no earlier version to return to.', version), 'It has no live version.'),
-                HINT = 'SELECT * FROM model_deployments; shows what was live when. Another candidate goes live with promote_model(version, reason).';
+                DETAIL = coalesce(format('"%s" is live, and there is no earlier version to return to.', version),
+                                  'It has no live version.'),
+                HINT = 'SELECT * FROM model_deployments; shows what was live when. Another candidate goes live with '
+                       'promote_model(version, reason).';
         END IF;
         PERFORM @extschema@.tw_reinstate(version, live_version, why, figures, at, actor);
     END IF;
-    SELECT m.version INTO live_version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
-    PERFORM @extschema@.tw_notify(jsonb_build_object('event', 'rollback', 'model_type', type, 'version', version, 'live_version', live_version,
-                                                     'actor', actor, 'at', at, 'reason', why));
+    SELECT m.version INTO live_version FROM @extschema@.model_versions m
+    WHERE m.model_type = type AND m.status = 'production';
+    PERFORM @extschema@.tw_notify(jsonb_build_object('event', 'rollback', 'model_type', type, 'version', version,
+                                                     'live_version', live_version, 'actor', actor, 'at', at,
+                                                     'reason', why));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text, text) FROM PUBLIC;
@@ -138,7 +162,8 @@ COMMENT ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, tex
     'Rolls back the canary of a type, or else its production version, and tells whoever listens';
 
 CREATE FUNCTION @extschema@.rollback_rollout(
-    model_type text, reason text, at timestamptz DEFAULT NULL, only_version text DEFAULT NULL, OUT version text, OUT live_version text)
+    model_type text, reason text, at timestamptz DEFAULT NULL, only_version text DEFAULT NULL, OUT version text,
+    OUT live_version text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -153,14 +178,18 @@ BEGIN
     END IF;
     SELECT b.version, b.live_version INTO version, live_version
     FROM @extschema@.tw_roll_back(model_type, reason, NULL, @extschema@.tw_change_time(at,
-        (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = rollback_rollout.model_type)), session_user, only_version) b;
+        (SELECT max(d.created_at) FROM @extschema@.model_deployments d
+         WHERE d.model_type = rollback_rollout.model_type)), session_user, only_version) b;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) IS
-    'Takes the sessions back at once from the version of a model type that is being rolled out; where none is, from the production version, '
-    'which its predecessor replaces, however long ago it went live. only_version says which version is meant, so that two people do not roll '
-    'back two; it is needed right after another rollback, and in the first hour of a version that took a canary''s place. From half of the sessions or more, the samples that the version labelled itself '
-    'and nobody looked at wait from then on (training_samples.pending_reason), until it answers again. Returns the version that was rolled back and the one that is live now, '
-    'and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where there is '
-    'nothing to return to or another version is meant, 22023 without a reason, for a time before the last change or one to come';
+    'Takes the sessions back at once from the version of a model type that is being rolled out; where none is, from '
+    'the production version, which its predecessor replaces, however long ago it went live. only_version says which '
+    'version is meant, so that two people do not roll back two; it is needed right after another rollback, '
+    'and in the first hour of a version that took a canary''s place. From half of the sessions or more, the samples '
+    'that the version labelled itself and nobody looked at wait from then on (training_samples.pending_reason), until '
+    'it answers again. Returns the version that was rolled back and the one that is live now, and sends NOTIFY '
+    'training_workflow. at is the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where there '
+    'is nothing to return to or another version is meant, 22023 without a reason, for a time before the last change or '
+    'one to come';

@@ -1,5 +1,6 @@
--- start_rollout(), advance_rollout(): what gives a version more of the sessions. Like rollback_rollout() they hold the registry's
--- lock from before their first look to the end of the transaction, so that two of them, or one and check_rollouts(), follow one another.
+-- start_rollout(), advance_rollout(): what gives a version more of the sessions. Like rollback_rollout() they hold the
+-- registry's lock from before their first look to the end of the transaction, so that two of them, or one and
+-- check_rollouts(), follow one another.
 
 CREATE FUNCTION @extschema@.tw_change_time(at timestamptz, earlier timestamptz) RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -13,14 +14,17 @@ BEGIN
             DETAIL = format('The change before it was at %s.', coalesce(earlier::text, 'no time')),
             HINT = 'Leave "at" out: it is the time to count as now in tests and simulations.';
     END IF;
-    -- Not the transaction's time: it may have waited for the lock. A clock that was set back does not turn the order round.
+    -- Not the transaction's time: it may have waited for the lock. A clock
+    -- that was set back does not turn the order round.
     RETURN coalesce(at, greatest(clock_timestamp(), earlier));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_change_time(timestamptz, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_change_time(timestamptz, timestamptz) IS 'The time of a change: at, or now; 22023 for one that is yet to come, or before the change that came earlier';
+COMMENT ON FUNCTION @extschema@.tw_change_time(timestamptz, timestamptz) IS
+    'The time of a change: at, or now; 22023 for one that is yet to come, or before the change that came earlier';
 
-CREATE FUNCTION @extschema@.tw_set_share(canary text, percentage integer, why text, figures jsonb, at timestamptz, actor text) RETURNS void
+CREATE FUNCTION @extschema@.tw_set_share(canary text, percentage integer, why text, figures jsonb, at timestamptz,
+                                         actor text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -28,14 +32,16 @@ DECLARE
     live @extschema@.model_versions;
 BEGIN
     SELECT * INTO STRICT before FROM @extschema@.model_versions m WHERE m.version = canary FOR UPDATE;
-    SELECT * INTO STRICT live FROM @extschema@.model_versions m WHERE m.model_type = before.model_type AND m.status = 'production' FOR UPDATE;
+    SELECT * INTO STRICT live FROM @extschema@.model_versions m
+    WHERE m.model_type = before.model_type AND m.status = 'production' FOR UPDATE;
     UPDATE @extschema@.model_versions m
     SET status = 'canary', traffic_percentage = percentage, deployed_at = coalesce(m.deployed_at, at), retired_at = NULL
     WHERE m.version = canary;
     UPDATE @extschema@.model_versions m SET traffic_percentage = 100 - percentage WHERE m.version = live.version;
-    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status, from_percentage, to_percentage,
-                                               actor, reason, figures, created_at)
-    VALUES (before.model_type, canary, live.version, before.status, 'canary', before.traffic_percentage, percentage, actor, why, figures, at);
+    INSERT INTO @extschema@.model_deployments (model_type, version, previous_version, from_status, to_status,
+                                               from_percentage, to_percentage, actor, reason, figures, created_at)
+    VALUES (before.model_type, canary, live.version, before.status, 'canary', before.traffic_percentage, percentage,
+            actor, why, figures, at);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_set_share(text, integer, text, jsonb, timestamptz, text) FROM PUBLIC;
@@ -57,25 +63,29 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('model "%s" was rolled back: trying it again needs a reason', version),
             DETAIL = coalesce((SELECT d.reason FROM @extschema@.model_deployments d
-                      WHERE d.model_type = m.model_type AND d.version = m.version AND d.to_status = 'rolled-back' ORDER BY d.id DESC LIMIT 1), 'model_deployments does not say why.'),
-            HINT = 'Say in the argument reason what is different now. It meets sessions that are drawn anew, and is judged by them alone.';
+                      WHERE d.model_type = m.model_type AND d.version = m.version AND d.to_status = 'rolled-back'
+                      ORDER BY d.id DESC LIMIT 1), 'model_deployments does not say why.'),
+            HINT = 'Say in the argument reason what is different now. It meets sessions that are drawn anew, and is '
+                   'judged by them alone.';
     END IF;
     IF m.status NOT IN ('candidate', 'rolled-back') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('model "%s" is %s, not a candidate', version, m.status),
-            HINT = CASE m.status WHEN 'canary' THEN 'It is being rolled out: see rollout_status; advance_rollout() takes it a step further.'
-                                 WHEN 'production' THEN 'It has all sessions already.'
-                                 WHEN 'rejected' THEN 'The gate rejected it: train again.'
-                                 WHEN 'retired' THEN 'A later version superseded it: train again.'
-                                 ELSE 'See gate_reason in model_versions, and training_jobs.' END;
+            HINT = CASE m.status WHEN 'canary'
+                        THEN 'It is being rolled out: see rollout_status; advance_rollout() takes it a step further.'
+                        WHEN 'production' THEN 'It has all sessions already.'
+                        WHEN 'rejected' THEN 'The gate rejected it: train again.'
+                        WHEN 'retired' THEN 'A later version superseded it: train again.'
+                        ELSE 'See gate_reason in model_versions, and training_jobs.' END;
     END IF;
     IF m.gate_decision IS DISTINCT FROM 'passed' AND @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('model "%s" has not passed the gate: rolling it out needs a reason', version),
             DETAIL = coalesce(m.gate_reason, 'The gate has not looked at it.'),
-            HINT = 'evaluate_model() takes it through the gate; or say in the argument reason why it should meet customers.';
+            HINT = 'evaluate_model() takes it through the gate; or say in the argument reason why it should meet '
+                   'customers.';
     END IF;
     IF @extschema@.tw_is_blank(reason) AND NOT @extschema@.tw_has_location(version) THEN
         RAISE EXCEPTION USING
@@ -85,13 +95,16 @@ BEGIN
             HINT = 'Where the application has it, say so in the argument reason; else train again, with a worker that '
                    'hands in one of the two.';
     END IF;
-    IF NOT EXISTS (SELECT FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production') THEN
+    IF NOT EXISTS (SELECT FROM @extschema@.model_versions x
+                   WHERE x.model_type = m.model_type AND x.status = 'production') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model type "%s" has no live version that "%s" could be compared with', m.model_type, version),
+            MESSAGE = format('model type "%s" has no live version that "%s" could be compared with',
+                             m.model_type, version),
             HINT = 'Make the first one live with promote_model(version, reason).';
     END IF;
-    SELECT x.version INTO other FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'canary';
+    SELECT x.version INTO other FROM @extschema@.model_versions x
+    WHERE x.model_type = m.model_type AND x.status = 'canary';
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -102,26 +115,32 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_rollable(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_rollable(text, text) IS 'Raises what start_rollout() says of a version that cannot be rolled out';
+COMMENT ON FUNCTION @extschema@.tw_require_rollable(text, text) IS
+    'Raises what start_rollout() says of a version that cannot be rolled out';
 
-CREATE FUNCTION @extschema@.tw_insert_rollout(m @extschema@.model_versions, live text, said text, began timestamptz, actor text, superseded text)
+CREATE FUNCTION @extschema@.tw_insert_rollout(m @extschema@.model_versions, live text, said text, began timestamptz,
+                                              actor text, superseded text)
     RETURNS @extschema@.rollouts
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO @extschema@.rollouts (model_type, version, number, previous_version, steps, steps_reason, messages_per_session, alpha, margin,
-                                      step_times, reason, started_by, started_at, superseded_version)
+    INSERT INTO @extschema@.rollouts (model_type, version, number, previous_version, steps, steps_reason,
+                                      messages_per_session, alpha, margin, step_times, reason, started_by, started_at,
+                                      superseded_version)
     SELECT m.model_type, m.version, m.rollout_number + 1, live, p.steps, p.reason,
            @extschema@.training_setting('rollout_messages_per_session')::integer,
-           @extschema@.training_setting('rollout_alpha')::double precision, @extschema@.training_setting('rollout_margin')::double precision,
+           @extschema@.training_setting('rollout_alpha')::double precision,
+           @extschema@.training_setting('rollout_margin')::double precision,
            ARRAY[began], said, actor, began, superseded
     FROM @extschema@.tw_planned_steps(m.model_type, began) p
     RETURNING *;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_insert_rollout(@extschema@.model_versions, text, text, timestamptz, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.tw_insert_rollout(@extschema@.model_versions, text, text, timestamptz, text, text)
+    FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_insert_rollout(@extschema@.model_versions, text, text, timestamptz, text, text) IS
     'Writes down a rollout that begins, with everything that is taken from the settings once';
 
-CREATE FUNCTION @extschema@.tw_start_rollout(version text, reason text, at timestamptz, actor text, superseded text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_start_rollout(
+    version text, reason text, at timestamptz, actor text, superseded text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -136,22 +155,26 @@ BEGIN
     PERFORM @extschema@.tw_require_rollable(version, reason);
     SELECT * INTO m FROM @extschema@.model_versions x WHERE x.version = tw_start_rollout.version;
     -- FOR UPDATE: under an older snapshot, in which nobody has started another one, this is a serialization failure.
-    SELECT x.version INTO live FROM @extschema@.model_versions x WHERE x.model_type = m.model_type AND x.status = 'production' FOR UPDATE;
-    began := @extschema@.tw_change_time(at, (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = m.model_type));
+    SELECT x.version INTO live FROM @extschema@.model_versions x
+    WHERE x.model_type = m.model_type AND x.status = 'production' FOR UPDATE;
+    began := @extschema@.tw_change_time(at, (SELECT max(d.created_at) FROM @extschema@.model_deployments d
+                                             WHERE d.model_type = m.model_type));
     why := coalesce(said, 'passed the gate: ' || m.gate_reason);
 
     PERFORM @extschema@.tw_end_watch(m.model_type, format('"%s" is rolled out', version), began);
     -- Older ones that passed are superseded: were this one rolled back, they would be next.
     UPDATE @extschema@.model_versions x SET status = 'retired', retired_at = began
-    WHERE x.model_type = m.model_type AND x.status = 'candidate' AND x.gate_decision = 'passed' AND x.created_at < m.created_at;
+    WHERE x.model_type = m.model_type AND x.status = 'candidate' AND x.gate_decision = 'passed'
+      AND x.created_at < m.created_at;
     r := @extschema@.tw_insert_rollout(m, live, said, began, actor, superseded);
     UPDATE @extschema@.model_versions x SET rollout_number = r.number WHERE x.version = m.version;
     IF r.steps[1] = 100 THEN
         PERFORM @extschema@.tw_promote_canary(r.id, why, NULL::jsonb, began, actor);
     ELSE
         PERFORM @extschema@.tw_set_share(version, r.steps[1], why,
-            jsonb_strip_nulls(jsonb_build_object('rollout', r.id, 'steps', r.steps, 'test_accuracy', m.test_accuracy, 'base_version', m.base_version,
-                                                 'base_accuracy', m.base_accuracy, 'test_samples', m.test_samples)), began, actor);
+            jsonb_strip_nulls(jsonb_build_object('rollout', r.id, 'steps', r.steps, 'test_accuracy', m.test_accuracy,
+                                                 'base_version', m.base_version, 'base_accuracy', m.base_accuracy,
+                                                 'test_samples', m.test_samples)), began, actor);
         PERFORM @extschema@.tw_audit_rollout(r);
     END IF;
     RETURN r.id;
@@ -159,9 +182,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_rollout(text, text, timestamptz, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_rollout(text, text, timestamptz, text, text) IS
-    'start_rollout() in the name of an actor, in the place of a canary that was superseded just before or of none; returns the rollout''s id';
+    'start_rollout() in the name of an actor, in the place of a canary that was superseded just before or of none; '
+    'returns the rollout''s id';
 
-CREATE FUNCTION @extschema@.tw_promote_canary(rollout bigint, why text, figures jsonb, at timestamptz, actor text) RETURNS void
+CREATE FUNCTION @extschema@.tw_promote_canary(rollout bigint, why text, figures jsonb, at timestamptz, actor text)
+    RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -179,9 +204,11 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_promote_canary(bigint, text, jsonb, timestamptz, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_promote_canary(bigint, text, jsonb, timestamptz, text) IS 'Gives the version of a rollout all sessions; from then on it is watched';
+COMMENT ON FUNCTION @extschema@.tw_promote_canary(bigint, text, jsonb, timestamptz, text) IS
+    'Gives the version of a rollout all sessions; from then on it is watched';
 
-CREATE FUNCTION @extschema@.tw_advance_rollout(rollout bigint, why text, figures jsonb, at timestamptz, actor text) RETURNS integer
+CREATE FUNCTION @extschema@.tw_advance_rollout(rollout bigint, why text, figures jsonb, at timestamptz, actor text)
+    RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -200,7 +227,8 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_advance_rollout(bigint, text, jsonb, timestamptz, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_advance_rollout(bigint, text, jsonb, timestamptz, text) IS 'Begins the next step of a running rollout and returns its percentage';
+COMMENT ON FUNCTION @extschema@.tw_advance_rollout(bigint, text, jsonb, timestamptz, text) IS
+    'Begins the next step of a running rollout and returns its percentage';
 
 CREATE FUNCTION @extschema@.tw_running_rollout(type text) RETURNS @extschema@.rollouts
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -214,49 +242,57 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_running_rollout(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_running_rollout(text) IS 'The rollout of a type that is running, NULL where none is; 42704 for an unknown type';
+COMMENT ON FUNCTION @extschema@.tw_running_rollout(text) IS
+    'The rollout of a type that is running, NULL where none is; 42704 for an unknown type';
 
 CREATE FUNCTION @extschema@.tw_require_no_stray_canary(type text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    canary CONSTANT text := (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary');
+    canary CONSTANT text := (SELECT m.version FROM @extschema@.model_versions m
+                             WHERE m.model_type = type AND m.status = 'canary');
 BEGIN
     IF canary IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('nobody knows the steps of "%s"', canary),
             DETAIL = 'It is a canary, and its row in rollouts is gone, with its steps, its level and its margin.',
-            HINT = format('SELECT * FROM rollback_rollout(%L, ''...''); gives its sessions back; it can be started again with a reason.', type);
+            HINT = format('SELECT * FROM rollback_rollout(%L, ''...''); gives its sessions back; it can be started '
+                          'again with a reason.', type);
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_no_stray_canary(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_no_stray_canary(text) IS 'Raises 55000 where a type has a canary whose rollout has vanished; called where no rollout is running';
+COMMENT ON FUNCTION @extschema@.tw_require_no_stray_canary(text) IS
+    'Raises 55000 where a type has a canary whose rollout has vanished; called where no rollout is running';
 
 CREATE FUNCTION @extschema@.start_rollout(
     version text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
-    OUT model_type text, OUT previous_version text, OUT traffic_percentage integer, OUT steps integer[], OUT rollout_id bigint)
+    OUT model_type text, OUT previous_version text, OUT traffic_percentage integer, OUT steps integer[],
+    OUT rollout_id bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
     rollout_id := @extschema@.tw_start_rollout(version, reason, at, session_user::text, NULL::text);
-    SELECT r.model_type, r.previous_version, r.steps[1], r.steps INTO STRICT model_type, previous_version, traffic_percentage, steps
+    SELECT r.model_type, r.previous_version, r.steps[1], r.steps
+    INTO STRICT model_type, previous_version, traffic_percentage, steps
     FROM @extschema@.rollouts r WHERE r.id = rollout_id;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
-    'Gives a candidate the first share of the sessions that the setting rollout_steps names (auto: that fits the traffic), beside the production version of its type; '
-    'assign_model_version() follows from the commit on, check_rollouts() watches. A candidate that did not pass the '
-    'gate, or that lies nowhere that is known, needs a reason, and so '
-    'does a version that was rolled back: it meets other sessions than before, and is judged by them alone. at is '
-    'the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled out or is yet to be stored, '
-    'while another is rolled out, or without a production version, 22023 for a missing reason, a time before the last change or one to come';
+    'Gives a candidate the first share of the sessions that the setting rollout_steps names (auto: that fits '
+    'the traffic), beside the production version of its type; assign_model_version() follows from the commit '
+    'on, check_rollouts() watches. A candidate that did not pass the gate, or that lies nowhere that is known, needs a '
+    'reason, and so does a version that was rolled back: it meets other sessions than before, and is judged by them '
+    'alone. at is the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot '
+    'be rolled out or is yet to be stored, while another is rolled out, or without a production version, 22023 for a '
+    'missing reason, a time before the last change or one to come';
 
 CREATE FUNCTION @extschema@.advance_rollout(
-    model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL, only_from integer DEFAULT NULL) RETURNS integer
+    model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
+    only_from integer DEFAULT NULL) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -275,10 +311,12 @@ BEGIN
     IF only_from <> r.steps[cardinality(r.step_times)] THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('the rollout of "%s" is at %s %%, not at %s %%', r.version, r.steps[cardinality(r.step_times)], only_from),
+            MESSAGE = format('the rollout of "%s" is at %s %%, not at %s %%', r.version,
+                             r.steps[cardinality(r.step_times)], only_from),
             HINT = 'Somebody, or check_rollouts(), was faster: see rollout_status.';
     END IF;
-    RETURN @extschema@.tw_advance_rollout(r.id, CASE WHEN @extschema@.tw_is_blank(reason) THEN 'advanced by hand' ELSE reason END,
+    RETURN @extschema@.tw_advance_rollout(r.id, CASE WHEN @extschema@.tw_is_blank(reason) THEN 'advanced by hand'
+                                                     ELSE reason END,
         (SELECT jsonb_build_object('check', c.id, 'verdict', c.verdict, 'reason', c.reason, 'metrics', c.metrics)
          FROM @extschema@.rollout_checks c WHERE c.rollout_id = r.id ORDER BY c.id DESC LIMIT 1),
         @extschema@.tw_change_time(at, r.step_times[cardinality(r.step_times)]), session_user::text);
@@ -286,7 +324,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) IS
-    'Takes the rollout of a model type to its next step by hand, whatever check_rollouts() waits for, and returns the new percentage; 100 '
-    'makes the version the production version. only_from is the percentage that it must be at, so that two people do not take two steps. The '
-    'reason is kept in model_deployments. at is the time to count as now, for tests. Raises '
-    '42704 for an unknown type, 55000 where nothing is rolled out or it is at another percentage, 22023 for a time before the last change or one to come';
+    'Takes the rollout of a model type to its next step by hand, whatever check_rollouts() waits for, and returns the '
+    'new percentage; 100 makes the version the production version. only_from is the percentage that it must be at, so '
+    'that two people do not take two steps. The reason is kept in model_deployments. at is the time to count as now, '
+    'for tests. Raises 42704 for an unknown type, 55000 where nothing is rolled out or it is at another percentage, '
+    '22023 for a time before the last change or one to come';

@@ -1,20 +1,26 @@
 -- Which steps a rollout takes: those that rollout_steps lists, or with auto those that fit the traffic.
 
-CREATE FUNCTION @extschema@.tw_sessions_a_day(type text, at timestamptz, any_version boolean DEFAULT false) RETURNS double precision
+CREATE FUNCTION @extschema@.tw_sessions_a_day(type text, at timestamptz, any_version boolean DEFAULT false)
+    RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-    -- Of the messages that name a version of the type, since a rollout counts no others. A young installation has fewer days.
+    -- Of the messages that name a version of the type, since a rollout counts
+    -- no others. A young installation has fewer days.
     SELECT coalesce(count(DISTINCT (c.session_id, c.created_on))
-                    / least(7, greatest(1, extract(epoch FROM tw_sessions_a_day.at - min(c.created_at))::double precision / 86400)), 0)
+                    / least(7, greatest(1, extract(epoch FROM tw_sessions_a_day.at
+                                                              - min(c.created_at))::double precision / 86400)), 0)
     FROM @extschema@.conversation_logs c
     WHERE c.created_at >= tw_sessions_a_day.at - interval '7 days' AND c.created_at < tw_sessions_a_day.at
       -- The index knows days, of whatever time zone.
-      AND c.created_on BETWEEN (tw_sessions_a_day.at - interval '9 days')::date AND (tw_sessions_a_day.at + interval '2 days')::date
-      AND (any_version OR c.nlu_model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type));
+      AND c.created_on BETWEEN (tw_sessions_a_day.at
+                                - interval '9 days')::date AND (tw_sessions_a_day.at + interval '2 days')::date
+      AND (any_version OR c.nlu_model_version IN (SELECT m.version FROM @extschema@.model_versions m
+                                                  WHERE m.model_type = type));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz, boolean) IS
-    'How many sessions a day named a version of a model type (or any version or none) in the seven days before a time, or since the first of them';
+    'How many sessions a day named a version of a model type (or any version or none) in the seven days before a time, '
+    'or since the first of them';
 
 CREATE FUNCTION @extschema@.tw_fitting_steps(sessions double precision, units integer) RETURNS integer[]
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -24,7 +30,8 @@ RETURN CASE WHEN sessions * 0.10 >= units THEN '{10,10,25,50,100}'::integer[]
             ELSE '{50,100}'::integer[] END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fitting_steps(double precision, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fitting_steps(double precision, integer) IS
-    'Steps of which each has so many sessions of the new version in a day, at so many sessions a day, as far as that can be: a tenth first, then a quarter, then half';
+    'Steps of which each has so many sessions of the new version in a day, at so many sessions a day, as far as that '
+    'can be: a tenth first, then a quarter, then half';
 
 CREATE FUNCTION @extschema@.tw_planned_steps(type text, at timestamptz, OUT steps integer[], OUT reason text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -56,18 +63,20 @@ BEGIN
     END IF;
     first := sessions * least(steps[1], 100 - steps[1]) / 100.0;
     IF named = 0 THEN
-        reason := reason || ': no conversation of the last seven days names a version of this type, and a rollout counts no others '
-                            '(nlu_model_version, from assign_model_version)';
+        reason := reason || ': no conversation of the last seven days names a version of this type, and a rollout '
+                            'counts no others (nlu_model_version, from assign_model_version)';
     ELSIF steps[1] = 100 THEN
         reason := reason || ': all of them at once, so that there is nothing to compare with';
     ELSE
         days := greatest(1, ceil(units / first));
-        reason := reason || format(': a step at %s %% has %s sessions of each version (rollout_min_units) in %s', steps[1], units,
+        reason := reason || format(': a step at %s %% has %s sessions of each version (rollout_min_units) in %s',
+                                   steps[1], units,
                                    CASE days WHEN 1 THEN 'a day' ELSE format('about %s days', days) END);
     END IF;
     IF sessions > 0 AND sessions < 20 AND first > 0 THEN
-        reason := reason || format('. With fewer than 20 sessions a day it cannot promise to see a loss soon: one of less than %s points '
-                                   'would go unseen in such a step, and a version that always fails is seen after about %s days', unseen,
+        reason := reason || format('. With fewer than 20 sessions a day it cannot promise to see a loss soon: one of '
+                                   'less than %s points would go unseen in such a step, and a version that always '
+                                   'fails is seen after about %s days', unseen,
                                    ceil(@extschema@.tw_measured_from() / first));
     END IF;
 END

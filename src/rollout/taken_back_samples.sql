@@ -1,16 +1,18 @@
--- What a bad version taught: its own confident answers, which nobody has looked at. They wait from its rollback on, so that no model
--- learns from them, and count again when the version answers again. Below half of the sessions there is nothing to see (measured).
+-- What a bad version taught: its own confident answers, which nobody has looked at. They wait from its rollback on, so
+-- that no model learns from them, and count again when the version answers again. Below half of the sessions there is
+-- nothing to see (measured).
 --
--- A rollback must not fail, or wait, for their sake: it takes back what it can in a subtransaction. What is left (samples that
--- somebody holds, those above the limit, or all where that failed) and what is captured later is made up for by check_rollouts()
--- for a day, and by the daily job for a month.
+-- A rollback must not fail, or wait, for their sake: it takes back what it can in a subtransaction. What is left
+-- (samples that somebody holds, those above the limit, or all where that failed) and what is captured later is made up
+-- for by check_rollouts() for a day, and by the daily job for a month.
 
 CREATE FUNCTION @extschema@.tw_count_taken_back(bad text, more bigint) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE @extschema@.rollouts r SET samples_taken_back = greatest(0, coalesce(r.samples_taken_back, 0) + more)
     WHERE r.id = (SELECT max(x.id) FROM @extschema@.rollouts x
-                  WHERE x.version = bad AND x.status = 'rolled-back' AND (x.promoted_at IS NOT NULL OR x.steps[cardinality(x.step_times)] >= 50));
+                  WHERE x.version = bad AND x.status = 'rolled-back'
+                    AND (x.promoted_at IS NOT NULL OR x.steps[cardinality(x.step_times)] >= 50));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) IS
@@ -21,7 +23,8 @@ CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, max_samples bigint, O
 AS $function$
 DECLARE
     -- The index knows days, of whatever time zone.
-    first_day CONSTANT date := (SELECT least(m.created_at, (SELECT min(d.created_at) FROM @extschema@.model_deployments d WHERE d.version = bad))
+    first_day CONSTANT date := (SELECT least(m.created_at, (SELECT min(d.created_at)
+                                                            FROM @extschema@.model_deployments d WHERE d.version = bad))
                                 FROM @extschema@.model_versions m WHERE m.version = bad) - interval '2 days';
     wanted bigint[];
 BEGIN
@@ -32,7 +35,8 @@ BEGIN
                       AND x.review_status = 'approved' AND x.label_source = 'model'
                     -- Enough to find so many that nobody holds.
                     ORDER BY x.id LIMIT 2 * max_samples);
-    UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = @extschema@.tw_rollback_reason(bad)
+    UPDATE @extschema@.training_samples s
+    SET review_status = 'pending', pending_reason = @extschema@.tw_rollback_reason(bad)
     WHERE s.id IN (SELECT x.id FROM @extschema@.training_samples x
                    WHERE x.id IN (SELECT unnest(wanted)) AND x.review_status = 'approved' AND x.label_source = 'model'
                    ORDER BY x.id LIMIT max_samples FOR UPDATE SKIP LOCKED);
@@ -73,7 +77,8 @@ COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
     'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user '
     'contradicted meanwhile and what somebody holds; returns how many, and how many were held';
 
-CREATE FUNCTION @extschema@.tw_settle_version(version text, max_samples bigint, OUT taken_back bigint, OUT given_back bigint,
+CREATE FUNCTION @extschema@.tw_settle_version(
+    version text, max_samples bigint, OUT taken_back bigint, OUT given_back bigint,
     OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -99,12 +104,14 @@ BEGIN
     PERFORM @extschema@.tw_settle_version(version, 20000::bigint);
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'the samples of "%" could not be taken back or given back: %', version, SQLERRM
-        USING ERRCODE = SQLSTATE, HINT = 'check_rollouts() tries again with its next run, and the daily job each night.';
+        USING ERRCODE = SQLSTATE,
+              HINT = 'check_rollouts() tries again with its next run, and the daily job each night.';
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_try_settling(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_settling(text) IS
-    'Settles the samples of a version whose sessions change, as far as one statement of 20,000 rows does; a failure is a warning';
+    'Settles the samples of a version whose sessions change, as far as one statement of 20,000 rows does; a failure is '
+    'a warning';
 
 CREATE FUNCTION @extschema@.tw_unsettled_versions(at timestamptz, since interval) RETURNS SETOF text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -116,11 +123,13 @@ BEGIN ATOMIC
       AND (d.to_status = 'rolled-back' OR d.to_status = 'production')
     GROUP BY d.version
     HAVING @extschema@.tw_standing_rollback(d.version) IS NOT NULL
-        OR EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.pending_reason = @extschema@.tw_rollback_reason(d.version) AND s.review_status = 'pending');
+        OR EXISTS (SELECT FROM @extschema@.training_samples s
+                   WHERE s.pending_reason = @extschema@.tw_rollback_reason(d.version) AND s.review_status = 'pending');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) IS
-    'The versions that were rolled back or became live in a period before a time, and may have samples to take back or give back';
+    'The versions that were rolled back or became live in a period before a time, and may have samples to take back or '
+    'give back';
 
 CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, max_samples bigint,
     OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)

@@ -1,4 +1,5 @@
--- The rollouts that wait: the newest candidate that passed the gate starts by itself, also in the place of a canary that it is better than.
+-- The rollouts that wait: the newest candidate that passed the gate starts by itself,
+-- also in the place of a canary that it is better than.
 
 CREATE FUNCTION @extschema@.tw_waiting_rollout(type text, at timestamptz, OUT version text, OUT canary text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -7,16 +8,19 @@ DECLARE
     r @extschema@.rollouts;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.rollouts x WHERE x.model_type = type AND x.status = 'watching')
-       OR NOT EXISTS (SELECT FROM @extschema@.model_versions p WHERE p.model_type = type AND p.status = 'production') THEN
+       OR NOT EXISTS (SELECT FROM @extschema@.model_versions p
+                      WHERE p.model_type = type AND p.status = 'production') THEN
         RETURN;
     END IF;
     SELECT m.version INTO canary FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary';
     IF canary IS NOT NULL THEN
-        -- One that has reached half of the sessions goes on. So does one that a person tries again, who has a reason, and one that
-        -- took another's place less than a week ago: where each day brings a candidate, none would ever arrive otherwise.
+        -- One that has reached half of the sessions goes on. So does one that a person tries again, who has a reason,
+        -- and one that took another's place less than a week ago: where each day brings a candidate, none would ever
+        -- arrive otherwise.
         SELECT * INTO r FROM @extschema@.rollouts x WHERE x.version = canary AND x.status = 'running';
         IF r.id IS NULL OR r.steps[cardinality(r.step_times)] >= 50 OR r.number > 1
-           OR r.superseded_version IS NOT NULL AND coalesce(at, clock_timestamp()) < r.started_at + interval '7 days' THEN
+           OR r.superseded_version IS NOT NULL
+           AND coalesce(at, clock_timestamp()) < r.started_at + interval '7 days' THEN
             RETURN;
         END IF;
     END IF;
@@ -76,12 +80,15 @@ DECLARE
     lead text;
 BEGIN
     SELECT * INTO next FROM @extschema@.tw_waiting_rollout(type, at);
-    IF next.version IS NULL OR @extschema@.training_setting('auto_deploy') <> 'on' OR NOT @extschema@.tw_is_stored(next.version) THEN
+    IF next.version IS NULL OR @extschema@.training_setting('auto_deploy') <> 'on'
+       OR NOT @extschema@.tw_is_stored(next.version) THEN
         RETURN false;
     END IF;
     SELECT m.version INTO live FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
-    -- What is live has changed since it passed: the gate has to look again. It fails, or is undecided, or passes against this one.
-    IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m WHERE m.version = next.version) THEN
+    -- What is live has changed since it passed: the gate has to look again.
+    -- It fails, or is undecided, or passes against this one.
+    IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m
+                              WHERE m.version = next.version) THEN
         BEGIN
             IF (@extschema@.tw_run_gate(next.version)).decision <> 'passed' THEN
                 RETURN false;
@@ -96,13 +103,15 @@ BEGIN
     END IF;
     PERFORM @extschema@.tw_lock_registry();
     IF next IS DISTINCT FROM (SELECT w FROM @extschema@.tw_waiting_rollout(type, at) w)
-       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production')
+       OR live IS DISTINCT FROM (SELECT m.version FROM @extschema@.model_versions m
+                                 WHERE m.model_type = type AND m.status = 'production')
        OR next.canary IS NOT NULL AND lead IS NULL THEN
         RETURN false;
     END IF;
     IF next.canary IS NOT NULL THEN
         PERFORM @extschema@.tw_end_canary(next.canary, 'retired', lead, NULL::jsonb, @extschema@.tw_change_time(at,
-            (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = type)), 'check_rollouts');
+            (SELECT max(d.created_at) FROM @extschema@.model_deployments d WHERE d.model_type = type)),
+            'check_rollouts');
     END IF;
     PERFORM @extschema@.tw_start_rollout(next.version, NULL::text, at, 'check_rollouts', next.canary);
     RETURN true;
@@ -110,5 +119,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) IS
-    'Starts the rollout of the candidate of a type that waits for it, while auto_deploy is on, if need be in the place of a canary that it is better than; returns whether it did';
+    'Starts the rollout of the candidate of a type that waits for it, while auto_deploy is on, if need be in the place '
+    'of a canary that it is better than; returns whether it did';
 

@@ -43,7 +43,8 @@ BEGIN
     PERFORM @extschema@.tw_take_lock(kind, object);
 EXCEPTION WHEN lock_not_available THEN
     -- A prepared transaction has no session, and outlives the server.
-    SELECT l.pid, coalesce(a.usename, x.owner) AS role, date_trunc('second', coalesce(a.xact_start, x.prepared)) AS since, x.gid INTO holder
+    SELECT l.pid, coalesce(a.usename, x.owner) AS role,
+           date_trunc('second', coalesce(a.xact_start, x.prepared)) AS since, x.gid INTO holder
     FROM pg_locks l
     LEFT JOIN pg_stat_activity a ON a.pid = l.pid
     LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::text
@@ -68,4 +69,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock(text, bigint) IS
-    'tw_take_lock() whose error, 55P03 where it waited in vain, says which session or prepared transaction has the lock';
+    'tw_take_lock() whose error, 55P03 where it waited in vain, says which session or prepared transaction '
+    'has the lock';

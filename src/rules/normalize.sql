@@ -12,8 +12,8 @@ CREATE FUNCTION @extschema@.normalize_text(text text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_normalize_text';
 REVOKE ALL ON FUNCTION @extschema@.normalize_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.normalize_text(text) IS
-    'The text by which equal texts are recognised: NFKC, ASCII letters lowered, white space collapsed, outer punctuation '
-    'dropped (unless there is nothing else); the same on every machine, and stable when applied twice';
+    'The text by which equal texts are recognised: NFKC, ASCII letters lowered, white space collapsed, outer '
+    'punctuation dropped (unless there is nothing else); the same on every machine, and stable when applied twice';
 
 CREATE FUNCTION @extschema@.text_hash(text text) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

@@ -1,4 +1,5 @@
--- training_settings: what the jobs obey. Settings and not GUCs, because a session's SET would not reach pg_cron's session.
+-- training_settings: what the jobs obey. Settings and not GUCs, because
+-- a session's SET would not reach pg_cron's session.
 
 CREATE TABLE @extschema@.training_settings (
     name text NOT NULL,
@@ -11,7 +12,8 @@ REVOKE ALL ON TABLE @extschema@.training_settings FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.training_settings', '');
 
 COMMENT ON TABLE @extschema@.training_settings IS
-    'Settings that differ from their default; write it through set_training_setting(), read it through list_training_settings()';
+    'Settings that differ from their default; write it through set_training_setting(), read it through '
+    'list_training_settings()';
 COMMENT ON COLUMN @extschema@.training_settings.name IS 'One of the names that list_training_settings() knows';
 COMMENT ON COLUMN @extschema@.training_settings.value IS 'The value in its canonical spelling';
 COMMENT ON COLUMN @extschema@.training_settings.updated_at IS 'When it was last set';
@@ -39,7 +41,8 @@ CREATE FUNCTION @extschema@.training_setting(name text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_training_setting';
 REVOKE ALL ON FUNCTION @extschema@.training_setting(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_setting(text) IS
-    'The value of a setting that is in force, its default included. Raises 42704 (undefined_object) for an unknown name';
+    'The value of a setting that is in force, its default included. Raises 42704 (undefined_object) for an '
+    'unknown name';
 
 CREATE FUNCTION @extschema@.tw_named_zone(time_zone text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -51,7 +54,8 @@ COMMENT ON FUNCTION @extschema@.tw_named_zone(text) IS
     'POSIX takes for a zone, and for what is none';
 
 CREATE FUNCTION @extschema@.list_training_settings(
-    OUT name text, OUT value text, OUT default_value text, OUT is_default boolean, OUT value_type text, OUT description text)
+    OUT name text, OUT value text, OUT default_value text, OUT is_default boolean, OUT value_type text,
+    OUT description text)
     RETURNS SETOF record
     LANGUAGE c STABLE PARALLEL SAFE ROWS 20 SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_list_training_settings';

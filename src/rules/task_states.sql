@@ -1,6 +1,6 @@
--- What the status of a task in Label Studio (labelstudio_tasks) means, from narrow to wide. No SET search_path: it would
--- keep them from being inlined. The predicates of the table's partial indexes spell out the same lists, since an index
--- must not change its meaning with a function; the test "rules" sees to it that they match.
+-- What the status of a task in Label Studio (labelstudio_tasks) means, from narrow to wide. No SET search_path: it
+-- would keep them from being inlined. The predicates of the table's partial indexes spell out the same lists, since an
+-- index must not change its meaning with a function; the test "rules" sees to it that they match.
 
 CREATE FUNCTION @extschema@.tw_task_is_there(status text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -1,4 +1,5 @@
--- When a job with a time of day is due. Its entry ticks every quarter of an hour, and these say at which of the ticks it runs.
+-- When a job with a time of day is due. Its entry ticks every quarter of
+-- an hour, and these say at which of the ticks it runs.
 
 CREATE FUNCTION @extschema@.tw_due_time(job text, time_zone text, at timestamptz, later boolean) RETURNS timestamptz
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -14,10 +15,12 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('job "%s" has no time of day', coalesce(job, 'NULL')),
-            HINT = (SELECT string_agg(j.job_name, ' and ') || ' have one.' FROM @extschema@.tw_jobs() j WHERE j.local_time IS NOT NULL);
+            HINT = (SELECT string_agg(j.job_name, ' and ') || ' have one.' FROM @extschema@.tw_jobs() j
+                    WHERE j.local_time IS NOT NULL);
     END IF;
     IF at IS NULL OR NOT isfinite(at) THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('"%s" is no time at which a job could run', coalesce(at::text, 'NULL'));
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+                              MESSAGE = format('"%s" is no time at which a job could run', coalesce(at::text, 'NULL'));
     END IF;
     -- Not AT TIME ZONE: that takes abbreviations before names, and then IST is Israel's time, and CET has no summer.
     -- Nor what POSIX makes of Kolkata5:30.
@@ -33,8 +36,8 @@ BEGIN
             HINT = 'Choose a name from pg_timezone_names, for example Asia/Kolkata.';
     END;
     -- From today there, or its day of the week on or before it. What is due at a local time that
-    -- does not exist is due when the clock has jumped over it; of a time that comes twice, PostgreSQL takes the one without
-    -- daylight saving.
+    -- does not exist is due when the clock has jumped over it; of a time that comes
+    -- twice, PostgreSQL takes the one without daylight saving.
     day := at::date;
     days := CASE WHEN registered.week_day IS NULL THEN 1 ELSE 7 END;
     day := day - coalesce((extract(dow FROM day)::integer + 7 - registered.week_day) % 7, 0);
@@ -49,9 +52,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_due_time(text, text, timestamptz, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_due_time(text, text, timestamptz, boolean) IS
-    'When a job with a time of day was last due in a time zone at a time, or is next due after it. Where that local time does '
-    'not exist on the day of a clock change, the moment of the change; where it comes twice, one of the two. Raises 22023 for '
-    'another job, an unknown zone, or no time';
+    'When a job with a time of day was last due in a time zone at a time, or is next due after it. Where that local '
+    'time does not exist on the day of a clock change, the moment of the change; where it comes twice, one of the two. '
+    'Raises 22023 for another job, an unknown zone, or no time';
 
 CREATE FUNCTION @extschema@.tw_due_since(job text, time_zone text, at timestamptz) RETURNS timestamptz
     LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -72,7 +75,8 @@ DECLARE
     last_run timestamptz;
 BEGIN
     -- One that still runs began the attempt that counts; the lock of the job keeps a second from it.
-    SELECT coalesce(bool_or(r.status = 'succeeded'), false), count(*), max(r.started_at) INTO has_succeeded, runs, last_run
+    SELECT coalesce(bool_or(r.status = 'succeeded'), false), count(*), max(r.started_at)
+    INTO has_succeeded, runs, last_run
     FROM @extschema@.job_runs r WHERE r.job_name = job AND r.started_at >= since;
     -- The fourth tick after one that came a little late is the one.
     RETURN NOT has_succeeded AND runs < max_runs AND coalesce(last_run <= at - interval '50 minutes', true);
@@ -80,5 +84,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_is_due(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_due(text, text, timestamptz) IS
-    'Whether a job with a time of day has to run now: since it was last due (tw_due_since) no run has succeeded, fewer than three have begun, '
-    'and the last of them an hour ago. So a failed run, or one that died, is tried again twice. Raises what tw_due_since() raises';
+    'Whether a job with a time of day has to run now: since it was last due (tw_due_since) no run has succeeded, fewer '
+    'than three have begun, and the last of them an hour ago. So a failed run, or one that died, is tried again twice. '
+    'Raises what tw_due_since() raises';

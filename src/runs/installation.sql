@@ -1,15 +1,18 @@
--- Which database this is. A copy that was restored elsewhere knows everything about production, its endpoints included: it
--- must not push tasks, collect verdicts or start jobs until somebody says that it has taken over.
+-- Which database this is. A copy that was restored elsewhere knows everything about production, its endpoints included:
+-- it must not push tasks, collect verdicts or start jobs until somebody says that it has taken over.
 
 CREATE FUNCTION @extschema@.tw_this_installation() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format('%s:%s', s.system_identifier, d.oid) FROM pg_control_system() s, pg_database d WHERE d.datname = current_database());
+RETURN (SELECT format('%s:%s', s.system_identifier, d.oid) FROM pg_control_system() s, pg_database d
+        WHERE d.datname = current_database());
 REVOKE ALL ON FUNCTION @extschema@.tw_this_installation() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_this_installation() IS 'System identifier of this cluster and OID of this database: no dump carries them';
+COMMENT ON FUNCTION @extschema@.tw_this_installation() IS
+    'System identifier of this cluster and OID of this database: no dump carries them';
 
 CREATE FUNCTION @extschema@.tw_is_restored_copy() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN coalesce((SELECT s.value <> @extschema@.tw_this_installation() FROM @extschema@.training_settings s WHERE s.name = 'installation'), false);
+RETURN coalesce((SELECT s.value <> @extschema@.tw_this_installation() FROM @extschema@.training_settings s
+                 WHERE s.name = 'installation'), false);
 REVOKE ALL ON FUNCTION @extschema@.tw_is_restored_copy() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_restored_copy() IS
     'Whether another database did the first remote or scheduled act of this data. A physical copy cannot be told apart';
@@ -36,7 +39,8 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'this database is a restored copy: it does not talk to other servers',
             DETAIL = 'Another database did so with the same data, and may still do.',
-            HINT = 'If this one takes over, or its servers are now others (ALTER SERVER), run SELECT adopt_installation();';
+            HINT = 'If this one takes over, or its servers are now others (ALTER SERVER), run SELECT '
+                   'adopt_installation();';
     END IF;
 END
 $function$;
@@ -49,7 +53,8 @@ AS $function$
 DECLARE
     adopted boolean := @extschema@.tw_is_restored_copy();
 BEGIN
-    INSERT INTO @extschema@.training_settings AS s (name, value) VALUES ('installation', @extschema@.tw_this_installation())
+    INSERT INTO @extschema@.training_settings AS s (name, value)
+    VALUES ('installation', @extschema@.tw_this_installation())
     ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = now(), updated_by = session_user
         WHERE s.value <> excluded.value;
     RETURN adopted;
@@ -57,6 +62,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.adopt_installation() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.adopt_installation() IS
-    'Says that this database, a restored copy, talks to Label Studio and runs jobs from now on; returns whether it was one. '
-    'For a copy beside production: first point its servers elsewhere (ALTER SERVER) or drop them. Needed after pg_upgrade too, '
-    'which gives the cluster a new identifier';
+    'Says that this database, a restored copy, talks to Label Studio and runs jobs from now on; returns whether it was '
+    'one. For a copy beside production: first point its servers elsewhere (ALTER SERVER) or drop them. Needed after '
+    'pg_upgrade too, which gives the cluster a new identifier';

@@ -2,13 +2,13 @@
 -- job_health, the roles. A new job is a row here and its step.
 
 CREATE FUNCTION @extschema@.tw_jobs(
-    OUT job_name text, OUT lock_number integer, OUT step text, OUT parts text[], OUT local_time time, OUT week_day integer,
-    OUT every_minutes integer, OUT tick text, OUT doing text, OUT advice text)
+    OUT job_name text, OUT lock_number integer, OUT step text, OUT parts text[], OUT local_time time,
+    OUT week_day integer, OUT every_minutes integer, OUT tick text, OUT doing text, OUT advice text)
     RETURNS SETOF record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 9 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A job with a time of day is ticked every quarter of an hour and sees itself whether it is due (due_in): so it keeps
-    -- its time in every zone, as no zone is off by less. Minutes are a divisor of 60.
+    -- A job with a time of day is ticked every quarter of an hour and sees itself whether it is due (due_in): so it
+    -- keeps its time in every zone, as no zone is off by less. Minutes are a divisor of 60.
     SELECT j.job_name, j.lock_number, j.step, j.parts::text[], j.local_time::time, j.week_day, j.every_minutes,
            CASE WHEN j.local_time IS NOT NULL THEN '*/15 * * * *' ELSE '*/' || j.every_minutes || ' * * * *' END,
            coalesce(j.doing, 'at it'), j.advice
@@ -16,7 +16,8 @@ BEGIN ATOMIC
         ('daily_training_capture', 4, 'tw_daily_step',
          '{promotions,rollbacks,audit,conflicts,labelstudio,statistics,threshold,tidy}', '02:00', NULL::integer,
          NULL::integer, NULL, NULL),
-        ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout}', '03:00', 0, NULL, NULL, NULL),
+        ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout}', '03:00', 0, NULL,
+         NULL, NULL),
         ('labelstudio_sync', 1, 'tw_labelstudio_step', NULL, NULL, NULL, 5, 'talking to Label Studio',
          'Label Studio is failing: SELECT * FROM labelstudio_check()'),
         ('run_training_jobs', 6, 'tw_training_step', NULL, NULL, NULL, 5, NULL, NULL),
@@ -31,12 +32,13 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_jobs() IS
-    'The jobs, in the order of job_health. lock_number: the second key of its lock, below 32; jobs of one number exclude each '
-    'other (NULL: no job, a name in job_runs alone). step: the function (run bigint, state jsonb, at timestamptz) that '
-    'tw_job_step() calls. parts: what it does, one after the other, for a job whose parts do not depend on one another. '
-    'local_time, week_day (0 is Sunday) or every_minutes: when schedule_jobs() has it run; tick: what pg_cron is told, NULL for '
-    'one that is only called. doing: what a session that has its lock is doing. advice: what to do when it fails (NULL: see '
-    'last_error); a job that is only called has a row in job_health where there is advice';
+    'The jobs, in the order of job_health. lock_number: the second key of its lock, below 32; jobs of one number '
+    'exclude each other (NULL: no job, a name in job_runs alone). step: the function (run bigint, state jsonb, at '
+    'timestamptz) that tw_job_step() calls. parts: what it does, one after the other, for a job whose parts do not '
+    'depend on one another. local_time, week_day (0 is Sunday) or every_minutes: when schedule_jobs() has it run; '
+    'tick: what pg_cron is told, NULL for one that is only called. doing: what a session that has its lock is doing. '
+    'advice: what to do when it fails (NULL: see last_error); a job that is only called has a row in job_health where '
+    'there is advice';
 
 CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -58,8 +60,10 @@ COMMENT ON FUNCTION @extschema@.tw_job_session(text) IS 'The process that has th
 
 CREATE FUNCTION @extschema@.tw_job_call(job_name text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
-RETURN format(CASE WHEN EXISTS (SELECT FROM pg_proc p JOIN pg_class c ON c.oid = '@extschema@.conversation_logs'::regclass
+RETURN format(CASE WHEN EXISTS (SELECT FROM pg_proc p
+                                JOIN pg_class c ON c.oid = '@extschema@.conversation_logs'::regclass
                                 WHERE p.pronamespace = c.relnamespace AND p.proname = job_name AND p.prokind = 'p')
                    THEN 'CALL %I()' ELSE 'CALL tw_run_job(%L)' END, job_name);
 REVOKE ALL ON FUNCTION @extschema@.tw_job_call(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_call(text) IS 'How a person runs a job: by its procedure, where it has one of its own';
+COMMENT ON FUNCTION @extschema@.tw_job_call(text) IS
+    'How a person runs a job: by its procedure, where it has one of its own';

@@ -5,7 +5,8 @@
 --   call           run that job, then take the next step
 --   then           the run is over; run that job
 --   cancelled      the run is over, with that message as an error
--- Of a job with parts the register says which follow one another; its step returns NULL when a part is over, and besides:
+-- Of a job with parts the register says which follow one another; its
+-- step returns NULL when a part is over, and besides:
 --   part           which one is at it
 --   counted        numbers for job_runs.details
 --   result         the part is over, and ended so ("succeeded" where a step returns NULL)
@@ -24,7 +25,8 @@ DECLARE
     message text;
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
-    SELECT j.* INTO STRICT job FROM @extschema@.job_runs r JOIN @extschema@.tw_jobs() j USING (job_name) WHERE r.id = run;
+    SELECT j.* INTO STRICT job FROM @extschema@.job_runs r JOIN @extschema@.tw_jobs() j USING (job_name)
+    WHERE r.id = run;
     IF state IS NULL AND job.parts IS NOT NULL THEN
         RETURN @extschema@.tw_next_part(run, job.parts, NULL::text, NULL::text);
     END IF;
@@ -56,11 +58,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_step(bigint, jsonb, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_step(bigint, jsonb, timestamptz) IS
-    'One step of a run, with its error written down instead of raised; returns the state for the next one, NULL when the run '
-    'is over. Raises 55000 when it is not called by the run''s own session';
+    'One step of a run, with its error written down instead of raised; returns the state for the next one, NULL when '
+    'the run is over. Raises 55000 when it is not called by the run''s own session';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT; nor can one catch an error around that. So every
--- name in it is qualified.
+-- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT; nor can one
+-- catch an error around that. So every name in it is qualified.
 CREATE PROCEDURE @extschema@.tw_run_job(job text, due_in text DEFAULT NULL, at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
 AS $procedure$
@@ -74,7 +76,8 @@ BEGIN
     END IF;
     run := @extschema@.tw_begin_job(job, due_in, at);
     COMMIT;
-    -- Training takes no other level, and the database's default may be one. Right after each COMMIT: even IF takes a snapshot.
+    -- Training takes no other level, and the database's default may be one.
+    -- Right after each COMMIT: even IF takes a snapshot.
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     IF run IS NULL THEN
         RETURN;
@@ -104,6 +107,7 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.tw_run_job(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.tw_run_job(text, text, timestamptz) IS
-    'Runs a job of tw_jobs(). due_in, for pg_cron, makes it do nothing unless the job is due in that time zone; at is the time '
-    'to count as now, for tests. Commits after each step, so it cannot run inside a transaction; errors are recorded in '
-    'job_runs and warned of. Does nothing while another session is at it, on a standby or on a restored copy';
+    'Runs a job of tw_jobs(). due_in, for pg_cron, makes it do nothing unless the job is due in that time zone; at is '
+    'the time to count as now, for tests. Commits after each step, so it cannot run inside a transaction; errors '
+    'are recorded in job_runs and warned of. Does nothing while another session is at it, on a standby or on a '
+    'restored copy';

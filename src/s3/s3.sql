@@ -1,28 +1,32 @@
--- Objects in S3: what C does with them, and s3_check(). Nobody but the owner calls the functions that begin with tw_s3_:
--- whoever could would act over there with the owner's key.
+-- Objects in S3: what C does with them, and s3_check(). Nobody but the owner calls the functions that begin with
+-- tw_s3_: whoever could would act over there with the owner's key.
 
 CREATE FUNCTION @extschema@.tw_s3_location(server text, key text) RETURNS text
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_location_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_location(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_location(text, text) IS
-    'Where the object of this key is, s3://bucket/...: keys are below the server''s prefix; a location in its bucket stands for itself. '
-    'Raises 22023 for what cannot be a key';
+    'Where the object of this key is, s3://bucket/...: keys are below the server''s prefix; a location in its bucket '
+    'stands for itself. Raises 22023 for what cannot be a key';
 
-CREATE FUNCTION @extschema@.tw_s3_put(server text, key text, data bytea, only_new boolean DEFAULT false, OUT location text, OUT byte_count bigint, OUT sha256 text)
+CREATE FUNCTION @extschema@.tw_s3_put(server text, key text, data bytea, only_new boolean DEFAULT false,
+                                      OUT location text, OUT byte_count bigint, OUT sha256 text)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_put_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_put(text, text, bytea, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_put(text, text, bytea, boolean) IS
-    'Stores bytes as an object and reads it back; only_new: unless another is there (42710). Raises 28000 where the store refuses our key, 42704 where there is no bucket, 53000 or '
-    '53100 where it has no room, 08001 and 08006 where it cannot be reached, 08P01 for other refusals, XX001 where other bytes come back';
+    'Stores bytes as an object and reads it back; only_new: unless another is there (42710). Raises 28000 where the '
+    'store refuses our key, 42704 where there is no bucket, 53000 or 53100 where it has no room, 08001 and 08006 where '
+    'it cannot be reached, 08P01 for other refusals, XX001 where other bytes come back';
 
-CREATE FUNCTION @extschema@.tw_s3_put_file(server text, key text, path text, byte_count bigint, sha256 text, only_new boolean DEFAULT false) RETURNS text
+CREATE FUNCTION @extschema@.tw_s3_put_file(
+    server text, key text, path text, byte_count bigint, sha256 text, only_new boolean DEFAULT false) RETURNS text
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_put_file_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text, boolean) IS
-    'Stores a file of the server as an object, as tw_s3_put() does, and returns its location. Raises 22023 for a file of another length, 54000 above 5 GB';
+    'Stores a file of the server as an object, as tw_s3_put() does, and returns its location. Raises 22023 for a file '
+    'of another length, 54000 above 5 GB';
 
 CREATE FUNCTION @extschema@.tw_s3_get(server text, key text, sha256 text) RETURNS bytea
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -38,7 +42,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_s3_read(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_read(text, text) IS
     'Reads an object to its end, and says how long it is and what its SHA-256 is; errors as with tw_s3_put()';
 
-CREATE FUNCTION @extschema@.tw_s3_head(server text, key text, OUT is_there boolean, OUT byte_count bigint, OUT sha256 text)
+CREATE FUNCTION @extschema@.tw_s3_head(server text, key text, OUT is_there boolean, OUT byte_count bigint,
+                                       OUT sha256 text)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_head_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_head(text, text) FROM PUBLIC;
@@ -52,7 +57,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_s3_delete(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_delete(text, text) IS
     'Deletes an object, if it is there';
 
-CREATE FUNCTION @extschema@.tw_s3_ask(server text, method text, key text, data bytea, OUT status integer, OUT code text, OUT problem text,
+CREATE FUNCTION @extschema@.tw_s3_ask(server text, method text, key text, data bytea, OUT status integer, OUT code text,
+                                      OUT problem text,
     OUT server_time timestamptz, OUT body bytea)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_ask_sql';
@@ -70,18 +76,22 @@ CREATE FUNCTION @extschema@.tw_s3_server(server text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_endpoint_server('training_workflow_s3', server, 'S3',
     'CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''https://...'', bucket ''...''); '
-    'and CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id ''...'', secret_access_key_file ''/...'');');
+    'and CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id ''...'', secret_access_key_file '
+    '''/...'');');
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_server(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_server(text) IS
-    'The S3 server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a name is needed';
+    'The S3 server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a name '
+    'is needed';
 
 CREATE FUNCTION @extschema@.tw_s3_option(server text, option text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT o.option_value FROM pg_foreign_server s, pg_options_to_table(s.srvoptions) o WHERE s.srvname = server AND o.option_name = option);
+RETURN (SELECT o.option_value FROM pg_foreign_server s, pg_options_to_table(s.srvoptions) o
+        WHERE s.srvname = server AND o.option_name = option);
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_option(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_option(text, text) IS 'An option of a foreign server';
 
-CREATE FUNCTION @extschema@.tw_s3_probe(server text, OUT state text, OUT tried text, OUT clock_difference interval, OUT problem text)
+CREATE FUNCTION @extschema@.tw_s3_probe(server text, OUT state text, OUT tried text, OUT clock_difference interval,
+                                        OUT problem text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -99,7 +109,8 @@ BEGIN
     problem := asked.problem;
     IF asked.status NOT BETWEEN 200 AND 299 THEN
         state := CASE
-            WHEN asked.code = 'RequestTimeTooSkewed' OR asked.status IN (400, 403) AND abs(extract(epoch FROM clock_difference)) > 900 THEN 'clock skew'
+            WHEN asked.code = 'RequestTimeTooSkewed'
+                 OR asked.status IN (400, 403) AND abs(extract(epoch FROM clock_difference)) > 900 THEN 'clock skew'
             WHEN asked.code = 'NoSuchBucket' OR asked.code IS NULL AND asked.status = 404 THEN 'no bucket'
             WHEN asked.status >= 500 THEN 'failing' ELSE 'refused' END;
         IF asked.code = 'AccessDenied' AND state = 'refused' THEN
@@ -115,14 +126,16 @@ BEGIN
     SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key, ''::bytea);
     IF asked.body IS DISTINCT FROM probe THEN
         state := CASE WHEN asked.status = 200 OR asked.status >= 500 THEN 'failing' ELSE 'refused' END;
-        problem := coalesce(asked.problem, 'What was put came back as something else: is there a cache before the store?');
+        problem := coalesce(asked.problem,
+                            'What was put came back as something else: is there a cache before the store?');
         RETURN;
     END IF;
     tried := 'put, read, look for another';
     SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'GET', key || '.none', ''::bytea);
     IF asked.status <> 404 THEN
         state := CASE WHEN asked.status >= 500 THEN 'failing' ELSE 'refused' END;
-        problem := concat_ws(' ', asked.problem, 'Without s3:ListBucket on the bucket, what is not there looks as if it were forbidden.');
+        problem := concat_ws(' ', asked.problem,
+                             'Without s3:ListBucket on the bucket, what is not there looks as if it were forbidden.');
         RETURN;
     END IF;
     tried := 'put, read, look for another, delete';
@@ -138,4 +151,5 @@ EXCEPTION WHEN OTHERS THEN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_probe(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_s3_probe(text) IS 'Puts a small object, reads it, looks for one that is not there, deletes the first, and says how far that went';
+COMMENT ON FUNCTION @extschema@.tw_s3_probe(text) IS
+    'Puts a small object, reads it, looks for one that is not there, deletes the first, and says how far that went';

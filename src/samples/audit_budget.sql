@@ -7,11 +7,13 @@
 CREATE FUNCTION @extschema@.tw_effective_test_samples(model_type text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce(sum(t.weight) ^ 2 / nullif(sum(t.weight ^ 2), 0), 0) FROM @extschema@.model_test_set(tw_effective_test_samples.model_type) t;
+    SELECT coalesce(sum(t.weight) ^ 2 / nullif(sum(t.weight ^ 2), 0), 0)
+    FROM @extschema@.model_test_set(tw_effective_test_samples.model_type) t;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_effective_test_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_effective_test_samples(text) IS
-    'As many test samples of equal weight would be as certain as those that a model type has (Kish, Survey Sampling, 1965)';
+    'As many test samples of equal weight would be as certain as those that a model type has (Kish, Survey '
+    'Sampling, 1965)';
 
 CREATE FUNCTION @extschema@.tw_audit_by_budget(at timestamptz, OUT audit_rate double precision, OUT reason text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -23,11 +25,13 @@ DECLARE
     short text;
     a_day double precision;
 BEGIN
-    SELECT string_agg(format('%s has %s of %s', x.model_type, floor(x.effective), wanted), ', ' ORDER BY x.model_type) INTO short
+    SELECT string_agg(format('%s has %s of %s', x.model_type, floor(x.effective), wanted), ', ' ORDER BY x.model_type)
+    INTO short
     FROM (SELECT m.model_type, @extschema@.tw_effective_test_samples(m.model_type) AS effective
           FROM @extschema@.model_versions m WHERE m.status = 'production') x
     WHERE x.effective < wanted;
-    -- Of the last seven days, or since the first of them; where the last day had more, that is what people have to bear.
+    -- Of the last seven days, or since the first of them; where the last
+    -- day had more, that is what people have to bear.
     SELECT greatest(count(*) / greatest(1, extract(epoch FROM now - min(c.created_at))::double precision / 86400),
                     count(*) FILTER (WHERE c.created_at >= now - interval '1 day'))
     INTO a_day

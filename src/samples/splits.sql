@@ -1,24 +1,28 @@
--- Splits: whether a text is learned or tested on is decided once, for all its samples, by the first training run that sees it.
+-- Splits: whether a text is learned or tested on is decided once, for all
+-- its samples, by the first training run that sees it.
 
 CREATE INDEX training_samples_test_split_idx ON @extschema@.training_samples (text_hash) WHERE split = 'test';
 
 -- What decides about the texts that no run has seen yet, in this order:
--- a text keeps the split that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a text of
--- which an audited conversation still waits for its verdict stays undecided, because which rows people get to first is not
--- random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of texts that were
--- seen 20 times or that a model has learned: the live model would know them by heart, and its successor could not learn them;
--- all others are learned.
+-- a text keeps the split that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a
+-- text of which an audited conversation still waits for its verdict stays undecided, because which rows people get to
+-- first is not random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of
+-- texts that were seen 20 times or that a model has learned: the live model would know them by heart, and its successor
+-- could not learn them; all others are learned.
 CREATE FUNCTION @extschema@.tw_new_splits(OUT text_hash bigint, OUT split text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH undecided AS MATERIALIZED (
-        SELECT DISTINCT s.text_hash FROM @extschema@.training_samples s WHERE s.split IS NULL AND s.review_status = 'approved'
+        SELECT DISTINCT s.text_hash FROM @extschema@.training_samples s
+        WHERE s.split IS NULL AND s.review_status = 'approved'
     ), seen AS MATERIALIZED (
         SELECT s.text_hash, min(@extschema@.tw_model_text(s.text)) FILTER (WHERE s.review_status = 'approved') AS text,
                count(*) FILTER (WHERE s.review_status = 'approved') AS times,
                CASE WHEN bool_or(s.split = 'test') THEN 'test' ELSE min(s.split) END AS known,
-               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit), false) AS audited,
-               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'model' AND c.is_audit), false) AS awaited
+               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit),
+                        false) AS audited,
+               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'model' AND c.is_audit),
+                        false) AS awaited
         FROM @extschema@.training_samples s
         LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
         WHERE s.text_hash IN (SELECT u.text_hash FROM undecided u)
@@ -37,7 +41,8 @@ BEGIN ATOMIC
               FROM @extschema@.training_samples s
               WHERE s.review_status = 'approved'
               GROUP BY s.text_hash
-              HAVING (count(*) >= 20 OR bool_or(s.model_version_target IS NOT NULL)) AND NOT coalesce(bool_or(s.split = 'test'), false)) h
+              HAVING (count(*) >= 20 OR bool_or(s.model_version_target IS NOT NULL))
+                AND NOT coalesce(bool_or(s.split = 'test'), false)) h
     ), tested AS (
         SELECT coalesce(array_agg(w.text_hash ORDER BY w.text_hash), '{}') AS hashes,
                coalesce(array_agg(w.text ORDER BY w.text_hash), '{}') AS texts
@@ -54,7 +59,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_new_splits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_new_splits() IS
-    'The split (train or test) of each live text that has samples without one; a text whose audit is not finished is not among them';
+    'The split (train or test) of each live text that has samples without one; a text whose audit is not finished is '
+    'not among them';
 
 CREATE FUNCTION @extschema@.tw_decide_splits(OUT decided bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -65,7 +71,8 @@ DECLARE
     wanted bigint;
     held bigint[];
 BEGIN
-    -- Two runs at once could see different halves of one text's history; and so could a run and an import that pins one.
+    -- Two runs at once could see different halves of one text's history;
+    -- and so could a run and an import that pins one.
     PERFORM @extschema@.tw_lock('splits'::text, 0::bigint);
     SELECT array_agg(n.text_hash), array_agg(n.split) INTO hashes, splits FROM @extschema@.tw_new_splits() n;
     -- In the order of everybody who locks samples. One that somebody holds has no split until the next time, and then

@@ -31,17 +31,20 @@ BEGIN ATOMIC
           AND NOT @extschema@.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language,
               s.expected_service, s.entities)
     ), disputed AS (
-        SELECT l.model_text FROM live l GROUP BY l.model_text HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
+        SELECT l.model_text FROM live l GROUP BY l.model_text
+        HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
     ), tested AS MATERIALIZED (
         -- Whatever became of the sample since: who was tested on a text must not learn it.
-        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text FROM @extschema@.training_samples s WHERE s.split = 'test'
+        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text FROM @extschema@.training_samples s
+        WHERE s.split = 'test'
     ), candidates AS MATERIALIZED (
         SELECT l.*,
                CASE WHEN @extschema@.tw_is_blank(l.model_text) OR @extschema@.tw_is_blank(l.intent) THEN 'blank'
                     WHEN l.text_hash IN (SELECT t.text_hash FROM tested t)
                       OR l.model_text IN (SELECT t.model_text FROM tested t) THEN 'test split'
                     WHEN l.split IS NULL THEN 'split not decided'
-                    WHEN l.label_source = 'model' AND l.model_text IN (SELECT d.model_text FROM disputed d) THEN 'label conflict'
+                    WHEN l.label_source = 'model' AND l.model_text IN (SELECT d.model_text FROM disputed d)
+                    THEN 'label conflict'
                END AS excluded
         FROM live l
         WHERE @extschema@.tw_is_of_type(tw_training_texts.model_type, l.module_type)
@@ -55,12 +58,15 @@ BEGIN ATOMIC
                  0.8::double precision)) AS x (model_text, twin)
         WHERE x.twin IS NOT NULL
     ), judged AS (
-        SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w) THEN 'near-twin of a test text' END) AS why
+        SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w)
+                                              THEN 'near-twin of a test text' END) AS why
         FROM candidates c
     )
     SELECT j.model_text, j.intent, (array_agg(j.text ORDER BY j.id))[1],
-           mode() WITHIN GROUP (ORDER BY j.module_type COLLATE "C"), mode() WITHIN GROUP (ORDER BY j.language COLLATE "C"),
-           (array_agg(j.entities ORDER BY j.label_source = 'human' DESC, j.id) FILTER (WHERE j.entities IS NOT NULL))[1],
+           mode() WITHIN GROUP (ORDER BY j.module_type COLLATE "C"),
+           mode() WITHIN GROUP (ORDER BY j.language COLLATE "C"),
+           (array_agg(j.entities ORDER BY j.label_source = 'human' DESC,
+                                          j.id) FILTER (WHERE j.entities IS NOT NULL))[1],
            count(*), CASE WHEN bool_or(j.label_source = 'human') THEN 'human' ELSE 'model' END,
            CASE WHEN bool_or(j.label_source = 'human') THEN 1 ELSE 0.3 END * (1 + ln(count(*)::double precision)),
            array_agg(j.id ORDER BY j.id), j.why
@@ -87,14 +93,15 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_set(text) IS
-    'What a model of this type learns now, for trainers outside: each text and intent once, with how many samples stand behind it '
-    'and its weight, (1, or 0.3 where no person looked) * (1 + ln samples). Texts of the test split and their near-twins, texts whose split no '
-    'training run has decided yet, and unreviewed samples of label conflicts are left out. Raises 22023 for an unknown model type';
+    'What a model of this type learns now, for trainers outside: each text and intent once, with how many '
+    'samples stand behind it and its weight, (1, or 0.3 where no person looked) * (1 + ln samples). Texts of the test '
+    'split and their near-twins, texts whose split no training run has decided yet, and unreviewed samples of label '
+    'conflicts are left out. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.model_test_set(
     model_type text DEFAULT 'router',
-    OUT sample_id bigint, OUT text text, OUT intent text, OUT module_type text, OUT weight double precision, OUT pinned boolean,
-    OUT text_hash bigint)
+    OUT sample_id bigint, OUT text text, OUT intent text, OUT module_type text, OUT weight double precision,
+    OUT pinned boolean, OUT text_hash bigint)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -106,7 +113,8 @@ BEGIN ATOMIC
            bool_or(s.conversation_log_id IS NULL) OVER texts, s.text_hash
     FROM @extschema@.training_samples s
     LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
-    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.split = 'test' AND s.review_status = 'approved' AND s.label_source = 'human'
+    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.split = 'test' AND s.review_status = 'approved'
+      AND s.label_source = 'human'
       AND (s.conversation_log_id IS NULL AND s.source <> 'production' OR c.is_audit AND s.selection_probability > 0)
       AND @extschema@.tw_is_of_type(model_test_set.model_type, s.module_type)
     WINDOW texts AS (PARTITION BY s.text_hash)
@@ -115,15 +123,16 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
     'The frozen test set of a model type: test-split texts that people labelled in the audit (weight: the sum of '
-    '1/selection_probability of their samples) or that an import pinned (weight 1), one row a text with its newest label. '
-    'Raises 22023 for an unknown model type';
+    '1/selection_probability of their samples) or that an import pinned (weight 1), one row a text with its newest '
+    'label. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.new_training_samples(model_type text DEFAULT 'router') RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT count(*)
     FROM @extschema@.training_samples s
-    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.review_status = 'approved' AND s.split IS DISTINCT FROM 'test'
+    WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.review_status = 'approved'
+      AND s.split IS DISTINCT FROM 'test'
       AND greatest(s.created_at, s.reviewed_at) > coalesce((
           SELECT j.cutoff FROM @extschema@.training_jobs j
           WHERE j.model_type = new_training_samples.model_type AND j.kind = 'train' AND j.cutoff IS NOT NULL
@@ -135,6 +144,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.new_training_samples(text) IS
-    'How many live train-split samples were made or relabelled since the cutoff of the last finished training of a model type, '
-    'whatever its gate said: what the training threshold is compared with. One whose transaction was open when that training began is not '
-    'counted, and is learned by the next all the same. Raises 22023 for an unknown model type';
+    'How many live train-split samples were made or relabelled since the cutoff of the last finished training of a '
+    'model type, whatever its gate said: what the training threshold is compared with. One whose transaction was open '
+    'when that training began is not counted, and is learned by the next all the same. Raises 22023 for an unknown '
+    'model type';

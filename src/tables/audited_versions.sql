@@ -1,6 +1,6 @@
--- audited_versions: versions of which somebody has to know soon how good they are. The audit draws their conversations more often
--- than the policies say, and reviewers get those first. Who watches versions writes it (a rollout; the daily job and check_rollouts(), for
--- all of them, while there are too few test samples); capture reads it with every row.
+-- audited_versions: versions of which somebody has to know soon how good they are. The audit draws their conversations
+-- more often than the policies say, and reviewers get those first. Who watches versions writes it (a rollout; the daily
+-- job and check_rollouts(), for all of them, while there are too few test samples); capture reads it with every row.
 
 CREATE TABLE @extschema@.audited_versions (
     model_version text NOT NULL,
@@ -16,10 +16,13 @@ REVOKE ALL ON TABLE @extschema@.audited_versions FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.audited_versions', '');
 
 COMMENT ON TABLE @extschema@.audited_versions IS
-    'Versions whose conversations are drawn for the audit more often than the policies say, and reviewed first; rollouts write it, and the daily job';
-COMMENT ON COLUMN @extschema@.audited_versions.model_version IS 'nlu_model_version of the conversations; * = whatever it is';
+    'Versions whose conversations are drawn for the audit more often than the policies say, and reviewed first; '
+    'rollouts write it, and the daily job';
+COMMENT ON COLUMN @extschema@.audited_versions.model_version IS
+    'nlu_model_version of the conversations; * = whatever it is';
 COMMENT ON COLUMN @extschema@.audited_versions.audit_rate IS
-    'The least audit rate of its conversations, except where a policy says 0, so that nobody looks; stored with each as its selection_probability. NULL = as the policies say';
+    'The least audit rate of its conversations, except where a policy says 0, so that nobody looks; stored with each '
+    'as its selection_probability. NULL = as the policies say';
 COMMENT ON COLUMN @extschema@.audited_versions.since IS 'Audited conversations from then on are reviewed first';
 COMMENT ON COLUMN @extschema@.audited_versions.until IS 'Audited conversations before then are reviewed first';
 COMMENT ON COLUMN @extschema@.audited_versions.reason IS 'What for';

@@ -13,9 +13,11 @@ CREATE TABLE @extschema@.blind_reviews (
 REVOKE ALL ON TABLE @extschema@.blind_reviews FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.blind_reviews', '');
 
-COMMENT ON TABLE @extschema@.blind_reviews IS 'Conversations that people are, or were, asked about without being shown the answer that was given';
+COMMENT ON TABLE @extschema@.blind_reviews IS
+    'Conversations that people are, or were, asked about without being shown the answer that was given';
 COMMENT ON COLUMN @extschema@.blind_reviews.conversation_log_id IS 'The conversation';
-COMMENT ON COLUMN @extschema@.blind_reviews.suggestions IS 'Two answers in random order; the empty text stands for no answer';
+COMMENT ON COLUMN @extschema@.blind_reviews.suggestions IS
+    'Two answers in random order; the empty text stands for no answer';
 COMMENT ON COLUMN @extschema@.blind_reviews.asked_at IS 'When it was put into the queue';
 COMMENT ON COLUMN @extschema@.blind_reviews.previous_priority IS 'Its priority before; NULL when it did not wait';
 COMMENT ON COLUMN @extschema@.blind_reviews.previous_reason IS 'Its reason before';

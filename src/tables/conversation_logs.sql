@@ -1,13 +1,14 @@
 -- conversation_logs: one row for every call of the chatbot's language understanding.
 
--- A CHECK is parsed anew for every statement, so that its rules are in C. Whoever may insert has to be able to call it, and
--- it reads nothing: this is one of three functions that stay open to PUBLIC.
+-- A CHECK is parsed anew for every statement, so that its rules are in C. Whoever may insert has to be able to call it,
+-- and it reads nothing: this is one of three functions that stay open to PUBLIC.
 CREATE FUNCTION @extschema@.tw_valid_conversation(
     review_status text, review_priority smallint, is_training_candidate boolean, filter_outcome text,
     filtered_at timestamptz, is_audit boolean, selection_probability double precision) RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
     AS 'MODULE_PATHNAME', 'tw_valid_conversation';
-COMMENT ON FUNCTION @extschema@.tw_valid_conversation(text, smallint, boolean, text, timestamptz, boolean, double precision) IS
+COMMENT ON FUNCTION @extschema@.tw_valid_conversation(
+    text, smallint, boolean, text, timestamptz, boolean, double precision) IS
     'CHECK of conversation_logs: true, or 23514 (check_violation) that says which columns do not go together';
 
 CREATE TABLE @extschema@.conversation_logs (
@@ -72,34 +73,57 @@ COMMENT ON COLUMN @extschema@.conversation_logs.session_id IS 'The chat session 
 COMMENT ON COLUMN @extschema@.conversation_logs.phone_number IS 'The user''s phone number; no view shows it';
 COMMENT ON COLUMN @extschema@.conversation_logs.user_id IS 'The application''s id of the user';
 COMMENT ON COLUMN @extschema@.conversation_logs.user_message IS 'What the user said, as it came';
-COMMENT ON COLUMN @extschema@.conversation_logs.message_type IS 'text (the default, also when NULL is handed in), image, audio, ...; only text is learned from';
+COMMENT ON COLUMN @extschema@.conversation_logs.message_type IS
+    'text (the default, also when NULL is handed in), image, audio, ...; only text is learned from';
 COMMENT ON COLUMN @extschema@.conversation_logs.message_language IS 'Language of the message: en, hi, hinglish, ...';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_intent IS 'The intent that the model predicted, for example intent.food.item.search';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_confidence IS 'The model''s confidence, kept as it came; a number in [0, 1] when it is valid';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_module_id IS 'The application''s number of the module, for example 4 for food';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_module_type IS 'The module: food, parcel, ...; policies match on it (on the intent''s second part when it is missing)';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_provider IS 'Who answered: indicbert (the router model), llm (the fallback), ...; compared without regard to ASCII case';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_model_version IS 'The model version that this session was assigned, also when the fallback answered';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_intent IS
+    'The intent that the model predicted, for example intent.food.item.search';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_confidence IS
+    'The model''s confidence, kept as it came; a number in [0, 1] when it is valid';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_module_id IS
+    'The application''s number of the module, for example 4 for food';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_module_type IS
+    'The module: food, parcel, ...; policies match on it (on the intent''s second part when it is missing)';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_provider IS
+    'Who answered: indicbert (the router model), llm (the fallback), ...; compared without regard to ASCII case';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_model_version IS
+    'The model version that this session was assigned, also when the fallback answered';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_entities IS 'The entities that the model found';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_tone IS 'The tone that the model heard: neutral, angry, ...';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_processing_time_ms IS 'How long the NLU call took, in milliseconds';
-COMMENT ON COLUMN @extschema@.conversation_logs.routed_to IS 'The service that handled the request: opensearch, php, ...';
+COMMENT ON COLUMN @extschema@.conversation_logs.routed_to IS
+    'The service that handled the request: opensearch, php, ...';
 COMMENT ON COLUMN @extschema@.conversation_logs.response_text IS 'What the chatbot replied';
 COMMENT ON COLUMN @extschema@.conversation_logs.response_success IS 'Whether the service could do what was asked';
-COMMENT ON COLUMN @extschema@.conversation_logs.user_feedback IS 'positive, negative, or whatever else the application records';
+COMMENT ON COLUMN @extschema@.conversation_logs.user_feedback IS
+    'positive, negative, or whatever else the application records';
 COMMENT ON COLUMN @extschema@.conversation_logs.user_correction IS 'What the user said was meant';
 COMMENT ON COLUMN @extschema@.conversation_logs.backend_reference IS 'The backend''s order or ticket that came of it';
-COMMENT ON COLUMN @extschema@.conversation_logs.metadata IS 'The application''s own data; the extension does not read it';
-COMMENT ON COLUMN @extschema@.conversation_logs.is_training_candidate IS 'True exactly for auto-approved, needs-review and approved';
-COMMENT ON COLUMN @extschema@.conversation_logs.review_status IS 'auto-approved, needs-review, approved, rejected or not-applicable; hand it in (restore, import) and the row is left as it is';
-COMMENT ON COLUMN @extschema@.conversation_logs.review_priority IS '1 high, 2 medium, 3 low; the row is in the review queue exactly while this is not NULL';
+COMMENT ON COLUMN @extschema@.conversation_logs.metadata IS
+    'The application''s own data; the extension does not read it';
+COMMENT ON COLUMN @extschema@.conversation_logs.is_training_candidate IS
+    'True exactly for auto-approved, needs-review and approved';
+COMMENT ON COLUMN @extschema@.conversation_logs.review_status IS
+    'auto-approved, needs-review, approved, rejected or not-applicable; hand it in (restore, import) and the row is '
+    'left as it is';
+COMMENT ON COLUMN @extschema@.conversation_logs.review_priority IS
+    '1 high, 2 medium, 3 low; the row is in the review queue exactly while this is not NULL';
 COMMENT ON COLUMN @extschema@.conversation_logs.review_reason IS
     'Why it is in the queue: missing prediction, invalid confidence, llm fallback, low confidence, untrusted '
     'provider, medium confidence, audit, too long, ...';
-COMMENT ON COLUMN @extschema@.conversation_logs.filter_outcome IS 'The review_status that the filter gave; written once; NULL for rows that arrived with a review_status';
-COMMENT ON COLUMN @extschema@.conversation_logs.filter_policy_id IS 'The most specific review_policies row that applied, NULL for the built-in policy; written once';
-COMMENT ON COLUMN @extschema@.conversation_logs.is_audit IS 'Drawn at random for the audit, from which live accuracy is estimated; written once';
-COMMENT ON COLUMN @extschema@.conversation_logs.selection_probability IS 'The probability with which the audit draw could take this row, at that time; written once; NULL where nothing was drawn';
-COMMENT ON COLUMN @extschema@.conversation_logs.filtered_at IS 'Start of the transaction in which the filter decided; written once; NULL for rows that arrived with a review_status';
-COMMENT ON COLUMN @extschema@.conversation_logs.created_at IS 'When the message came (default: start of the transaction, also when NULL is handed in); never changes';
-COMMENT ON COLUMN @extschema@.conversation_logs.created_on IS 'The day of created_at in the time zone that the setting time_zone names; written once';
+COMMENT ON COLUMN @extschema@.conversation_logs.filter_outcome IS
+    'The review_status that the filter gave; written once; NULL for rows that arrived with a review_status';
+COMMENT ON COLUMN @extschema@.conversation_logs.filter_policy_id IS
+    'The most specific review_policies row that applied, NULL for the built-in policy; written once';
+COMMENT ON COLUMN @extschema@.conversation_logs.is_audit IS
+    'Drawn at random for the audit, from which live accuracy is estimated; written once';
+COMMENT ON COLUMN @extschema@.conversation_logs.selection_probability IS
+    'The probability with which the audit draw could take this row, at that time; written once; NULL where nothing '
+    'was drawn';
+COMMENT ON COLUMN @extschema@.conversation_logs.filtered_at IS
+    'Start of the transaction in which the filter decided; written once; NULL for rows that arrived with a '
+    'review_status';
+COMMENT ON COLUMN @extschema@.conversation_logs.created_at IS
+    'When the message came (default: start of the transaction, also when NULL is handed in); never changes';
+COMMENT ON COLUMN @extschema@.conversation_logs.created_on IS
+    'The day of created_at in the time zone that the setting time_zone names; written once';

@@ -1,8 +1,8 @@
 -- daily_statistics: the figures of days that are over, so that a view over years need not count every conversation.
 --
--- It says nothing that conversation_logs does not, and is not dumped: a restored copy counts on the spot until the daily
--- job has been there. A day without a row here is counted on the spot, too: whoever changes a day as a whole deletes its
--- row (tw_forget_days).
+-- It says nothing that conversation_logs does not, and is not dumped: a restored copy counts on the spot until the
+-- daily job has been there. A day without a row here is counted on the spot, too: whoever changes a day as a whole
+-- deletes its row (tw_forget_days).
 
 CREATE TABLE @extschema@.daily_statistics (
     date date NOT NULL,

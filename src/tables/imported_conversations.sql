@@ -11,7 +11,8 @@ CREATE TABLE @extschema@.imported_conversations (
 REVOKE ALL ON TABLE @extschema@.imported_conversations FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.imported_conversations', '');
 COMMENT ON TABLE @extschema@.imported_conversations IS
-    'Where imported conversations came from: no row is imported twice, whatever becomes of its conversation, and old ids find the new ones';
+    'Where imported conversations came from: no row is imported twice, whatever becomes of its conversation, and old '
+    'ids find the new ones';
 COMMENT ON COLUMN @extschema@.imported_conversations.source_key IS 'The id in the earlier table, as text';
 COMMENT ON COLUMN @extschema@.imported_conversations.fingerprint IS
     'Half a SHA-256 of session, message and time: the same id in another table is another message';

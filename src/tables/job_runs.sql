@@ -23,10 +23,12 @@ SELECT pg_extension_config_dump('@extschema@.job_runs_id_seq', '');
 -- "When did this job last run, and how did it end?"
 CREATE INDEX job_runs_job_idx ON @extschema@.job_runs (job_name, started_at);
 
-COMMENT ON TABLE @extschema@.job_runs IS 'Runs of jobs, and promotions that failed inside a capturing statement (job_name promotion)';
+COMMENT ON TABLE @extschema@.job_runs IS
+    'Runs of jobs, and promotions that failed inside a capturing statement (job_name promotion)';
 COMMENT ON SEQUENCE @extschema@.job_runs_id_seq IS 'Numbers of job_runs';
 COMMENT ON COLUMN @extschema@.job_runs.id IS 'Number of the run';
-COMMENT ON COLUMN @extschema@.job_runs.job_name IS 'Which job; promotion for samples that a capturing statement could not make';
+COMMENT ON COLUMN @extschema@.job_runs.job_name IS
+    'Which job; promotion for samples that a capturing statement could not make';
 COMMENT ON COLUMN @extschema@.job_runs.status IS 'running, succeeded or failed';
 COMMENT ON COLUMN @extschema@.job_runs.phase IS 'What it is doing';
 COMMENT ON COLUMN @extschema@.job_runs.items_done IS 'How many items are done';

@@ -32,7 +32,8 @@ CREATE TRIGGER model_deployments_append_only_truncate BEFORE TRUNCATE ON @extsch
 ALTER TABLE @extschema@.model_deployments ENABLE ALWAYS TRIGGER model_deployments_append_only;
 ALTER TABLE @extschema@.model_deployments ENABLE ALWAYS TRIGGER model_deployments_append_only_truncate;
 
-COMMENT ON TABLE @extschema@.model_deployments IS 'Every change of what is live: from, to, who or what, and why; append-only';
+COMMENT ON TABLE @extschema@.model_deployments IS
+    'Every change of what is live: from, to, who or what, and why; append-only';
 COMMENT ON SEQUENCE @extschema@.model_deployments_id_seq IS 'Numbers of model_deployments';
 COMMENT ON COLUMN @extschema@.model_deployments.id IS 'Number of the change';
 COMMENT ON COLUMN @extschema@.model_deployments.model_type IS 'The type of the model';

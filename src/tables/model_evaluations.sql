@@ -28,7 +28,9 @@ CREATE SEQUENCE @extschema@.model_evaluations_evaluation_seq OWNED BY @extschema
 REVOKE ALL ON SEQUENCE @extschema@.model_evaluations_evaluation_seq FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.model_evaluations_evaluation_seq', '');
 
-COMMENT ON TABLE @extschema@.model_evaluations IS 'What each version answered to each test sample when it was scored; the two models of one comparison share evaluation_id';
+COMMENT ON TABLE @extschema@.model_evaluations IS
+    'What each version answered to each test sample when it was scored; the two models of one comparison share '
+    'evaluation_id';
 COMMENT ON SEQUENCE @extschema@.model_evaluations_id_seq IS 'Numbers of model_evaluations';
 COMMENT ON SEQUENCE @extschema@.model_evaluations_evaluation_seq IS 'Numbers of evaluations (evaluation_id)';
 COMMENT ON COLUMN @extschema@.model_evaluations.id IS 'Number of the answer';
@@ -38,6 +40,7 @@ COMMENT ON COLUMN @extschema@.model_evaluations.sample_id IS 'The test sample';
 COMMENT ON COLUMN @extschema@.model_evaluations.text_hash IS 'Hash of its text';
 COMMENT ON COLUMN @extschema@.model_evaluations.intent IS 'Its label at the time';
 COMMENT ON COLUMN @extschema@.model_evaluations.weight IS 'What it counted for: the sum of 1/selection_probability';
-COMMENT ON COLUMN @extschema@.model_evaluations.predicted_intent IS 'What the version answered; NULL where it had no answer';
+COMMENT ON COLUMN @extschema@.model_evaluations.predicted_intent IS
+    'What the version answered; NULL where it had no answer';
 COMMENT ON COLUMN @extschema@.model_evaluations.confidence IS 'With which confidence, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_evaluations.evaluated_at IS 'When';

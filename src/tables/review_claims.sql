@@ -11,7 +11,9 @@ CREATE TABLE @extschema@.review_claims (
 REVOKE ALL ON TABLE @extschema@.review_claims FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.review_claims', '');
 
-COMMENT ON TABLE @extschema@.review_claims IS 'Conversations that a reviewer holds until a verdict or the end of the lease; a claim past its end is as good as none';
+COMMENT ON TABLE @extschema@.review_claims IS
+    'Conversations that a reviewer holds until a verdict or the end of the lease; a claim past its end is as '
+    'good as none';
 COMMENT ON COLUMN @extschema@.review_claims.conversation_log_id IS 'The conversation';
 COMMENT ON COLUMN @extschema@.review_claims.reviewer IS 'Who holds it';
 COMMENT ON COLUMN @extschema@.review_claims.claimed_at IS 'Since when';

@@ -18,9 +18,11 @@ CREATE TABLE @extschema@.review_events (
     details jsonb,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT review_events_pkey PRIMARY KEY (id),
-    CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback', 'conflict', 'disagreement')),
+    CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
+                                                            'conflict', 'disagreement')),
     CONSTRAINT review_events_reject_reason_check CHECK (
-        reject_reason IN ('unclear', 'no-such-intent') AND action = 'reject' OR reject_reason IS NULL AND action <> 'reject'),
+        reject_reason IN ('unclear', 'no-such-intent') AND action = 'reject'
+        OR reject_reason IS NULL AND action <> 'reject'),
     -- A verdict that gives a label names it.
     CONSTRAINT review_events_intent_check CHECK ((intent IS NOT NULL) = (action IN ('approve', 'fix')))
 );
@@ -42,21 +44,30 @@ ALTER TABLE @extschema@.review_events ENABLE ALWAYS TRIGGER review_events_append
 ALTER TABLE @extschema@.review_events ENABLE ALWAYS TRIGGER review_events_append_only_truncate;
 
 COMMENT ON TABLE @extschema@.review_events IS
-    'Every verdict of a person and every feedback of a user, in the order in which they came (id); the newest verdict stands; append-only';
+    'Every verdict of a person and every feedback of a user, in the order in which they came (id); the newest verdict '
+    'stands; append-only';
 COMMENT ON SEQUENCE @extschema@.review_events_id_seq IS 'Numbers of review_events';
 COMMENT ON COLUMN @extschema@.review_events.id IS 'Number of the event';
 COMMENT ON COLUMN @extschema@.review_events.conversation_log_id IS 'The conversation it is about';
-COMMENT ON COLUMN @extschema@.review_events.action IS 'approve, fix or reject (verdicts of a person), withdraw (takes them back), feedback (of the user), conflict (queued for a label conflict), disagreement (queued because two models disagree)';
-COMMENT ON COLUMN @extschema@.review_events.reject_reason IS 'unclear: nobody can tell what was meant; no-such-intent: the model was wrong and no intent fits';
+COMMENT ON COLUMN @extschema@.review_events.action IS
+    'approve, fix or reject (verdicts of a person), withdraw (takes them back), feedback (of the user), conflict '
+    '(queued for a label conflict), disagreement (queued because two models disagree)';
+COMMENT ON COLUMN @extschema@.review_events.reject_reason IS
+    'unclear: nobody can tell what was meant; no-such-intent: the model was wrong and no intent fits';
 COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label that an approve or fix gave';
 COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities that an approve or fix gave';
 COMMENT ON COLUMN @extschema@.review_events.note IS 'What the reviewer remarked';
 COMMENT ON COLUMN @extschema@.review_events.from_status IS 'review_status of the conversation before';
 COMMENT ON COLUMN @extschema@.review_events.to_status IS 'review_status of the conversation after';
-COMMENT ON COLUMN @extschema@.review_events.review_priority IS 'Its priority in the queue before; NULL when it was not in the queue';
+COMMENT ON COLUMN @extschema@.review_events.review_priority IS
+    'Its priority in the queue before; NULL when it was not in the queue';
 COMMENT ON COLUMN @extschema@.review_events.review_reason IS 'Why it was in the queue before';
-COMMENT ON COLUMN @extschema@.review_events.reviewer IS 'The person: who is named by an operator, else the role that asked';
+COMMENT ON COLUMN @extschema@.review_events.reviewer IS
+    'The person: who is named by an operator, else the role that asked';
 COMMENT ON COLUMN @extschema@.review_events.session_role IS 'The role that logged in';
 COMMENT ON COLUMN @extschema@.review_events.calling_role IS 'The role in force when the function was called (SET ROLE)';
-COMMENT ON COLUMN @extschema@.review_events.details IS 'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; feedback when a user gave some';
+COMMENT ON COLUMN @extschema@.review_events.details IS
+    'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; '
+    'labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; '
+    'feedback when a user gave some';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When';

@@ -22,20 +22,29 @@ SELECT pg_extension_config_dump('@extschema@.review_policies', '');
 SELECT pg_extension_config_dump('@extschema@.review_policies_id_seq', '');
 
 -- UNIQUE (module_type, intent) would take ('food', NULL) twice; NULLS NOT DISTINCT needs PostgreSQL 15.
-CREATE UNIQUE INDEX review_policies_scope_key ON @extschema@.review_policies (coalesce(module_type, ''), coalesce(intent, ''));
+CREATE UNIQUE INDEX review_policies_scope_key
+    ON @extschema@.review_policies (coalesce(module_type, ''), coalesce(intent, ''));
 
 COMMENT ON TABLE @extschema@.review_policies IS
-    'Overrides of the filter; the most specific row wins (module and intent, intent, module, neither), and a NULL setting inherits from the next less specific one, at last from the built-in policy';
+    'Overrides of the filter; the most specific row wins (module and intent, intent, module, neither), and a NULL '
+    'setting inherits from the next less specific one, at last from the built-in policy';
 COMMENT ON SEQUENCE @extschema@.review_policies_id_seq IS 'Numbers of review_policies';
-COMMENT ON COLUMN @extschema@.review_policies.id IS 'Number of the policy; conversation_logs.filter_policy_id points here';
+COMMENT ON COLUMN @extschema@.review_policies.id IS
+    'Number of the policy; conversation_logs.filter_policy_id points here';
 COMMENT ON COLUMN @extschema@.review_policies.module_type IS 'The module it is for; NULL = every module';
 COMMENT ON COLUMN @extschema@.review_policies.intent IS 'The intent it is for; NULL = every intent';
-COMMENT ON COLUMN @extschema@.review_policies.review_below IS 'Confidences below this are low: needs-review with priority 1 (built-in: 0.70)';
-COMMENT ON COLUMN @extschema@.review_policies.approve_above IS 'Confidences above this are high: auto-approved when the provider is trusted (built-in: 0.85)';
-COMMENT ON COLUMN @extschema@.review_policies.trusted_providers IS 'Providers whose confident answers are auto-approved (built-in: indicbert); ASCII case does not matter';
-COMMENT ON COLUMN @extschema@.review_policies.fallback_providers IS 'Providers whose answers always need review (built-in: llm); ASCII case does not matter';
-COMMENT ON COLUMN @extschema@.review_policies.audit_rate_approved IS 'Share of auto-approved rows drawn for the audit (built-in: 0.05)';
-COMMENT ON COLUMN @extschema@.review_policies.audit_rate_review IS 'Share of needs-review rows drawn for the audit (built-in: 0.10)';
+COMMENT ON COLUMN @extschema@.review_policies.review_below IS
+    'Confidences below this are low: needs-review with priority 1 (built-in: 0.70)';
+COMMENT ON COLUMN @extschema@.review_policies.approve_above IS
+    'Confidences above this are high: auto-approved when the provider is trusted (built-in: 0.85)';
+COMMENT ON COLUMN @extschema@.review_policies.trusted_providers IS
+    'Providers whose confident answers are auto-approved (built-in: indicbert); ASCII case does not matter';
+COMMENT ON COLUMN @extschema@.review_policies.fallback_providers IS
+    'Providers whose answers always need review (built-in: llm); ASCII case does not matter';
+COMMENT ON COLUMN @extschema@.review_policies.audit_rate_approved IS
+    'Share of auto-approved rows drawn for the audit (built-in: 0.05)';
+COMMENT ON COLUMN @extschema@.review_policies.audit_rate_review IS
+    'Share of needs-review rows drawn for the audit (built-in: 0.10)';
 COMMENT ON COLUMN @extschema@.review_policies.note IS 'Why this policy exists';
 COMMENT ON COLUMN @extschema@.review_policies.created_at IS 'When it was made';
 COMMENT ON COLUMN @extschema@.review_policies.updated_at IS 'When it last changed';

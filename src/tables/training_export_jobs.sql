@@ -23,17 +23,20 @@ CREATE TABLE @extschema@.training_export_jobs (
     CONSTRAINT training_export_jobs_finished_check CHECK ((status = 'running') = (finished_at IS NULL)),
     -- No row says done without saying what was done.
     CONSTRAINT training_export_jobs_done_check CHECK (status <> 'succeeded'
-        OR row_count IS NOT NULL AND byte_count IS NOT NULL AND sha256 IS NOT NULL AND location IS NOT NULL AND finished_at IS NOT NULL)
+        OR row_count IS NOT NULL AND byte_count IS NOT NULL AND sha256 IS NOT NULL AND location IS NOT NULL
+        AND finished_at IS NOT NULL)
 );
 REVOKE ALL ON TABLE @extschema@.training_export_jobs FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.training_export_jobs', '');
 SELECT pg_extension_config_dump('@extschema@.training_export_jobs_id_seq', '');
 
-COMMENT ON TABLE @extschema@.training_export_jobs IS 'Exports of training samples to files and object stores: filter, size, checksum, where, who, when';
+COMMENT ON TABLE @extschema@.training_export_jobs IS
+    'Exports of training samples to files and object stores: filter, size, checksum, where, who, when';
 COMMENT ON SEQUENCE @extschema@.training_export_jobs_id_seq IS 'Numbers of training_export_jobs';
 COMMENT ON COLUMN @extschema@.training_export_jobs.id IS 'Number of the export';
 COMMENT ON COLUMN @extschema@.training_export_jobs.format IS 'jsonl, csv, fasttext, rasa, huggingface, openai or spacy';
-COMMENT ON COLUMN @extschema@.training_export_jobs.filter IS 'What was asked for: the arguments of export_training_samples() and, for a file, overwrite';
+COMMENT ON COLUMN @extschema@.training_export_jobs.filter IS
+    'What was asked for: the arguments of export_training_samples() and, for a file, overwrite';
 COMMENT ON COLUMN @extschema@.training_export_jobs.location IS 'File or object that was written';
 COMMENT ON COLUMN @extschema@.training_export_jobs.status IS 'running, succeeded or failed';
 COMMENT ON COLUMN @extschema@.training_export_jobs.row_count IS 'Number of samples written';
@@ -44,7 +47,8 @@ COMMENT ON COLUMN @extschema@.training_export_jobs.requested_by IS 'The login ro
 COMMENT ON COLUMN @extschema@.training_export_jobs.started_at IS 'When it began';
 COMMENT ON COLUMN @extschema@.training_export_jobs.finished_at IS 'When it ended';
 COMMENT ON COLUMN @extschema@.training_export_jobs.backend_pid IS 'The process that runs it';
-COMMENT ON COLUMN @extschema@.training_export_jobs.backend_start IS 'When that process began: numbers of processes come again';
+COMMENT ON COLUMN @extschema@.training_export_jobs.backend_start IS
+    'When that process began: numbers of processes come again';
 COMMENT ON COLUMN @extschema@.training_export_jobs.skipped_too_long IS
     'Number of samples left out because they are longer than the setting max_message_bytes; NULL as long as, or '
     'where, nothing was written';

@@ -41,7 +41,8 @@ CREATE TABLE @extschema@.training_jobs (
     CONSTRAINT training_jobs_handed_in_check CHECK ((handed_in IS NOT NULL) = (status = 'handed-in')
         AND (artifact IS NULL OR status = 'handed-in')),
     CONSTRAINT training_jobs_secret_sha256_check CHECK (secret_sha256 ~ '^[0-9a-f]{64}$'),
-    CONSTRAINT training_jobs_finished_check CHECK ((finished_at IS NOT NULL) = (status IN ('succeeded', 'failed', 'cancelled')))
+    CONSTRAINT training_jobs_finished_check CHECK ((finished_at IS NOT NULL)
+                                                       = (status IN ('succeeded', 'failed', 'cancelled')))
 );
 REVOKE ALL ON TABLE @extschema@.training_jobs FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.training_jobs', '');
@@ -50,31 +51,42 @@ SELECT pg_extension_config_dump('@extschema@.training_jobs_id_seq', '');
 -- Two trainings of one type would race for a version number, and for what "new" means.
 CREATE UNIQUE INDEX training_jobs_one_running_key ON @extschema@.training_jobs (model_type) WHERE status = 'running';
 -- Asking twice is asking once.
-CREATE UNIQUE INDEX training_jobs_one_queued_key ON @extschema@.training_jobs (model_type, kind, trainer, coalesce(version, ''))
+CREATE UNIQUE INDEX training_jobs_one_queued_key
+    ON @extschema@.training_jobs (model_type, kind, trainer, coalesce(version, ''))
     WHERE status = 'queued';
-CREATE INDEX training_jobs_finished_idx ON @extschema@.training_jobs (model_type, finished_at) WHERE kind = 'train' AND cutoff IS NOT NULL;
+CREATE INDEX training_jobs_finished_idx ON @extschema@.training_jobs (model_type, finished_at)
+    WHERE kind = 'train' AND cutoff IS NOT NULL;
 
-COMMENT ON TABLE @extschema@.training_jobs IS 'Jobs to train or evaluate a model; at most one of each model type runs at a time';
+COMMENT ON TABLE @extschema@.training_jobs IS
+    'Jobs to train or evaluate a model; at most one of each model type runs at a time';
 COMMENT ON SEQUENCE @extschema@.training_jobs_id_seq IS 'Numbers of training_jobs';
 COMMENT ON COLUMN @extschema@.training_jobs.id IS 'Number of the job';
 COMMENT ON COLUMN @extschema@.training_jobs.model_type IS 'The type of the model: router, food-agent, ...';
-COMMENT ON COLUMN @extschema@.training_jobs.kind IS 'train, or evaluate: score a version that lives outside on the test set';
+COMMENT ON COLUMN @extschema@.training_jobs.kind IS
+    'train, or evaluate: score a version that lives outside on the test set';
 COMMENT ON COLUMN @extschema@.training_jobs.trainer IS 'built-in, or outside: a worker that calls claim_training_job()';
 COMMENT ON COLUMN @extschema@.training_jobs.status IS
     'queued, running, handed-in (run_training_jobs() has yet to decide), succeeded, failed or cancelled; succeeded '
     'says that the model was trained and scored, not that it passed the gate';
-COMMENT ON COLUMN @extschema@.training_jobs.version IS 'The version that the job trains (given when it starts) or evaluates';
-COMMENT ON COLUMN @extschema@.training_jobs.parameters IS 'Handed to the worker as they are; "major": true asks for a new major version';
+COMMENT ON COLUMN @extschema@.training_jobs.version IS
+    'The version that the job trains (given when it starts) or evaluates';
+COMMENT ON COLUMN @extschema@.training_jobs.parameters IS
+    'Handed to the worker as they are; "major": true asks for a new major version';
 COMMENT ON COLUMN @extschema@.training_jobs.requested_by IS 'The login role that asked for it';
 COMMENT ON COLUMN @extschema@.training_jobs.worker IS 'Who works on it, or did last, by the name that it gave itself';
-COMMENT ON COLUMN @extschema@.training_jobs.attempt IS 'How often it was begun; a job whose worker falls silent is begun at most three times';
+COMMENT ON COLUMN @extschema@.training_jobs.attempt IS
+    'How often it was begun; a job whose worker falls silent is begun at most three times';
 COMMENT ON COLUMN @extschema@.training_jobs.lease IS 'How long the worker may be silent';
-COMMENT ON COLUMN @extschema@.training_jobs.lease_expires_at IS 'When the job is taken from a worker who does not send a heartbeat before';
+COMMENT ON COLUMN @extschema@.training_jobs.lease_expires_at IS
+    'When the job is taken from a worker who does not send a heartbeat before';
 COMMENT ON COLUMN @extschema@.training_jobs.heartbeat_at IS 'When the worker was last heard of';
 COMMENT ON COLUMN @extschema@.training_jobs.progress IS 'What the worker said of its progress';
-COMMENT ON COLUMN @extschema@.training_jobs.cutoff IS 'The time up to which samples were learned; later ones are new to the next job';
-COMMENT ON COLUMN @extschema@.training_jobs.pool IS 'The conversations of a paired evaluation that the worker of an evaluate job has to predict as well';
-COMMENT ON COLUMN @extschema@.training_jobs.test_samples IS 'The test samples that an outside worker has to predict, fixed when it takes the job';
+COMMENT ON COLUMN @extschema@.training_jobs.cutoff IS
+    'The time up to which samples were learned; later ones are new to the next job';
+COMMENT ON COLUMN @extschema@.training_jobs.pool IS
+    'The conversations of a paired evaluation that the worker of an evaluate job has to predict as well';
+COMMENT ON COLUMN @extschema@.training_jobs.test_samples IS
+    'The test samples that an outside worker has to predict, fixed when it takes the job';
 COMMENT ON COLUMN @extschema@.training_jobs.secret_sha256 IS
     'SHA-256, in hexadecimal, of the secret that claim_training_job() gave to the worker that took it last';
 COMMENT ON COLUMN @extschema@.training_jobs.handed_in_at IS 'When its worker handed in predictions';

@@ -36,20 +36,23 @@ CREATE TABLE @extschema@.training_samples (
     CONSTRAINT training_samples_pkey PRIMARY KEY (id),
     -- The only unique key that capture meets: two chats never share a conversation, so capture never waits for it.
     CONSTRAINT training_samples_conversation_log_id_key UNIQUE (conversation_log_id),
-    CONSTRAINT training_samples_state_check CHECK (@extschema@.tw_valid_sample(review_status, label_source, source, split,
+    CONSTRAINT training_samples_state_check CHECK (@extschema@.tw_valid_sample(review_status, label_source,
+                                                                               source, split,
         quality_score, selection_probability))
 );
 REVOKE ALL ON TABLE @extschema@.training_samples FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.training_samples', '');
 SELECT pg_extension_config_dump('@extschema@.training_samples_id_seq', '');
 
--- What the next training run has not seen yet, in the order of training_queue: its first column is the priority, which they have not.
+-- What the next training run has not seen yet, in the order of training_queue:
+-- its first column is the priority, which they have not.
 CREATE INDEX training_samples_untrained_idx ON @extschema@.training_samples
     (nullif(normalizer, normalizer), quality_score NULLS FIRST, created_at, conversation_log_id)
     WHERE review_status = 'approved' AND model_version_target IS NULL AND split IS DISTINCT FROM 'test';
 
 -- Labels that models gave and that wait for a reason: none as long as nothing is contradicted or rolled back.
-CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason) WHERE pending_reason IS NOT NULL;
+CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
+    WHERE pending_reason IS NOT NULL;
 
 CREATE TRIGGER training_samples_touch BEFORE UPDATE ON @extschema@.training_samples
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_touch_updated_at();
@@ -58,28 +61,38 @@ CREATE TRIGGER training_samples_fill_hash BEFORE INSERT ON @extschema@.training_
 CREATE TRIGGER training_samples_refill_hash BEFORE UPDATE ON @extschema@.training_samples
     FOR EACH ROW WHEN (OLD.text <> NEW.text) EXECUTE FUNCTION @extschema@.tw_fill_text_hash();
 
-COMMENT ON TABLE @extschema@.training_samples IS 'Labelled texts that models learn from: promoted conversations, synthetic and manual ones';
+COMMENT ON TABLE @extschema@.training_samples IS
+    'Labelled texts that models learn from: promoted conversations, synthetic and manual ones';
 COMMENT ON SEQUENCE @extschema@.training_samples_id_seq IS 'Numbers of training_samples';
 COMMENT ON COLUMN @extschema@.training_samples.id IS 'Number of the sample';
-COMMENT ON COLUMN @extschema@.training_samples.conversation_log_id IS 'The conversation it came from, at most one sample each; NULL for synthetic and manual samples';
+COMMENT ON COLUMN @extschema@.training_samples.conversation_log_id IS
+    'The conversation it came from, at most one sample each; NULL for synthetic and manual samples';
 COMMENT ON COLUMN @extschema@.training_samples.text IS 'The text to learn';
-COMMENT ON COLUMN @extschema@.training_samples.text_hash IS 'text_hash(text); filled by a trigger where it is not handed in, and never recomputed while the text stays';
+COMMENT ON COLUMN @extschema@.training_samples.text_hash IS
+    'text_hash(text); filled by a trigger where it is not handed in, and never recomputed while the text stays';
 COMMENT ON COLUMN @extschema@.training_samples.normalizer IS 'Number of the normalisation behind text_hash';
 COMMENT ON COLUMN @extschema@.training_samples.intent IS 'The label';
 COMMENT ON COLUMN @extschema@.training_samples.module_id IS 'The application''s number of the module';
-COMMENT ON COLUMN @extschema@.training_samples.module_type IS 'The module: the conversation''s, or the intent''s second part when that has none';
+COMMENT ON COLUMN @extschema@.training_samples.module_type IS
+    'The module: the conversation''s, or the intent''s second part when that has none';
 COMMENT ON COLUMN @extschema@.training_samples.entities IS 'Entities in the text';
 COMMENT ON COLUMN @extschema@.training_samples.language IS 'Language of the text';
-COMMENT ON COLUMN @extschema@.training_samples.expected_service IS 'The service that should handle such a request (routed_to of the conversation)';
+COMMENT ON COLUMN @extschema@.training_samples.expected_service IS
+    'The service that should handle such a request (routed_to of the conversation)';
 COMMENT ON COLUMN @extschema@.training_samples.review_status IS 'pending, approved (live) or rejected';
-COMMENT ON COLUMN @extschema@.training_samples.pending_reason IS 'Why a label that a model gave waits: user feedback, or the rollback of that model; NULL otherwise';
-COMMENT ON COLUMN @extschema@.training_samples.label_source IS 'model: auto-approved, nobody looked; human: a person gave or confirmed the label';
+COMMENT ON COLUMN @extschema@.training_samples.pending_reason IS
+    'Why a label that a model gave waits: user feedback, or the rollback of that model; NULL otherwise';
+COMMENT ON COLUMN @extschema@.training_samples.label_source IS
+    'model: auto-approved, nobody looked; human: a person gave or confirmed the label';
 COMMENT ON COLUMN @extschema@.training_samples.reviewed_by IS 'The person who reviewed it';
 COMMENT ON COLUMN @extschema@.training_samples.reviewed_at IS 'When it was reviewed';
 COMMENT ON COLUMN @extschema@.training_samples.source IS 'production (a conversation), synthetic or manual';
-COMMENT ON COLUMN @extschema@.training_samples.split IS 'train or test; NULL until the first training run that sees the text decides';
+COMMENT ON COLUMN @extschema@.training_samples.split IS
+    'train or test; NULL until the first training run that sees the text decides';
 COMMENT ON COLUMN @extschema@.training_samples.selection_probability IS 'The conversation''s audit probability';
-COMMENT ON COLUMN @extschema@.training_samples.quality_score IS '0.00 to 1.00: the confidence for a model''s label, 1.00 for a person''s';
-COMMENT ON COLUMN @extschema@.training_samples.model_version_target IS 'The model version that first learned from it; NULL = not yet trained';
+COMMENT ON COLUMN @extschema@.training_samples.quality_score IS
+    '0.00 to 1.00: the confidence for a model''s label, 1.00 for a person''s';
+COMMENT ON COLUMN @extschema@.training_samples.model_version_target IS
+    'The model version that first learned from it; NULL = not yet trained';
 COMMENT ON COLUMN @extschema@.training_samples.created_at IS 'When the sample was made';
 COMMENT ON COLUMN @extschema@.training_samples.updated_at IS 'When the sample last changed';
