@@ -3,13 +3,15 @@
 #
 #     perl make_samples.pl
 #
-# A team that is about to launch an assistant has no conversations yet, and writes down what it expects people to say. That
-# is what the frames at the end of this file are: of our own writing, about nobody, and drawn from no data set. The script
-# fills them in, roughens some of them up as people who type on a phone do, and keeps what is new. A text that comes out as
-# one of the demo's messages (conversations.tsv) is left out: the model is to meet those for the first time.
+# A team that is about to launch an assistant has no conversations yet, and writes down what it expects people to say.
+# That is what the frames at the end of this file are: of our own writing, about nobody, and drawn from no data set. The
+# script
+# fills them in, roughens some of them up as people who type on a phone do, and keeps what is new. A text that comes out
+# as one of the demo's messages (conversations.tsv) is left out: the model is to meet those for the first time.
 #
-# A fifth of the samples is the acceptance set ("split": "test"). It takes whole frames, so that none of its texts is one of
-# the others with a different dish or town in it. Its texts were read one by one against their intents; after a change they
+# A fifth of the samples is the acceptance set ("split": "test"). It takes whole frames, so that none of its texts is
+# one of the others with a different dish or town in it. Its texts were read one by one against their intents; after a
+# change they
 # have to be read again.
 #
 # The output is committed beside this script. It needs core Perl alone, and writes the same bytes on every run.
@@ -156,7 +158,8 @@ sub fill_in {
 
     $frame =~ s{\(([^()]*)\)}{ my @ways = split /\|/, $1, -1; $ways[ draw(scalar @ways) ] }ge;
     $frame =~ s{\{(\w+)\}}{
-        my $list = $fillers->{"$1.$language"} // $fillers->{$1} // die "make_samples.pl: no filler for $1 in $language\n";
+        my $list = $fillers->{"$1.$language"} // $fillers->{$1}
+            // die "make_samples.pl: no filler for $1 in $language\n";
         my $filler;
         do { $filler = $list->[ draw(scalar @{$list}) ] } while $taken{$filler}++;
         $filler;

@@ -53,7 +53,8 @@ sub same_state {
     my ($got, $expected, $name) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is_deeply([ sort keys %{ $got->{rows} } ], [ sort keys %{ $expected->{rows} } ], "$name: the same tables and sequences");
+    is_deeply([ sort keys %{ $got->{rows} } ], [ sort keys %{ $expected->{rows} } ],
+        "$name: the same tables and sequences");
     for my $relation (sort keys %{ $expected->{rows} }) {
         is_deeply($got->{rows}{$relation}, $expected->{rows}{$relation}, "$name: the same contents of $relation");
     }
@@ -100,7 +101,8 @@ sub works {
 
     samples_match($node, $database, $name);
     integrity_is_empty($node, $database, $name);
-    sqlstate_is($node, $database, 'DROP EXTENSION training_workflow', '55000', "$name: the drop guard is back in force");
+    sqlstate_is($node, $database, 'DROP EXTENSION training_workflow', '55000',
+        "$name: the drop guard is back in force");
     return;
 }
 
@@ -111,7 +113,8 @@ sub is_restored {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     same_state(state_of($database), $expected, $name);
 
-    # Each table was filled by its own COPY and by nothing else. Within one transaction there is nothing to be seen of it.
+    # Each table was filled by its own COPY and by nothing else. Within
+    # one transaction there is nothing to be seen of it.
     is(
         $node->safe_psql(
             $database,
@@ -324,8 +327,8 @@ for my $mode ('stop at the first error', 'go on after errors') {
     works('disabled', $name);
 }
 
-# Rows that nobody has filtered yet, such as a subscriber's, are dumped like any others: a restore must not take them for new
-# messages, because the samples that it would make of them stand in the way of those that come with the dump.
+# Rows that nobody has filtered yet, such as a subscriber's, are dumped like any others: a restore must not take them
+# for new messages, because the samples that it would make of them stand in the way of those that come with the dump.
 {
     my $name = 'rows that were not filtered yet';
     create_database($node, 'unfiltered');

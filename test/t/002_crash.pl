@@ -1,4 +1,5 @@
-# 002_crash.pl - a crash in the middle of capture loses nothing that a client saw committed, and leaves no half-promoted row.
+# 002_crash.pl - a crash in the middle of capture loses nothing that a
+# client saw committed, and leaves no half-promoted row.
 
 use strict;
 use warnings;
@@ -18,8 +19,8 @@ use constant CLIENTS => 8;
 use constant ENOUGH => 4_000;
 use constant BLOCKS => 10_000;
 
-# A crash of one backend shall be followed by recovery, as on a production server. That the test framework switches fsync off
-# does not matter: what a process wrote survives it, as long as the machine does.
+# A crash of one backend shall be followed by recovery, as on a production server. That the test framework switches
+# fsync off does not matter: what a process wrote survives it, as long as the machine does.
 my $node = start_node('main', conf => "restart_after_crash = on\n");
 my $dir  = PostgreSQL::Test::Utils::tempdir;
 
@@ -70,7 +71,8 @@ sub read_ids {
 
 sub in_database {
     my ($ids) = @_;
-    return $node->safe_psql('crash', "SELECT count(*) FROM conversation_logs WHERE id = ANY ('{" . join(',', @$ids) . "}')");
+    return $node->safe_psql('crash',
+        "SELECT count(*) FROM conversation_logs WHERE id = ANY ('{" . join(',', @$ids) . "}')");
 }
 
 # Runs the clients, calls $crash when they are in the middle of it, and looks at what is left.
@@ -133,7 +135,8 @@ sub crash_while_capturing {
         0,
         "$name: no batch is there in part"
     );
-    is($node->safe_psql('crash', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: there is nothing to sweep");
+    is($node->safe_psql('crash', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0',
+        "$name: there is nothing to sweep");
 
     my $id = $node->safe_psql(
         'crash',
@@ -149,7 +152,8 @@ crash_while_capturing(
     'postmaster killed',
     sub {
         my $postmaster = $node->safe_psql('postgres', "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)");
-        my @children = split /\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
+        my @children = split /\n/,
+            $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
 
         # The children notice by themselves and must all be gone before a new server may touch the data.
         $node->kill9;

@@ -61,7 +61,8 @@ same_answer("SELECT to_jsonb(d) - 'as_of' FROM daily_training_stats d ORDER BY d
 same_answer('SELECT * FROM model_performance_comparison', 'model_performance_comparison');
 same_answer('SELECT * FROM list_training_settings()', 'list_training_settings()');
 same_answer(<<'SQL', 'filter_decision()');
-    SELECT m, p, c, d FROM unnest(ARRAY[NULL, 'food', 'parcel', 'audited']) m, unnest(ARRAY['indicbert', 'rasa', 'llm']) p,
+    SELECT m, p, c, d FROM unnest(ARRAY[NULL, 'food', 'parcel', 'audited']) m,
+                           unnest(ARRAY['indicbert', 'rasa', 'llm']) p,
         unnest(ARRAY[0.1, 0.6, 0.9]) c, filter_decision(c, p, 'intent.food.order.cancel', m) d ORDER BY 1, 2, 3
 SQL
 
@@ -69,14 +70,16 @@ SQL
 my $session  = $standby->background_psql('bot');
 my $question = "SELECT review_reason, approve_above FROM filter_decision(0.9, 'indicbert', 'intent.ride.book', 'ride')";
 is($session->query_safe($question), '|0.85', 'open session on the standby: the policy before');
-is($session->query_safe("SELECT training_setting('min_new_samples')"), '100', 'open session on the standby: the setting before');
+is($session->query_safe("SELECT training_setting('min_new_samples')"), '100',
+    'open session on the standby: the setting before');
 $primary->safe_psql(
     'bot', "INSERT INTO review_policies (module_type, approve_above) VALUES ('ride', 0.97);
                             SELECT set_training_setting('min_new_samples', '77')"
 );
 catch_up();
 is($session->query_safe($question), 'medium confidence|0.97', 'open session on the standby: the changed policy');
-is($session->query_safe("SELECT training_setting('min_new_samples')"), '77', 'open session on the standby: the changed setting');
+is($session->query_safe("SELECT training_setting('min_new_samples')"), '77',
+    'open session on the standby: the changed setting');
 
 # A model answers on a standby as it does on the primary, and follows a change of the live version in an open session.
 same_answer("SELECT * FROM classify_intents('track number 7', 2, 'router', 'router-v2.0.0')", 'a model');
@@ -112,12 +115,14 @@ same_answer($assigned, 'the next step of a rollout');
 sqlstate_is($standby, 'bot', "INSERT INTO conversation_logs (session_id, user_message) VALUES ('x', 'y')",
     '25006', 'standby: capture is refused');
 sqlstate_is($standby, 'bot', "SELECT promote_missed_conversations('0')", '25006', 'standby: the sweep is refused');
-sqlstate_is($standby, 'bot', "SELECT set_training_setting('min_new_samples', '78')", '25006', 'standby: a setting is refused');
+sqlstate_is($standby, 'bot', "SELECT set_training_setting('min_new_samples', '78')", '25006',
+    'standby: a setting is refused');
 sqlstate_is($standby, 'bot', 'DROP EXTENSION training_workflow', '25006', 'standby: DROP EXTENSION is refused');
 
 # Fail over. The open session stays, and captures with what it has in its memory.
 my $highest =
-    $standby->safe_psql('bot', 'SELECT (SELECT max(id) FROM conversation_logs), (SELECT max(id) FROM training_samples)');
+    $standby->safe_psql('bot',
+        'SELECT (SELECT max(id) FROM conversation_logs), (SELECT max(id) FROM training_samples)');
 my ($highest_log, $highest_sample) = split /\|/, $highest;
 $primary->stop;
 $standby->promote;

@@ -1,4 +1,5 @@
-# 004_logical_replication.pl - a subscriber takes conversations as they come, and makes up for what its triggers did not do, once.
+# 004_logical_replication.pl - a subscriber takes conversations as they come,
+# and makes up for what its triggers did not do, once.
 
 use strict;
 use warnings;
@@ -25,7 +26,8 @@ sub subscribe {
     my ($name, $from, $to) = @_;
     my $connection = $publisher->connstr($from) =~ s/'/''/gr;
 
-    $subscriber->safe_psql($to, "CREATE SUBSCRIPTION $name CONNECTION '$connection' PUBLICATION $name WITH (streaming = on)");
+    $subscriber->safe_psql($to,
+        "CREATE SUBSCRIPTION $name CONNECTION '$connection' PUBLICATION $name WITH (streaming = on)");
     $subscriber->wait_for_subscription_sync($publisher, $name, $to);
     return;
 }
@@ -44,7 +46,8 @@ sub set_sequences {
 
 sub problems {
     my ($database) = @_;
-    return [ split /\n/, $subscriber->safe_psql($database, 'SELECT problem FROM check_integrity() ORDER BY problem, relation') ];
+    return [ split /\n/,
+        $subscriber->safe_psql($database, 'SELECT problem FROM check_integrity() ORDER BY problem, relation') ];
 }
 
 # So many messages; some of them get the built-in policy's sample.
@@ -52,7 +55,8 @@ sub capture {
     my ($rows) = @_;
     return <<"SQL";
         INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-        SELECT 's' || g, 'message ' || g % 7, 'intent.food.item.search', (g % 100) / 100.0, (ARRAY['indicbert', 'llm'])[1 + g % 2]
+        SELECT 's' || g, 'message ' || g % 7, 'intent.food.item.search', (g % 100) / 100.0,
+               (ARRAY['indicbert', 'llm'])[1 + g % 2]
         FROM generate_series(1, $rows) g;
 SQL
 }
@@ -92,7 +96,8 @@ SQL
     is($subscriber->safe_psql('copy', 'SELECT count(*) FROM training_samples'), 0, "$name: and make no sample");
 
     # What people said, and are asked, is in tables that are not published.
-    my @people = ('approved conversation without a live sample', 'blind review without suggestions', 'verdict that is not in the events');
+    my @people = ('approved conversation without a live sample', 'blind review without suggestions',
+        'verdict that is not in the events');
     set_sequences('copy');
     is_deeply(
         problems('copy'),
@@ -153,7 +158,8 @@ SQL
     $publisher->safe_psql('plain', capture(300));
     $publisher->wait_for_catchup('plain');
 
-    my $verdicts = 'SELECT count(*), count(review_status), count(filter_outcome), count(filtered_at) FROM conversation_logs';
+    my $verdicts =
+        'SELECT count(*), count(review_status), count(filter_outcome), count(filtered_at) FROM conversation_logs';
     is($subscriber->safe_psql('new', $verdicts), '352|0|0|0', "$name: the rows arrive without a verdict");
     is($subscriber->safe_psql('new', 'SELECT count(*) FROM training_samples'), 0, "$name: and make no sample");
     is_deeply(
@@ -175,7 +181,8 @@ SQL
         "352|$expected|0", "$name: the sweep filters all and promotes those");
     is($subscriber->safe_psql('new', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: once");
     is($subscriber->safe_psql('new', <<'SQL'), '', "$name: every row says what the filter says");
-        SELECT c.id, c.review_status, c.review_priority, c.review_reason, c.filter_policy_id, c.selection_probability, d.*
+        SELECT c.id, c.review_status, c.review_priority, c.review_reason, c.filter_policy_id,
+               c.selection_probability, d.*
         FROM conversation_logs c, filter_decision(c.nlu_confidence, c.nlu_provider, c.nlu_intent, c.nlu_module_type) d
         WHERE c.session_id <> 'odd'
           AND ((c.filter_outcome, c.review_status, c.filter_policy_id, c.selection_probability)
@@ -257,7 +264,8 @@ SQL
             'auto-approved|2024-02-29'
         ],
         [
-            'DELETE', "DELETE FROM review_policies WHERE intent IS NOT NULL; SELECT set_training_setting('time_zone', NULL)",
+            'DELETE',
+                "DELETE FROM review_policies WHERE intent IS NOT NULL; SELECT set_training_setting('time_zone', NULL)",
             '0.91', 'UTC', 'auto-approved|2024-02-29'
         ],
         [ 'TRUNCATE', 'TRUNCATE review_policies, training_settings', '0.85', 'UTC', 'auto-approved|2024-02-29' ]
@@ -295,7 +303,8 @@ SQL
     my $insert = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
                   SELECT 'promoted', 'x', @{[ CONFIDENT ]} RETURNING id";
     my $highest = $subscriber->safe_psql('everything', 'SELECT max(id) FROM conversation_logs');
-    cmp_ok($subscriber->safe_psql('everything', $insert), '>', $highest, "$name: after a failover the next number is fresh");
+    cmp_ok($subscriber->safe_psql('everything', $insert), '>', $highest,
+        "$name: after a failover the next number is fresh");
     samples_match($subscriber, 'everything', "$name, after a failover");
 }
 

@@ -55,7 +55,8 @@ my $total = 0;
 $total += $_->[2] * $_->[3] for @clients;
 is($total, 100_000, 'the clients have as much to do as they should');
 
-# Two transactions hold all of the texts for as long as the clients run: whoever waited for one of them would wait for ever.
+# Two transactions hold all of the texts for as long as the clients run:
+# whoever waited for one of them would wait for ever.
 $ENV{PGOPTIONS} = '-c lock_timeout=1s';
 my @holders = map { $node->background_psql('busy', on_error_stop => 0, extra_params => [ '-U', 'tw_capture' ]) } 1 .. 2;
 $holders[0]->query("BEGIN;\n" . batch('held throughout', 100, 'ASC'));
@@ -83,7 +84,8 @@ for my $client (@clients) {
 }
 
 # A sweep in between finds nothing: rows and samples appear together.
-is($node->safe_psql('busy', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', 'a sweep in between finds nothing')
+is($node->safe_psql('busy', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0',
+    'a sweep in between finds nothing')
     for 1 .. 3;
 
 for my $i (0 .. $#clients) {

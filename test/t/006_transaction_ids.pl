@@ -1,4 +1,5 @@
-# 006_transaction_ids.pl - capture takes one subtransaction a statement; it loses no conversation and swallows no grave error.
+# 006_transaction_ids.pl - capture takes one subtransaction a statement;
+# it loses no conversation and swallows no grave error.
 
 use strict;
 use warnings;
@@ -22,12 +23,15 @@ $node->safe_psql('ids', <<'SQL');
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF NEW.text LIKE current_setting('test.texts') THEN
-            RAISE EXCEPTION USING ERRCODE = current_setting('test.sqlstate'), MESSAGE = 'refused by the user''s trigger';
+            RAISE EXCEPTION USING ERRCODE = current_setting('test.sqlstate'),
+                                  MESSAGE = 'refused by the user''s trigger';
         END IF;
         RETURN NEW;
     END $$;
     CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3600); RETURN NEW; END $$;
-    CREATE FUNCTION refuse_record() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no record either'; END $$;
+    CREATE FUNCTION refuse_record() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'no record either';
+    END $$;
 SQL
 
 sub insert {
@@ -36,7 +40,8 @@ sub insert {
             SELECT 's', '$text', @{[ CONFIDENT ]} FROM generate_series(1, @{[ $rows // 1 ]});\n";
 }
 
-# Runs SQL; returns how many transaction ids it took, and what it said. Asking for the number of the next one takes none.
+# Runs SQL; returns how many transaction ids it took, and what it said.
+# Asking for the number of the next one takes none.
 sub transaction_ids {
     my ($sql) = @_;
     my $next = 'SELECT pg_snapshot_xmax(pg_current_snapshot());';
@@ -70,7 +75,8 @@ sub count_rows {
 # A sample that cannot be made does not take the conversation along.
 {
     my $refuse = "SET test.sqlstate = 'P0001'; SET test.texts = '%'; ";
-    $node->safe_psql('ids', 'CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse()');
+    $node->safe_psql('ids',
+        'CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse()');
 
     my ($ids, $stderr) = transaction_ids($refuse . insert('refused', 3000));
     cmp_ok($ids, '<', 10, 'a promotion of 3,000 rows that fails takes a handful of transaction ids');
@@ -79,7 +85,8 @@ sub count_rows {
         qr/WARNING:.*could not make training samples of 3000 captured conversations: refused by the user's trigger/,
         'the client is warned'
     );
-    like($stderr, qr/DETAIL:.*The conversations are kept, and the failure is recorded in job_runs/, 'and told where to look');
+    like($stderr, qr/DETAIL:.*The conversations are kept, and the failure is recorded in job_runs/,
+        'and told where to look');
     is(count_rows('refused'), '3000|0', 'the conversations stay');
     my $runs = 'SELECT job_name, status, items_done, items_total, error_code, error_message, finished_at IS NOT NULL
                 FROM job_runs ORDER BY id DESC LIMIT 1';
@@ -105,7 +112,8 @@ sub count_rows {
     is(count_rows('good') . ' ' . count_rows('better') . ' ' . count_rows('bad'),
         '1|1 1|1 1|0', 'what is fine is promoted, before and after');
     sqlstate_is(
-        $node, 'ids', "SET test.sqlstate = '23514'; SET test.texts = '%'; " . insert('bad') . 'SELECT * FROM training_samples',
+        $node, 'ids',
+            "SET test.sqlstate = '23514'; SET test.texts = '%'; " . insert('bad') . 'SELECT * FROM training_samples',
         '42501',
         'a failed promotion leaves no rights behind',
         user => 'tw_capture'
@@ -134,7 +142,8 @@ sub count_rows {
     $node->safe_psql('ids', 'DROP TRIGGER refuse ON training_samples');
     is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"),
         '0|2|0', 'once the trigger is gone the sweep promotes the rest');
-    is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', 'and then there is nothing left');
+    is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0',
+        'and then there is nothing left');
 
     # Rows that came in while triggers did not fire, many of them.
     $node->safe_psql('ids', 'SET session_replication_role = replica; ' . insert('late', 5000));
@@ -149,7 +158,8 @@ sub count_rows {
 # Errors that are not about the sample fail the statement: nothing of it stays.
 {
     my $runs = $node->safe_psql('ids', 'SELECT count(*) FROM job_runs');
-    $node->safe_psql('ids', 'CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse()');
+    $node->safe_psql('ids',
+        'CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse()');
     for my $sqlstate (qw(40001 40P01 40003 53000 53100 53200 57014 57000 54001 XX000 XX001 XX002)) {
         sqlstate_is($node, 'ids', "SET test.sqlstate = '$sqlstate'; SET test.texts = '%'; " . insert("fatal $sqlstate", 2),
             $sqlstate, "$sqlstate fails the INSERT");
@@ -169,7 +179,8 @@ sub count_rows {
         on_error_stop => 0
     );
     is($after, 'tw_capture', 'a savepoint brings back the user');
-    is(count_rows('first') . ' ' . count_rows('fatal again') . ' ' . count_rows('second'), '1|1 0|0 1|1', 'and the transaction');
+    is(count_rows('first') . ' ' . count_rows('fatal again') . ' ' . count_rows('second'), '1|1 0|0 1|1',
+        'and the transaction');
 
     # Others of the neighbouring classes are about the sample.
     for my $sqlstate (qw(23505 22003 42501 55P03 0A000 58030 P0002)) {
@@ -178,13 +189,15 @@ sub count_rows {
         is($status, 0, "$sqlstate fails only the sample");
     }
     is(count_rows('kept %'), '7|0', 'and the conversations stay');
-    is($node->safe_psql('ids', 'SELECT count(*) FROM job_runs') - $runs, 7, 'job_runs knows of these, and of no others');
+    is($node->safe_psql('ids', 'SELECT count(*) FROM job_runs') - $runs, 7,
+        'job_runs knows of these, and of no others');
     $node->safe_psql('ids', "DROP TRIGGER refuse ON training_samples; SELECT promote_missed_conversations('0')");
 }
 
 # Somebody who wants the statement to stop is obeyed, although it is a promotion that is at work.
 {
-    $node->safe_psql('ids', 'CREATE TRIGGER doze BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION doze()');
+    $node->safe_psql('ids',
+        'CREATE TRIGGER doze BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION doze()');
     my $sleeper = "SELECT pid FROM pg_stat_activity WHERE datname = 'ids' AND wait_event = 'PgSleep'";
 
     for my $how ('pg_cancel_backend', 'pg_terminate_backend') {
@@ -192,13 +205,15 @@ sub count_rows {
         ok($node->poll_query_until('ids', "SELECT EXISTS ($sleeper)"), "$how: the promotion is at work");
         $node->safe_psql('ids', "SELECT $how(pid) FROM ($sleeper) x");
         ok(!$client->{run}->finish, "$how: the client sees an error");
-        like($client->{err}, $how =~ /cancel/ ? qr/ERROR:  57014:/ : qr/FATAL:  57P01:/, "$how: the one that it should");
+        like($client->{err}, $how =~ /cancel/ ? qr/ERROR:  57014:/ : qr/FATAL:  57P01:/,
+            "$how: the one that it should");
     }
     sqlstate_is($node, 'ids', "SET statement_timeout = '200ms'; " . insert('stopped by statement_timeout'),
         '57014', 'statement_timeout is obeyed');
     is(count_rows('stopped%'), '0|0', 'nothing of what was stopped stays');
     $node->safe_psql('ids', 'DROP TRIGGER doze ON training_samples');
-    is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', 'nor is there anything to sweep');
+    is($node->safe_psql('ids', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0',
+        'nor is there anything to sweep');
     integrity_is_empty($node, 'ids', 'in the end');
 }
 

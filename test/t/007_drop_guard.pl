@@ -23,7 +23,8 @@ sub new_database {
     my ($database) = @_;
     $node->safe_psql('postgres', "CREATE DATABASE $database");
     $node->safe_psql($database, <<'SQL');
-        SELECT 'CREATE ROLE tw_owner SUPERUSER LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tw_owner') \gexec
+        SELECT 'CREATE ROLE tw_owner SUPERUSER LOGIN'
+        WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tw_owner') \gexec
         ALTER ROLE tw_owner SUPERUSER;
         SET ROLE tw_owner;
         CREATE SCHEMA training;
@@ -80,15 +81,16 @@ for my $command (@commands) {
     like($said, qr/would delete the rows of "\w+".*HINT:.*SET $allow = on/s, "... with what to do about it: $command");
 }
 
-# The CASCADE of a column reaches the extension by way of a view. PostgreSQL itself would refuse that, too, because ALTER
-# TABLE uses the table.
+# The CASCADE of a column reaches the extension by way of a view. PostgreSQL itself
+# would refuse that, too, because ALTER TABLE uses the table.
 for my $column (
     'conversation_logs DROP COLUMN nlu_provider',
     'model_versions DROP COLUMN test_accuracy',
     'training_samples DROP COLUMN text'
     )
 {
-    my ($status, undef, $stderr) = $node->psql('guarded', "\\set VERBOSITY verbose\nALTER TABLE training.$column CASCADE");
+    my ($status, undef, $stderr) =
+        $node->psql('guarded', "\\set VERBOSITY verbose\nALTER TABLE training.$column CASCADE");
     like($stderr, qr/ERROR:  (?:55000|55006):/, "refused: ALTER TABLE training.$column CASCADE");
 }
 
@@ -144,7 +146,8 @@ for my $command (grep { !/^BEGIN/ } @commands) {
     for my $way ('empty', 'allow_drop') {
         new_database('dropped');
         add_row('dropped') if $way eq 'allow_drop';
-        my ($status, undef, $stderr) = $node->psql('dropped', ($way eq 'allow_drop' ? "SET $allow = on; " : '') . $command);
+        my ($status, undef, $stderr) =
+            $node->psql('dropped', ($way eq 'allow_drop' ? "SET $allow = on; " : '') . $command);
         is($status, 0, "$way: allowed: $command") or diag $stderr;
         is(has_extension('dropped'), 0, "$way: done: $command");
         $node->safe_psql('postgres', 'DROP DATABASE dropped');
@@ -185,7 +188,8 @@ for my $command (grep { !/^BEGIN/ } @commands) {
         CREATE FUNCTION tw_owner.f() RETURNS void LANGUAGE plpgsql SET $allow = on AS 'BEGIN EXECUTE ''$drop''; END';
         SELECT tw_owner.f()", extra_params => [ '-U', 'tw_owner' ]
     );
-    like($stderr, qr/ERROR:  (?:42501|55000):/, 'ordinary owner: nor does the SET of a function, where one can be made');
+    like($stderr, qr/ERROR:  (?:42501|55000):/,
+        'ordinary owner: nor does the SET of a function, where one can be made');
     {
         local $ENV{PGOPTIONS} = "-c $allow=on";
         owner_gets('55000', $drop, 'nor do connection options');
@@ -193,11 +197,13 @@ for my $command (grep { !/^BEGIN/ } @commands) {
     {
         # A superuser can open it for a role, as for any setting.
         $node->safe_psql('option', "ALTER ROLE tw_owner SET $allow = on");
-        my ($status, undef, $stderr) = $node->psql('option', "BEGIN; $drop; ROLLBACK", extra_params => [ '-U', 'tw_owner' ]);
+        my ($status, undef, $stderr) =
+            $node->psql('option', "BEGIN; $drop; ROLLBACK", extra_params => [ '-U', 'tw_owner' ]);
         is($status, 0, 'ordinary owner: allowed when a superuser set the option for the role') or diag $stderr;
         $node->safe_psql('option', "ALTER ROLE tw_owner RESET $allow");
     }
-    is($node->safe_psql('option', 'SELECT count(*) FROM training.conversation_logs'), 3, 'ordinary owner: no row is lost');
+    is($node->safe_psql('option', 'SELECT count(*) FROM training.conversation_logs'), 3,
+        'ordinary owner: no row is lost');
     $node->safe_psql('option', 'ALTER ROLE tw_owner SUPERUSER');
 }
 

@@ -30,7 +30,10 @@ my %secret;
 
 sub claim {    # job, kind, version, attempt, number of test samples
     my ($who, $more) = @_;
-    my $claimed = as_worker("SELECT job_id, kind, version, attempt, test_samples, secret FROM claim_training_job('$who'" . ($more // '') . ')');
+    my $claimed =
+        as_worker("SELECT job_id, kind, version, attempt, test_samples, secret FROM claim_training_job('$who'"
+            . ($more // '')
+            . ')');
     $secret{$who} = $1 if $claimed =~ s/\|([^|]+)$//;
     return $claimed;
 }
@@ -39,7 +42,8 @@ sub claim {    # job, kind, version, attempt, number of test samples
 sub predictions {
     my ($right) = @_;
     my @labels =
-        (3, 'intent.food.item.search', 4, 'intent.parcel.track', 5, 'intent.parcel.track', 6, 'intent.food.item.search');
+        (3, 'intent.food.item.search', 4, 'intent.parcel.track', 5, 'intent.parcel.track', 6,
+            'intent.food.item.search');
     my @rows;
     while (my ($id, $label) = splice @labels, 0, 2) {
         push @rows, sprintf '{"sample_id": %d, "intent": "%s", "confidence": 0.9}', $id,
@@ -189,7 +193,8 @@ job_is($again, 'failed|2|router-v1.2.0|failed', 'the version failed as well');
 is(as_operator("SELECT cancel_training_job($food, 'wrong data')"),
     'running', 'a running job can be cancelled');
 job_is($food, 'cancelled|1|food-agent-v1.0.0|failed', 'and its version failed');
-like(worker_fails("heartbeat_training_job($food, '$secret{second}')", '55000', 'its worker hears of it'), qr/It is cancelled/, 'why');
+like(worker_fails("heartbeat_training_job($food, '$secret{second}')", '55000', 'its worker hears of it'),
+    qr/It is cancelled/, 'why');
 sqlstate_is(
     $node, 'queue', "SELECT cancel_training_job($food)",
     '55000',

@@ -128,7 +128,8 @@ sql($enough);
 as_operator($run);
 job_is($job, 'succeeded|2|router-v1.3.0|candidate', 'the next run takes it again');
 
-# train_model() in a transaction that somebody leaves open: the queue goes on, and a worker that has to wait does not fail.
+# train_model() in a transaction that somebody leaves open: the queue
+# goes on, and a worker that has to wait does not fail.
 my $open = $node->background_psql('trained', on_error_stop => 0, extra_params => [ '-U', 'operator' ]);
 is($open->query("BEGIN; SET client_min_messages = error; SELECT version FROM train_model('a-agent')"),
     'a-agent-v1.1.0', 'train_model() in a transaction');
@@ -137,7 +138,8 @@ my $claim = 'SELECT job_id, version FROM claim_training_job';
 my $late  = start_psql("$claim('late')", user => 'worker');
 ok(waits_for_lock($claim), 'a worker waits for the sides that are decided there');
 $ENV{PGOPTIONS} = '-c statement_timeout=20s';
-sqlstate_is($node, 'trained', q{SELECT train_model('a-agent')}, '55006', 'nobody else trains that type', user => 'operator');
+sqlstate_is($node, 'trained', q{SELECT train_model('a-agent')}, '55006', 'nobody else trains that type',
+    user => 'operator');
 my $elsewhere = request('b-agent', 'outside');
 is(as_operator("SELECT cancel_training_job($elsewhere)"), 'queued', 'jobs come and go');
 delete $ENV{PGOPTIONS};

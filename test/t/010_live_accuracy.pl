@@ -11,8 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::Util;
 
-# The draws are the server's own and differ in every run: each bound fails by chance less than once in 10^9 runs, and is wide
-# for that. Of 4,000 conversations 277 are audited on average, 8 standard deviations more than are asked for.
+# The draws are the server's own and differ in every run: each bound fails by chance less than once in 10^9 runs, and is
+# wide for that. Of 4,000 conversations 277 are audited on average, 8 standard deviations more than are asked for.
 # test/bench/live_accuracy.sh measures the same with 1,000 replays of 20,000 conversations.
 use constant REPLAYS => 100;
 use constant ROWS    => 4000;
@@ -25,15 +25,16 @@ for my $scenario (qw(usual surer rollout budget)) {
     $node->safe_psql('replays', "CALL bench.replay('$scenario', 1, @{[ REPLAYS ]}, @{[ ROWS ]}, '{90,150}', 300)");
 }
 
-# scenario, labels, largest bias of the mean over all replays (7 standard errors), in points. A coverage of 93 % leaves fewer
-# than 71 of 100 with a probability below 10^-10.
+# scenario, labels, largest bias of the mean over all replays (7 standard errors), in points. A coverage of 93 % leaves
+# fewer than 71 of 100 with a probability below 10^-10.
 for my $case ([ 'usual', 90, 3.0 ], [ 'usual', 150, 2.2 ], [ 'surer', 90, 1.5 ], [ 'surer', 150, 1.2 ], [ 'rollout', 90, 3.6 ], [ 'rollout', 150, 2.8 ],
     [ 'budget', 90, 3.6 ], [ 'budget', 150, 2.8 ]) {
     my ($scenario, $size, $largest) = @$case;
     my ($estimates, $labels, $bias, $covered, $narrow, $naive) = split /\|/, $node->safe_psql('replays', <<"SQL");
         SELECT count(accuracy), min(labels) || '-' || max(labels), 100 * avg(accuracy - truth),
                count(*) FILTER (WHERE truth BETWEEN lower AND upper),
-               count(*) FILTER (WHERE upper - lower < 0.01 OR accuracy NOT BETWEEN lower AND upper OR lower < 0 OR upper > 1),
+               count(*) FILTER (WHERE upper - lower < 0.01 OR accuracy NOT BETWEEN lower AND upper OR lower < 0
+                                  OR upper > 1),
                100 * avg(naive_accuracy - truth)
         FROM bench.replays WHERE scenario = '$scenario' AND size = $size
 SQL
@@ -43,7 +44,8 @@ SQL
     cmp_ok(abs($bias), '<', $largest, "$name: without bias");
     cmp_ok($covered, '>=', 71, "$name: the intervals hold the truth");
     is($narrow, 0, "$name: no interval is empty, out of range or beside its estimate");
-    cmp_ok($naive, '<', $scenario eq 'surer' ? -2 : $scenario =~ /rollout|budget/ ? -8 : -10, "$name: the naive figure is far off");
+    cmp_ok($naive, '<', $scenario eq 'surer' ? -2 : $scenario =~ /rollout|budget/ ? -8 : -10,
+        "$name: the naive figure is far off");
     note("bias $bias, covered $covered, naive $naive");
 }
 

@@ -17,8 +17,8 @@ my $worker = "$FindBin::RealBin/../outside/fasttext_worker.sh";
 my $node   = start_queue('outside');
 my $run    = 'CALL run_training_jobs()';
 
-# Own texts: what somebody wants, which thing, and how they begin. Whatever a shell, psql, JSON or fastText could trip over
-# is among them. A text in four is for testing; none is a near-twin of another.
+# Own texts: what somebody wants, which thing, and how they begin. Whatever a shell, psql, JSON or fastText could trip
+# over is among them. A text in four is for testing; none is a near-twin of another.
 my $texts = <<'SQL';
     INSERT INTO training_samples (text, intent, module_type, label_source, review_status, source, split)
     SELECT concat_ws(' ', o.said, w.said, t.said), w.intent, split_part(w.intent, '.', 2),
@@ -73,7 +73,8 @@ sub run_worker {    # its exit status, what it said, and what it complained of
 sub accuracy {
     my ($version) = @_;
     return sql(<<"SQL");
-        SELECT round((sum(t.weight * (coalesce(e.predicted_intent, '') = t.intent)::integer) / sum(t.weight))::numeric, 9),
+        SELECT round((sum(t.weight * (coalesce(e.predicted_intent, '') = t.intent)::integer) / sum(t.weight))::numeric,
+                     9),
                count(*)
         FROM model_test_set() t
         LEFT JOIN LATERAL (SELECT * FROM model_evaluations e WHERE e.version = '$version' AND e.text_hash = t.text_hash
@@ -203,7 +204,8 @@ SKIP: {
             "$how: the worker is training"
         );
         my $pid      = sql("SELECT split_part(worker, ':', 2) FROM training_jobs WHERE id = $job");
-        my @children = -r "/proc/$pid/task/$pid/children" ? split(' ', slurp_file("/proc/$pid/task/$pid/children")) : ();
+        my @children =
+            -r "/proc/$pid/task/$pid/children" ? split(' ', slurp_file("/proc/$pid/task/$pid/children")) : ();
         if ($how eq 'signal') { kill 'TERM', $pid }
         else                  { as_operator("SELECT cancel_training_job($job)") }
         $client->{run}->finish;
@@ -211,7 +213,9 @@ SKIP: {
         is($client->{run}->result(0), 1, "$how: it ends");
         like(
             $client->{err},
-            $how eq 'signal' ? qr/it was ended by a signal/ : qr/training job $job is not this worker's, or not any more/,
+            $how eq 'signal'
+                ? qr/it was ended by a signal/
+                : qr/training job $job is not this worker's, or not any more/,
             "$how: and says why"
         );
         job_is($job, $expected, "$how: the job");

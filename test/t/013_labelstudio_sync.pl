@@ -1,4 +1,5 @@
-# 013_labelstudio_sync.pl - what is handed to Label Studio, in which order, and what comes of the answers; with a stand-in that works.
+# 013_labelstudio_sync.pl - what is handed to Label Studio, in which order,
+# and what comes of the answers; with a stand-in that works.
 
 use strict;
 use warnings;
@@ -25,7 +26,8 @@ sub imports {
 
 my $queue   = TW::LabelStudioTest->new($node, 'queue');
 my $general = $queue->sql("SELECT labelstudio_create_project('All the rest', max_open_tasks => 6)");
-is($queue->sql("SELECT labelstudio_create_project('All the rest', max_open_tasks => 6)"), $general, 'asked again, it is the same project');
+is($queue->sql("SELECT labelstudio_create_project('All the rest', max_open_tasks => 6)"), $general,
+    'asked again, it is the same project');
 is(scalar @{ $queue->stub->projects }, 1, 'which is there once');
 my %id = map { $_->[0] => $queue->converse("message $_->[0]", %{ $_->[1] }) } (
     [ a1 => { nlu_module_type => 'audited', nlu_confidence => 0.6 } ],
@@ -42,7 +44,8 @@ my %name_of = reverse %id;
 sub names { return join ' ', map { $name_of{$_} // $_ } @_ }
 
 $queue->good('push', 'a push');
-is(names($queue->conversations), 'a1 a2 a3 l2 l1 l3', 'audited ones as they came for half of the batch, then by priority and confidence');
+is(names($queue->conversations), 'a1 a2 a3 l2 l1 l3',
+    'audited ones as they came for half of the batch, then by priority and confidence');
 $queue->good('push', 'a push into a full project');
 is(names($queue->conversations), 'a1 a2 a3 l2 l1 l3', 'brings nothing');
 $queue->sql('UPDATE labelstudio_projects SET max_open_tasks = 1000');
@@ -58,7 +61,8 @@ $queue->sql("INSERT INTO conversation_logs (session_id, user_message, nlu_intent
 $queue->good('push', 'a push of 230');
 is(imports($queue), 5, '100 at most in one import');
 $queue->converged('batches');
-$queue->sql("SELECT reject_conversations(array_agg(id), 'unclear') FROM conversation_logs WHERE review_priority IS NOT NULL");
+$queue->sql(
+    "SELECT reject_conversations(array_agg(id), 'unclear') FROM conversation_logs WHERE review_priority IS NOT NULL");
 $queue->good('push', 'a push after all was judged here');
 $queue->converged('judged here');
 is(scalar $queue->tasks, 0, 'takes 239 tasks back');
@@ -75,12 +79,14 @@ is_deeply(
     { food => $number{$food}, 'by intent' => $number{$food}, parcel => $number{$general}, none => $number{$general} },
     'each goes to its module\'s project, or to the one for all the rest'
 );
-sqlstate_is($node, 'queue', "SELECT labelstudio_create_project('More food', 'food')", '42710', 'one project for a module');
+sqlstate_is($node, 'queue', "SELECT labelstudio_create_project('More food', 'food')", '42710',
+    'one project for a module');
 sqlstate_is($node, 'queue', "SELECT labelstudio_create_project('xy')", '22023', 'too short a title');
 
 # Claims in SQL.
 my $held = $queue->converse('held in SQL');
-is($queue->sql('SELECT conversation_log_id FROM claim_reviews(10)'), $held, 'claim_reviews() leaves out what waits over there');
+is($queue->sql('SELECT conversation_log_id FROM claim_reviews(10)'), $held,
+    'claim_reviews() leaves out what waits over there');
 my $free = $queue->converse('free');
 $queue->good('push', 'a push beside a claim');
 is_deeply([ scalar $queue->tasks($held), scalar $queue->tasks($free) ], [ 0, 1 ], 'what is claimed in SQL is left out');
@@ -91,7 +97,10 @@ is(scalar $queue->tasks($held), 1, 'brings it');
 # Both at once: whoever comes second leaves out what the first has not committed yet.
 my @both   = map { $queue->converse("both $_", nlu_confidence => 0.1 * $_) } 1 .. 4;
 my $person = $node->background_psql('queue');
-is($person->query('BEGIN; SELECT string_agg(conversation_log_id::text, \' \' ORDER BY confidence) FROM claim_reviews(2)'), "@both[0, 1]", 'a person is claiming two');
+is( $person->query(
+        'BEGIN; SELECT string_agg(conversation_log_id::text, \' \' ORDER BY confidence) FROM claim_reviews(2)'),
+    "@both[0, 1]",
+    'a person is claiming two');
 $queue->good('push', 'a push meanwhile');
 is(names(grep { my $one = $_; grep { $one == $_ } @both } $queue->conversations), "@both[2, 3]", 'takes the other two');
 $person->query_safe('COMMIT');
@@ -99,20 +108,24 @@ $queue->good('push', 'a push after that');
 is(names(grep { my $one = $_; grep { $one == $_ } @both } $queue->conversations), "@both[2, 3]", 'nothing more');
 $queue->sql('SELECT release_reviews()');
 $person->query_safe("BEGIN; SELECT tw_labelstudio_claim_batch(p, NULL) FROM labelstudio_projects p WHERE p.id = $food");
-is($queue->sql('SELECT count(*) FROM claim_reviews(10)'), 0, 'a push is claiming them: claim_reviews() leaves them out');
+is($queue->sql('SELECT count(*) FROM claim_reviews(10)'), 0,
+    'a push is claiming them: claim_reviews() leaves them out');
 $person->query_safe('ROLLBACK');
-is($queue->sql('SELECT string_agg(conversation_log_id::text, \' \') FROM claim_reviews(10)'), "@both[0, 1]", 'until it is rolled back');
+is($queue->sql('SELECT string_agg(conversation_log_id::text, \' \') FROM claim_reviews(10)'), "@both[0, 1]",
+    'until it is rolled back');
 $person->quit;
 
 # Retiring a project, and taking it up again.
 $queue->sql('SELECT release_reviews()');
 $queue->good('sync', 'a sync before the project is retired');
 my $released = $queue->sql("SELECT labelstudio_retire_project($food)");
-is($released, scalar(grep { $_->{project} == $number{$food} } $queue->tasks), 'retiring a project gives back what waits there');
+is($released, scalar(grep { $_->{project} == $number{$food} } $queue->tasks),
+    'retiring a project gives back what waits there');
 sqlstate_is($node, 'queue', "SELECT labelstudio_retire_project($food)", 'P0002', 'once');
 $queue->stub->clear_requests;
 $queue->good('pull', 'a pull without that project');
-is(scalar(grep { ($_->{query}{project} // '') eq $number{$food} } @{ $queue->stub->requests }), 0, 'does not ask for it');
+is(scalar(grep { ($_->{query}{project} // '') eq $number{$food} } @{ $queue->stub->requests }), 0,
+    'does not ask for it');
 is($queue->sql("SELECT labelstudio_create_project('Food', 'food')"), $food, 'made again, it is the same one');
 $queue->good('sync', 'a sync after that');
 $queue->converged('taken up again');
@@ -135,10 +148,12 @@ is_deeply(
     [ [ '00000 00000', 'phone' ], [ 'pizza', 'dish' ] ],
     'the spans are where they were'
 );
-my $everything = JSON::PP->new->canonical->allow_nonref->encode([ map { $private->stub->$_ } qw(tasks projects views requests) ]);
+my $everything =
+    JSON::PP->new->canonical->allow_nonref->encode([ map { $private->stub->$_ } qw(tasks projects views requests) ]);
 # When a request came, in seconds, may have any digits.
 $everything =~ s/"at":[^,}]+//g;
-unlike($everything, qr/98220|54321|12345|SESSION-of|USER-of/, 'no number, session or user is over there, or in any address');
+unlike($everything, qr/98220|54321|12345|SESSION-of|USER-of/,
+    'no number, session or user is over there, or in any address');
 like($everything, qr/no, 00000 00000/, 'the correction is, masked');
 
 #----------------------------------------------------------------------------------------------------------------------------
@@ -155,7 +170,8 @@ my $predicted = 'intent.food.item.search';
 # A pizza of one character outside of the BMP; e and its accent apart; Devanagari with vowel signs.
 my $mixed = "\x{1F355} e\x{301}clair \x{91A}\x{93E}\x{939}\x{93F}\x{90F} ok";
 my @cases = (
-    [ 'approve', {}, { verdict => 'approve', note => 'right' }, "approved | approved $predicted by anna\@example.test", "approve | $predicted | right | anna\@example.test" ],
+    [ 'approve', {}, { verdict => 'approve', note => 'right' }, "approved | approved $predicted by anna\@example.test",
+        "approve | $predicted | right | anna\@example.test" ],
     [ 'fix with an intent', {}, { verdict => 'fix', intent => 'intent.parcel.track' },
         'approved | approved intent.parcel.track by anna@example.test', 'fix | intent.parcel.track | anna@example.test' ],
     [ 'fix with a new intent', {}, { verdict => 'fix', intent => 'intent.parcel.track', new_intent => ' intent.ride.book ' },
@@ -189,7 +205,8 @@ for (@cases) {
 sub entities {
     my ($name) = @_;
     my ($case) = grep { $_->[0] eq $name } @cases;
-    return JSON::PP->new->decode($verdict->sql("SELECT to_json(entities) FROM training_samples WHERE conversation_log_id = $case->[5]"));
+    return JSON::PP->new->decode(
+        $verdict->sql("SELECT to_json(entities) FROM training_samples WHERE conversation_log_id = $case->[5]"));
 }
 is_deeply(
     entities('approve with other spans'),
@@ -202,7 +219,8 @@ is_deeply(
 );
 is_deeply(
     entities('fix with the spans alone'),
-    [ { start => 0, end => 1, label => 'sign', score => 0.7 }, { start => 2, end => 9, label => 'dish', value => "e\x{301}clair" } ],
+    [ { start => 0, end => 1, label => 'sign', score => 0.7 },
+        { start => 2, end => 9, label => 'dish', value => "e\x{301}clair" } ],
     'a span that stayed is what the model had made of it'
 );
 is_deeply(entities('fix that takes all spans away'), [], 'none is left');
@@ -222,10 +240,12 @@ is($verdict->verdict_on($changing), "approve | $predicted | anna\@example.test",
 is($verdict->sql($labels), $before + 1, 'counts in live_accuracy()');
 $stub->edit_annotation($first->{id}, result => result(verdict => 'fix', intent => 'intent.x.y'), updated_by => $ben);
 $verdict->good('sync', 'a sync of a change');
-is($verdict->verdict_on($changing), 'fix | intent.x.y | ben@example.test', 'changed by somebody else: the verdict is theirs');
+is($verdict->verdict_on($changing), 'fix | intent.x.y | ben@example.test',
+    'changed by somebody else: the verdict is theirs');
 my $events = $verdict->sql("SELECT count(*) FROM review_events WHERE conversation_log_id = $changing");
 $verdict->good('sync', 'a sync of nothing');
-is($verdict->sql("SELECT count(*) FROM review_events WHERE conversation_log_id = $changing"), $events, 'seen twice, it is taken once');
+is($verdict->sql("SELECT count(*) FROM review_events WHERE conversation_log_id = $changing"), $events,
+    'seen twice, it is taken once');
 $stub->edit_annotation($first->{id}, result => result(verdict => 'approve'), updated_by => $anna);
 $verdict->good('sync', 'a sync of a change back');
 is($verdict->verdict_on($changing), "approve | $predicted | anna\@example.test", 'changed back');
@@ -236,13 +256,16 @@ $verdict->good('sync', 'a sync of a second annotation');
 is($verdict->verdict_on($changing), 'reject | unclear | ben@example.test', 'the newer of two annotations counts');
 $stub->edit_annotation($first->{id}, ground_truth => JSON::PP::true, updated_by => $anna);
 $verdict->good('sync', 'a sync of a ground truth');
-is($verdict->verdict_on($changing), "approve | $predicted | anna\@example.test", 'unless the other is the ground truth');
+is($verdict->verdict_on($changing), "approve | $predicted | anna\@example.test",
+    'unless the other is the ground truth');
 $stub->edit_annotation($second->{id}, result => result(verdict => 'fix', intent => 'intent.never'), updated_by => $ben);
 $verdict->good('sync', 'a sync of a change beside the ground truth');
-is($verdict->verdict_on($changing), "approve | $predicted | anna\@example.test", 'also when the other is changed later');
+is($verdict->verdict_on($changing), "approve | $predicted | anna\@example.test",
+    'also when the other is changed later');
 $stub->delete_annotation($first->{id});
 $verdict->good('sync', 'a sync without the ground truth');
-is($verdict->verdict_on($changing), 'fix | intent.never | ben@example.test', 'when it is deleted, the other one counts');
+is($verdict->verdict_on($changing), 'fix | intent.never | ben@example.test',
+    'when it is deleted, the other one counts');
 
 # Deleted: withdrawn.
 $stub->delete_annotation($second->{id});
@@ -252,7 +275,10 @@ like($verdict->verdict_on($changing), qr/^withdraw /, 'the verdict is withdrawn'
 is($verdict->sql("SELECT coalesce((SELECT review_status FROM training_samples WHERE conversation_log_id = $changing), 'none')"),
     'pending', 'and nothing is learned from its sample');
 is($verdict->sql($labels), $before, 'it does not count any more in live_accuracy()');
-is($verdict->sql("SELECT count(*) FROM training_queue WHERE stage = 'waiting for review' AND conversation_log_id = $changing"), 1, 'it is in the queue');
+is( $verdict->sql(
+        "SELECT count(*) FROM training_queue WHERE stage = 'waiting for review' AND conversation_log_id = $changing"),
+    1,
+    'it is in the queue');
 integrity_is_empty($node, 'verdict', 'withdrawn');
 is($verdict->outbox($changing), 'open', 'its task waits');
 $verdict->annotate($changing, verdict => 'approve', who => $ben);
@@ -289,7 +315,10 @@ $verdict->good('sync', 'a sync of one to delete');
 my $gone = $verdict->task($deleted);
 $stub->delete_task($gone->{id});
 $verdict->good('sync', 'a sync of a deleted task');
-is($verdict->sql("SELECT string_agg(status, ' ' ORDER BY id) FROM labelstudio_tasks WHERE conversation_log_id = $deleted"), 'deleted open', 'deleted, and pushed again');
+is( $verdict->sql(
+        "SELECT string_agg(status, ' ' ORDER BY id) FROM labelstudio_tasks WHERE conversation_log_id = $deleted"),
+    'deleted open',
+    'deleted, and pushed again');
 is($verdict->task($deleted)->{id}, $gone->{id}, 'under the number that it had');
 isnt($verdict->task($deleted)->{meta}{external_id}, $gone->{meta}{external_id}, 'but as another task');
 
@@ -298,7 +327,8 @@ my ($judged, $erased) = map { $verdict->converse($_) } qw(judged erased);
 $verdict->good('sync', 'a sync of two to take back');
 $verdict->sql("SELECT approve_conversation($judged); DELETE FROM conversation_logs WHERE id = $erased");
 $verdict->good('sync', 'a sync that takes back');
-is(join(' ', map { scalar $verdict->tasks($_) } $judged, $erased), '0 0', 'what was judged or deleted here is closed over there');
+is(join(' ', map { scalar $verdict->tasks($_) } $judged, $erased), '0 0',
+    'what was judged or deleted here is closed over there');
 is($verdict->outbox($judged) . ' ' . $verdict->outbox($erased), 'closed closed', 'and in the outbox');
 $verdict->converged('taken back');
 
@@ -314,24 +344,29 @@ is(scalar(grep { !@{ $_->{annotations} } } $verdict->tasks($unseen)), 1, 'it is 
 my ($again) = grep { !@{ $_->{annotations} } } $verdict->tasks($unseen);
 $stub->annotate($again->{id}, result => result(verdict => 'fix', intent => 'intent.seen'));
 $verdict->good('sync', 'a sync of the second verdict');
-is($verdict->state_of($unseen), 'approved | approved intent.seen by admin@example.test', 'and the second verdict is the last');
+is($verdict->state_of($unseen), 'approved | approved intent.seen by admin@example.test',
+    'and the second verdict is the last');
 $verdict->sql("SELECT record_feedback($unseen, 'SESSION-of-the-user', 'negative', 'still wrong')");
 $verdict->good('sync', 'a sync after a correction of one that was done');
-is(scalar(grep { !@{ $_->{annotations} } } $verdict->tasks($unseen)), 1, 'feedback on one that is done brings it there again');
+is(scalar(grep { !@{ $_->{annotations} } } $verdict->tasks($unseen)), 1,
+    'feedback on one that is done brings it there again');
 like($verdict->state_of($unseen), qr/^approved, priority 1 /, 'and its old annotations are not taken for new verdicts');
 $verdict->converged('feedback');
 
 # Annotations that are no verdicts.
 my @unusable = (
     [ 'no verdict', {}, { intent => 'intent.a.b' }, { verdict => 'reject' } ],
-    [ 'fix without an intent', { nlu_intent => undef }, { verdict => 'fix' }, { verdict => 'fix', new_intent => 'intent.a.b' } ],
-    [ 'approve without a predicted intent', { nlu_intent => undef }, { verdict => 'approve' }, { verdict => 'reject', reason => 'no-such-intent' } ],
+    [ 'fix without an intent', { nlu_intent => undef }, { verdict => 'fix' },
+        { verdict => 'fix', new_intent => 'intent.a.b' } ],
+    [ 'approve without a predicted intent', { nlu_intent => undef }, { verdict => 'approve' },
+        { verdict => 'reject', reason => 'no-such-intent' } ],
 );
 $_->[4] = $verdict->converse($_->[0], %{ $_->[1] }) for @unusable;
 $verdict->good('sync', 'a sync of some to annotate badly');
 $_->[5] = $verdict->annotate($_->[4], %{ $_->[2] }) for @unusable;
 $verdict->good('sync', 'a sync of bad annotations');
-my %message = ('no verdict' => qr/no verdict/, 'fix without an intent' => qr/needs the right intent/, 'approve without a predicted intent' => qr/has no predicted intent/);
+my %message = ('no verdict' => qr/no verdict/, 'fix without an intent' => qr/needs the right intent/,
+    'approve without a predicted intent' => qr/has no predicted intent/);
 for (@unusable) {
     my ($name, $id) = @$_[ 0, 4 ];
     like($verdict->sql("SELECT status, error_code, error_message FROM labelstudio_tasks WHERE conversation_log_id = $id ORDER BY id LIMIT 1"),
@@ -344,7 +379,10 @@ like($verdict->check->{advice}, qr/no verdicts/, 'and says where to look');
 $stub->edit_annotation($_->[5]{id}, result => result(%{ $_->[3] })) for @unusable;
 $verdict->good('sync', 'a sync of corrected annotations');
 is_deeply(
-    [ map { $verdict->sql("SELECT string_agg(status, ' ' ORDER BY id) FROM labelstudio_tasks WHERE conversation_log_id = $_->[4]") } @unusable ],
+    [   map {
+            $verdict->sql(
+                "SELECT string_agg(status, ' ' ORDER BY id) FROM labelstudio_tasks WHERE conversation_log_id = $_->[4]")
+        } @unusable ],
     [ ('done closed') x 3 ],
     'corrected, they count, and the new tasks are taken back'
 );
@@ -419,7 +457,8 @@ ok($restored, 'restored beside it');
 my $copy = $production->beside('copy');
 $copy->stub->clear_requests;
 for my $what (qw(sync push pull)) {
-    like($copy->call($what), qr/labelstudio_$what did nothing: this database is a restored copy/, "$what on the copy says that it does nothing");
+    like($copy->call($what), qr/labelstudio_$what did nothing: this database is a restored copy/,
+        "$what on the copy says that it does nothing");
 }
 sqlstate_is($node, 'copy', "SELECT labelstudio_create_project('Copy')", '55000', 'the copy creates no project');
 is($copy->check->{state}, 'restored copy', 'labelstudio_check() says what it is');
@@ -430,10 +469,12 @@ is($copy->sql("SELECT count(*) FROM job_runs WHERE started_at > (SELECT max(star
 my %tasks = map { $_->{id} => $_->{meta}{conversation} } $copy->tasks;
 is($copy->sql('SELECT adopt_installation()'), 't', 'it takes over');
 $copy->good('sync', 'the first sync after that');
-is_deeply({ map { $_->{id} => $_->{meta}{conversation} } $copy->tasks }, \%tasks, 'doubles nothing and takes nothing back');
+is_deeply({ map { $_->{id} => $_->{meta}{conversation} } $copy->tasks }, \%tasks,
+    'doubles nothing and takes nothing back');
 is($copy->verdict_on($early[1]), 'reject | unclear | admin@example.test', 'a verdict that production had got arrives');
 is($copy->verdict_on($early[2]), "approve | $predicted | admin\@example.test", 'and one that it had not');
-is_deeply([ map { $copy->outbox($_) } @early ], [qw(open done done open)], 'the tasks of its conversations are in its outbox');
+is_deeply([ map { $copy->outbox($_) } @early ], [qw(open done done open)],
+    'the tasks of its conversations are in its outbox');
 $copy->annotate($early[3], verdict => 'reject');
 $copy->good('sync', 'the second');
 is($copy->verdict_on($early[3]), 'reject | unclear | admin@example.test', 'and later verdicts arrive');
@@ -478,7 +519,9 @@ $personal->stub->fault('delay', seconds => 2, path => qr{/import$});
 my $by_operator = $personal->converse('slow');
 my $slow = $personal->start('CALL labelstudio_sync()');
 ok($personal->stub->wait_for_requests(fault => 'delay'), 'a sync is at it');
-like($personal->call('sync'), qr/NOTICE:  00000: labelstudio_sync did nothing: another session is talking to Label Studio/, 'the second does nothing');
+like($personal->call('sync'),
+    qr/NOTICE:  00000: labelstudio_sync did nothing: another session is talking to Label Studio/,
+    'the second does nothing');
 ok($slow->{run}->finish, 'the first ends') or diag $slow->{err};
 is($slow->{err}, '', 'without a complaint');
 $personal->converged('two at once');
@@ -487,14 +530,19 @@ $personal->converged('two at once');
 $node->safe_psql('postgres', 'CREATE ROLE operator LOGIN');
 $personal->sql("SELECT grant_training_role('operator', 'operator')");
 $personal->annotate($by_operator, verdict => 'reject', who => $personal->stub->add_user(email => 'anna@example.test'));
-is($node->safe_psql('personal', 'CALL labelstudio_sync(); SELECT state FROM labelstudio_check()', extra_params => [ '-U', 'operator' ]), 'ok', 'an operator syncs');
+is( $node->safe_psql(
+        'personal', 'CALL labelstudio_sync(); SELECT state FROM labelstudio_check()',
+        extra_params => [ '-U', 'operator' ]),
+    'ok',
+    'an operator syncs');
 is($personal->verdict_on($by_operator), 'reject | unclear | anna@example.test', 'for the annotator');
 
 my $standby = start_standby($node);
 $personal->converse('for the standby');
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 $personal->stub->clear_requests;
-is(join('', $standby->psql('personal', "CALL labelstudio_$_();")), '0', "$_ on a standby does nothing") for qw(sync push pull);
+is(join('', $standby->psql('personal', "CALL labelstudio_$_();")), '0', "$_ on a standby does nothing")
+    for qw(sync push pull);
 is(scalar @{ $personal->stub->requests }, 0, 'and asks nothing');
 $standby->stop;
 

@@ -1,5 +1,5 @@
-# 014_labelstudio_faults.pl - whatever breaks between here and Label Studio: nothing is lost, nothing is doubled, the error can
-# be seen and gives nothing away, and the next run puts everything right.
+# 014_labelstudio_faults.pl - whatever breaks between here and Label Studio: nothing is lost, nothing is doubled, the
+# error can be seen and gives nothing away, and the next run puts everything right.
 
 use strict;
 use warnings;
@@ -128,7 +128,9 @@ $said .= $ls->fault_at(@$_) for @lists;
     my $annotated = $ls->prepare;
     $stub->fault('null_bytes', %{ SITE->{pull} });
     $ls->good('sync', 'NUL bytes in a note');
-    is($ls->verdict_on($annotated), "approve | intent.food.item.search | @{[ MARK ]}\nx\x{FFFD}y\x{FFFD}z | admin\@example.test", 'NUL bytes in a note: U+FFFD');
+    is($ls->verdict_on($annotated),
+        "approve | intent.food.item.search | @{[ MARK ]}\nx\x{FFFD}y\x{FFFD}z | admin\@example.test",
+        'NUL bytes in a note: U+FFFD');
     $ls->heals('NUL bytes in a note', $annotated);
 }
 
@@ -136,11 +138,13 @@ $said .= $ls->fault_at(@$_) for @lists;
 for my $fault ([ 'lose_reply', '08006' ], [ 'error_500_after', '08006' ], [ 'truncated_json', '08P01' ], [ 'unauthorized', '28000' ], [ 'hang', '08006' ]) {
     my ($name, $code) = @$fault;
     $stub->fault($name, method => 'POST', path => qr{^/api/projects/$});
-    $said .= sqlstate_is($node, 'faults', "SELECT labelstudio_create_project('For $name', '$name')", $code, "creating a project: $name");
+    $said .= sqlstate_is($node, 'faults', "SELECT labelstudio_create_project('For $name', '$name')", $code,
+        "creating a project: $name");
     $stub->heal;
     my $own    = $ls->sql("SELECT labelstudio_create_project('For $name', '$name')");
     my $number = $ls->sql("SELECT project_id FROM labelstudio_projects WHERE id = $own");
-    is_deeply([ map { $_->{id} } grep { $_->{title} eq "For $name" } @{ $stub->projects } ], [$number], "creating a project: $name: asked again, it is there once");
+    is_deeply([ map { $_->{id} } grep { $_->{title} eq "For $name" } @{ $stub->projects } ], [$number],
+        "creating a project: $name: asked again, it is there once");
 }
 
 # A project that somebody deletes over there keeps no other waiting.
@@ -153,10 +157,13 @@ for my $fault ([ 'lose_reply', '08006' ], [ 'error_500_after', '08006' ], [ 'tru
     $ls->add(1);
     $said .= $ls->call('sync', 'a project is deleted');
     like($ls->run_is('42704', 'a project is deleted'), qr/404/, 'a project is deleted: and how');
-    is($ls->sql("SELECT count(*) FROM labelstudio_projects WHERE is_active AND last_error IS NOT NULL"), 1, 'a project is deleted: the error is its own');
-    is($ls->sql("SELECT labelstudio_retire_project(id) FROM labelstudio_projects WHERE module_type = 'hang'"), 1, 'a project is deleted: retired');
+    is($ls->sql("SELECT count(*) FROM labelstudio_projects WHERE is_active AND last_error IS NOT NULL"), 1,
+        'a project is deleted: the error is its own');
+    is($ls->sql("SELECT labelstudio_retire_project(id) FROM labelstudio_projects WHERE module_type = 'hang'"), 1,
+        'a project is deleted: retired');
     $ls->heals('a project is deleted', $annotated);
-    is($ls->task($lost)->{project}, $ls->sql('SELECT project_id FROM labelstudio_projects WHERE module_type IS NULL'), 'a project is deleted: what waited there waits elsewhere');
+    is($ls->task($lost)->{project}, $ls->sql('SELECT project_id FROM labelstudio_projects WHERE module_type IS NULL'),
+        'a project is deleted: what waited there waits elsewhere');
 }
 
 #----------------------------------------------------------------------------------------------------------------------------
@@ -230,8 +237,10 @@ $said .= $pat->fault_at($_, 'unauthorized', { count => 'always' }, '28000') for 
     $pat->heals('revoked access', $annotated);
     $session->quit;
 }
-$said .= $pat->fault_at('exchange', @$_) for [ 'hang', {}, '08006' ], [ 'error_500', {}, '08P01' ], [ 'truncated_json', {}, '08P01' ],
-    [ 'reply', { body => '{"access": "a\r\nX: y"}' }, '08P01' ], [ 'huge_body', { count => 'always' }, '54000' ], [ 'bad_gateway', { count => 2 } ],
+$said .= $pat->fault_at('exchange', @$_)
+    for [ 'hang', {}, '08006' ], [ 'error_500', {}, '08P01' ], [ 'truncated_json', {}, '08P01' ],
+    [ 'reply', { body => '{"access": "a\r\nX: y"}' }, '08P01' ], [ 'huge_body', { count => 'always' }, '54000' ],
+        [ 'bad_gateway', { count => 2 } ],
     [ 'redirect', {}, '08P01' ];
 {
     my $annotated = $pat->prepare;
@@ -293,7 +302,8 @@ sub goes_on {
     return;
 }
 
-my @stops = ([ 'import', {} ], [ 'import', { done => 1 } ], [ 'pull', { fault => 'drip' } ], [ 'lookup', {} ], [ 'sweep', { fault => 'hang_before_accepting' } ]);
+my @stops = ([ 'import', {} ], [ 'import', { done => 1 } ], [ 'pull', { fault => 'drip' } ], [ 'lookup', {} ],
+    [ 'sweep', { fault => 'hang_before_accepting' } ]);
 for (@stops) {
     my ($where, $args) = @$_;
     my $name = "pg_cancel_backend, $where" . join('', map { ", $_ $args->{$_}" } sort keys %$args);
@@ -303,7 +313,8 @@ for (@stops) {
     goes_on($name, $annotated);
 }
 {
-    my ($err, $annotated) = stop_at('import', {}, 'statement_timeout', undef, before => "SET statement_timeout = '500ms'");
+    my ($err, $annotated) =
+        stop_at('import', {}, 'statement_timeout', undef, before => "SET statement_timeout = '500ms'");
     like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout: 57014');
     $stub->heal;
     goes_on('statement_timeout', $annotated);
@@ -346,7 +357,8 @@ for ([ 'import', {} ], [ 'import', { done => 1 } ], [ 'lookup', {} ], [ 'delete'
 #----------------------------------------------------------------------------------------------------------------------------
 # Steps are for the procedure alone.
 
-my ($project, $finished) = split /\|/, $ls->sql("SELECT p.id, r.id FROM labelstudio_projects p, job_runs r ORDER BY r.id DESC LIMIT 1");
+my ($project, $finished) = split /\|/,
+    $ls->sql("SELECT p.id, r.id FROM labelstudio_projects p, job_runs r ORDER BY r.id DESC LIMIT 1");
 my $hanging = $stub->fault('hang', %{ SITE->{pull} });
 patience(30);
 $stub->clear_requests;
@@ -356,7 +368,8 @@ my $running = $ls->last_run->{id};
 for my $run ([ 'finished', $finished ], [ 'running', $running ], [ 'unknown', -1 ], [ 'NULL', 'NULL' ]) {
     my ($what, $id) = @$run;
     sqlstate_is($node, 'faults', "SELECT $_", '55000', "a step of a run that is $what: $_")
-        for "tw_job_step($id, NULL, NULL)", qq{tw_job_step($id, '{"projects": [$project], "phases": ["push"]}', NULL)}, "tw_end_run($id)";
+        for "tw_job_step($id, NULL, NULL)", qq{tw_job_step($id, '{"projects": [$project], "phases": ["push"]}', NULL)},
+            "tw_end_run($id)";
 }
 sqlstate_is($node, 'faults', "SELECT tw_begin_job('nonsense', NULL, NULL)", '22023', 'a run of no job');
 $stub->heal;
@@ -385,7 +398,8 @@ $ls->heals('steps');
     my ($memory, $files) = $usage->();
     is($ask->(9000), 9000, '9,000 more requests');
     my ($more_memory, $more_files) = $usage->();
-    note sprintf 'VmRSS %d kB, then %d kB; %d descriptors, then %d; %.1f s', $memory, $more_memory, $files, $more_files, time - $began;
+    note sprintf 'VmRSS %d kB, then %d kB; %d descriptors, then %d; %.1f s', $memory, $more_memory, $files,
+        $more_files, time - $began;
     cmp_ok($more_memory - $memory, '<', 1024, 'leave memory as it was after 1,000');
     is($more_files, $files, 'and descriptors');
     is(scalar @{ $stub->requests(path => qr{^/api/version/$}) }, 10_000, 'all of them came');

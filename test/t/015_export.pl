@@ -1,4 +1,5 @@
-# 015_export.pl - exports into files: they say what the samples say, are there as a whole or not at all, and only where they may be.
+# 015_export.pl - exports into files: they say what the samples say, are there
+# as a whole or not at all, and only where they may be.
 
 use strict;
 use warnings;
@@ -32,21 +33,26 @@ sub last_job {
 
 sub to_file { return "CALL export_training_samples_to_file('$folder/$_[0]'" . ($_[1] ? ", $_[1])" : ')') }
 
-# Every character of Unicode, twelve to a text, in every place where there can be one: texts, intents, languages, modules,
-# services, entities. What the import reads is as odd as it can be and still be read back the same.
+# Every character of Unicode, twelve to a text, in every place where there can be one: texts, intents, languages,
+# modules, services, entities. What the import reads is as odd as it can be and still be read back the same.
 sql("SELECT set_training_setting('redact', 'off')");
 sql(<<'SQL');
-INSERT INTO training_samples (text, intent, language, entities, review_status, source, split, module_id, module_type, expected_service,
-                              label_source, quality_score, created_at)
-SELECT odd || 'n' || g || 'n' || CASE g % 4 WHEN 0 THEN E'"\\' WHEN 1 THEN E'\\u0041\\"\t' WHEN 2 THEN E' \r\n' ELSE '' END,
+INSERT INTO training_samples (text, intent, language, entities, review_status, source, split, module_id, module_type,
+                              expected_service, label_source, quality_score, created_at)
+SELECT odd || 'n' || g || 'n' || CASE g % 4 WHEN 0 THEN E'"\\' WHEN 1 THEN E'\\u0041\\"\t' WHEN 2 THEN E' \r\n'
+                                      ELSE '' END,
        'intent.' || md5((g % 500)::text) || CASE WHEN g % 10 = 0 THEN odd || '.' ELSE '' END,
        CASE WHEN g % 3 = 0 THEN 'l' || odd WHEN g % 3 = 1 THEN 'en' END,
-       CASE g % 5 WHEN 0 THEN jsonb_build_object(odd || 'k', odd, 'n', g / 7::numeric, 'null', NULL, 'deep', jsonb_build_array(true, odd))
-                  WHEN 1 THEN jsonb_build_array(jsonb_build_object('start', 0, 'end', 3, 'label', odd, 'value', E'\\"' || odd))
-                  WHEN 2 THEN '[]' END,
+       CASE g % 5 WHEN 0 THEN jsonb_build_object(odd || 'k', odd, 'n', g / 7::numeric, 'null', NULL,
+                                                 'deep', jsonb_build_array(true, odd))
+            WHEN 1
+            THEN jsonb_build_array(jsonb_build_object('start', 0, 'end', 3, 'label', odd, 'value', E'\\"' || odd))
+            WHEN 2 THEN '[]' END,
        'approved', 'synthetic', CASE WHEN g % 10 = 3 THEN 'test' ELSE 'train' END,
-       CASE WHEN g % 2 = 0 THEN (g::bigint * 7919 % 4294967296 - 2147483648)::integer END, 'm' || odd, CASE WHEN g % 7 = 0 THEN 's' || odd END,
-       CASE WHEN g % 6 = 0 THEN 'model' ELSE 'human' END, CASE g % 9 WHEN 0 THEN 1 WHEN 1 THEN 0 ELSE ('0.' || abs(hashint8(g)))::float8 END,
+       CASE WHEN g % 2 = 0 THEN (g::bigint * 7919 % 4294967296 - 2147483648)::integer END, 'm' || odd,
+       CASE WHEN g % 7 = 0 THEN 's' || odd END,
+       CASE WHEN g % 6 = 0 THEN 'model' ELSE 'human' END,
+       CASE g % 9 WHEN 0 THEN 1 WHEN 1 THEN 0 ELSE ('0.' || abs(hashint8(g)))::float8 END,
        '2001-01-01Z'::timestamptz + g * interval '97 minutes 3.000007 seconds'
 FROM (SELECT g, (SELECT string_agg(chr(c), '' ORDER BY c) FROM generate_series(12 * g - 11, 12 * g) c
                  WHERE c <= 1114111 AND c NOT BETWEEN 55296 AND 57343) AS odd
@@ -54,10 +60,12 @@ FROM (SELECT g, (SELECT string_agg(chr(c), '' ORDER BY c) FROM generate_series(1
 WHERE odd IS NOT NULL ORDER BY g;
 -- The rest of 100,000: the blocks again.
 INSERT INTO training_samples (text, intent, review_status, source, split, module_type, quality_score)
-SELECT chr(2304 + g % 128) || 'rest ' || g || E' "\\\b\f' || chr(127744 + g % 256), 'intent.rest', 'approved', 'synthetic', 'train', 'rest', 1
+SELECT chr(2304 + g % 128) || 'rest ' || g || E' "\\\b\f' || chr(127744 + g % 256), 'intent.rest', 'approved',
+       'synthetic', 'train', 'rest', 1
 FROM generate_series(1, 100000 - (SELECT count(*)::integer FROM training_samples)) g;
 SQL
-is(sql('SELECT count(*), count(DISTINCT text_hash) FROM training_samples'), '100000|100000', 'so many texts, all of them different');
+is(sql('SELECT count(*), count(DISTINCT text_hash) FROM training_samples'), '100000|100000',
+    'so many texts, all of them different');
 is(sql(q{SELECT count(DISTINCT c) FROM training_samples, regexp_split_to_table(text, '') c}),
     1_112_063, 'every character that a text can hold is in one');
 
@@ -75,9 +83,12 @@ is((stat "$folder/all.jsonl")[2] & 07777, 0600, 'nobody else can read the file')
 is(@{ temporaries() }, 0, 'nothing temporary is left');
 
 sql("CREATE TABLE before AS SELECT $columns FROM training_samples; TRUNCATE training_samples");
-is(sql("SELECT import_training_samples(pg_read_file('$folder/all.jsonl'))"), '(100000,0,0)', 'the import reads every line as new');
-is(sql("SELECT count(*) FROM (SELECT $columns FROM training_samples EXCEPT ALL TABLE before) d"), 0, 'nothing came out that was not put in');
-is(sql("SELECT count(*) FROM (TABLE before EXCEPT ALL SELECT $columns FROM training_samples) d"), 0, 'and nothing was lost');
+is(sql("SELECT import_training_samples(pg_read_file('$folder/all.jsonl'))"), '(100000,0,0)',
+    'the import reads every line as new');
+is(sql("SELECT count(*) FROM (SELECT $columns FROM training_samples EXCEPT ALL TABLE before) d"), 0,
+    'nothing came out that was not put in');
+is(sql("SELECT count(*) FROM (TABLE before EXCEPT ALL SELECT $columns FROM training_samples) d"), 0,
+    'and nothing was lost');
 sql(to_file('again.jsonl', q{include_split => 'all'}));
 ok(compare("$folder/all.jsonl", "$folder/again.jsonl") == 0, 'the imported samples make the same file');
 
@@ -102,7 +113,8 @@ for my $format (qw(jsonl csv fasttext rasa huggingface openai spacy)) {
         '-c', "SELECT * FROM export_training_samples($filter)");
     ok(compare("$folder/file.$format", "$folder/psql.$format") == 0, "$format: psql prints what the file holds");
     cmp_ok(-s "$folder/file.$format", '>', 1_000_000, "$format: which is much");
-    is(sql('SELECT row_count FROM training_export_jobs ORDER BY id DESC LIMIT 1'), 20_000, "$format: samples are counted, not lines");
+    is(sql('SELECT row_count FROM training_export_jobs ORDER BY id DESC LIMIT 1'), 20_000,
+        "$format: samples are counted, not lines");
 }
 is(sql(q{SELECT count(*) FROM training_export_jobs WHERE status <> 'succeeded'}), 0, 'all of them succeeded');
 
@@ -116,8 +128,10 @@ CREATE ROLE writer LOGIN IN ROLE pg_write_server_files;
 CREATE ROLE noinherit LOGIN NOINHERIT IN ROLE file_operator;
 SQL
 my $small = q{"limit" => 10};
-sqlstate_is($node, 'exports', to_file('x', $small), '42501', 'an operator who may not write files', user => 'plain_operator');
-sqlstate_is($node, 'exports', to_file('x', $small), '42501', 'somebody who may write files, but is no operator', user => 'writer');
+sqlstate_is($node, 'exports', to_file('x', $small), '42501', 'an operator who may not write files',
+    user => 'plain_operator');
+sqlstate_is($node, 'exports', to_file('x', $small), '42501', 'somebody who may write files, but is no operator',
+    user => 'writer');
 sqlstate_is($node, 'exports', to_file('x', $small), '42501', 'a member who inherits nothing', user => 'noinherit');
 sqlstate_is($node, 'exports', 'SET ROLE plain_operator; ' . to_file('x', $small),
     '42501', 'the role that counts is the one of SET ROLE');
@@ -153,7 +167,8 @@ for my $case (
     sqlstate_is($node, 'exports', to_file($name, $options), $sqlstate, "refused: $what");
 }
 for my $path ("$data/x", "$data/base/x", "$data/pg_wal/x", "$data/postgresql.conf") {
-    sqlstate_is($node, 'exports', "CALL export_training_samples_to_file('$path', overwrite => true)", '42602', "refused: $path");
+    sqlstate_is($node, 'exports', "CALL export_training_samples_to_file('$path', overwrite => true)", '42602',
+        "refused: $path");
 }
 is(sql('SELECT count(*) FROM training_export_jobs'), $jobs, 'what is refused has no row');
 ok(!-e "$folder/gone", 'no link was followed');
@@ -166,7 +181,8 @@ SKIP: {
     skip 'the server runs as somebody who may write everywhere', 2 if $> == 0;
     chmod 0500, "$folder/sub";
     sqlstate_is($node, 'exports', to_file('sub/x', $small), '42501', 'a folder that nobody may write to');
-    like(last_job(), qr/^failed: could not create the temporary file .*: Permission denied$/, 'is recorded as a failure');
+    like(last_job(), qr/^failed: could not create the temporary file .*: Permission denied$/,
+        'is recorded as a failure');
     chmod 0700, "$folder/sub";
 }
 
@@ -184,13 +200,15 @@ my ($own) = glob "$folder/space/PG_*";
 sqlstate_is($node, 'exports', "CALL export_training_samples_to_file('$own/x.jsonl')", '42602', 'not into a tablespace');
 sql('DROP TABLESPACE exports');
 
-# In the middle. A lock keeps the export from reading samples, when its temporary file is there; sides are not asked for.
+# In the middle. A lock keeps the export from reading samples, when its
+# temporary file is there; sides are not asked for.
 sub with_blocked_export {
     my ($name, $then) = @_;
     my $blocker = $node->background_psql('exports');
     $blocker->query_safe('BEGIN; LOCK TABLE training_samples;');
 
-    my $call = "\\set VERBOSITY verbose\nSELECT pg_backend_pid();\n" . to_file($name, q{include_split => 'all', "limit" => 10}) . ";\n";
+    my $call = "\\set VERBOSITY verbose\nSELECT pg_backend_pid();\n"
+        . to_file($name, q{include_split => 'all', "limit" => 10}) . ";\n";
     my ($out, $err) = ('', '');
     my $export = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('exports') ],
         '<', \$call, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
@@ -245,7 +263,8 @@ unlink "$folder/middle";
 
 # Two at once: a running export of a living session is not taken for a dead one.
 ($error) = with_blocked_export('middle', sub {
-    my ($status, $out, $err) = $node->psql('exports', "SET statement_timeout = 300;\n" . to_file('beside', q{include_split => 'all'}));
+    my ($status, $out, $err) =
+        $node->psql('exports', "SET statement_timeout = 300;\n" . to_file('beside', q{include_split => 'all'}));
     like($err, qr/statement timeout/, 'a second export waits as well');
     is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs ORDER BY id DESC LIMIT 2) j}),
         'failed running', 'and leaves the first one alone');
@@ -270,8 +289,10 @@ unlink @{ temporaries() };
 
 # Interrupted anywhere.
 for my $timeout (1, 20, 60, 120) {
-    my ($status, $out, $err) = $node->psql('exports', "SET statement_timeout = $timeout;\n" . to_file("timeout_$timeout", q{include_split => 'all'}));
-    my $done = sql("SELECT count(*) FROM training_export_jobs WHERE location LIKE '%/timeout_$timeout' AND status = 'succeeded'");
+    my ($status, $out, $err) = $node->psql('exports',
+        "SET statement_timeout = $timeout;\n" . to_file("timeout_$timeout", q{include_split => 'all'}));
+    my $done = sql(
+        "SELECT count(*) FROM training_export_jobs WHERE location LIKE '%/timeout_$timeout' AND status = 'succeeded'");
     is($done, $status == 0 ? 1 : 0, "after $timeout ms: a row says done if it is");
     is(-e "$folder/timeout_$timeout" ? 1 : 0, $done, 'and then there is a file');
     is_deeply(temporaries(), [], 'and nothing temporary');

@@ -26,8 +26,10 @@ my $said = '';
 create_database($node, DATABASE);
 in_database($node, DATABASE);
 sql(<<"SQL");
-    CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '@{[ $stub->url ]}', bucket 'bucket', timeout '1', connect_timeout '1');
-    CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id '@{[ KEY_ID ]}', secret_access_key '@{[ SECRET ]}');
+    CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (
+        endpoint '@{[ $stub->url ]}', bucket 'bucket', timeout '1', connect_timeout '1');
+    CREATE USER MAPPING
+        FOR PUBLIC SERVER store OPTIONS (access_key_id '@{[ KEY_ID ]}', secret_access_key '@{[ SECRET ]}');
 SQL
 
 sub put { my ($key) = @_; return "SELECT tw_s3_put('store', '$key', 'some bytes')" }
@@ -45,16 +47,20 @@ sub fails {
 # How requests look.
 sql(put('plain'));
 my @requests = $stub->requests('plain');
-like($requests[0], qr/^PUT (?=.*\bAuthorization\b)(?=.*\bX-Amz-Date\b)(?=.*\bx-amz-content-sha256\b)(?=.*\bx-amz-meta-sha256\b)/i, 'a PUT is signed, with its checksum');
+like($requests[0],
+    qr/^PUT (?=.*\bAuthorization\b)(?=.*\bX-Amz-Date\b)(?=.*\bx-amz-content-sha256\b)(?=.*\bx-amz-meta-sha256\b)/i,
+    'a PUT is signed, with its checksum');
 unlike($requests[0], qr/Expect|Transfer-Encoding/, 'nothing is sent in chunks');
 like($requests[1], qr/^GET (?=.*\bAuthorization\b)(?=.*\bx-amz-content-sha256\b)/i, 'and read back');
 is(scalar(@requests), 2, 'and that is all');
 
 # Bytes that come back otherwise.
 fails(put($_), 'XX001', qr/does not hold what was stored as $_\n/, $_) for qw(corrupt longer shorter nothing endless);
-fails(put('cut'), '08006', qr/broke while receiving the reply.*The request was GET cut\./s, 'a connection that ends in the middle of the object');
+fails(put('cut'), '08006', qr/broke while receiving the reply.*The request was GET cut\./s,
+    'a connection that ends in the middle of the object');
 sql(put('meta') . '; ' . put('plain'));
-is(sql("SELECT is_there, sha256 IS NULL FROM tw_s3_head('store', 'meta')"), 't|t', 'a checksum that is none is not believed');
+is(sql("SELECT is_there, sha256 IS NULL FROM tw_s3_head('store', 'meta')"), 't|t',
+    'a checksum that is none is not believed');
 is(sql("SELECT is_there, sha256 IS NULL FROM tw_s3_head('store', 'plain')"), 't|f', 'but one is');
 
 # Clocks.
@@ -110,7 +116,8 @@ $start = time;
 fails(put('hang'), '08006', qr/took too long: nothing moved for 1 s while waiting for the reply.*The request was PUT hang\. It may have been carried out/s, 'a store that hangs');
 cmp_ok(time - $start, '<', 3, 'is left');
 $start = time;
-fails("SET statement_timeout = '500ms'; " . put('hang'), '57014', qr/statement timeout/, 'or before, when it is cancelled');
+fails("SET statement_timeout = '500ms'; " . put('hang'), '57014', qr/statement timeout/,
+    'or before, when it is cancelled');
 cmp_ok(time - $start, '<', 1.5, 'within a second');
 fails(put('drop'), '08006', qr/broke while|GET drop|PUT drop/, 'a connection that ends');
 fails(put('garbage'), '08006', qr/does not speak HTTP|broke/, 'what is no HTTP');
@@ -130,7 +137,8 @@ my %refusal = (
 );
 fails(put($_), $refusal{$_}, qr/refused PUT $_: .*HTTP \d+.*HINT: /s, $_) for sort keys %refusal;
 my $err = fails(put('words'), '28000', qr/refused PUT words: HTTP 403\n/, 'a code that is none');
-like($err, qr/^DETAIL:  The store says: a <b> &amp; &#65; \?\?\?\?\[31m end\.$/m, 'a message of all kinds of characters');
+like($err, qr/^DETAIL:  The store says: a <b> &amp; &#65; \?\?\?\?\[31m end\.$/m,
+    'a message of all kinds of characters');
 $err = fails(put('long-message'), '28000', qr/says: y+\.\.\./, 'a long message');
 cmp_ok(length $err, '<', 1000, 'is cut');
 $err = fails(put('long'), '28000', qr/AccessDenied/, 'a message that begins far behind');
@@ -144,7 +152,8 @@ unlike($err, qr/DETAIL/, 'is not told');
 # Objects that are fetched are not believed either.
 my $sum = 'f' x 64;
 sql(put('plain'));
-fails("SELECT tw_s3_get('store', 'plain', '$sum')", 'XX001', qr/was changed or is damaged.*It has 10 bytes/s, 'an object with another checksum');
+fails("SELECT tw_s3_get('store', 'plain', '$sum')", 'XX001', qr/was changed or is damaged.*It has 10 bytes/s,
+    'an object with another checksum');
 fails("SELECT tw_s3_get('store', 'plain', 'F')", '22023', qr/64 hexadecimal digits/, 'a checksum that is none');
 
 # The names of files and servers.

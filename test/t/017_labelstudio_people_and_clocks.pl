@@ -1,5 +1,5 @@
-# 017_labelstudio_people_and_clocks.pl - what people, clocks and other sessions do that nobody thinks of: one case for each way in which the
-# synchronization with Label Studio has gone wrong before.
+# 017_labelstudio_people_and_clocks.pl - what people, clocks and other sessions do that nobody thinks of: one case for
+# each way in which the synchronization with Label Studio has gone wrong before.
 
 use strict;
 use warnings;
@@ -79,7 +79,8 @@ odd 'whole numbers of more than 64 bits', {}, sub {
     my @tasks   = $ls->tasks;
     my @numbers = ('99999999999999999999', '7' x 400, '-1e0');
     for my $i (0 .. 2) {
-        push @{ $tasks[$i]{annotations}[0]{result} }, { from_name => 'rating', type => 'number', value => { number => "NUMBER-$i-" } };
+        push @{ $tasks[$i]{annotations}[0]{result} },
+            { from_name => 'rating', type => 'number', value => { number => "NUMBER-$i-" } };
     }
     my $body = $json->encode({ total => 3, tasks => \@tasks }) =~ s/"NUMBER-(\d)-"/$numbers[$1]/gr;
     $stub->fault('reply', query => qr/filter:tasks:updated_at/, body => $body, count => 'always');
@@ -103,7 +104,8 @@ odd 'notes of 17 MB, and one above 32', { server => { timeout => 50 } }, sub {
     $stub->clear_requests;
     $ls->call('sync', 'two that are too large together, one that is too large alone, and one behind them');
     cmp_ok(scalar @{ $stub->requests }, '<', 40, 'that takes a bounded number of requests');
-    like($ls->state_of($ids[$_]), qr/^approved \| approved /, "the verdict with a note of $large{$_} MB counts") for 0, 1, 3;
+    like($ls->state_of($ids[$_]), qr/^approved \| approved /, "the verdict with a note of $large{$_} MB counts")
+        for 0, 1, 3;
     like(history($ls, $ids[2]), qr/^unusable 54000\b/, 'the one that is too large is unusable');
     is($ls->state_of($ids[2]), 'needs-review, priority 1', 'and its conversation waits');
     $stub->annotate($task{ $ids[4] }, result => result(verdict => 'reject'));
@@ -122,7 +124,8 @@ odd 'all spans taken away', {}, sub {
     my $entities = "SELECT jsonb_array_length(entities) FROM training_samples WHERE conversation_log_id =";
     is($ls->verdict_on($approved), "fix | $model | admin\@example.test", 'where they were shown, that is a fix');
     is($ls->sql("$entities $approved"), 0, 'without spans');
-    is($ls->verdict_on($from_nothing), "approve | $model | admin\@example.test", 'where they were not, it is an approval');
+    is($ls->verdict_on($from_nothing), "approve | $model | admin\@example.test",
+        'where they were not, it is an approval');
     is($ls->sql("$entities $from_nothing"), 1, 'which leaves them alone');
 };
 
@@ -211,7 +214,8 @@ odd 'hundreds of tasks stamped in the future', { project => "'Odd', max_open_tas
     cmp_ok(requests_of($ls, 'the clock is set right'), '<', 30, 'takes few requests');
     $reject->(20, 29);
     cmp_ok(requests_of($ls, 'ten more'), '<', 30, 'takes few requests');
-    is($ls->sql("SELECT count(*) FROM conversation_logs WHERE review_status = 'rejected'"), 30, 'all verdicts arrive at once');
+    is($ls->sql("SELECT count(*) FROM conversation_logs WHERE review_status = 'rejected'"), 30,
+        'all verdicts arrive at once');
 };
 
 odd 'samples that somebody holds', {}, sub {
@@ -239,7 +243,8 @@ odd 'samples that somebody holds', {}, sub {
     is($person->{stderr}, '', 'without a deadlock');
     $person->query('COMMIT');
     $ls->good('sync', 'the next pull');
-    is_deeply([ map { $ls->verdict_on($_) } @ids ], [ ('fix | intent.a.b | admin@example.test') x 2 ], 'and both verdicts count');
+    is_deeply([ map { $ls->verdict_on($_) } @ids ], [ ('fix | intent.a.b | admin@example.test') x 2 ],
+        'and both verdicts count');
     $person->quit;
 };
 
@@ -267,7 +272,8 @@ odd 'nobody may list users', {}, sub {
 odd 'some tasks are refused by name', {}, sub {
     my ($ls, $stub) = @_;
     my @ids = map { $ls->converse($_ % 5 < 2 ? "odd $_" : "even $_", nlu_confidence => 0.1 + $_ / 100) } 1 .. 10;
-    my %odd = map { $_ => 1 } $ls->sql("SELECT string_agg(id::text, ' ') FROM conversation_logs WHERE user_message LIKE 'odd %'") =~ /\d+/g;
+    my %odd = map { $_ => 1 }
+        $ls->sql("SELECT string_agg(id::text, ' ') FROM conversation_logs WHERE user_message LIKE 'odd %'") =~ /\d+/g;
     is(scalar keys %odd, 4, 'four of ten');
     $stub->refuse_items(text => qr/^odd /);
     $ls->good('sync', 'four of ten are refused');
@@ -284,7 +290,8 @@ odd 'some tasks are refused by name', {}, sub {
 odd 'a batch that is too large', {}, sub {
     my ($ls, $stub) = @_;
     several($ls, 10);
-    $stub->fault('reply', method => 'POST', path => qr{/import$}, status => 413, body => '<html>413</html>', type => 'text/html');
+    $stub->fault('reply', method => 'POST', path => qr{/import$}, status => 413, body => '<html>413</html>',
+        type => 'text/html');
     $ls->good('sync', '413 for an import');
     is_deeply([ map { $_->{status} } @{ $stub->requests(path => qr{/import$}) } ], [ 413, 201, 201 ], 'it is halved');
     $ls->converged('413');
@@ -314,7 +321,9 @@ odd 'a task that somebody has begun to annotate', {}, sub {
     my ($begun, $saved) = map { { %{ $task{$_} }, annotations => [] } } @ids;
     $begun->{draft_exists} = JSON::PP::true;
     $saved->{drafts} = [ { id => 1, result => result(verdict => 'reject') } ];
-    $stub->fault('reply', method => 'GET', path => qr{^/api/tasks/$_->{id}/$}, body => $json->encode($_), count => 'always') for $begun, $saved;
+    $stub->fault('reply', method => 'GET', path => qr{^/api/tasks/$_->{id}/$}, body => $json->encode($_),
+        count => 'always')
+        for $begun, $saved;
     $ls->good('sync', 'judged in SQL, with drafts over there');
     is_deeply([ map { scalar $ls->tasks($_) } @ids ], [ 1, 1 ], 'they are not deleted');
     $stub->heal;
@@ -373,7 +382,8 @@ odd 'a project retired during a run', { project => undef }, sub {
     ok($sync->{run}->finish, 'the second one is retired') or diag $sync->{err};
     is($sync->{err}, '', 'the run goes through');
     is($ls->sql("SELECT count(*) FROM labelstudio_tasks WHERE project = $parcel AND status IN ('claimed', 'open', 'skipped', 'refused')"), 0, 'nothing goes there');
-    is($ls->sql('SELECT string_agg(conversation_log_id::text, \' \') FROM claim_reviews(10)'), "@ids", 'its conversations can be claimed in SQL');
+    is($ls->sql('SELECT string_agg(conversation_log_id::text, \' \') FROM claim_reviews(10)'), "@ids",
+        'its conversations can be claimed in SQL');
     $ls->sql('SELECT release_reviews()');
 
     # While its own import is under way.
@@ -428,7 +438,9 @@ odd 'a CALL inside a transaction', {}, sub {
             q{DO $$ BEGIN CALL labelstudio_sync(); EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%: ERROR:  %: %', 'caught', SQLSTATE, SQLERRM; END $$} ],
         'after SAVEPOINT' => [ 'BEGIN', 'SAVEPOINT s', 'CALL labelstudio_sync()', 'ROLLBACK TO SAVEPOINT s' ],
         'after BEGIN'     => [ 'BEGIN', 'CALL labelstudio_sync()' ],
-        'in a function'   => [ 'CREATE FUNCTION pg_temp.f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL labelstudio_sync(); END $$', 'SELECT pg_temp.f()' ],
+        'in a function' =>
+            [ 'CREATE FUNCTION pg_temp.f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL labelstudio_sync(); END $$',
+            'SELECT pg_temp.f()' ],
     );
     for my $where (sort keys %caught) {
         my $session = session($ls, '-v', 'VERBOSITY=verbose');
@@ -453,7 +465,8 @@ odd 'locks of somebody who may do nothing', {}, sub {
     for my $number (1 .. 5) {
         $session->query("SELECT pg_advisory_lock($oid, $number), pg_advisory_lock((${oid}::bigint << 32) | $number), pg_advisory_lock($number)");
     }
-    is($session->query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"), 15, 'a role without any grant holds locks');
+    is($session->query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"), 15,
+        'a role without any grant holds locks');
     my $id = $ls->converse('beside locks');
     $ls->good('sync', 'a sync beside them');
     is(scalar $ls->tasks($id), 1, 'does its work');

@@ -1,7 +1,8 @@
-# 018_rollout.pl - rollouts from end to end: simulated days of the demo's chatbot, a good model, a bad one, and what may happen meanwhile.
+# 018_rollout.pl - rollouts from end to end: simulated days of the demo's chatbot,
+# a good model, a bad one, and what may happen meanwhile.
 #
-# Time is passed in, and nothing is left to chance: sessions are dealt by their names, every message is audited (so that no draw
-# decides), and the answers are those of models that the trainer makes of the same samples, byte for byte.
+# Time is passed in, and nothing is left to chance: sessions are dealt by their names, every message is audited (so that
+# no draw decides), and the answers are those of models that the trainer makes of the same samples, byte for byte.
 
 use strict;
 use warnings;
@@ -22,7 +23,8 @@ use constant {
     SESSIONS => 1000,    # a day
 };
 
-my $node = start_node('main', conf => "timezone = 'UTC'\ndatestyle = 'ISO'\ntraining_workflow.allow_future_times = on\n");
+my $node =
+    start_node('main', conf => "timezone = 'UTC'\ndatestyle = 'ISO'\ntraining_workflow.allow_future_times = on\n");
 create_database($node, DATABASE);
 in_database($node, DATABASE);
 
@@ -47,7 +49,13 @@ sub status_of { my ($version) = @_; return sql("SELECT status || ' at ' || traff
 sub live_days {
     my ($from, $to) = @_;
     for my $day ($from .. $to) {
-        sql(join "\n", map { my ($begin, $end) = (at($day, $_), at($day, $_ + 6)); "SELECT live($begin, $end); CALL check_rollouts($end);" } 0, 6, 12, 18);
+        sql(join "\n",
+            map {
+                my ($begin, $end) = (at($day, $_), at($day, $_ + 6));
+                "SELECT live($begin, $end); CALL check_rollouts($end);"
+            } 0,
+            6, 12,
+            18);
         # As autovacuum would do, which is off.
         sql('ANALYZE');
     }
@@ -69,35 +77,43 @@ sql(<<'SQL');
     INSERT INTO review_policies (trusted_providers, audit_rate_approved, audit_rate_review) VALUES ('{router}', 1, 1);
 SQL
 import_samples(grep { $_ % 4 == 0 } 0 .. $#lines);
-is(sql('SELECT version, status, gate_decision FROM train_model()'), 'router-v1.0.0|production|passed', 'the first version goes live');
+is(sql('SELECT version, status, gate_decision FROM train_model()'), 'router-v1.0.0|production|passed',
+    'the first version goes live');
 import_samples(grep { $_ % 4 != 0 } 0 .. $#lines);
-is(sql('SELECT version, status, gate_decision FROM train_model()'), 'router-v1.1.0|candidate|passed', 'the second one has learned more, and is better');
+is(sql('SELECT version, status, gate_decision FROM train_model()'), 'router-v1.1.0|candidate|passed',
+    'the second one has learned more, and is better');
 is(shares(), 'router-v1.0.0 10000', 'so far everybody is given the first one');
 
-# What people will say, and mean. A session has one to four messages, ten minutes apart: some go on while a step begins. One in
-# twenty messages cannot be served, whoever answers, and "bad" versions fail at two in five more.
+# What people will say, and mean. A session has one to four messages, ten minutes apart: some go on while a step begins.
+# One in twenty messages cannot be served, whoever answers, and "bad" versions fail at two in five more.
 sql(<<"SQL");
     CREATE TABLE traffic AS
     SELECT format('day %s session %s', d, g) AS session_id, s.text, s.intent,
-           @{[ at(0) ]} + d * interval '1 day' + g * interval '1 day' / @{[ SESSIONS ]} + m * interval '10 minutes' AS at,
+           @{[ at(0) ]} + d * interval '1 day' + g * interval '1 day' / @{[ SESSIONS ]} + m
+               * interval '10 minutes' AS at,
            (d * 7 + g * 13 + m * 29) % 20 = 0 AS fails, (d + g + m) % 5 < 2 AS fails_if_bad
     FROM generate_series(0, 25) d, generate_series(1, @{[ SESSIONS ]}) g, generate_series(0, g % 4) m,
          LATERAL (SELECT t.text, t.intent FROM training_samples t WHERE t.id = 1 + (d * 101 + g * 31 + m * 7) % 1000) s;
     CREATE INDEX ON traffic (at);
     CREATE FUNCTION live(a timestamptz, b timestamptz) RETURNS void LANGUAGE sql AS \$\$
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, nlu_processing_time_ms,
-                                       response_success, metadata, created_at)
-        SELECT t.session_id, t.text, c.intent, c.confidence, 'router', v.version, 20, NOT (t.fails OR t.fails_if_bad AND v.version = 'router-v1.2.0'),
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                       nlu_model_version, nlu_processing_time_ms, response_success,
+                                       metadata, created_at)
+        SELECT t.session_id, t.text, c.intent, c.confidence, 'router', v.version, 20,
+               NOT (t.fails OR t.fails_if_bad AND v.version = 'router-v1.2.0'),
                jsonb_build_object('truth', t.intent), t.at
-        FROM traffic t, assign_model_version('router', t.session_id) AS v (version), classify_intent(t.text, 'router', v.version) c
+        FROM traffic t, assign_model_version('router', t.session_id) AS v (version),
+             classify_intent(t.text, 'router', v.version) c
         WHERE t.at >= a AND t.at < b;
         -- Every fourth message is reviewed.
-        SELECT CASE WHEN l.nlu_intent = l.metadata ->> 'truth' THEN approve_conversation(l.id) ELSE fix_conversation(l.id, l.metadata ->> 'truth') END
+        SELECT CASE WHEN l.nlu_intent = l.metadata ->> 'truth' THEN approve_conversation(l.id)
+                    ELSE fix_conversation(l.id, l.metadata ->> 'truth') END
         FROM conversation_logs l WHERE l.created_at >= a AND l.created_at < b AND l.id % 4 = 0;
     \$\$;
     -- The same model under other names.
     CREATE FUNCTION another(name text) RETURNS text LANGUAGE sql AS \$\$
-        SELECT register_model(name, 'router', artifact => (SELECT a.bytes FROM model_artifacts a WHERE a.version = 'router-v1.1.0'))
+        SELECT register_model(name, 'router',
+                              artifact => (SELECT a.bytes FROM model_artifacts a WHERE a.version = 'router-v1.1.0'))
     \$\$;
 SQL
 
@@ -117,13 +133,17 @@ is(shares(), 'router-v1.1.0 10000', 'everybody is given the new one');
 is(sql("SELECT status FROM rollout_status"), 'watching', 'it is still watched');
 live_days(5, 7);
 is(sql("SELECT status, why ~ '^watched for 3 days; accuracy, failure rate and fallback rate were compared, and no loss was seen' FROM rollout_status"), 'finished|t', 'for three days');
-is(sql("SELECT string_agg(to_percentage::text, ' ' ORDER BY id) FROM model_deployments WHERE version = 'router-v1.1.0'"), '10 10 25 50 100', 'each step is written down');
+is( sql("SELECT string_agg(to_percentage::text, ' ' ORDER BY id) FROM model_deployments WHERE version = 'router-v1.1.0'"
+    ),
+    '10 10 25 50 100',
+    'each step is written down');
 is(sql("SELECT count(*) FROM model_deployments WHERE version = 'router-v1.1.0' AND actor = 'check_rollouts' AND (reason ~ 'no loss was seen' OR reason ~ 'passed the gate')"), '5', 'with its reason');
 is(sql("SELECT count(*) FROM rollout_checks WHERE verdict = 'advance'"), '5', 'every look is written down');
 is(sql("SELECT count(*) FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE k.verdict = 'advance' AND k.step = 4 AND f ->> 'kind' = 'guardrail'
         AND (f ->> 'canary_units')::int > 300 AND f ->> 'verdict' IN ('undecided', 'non-inferior', 'better')"), '3', 'before the last step all three guardrails had data');
 is(sql("SELECT count(*) FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE (f ->> 'design_effect')::float > 1.3"), '0', 'sessions that cross a step are few');
-is(sql("SELECT version, canary_version, canary_percentage FROM live_model_at('router', @{[ at(2, 12) ]})"), 'router-v1.0.0|router-v1.1.0|25', 'what was live then');
+is(sql("SELECT version, canary_version, canary_percentage FROM live_model_at('router', @{[ at(2, 12) ]})"),
+    'router-v1.0.0|router-v1.1.0|25', 'what was live then');
 is(sql("SELECT bool_and(production_accuracy BETWEEN production_accuracy_lower AND production_accuracy_upper AND production_conversations > 0 AND fallback_rate = 0 AND p95_latency_ms = 20)
         FROM model_performance_comparison WHERE version IN ('router-v1.0.0', 'router-v1.1.0')"), 't', 'both were measured in production');
 is(sql("SELECT (SELECT production_accuracy FROM model_versions WHERE version = 'router-v1.1.0') > (SELECT production_accuracy FROM model_versions WHERE version = 'router-v1.0.0')"), 't',
@@ -141,17 +161,21 @@ live_days(8, 9);
 is(status_of('router-v1.2.0'), 'rolled-back at 0', 'and is rolled back by itself');
 is(shares(), 'router-v1.1.0 10000', 'everybody is given the one before');
 my ($reason, $why) = split /\|/, sql("SELECT k.reason, s.why FROM rollout_status s JOIN rollout_checks k USING (rollout_id) WHERE s.version = 'router-v1.2.0' AND k.verdict = 'rollback'");
-like($reason, qr/^failure rate 0\.4\d* against 0\.0\d* of router-v1\.1\.0: worse by at least [\d.]+ points/, 'the look says why');
+like($reason, qr/^failure rate 0\.4\d* against 0\.0\d* of router-v1\.1\.0: worse by at least [\d.]+ points/,
+    'the look says why');
 is($why, $reason, 'and so does rollout_status');
-is(sql("SELECT count(*) FROM rollout_checks WHERE version = 'router-v1.2.0' AND traffic_percentage > 10"), '0', 'it never had more than a tenth');
+is(sql("SELECT count(*) FROM rollout_checks WHERE version = 'router-v1.2.0' AND traffic_percentage > 10"), '0',
+    'it never had more than a tenth');
 is(sql("SELECT count(*) FROM conversation_logs WHERE nlu_model_version = 'router-v1.2.0' AND created_at >= (SELECT ended_at FROM rollouts WHERE version = 'router-v1.2.0')"), '0',
     'and from then on answered nobody');
 $in .= "SELECT 1;\n\\echo that is all\n";
 $listener->pump until $heard =~ /that is all/;
-my @payloads = $heard =~ /^Asynchronous notification "training_workflow" with payload "(.*)" received from server process/mg;
+my @payloads =
+    $heard =~ /^Asynchronous notification "training_workflow" with payload "(.*)" received from server process/mg;
 is(scalar(@payloads), 1, 'whoever listens is told, once');
 my $event = decode_json($payloads[0] // '{}');
-is_deeply([ @$event{qw(event model_type version live_version actor reason)} ], [ 'rollback', 'router', 'router-v1.2.0', 'router-v1.1.0', 'check_rollouts', $reason ], 'as JSON, with the reason');
+is_deeply([ @$event{qw(event model_type version live_version actor reason)} ],
+    [ 'rollback', 'router', 'router-v1.2.0', 'router-v1.1.0', 'check_rollouts', $reason ], 'as JSON, with the reason');
 
 # The operator's own rollback, of a good one.
 sql("CREATE ROLE operator LOGIN; SELECT grant_training_role('operator', 'operator'); SELECT another('router-v1.3.0')");
@@ -162,9 +186,11 @@ is(shares(), 'router-v1.1.0 10000', 'and it is undone at once');
 is(sql("SELECT actor FROM model_deployments ORDER BY id DESC LIMIT 1"), 'operator', 'in the name of who did it');
 $in .= "SELECT 1;\n\\echo once more\n";
 $listener->pump until $heard =~ /once more/;
-(undef, my $payload) = $heard =~ /^Asynchronous notification "training_workflow" with payload "(.*)" received from server process/mg;
+(undef, my $payload) =
+    $heard =~ /^Asynchronous notification "training_workflow" with payload "(.*)" received from server process/mg;
 $event = decode_json($payload // '{}');
-is_deeply([ @$event{qw(event version actor reason)} ], [ 'rollback', 'router-v1.3.0', 'operator', qq{on the "phone":\n\tno} ], 'and told, whatever the reason looks like');
+is_deeply([ @$event{qw(event version actor reason)} ],
+    [ 'rollback', 'router-v1.3.0', 'operator', qq{on the "phone":\n\tno} ], 'and told, whatever the reason looks like');
 $in .= "\\q\n";
 $listener->finish;
 
@@ -187,11 +213,14 @@ $before = state_of(DATABASE);
 is(state_of('copy'), $before, 'a restored copy is the same, assignments included');
 my ($status, undef, $warning) = $node->psql('copy', "CALL check_rollouts(@{[ at(14, 1) ]})");
 is($status, 0, 'a check in the copy is no error');
-like($warning, qr/WARNING:  check_rollouts did nothing: this database is a restored copy\nHINT: .*adopt_installation/, 'but says why it does nothing');
+like($warning, qr/WARNING:  check_rollouts did nothing: this database is a restored copy\nHINT: .*adopt_installation/,
+    'but says why it does nothing');
 is(state_of('copy'), $before, 'and does nothing');
 sql("SELECT adopt_installation(); CALL check_rollouts(@{[ at(14, 1) ]})", database => 'copy');
-is(sql("SELECT count(*) FROM rollout_checks WHERE checked_at = @{[ at(14, 1) ]}", database => 'copy'), '1', 'once it has taken over it looks');
-is(sql("SELECT live_version FROM rollback_rollout('router', 'in the copy', @{[ at(14, 2) ]})", database => 'copy'), 'router-v1.1.0', 'and can go back');
+is(sql("SELECT count(*) FROM rollout_checks WHERE checked_at = @{[ at(14, 1) ]}", database => 'copy'), '1',
+    'once it has taken over it looks');
+is(sql("SELECT live_version FROM rollback_rollout('router', 'in the copy', @{[ at(14, 2) ]})", database => 'copy'),
+    'router-v1.1.0', 'and can go back');
 is(state_of(DATABASE), $before, 'which is nothing to the original');
 live_days(14, 14);
 is(status_of('router-v1.4.0'), 'production at 100', 'where the same model again, a good one, gets all sessions');

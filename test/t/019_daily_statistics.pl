@@ -1,4 +1,5 @@
-# 019_daily_statistics.pl - stored figures of closed days are right in a restored copy, on a standby and on a subscriber, too.
+# 019_daily_statistics.pl - stored figures of closed days are right in a
+# restored copy, on a standby and on a subscriber, too.
 
 use strict;
 use warnings;
@@ -19,27 +20,34 @@ my $as_of     = "'2026-05-11 02:00+00'";
 sub capture {
     my ($count) = @_;
     return <<"SQL";
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_processing_time_ms, created_at)
-        SELECT 's' || g, 'message ' || g, 'intent.food.item.search', (g % 97) / 96.0, (ARRAY['indicbert', 'llm'])[1 + g % 2], g,
-               timestamptz '2026-05-01 12:00+00' + g % 10 * interval '1 day'
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                       nlu_processing_time_ms, created_at)
+        SELECT 's' || g, 'message ' || g, 'intent.food.item.search', (g % 97) / 96.0,
+               (ARRAY['indicbert', 'llm'])[1 + g % 2], g, timestamptz '2026-05-01 12:00+00' + g % 10 * interval '1 day'
         FROM generate_series(1, 10 * $count) g;
 SQL
 }
 
 # Every way in which a closed day changes.
 my $changes = <<'SQL';
-    SELECT approve_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review' ORDER BY id LIMIT 20));
-    SELECT reject_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review' ORDER BY id LIMIT 20), 'unclear');
-    SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs WHERE review_status = 'auto-approved' ORDER BY id LIMIT 5;
+    SELECT approve_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review'
+                                       ORDER BY id LIMIT 20));
+    SELECT reject_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review' ORDER BY id
+                                      LIMIT 20), 'unclear');
+    SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs WHERE review_status = 'auto-approved'
+    ORDER BY id LIMIT 5;
     DELETE FROM conversation_logs WHERE id IN (SELECT max(id) FROM conversation_logs);
     INSERT INTO training_samples (conversation_log_id, text, intent)
         SELECT id, 'by hand', 'intent.food.other' FROM conversation_logs WHERE review_status = 'rejected' AND id NOT IN
-            (SELECT conversation_log_id FROM training_samples WHERE conversation_log_id IS NOT NULL) ORDER BY id LIMIT 3;
+            (SELECT conversation_log_id FROM training_samples WHERE conversation_log_id IS NOT NULL)
+            ORDER BY id LIMIT 3;
 SQL
 
 my $verdicts = <<'SQL';
-    SELECT fix_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review' ORDER BY id DESC LIMIT 10), 'intent.x');
-    SELECT record_feedback(id, session_id, 'positive') FROM conversation_logs WHERE review_status = 'approved' ORDER BY id LIMIT 5;
+    SELECT fix_conversations(ARRAY(SELECT id FROM conversation_logs WHERE review_status = 'needs-review'
+                                   ORDER BY id DESC LIMIT 10), 'intent.x');
+    SELECT record_feedback(id, session_id, 'positive') FROM conversation_logs WHERE review_status = 'approved'
+    ORDER BY id LIMIT 5;
 SQL
 
 sub close_days {
@@ -55,14 +63,19 @@ sub days {
     my ($node, $database) = @_;
     return $node->safe_psql($database, <<'SQL');
         SELECT (SELECT count(*) FROM daily_training_stats), (SELECT count(*) FROM daily_statistics), count(*)
-        FROM (SELECT date, conversations, needs_review_high, needs_review_medium, approved, rejected, promoted, feedback, p50_latency_ms
+        FROM (SELECT date, conversations, needs_review_high, needs_review_medium, approved, rejected, promoted,
+                     feedback, p50_latency_ms
               FROM daily_training_stats
               EXCEPT
-              SELECT c.created_on, count(*), count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 1),
+              SELECT c.created_on, count(*),
+                     count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 1),
                      count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority = 2),
-                     count(*) FILTER (WHERE c.review_status = 'approved'), count(*) FILTER (WHERE c.review_status = 'rejected'),
-                     count(s.id), count(c.user_feedback), percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms)
-              FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id GROUP BY c.created_on) x
+                     count(*) FILTER (WHERE c.review_status = 'approved'),
+                     count(*) FILTER (WHERE c.review_status = 'rejected'),
+                     count(s.id), count(c.user_feedback),
+                     percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms)
+              FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id
+              GROUP BY c.created_on) x
 SQL
 }
 
@@ -97,7 +110,8 @@ $publisher->safe_psql('bot', $verdicts);
 $publisher->wait_for_catchup('everything');
 is(days($subscriber, 'copy'), '10|10|0', 'verdicts that replication brings show at once over there, too');
 is($subscriber->safe_psql('copy', "SELECT md5(string_agg((to_jsonb(d) - 'as_of')::text, \$\$,\$\$)) FROM daily_training_stats d"),
-    $publisher->safe_psql('bot', "SELECT md5(string_agg((to_jsonb(d) - 'as_of')::text, \$\$,\$\$)) FROM daily_training_stats d"),
+    $publisher->safe_psql('bot',
+        "SELECT md5(string_agg((to_jsonb(d) - 'as_of')::text, \$\$,\$\$)) FROM daily_training_stats d"),
     'and it shows what the publisher shows');
 
 # A standby reads what is stored.

@@ -98,13 +98,16 @@ my $out = says($node, q{SELECT count(*), count(*) FILTER (WHERE done), count(DIS
     qr/NOTICE:  this server runs without pg_cron: nothing was scheduled\nHINT:  Set shared_preload_libraries = 'pg_cron' and cron\.database_name = 'bot', /,
     'no pg_cron: schedule_jobs() says so');
 is($out, '5|0|5', 'no pg_cron: and returns the statements');
-says($node, 'SELECT unschedule_jobs()', qr/NOTICE:  this server runs without pg_cron: nothing was unscheduled/, 'no pg_cron: unschedule_jobs() says so');
+says($node, 'SELECT unschedule_jobs()', qr/NOTICE:  this server runs without pg_cron: nothing was unscheduled/,
+    'no pg_cron: unschedule_jobs() says so');
 
 # pg_cron in another database: the statements are to be run there. Another installation's do not collide with them.
-restart_with($node, shared_preload_libraries => 'pg_cron', 'cron.database_name' => 'elsewhere', 'cron.host' => $node->host);
+restart_with($node, shared_preload_libraries => 'pg_cron', 'cron.database_name' => 'elsewhere',
+    'cron.host' => $node->host);
 $node->safe_psql('elsewhere', 'CREATE EXTENSION pg_cron');
 create_database($node, 'bot2', 'My Training');
-health_is($node, 'pg_cron elsewhere', qr/^pg_cron works in database "elsewhere": run there.*schedule_jobs\(\)/, 'elsewhere');
+health_is($node, 'pg_cron elsewhere', qr/^pg_cron works in database "elsewhere": run there.*schedule_jobs\(\)/,
+    'elsewhere');
 for my $database (DATABASE, 'bot2') {
     my $role = $database eq DATABASE ? 'tw_operator' : 'postgres';
     for my $round (1, 2) {
@@ -125,13 +128,19 @@ for my $database (DATABASE, 'bot2') {
 fails($node, 'ALTER ROLE tw_operator NOLOGIN; SET ROLE tw_operator; SELECT schedule_jobs()', '55000', qr/HINT:.*ALTER ROLE tw_operator LOGIN/,
     'elsewhere: a role that cannot log in');
 sql($node, 'ALTER ROLE tw_operator LOGIN');
-$node->safe_psql('elsewhere', says($node, 'SELECT statement FROM unschedule_jobs()', qr/nothing was unscheduled/, 'elsewhere: unschedule_jobs() says so'));
+$node->safe_psql(
+    'elsewhere',
+    says(
+        $node, 'SELECT statement FROM unschedule_jobs()', qr/nothing was unscheduled/,
+        'elsewhere: unschedule_jobs() says so'));
 is($node->safe_psql('elsewhere', q{SELECT count(*), count(*) FILTER (WHERE database = 'bot2') FROM cron.job}), '5|5',
     'elsewhere: its statements remove ours alone');
 
 # Here, first not installed, then installed.
-restart_with($node, shared_preload_libraries => 'pg_cron', 'cron.database_name' => DATABASE, 'cron.host' => $node->host);
-restart_with($workers, shared_preload_libraries => 'pg_cron', 'cron.database_name' => DATABASE, 'cron.use_background_workers' => 'on');
+restart_with($node, shared_preload_libraries => 'pg_cron', 'cron.database_name' => DATABASE,
+    'cron.host' => $node->host);
+restart_with($workers, shared_preload_libraries => 'pg_cron', 'cron.database_name' => DATABASE,
+    'cron.use_background_workers' => 'on');
 health_is($node, 'no pg_cron', qr/^pg_cron is loaded but not installed: CREATE EXTENSION pg_cron;/, 'not installed');
 says($node, 'SELECT schedule_jobs()', qr/NOTICE:  pg_cron is not installed in this database: nothing was scheduled\nHINT:  Run CREATE EXTENSION pg_cron/,
     'not installed: schedule_jobs() says so');
@@ -141,9 +150,12 @@ is(sql($node, q{SELECT count(*) FROM job_health WHERE state = 'not scheduled' AN
     'installed: nothing is scheduled by itself');
 
 # Rights.
-fails($node, 'SET ROLE tw_operator; SELECT schedule_jobs()', '42501', qr/HINT:  A superuser lets it by GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'no right to the schema');
-fails($node, 'SET ROLE tw_operator; SELECT unschedule_jobs()', '42501', qr/HINT:.*GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'nor to remove');
-is(sql_as($node, 'tw_operator', q{SELECT count(*) FROM job_health WHERE schedule = 'not scheduled'}), '5', 'job_health tells an operator without rights on pg_cron');
+fails($node, 'SET ROLE tw_operator; SELECT schedule_jobs()', '42501',
+    qr/HINT:  A superuser lets it by GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'no right to the schema');
+fails($node, 'SET ROLE tw_operator; SELECT unschedule_jobs()', '42501',
+    qr/HINT:.*GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'nor to remove');
+is(sql_as($node, 'tw_operator', q{SELECT count(*) FROM job_health WHERE schedule = 'not scheduled'}), '5',
+    'job_health tells an operator without rights on pg_cron');
 sql($_, 'GRANT USAGE ON SCHEMA cron TO tw_operator, tw_other') for $node, $workers;
 sql($node, 'REVOKE EXECUTE ON FUNCTION cron.schedule(text, text, text) FROM PUBLIC');
 fails($node, 'SET ROLE tw_operator; SELECT schedule_jobs()', '42501',
@@ -155,15 +167,24 @@ my $scheduled = q{SELECT string_agg(what, ', ') FROM schedule_jobs('%s')};
 sql_as($node, 'tw_operator', q{SELECT cron.schedule('my own', '0 0 1 1 *', 'SELECT 1')});
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('scheduled') x 5), 'scheduled');
 is(
-    sql_as($node, 'tw_operator', q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE jobname <> 'my own'}),
-    join(', ', map { sprintf '*/%s * * * * CALL "My Training".tw_run_job(\'%s\'::text, %s::text, NULL::timestamptz)', /daily|weekly/ ? (15, $_, q{'Asia/Kolkata'}) : (5, $_, 'NULL') } @{ (JOBS) }),
+    sql_as($node, 'tw_operator',
+        q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE jobname <> 'my own'}),
+    join(
+        ', ',
+        map {
+            sprintf '*/%s * * * * CALL "My Training".tw_run_job(\'%s\'::text, %s::text, NULL::timestamptz)',
+                /daily|weekly/
+                ? (15, $_, q{'Asia/Kolkata'})
+                : (5, $_, 'NULL')
+        } @{ (JOBS) }),
     'the entries, seen as the operator'
 );
 my $before = entries($node, 'jobid, xmin, job');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('unchanged') x 5), 'scheduled again');
 is(entries($node, 'jobid, xmin, job'), $before, 'nothing was touched');
 my $ids = entries($node, 'jobid');
-is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')), 'changed, changed, unchanged, unchanged, unchanged', 'another zone');
+is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')),
+    'changed, changed, unchanged, unchanged, unchanged', 'another zone');
 is(entries($node, 'jobid'), $ids, 'the entries keep their ids');
 is(sql($node, q{SELECT string_agg(jobname || ' ' || schedule, ', ' ORDER BY jobid) FROM cron.job WHERE command LIKE '%Europe/Berlin%'}),
     'training_workflow bot: daily_training_capture */15 * * * *, training_workflow bot: weekly_model_training */15 * * * *', 'which is their argument');
@@ -178,16 +199,19 @@ sql($node, q{SELECT cron.alter_job(jobid, schedule => '30 20 * * *', command => 
              FROM cron.job WHERE command LIKE '%daily_training_capture%'});
 is(sql($node, q{SELECT schedule, time_zone IS NULL, next_run IS NULL, state FROM job_health WHERE job_name = 'daily_training_capture'}), '30 20 * * *|t|t|never ran',
     'an entry of the former version: job_health shows it');
-is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')), 'changed, unchanged, unchanged, unchanged, unchanged', 'an entry of the former version: replaced');
+is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')),
+    'changed, unchanged, unchanged, unchanged, unchanged', 'an entry of the former version: replaced');
 is(entries($node, 'jobid'), $ids, 'an entry of the former version: it keeps its id');
 
 # Another role finds them there.
 is(
-    sql_as($node, 'postgres', q{SELECT string_agg(DISTINCT concat_ws(' ', done, what), ', ') FROM schedule_jobs('Europe/Berlin')}),
+    sql_as($node, 'postgres',
+        q{SELECT string_agg(DISTINCT concat_ws(' ', done, what), ', ') FROM schedule_jobs('Europe/Berlin')}),
     't role "tw_operator" has scheduled it', 'another role: they are there'
 );
 is(
-    sql_as($node, 'tw_other', q{SELECT string_agg(concat_ws(' ', done, what), ', ' ORDER BY job_name) FROM unschedule_jobs()}),
+    sql_as($node, 'tw_other',
+        q{SELECT string_agg(concat_ws(' ', done, what), ', ' ORDER BY job_name) FROM unschedule_jobs()}),
     join(', ', ('f it is of role "tw_operator"') x 5), 'another role cannot remove them'
 );
 sql($node, sql_as($node, 'tw_other', q{SELECT statement FROM schedule_jobs('UTC') WHERE NOT done}));
@@ -197,25 +221,30 @@ is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'
 # Switched off; a role that cannot log in.
 sql($node, q{SELECT cron.alter_job(jobid, active => false) FROM cron.job WHERE command LIKE '%check_rollouts%'});
 health_is($node, 'inactive', qr/^somebody switched it off: SELECT cron\.alter_job\(\d+, active => true\)$/, 'inactive');
-is(sql($node, q{SELECT next_run IS NULL FROM job_health WHERE job_name = 'check_rollouts'}), 't', 'inactive: it has no next run');
+is(sql($node, q{SELECT next_run IS NULL FROM job_health WHERE job_name = 'check_rollouts'}), 't',
+    'inactive: it has no next run');
 my $switch_on = sql_as($node, 'tw_operator', q{SELECT statement FROM schedule_jobs('UTC') WHERE NOT done});
 is(sql($node, q{SELECT count(*) FROM cron.job WHERE NOT active}), '1', 'inactive: schedule_jobs() leaves it so');
 sql($node, $switch_on);
 is(sql($node, q{SELECT count(*) FROM cron.job WHERE NOT active}), '0', 'inactive: but says how to change that');
 sql($node, 'ALTER ROLE tw_operator NOLOGIN');
-health_is($node, 'no login', qr/^pg_cron runs it as role tw_operator, which cannot log in: ALTER ROLE tw_operator LOGIN/, 'no login');
+health_is($node, 'no login',
+    qr/^pg_cron runs it as role tw_operator, which cannot log in: ALTER ROLE tw_operator LOGIN/, 'no login');
 sql($node, 'ALTER ROLE tw_operator LOGIN');
 
-# Now every minute. One job's role is not let in on one server; on the other one's lost its rights. (Not of one that another job calls.)
+# Now every minute. One job's role is not let in on one server; on the other
+# one's lost its rights. (Not of one that another job calls.)
 sql($node, q{SELECT cron.unschedule(jobid) FROM cron.job WHERE command LIKE '%labelstudio_sync%'});
-is(sql_as($node, 'tw_other', q{SELECT job_name FROM schedule_jobs('UTC') WHERE what = 'scheduled'}), 'labelstudio_sync', 'a role schedules the one that is missing');
+is(sql_as($node, 'tw_other', q{SELECT job_name FROM schedule_jobs('UTC') WHERE what = 'scheduled'}),
+    'labelstudio_sync', 'a role schedules the one that is missing');
 my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
 unlink $node->data_dir . '/pg_hba.conf' or die;
 $node->append_conf('pg_hba.conf', "local all tw_other reject\n$hba");
 $node->reload;
 sql_as($workers, 'tw_other', q{SELECT schedule_jobs('UTC')});
 sql($workers, q{SELECT cron.unschedule(jobid) FROM cron.job WHERE command NOT LIKE '%labelstudio_sync%'});
-is(sql_as($workers, 'tw_operator', q{SELECT count(*) FROM schedule_jobs('UTC') WHERE what = 'scheduled'}), '4', 'workers: scheduled');
+is(sql_as($workers, 'tw_operator', q{SELECT count(*) FROM schedule_jobs('UTC') WHERE what = 'scheduled'}), '4',
+    'workers: scheduled');
 sql($workers, q{SELECT revoke_training_role('tw_other', 'operator')});
 for ($node, $workers) {
     # Some may have had their time meanwhile.
@@ -231,7 +260,8 @@ $standby->append_conf('postgresql.conf', sprintf("cron.host = '%s'\n", $standby-
 $standby->start;
 health_is($standby, 'standby', qr/^standby: jobs run on the primary$/, 'standby');
 fails($standby, 'SELECT schedule_jobs()', '25006', qr/HINT:  Schedule them on the primary/, 'standby: schedule_jobs()');
-fails($standby, 'SELECT unschedule_jobs()', '25006', qr/HINT:  Schedule them on the primary/, 'standby: unschedule_jobs()');
+fails($standby, 'SELECT unschedule_jobs()', '25006', qr/HINT:  Schedule them on the primary/,
+    'standby: unschedule_jobs()');
 
 # They run, as the role that scheduled them, and what they did is committed.
 my @running = sort grep { $_ ne 'labelstudio_sync' } @{ (JOBS) };
@@ -258,7 +288,8 @@ for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg
 }
 
 # Unscheduled: ours, and nothing else. A superuser may remove every role's.
-is(sql_as($node, 'tw_operator', q{SELECT string_agg(DISTINCT what, ', ') FROM unschedule_jobs() WHERE done}), 'unscheduled of role "tw_operator"', 'unscheduled');
+is(sql_as($node, 'tw_operator', q{SELECT string_agg(DISTINCT what, ', ') FROM unschedule_jobs() WHERE done}),
+    'unscheduled of role "tw_operator"', 'unscheduled');
 is(entries($node, 'username, command'), qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".tw_run_job('labelstudio_sync'::text, NULL::text, NULL::timestamptz)}, 'the operator\'s are gone');
 is(sql($node, q{SELECT count(*) FROM unschedule_jobs() WHERE done}), '1', 'a superuser removes the other\'s');
 is(entries($node, 'jobname'), 'my own', 'what is not ours stays');
@@ -267,7 +298,8 @@ is(sql($node, 'SELECT count(*) FROM unschedule_jobs()'), '0', 'nothing is left t
 # DROP EXTENSION leaves the entries; whoever forgot unschedule_jobs() gets rid of them with the next installation's.
 sql_as($node, 'tw_operator', 'SELECT schedule_jobs()');
 sql($node, 'SET training_workflow.allow_drop = on; DROP EXTENSION training_workflow');
-is(sql($node, q{SELECT count(*) FROM cron.job WHERE jobname LIKE 'training_workflow bot: %'}), '5', 'DROP EXTENSION leaves the entries');
+is(sql($node, q{SELECT count(*) FROM cron.job WHERE jobname LIKE 'training_workflow bot: %'}), '5',
+    'DROP EXTENSION leaves the entries');
 sql($node, 'CREATE SCHEMA other; CREATE EXTENSION training_workflow SCHEMA other');
 is(sql($node, 'SELECT count(*) FROM other.unschedule_jobs() WHERE done'), '5', 'which another installation removes');
 sql($node, 'SET training_workflow.allow_drop = on; DROP EXTENSION training_workflow; CREATE EXTENSION training_workflow SCHEMA "My Training"');
@@ -280,9 +312,11 @@ sql($node, q{CREATE ROLE tw_owner; GRANT USAGE ON SCHEMA cron, "My Training" TO 
 is(sql($node, q{SELECT string_agg(DISTINCT concat_ws(' ', schedule, scheduled_by, next_run), ', ') FROM job_health WHERE job_name <> 'all'}),
     'unknown unknown', 'an owner who may not see: unknown');
 health_is($node, 'waiting', qr/not every job/, 'an owner who may not see');
-is(sql($node, q{SELECT string_agg(DISTINCT what, ', ') FROM schedule_jobs()}), 'unchanged', 'an owner who may not see: one\'s own are known');
+is(sql($node, q{SELECT string_agg(DISTINCT what, ', ') FROM schedule_jobs()}), 'unchanged',
+    'an owner who may not see: one\'s own are known');
 sql($node, 'REVOKE USAGE ON SCHEMA cron FROM tw_owner');
-is(sql($node, q{SELECT count(*) FROM job_health WHERE schedule = 'unknown'}), '5', 'an owner without any right: unknown');
+is(sql($node, q{SELECT count(*) FROM job_health WHERE schedule = 'unknown'}), '5',
+    'an owner without any right: unknown');
 sql($node, 'ALTER FUNCTION tw_cron_server() OWNER TO postgres; ALTER FUNCTION tw_all_cron_entries() OWNER TO postgres');
 
 # The launcher cannot start; pg_cron is installed but not loaded any more, or works elsewhere by now.
@@ -295,7 +329,8 @@ sql($node, q{UPDATE training_settings SET updated_at = now() - interval '21 minu
 like(sql($node, $overdue), qr/^labelstudio_sync, run_training_jobs, check_rollouts\|pg_cron has not run it when it should have/,
     'no launcher: too long ago for what runs every few minutes');
 restart_with($node, max_worker_processes => 8, shared_preload_libraries => '');
-health_is($node, 'pg_cron stopped', qr/^pg_cron is installed but not loaded: set shared_preload_libraries/, 'not loaded');
+health_is($node, 'pg_cron stopped', qr/^pg_cron is installed but not loaded: set shared_preload_libraries/,
+    'not loaded');
 restart_with($node, shared_preload_libraries => 'pg_cron', 'cron.database_name' => 'postgres');
 health_is($node, 'pg_cron elsewhere', qr/^pg_cron works in database "postgres"/, 'moved');
 

@@ -1,4 +1,5 @@
-# 021_moving_in.pl - an application that had tables of its own moves in: beside them, with its history, and by search_path alone.
+# 021_moving_in.pl - an application that had tables of its own moves in: beside
+# them, with its history, and by search_path alone.
 
 use strict;
 use warnings;
@@ -36,12 +37,17 @@ sql(<<'SQL');
         id SERIAL PRIMARY KEY, "sessionId" TEXT NOT NULL, "userMessage" TEXT NOT NULL, "nluIntent" TEXT,
         "nluConfidence" DOUBLE PRECISION, "nluProvider" TEXT, status "Status" NOT NULL DEFAULT 'PENDING',
         "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP);
-    CREATE TABLE training_samples (id TEXT PRIMARY KEY, text TEXT NOT NULL, intent TEXT NOT NULL, "conversationLogId" INTEGER REFERENCES conversation_logs);
-    INSERT INTO conversation_logs ("sessionId", "userMessage", "nluIntent", "nluConfidence", "nluProvider", status, "createdAt")
-        SELECT 'session ' || g / 3, 'message ' || g, 'intent.food.order.cancel', g % 100 / 100.0, (ARRAY['indicbert', 'llm'])[1 + g % 2],
-               (ARRAY['AUTO_APPROVED', 'NEEDS_REVIEW', 'APPROVED', 'PENDING'])[1 + g % 4]::"Status", '2026-01-01'::timestamp + g * interval '7 minutes'
+    CREATE TABLE training_samples (id TEXT PRIMARY KEY, text TEXT NOT NULL, intent TEXT NOT NULL,
+                                   "conversationLogId" INTEGER REFERENCES conversation_logs);
+    INSERT INTO conversation_logs ("sessionId", "userMessage", "nluIntent", "nluConfidence", "nluProvider", status,
+                                   "createdAt")
+        SELECT 'session ' || g / 3, 'message ' || g, 'intent.food.order.cancel', g % 100 / 100.0,
+               (ARRAY['indicbert', 'llm'])[1 + g % 2],
+               (ARRAY['AUTO_APPROVED', 'NEEDS_REVIEW', 'APPROVED', 'PENDING'])[1 + g % 4]::"Status",
+               '2026-01-01'::timestamp + g * interval '7 minutes'
         FROM generate_series(1, 3000) g;
-    INSERT INTO training_samples SELECT 'cl' || g, 'sample ' || g % 40, 'intent.' || g % 2, g FROM generate_series(1, 50) g;
+    INSERT INTO training_samples SELECT 'cl' || g, 'sample ' || g % 40, 'intent.' || g % 2, g
+                                 FROM generate_series(1, 50) g;
     GRANT USAGE ON SCHEMA public TO PUBLIC;
     GRANT INSERT, SELECT, UPDATE ON conversation_logs TO chatbot, other;
     GRANT USAGE ON SEQUENCE conversation_logs_id_seq TO chatbot, other;
@@ -49,9 +55,11 @@ sql(<<'SQL');
 SQL
 
 # The door.
-my $refusal = sqlstate_is($node, 'shop', 'CREATE EXTENSION training_workflow', '42P07', 'a plain CREATE EXTENSION is refused');
+my $refusal =
+    sqlstate_is($node, 'shop', 'CREATE EXTENSION training_workflow', '42P07', 'a plain CREATE EXTENSION is refused');
 like($refusal, qr/DETAIL:  Already there: "conversation_logs", .*"training_samples"/, 'and says what is in the way');
-like($refusal, qr/HINT: .*SCHEMA training.*import_conversations\('public\.conversation_logs'\)/, 'and names the way in');
+like($refusal, qr/HINT: .*SCHEMA training.*import_conversations\('public\.conversation_logs'\)/,
+    'and names the way in');
 my ($install) = $refusal =~ /(CREATE SCHEMA training; CREATE EXTENSION [^;]*;)/;
 my ($import)  = $refusal =~ /(SELECT \* FROM training\.import_conversations[^;]*;)/;
 sql($install);
@@ -63,7 +71,16 @@ is(
     sql(q{SELECT count(*), count(DISTINCT (c.id, c.session_id, c.user_message, c.nlu_intent, c.nlu_confidence, c.nlu_provider)),
                  count(*) FILTER (WHERE c.created_at = o."createdAt" AT TIME ZONE 'UTC'),
                  count(*) FILTER (WHERE c.metadata = jsonb_build_object('status', o.status))
-          FROM training.conversation_logs c JOIN public.conversation_logs o ON o.id = c.id AND o."sessionId" = c.session_id AND o."userMessage" = c.user_message
+        FROM training
+            . conversation_logs c JOIN public
+            . conversation_logs o ON o
+            . id = c
+            . id AND o
+            . "sessionId" =
+              c
+            . session_id AND o
+            . "userMessage" = c
+            . user_message
           AND o."nluIntent" = c.nlu_intent AND o."nluConfidence" = c.nlu_confidence AND o."nluProvider" = c.nlu_provider}),
     '3000|3000|3000|3000',
     'every row is there as it was'
@@ -78,7 +95,8 @@ is(import_logs('shop'), '10|3000|10', 'after new rows: those alone');
 # Another reading of the status, in another database that is given up again.
 $node->safe_psql('postgres', 'CREATE DATABASE trial TEMPLATE shop');
 $node->safe_psql('trial', 'TRUNCATE training.conversation_logs, training.imported_conversations');
-$node->safe_psql('trial', q{SELECT training.import_conversations('public.conversation_logs', '{"review_status": "status"}', 'needs-review')});
+$node->safe_psql('trial',
+    q{SELECT training.import_conversations('public.conversation_logs', '{"review_status": "status"}', 'needs-review')});
 is(
     $node->safe_psql('trial', 'SELECT review_status, count(*), count(review_priority), count(metadata) FROM training.conversation_logs GROUP BY 1 ORDER BY 1'),
     "approved|750|0|0\nauto-approved|750|0|0\nneeds-review|1510|1510|760",
@@ -101,7 +119,8 @@ my $is_ours  = sub { my ($session) = @_; return sql("SELECT count(*), count(filt
 my ($status) = $node->psql('shop', sprintf($insert, 'before'), extra_params => [ '-U', 'chatbot' ]);
 is($status, 3, 'before, its new statements meet the old table');
 my $open = $node->background_psql('shop', extra_params => [ '-U', 'chatbot' ]);
-is($open->query_safe(q{PREPARE old AS SELECT count(*) FROM conversation_logs WHERE id = -1; EXECUTE old}), '0', 'a session from before reads the old table');
+is($open->query_safe(q{PREPARE old AS SELECT count(*) FROM conversation_logs WHERE id = -1; EXECUTE old}), '0',
+    'a session from before reads the old table');
 
 sql('ALTER ROLE chatbot SET search_path = training, public');
 sql_as('chatbot', sprintf($insert, 'role'));
@@ -116,13 +135,20 @@ is(
 );
 is($is_ours->('prepared'), '8|8|needs-review', 'per role: all of them are there');
 my $id = sql_as('chatbot', sprintf($insert, 'answered') . ' RETURNING id');
-sql_as('chatbot', "SELECT record_response($id, 'answered', 'hello', true, 'php'); SELECT record_feedback($id, 'answered', 'negative')");
-is(sql("SELECT response_text, routed_to, review_reason FROM training.conversation_logs WHERE id = $id"), 'hello|php|negative feedback', 'reply and feedback reach it, unqualified');
-sqlstate_is($node, 'shop', 'SELECT user_message FROM conversation_logs', '42501', 'it reads nobody else\'s', user => 'chatbot');
-sqlstate_is($node, 'shop', q{INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('x', 'x', 'approved')}, '42501', 'and approves nothing', user => 'chatbot');
+sql_as('chatbot',
+    "SELECT record_response($id, 'answered', 'hello', true, 'php'); SELECT record_feedback($id, 'answered', 'negative')"
+);
+is(sql("SELECT response_text, routed_to, review_reason FROM training.conversation_logs WHERE id = $id"),
+    'hello|php|negative feedback', 'reply and feedback reach it, unqualified');
+sqlstate_is($node, 'shop', 'SELECT user_message FROM conversation_logs', '42501', 'it reads nobody else\'s',
+    user => 'chatbot');
+sqlstate_is($node, 'shop',
+    q{INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('x', 'x', 'approved')}, '42501',
+    'and approves nothing', user => 'chatbot');
 
 # A pool's session that was there before goes on with the old table until its own path changes.
-is($open->query_safe('SELECT count(*) > 3000 FROM conversation_logs; EXECUTE old'), "t\n0", 'an open session stays with the old table');
+is($open->query_safe('SELECT count(*) > 3000 FROM conversation_logs; EXECUTE old'), "t\n0",
+    'an open session stays with the old table');
 $open->query_safe('SET search_path = training, public');
 $open->query_safe(sprintf($insert, 'open'));
 is($is_ours->('open'), '1|1|auto-approved', 'until its own search_path is set');
@@ -134,7 +160,8 @@ sql(q{SELECT training.grant_training_role('other', 'capture'); ALTER DATABASE sh
 sql_as('other', sprintf($insert, 'database') . ' RETURNING id');
 is($is_ours->('database'), '1|1|auto-approved', 'per database: the same for a role without a setting');
 sql_as('other', q{INSERT INTO public.conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'y')});
-is(import_logs('shop'), '2|3010|0', 'what went to the old table meanwhile is copied too, with new ids, as ours have gone on');
+is(import_logs('shop'), '2|3010|0',
+    'what went to the old table meanwhile is copied too, with new ids, as ours have gone on');
 is(
     sql(q{SELECT count(*), count(DISTINCT c.id) FROM training.imported_conversations i JOIN training.conversation_logs c ON c.id = i.conversation_log_id
           JOIN public.conversation_logs o ON o.id = i.source_key::integer AND o."userMessage" = c.user_message}),
@@ -176,7 +203,8 @@ SQL
     PostgreSQL::Test::Utils::append_to_file("$dir/capture.sql", sprintf($insert, 'busy') . " RETURNING id;\n");
     my $said    = '';
     my $running = IPC::Run::start(
-        [ 'pgbench', '-n', '-c', $clients, '-t', $each, '-U', 'chatbot', '-f', "$dir/capture.sql", $node->connstr('busy') ],
+        [ 'pgbench', '-n', '-c', $clients, '-t', $each, '-U', 'chatbot', '-f', "$dir/capture.sql",
+            $node->connstr('busy') ],
         '<', \undef, '>&', \$said, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
     $node->poll_query_until('busy', 'SELECT count(*) > 20 FROM training.conversation_logs');
     my ($imported, $skipped) = split /\|/, import_logs('busy');
@@ -191,12 +219,15 @@ SQL
     integrity_is_empty($node, 'busy', 'busy');
 
     # An open import holds nobody up: whoever waited for it would wait for ever.
-    $node->safe_psql('busy', q{INSERT INTO public.conversation_logs SELECT g, 'old', 'old ' || g FROM generate_series(20001, 25000) g});
+    $node->safe_psql('busy',
+        q{INSERT INTO public.conversation_logs SELECT g, 'old', 'old ' || g FROM generate_series(20001, 25000) g});
     my $import = $node->background_psql('busy');
-    my $first = $import->query_safe(q{BEGIN; SELECT imported, skipped, ids_kept FROM training.import_conversations('public.conversation_logs')});
+    my $first = $import->query_safe(
+        q{BEGIN; SELECT imported, skipped, ids_kept FROM training.import_conversations('public.conversation_logs')});
     like($first, qr/^5000\|20000\|[1-9]/, 'an import that stays open');
     is(
-        $node->safe_psql('busy', "SET lock_timeout = '1s'; " . sprintf($insert, 'during') . " RETURNING id > 25000", extra_params => [ '-U', 'chatbot' ]),
+        $node->safe_psql('busy', "SET lock_timeout = '1s'; " . sprintf($insert, 'during') . " RETURNING id > 25000",
+            extra_params => [ '-U', 'chatbot' ]),
         't', 'holds no capture up, which gets a number beyond');
 
     # The server dies in the middle of it.
@@ -204,7 +235,10 @@ SQL
     $node->start;
     eval { $import->quit };
     is(import_logs('busy'), $first, 'after a crash the import does it all again, and keeps the same ids');
-    is($node->safe_psql('busy', "SELECT count(*) FROM training.conversation_logs WHERE session_id IN ('old', 'during')"), '25001', 'nothing is lost or doubled');
+    is( $node->safe_psql(
+            'busy', "SELECT count(*) FROM training.conversation_logs WHERE session_id IN ('old', 'during')"),
+        '25001',
+        'nothing is lost or doubled');
     integrity_is_empty($node, 'busy', 'after a crash');
 }
 

@@ -1,4 +1,5 @@
-# 022_eight_weeks.pl - the whole loop over eight weeks: 100 conversations a day, then 1,000, of which the truth is known.
+# 022_eight_weeks.pl - the whole loop over eight weeks: 100 conversations
+# a day, then 1,000, of which the truth is known.
 
 use strict;
 use warnings;
@@ -13,8 +14,8 @@ use Test::More;
 use TW::Database;
 use TW::Util;
 
-# The clock is passed in. It begins in a future that is far off, since what a person does (promote_model, say) happens at the real
-# time, and the record of changes goes forward only.
+# The clock is passed in. It begins in a future that is far off, since what a person does (promote_model, say) happens
+# at the real time, and the record of changes goes forward only.
 use constant FIRST_DAY => '2040-01-02';
 use constant WEEKS     => 8;
 
@@ -23,14 +24,16 @@ use constant FIRST   => 'router-v1.0.0';
 use constant BROUGHT => 'router-v2.0.0';
 
 my $fixtures = "$FindBin::RealBin/../fixtures";
-my $node     = start_node('main', conf => "synchronous_commit = off\nmax_wal_size = 4GB\ntraining_workflow.allow_future_times = on\n");
+my $node = start_node('main',
+    conf => "synchronous_commit = off\nmax_wal_size = 4GB\ntraining_workflow.allow_future_times = on\n");
 create_database($node, 'weeks');
 in_database($node, 'weeks');
 
 # A table for the README.
 sub note_table {
     my ($sql) = @_;
-    my ($status, $out) = $node->psql('weeks', $sql, extra_params => [ '-P', 'format=aligned', '-P', 'border=2', '-P', 'tuples_only=off', '-P', 'footer=off' ]);
+    my ($status, $out) = $node->psql('weeks', $sql,
+        extra_params => [ '-P', 'format=aligned', '-P', 'border=2', '-P', 'tuples_only=off', '-P', 'footer=off' ]);
     note $out =~ s/^\+.*\n?//mgr;
     return;
 }
@@ -39,8 +42,9 @@ sub day { my ($number) = @_; return "(DATE '@{[ FIRST_DAY ]}' + $number)" }
 
 # What people do on a day, in the morning.
 my %people = (
-    # With many conversations a training waits for more of them: else most versions are superseded before it is their turn. And
-    # these reviewers, who do 200 a day, half of them of the audit, cannot do what rollouts ask for by default.
+    # With many conversations a training waits for more of them: else most versions are superseded before it is their
+    # turn. And these reviewers, who do 200 a day, half of them of the audit, cannot do what rollouts ask for by
+    # default.
     14 => q{SELECT set_training_setting('training_threshold', '3000'), set_training_setting('rollout_audit_rate', '0.1');},
     # A spreadsheet is imported whose labels are wrong. Two days later somebody reads why its model was rejected.
     36 => q{SELECT import_training_samples(eight_weeks.spreadsheet(), 'manual');},
@@ -74,16 +78,18 @@ my $said = split /\n/, slurp_file($file);
 sql(slurp_file("$fixtures/eight_weeks.sql"));
 sql("COPY eight_weeks.stream FROM '$file'; ANALYZE eight_weeks.stream");
 
-# Before the first day: what the team wrote down itself, a third of the demo's samples. The gate has too few texts to test on, and a
-# person lets that model begin.
+# Before the first day: what the team wrote down itself, a third of the demo's samples. The gate has too few texts to
+# test on, and a person lets that model begin.
 my @samples = split /\n/, slurp_file("$fixtures/../demo/samples.jsonl");
 my $own     = join "\n", @samples[ grep { $_ % 3 == 0 } 0 .. $#samples ];
 is(sql("SELECT inserted FROM import_training_samples(\$own\$$own\$own\$)"), '500', 'the team has samples of its own');
-is(sql('SELECT version, status, gate_decision FROM train_model()'), FIRST . '|candidate|undecided', 'and a first version');
+is(sql('SELECT version, status, gate_decision FROM train_model()'), FIRST . '|candidate|undecided',
+    'and a first version');
 sql(q{SELECT promote_model('} . FIRST . q{', 'something has to answer')});
 
 for my $week (1 .. WEEKS) {
-    my ($status, undef, $err) = $node->psql('weeks', "SET client_min_messages = warning;\n" . join('', map { day_script($_) } 7 * ($week - 1) .. 7 * $week - 1));
+    my ($status, undef, $err) = $node->psql('weeks',
+        "SET client_min_messages = warning;\n" . join('', map { day_script($_) } 7 * ($week - 1) .. 7 * $week - 1));
     is("$status $err", '0 ', "week $week passes without an error or a warning");
     # Autovacuum would do that.
     sql("SELECT eight_weeks.close_week($week, " . day(7 * ($week - 1)) . '); ANALYZE');
@@ -91,9 +97,11 @@ for my $week (1 .. WEEKS) {
 
 # What a week is made of.
 note_table(<<'SQL');
-    SELECT week, captured, round(100 * auto_approved) || ' %' AS "auto-approved", reviewed, samples, replace(live_version, 'router-', '') AS live,
-           round(100 * gate_accuracy::numeric, 1) || ' %' AS "at the gate", round(100 * true_accuracy::numeric, 1) || ' %' AS truth,
-           round(100 * estimate::numeric, 1) || ' %' AS estimate, round(100 * lower::numeric, 1) || ' to ' || round(100 * upper::numeric, 1) AS interval,
+    SELECT week, captured, round(100 * auto_approved) || ' %' AS "auto-approved", reviewed, samples,
+           replace(live_version, 'router-', '') AS live, round(100 * gate_accuracy::numeric, 1)
+           || ' %' AS "at the gate", round(100 * true_accuracy::numeric, 1) || ' %' AS truth,
+           round(100 * estimate::numeric, 1) || ' %' AS estimate,
+           round(100 * lower::numeric, 1) || ' to ' || round(100 * upper::numeric, 1) AS interval,
            labels, round(100 * fallback_share) || ' %' AS fallback, changes
     FROM eight_weeks.report ORDER BY week
 SQL
@@ -101,7 +109,8 @@ note_table('SELECT version, status, gate_reason, sample_counts FROM model_versio
 note_table('SELECT version, status, started_at, promoted_at, ended_at, why FROM rollout_status ORDER BY started_at');
 
 # Nothing is missing.
-is(sql('SELECT count(*), count(DISTINCT number) FROM eight_weeks.judged'), "$said|$said", 'every conversation is there, once');
+is(sql('SELECT count(*), count(DISTINCT number) FROM eight_weeks.judged'), "$said|$said",
+    'every conversation is there, once');
 is(sql(q{SELECT sum(captured) FROM eight_weeks.report}), $said, 'and in the week in which it was');
 is(sql(<<'SQL'), '0|0|0', 'whoever was approved has a live sample, or one that waits; who needs review waits; no other status is there');
     SELECT count(*) FILTER (WHERE c.review_status IN ('auto-approved', 'approved')
@@ -114,16 +123,19 @@ is(sql('SELECT * FROM check_integrity()'), '', 'the invariants hold');
 is(sql(q{SELECT job_name, status, count(*) >= 8 FROM job_runs GROUP BY 1, 2 ORDER BY 1}),
     "check_rollouts|succeeded|t\ndaily_training_capture|succeeded|t\nrun_training_jobs|succeeded|t\nweekly_model_training|succeeded|t", 'no run of a job failed');
 
-# The import with wrong labels: what learned from it never met a customer. Whether it is rejected, still undecided, or found better than a
-# live version that does not know the new words, and left behind by the next one, is a matter of what was live and what people judged.
+# The import with wrong labels: what learned from it never met a customer. Whether it is rejected, still undecided, or
+# found better than a live version that does not know the new words, and left behind by the next one, is a matter of
+# what was live and what people judged.
 is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), bool_and(m.status IN ('rejected', 'candidate', 'retired'))
          FROM training_samples s LEFT JOIN model_versions m ON m.version = s.model_version_target WHERE s.source = 'manual'}),
     't|1|t', 'one version learned the wrong labels, and is not live');
 is(sql(q{SELECT count(*) FROM model_deployments d JOIN training_samples s ON s.model_version_target = d.version WHERE s.source = 'manual'}), '0', 'so that it never got a session');
 
-# The version that was brought along passed no gate. It had a small share of the sessions until its answers were seen to fail.
+# The version that was brought along passed no gate. It had a small share
+# of the sessions until its answers were seen to fail.
 my $brought = BROUGHT;
-is(sql("SELECT status, gate_decision IS NULL FROM model_versions WHERE version = '$brought'"), 'rolled-back|t', 'what was brought along is rolled back');
+is(sql("SELECT status, gate_decision IS NULL FROM model_versions WHERE version = '$brought'"), 'rolled-back|t',
+    'what was brought along is rolled back');
 is(sql("SELECT string_agg(DISTINCT to_status, ', ' ORDER BY to_status), max(to_percentage) <= 25 FROM model_deployments WHERE version = '$brought'"),
     'canary, rolled-back|t', 'it was never the one that is live');
 is(sql("SELECT actor, reason ~ 'worse by at least' FROM model_deployments WHERE version = '$brought' AND to_status = 'rolled-back'"), 'check_rollouts|t', 'without a person');
@@ -134,7 +146,8 @@ SQL
 note('samples of its own wrong answers that are still learned: ', sql(<<"SQL"));
     SELECT count(*) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
     JOIN eight_weeks.judged j ON j.id = c.id
-    WHERE c.nlu_model_version = '$brought' AND s.review_status = 'approved' AND s.label_source = 'model' AND NOT j.is_right
+    WHERE c.nlu_model_version = '$brought' AND s.review_status = 'approved' AND s.label_source = 'model'
+      AND NOT j.is_right
 SQL
 
 # The loop learns. Every bound is far from what was seen; the draws of the audit differ from run to run.
@@ -144,17 +157,24 @@ cmp_ok($last, '>', $drifted + 0.03, 'and than when people began to say other thi
 my $live = sql('SELECT version FROM live_model_at(\'router\', ' . day(56) . ')');
 my ($then, $now) = split /\|/, sql(<<"SQL");
     SELECT avg((a.intent = s.truth)::integer), avg((b.intent = s.truth)::integer)
-    FROM eight_weeks.stream s, classify_intent(s.message, 'router', '@{[ FIRST ]}') a, classify_intent(s.message, 'router', '$live') b
+    FROM eight_weeks.stream s, classify_intent(s.message, 'router', '@{[ FIRST ]}') a,
+         classify_intent(s.message, 'router', '$live') b
     WHERE s.at >= @{[ day(49) ]}
 SQL
 cmp_ok($now, '>', $then + 0.2, 'the last model answers the last week better than the first one would');
-note(sprintf('of the last week %s understands %.1f %%, %s would have understood %.1f %%', $live, 100 * $now, FIRST, 100 * $then));
-cmp_ok(sql('SELECT fallback_share FROM eight_weeks.report WHERE week = 8'), '<', 0.1, 'the fallback is hardly needed any more');
-cmp_ok(sql(q{SELECT count(*) FROM rollouts WHERE promoted_at IS NOT NULL}), '>=', 4, 'several versions went all the way');
-is(sql(q{SELECT production_conversations > 0, fallback_rate < 0.1 FROM model_versions WHERE status = 'production'}), 't|t', 'the live one is measured in production');
+note(
+    sprintf(
+        'of the last week %s understands %.1f %%, %s would have understood %.1f %%', $live, 100 * $now, FIRST,
+        100 * $then));
+cmp_ok(sql('SELECT fallback_share FROM eight_weeks.report WHERE week = 8'), '<', 0.1,
+    'the fallback is hardly needed any more');
+cmp_ok(sql(q{SELECT count(*) FROM rollouts WHERE promoted_at IS NOT NULL}), '>=', 4,
+    'several versions went all the way');
+is(sql(q{SELECT production_conversations > 0, fallback_rate < 0.1 FROM model_versions WHERE status = 'production'}),
+    't|t', 'the live one is measured in production');
 
-# The estimate from the audit. Reviewers err in one verdict of a hundred, which it cannot know. An interval of 95 % may miss; what
-# does not happen by chance is a truth three times as far off, or that seven of eight miss.
+# The estimate from the audit. Reviewers err in one verdict of a hundred, which it cannot know. An interval of 95 % may
+# miss; what does not happen by chance is a truth three times as far off, or that seven of eight miss.
 my $covered = sql('SELECT count(*) FROM eight_weeks.report WHERE true_accuracy BETWEEN lower AND upper');
 cmp_ok($covered, '>=', 2, 'the intervals hold the truth');
 note("of @{[ WEEKS ]} intervals $covered hold the truth");

@@ -1,4 +1,5 @@
-# 023_daily_and_weekly_job.pl - the daily and the weekly job when somebody else runs them, stops them, or breaks what they need.
+# 023_daily_and_weekly_job.pl - the daily and the weekly job when somebody
+# else runs them, stops them, or breaks what they need.
 
 use strict;
 use warnings;
@@ -15,7 +16,8 @@ use TW::Util;
 # Whoever wants to stop a job in a phase holds this lock, and a trigger on what the phase writes waits for it.
 use constant LOCK => 20231;
 
-my $node = start_node('main', conf => "restart_after_crash = on\nlog_min_messages = error\ntraining_workflow.allow_future_times = on\n");
+my $node = start_node('main',
+    conf => "restart_after_crash = on\nlog_min_messages = error\ntraining_workflow.allow_future_times = on\n");
 my $dbname;
 my $holder;
 
@@ -55,7 +57,8 @@ sub start_until_held {
 
     $running_says = '';
     $running = IPC::Run::start(
-        [ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-c', $call, '-d', $node->connstr($dbname) . ' application_name=held' ],
+        [ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-c', $call, '-d',
+            $node->connstr($dbname) . ' application_name=held' ],
         '<', \undef, '>', '/dev/null', '2>', \$running_says, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
     ok($node->poll_query_until($dbname, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'held' AND wait_event = 'advisory')"),
         "$name: it is held")
@@ -79,7 +82,8 @@ sub stop_it {
     like($running_says, $how eq 'pg_cancel_backend' ? qr/ERROR:  57014:/ : $how eq 'restart' ? qr/server closed the connection|terminating/ : qr/FATAL:  57P01:/,
         "$name: the one that it should");
     let_go();
-    is(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3"), '0', "$name: and it holds no job");
+    is(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3"), '0',
+        "$name: and it holds no job");
     return;
 }
 
@@ -113,7 +117,8 @@ sub kill_in_each_phase {
             hold();
             start_until_held($call, "$name, $how");
             is(sql(<<"SQL"), "running|$phase->{name}|$number|@{[ scalar @phases ]}|$before", "$name, $how: others see how far it is");
-                SELECT status, phase, items_done, items_total, (SELECT string_agg(k, ', ' ORDER BY array_position('{@{[ join ',', map { $_->{name} } @phases ]}}', k))
+                SELECT status, phase, items_done, items_total, (SELECT string_agg(
+                    k, ', ' ORDER BY array_position('{@{[ join ',', map { $_->{name} } @phases ]}}', k))
                                                          FROM jsonb_object_keys(details -> 'parts') k)
                 FROM $runs AND id > $last
 SQL
@@ -126,7 +131,8 @@ SQL
                 like($err, qr/NOTICE:  $phase->{also} did nothing/, "$name, $how: nor does the job that it calls");
             }
             stop_it($how, "$name, $how");
-            is(sql("SELECT string_agg(status, ', ') FROM $runs AND id > $last"), 'running', "$name, $how: nobody had a chance to say that it died");
+            is(sql("SELECT string_agg(status, ', ') FROM $runs AND id > $last"), 'running',
+                "$name, $how: nobody had a chance to say that it died");
             is(sql("SELECT $phase->{done}"), 'f', "$name, $how: what it was at is not done");
             sql($phase->{between}) if $phase->{between};
         }
@@ -135,17 +141,21 @@ SQL
         my $last = sql("SELECT max(id) FROM $runs");
         my ($status, $out, $err) = run_sql("LISTEN training_workflow; $call; SELECT 1");
         is($status, 0, "$name: the next run goes through") or diag $err;
-        like($out, qr/"job": "$job", .*"code": "57P01"|"code": "57P01", .*"job": "$job"/, "$name: whoever listens is told of those that died");
+        like($out, qr/"job": "$job", .*"code": "57P01"|"code": "57P01", .*"job": "$job"/,
+            "$name: whoever listens is told of those that died");
         is(sql("SELECT DISTINCT status, error_code, finished_at IS NOT NULL FROM $runs AND id <= $last AND (id = $last OR status = 'running')"), 'failed|57P01|t', "$name: and says of the others that they died");
-        is(sql("SELECT status, items_done = items_total, phase IS NULL FROM $runs AND id > $last"), ($phase->{ends} // 'succeeded') . '|t|t', "$name: it does all parts");
+        is(sql("SELECT status, items_done = items_total, phase IS NULL FROM $runs AND id > $last"),
+            ($phase->{ends} // 'succeeded') . '|t|t', "$name: it does all parts");
         is(sql("SELECT $phase->{done}"), 't', "$name: what was due is done");
         sql($phase->{after}) if $phase->{after};
     }
-    is(sql("SELECT count(*) FROM job_runs WHERE job_name = '$job' AND status = 'running'"), '0', "$job: in the end none is left as running");
+    is(sql("SELECT count(*) FROM job_runs WHERE job_name = '$job' AND status = 'running'"), '0',
+        "$job: in the end none is left as running");
     return;
 }
 
-# A closed port, and what points there. Port 9 is nobody's on a machine without old services; a refusal is all that is wanted.
+# A closed port, and what points there. Port 9 is nobody's on a machine
+# without old services; a refusal is all that is wanted.
 my $nowhere = 'http://127.0.0.1:' . PostgreSQL::Test::Cluster::get_free_port();
 
 # The daily job.
@@ -163,8 +173,10 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
     {
         name  => 'rollbacks',
         due   => q{SELECT register_model('cart-agent-v1.0.0', 'cart-agent', 'production'), register_model('cart-agent-v1.1.0', 'cart-agent');
-                   SELECT promote_model('cart-agent-v1.1.0', 'in a hurry'); SELECT rollback_rollout('cart-agent', 'is bad');
-                   INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version)
+                SELECT promote_model('cart-agent-v1.1.0', 'in a hurry');
+                SELECT rollback_rollout('cart-agent', 'is bad');
+                INSERT INTO conversation_logs(session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                    nlu_model_version)
                    VALUES ('late', 'still on its way', 'intent.cart.item.add', 0.95, 'indicbert', 'cart-agent-v1.1.0')},
         where => q{UPDATE ON training_samples FOR EACH ROW WHEN (NEW.pending_reason IS NOT NULL)},
         done  => q{count(*) = 1 FROM training_samples WHERE pending_reason = 'cart-agent-v1.1.0 was rolled back' AND review_status = 'pending'}
@@ -185,7 +197,8 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
     },
     {
         name  => 'labelstudio',
-        due   => q{INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 1, 'Nowhere')},
+        due =>
+            q{INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 1, 'Nowhere')},
         where => q{INSERT ON job_runs FOR EACH ROW WHEN (NEW.job_name = 'labelstudio_sync')},
         done  => q{count(*) = 1 FROM job_runs WHERE job_name = 'labelstudio_sync' AND status = 'failed' AND error_code LIKE '08%'},
         after => 'UPDATE labelstudio_projects SET is_active = false'
@@ -204,7 +217,8 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
     },
     {
         name  => 'tidy',
-        due   => q{INSERT INTO review_claims VALUES (1, 'somebody', now() - interval '90 days', now() - interval '89 days')},
+        due =>
+            q{INSERT INTO review_claims VALUES (1, 'somebody', now() - interval '90 days', now() - interval '89 days')},
         where => 'DELETE ON review_claims FOR EACH ROW',
         done  => q{NOT EXISTS (SELECT FROM review_claims)}
     });
@@ -219,7 +233,8 @@ hold();
 start_until_held('CALL daily_training_capture()', 'a sync');
 stop_it('pg_terminate_backend', 'a sync');
 sql('DROP TRIGGER wait_here ON labelstudio_projects');
-is(sql(q{SELECT string_agg(status, ',' ORDER BY id) FROM job_runs WHERE job_name = 'labelstudio_sync'}), 'failed,running', 'a sync that died');
+is(sql(q{SELECT string_agg(status, ',' ORDER BY id) FROM job_runs WHERE job_name = 'labelstudio_sync'}),
+    'failed,running', 'a sync that died');
 run_sql('CALL daily_training_capture()');
 like(sql($synced), qr/^failed: run \d+$/, 'is tried again the next night');
 run_sql('CALL daily_training_capture()');
@@ -243,7 +258,8 @@ sub learn_something {
 new_database('weekly');
 learn_something();
 sql('SELECT train_model()');
-is(sql(q{SELECT version, status FROM model_versions}), 'router-v1.0.0|production', 'the first version that passes the gate is live');
+is(sql(q{SELECT version, status FROM model_versions}), 'router-v1.0.0|production',
+    'the first version that passes the gate is live');
 kill_in_each_phase('weekly_model_training', q{CALL weekly_model_training(at => clock_timestamp() + interval '10 days')},
     {
         name  => 'export',
@@ -256,7 +272,8 @@ kill_in_each_phase('weekly_model_training', q{CALL weekly_model_training(at => c
     },
     {
         name  => 'request',
-        due   => q{SELECT set_training_setting('min_new_samples', '1')} . ';' . say('one more pizza', 'intent.food.order'),
+        due => q{SELECT set_training_setting('min_new_samples', '1')} . ';'
+            . say('one more pizza', 'intent.food.order'),
         where => 'INSERT ON training_jobs FOR EACH ROW',
         done  => q{count(*) = 1 FROM training_jobs WHERE status = 'succeeded' AND result ->> 'gate_decision' = 'failed' AND worker <> 'train_model'}
     },
@@ -319,9 +336,11 @@ sql(join '', map { miss("day $_", "now() - interval '$_ days'") } 1 .. 3);
 sql('CALL daily_training_capture()');
 is(sql('SELECT count(*), count(DISTINCT c.created_on) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id'), '3|3', 'one run makes up for three days');
 is(sql('SELECT sum(conversations), count(*) FROM daily_statistics'), '3|3', 'with their statistics');
-is(sql(q{SELECT conversations FROM daily_training_stats WHERE date < CURRENT_DATE ORDER BY date}), "1\n1\n1", 'as everybody sees them');
+is(sql(q{SELECT conversations FROM daily_training_stats WHERE date < CURRENT_DATE ORDER BY date}), "1\n1\n1",
+    'as everybody sees them');
 
-# The threshold is counted once, however often the job runs: while a training waits, while it runs, and after the gate rejected it.
+# The threshold is counted once, however often the job runs: while a training
+# waits, while it runs, and after the gate rejected it.
 new_database('threshold');
 learn_something();
 sql(q{SELECT train_model(); SELECT set_training_setting('training_threshold', '3')});
@@ -337,11 +356,13 @@ hold();
 start_until_held('CALL run_training_jobs()', 'a training');
 sql('CALL daily_training_capture()') for 1 .. 2;
 is(sql("$trainings AND status = 'running'"), '1', 'while it runs none is asked for');
-like((run_sql('CALL run_training_jobs()'))[2], qr/NOTICE:  run_training_jobs did nothing: another session is at it/, 'two runs of the trainer do not meet');
+like((run_sql('CALL run_training_jobs()'))[2], qr/NOTICE:  run_training_jobs did nothing: another session is at it/,
+    'two runs of the trainer do not meet');
 is(sql(q{SELECT phase LIKE 'job %: train router-v1.1.0', items_total FROM job_runs WHERE job_name = 'run_training_jobs' AND status = 'running'}), 't|1', 'others see what it trains');
 let_go();
 ok($running->finish, 'the training ends');
-is(sql(q{SELECT status, result ->> 'gate_decision' FROM training_jobs WHERE worker <> 'train_model'}), 'succeeded|failed', 'the gate rejects what is no better');
+is(sql(q{SELECT status, result ->> 'gate_decision' FROM training_jobs WHERE worker <> 'train_model'}),
+    'succeeded|failed', 'the gate rejects what is no better');
 sql('CALL daily_training_capture(); CALL weekly_model_training()');
 is(sql($trainings), '1', 'and they are not counted again');
 sql(say("another pizza $_", 'intent.food.order')) for 1 .. 3;
@@ -352,16 +373,19 @@ is(sql($trainings), '2', 'three others are');
 sql(q{DROP TRIGGER wait_here ON model_artifacts; SELECT set_training_setting('auto_deploy', 'off');
       INSERT INTO model_versions (version, model_type, gate_decision, gate_reason, base_version) VALUES ('router-v7.0.0', 'router', 'passed', 'better', 'router-v1.0.0')});
 sql('CALL weekly_model_training()');
-is(sql(q{SELECT (SELECT status FROM model_versions WHERE version = 'router-v7.0.0'), count(*) FROM rollouts}), 'candidate|0', 'auto_deploy off: nothing is rolled out');
+is(sql(q{SELECT (SELECT status FROM model_versions WHERE version = 'router-v7.0.0'), count(*) FROM rollouts}),
+    'candidate|0', 'auto_deploy off: nothing is rolled out');
 sql(q{SELECT set_training_setting('auto_deploy', 'on')});
 sql('CALL weekly_model_training()');
-is(sql(q{SELECT (SELECT status FROM model_versions WHERE version = 'router-v7.0.0'), count(*) FROM rollouts}), 'canary|1', 'auto_deploy on: it is');
+is(sql(q{SELECT (SELECT status FROM model_versions WHERE version = 'router-v7.0.0'), count(*) FROM rollouts}),
+    'canary|1', 'auto_deploy on: it is');
 
 # A restored copy does nothing until somebody says that it took over.
 my $before = sql('SELECT count(*) FROM job_runs');
 sql(q{UPDATE training_settings SET value = 'elsewhere' WHERE name = 'installation'});
 for my $job (qw(daily_training_capture weekly_model_training labelstudio_sync run_training_jobs check_rollouts)) {
-    like((run_sql("CALL $job()"))[2], qr/^[^\n]*WARNING:  $job did nothing: this database is a restored copy/, "a restored copy: $job does nothing");
+    like((run_sql("CALL $job()"))[2], qr/^[^\n]*WARNING:  $job did nothing: this database is a restored copy/,
+        "a restored copy: $job does nothing");
 }
 is(sql('SELECT count(*) FROM job_runs'), $before, 'a restored copy: no run is written down');
 is(sql('SELECT adopt_installation()'), 't', 'somebody takes it over');
@@ -369,18 +393,22 @@ is((run_sql('CALL daily_training_capture()'))[2], '', 'and the job runs');
 is(sql('SELECT count(*) FROM job_runs'), $before + 1, 'with a row');
 
 # Jobs commit, so that they cannot run inside a transaction; and nobody does a step of somebody else's run.
-sqlstate_is($node, 'threshold', "BEGIN; CALL $_(); COMMIT", '2D000', "$_ in a transaction") for qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts);
+sqlstate_is($node, 'threshold', "BEGIN; CALL $_(); COMMIT", '2D000', "$_ in a transaction")
+    for qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts);
 is(sql("SELECT count(*) FROM job_runs WHERE status = 'running'"), '0', 'leaves nothing behind');
-sqlstate_is($node, 'threshold', q{SELECT tw_job_step((SELECT max(id) FROM job_runs), '{"part": "tidy"}', NULL)}, '55000', 'a step by hand is refused');
+sqlstate_is($node, 'threshold', q{SELECT tw_job_step((SELECT max(id) FROM job_runs), '{"part": "tidy"}', NULL)},
+    '55000', 'a step by hand is refused');
 
 # Label Studio and the object store are down for a day: the jobs say so, capture goes on, and people review here.
 new_database('down');
 learn_something();
 sql('SELECT train_model()');
 sql(<<"SQL");
-    CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url '$nowhere', connect_timeout '1');
+    CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (
+        url '$nowhere', connect_timeout '1');
     CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token 'any');
-    CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '$nowhere', bucket 'bucket', connect_timeout '1');
+    CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (
+        endpoint '$nowhere', bucket 'bucket', connect_timeout '1');
     CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id 'a', secret_access_key 'b');
     INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 1, 'Nowhere');
     SELECT set_training_setting('min_new_samples', '1'), set_training_setting('training_threshold', '5');

@@ -44,7 +44,8 @@ SQL
 sub new_store {
     my ($prefix) = @_;
     sql(<<"SQL");
-        CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '@{[ $stub->url ]}', bucket 'bucket', prefix '$prefix', timeout '600');
+        CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (
+            endpoint '@{[ $stub->url ]}', bucket 'bucket', prefix '$prefix', timeout '600');
         CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id 'a', secret_access_key 'b');
         UPDATE model_versions SET minio_path = 's3://elsewhere/router';
 SQL
@@ -66,14 +67,16 @@ candidate();
 my $trainings = sql('SELECT count(*) FROM training_jobs');
 my ($out, $err) = run_sql("SET statement_timeout = '5s'; CALL weekly_model_training(at => '2101-03-06 12:00+00');
     SET statement_timeout = 0; SELECT 'locks: ' || ($job_locks AND pid = pg_backend_pid())");
-cmp_ok(scalar($stub->requests('hang/exports/weekly/2101-03-06.jsonl')), '>', 0, 'cancelled: the store was asked') or diag $err;
+cmp_ok(scalar($stub->requests('hang/exports/weekly/2101-03-06.jsonl')), '>', 0, 'cancelled: the store was asked')
+    or diag $err;
 like($err, qr/ERROR:  57014: weekly_model_training was cancelled during its export/, 'cancelled: the caller is told');
 like($out, qr/^locks: 0$/m, 'cancelled: the session that lives on holds no job');
 is(sql(q{SELECT job_name, status, error_code, finished_at IS NOT NULL, phase IS NULL, items_done, details -> 'parts' ->> 'export' LIKE 'failed: %' FROM job_runs}),
     'weekly_model_training|failed|57014|t|t|1|t', 'cancelled: its run says so, and is the only one');
 is(sql('SELECT count(*) FROM training_jobs'), $trainings, 'cancelled: no training was asked for');
 is(sql('SELECT count(*) FROM rollouts'), '0', 'cancelled: and nothing rolled out');
-is(sql(q{SELECT status, error LIKE '%statement timeout%' FROM training_export_jobs}), 'failed|t', 'cancelled: the export says why');
+is(sql(q{SELECT status, error LIKE '%statement timeout%' FROM training_export_jobs}), 'failed|t',
+    'cancelled: the export says why');
 sql(q{ALTER SERVER store OPTIONS (SET prefix 'fine')});
 ($out, $err) = run_sql('CALL weekly_model_training()');
 is(sql(q{SELECT details -> 'parts' ->> 'export' LIKE 'succeeded: %', details -> 'parts' ->> 'request', error_code IS DISTINCT FROM '57014'
@@ -83,7 +86,10 @@ is(sql(q{SELECT details -> 'parts' ->> 'export' LIKE 'succeeded: %', details -> 
 for my $style ('SQL, DMY', 'Postgres, MDY', 'German') {
     sql(q{DELETE FROM training_export_jobs});
     ($out, $err) = run_sql("SET datestyle = '$style'; CALL weekly_model_training(at => '2101-03-13 12:00+00')");
-    is(sql(q{SELECT status, location FROM training_export_jobs}), 'succeeded|s3://bucket/fine/exports/weekly/2101-03-13.jsonl', "$style: the export's name does not follow DateStyle") or diag $err;
+    is(sql(q{SELECT status, location FROM training_export_jobs}),
+        'succeeded|s3://bucket/fine/exports/weekly/2101-03-13.jsonl',
+        "$style: the export's name does not follow DateStyle")
+        or diag $err;
 }
 
 # Somebody else has the queue, and the training cannot begin.
@@ -91,7 +97,8 @@ new_database('queue');
 candidate();
 sql(q{SELECT request_training('other-agent', 'outside')});
 my $holder = $node->background_psql('queue');
-$holder->query_safe(q{BEGIN; SELECT cancel_training_job((SELECT id FROM training_jobs WHERE model_type = 'other-agent'), 'not now')});
+$holder->query_safe(
+    q{BEGIN; SELECT cancel_training_job((SELECT id FROM training_jobs WHERE model_type = 'other-agent'), 'not now')});
 ($out, $err) = run_sql("CALL weekly_model_training(); SELECT 'locks: ' || ($job_locks AND pid = pg_backend_pid())");
 unlike($err, qr/ERROR/, 'queue: that is no error of the weekly job');
 like($err, qr/WARNING:  55P03: run_training_jobs: no job could be begun: session \d+ \(role "[^"]+"\) holds the lock of the job queue, in a transaction since/, 'queue: but a warning');
@@ -101,12 +108,14 @@ is(sql(q{SELECT status, error_code, error_message LIKE 'training: run_training_j
                 details -> 'parts' ->> 'rollout' LIKE 'succeeded: run %' FROM job_runs WHERE job_name = 'weekly_model_training'}),
     'failed|55P03|t|4|t|t', 'queue: the weekly job failed with it, and went on to its last part');
 is(sql(q{SELECT version, status FROM rollouts}), 'router-v7.0.0|running', 'queue: which did what was to do');
-is(sql(q{SELECT status FROM training_jobs WHERE trainer = 'built-in' ORDER BY id DESC LIMIT 1}), 'queued', 'queue: the training waits');
+is(sql(q{SELECT status FROM training_jobs WHERE trainer = 'built-in' ORDER BY id DESC LIMIT 1}), 'queued',
+    'queue: the training waits');
 $holder->query_safe('ROLLBACK');
 $holder->quit;
 ($out, $err) = run_sql('CALL weekly_model_training()');
 is(sql(q{SELECT status, details ->> 'succeeded' FROM job_runs WHERE job_name = 'run_training_jobs' ORDER BY id DESC LIMIT 1}), 'succeeded|1', 'queue: and is done by the next run') or diag $err;
-is(sql(q{SELECT status FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1}), 'succeeded', 'queue: which has no error');
+is(sql(q{SELECT status FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1}), 'succeeded',
+    'queue: which has no error');
 
 # Somebody is at the rollout for longer than a look may wait: who reads rollout_status sees that nobody watches.
 $holder = $node->background_psql('queue');
@@ -114,7 +123,8 @@ $holder->query_safe(q{BEGIN; SELECT rollback_rollout('router', 'not yet')});
 ($out, $err) = run_sql("CALL check_rollouts(); SELECT 'locks: ' || ($job_locks AND pid = pg_backend_pid())");
 unlike($err, qr/ERROR/, 'rollout: a look that may not wait is no error');
 like($out, qr/^locks: 0$/m, 'rollout: no job is held afterwards');
-is(sql(q{SELECT status, error_code FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1}), 'failed|55P03', 'rollout: the run says why');
+is(sql(q{SELECT status, error_code FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1}),
+    'failed|55P03', 'rollout: the run says why');
 is(sql(q{SELECT status, verdict, why LIKE 'the look failed, %: session % holds the lock of the registry%' FROM rollout_status}), 'running|hold|t', 'rollout: and so does its status');
 $holder->query_safe('COMMIT');
 $holder->quit;
@@ -127,7 +137,9 @@ sql(<<"SQL");
     INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
     SELECT 'missed', 'missed ' || g, @{[ CONFIDENT ]} FROM generate_series(1, 2) g;
     RESET session_replication_role;
-    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RAISE EXCEPTION USING ERRCODE = 'TW001', MESSAGE = 'refused by the test'; END \$\$;
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+        RAISE EXCEPTION USING ERRCODE = 'TW001', MESSAGE = 'refused by the test';
+    END \$\$;
     CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse();
 SQL
 ($out, $err) = run_sql('LISTEN training_workflow; CALL daily_training_capture(); SELECT 1');
@@ -150,13 +162,17 @@ my $type = ('x' x 7944) . '-agent';
 sql("SELECT request_training('$type'); SELECT request_training()");
 ($out, $err) = run_sql('LISTEN training_workflow; CALL run_training_jobs(); SELECT 1');
 unlike($err, qr/ERROR/, 'names: a training of a type with a long name fails, and no more');
-is(sql("SELECT status, error_code IS NOT NULL FROM training_jobs WHERE model_type = '$type'"), 'failed|t', 'names: it is written down');
-is(sql(q{SELECT status FROM training_jobs WHERE model_type = 'router' ORDER BY id DESC LIMIT 1}), 'succeeded', 'names: the one after it is run');
-like($out, qr/payload "\{[^\n]*"event": "training job failed"[^\n]*"model_type": "x{100}"[^\n]*\}" received/, 'names: whoever listens is told the beginning');
+is(sql("SELECT status, error_code IS NOT NULL FROM training_jobs WHERE model_type = '$type'"), 'failed|t',
+    'names: it is written down');
+is(sql(q{SELECT status FROM training_jobs WHERE model_type = 'router' ORDER BY id DESC LIMIT 1}), 'succeeded',
+    'names: the one after it is run');
+like($out, qr/payload "\{[^\n]*"event": "training job failed"[^\n]*"model_type": "x{100}"[^\n]*\}" received/,
+    'names: whoever listens is told the beginning');
 my $other = ('y' x 2000) . '-agent';
 sql("SELECT request_training('$other', 'outside')");
 for my $attempt (1 .. 3) {
-    is(sql(q{SELECT attempt FROM claim_training_job('w' || repeat(E'\x01', 199))}), $attempt, "names: a worker begins, attempt $attempt");
+    is(sql(q{SELECT attempt FROM claim_training_job('w' || repeat(E'\x01', 199))}), $attempt,
+        "names: a worker begins, attempt $attempt");
     # A claim takes no longer name than that; what an earlier version let in is there all the same.
     sql(q{UPDATE training_jobs SET worker = 'w' || repeat(E'\x01', 1500), lease_expires_at = now() - interval '1 minute' WHERE status = 'running'});
 }
@@ -164,7 +180,8 @@ sql('SELECT request_training()');
 ($out, $err) = run_sql('LISTEN training_workflow; CALL run_training_jobs(); SELECT 1');
 unlike($err, qr/ERROR|WARNING/, 'names: a worker with an odd name that fell silent is in nobody\'s way');
 is(sql("SELECT status, error_message LIKE 'worker %fell silent (attempt 3)' FROM training_jobs WHERE model_type = '$other'"), 'failed|t', 'names: its job failed');
-is(sql(q{SELECT status FROM training_jobs WHERE model_type = 'router' ORDER BY id DESC LIMIT 1}), 'succeeded', 'names: the built-in trainer goes on');
+is(sql(q{SELECT status FROM training_jobs WHERE model_type = 'router' ORDER BY id DESC LIMIT 1}), 'succeeded',
+    'names: the built-in trainer goes on');
 like($out, qr/"event": "training job failed"/, 'names: and whoever listens is told of the other');
 integrity_is_empty($node, $_, "$_: in the end") for qw(cancelled queue samples names);
 

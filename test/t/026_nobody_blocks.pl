@@ -1,5 +1,5 @@
-# 026_nobody_blocks.pl - whatever locks people hold that they can hold, no job and no rollback waits for them beyond its bound;
-# what they hold is left out, counted, and done by the next run.
+# 026_nobody_blocks.pl - whatever locks people hold that they can hold, no job and no rollback waits for them beyond its
+# bound; what they hold is left out, counted, and done by the next run.
 
 use strict;
 use warnings;
@@ -18,7 +18,8 @@ use TW::Util;
 use constant BOUND => '30s';
 
 my $node = start_node('main', conf => "max_locks_per_transaction = 256\n");
-my %kind = (outsider => undef, app => 'capture', reviewer => 'reviewer', worker => 'trainer', analyst => 'analyst', operator => 'operator');
+my %kind = (outsider => undef, app => 'capture', reviewer => 'reviewer', worker => 'trainer', analyst => 'analyst',
+    operator => 'operator');
 $node->safe_psql('postgres', "CREATE ROLE $_ LOGIN") for sort keys %kind;
 
 my $ls = TW::LabelStudioTest->new($node, 'bot');
@@ -65,7 +66,8 @@ sub run_is {
     my ($job, $what, $expected, $name) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is(sql("SELECT concat_ws('|', $what) FROM job_runs WHERE job_name = '$job' ORDER BY id DESC LIMIT 1"), $expected, $name)
+    is(sql("SELECT concat_ws('|', $what) FROM job_runs WHERE job_name = '$job' ORDER BY id DESC LIMIT 1"), $expected,
+        $name)
         or diag sql("SELECT to_json(r) FROM job_runs r ORDER BY id DESC LIMIT 2");
     return;
 }
@@ -74,15 +76,19 @@ sub run_is {
 # What there is.
 
 sql(<<'SQL');
-    SELECT grant_training_role('app', 'capture'), grant_training_role('reviewer', 'reviewer'), grant_training_role('worker', 'trainer'),
-           grant_training_role('analyst', 'analyst'), grant_training_role('operator', 'operator');
-    SELECT set_training_setting('min_test_samples', '5'), set_training_setting('target_accuracy', '0.1'), set_training_setting('auto_deploy', 'off'),
-           set_training_setting('training_threshold', '1000000'), set_training_setting('min_new_samples', '1000000');
-    SELECT import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
+    SELECT grant_training_role('app', 'capture'), grant_training_role('reviewer', 'reviewer'),
+           grant_training_role('worker', 'trainer'), grant_training_role('analyst', 'analyst'),
+           grant_training_role('operator', 'operator');
+    SELECT set_training_setting('min_test_samples', '5'), set_training_setting('target_accuracy', '0.1'),
+           set_training_setting('auto_deploy', 'off'), set_training_setting('training_threshold', '1000000'),
+           set_training_setting('min_new_samples', '1000000');
+    SELECT import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g),
+                                                                 'intent', 'intent.' || m,
             'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\n'))
         FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m), generate_series(1, 30) g;
     SELECT status FROM train_model();
-    SELECT promote_model('router-v1.0.0', 'the first') WHERE NOT EXISTS (SELECT FROM model_versions WHERE status = 'production');
+    SELECT promote_model('router-v1.0.0', 'the first')
+    WHERE NOT EXISTS (SELECT FROM model_versions WHERE status = 'production');
     CREATE TABLE old (id bigint PRIMARY KEY, session_id text, user_message text);
     GRANT SELECT ON old TO operator;
     -- What a bad version has taught.
@@ -91,8 +97,8 @@ sql(<<'SQL');
         VALUES ('router', 'router-v9.0.0', 'canary', 'rolled-back', 50, 0, 'the test');
 SQL
 
-# Work for each job, in texts that nobody has said before: a conversation that no trigger saw, a conflict, a sample of the bad
-# version, one without a side, a claim that ran out, a training and a job for workers outside.
+# Work for each job, in texts that nobody has said before: a conversation that no trigger saw, a conflict, a sample of
+# the bad version, one without a side, a claim that ran out, a training and a job for workers outside.
 my $round = 0;
 
 sub new_work {
@@ -100,13 +106,17 @@ sub new_work {
     sql(<<"SQL");
         UPDATE training_jobs SET status = 'cancelled', finished_at = now() WHERE status IN ('queued', 'running');
         SET session_replication_role = replica;
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) SELECT 's', '$text missed', @{[ CONFIDENT ]};
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+        SELECT 's', '$text missed', @{[ CONFIDENT ]};
         SET session_replication_role = origin;
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version) VALUES
-            ('s', '$text', 'intent.parcel.track', 0.95, 'indicbert', NULL), ('s', '$text', 'intent.food.order.place', 0.95, 'indicbert', NULL),
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                       nlu_model_version) VALUES
+            ('s', '$text', 'intent.parcel.track', 0.95, 'indicbert', NULL),
+            ('s', '$text', 'intent.food.order.place', 0.95, 'indicbert', NULL),
             ('s', '$text bad', 'intent.food.order.place', 0.95, 'indicbert', 'router-v9.0.0');
         INSERT INTO review_claims (conversation_log_id, reviewer, claimed_at, expires_at)
-            SELECT max(id), 'gone', now() - interval '41 days', now() - interval '40 days' FROM conversation_logs ON CONFLICT DO NOTHING;
+            SELECT max(id), 'gone', now() - interval '41 days', now() - interval '40 days' FROM conversation_logs
+            ON CONFLICT DO NOTHING;
         SELECT request_training('router'), request_training('other-agent', 'outside');
 SQL
     return;
@@ -129,7 +139,8 @@ sub rolls_out_and_back {
     my ($name, $cannot_look) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $version = sql(q{SELECT register_model(next_model_version('router'), 'router')});
-    goes_through("$name, start_rollout", "SELECT traffic_percentage > 0 FROM start_rollout('$version', 'the test')", 't');
+    goes_through("$name, start_rollout", "SELECT traffic_percentage > 0 FROM start_rollout('$version', 'the test')",
+        't');
     if (!$cannot_look) {
         goes_through("$name, check_rollouts", 'CALL check_rollouts()');
         run_is('check_rollouts', 'status, error_message', 'succeeded', "$name, check_rollouts: it looked");
@@ -137,7 +148,8 @@ sub rolls_out_and_back {
     goes_through("$name, rollback_rollout", "SELECT version FROM rollback_rollout('router', 'the test')", $version);
     $version = sql(q{SELECT register_model(next_model_version('router'), 'router')});
     goes_through("$name, promote_model", "SELECT promote_model('$version', 'the test') IS NOT NULL", 't');
-    goes_through("$name, rollback_rollout to the one before", "SELECT version FROM rollback_rollout('router', 'the test', only_version => '$version')", $version);
+    goes_through("$name, rollback_rollout to the one before",
+        "SELECT version FROM rollback_rollout('router', 'the test', only_version => '$version')", $version);
     return;
 }
 
@@ -146,15 +158,18 @@ sub imports {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     goes_through("$name, import_training_samples", qq{SELECT inserted FROM import_training_samples('{"text": "imported $round", "intent": "intent.parcel.track"}')}, 1);
     sql("INSERT INTO old VALUES (10000 + $round, 's', 'old message $round')");
-    goes_through("$name, import_conversations", q{SELECT imported FROM import_conversations('old', keep_ids => false)}, 1);
+    goes_through("$name, import_conversations", q{SELECT imported FROM import_conversations('old', keep_ids => false)},
+        1);
     return;
 }
 
 sub queue_moves {
     my ($name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    goes_through("$name, claim_training_job", q{SELECT model_type FROM claim_training_job('w')}, 'other-agent', 'worker');
-    goes_through("$name, cancel_training_job", q{SELECT cancel_training_job(id, 'the test') FROM training_jobs WHERE status = 'running'}, 'running');
+    goes_through("$name, claim_training_job", q{SELECT model_type FROM claim_training_job('w')}, 'other-agent',
+        'worker');
+    goes_through("$name, cancel_training_job",
+        q{SELECT cancel_training_job(id, 'the test') FROM training_jobs WHERE status = 'running'}, 'running');
     return;
 }
 
@@ -162,7 +177,8 @@ sub trains {
     my ($name, $expected) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     goes_through("$name, run_training_jobs", 'CALL run_training_jobs()');
-    run_is('run_training_jobs', q{status, error_message, details ->> 'succeeded'}, $expected // 'succeeded|1', "$name, run_training_jobs: it trained");
+    run_is('run_training_jobs', q{status, error_message, details ->> 'succeeded'}, $expected // 'succeeded|1',
+        "$name, run_training_jobs: it trained");
     goes_through("$name, train_model", 'SELECT version IS NOT NULL FROM train_model()', 't');
     return;
 }
@@ -183,7 +199,8 @@ sub trains {
         "SELECT count(pg_advisory_lock(hashtextextended(p || t, s))) FROM $keys, LATERAL (VALUES (0::int8), (k)) AS x (s),
              unnest(ARRAY['', 'training_workflow ']) AS p, unnest(ARRAY['router', 'other-agent', 'food-agent']) AS t"
     );
-    is(sql(q{SELECT count(*) > 1000, bool_and(objsubid IN (1, 2)) FROM pg_locks WHERE locktype = 'advisory'}), 't|t', 'outsider: holds locks, none of them of a class of ours');
+    is(sql(q{SELECT count(*) > 1000, bool_and(objsubid IN (1, 2)) FROM pg_locks WHERE locktype = 'advisory'}), 't|t',
+        'outsider: holds locks, none of them of a class of ours');
     goes_through('outsider, daily_training_capture', 'CALL daily_training_capture()');
     daily_is('succeeded|filtered 1|taken back 1|queued 2|locked ', 'outsider, daily_training_capture');
     queue_moves('outsider');
@@ -205,7 +222,8 @@ is(sql(q{SELECT string_agg(DISTINCT f.proname, ', ') FROM pg_proc p, regexp_matc
            AND NOT coalesce('lock_timeout=5s' = ANY (f.proconfig), false)}), '', 'every step of a job has a lock_timeout');
 
 #----------------------------------------------------------------------------------------------------------------------------
-# What a role can lock by itself: rows FOR UPDATE, and the strongest mode of LOCK TABLE. A table more than here is one to think about.
+# What a role can lock by itself: rows FOR UPDATE, and the strongest mode of
+# LOCK TABLE. A table more than here is one to think about.
 
 my $all_tables = q{
     DO $do$
@@ -214,7 +232,8 @@ my $all_tables = q{
         locked text[] := '{}';
         statement text;
     BEGIN
-        FOR t IN SELECT c.oid::regclass FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+        FOR t IN SELECT c . oid::regclass FROM pg_depend d JOIN pg_extension e ON e . oid =
+            d . refobjid AND d . refclassid = 'pg_extension' ::regclass
                  JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass
                  WHERE e.extname = 'training_workflow' AND d.deptype = 'e' AND c.relkind IN ('r', 'p', 'v') ORDER BY c.relname LOOP
             FOREACH statement IN ARRAY ARRAY['LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', 'LOCK TABLE %s IN SHARE MODE', 'LOCK TABLE %s IN ROW EXCLUSIVE MODE',
@@ -232,12 +251,15 @@ my $all_tables = q{
     $do$};
 
 my %may_lock = map { $_ => '' } grep { $_ ne 'operator' } keys %kind;
-$may_lock{operator} = join "\n", 'SELECT FROM conversation_logs FOR UPDATE', 'SELECT FROM conversation_logs FOR KEY SHARE',
-    'LOCK TABLE review_policies IN ACCESS EXCLUSIVE MODE', 'LOCK TABLE review_policies IN SHARE MODE', 'LOCK TABLE review_policies IN ROW EXCLUSIVE MODE',
+$may_lock{operator} = join "\n", 'SELECT FROM conversation_logs FOR UPDATE',
+    'SELECT FROM conversation_logs FOR KEY SHARE',
+    'LOCK TABLE review_policies IN ACCESS EXCLUSIVE MODE', 'LOCK TABLE review_policies IN SHARE MODE',
+        'LOCK TABLE review_policies IN ROW EXCLUSIVE MODE',
     'SELECT FROM review_policies FOR UPDATE', 'SELECT FROM review_policies FOR KEY SHARE';
 for my $role (sort keys %kind) {
     my $session = hold($role, $all_tables);
-    is($session->query_safe('SHOW test.locked'), $may_lock{$role}, "$role: these are the locks of tables and rows that it can take");
+    is($session->query_safe('SHOW test.locked'), $may_lock{$role},
+        "$role: these are the locks of tables and rows that it can take");
     let_go($session);
 }
 
@@ -256,14 +278,19 @@ sub reviewer_holds {
 }
 
 sub operator_holds {
-    return hold('operator', 'SELECT count(*) FROM (SELECT FROM conversation_logs FOR UPDATE) x', 'SELECT count(*) FROM (SELECT FROM review_policies FOR UPDATE) x');
+    return hold('operator', 'SELECT count(*) FROM (SELECT FROM conversation_logs FOR UPDATE) x',
+        'SELECT count(*) FROM (SELECT FROM review_policies FOR UPDATE) x');
 }
 
-# Who holds, and what the daily job finds locked: conversations without a trigger, samples of the bad version, conflicts.
+# Who holds, and what the daily job finds locked: conversations without
+# a trigger, samples of the bad version, conflicts.
 for (
-    [ 'an idle application', \&app_holds,      'filtered 0|taken back 0|queued 0|locked 1+1+2', 'filtered 1|taken back 1|queued 2|locked ' ],
-    [ 'an idle reviewer',    \&reviewer_holds, 'filtered 1|taken back 0|queued 0|locked 1+2',   'filtered 0|taken back 1|queued 2|locked ' ],
-    [ 'an idle operator',    \&operator_holds, 'filtered 0|taken back 1|queued 0|locked 1+2',   'filtered 1|taken back 0|queued 2|locked ' ],
+    [ 'an idle application', \&app_holds, 'filtered 0|taken back 0|queued 0|locked 1+1+2',
+        'filtered 1|taken back 1|queued 2|locked ' ],
+    [ 'an idle reviewer', \&reviewer_holds, 'filtered 1|taken back 0|queued 0|locked 1+2',
+        'filtered 0|taken back 1|queued 2|locked ' ],
+    [ 'an idle operator', \&operator_holds, 'filtered 0|taken back 1|queued 0|locked 1+2',
+        'filtered 1|taken back 0|queued 2|locked ' ],
 ) {
     my ($name, $holds, $at_first, $then) = @$_;
 
@@ -284,18 +311,23 @@ for (
     daily_is("succeeded|$then", "$name has gone, daily_training_capture makes up for it");
     sql(q{SELECT request_training('router')});
     trains("$name has gone");
-    is(sql(q{SELECT count(*) FROM training_samples WHERE split IS NULL AND review_status = 'approved'}), '0', "$name has gone: every sample has its side");
-    is(sql(q{SELECT count(*) FROM training_jobs WHERE result ? 'unmarked'}), '0', "$name has gone: and says who learned it first");
+    is(sql(q{SELECT count(*) FROM training_samples WHERE split IS NULL AND review_status = 'approved'}), '0',
+        "$name has gone: every sample has its side");
+    is(sql(q{SELECT count(*) FROM training_jobs WHERE result ? 'unmarked'}), '0',
+        "$name has gone: and says who learned it first");
 }
 
-# A message that is being captured may take any number: an import that wants to keep its own waits for it, but not for ever.
+# A message that is being captured may take any number: an import that
+# wants to keep its own waits for it, but not for ever.
 {
     my $session = app_holds();
     sql(q{INSERT INTO old VALUES (20000, 's', 'with its own number')});
     my ($out, $err) = call(q{SELECT imported FROM import_conversations('old')});
-    like($err, qr/ERROR:  55P03: another transaction has captured messages and does not end/, 'an idle application: an import that keeps numbers says so');
+    like($err, qr/ERROR:  55P03: another transaction has captured messages and does not end/,
+        'an idle application: an import that keeps numbers says so');
     let_go($session);
-    goes_through('an idle application has gone, import_conversations', q{SELECT imported FROM import_conversations('old')}, 1);
+    goes_through('an idle application has gone, import_conversations',
+        q{SELECT imported FROM import_conversations('old')}, 1);
 }
 
 # Samples that were learned from while somebody held them: the training counts, and the mark follows.
@@ -304,14 +336,18 @@ for (
           SELECT 'late ' || md5(g::text), 'intent.parcel.track', 'parcel', 'approved', 'synthetic', 'train' FROM generate_series(1, 3) g;
           SELECT request_training('router')});
     my $session = $node->background_psql('bot');
-    $session->query_safe(q{BEGIN; SELECT count(*) FROM (SELECT FROM training_samples WHERE text LIKE 'late %' FOR UPDATE) x});
+    $session->query_safe(
+        q{BEGIN; SELECT count(*) FROM (SELECT FROM training_samples WHERE text LIKE 'late %' FOR UPDATE) x});
     goes_through('samples held, run_training_jobs', 'CALL run_training_jobs()');
-    run_is('run_training_jobs', q{status, details ->> 'succeeded', details ->> 'samples locked'}, 'succeeded|1|3', 'samples held: the training counts them');
+    run_is('run_training_jobs', q{status, details ->> 'succeeded', details ->> 'samples locked'}, 'succeeded|1|3',
+        'samples held: the training counts them');
     my $version = sql(q{SELECT version FROM training_jobs WHERE result ? 'unmarked'});
     let_go($session);
     goes_through('samples let go, run_training_jobs', 'CALL run_training_jobs()');
-    run_is('run_training_jobs', q{status, details ->> 'samples marked'}, 'succeeded|3', 'samples let go: they are marked');
-    is(sql(q{SELECT DISTINCT model_version_target FROM training_samples WHERE text LIKE 'late %'}), $version, 'samples let go: with the version that learned them');
+    run_is('run_training_jobs', q{status, details ->> 'samples marked'}, 'succeeded|3',
+        'samples let go: they are marked');
+    is(sql(q{SELECT DISTINCT model_version_target FROM training_samples WHERE text LIKE 'late %'}), $version,
+        'samples let go: with the version that learned them');
 }
 
 #----------------------------------------------------------------------------------------------------------------------------
@@ -322,20 +358,29 @@ for (
     my $session = hold('worker', q{SELECT count(*) FROM claim_training_job('w')});
     my $pid     = pid_of($session);
     my ($out, $err) = call('CALL run_training_jobs()');
-    like($err, qr/WARNING:  55P03: .*session $pid \(role "worker"\) holds the lock of the sides, in a transaction since/, 'an idle worker: the run names it');
+    like($err,
+        qr/WARNING:  55P03: .*session $pid \(role "worker"\) holds the lock of the sides, in a transaction since/,
+        'an idle worker: the run names it');
     unlike($err, qr/ERROR/, 'an idle worker: and that is no error of the job');
-    run_is('run_training_jobs', "status, error_code, error_message ~ 'session $pid '", 'failed|55P03|t', 'an idle worker: nor silent');
-    like(sql(q{SELECT state || ': ' || last_error FROM job_health WHERE job_name = 'run_training_jobs'}), qr/^failing: .*session $pid /, 'an idle worker: health says so');
-    ($out, $err) = call(q{SELECT cancel_training_job(id, 'the test') FROM training_jobs WHERE status = 'queued' LIMIT 1});
-    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the job queue/, 'an idle worker: and so does cancel_training_job()');
+    run_is('run_training_jobs', "status, error_code, error_message ~ 'session $pid '", 'failed|55P03|t',
+        'an idle worker: nor silent');
+    like(sql(q{SELECT state || ': ' || last_error FROM job_health WHERE job_name = 'run_training_jobs'}),
+        qr/^failing: .*session $pid /, 'an idle worker: health says so');
+    ($out, $err) =
+        call(q{SELECT cancel_training_job(id, 'the test') FROM training_jobs WHERE status = 'queued' LIMIT 1});
+    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the job queue/,
+        'an idle worker: and so does cancel_training_job()');
     like($err, qr/HINT: .*pg_terminate_backend\($pid\)/, 'an idle worker: with a way out');
     goes_through('an idle worker, daily_training_capture', 'CALL daily_training_capture()');
     rolls_out_and_back('an idle worker');
-    ($out, $err) = call(q{SELECT inserted FROM import_training_samples('{"text": "beside", "intent": "intent.parcel.track"}')});
-    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the sides/, 'an idle worker: an import names it');
+    ($out, $err) =
+        call(q{SELECT inserted FROM import_training_samples('{"text": "beside", "intent": "intent.parcel.track"}')});
+    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the sides/,
+        'an idle worker: an import names it');
     let_go($session);
     goes_through('an idle worker has gone, run_training_jobs', 'CALL run_training_jobs()');
-    run_is('run_training_jobs', q{status, details ->> 'succeeded'}, 'succeeded|1', 'an idle worker has gone: the job is done');
+    run_is('run_training_jobs', q{status, details ->> 'succeeded'}, 'succeeded|1',
+        'an idle worker has gone: the job is done');
 }
 
 {
@@ -343,7 +388,8 @@ for (
     my $session = hold('operator', "SELECT promote_model('$version', 'never to be')");
     my $pid     = pid_of($session);
     my ($out, $err) = call(q{SELECT version FROM rollback_rollout('router', 'the test')});
-    like($err, qr/ERROR:  55P03: session $pid \(role "operator"\) holds the lock of the registry/, 'an idle promotion: a rollback names it');
+    like($err, qr/ERROR:  55P03: session $pid \(role "operator"\) holds the lock of the registry/,
+        'an idle promotion: a rollback names it');
     let_go($session);
 }
 
@@ -356,16 +402,18 @@ for (
     ok($node->poll_query_until('bot', qq{SELECT state = 'blocked' AND advice LIKE 'waits for session $pid (role "operator", idle in transaction) since %'
                                          FROM job_health WHERE job_name = 'daily_training_capture'}), 'a table held: health says whom the job waits for');
     ok($job->{run}->finish, 'a table held: the job ends') or diag $job->{err};
-    run_is('daily_training_capture', q{status, error_code, details -> 'parts' ->> 'tidy'}, 'failed|55P03|succeeded', 'a table held: it went on to its last part');
+    run_is('daily_training_capture', q{status, error_code, details -> 'parts' ->> 'tidy'}, 'failed|55P03|succeeded',
+        'a table held: it went on to its last part');
     rolls_out_and_back('a table held', 1);
     let_go($session);
     goes_through('a table let go, daily_training_capture', 'CALL daily_training_capture()');
-    run_is('daily_training_capture', q{status, details ->> 'filtered'}, 'succeeded|1', 'a table let go: the next run does what was left');
+    run_is('daily_training_capture', q{status, details ->> 'filtered'}, 'succeeded|1',
+        'a table let go: the next run does what was left');
 }
 
 #----------------------------------------------------------------------------------------------------------------------------
-# Label Studio: what somebody judged there while the application held the conversation here comes in with the next pull, and what
-# others judged meanwhile, or later, comes in at once.
+# Label Studio: what somebody judged there while the application held the conversation here comes in with the next pull,
+# and what others judged meanwhile, or later, comes in at once.
 
 {
     sql(q{UPDATE conversation_logs SET review_priority = NULL, review_reason = NULL WHERE review_priority IS NOT NULL});
@@ -374,8 +422,11 @@ for (
     $ls->annotate($_, verdict => 'approve') for @id;
     my $session = hold('app', "SELECT record_response($id[0], 's', 'reply', true, 'php')");
     $ls->good('sync', 'a sync beside an idle application');
-    is($ls->state_of($_) =~ /^approved/ ? 'approved' : 'waits', $_ == $id[0] ? 'waits' : 'approved', "conversation $_ after a sync beside it") for @id;
-    run_is('labelstudio_sync', q{status, details ->> 'approve', details ->> 'tasks locked'}, 'succeeded|2|1', 'the run counts what was held');
+    is($ls->state_of($_) =~ /^approved/ ? 'approved' : 'waits', $_ == $id[0] ? 'waits' : 'approved',
+        "conversation $_ after a sync beside it")
+        for @id;
+    run_is('labelstudio_sync', q{status, details ->> 'approve', details ->> 'tasks locked'}, 'succeeded|2|1',
+        'the run counts what was held');
     my $later = $ls->converse('later', session_id => 's');
     $ls->good('sync', 'a later one goes there');
     $ls->annotate($later, verdict => 'approve');
@@ -384,7 +435,8 @@ for (
     let_go($session);
     $ls->good('sync', 'a sync without it');
     like($ls->state_of($id[0]), qr/^approved/, 'the next sync takes in what was held');
-    run_is('labelstudio_sync', q{status, details ->> 'approve', details ->> 'tasks locked'}, 'succeeded|1', 'and nothing else');
+    run_is('labelstudio_sync', q{status, details ->> 'approve', details ->> 'tasks locked'}, 'succeeded|1',
+        'and nothing else');
 }
 
 $ls->disconnect;

@@ -13,8 +13,10 @@ use TW::Util;
 
 # What it says although nothing is wrong: [function, message, why]. Both are patterns.
 my @excepted = (
-    [ '^import_conversations\(', 'record "item" is not assigned yet|never read variable "item"', 'the record of a dynamic query' ],
-    [ '^tw_notice_cron_elsewhere\(', 'record "server" is not assigned yet|unused parameter "server"', 'an argument of type record' ],
+    [ '^import_conversations\(', 'record "item" is not assigned yet|never read variable "item"',
+        'the record of a dynamic query' ],
+    [ '^tw_notice_cron_elsewhere\(', 'record "server" is not assigned yet|unused parameter "server"',
+        'an argument of type record' ],
     [ '^(export_|tw_export_)', 'name of parameter "limit" is reserved', 'a name that its callers know' ],
     # Settings are text, as are results that are assigned to a variable of their own type: its input function is meant.
     [ '.', '^target type is different type than source type: cast "text" value to ', 'a text becomes a value' ],
@@ -54,14 +56,16 @@ SQL
 
 # Those that no exception is made for.
 sub found {
-    my @found = split /\n/, sql(q{SELECT concat_ws('|', name, coalesce(lineno, 0), level, message) FROM public.found ORDER BY 1});
+    my @found = split /\n/,
+        sql(q{SELECT concat_ws('|', name, coalesce(lineno, 0), level, message) FROM public.found ORDER BY 1});
     return join "\n", grep {
         my ($name, undef, undef, $message) = split /\|/, $_, 4;
         !grep { $name =~ $_->[0] && $message =~ $_->[1] } @excepted
     } @found;
 }
 
-cmp_ok(sql('SELECT count(*) FROM public.checked_functions WHERE can_be_checked'), '>', 100, 'there are many functions to look at');
+cmp_ok(sql('SELECT count(*) FROM public.checked_functions WHERE can_be_checked'), '>', 100,
+    'there are many functions to look at');
 is(sql(q{SELECT string_agg(oid::regprocedure::text, ' ') FROM public.checked_functions WHERE NOT can_be_checked}),
     '', 'and none of them is the function of a trigger that no table has');
 is(found(), '', 'nothing is wrong with any of them');
@@ -86,9 +90,11 @@ sql(<<'SQL');
     ALTER EXTENSION training_workflow ADD FUNCTION public.careless_trigger();
 SQL
 my $careless = found();
-like($careless, qr/^careless\(\)\|\d+\|error\|column "no_such_column" does not exist/m, 'a column that does not exist is seen');
+like($careless, qr/^careless\(\)\|\d+\|error\|column "no_such_column" does not exist/m,
+    'a column that does not exist is seen');
 like($careless, qr/^careless\(\)\|\d+\|warning[^|]*\|unused variable "unused"/m, 'a variable that nobody uses as well');
-like($careless, qr/^careless_trigger\(\)\|\d+\|error\|record "new" has no field "no_such_field"/m, 'and the field of a row in a trigger');
+like($careless, qr/^careless_trigger\(\)\|\d+\|error\|record "new" has no field "no_such_field"/m,
+    'and the field of a row in a trigger');
 
 $node->stop;
 done_testing();

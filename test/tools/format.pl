@@ -1,11 +1,13 @@
 #!/usr/bin/env perl
-# format.pl --check|--apply|--typedefs ROOT - the C code in the format of PostgreSQL's own, by the program that pgindent runs.
+# format.pl --check|--apply|--typedefs ROOT - the C code in the format of
+# PostgreSQL's own, by the program that pgindent runs.
 #
-# --check prints what differs and fails where something does, --apply writes it. Debian packages the program (pg-bsd-indent) without
-# pgindent, whose treatment of what the program cannot read is repeated here as far as our code needs it.
+# --check prints what differs and fails where something does, --apply writes it. Debian packages the program
+# (pg-bsd-indent) without pgindent, whose treatment of what the program cannot read is repeated here as far as our code
+# needs it.
 #
-# The program has to be told which names are types. Those of our own are found by their declarations; those of others are in
-# typedefs.list, which --typedefs writes anew from the debugging information of the built objects.
+# The program has to be told which names are types. Those of our own are found by their declarations; those of others
+# are in typedefs.list, which --typedefs writes anew from the debugging information of the built objects.
 use strict;
 use warnings;
 
@@ -18,7 +20,8 @@ chdir $root or die "$root: $!\n";
 my $list = 'test/tools/typedefs.list';
 
 # pgindent's options, with our lines of 120 characters.
-my @options = qw(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l121 -lp -lpl -nip -npro -sac -tpg -ts4);
+my @options =
+    qw(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l121 -lp -lpl -nip -npro -sac -tpg -ts4);
 
 sub slurp { my ($name) = @_; open my $in, '<', $name or die "$name: $!\n"; local $/ = undef; return scalar <$in> }
 
@@ -50,7 +53,9 @@ sub typedefs
     my $object = File::Temp->new;
     for my $name (grep { /\.c$/ } sort keys %source)
     {
-        my @compile = ('gcc', '-g', '-w', '-Isrc', '-Itest/unit', "-I$server", '-D_GNU_SOURCE', '-DTW_VERSION=""', '-c', '-o', "$object", $name);
+        my @compile =
+            ('gcc', '-g', '-w', '-Isrc', '-Itest/unit', "-I$server", '-D_GNU_SOURCE', '-DTW_VERSION=""', '-c', '-o',
+            "$object", $name);
         die "typedefs.list: $name cannot be compiled\n" if system @compile;
         my $debug = `objdump --dwarf=info $object`;
         $type{$1} = 1 while $debug =~ /\(DW_TAG_typedef\)\n[^\n]*DW_AT_name\s*:\s*(?:\([^)]*\):\s*)?(\w+)/g;

@@ -26,7 +26,8 @@ for my $path (map { glob "src/$_/*" } @layers) {
         $text{$path} =~ s/--[^\n]*//g;
         $text{$path} =~ s/^COMMENT ON .*?;\n//gms;
         $home{$2} = [ $folder, $1 ]
-            while $text{$path} =~ /CREATE (?:OR REPLACE )?(FUNCTION|PROCEDURE|VIEW|AGGREGATE|TYPE) \@extschema\@\.(\w+)/g;
+            while $text{$path} =~
+                /CREATE (?:OR REPLACE )?(FUNCTION|PROCEDURE|VIEW|AGGREGATE|TYPE) \@extschema\@\.(\w+)/g;
     } else {
         $c_home{$1} = $folder while $text{$path} =~ /PG_FUNCTION_INFO_V1\((\w+)\)/g;
     }

@@ -16,9 +16,11 @@ binmode $_, ':encoding(UTF-8)' for (Test::More->builder->output, Test::More->bui
 my $admin    = TW::LabelStudio->from_environment;
 my $personal = TW::LabelStudio->new(@ENV{qw(LABEL_STUDIO_URL LABEL_STUDIO_PAT)});
 
-# Devanagari with combining marks, a character outside of the BMP, a letter with its accent apart, and one glyph of five.
+# Devanagari with combining marks, a character outside of the BMP, a
+# letter with its accent apart, and one glyph of five.
 my $text = "मुझे 🍕 e\x{301}clair चाहिए 👨\x{200d}👩\x{200d}👧 ok";
-my @spans = map { [ index($text, $_), index($text, $_) + length $_ ] } '🍕', "e\x{301}clair", 'चाहिए', "👨\x{200d}👩\x{200d}👧";
+my @spans = map { [ index($text, $_), index($text, $_) + length $_ ] } '🍕', "e\x{301}clair", 'चाहिए',
+    "👨\x{200d}👩\x{200d}👧";
 
 my $config = <<'XML';
 <View>
@@ -89,8 +91,10 @@ status_is($personal, 'POST', $settings, { legacy_api_tokens_enabled => JSON::PP:
 
 my $validate = '/api/projects/validate/';
 status_is($admin, 'POST', $validate, { label_config => $config },                204, 'lists may come with the task');
-status_is($admin, 'POST', $validate, { label_config => '<View><Text/></View>' }, 400, 'not every configuration is valid');
-my $made    = status_is($admin, 'POST', '/api/projects/', { title => 'Server', label_config => $config }, 201, 'a project');
+status_is($admin, 'POST', $validate, { label_config => '<View><Text/></View>' }, 400,
+    'not every configuration is valid');
+my $made =
+    status_is($admin, 'POST', '/api/projects/', { title => 'Server', label_config => $config }, 201, 'a project');
 my $project = $made->{id};
 my $import  = "/api/projects/$project/import?return_task_ids=true";
 
@@ -129,7 +133,8 @@ is_deeply([ @$imported{qw(task_count prediction_count)} ], [ 4, 3 ], 'all are th
 my %id;
 @id{qw(a b c d)} = @{ $imported->{task_ids} };
 my @tasks = $admin->tasks($project);
-is_deeply({ map { $_->{data}{external_id} => $_->{id} } @tasks }, \%id, 'their numbers came back in the order of the tasks');
+is_deeply({ map { $_->{data}{external_id} => $_->{id} } @tasks }, \%id,
+    'their numbers came back in the order of the tasks');
 is($tasks[0]{data}{text}, $text, 'a text comes back as it went');
 is_deeply(
     $tasks[0]{predictions}[0]{result},
@@ -175,7 +180,8 @@ sub list {    # the names of the tasks on one page
 my @two     = @id{qw(a c)};
 my $fields  = 'id,data,updated_at,annotations';
 my $include = $admin->must('GET', query($project, include => $fields));
-is(join(' ', sort keys %{ $include->{tasks}[0] }), 'annotations data id updated_at', 'fields=all and include= together');
+is(join(' ', sort keys %{ $include->{tasks}[0] }), 'annotations data id updated_at',
+    'fields=all and include= together');
 is(list(),                                                                              'a b c d', 'all tasks');
 is(list(filters => [ [ 'data.batch_id', 'equal', 'String', 'second' ] ]),               'd',       'those of a batch');
 is(list(filters => [ [ 'data.batch_id', 'equal', 'String', 'secon' ] ]),                '',        'equal is not contains');
@@ -219,7 +225,8 @@ my ($own) = $admin->tasks($project, filters => [ [ 'id', 'equal', 'Number', $id{
 is_deeply([ map { $_->{id} } @{ $own->{annotations} } ], [ $annotation->{id} ], 'the list shows the annotation');
 is_deeply(
     $own->{annotations}[0]{result},
-    TW::LabelStudio::result(verdict => 'fix', intent => 'intent.b', entities => \@labelled, note => 'हाँ 🍕', text => $text),
+    TW::LabelStudio::result(verdict => 'fix', intent => 'intent.b', entities => \@labelled, note => 'हाँ 🍕',
+        text => $text),
     'with its spans as they went'
 );
 is(list(filters => [ [ 'id', 'in_list', 'Number', \@two ], [ 'total_annotations', 'equal', 'Number', 0 ] ]),
@@ -254,7 +261,8 @@ moves(1, 'a skip at once');
 ($own) = $admin->tasks($project, filters => [ [ 'id', 'equal', 'Number', $id{a} ] ]);
 is($own->{annotations}[0]{completed_by}, $user_id, 'the list shows a number');
 is($own->{annotations}[0]{created_username}, " second\@example.test, $user_id", 'and the address, behind the names');
-is($admin->task($id{a})->{annotations}[0]{completed_by}{email}, 'second@example.test', 'the task alone shows the address');
+is($admin->task($id{a})->{annotations}[0]{completed_by}{email}, 'second@example.test',
+    'the task alone shows the address');
 is_deeply(
     { map { $_->{id} => $_->{email} } @{ $admin->must('GET', '/api/users/') } },
     { 1 => 'admin@example.test', $user_id => 'second@example.test' },
@@ -289,7 +297,8 @@ cmp_ok($again->{id}, '>', $bare->{id}, 'that of a deleted annotation is not used
 (my $wider = $config) =~ s{</View>}{<TextArea name="more" toName="utterance"/></View>};
 status_is($admin, 'POST', "/api/projects/$project/validate/", { label_config => $wider },
     200, 'what was chosen from the lists of tasks need not stand in the configuration');
-status_is($admin, 'PATCH', "/api/projects/$project/", { label_config => $wider }, 200, 'which can grow beside annotations');
+status_is($admin, 'PATCH', "/api/projects/$project/", { label_config => $wider }, 200,
+    'which can grow beside annotations');
 my $static = $admin->must(
     'POST',
     '/api/projects/',

@@ -43,7 +43,8 @@ SQL
 capture($node, DATABASE, @conversations);
 
 my ($before, $want) = map { states($node, DATABASE) } 1, 2;
-is(scalar(grep { defined $_->{review_priority} } values %$before), CONVERSATIONS, 'all conversations wait for a person');
+is(scalar(grep { defined $_->{review_priority} } values %$before), CONVERSATIONS,
+    'all conversations wait for a person');
 cmp_ok(scalar(grep { $_->{review_status} eq 'auto-approved' } values %$before),
     '>', 40, 'confident answers that are audited, too');
 
@@ -61,7 +62,8 @@ sql("BEGIN; $create; ROLLBACK");
 my $own = sql($create);
 is(sql($create), $own, 'asked for twice, there is one project');
 my @there =
-    map { $_->{id} } grep { $_->{title} eq 'Chats' } @{ $admin->must('GET', '/api/projects/?page_size=100')->{results} };
+    map { $_->{id} }
+        grep { $_->{title} eq 'Chats' } @{ $admin->must('GET', '/api/projects/?page_size=100')->{results} };
 is(scalar(@there), 1, 'over there, too, though the first transaction was rolled back');
 my $project = $there[0];
 is(sql("SELECT project_id FROM labelstudio_projects WHERE id = $own"), $project, 'its number is known');
@@ -103,7 +105,8 @@ check_is(
 #----------------------------------------------------------------------------------------------------------------------------
 # Pushing.
 
-note sprintf 'pushing %d conversations: %.1f s', CONVERSATIONS, call($node, DATABASE, 'labelstudio_sync', 'the first run');
+note sprintf 'pushing %d conversations: %.1f s', CONVERSATIONS,
+    call($node, DATABASE, 'labelstudio_sync', 'the first run');
 my @tasks = $admin->tasks($project);
 is(scalar(@tasks), CONVERSATIONS, 'as many tasks as conversations');
 $_->{tasks} = 'open' for values %$want;
@@ -235,7 +238,8 @@ sub expect_withdrawal {
         there           => { project => $project, task => $task{ $c->{id} }{id} },
         given_at        => moment($admin->task($task{ $c->{id} }{id})->{updated_at})
     };
-    $w->{sample} = $was->{sample} // { %{ $w->{sample} }, review_status => 'pending', reviewed_by => undef } if $w->{sample};
+    $w->{sample} = $was->{sample} // { %{ $w->{sample} }, review_status => 'pending', reviewed_by => undef }
+        if $w->{sample};
     ++$w->{events};
     @$w{qw(review_status review_priority tasks)} = (@$was{qw(review_status review_priority)}, $tasks);
     return;
@@ -346,8 +350,10 @@ for my $edited (0, 1) {
     kind('two annotators, ' . ($edited ? 'the first edits later' : 'one after the other') => sub {
         my ($c, $who, $other) = @_;
         annotate($who, $c, said(verdict => 'approve'));
-        my $second = $other->annotate($task{ $c->{id} }{id}, said(verdict => 'reject', reject_reason => 'no-such-intent'));
-        return expect($c, $second, 'reject', reject_reason => 'no-such-intent', reviewer => $other->{email}) if !$edited;
+        my $second =
+            $other->annotate($task{ $c->{id} }{id}, said(verdict => 'reject', reject_reason => 'no-such-intent'));
+        return expect($c, $second, 'reject', reject_reason => 'no-such-intent', reviewer => $other->{email})
+            if !$edited;
         my %more = (intent => 'intent.ride.book', reviewer => $who->{email});
         expect($c, edit($who, $c, said(verdict => 'fix', entities => $c->{spans}, %more)), 'fix', %more);
     });
@@ -376,7 +382,8 @@ for my $name ('judged in SQL after', 'judged in SQL alone') {
 }
 
 sub reject_in_sql {
-    return sql(sprintf q{SELECT reject_conversations('{%s}', 'no-such-intent', 'in SQL')}, join ',', map { $_->[0]{id} } @_);
+    return sql(sprintf q{SELECT reject_conversations('{%s}', 'no-such-intent', 'in SQL')}, join ',',
+        map { $_->[0]{id} } @_);
 }
 
 for my $c (@conversations) {
@@ -486,7 +493,8 @@ check_is(
 
 # Somebody's own tasks in the project, all of one time, are none of ours, and nothing stays hidden behind them.
 my %empty = (header => '', context => '', intent_options => [], entity_labels => [], verdicts => []);
-$admin->must('POST', "/api/projects/$project/import", [ map { { data => { text => "by hand $_", %empty } } } 1 .. 450 ]);
+$admin->must('POST', "/api/projects/$project/import",
+    [ map { { data => { text => "by hand $_", %empty } } } 1 .. 450 ]);
 my $theirs = $admin->must('GET', "/api/tasks/?project=$project&page_size=1")->{total};
 my ($last) = grep { $_->{kind} eq 'deleted before the pull' } @conversations;
 $_->{tasks} =~ s/^unusable (\d+)$/superseded $1/ for values %$want;    # judged here since

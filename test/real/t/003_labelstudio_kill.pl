@@ -1,6 +1,7 @@
 # 003_labelstudio_kill.pl - whatever ends a push, and wherever it ends, Label Studio then has each conversation once.
 #
-# A proxy stops the push at a chosen point, so that it can be killed there, and the real server keeps what has reached it.
+# A proxy stops the push at a chosen point, so that it can be killed there,
+# and the real server keeps what has reached it.
 
 use strict;
 use warnings;
@@ -122,7 +123,8 @@ my %ends = (
     }
 );
 
-# Another session has the row of the run, which every step writes to at its end: the look-up is done, nothing is committed.
+# Another session has the row of the run, which every step writes to at
+# its end: the look-up is done, nothing is committed.
 sub wait_at_lock {
     my ($pid) = @_;
     my $other = $node->background_psql(DATABASE, on_error_stop => 0);
@@ -146,7 +148,8 @@ for my $end (sort keys %ends) {
         my $pid   = sync_pid();
         my $other = $lock ? wait_at_lock($pid) : undef;
         is(sql($claimed), EACH, 'with its conversations claimed');
-        is(scalar($admin->tasks($project, include => 'id')), $last - ($is_there ? 0 : EACH), 'what the server has of them');
+        is(scalar($admin->tasks($project, include => 'id')), $last - ($is_there ? 0 : EACH),
+            'what the server has of them');
 
         $ends{$end}->($pid);
         ok(!$client->{run}->finish, 'it is over') or diag $client->{out}, $client->{err};
@@ -214,8 +217,10 @@ for my $run ('the next run', 'one more') {
 my @left = tasks_there();
 my %once = map { $_->{meta}{conversation} => 1 } @left;
 is_deeply([ scalar keys %once, scalar @left ], [ $last, $last ], 'and the server has each conversation once');
-my @rows = rows($node, DATABASE, q{SELECT task_id FROM labelstudio_tasks WHERE status IN ('open', 'done') ORDER BY task_id});
-is_deeply([ map { $_->{task_id} } @rows ], [ sort { $a <=> $b } map { $_->{id} } @left ], 'which is what the outbox says');
+my @rows =
+    rows($node, DATABASE, q{SELECT task_id FROM labelstudio_tasks WHERE status IN ('open', 'done') ORDER BY task_id});
+is_deeply([ map { $_->{task_id} } @rows ], [ sort { $a <=> $b } map { $_->{id} } @left ],
+    'which is what the outbox says');
 
 #----------------------------------------------------------------------------------------------------------------------------
 # Label Studio cannot be reached for a while.

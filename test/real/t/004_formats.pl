@@ -1,4 +1,5 @@
-# 004_formats.pl - every format of an export, read by the tool that it is for: the samples are those of the table, one by one.
+# 004_formats.pl - every format of an export, read by the tool that it is
+# for: the samples are those of the table, one by one.
 
 use strict;
 use warnings;
@@ -42,19 +43,30 @@ sub sql {
 # What one format or another, or a tool, could take for its own.
 my @odd = (
     'yes', 'No', 'on', 'true', 'null', '~', '1e3', '0o17', '0x1F', '1_000', '.5', '12:30:45', '2026-01-01', '.inf', '=', '<<',
-    '- x', '-', '? key', 'a: b', 'key:', ': b', '{a: b}', '[x, y]', '%TAG ! x', '---', '...', '&anchor', '*alias', '!tag', '@at', '`tick`',
-    '|', '>-', '# comment', 'a #b', '%', '100% sure', 'a%20b', '"quoted" words', "it's", q{''}, '""', 'back\\slash', 'trailing \\',
-    '\\n \\u0041 \\"', 'C:\\users\\new', ',comma;semi', '=SUM(A1)', '{{ x }}', '$x', '<b>&amp;</b>', '[a]', '[a](b)', '[a](b:c)', '[a]{"entity": "b"}',
-    '[a][{"entity": "b"}]', '[a]{broken}', '[] (x)', '[a] (x)', '[open', 'close]', '](x)', '__label__x', '__label__', 'a__label__b', '</s>', '</s>x',
-    "\ttab\t", "line\nbreak", "two\n\nbreaks", "\n- next", "cr\rlf\r\n", "vt\x0Bff\x0C", "fs\x1Cgs\x1Drs\x1Eus\x1F", "nel\x{85}x", "ls\x{2028}x", "ps\x{2029}x",
-    "\x{85}__label__y", "nbsp\x{A0}\x{3000}x", "\x01\b\e\x7F\x{9F}", "\x{FEFF}bom", "\x{FFFF}\x{1FFFE}\x{10FFFF}", "\x{2060}joined", "zero\x{200B}width\x{200D}",
-    'नमस्ते दुनिया', 'मुझे पिज़्ज़ा चाहिए', '।', 'bhai pizza chahiye, jaldi!', 'कल subah milega?', '🍕🔥', '👩‍👩‍👧', '🇮🇳', "e\x{301}te\x{301}", "\x{301}", "שלום", "ｆｕｌｌ"
+    '- x', '-', '? key', 'a: b', 'key:', ': b', '{a: b}', '[x, y]', '%TAG ! x', '---', '...', '&anchor', '*alias',
+        '!tag', '@at', '`tick`',
+    '|', '>-', '# comment', 'a #b', '%', '100% sure', 'a%20b', '"quoted" words', "it's", q{''}, '""', 'back\\slash',
+        'trailing \\',
+    '\\n \\u0041 \\"', 'C:\\users\\new', ',comma;semi', '=SUM(A1)', '{{ x }}', '$x', '<b>&amp;</b>', '[a]', '[a](b)',
+        '[a](b:c)', '[a]{"entity": "b"}',
+    '[a][{"entity": "b"}]', '[a]{broken}', '[] (x)', '[a] (x)', '[open', 'close]', '](x)', '__label__x', '__label__',
+        'a__label__b', '</s>', '</s>x',
+    "\ttab\t", "line\nbreak", "two\n\nbreaks", "\n- next", "cr\rlf\r\n", "vt\x0Bff\x0C", "fs\x1Cgs\x1Drs\x1Eus\x1F",
+        "nel\x{85}x", "ls\x{2028}x", "ps\x{2029}x",
+    "\x{85}__label__y", "nbsp\x{A0}\x{3000}x", "\x01\b\e\x7F\x{9F}", "\x{FEFF}bom", "\x{FFFF}\x{1FFFE}\x{10FFFF}",
+        "\x{2060}joined", "zero\x{200B}width\x{200D}",
+    'नमस्ते दुनिया', 'मुझे पिज़्ज़ा चाहिए', '।', 'bhai pizza chahiye, jaldi!', 'कल subah milega?', '🍕🔥', '👩‍👩‍👧', '🇮🇳',
+        "e\x{301}te\x{301}", "\x{301}", "שלום", "ｆｕｌｌ"
 );
 my @intents = (
-    map({"intent.food.item$_"} 1 .. 9), 'yes', 'No', 'null', '~', '1e3', '- x', '{a: b}', '[x](y)', '%TAG', 'a: b', 'a #b', '100% sure', 'a%20b', ' led', "trailed\t",
-    'two words', 'नमस्ते जी', '🍕', "it's", 'say "hi"', 'back\\slash', '__label__x', '</s>', "line\nbreak", "nel\x{85}x\x{2028}", "a\x{A0}b\x{3000}", 'x,y', '2026-01-01', '"', "\x01\x7F"
+    map({ "intent.food.item$_" } 1 .. 9), 'yes', 'No', 'null', '~', '1e3', '- x', '{a: b}', '[x](y)', '%TAG', 'a: b',
+        'a #b', '100% sure', 'a%20b', ' led', "trailed\t",
+    'two words', 'नमस्ते जी', '🍕', "it's", 'say "hi"', 'back\\slash', '__label__x', '</s>', "line\nbreak",
+        "nel\x{85}x\x{2028}", "a\x{A0}b\x{3000}", 'x,y', '2026-01-01', '"', "\x01\x7F"
 );
-my @labels = ('city', 'dish', 'dish name', 'a:b', 'x)y(', 'j}{', '[l]', 'say "hi"', 'back\\slash', 'é', 'शहर', "line\nbreak", 'yes', '#1');
+my @labels =
+    ('city', 'dish', 'dish name', 'a:b', 'x)y(', 'j}{', '[l]', 'say "hi"', 'back\\slash', 'é', 'शहर', "line\nbreak",
+    'yes', '#1');
 
 # The same every time.
 my $seed = 1;
@@ -77,14 +89,17 @@ sub entities_of {
         [ [ $at, $past ], [ $past, $past ], [ $at, $length + 1 ] ],     # two that are no spans
     );
     my $key = any_of('label', 'label', 'entity', 'type');
-    my @entities = map { { start => $_->[0], end => $_->[1], $key => any_of(@labels), $number % 2 ? (value => $word, score => 0.5) : () } }
+    my @entities = map { {
+        start => $_->[0], end => $_->[1], $key => any_of(@labels), $number % 2 ? (value => $word, score => 0.5) : () } }
         @{ any_of(@choice) };
     return any_of(\@entities, \@entities, \@entities, \@entities, undef, [], { $key => $word }, 'scalar');
 }
 
 my @made;
 for my $piece (@odd) {
-    push @made, { text => $piece, intent => any_of(@intents), entities => any_of(undef, [ { start => 0, end => length $piece, label => any_of(@labels) } ]) };
+    push @made,
+        { text => $piece, intent => any_of(@intents),
+        entities => any_of(undef, [ { start => 0, end => length $piece, label => any_of(@labels) } ]) };
 }
 for my $number (1 .. COMBINED) {
     my ($before, $after, $word) = (any_of(@odd), any_of(@odd), "शब्द$number");
@@ -106,10 +121,13 @@ append_to_file("$folder/made.json", $json->encode(\@made));
 
 sql("SELECT set_training_setting('redact', 'off')");
 sql(<<"SQL");
-INSERT INTO training_samples (text, intent, entities, split, language, module_id, module_type, quality_score, review_status, source, created_at)
-SELECT m.text, m.intent, m.entities, m.split, m.language, m.module_id, m.module_type, m.quality_score, 'approved', 'manual', '2026-01-02 03:04:05.000006Z'
+INSERT INTO training_samples (text, intent, entities, split, language, module_id, module_type, quality_score,
+                              review_status, source, created_at)
+SELECT m.text, m.intent, m.entities, m.split, m.language, m.module_id, m.module_type, m.quality_score, 'approved',
+       'manual', '2026-01-02 03:04:05.000006Z'
 FROM ROWS FROM (jsonb_to_recordset(pg_read_file('$folder/made.json')::jsonb)
-        AS (text text, intent text, entities jsonb, split text, language text, module_id integer, module_type text, quality_score float8)) WITH ORDINALITY
+        AS (text text, intent text, entities jsonb, split text, language text, module_id integer, module_type text,
+            quality_score float8)) WITH ORDINALITY
     AS m (text, intent, entities, split, language, module_id, module_type, quality_score, n)
 ORDER BY m.n;
 -- Of texts that are the same but for their case and signs the import would take the first one only.
@@ -117,7 +135,8 @@ DELETE FROM training_samples s USING training_samples t WHERE t.text_hash = s.te
 SQL
 
 # The table as it is, and not as it was meant to be, is what everything is compared with.
-my @table = map { $bytes->decode($_) } split /\n/, sql(q{SELECT row_to_json(s) FROM training_samples s WHERE split = 'train' ORDER BY id});
+my @table = map { $bytes->decode($_) } split /\n/,
+    sql(q{SELECT row_to_json(s) FROM training_samples s WHERE split = 'train' ORDER BY id});
 cmp_ok(scalar @table, '>', 1400, 'samples: ' . @table);
 cmp_ok(sql(q{SELECT count(*) FROM training_samples WHERE split = 'test'}), '>', 50, 'and some that no trainer may see');
 
@@ -136,7 +155,8 @@ sub spans_of {
     return sort { $a->[0] <=> $b->[0] || $a->[1] <=> $b->[1] || $a->[2] cmp $b->[2] } values %span;
 }
 
-# Without white space around, as Python knows it, and without overlaps: the first stays, of several that begin together the longest.
+# Without white space around, as Python knows it, and without overlaps: the
+# first stays, of several that begin together the longest.
 sub flat_spans_of {
     my ($row) = @_;
     my (@trimmed, @flat);
@@ -162,7 +182,9 @@ sub load {
     my ($format) = @_;
     sql("CALL export_training_samples_to_file('" . file_of($format) . "', format => '$format')");
     my ($out, $err) = ('', '');
-    my $done = IPC::Run::run([ $python, "$FindBin::RealBin/../load_formats.py", $format, file_of($format), "$folder/cache" ], '>', \$out, '2>', \$err);
+    my $done =
+        IPC::Run::run([ $python, "$FindBin::RealBin/../load_formats.py", $format, file_of($format), "$folder/cache" ],
+        '>', \$out, '2>', \$err);
     ok($done, "$format: the tool reads the file") or diag $err;
     return map { $json->decode($_) } split /\n/, $out;
 }
@@ -245,7 +267,9 @@ for my $row (@loaded) {
     $aligned += @{ $row->{entities} };
     # There is a word in each of the samples that were made of it, and no token ends within it.
     for my $span (@$unaligned) {
-        my ($before, $value, $after) = (substr($row->{text}, 0, $span->[0]), substr($row->{text}, $span->[0], $span->[1] - $span->[0]), substr($row->{text}, $span->[1]));
+        my ($before, $value, $after) =
+            (substr($row->{text}, 0, $span->[0]), substr($row->{text}, $span->[0], $span->[1] - $span->[0]),
+            substr($row->{text}, $span->[1]));
         $inside++;
         fail("spacy: an entity ends at white space, yet it has no tokens: " . $json->encode([ $span, $row->{text} ]))
             if $before =~ /(?:^|[\s\x1C-\x1F])\z/ && $after =~ /^(?:[\s\x1C-\x1F]|\z)/;
@@ -256,8 +280,8 @@ cmp_ok($aligned, '>', 500, "spacy: it has tokens for $aligned entities");
 cmp_ok($inside,  '>', 100, "spacy: and none for $inside, which begin or end inside of words");
 rows_are('spacy', \@expected, \@loaded);
 
-# rasa: by intent. The reader takes white space off the ends. Spans with a bracket in them, or behind an open one, are left
-# out. What would be a mark is kept from it by a character that nobody sees, and then only.
+# rasa: by intent. The reader takes white space off the ends. Spans with a bracket in them, or behind an open one, are
+# left out. What would be a mark is kept from it by a character that nobody sees, and then only.
 @loaded = load('rasa');
 my ($joined, $kept) = (0, 0);
 my @by_intent = sort { bytes_of($a->{intent}) cmp bytes_of($b->{intent}) || $a->{id} <=> $b->{id} } @table;
@@ -268,7 +292,9 @@ for my $i (0 .. $#by_intent) {
     my ($outside, @outside) = (0);
     for my $span (flat_spans_of($row)) {
         my ($start, $end) = @$span;
-        next if substr($text, $start, $end - $start) =~ /\]/ || substr($text, $outside, $start - $outside) =~ /\[[^\]]*\z/;
+        next
+            if substr($text, $start,   $end - $start)     =~ /\]/
+            || substr($text, $outside, $start - $outside) =~ /\[[^\]]*\z/;
         push @entities, $span;
         push @outside, substr $text, $outside, $start - $outside;
         $outside = $end;
@@ -328,7 +354,8 @@ for my $row (@expected) {
     $labels{ bytes_of($row->{intent}) }++;
 }
 $words{'</s>'} = @table;
-fasttext('supervised', '-input', file_of('fasttext'), '-output', "$folder/model", '-epoch', 1, '-dim', 4, '-thread', 1, '-verbose', 0);
+fasttext('supervised', '-input', file_of('fasttext'), '-output', "$folder/model", '-epoch', 1, '-dim', 4, '-thread', 1,
+    '-verbose', 0);
 my ($entries, @dictionary) = split /\n/, fasttext('dump', "$folder/model.bin", 'dict');
 is($entries, keys(%words) + keys(%labels), 'fasttext: its dictionary has as many words and labels');
 my %has = (word => {}, label => {});
@@ -342,18 +369,22 @@ for my $entry (@dictionary) {
 }
 is_deeply($has{label}, \%labels, 'fasttext: the labels are the intents, each as often as there are samples of it');
 is_deeply($has{word}, \%words, 'fasttext: the words are those of the texts, and there are as many ends as samples');
-like(fasttext('test', "$folder/model.bin", file_of('fasttext')), qr/^N\t@{[ scalar @table ]}$/m, 'fasttext: it tests as many samples');
+like(fasttext('test', "$folder/model.bin", file_of('fasttext')), qr/^N\t@{[ scalar @table ]}$/m,
+    'fasttext: it tests as many samples');
 my @predicted = split /\n/, fasttext('predict', "$folder/model.bin", file_of('fasttext'));
 is(scalar @predicted, scalar @table, 'fasttext: and predicts as many intents');
-is(scalar(grep { !exists $labels{ s/^__label__//r =~ s/%([0-9A-F]{2})/chr hex $1/ger } } @predicted), 0, 'fasttext: which are ours');
+is(scalar(grep { !exists $labels{ s/^__label__//r =~ s/%([0-9A-F]{2})/chr hex $1/ger } } @predicted), 0,
+    'fasttext: which are ours');
 
 #----------------------------------------------------------------------------------------------------------------------------
 # Into another database.
 
 sql("SELECT set_training_setting('redact', 'off')", 'copy');
-is(sql("SELECT import_training_samples(pg_read_file('" . file_of('jsonl') . "'))", 'copy'), "(@{[ scalar @table ]},0,0)", 'another database imports every line');
+is(sql("SELECT import_training_samples(pg_read_file('" . file_of('jsonl') . "'))", 'copy'),
+    "(@{[ scalar @table ]},0,0)", 'another database imports every line');
 my @columns = qw(text intent language entities module_id module_type expected_service split label_source quality_score created_at review_status text_hash);
-my @copy = map { $bytes->decode($_) } split /\n/, sql('SELECT row_to_json(s) FROM training_samples s ORDER BY id', 'copy');
+my @copy = map { $bytes->decode($_) } split /\n/,
+    sql('SELECT row_to_json(s) FROM training_samples s ORDER BY id', 'copy');
 # The import takes blanks off the ends of names, the empty string for nothing, a module from the intent where there is
 # none, and gives what a person labelled a full score where there is none.
 @expected = map {

@@ -1,5 +1,5 @@
-# 005_minio.pl - objects and models in a real MinIO: what is stored is what was sent, nothing else is called stored, and what
-# goes wrong is named.
+# 005_minio.pl - objects and models in a real MinIO: what is stored is what was sent,
+# nothing else is called stored, and what goes wrong is named.
 
 use strict;
 use warnings;
@@ -27,7 +27,8 @@ use constant {
 };
 
 # Everything is logged but the statements that this test makes, which have no secret in them.
-my $node = start_node('main', conf => "restart_after_crash = on\nlog_statement = all\nlog_min_messages = debug1\nlog_min_error_statement = debug1\n");
+my $node = start_node('main', conf =>
+        "restart_after_crash = on\nlog_statement = all\nlog_min_messages = debug1\nlog_min_error_statement = debug1\n");
 my $said = '';    # what anybody was told
 create_database($node, DATABASE);
 in_database($node, DATABASE);
@@ -98,29 +99,36 @@ is(sql("SELECT location, byte_count, sha256 FROM tw_s3_put('store', 'a/b-1_2.bin
 is($minio->cat('training/loop/a/b-1_2.bin'), $text, "and MinIO's own client reads them");
 is(sql("SELECT encode(tw_s3_get('store', 'a/b-1_2.bin', '@{[ sha256_hex($text) ]}'), 'hex')"), $hex, 'so do we');
 is(sql("SELECT * FROM tw_s3_head('store', 'a/b-1_2.bin')"), 't|4096|' . sha256_hex($text), 'and look at it');
-is(sql("SELECT * FROM tw_s3_read('store', 's3://training/loop/a/b-1_2.bin')"), '4096|' . sha256_hex($text), 'a location is a key, too');
+is(sql("SELECT * FROM tw_s3_read('store', 's3://training/loop/a/b-1_2.bin')"), '4096|' . sha256_hex($text),
+    'a location is a key, too');
 is(sql("SELECT is_there FROM tw_s3_head('store', 'a/b-1_2')"), 'f', 'another is not there');
-is(sql("SELECT * FROM tw_s3_put('store', 'empty', '')"), 's3://training/loop/empty|0|' . sha256_hex(''), 'an empty object is one');
+is(sql("SELECT * FROM tw_s3_put('store', 'empty', '')"), 's3://training/loop/empty|0|' . sha256_hex(''),
+    'an empty object is one');
 is(sql("SELECT length(tw_s3_get('store', 'empty', '@{[ sha256_hex('') ]}'))"), '0', 'and comes back');
 sql("SELECT tw_s3_put('store', 'a/b-1_2.bin', 'shorter')");
 is($minio->cat('training/loop/a/b-1_2.bin'), 'shorter', 'put again, it is the new one');
 sql("SELECT tw_s3_delete('store', k) FROM unnest(ARRAY['a/b-1_2.bin', 'empty', 'never']) k");
 is_deeply($minio->list('training'), [], 'and deleted');
-fails("SELECT tw_s3_get('store', 'never', '@{[ sha256_hex('') ]}')", '42704', qr/refused GET loop\/never: NoSuchKey \(HTTP 404\)/, 'an object that is not there');
+fails("SELECT tw_s3_get('store', 'never', '@{[ sha256_hex('') ]}')", '42704',
+    qr/refused GET loop\/never: NoSuchKey \(HTTP 404\)/, 'an object that is not there');
 fails("SELECT tw_s3_put('store', \$\$$_->[0]\$\$, 'x')", '22023', $_->[1], "key '$_->[0]'")
-    for [ '/a', qr/begins with a slash/ ], [ 'a//b', qr/two slashes/ ], [ 'a/../b', qr/two dots/ ], [ 'a/./b', qr/a dot/ ], [ 'a b', qr/a character/ ],
-    [ 'a=b', qr/a character/ ], [ 'a?b', qr/a character/ ], [ 'a%2fb', qr/a character/ ], [ "a\x{c3}\x{a4}", qr/a character/ ], [ 'a/', qr/ends with a slash/ ],
+    for [ '/a', qr/begins with a slash/ ], [ 'a//b', qr/two slashes/ ], [ 'a/../b', qr/two dots/ ],
+        [ 'a/./b', qr/a dot/ ], [ 'a b', qr/a character/ ],
+    [ 'a=b', qr/a character/ ], [ 'a?b', qr/a character/ ], [ 'a%2fb', qr/a character/ ],
+        [ "a\x{c3}\x{a4}", qr/a character/ ], [ 'a/', qr/ends with a slash/ ],
     [ 's3://other/a', qr/is not in the bucket/ ], [ 'x' x 1025, qr/1024/ ];
 
 # Two that store under one key: the first one stays, and the same bytes again are no quarrel.
 sql("SELECT tw_s3_put('store', 'only-new', 'first', true)");
-fails("SELECT tw_s3_put('store', 'only-new', 'second', true)", '42710', qr/has another object/, 'another is not replaced');
+fails("SELECT tw_s3_put('store', 'only-new', 'second', true)", '42710', qr/has another object/,
+    'another is not replaced');
 is(sql("SELECT byte_count FROM tw_s3_put('store', 'only-new', 'first', true)"), 5, 'the same is as good');
 is($minio->cat('training/loop/only-new'), 'first', 'it stays');
 
 # Virtual hosts: the bucket is part of the name.
 sql("ALTER SERVER store OPTIONS (ADD path_style 'off', SET endpoint 'http://localhost:@{[ $minio->port ]}')");
-is(sql("SELECT location FROM tw_s3_put('store', 'host', 'virtual')"), 's3://training/loop/host', 'the bucket in the host name');
+is(sql("SELECT location FROM tw_s3_put('store', 'host', 'virtual')"), 's3://training/loop/host',
+    'the bucket in the host name');
 is($minio->cat('training/loop/host'), 'virtual', 'is the same bucket');
 sql("ALTER SERVER store OPTIONS (DROP path_style, SET endpoint '@{[ $minio->url ]}')");
 sql("SELECT tw_s3_delete('store', 'host')");
@@ -142,12 +150,15 @@ sub put_file { my ($key, @file) = @_; return "SELECT tw_s3_put_file('store', '$k
 
 my @big = ("$folder/big", make_file("$folder/big", 100));
 my $peak = q{SELECT coalesce(substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)'), '0')::int};
-my ($before, $location, $after) = split /\n/, sql("SELECT tw_s3_put('store', 'small', 'x') IS NULL; $peak; " . put_file('big', @big) . "; $peak") =~ s/^f\n//r;
+my ($before, $location, $after) = split /\n/,
+    sql("SELECT tw_s3_put('store', 'small', 'x') IS NULL; $peak; " . put_file('big', @big) . "; $peak") =~ s/^f\n//r;
 is($location, 's3://training/loop/big', 'a file of 100 MB is put');
 cmp_ok($after - $before, '<', 8 * 1024, 'in little memory') or diag "$before kB, then $after kB";
 is(Digest::SHA::sha256_hex($minio->cat('training/loop/big')), $big[2], 'and is what it was');
-fails(put_file('other', $big[0], $big[1] - 1, $big[2]), '22023', qr/is not a file of 104857599 bytes/, 'a file of another length');
-fails(put_file('other', $big[0], $big[1], 'f' x 64), '08P01', qr/XAmzContentSHA256Mismatch/, 'a file with another checksum');
+fails(put_file('other', $big[0], $big[1] - 1, $big[2]), '22023', qr/is not a file of 104857599 bytes/,
+    'a file of another length');
+fails(put_file('other', $big[0], $big[1], 'f' x 64), '08P01', qr/XAmzContentSHA256Mismatch/,
+    'a file with another checksum');
 fails(put_file('other', "$folder/none", 1, $big[2]), '58P01', qr/could not open/, 'no file');
 truncate_sparse("$folder/huge", 5 * 1024 * MB + 1);
 fails(put_file('other', "$folder/huge", 5 * 1024 * MB + 1, $big[2]), '54000', qr/too large/, 'more than 5 GB');
@@ -170,7 +181,8 @@ is(sql("SELECT endpoint, bucket, prefix, tried, abs(extract(epoch FROM clock_dif
 
 make_server('wrong', $minio->url, 'training', $minio->access_key, 'n0tTheSecretOfThatKey');
 check_is('wrong', 'refused', qr/SignatureDoesNotMatch.*secret_access_key/, 'a wrong secret');
-fails("SELECT tw_s3_put('wrong', 'a', 'b')", '28000', qr/object store "wrong" refused PUT a: SignatureDoesNotMatch \(HTTP 403\)/, 'a wrong secret');
+fails("SELECT tw_s3_put('wrong', 'a', 'b')", '28000',
+    qr/object store "wrong" refused PUT a: SignatureDoesNotMatch \(HTTP 403\)/, 'a wrong secret');
 fails("SELECT tw_s3_head('wrong', 'a')", '28000', qr/refused HEAD a: HTTP 403/, 'where there is no body to tell more');
 make_server('unknown', $minio->url, 'training', 'nobodyknowsthiskey', 'n0tTheSecretOfThatKey');
 check_is('unknown', 'refused', qr/InvalidAccessKeyId.*access_key_id/, 'an unknown access key');
@@ -193,7 +205,8 @@ like(sql("SELECT tried FROM s3_check('writer')"), qr/delete \(refused/, 'which i
 $secret = $minio->add_user('blind', [ ['s3:PutObject'], [$all] ]);
 make_server('blind', $minio->url, 'training', 'blind', $secret);
 check_is('blind', 'refused', qr/AccessDenied/, 'a user who may only write');
-fails("SELECT tw_s3_put('blind', 'blind', 'x')", '28000', qr/refused GET blind: AccessDenied/, 'what cannot be read back is not stored');
+fails("SELECT tw_s3_put('blind', 'blind', 'x')", '28000', qr/refused GET blind: AccessDenied/,
+    'what cannot be read back is not stored');
 sql('CREATE SERVER unmapped FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint \'http://127.0.0.1:1\', bucket \'training\')');
 check_is('unmapped', 'not configured', qr/no user mapping/, 'no user mapping');
 is(sql('SELECT count(*), count(DISTINCT server_name) FROM s3_check()'), '9|9', 'a row for each server');
@@ -206,7 +219,8 @@ sql("DROP SERVER $_ CASCADE") for qw(wrong unknown empty stranger reader writer 
 my $mortal = TW::Minio->new(folder => "$folder/mortal");
 $mortal->start or die $mortal->log;
 $mortal->make_bucket('mortal');
-make_server('mortal', $mortal->url, 'mortal', $mortal->access_key, $mortal->secret_key, connect_timeout => 2, timeout => 10);
+make_server('mortal', $mortal->url, 'mortal', $mortal->access_key, $mortal->secret_key, connect_timeout => 2,
+    timeout => 10);
 sql("SELECT tw_s3_put('mortal', 'before', 'x')");
 
 truncate_sparse("$folder/zeros", 1024 * MB);
@@ -228,9 +242,13 @@ $upload->finish;
 $said .= "$out$err";
 cmp_ok($arrived, '>', 0, 'a part of an upload had arrived when the server was killed');
 cmp_ok($arrived, '<', 1024 * MB, 'and only a part');
-like($err, qr/ERROR:  08006: the connection to server "mortal" broke while sending the request.*The request was PUT half\./s, 'the error says how far it came') or diag $out;
+like($err,
+    qr/ERROR:  08006: the connection to server "mortal" broke while sending the request.*The request was PUT half\./s,
+    'the error says how far it came')
+    or diag $out;
 my $start = time;
-fails("SELECT tw_s3_put('mortal', 'half', 'x')", '08001', qr/nothing accepts connections there/, 'a server that is not there');
+fails("SELECT tw_s3_put('mortal', 'half', 'x')", '08001', qr/nothing accepts connections there/,
+    'a server that is not there');
 cmp_ok(time - $start, '>', 1.2, 'which was tried again');
 check_is('mortal', 'unreachable', qr/nothing accepts connections/, 'a server that is not there');
 ok($mortal->start, 'the server comes back');
@@ -266,24 +284,33 @@ sql("SELECT set_training_setting('min_test_samples', '10'); SELECT set_training_
 $mortal->stop;
 
 my ($trained) = try("SELECT version, status, gate_decision, gate_reason FROM train_model()");
-like($trained, qr/^router-v1\.0\.0\|candidate\|passed\|.*its artifact has to be stored first/, 'a model that passed the gate waits');
+like($trained, qr/^router-v1\.0\.0\|candidate\|passed\|.*its artifact has to be stored first/,
+    'a model that passed the gate waits');
 is(sql('SELECT count(*) FROM tw_unstored_versions()'), '1', 'for the store');
-fails("SELECT promote_model('router-v1.0.0', 'at once')", '55000', qr/not in the object store.*It was not tried yet/s, 'nobody can promote it');
+fails("SELECT promote_model('router-v1.0.0', 'at once')", '55000', qr/not in the object store.*It was not tried yet/s,
+    'nobody can promote it');
 my ($x, $warning) = try('CALL store_model_artifacts()');
 like($warning, qr/WARNING:  08001: could not connect to server "mortal"/, 'a store that is down: a warning');
-like(state_of('router-v1.0.0'), qr/^candidate\|-\|could not connect to server "mortal": nothing accepts connections there/, 'it is a candidate, with the error');
-is(sql("SELECT status, error_code FROM job_runs WHERE job_name = 'store_model_artifacts' ORDER BY id DESC LIMIT 1"), 'failed|08001', 'and so is the run');
-fails("SELECT promote_model('router-v1.0.0', 'at once')", '55000', qr/nothing accepts connections there/, 'who promotes it is told why not');
-fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", '55000', qr/not in the object store/, 'nor can it be fetched');
+like(state_of('router-v1.0.0'),
+    qr/^candidate\|-\|could not connect to server "mortal": nothing accepts connections there/,
+    'it is a candidate, with the error');
+is(sql("SELECT status, error_code FROM job_runs WHERE job_name = 'store_model_artifacts' ORDER BY id DESC LIMIT 1"),
+    'failed|08001', 'and so is the run');
+fails("SELECT promote_model('router-v1.0.0', 'at once')", '55000', qr/nothing accepts connections there/,
+    'who promotes it is told why not');
+fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", '55000', qr/not in the object store/,
+    'nor can it be fetched');
 ($out) = try("SELECT waiting_models, last_error FROM s3_check('mortal')");
 like($out, qr/^1\|could not connect/, 's3_check() tells of both');
 
 $mortal->start or die $mortal->log;
 sql('CALL run_training_jobs()');
-is(state_of('router-v1.0.0'), 'production|s3://mortal/router/router-v1.0.0/model.bin|-', 'the store is back: the next run stores it and makes it live');
+is(state_of('router-v1.0.0'), 'production|s3://mortal/router/router-v1.0.0/model.bin|-',
+    'the store is back: the next run stores it and makes it live');
 is(sql("SELECT to_status, reason FROM model_deployments ORDER BY id DESC LIMIT 1") =~ s/stored: .*/stored/r,
     'production|the first of its type, it passed the gate, and its artifact is stored', 'as model_deployments says');
-is(sha256_hex($mortal->cat('mortal/router/router-v1.0.0/model.bin')), sql("SELECT sha256 FROM model_artifacts WHERE version = 'router-v1.0.0'"), 'the bytes are there');
+is(sha256_hex($mortal->cat('mortal/router/router-v1.0.0/model.bin')),
+    sql("SELECT sha256 FROM model_artifacts WHERE version = 'router-v1.0.0'"), 'the bytes are there');
 my $manifest = JSON::PP::decode_json($mortal->cat('mortal/router/router-v1.0.0/manifest.json'));
 my $row = JSON::PP::decode_json(sql("SELECT to_jsonb(m) || jsonb_build_object('size', a.size_bytes, 'sum', a.sha256, 'extension', e.extversion)
     FROM model_versions m, model_artifacts a, pg_extension e WHERE a.version = m.version AND e.extname = 'training_workflow'"));
@@ -301,8 +328,10 @@ is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 'f', 'an a
 my $answer = "SELECT intent FROM classify_intent('track number 7')";
 my $was = sql($answer);
 sql("UPDATE model_artifacts SET bytes = set_byte(bytes, 100, 255 - get_byte(bytes, 100)), format = 'other'");
-is(sql("SELECT problem, example FROM check_integrity() WHERE problem LIKE '%artifact%'"), 'damaged artifact|router-v1.0.0', 'a damaged one is noticed');
-is(sql("SELECT restored, size_bytes, sha256 FROM fetch_model_artifact('router-v1.0.0')"), "t|$row->{size}|$row->{sum}", 'and restored');
+is(sql("SELECT problem, example FROM check_integrity() WHERE problem LIKE '%artifact%'"),
+    'damaged artifact|router-v1.0.0', 'a damaged one is noticed');
+is(sql("SELECT restored, size_bytes, sha256 FROM fetch_model_artifact('router-v1.0.0')"), "t|$row->{size}|$row->{sum}",
+    'and restored');
 integrity_is_empty($node, DATABASE, 'restored');
 sql('DELETE FROM model_artifacts');
 is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 't', 'so is one that is lost');
@@ -311,14 +340,16 @@ sql('DELETE FROM model_artifacts');
 my $bytes = $mortal->cat('mortal/router/router-v1.0.0/model.bin');
 (my $forged = $bytes) =~ s/^(.{50})./$1\0/s;
 $mortal->write('mortal/router/router-v1.0.0/model.bin', $forged);
-fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", 'XX001', qr/was changed or is damaged/, 'an object that somebody changed');
+fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", 'XX001', qr/was changed or is damaged/,
+    'an object that somebody changed');
 $mortal->remove('mortal/router/router-v1.0.0/model.bin');
 fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", '42704', qr/NoSuchKey/, 'or deleted');
 $mortal->write('mortal/router/router-v1.0.0/model.bin', $bytes);
 is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 't', 'put back by hand, it will do');
 fails("SELECT * FROM fetch_model_artifact('router-v9.0.0')", '42704', qr/does not exist/, 'an unknown version');
 sql("ALTER SERVER mortal OPTIONS (ADD prefix 'elsewhere'); DELETE FROM model_artifacts");
-fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", '22023', qr/is not below the prefix/, 'where the prefix is another now');
+fails("SELECT * FROM fetch_model_artifact('router-v1.0.0')", '22023', qr/is not below the prefix/,
+    'where the prefix is another now');
 sql('ALTER SERVER mortal OPTIONS (DROP prefix)');
 is(sql("SELECT restored FROM fetch_model_artifact('router-v1.0.0')"), 't', 'with the old one it is found');
 
@@ -327,9 +358,12 @@ $mortal->write('mortal/other-team/payroll.csv', 'secret');
 sql("ALTER SERVER mortal OPTIONS (ADD prefix 'ours');
      SELECT register_model('food-agent-v0.9.0', 'food-agent', minio_path => 's3://mortal/other-team/payroll.csv')");
 try('CALL store_model_artifacts()');
-is(sql("SELECT artifact_stored_at IS NULL FROM model_versions WHERE version = 'food-agent-v0.9.0'"), 't', 'nobody looks outside the prefix');
-fails("CALL export_training_samples_to_s3('s3://mortal/other-team/payroll.csv', overwrite => true)", '22023', qr/cannot be the key/, 'nor writes there');
-fails("CALL export_training_samples_to_s3('router/router-v1.0.0/model.bin', overwrite => true)", '22023', qr/cannot be the key/, 'nor where models are');
+is(sql("SELECT artifact_stored_at IS NULL FROM model_versions WHERE version = 'food-agent-v0.9.0'"), 't',
+    'nobody looks outside the prefix');
+fails("CALL export_training_samples_to_s3('s3://mortal/other-team/payroll.csv', overwrite => true)", '22023',
+    qr/cannot be the key/, 'nor writes there');
+fails("CALL export_training_samples_to_s3('router/router-v1.0.0/model.bin', overwrite => true)", '22023',
+    qr/cannot be the key/, 'nor where models are');
 is($mortal->cat('mortal/other-team/payroll.csv'), 'secret', 'it stays');
 sql("DELETE FROM model_versions WHERE version = 'food-agent-v0.9.0'; ALTER SERVER mortal OPTIONS (DROP prefix)");
 
@@ -337,7 +371,9 @@ sql("DELETE FROM model_versions WHERE version = 'food-agent-v0.9.0'; ALTER SERVE
 sql("SELECT register_model('food-agent-v1.0.0', 'food-agent', artifact => 'ours')");
 $mortal->write('mortal/food-agent/food-agent-v1.0.0/model.bin', 'theirs');
 ($x, $warning) = try('CALL store_model_artifacts()');
-like($warning, qr/WARNING:  42710: object store "mortal" has another food-agent\/food-agent-v1\.0\.0\/model\.bin already/, "another's object is not overwritten");
+like($warning,
+    qr/WARNING:  42710: object store "mortal" has another food-agent\/food-agent-v1\.0\.0\/model\.bin already/,
+    "another's object is not overwritten");
 is($mortal->cat('mortal/food-agent/food-agent-v1.0.0/model.bin'), 'theirs', 'it stays');
 $mortal->remove('mortal/food-agent/food-agent-v1.0.0/model.bin');
 
@@ -352,9 +388,12 @@ is(sql("SELECT version, minio_path, artifact_sha256 FROM model_versions WHERE mo
     "food-agent-v1.0.0|s3://mortal/food-agent/food-agent-v1.0.0/model.bin|@{[ sha256_hex('ours') ]}\n"
         . "food-agent-v1.1.0|s3://mortal/outside/model.onnx|@{[ sha256_hex('from outside') ]}", 'what is there is read and known by its checksum');
 like(state_of('food-agent-v1.2.0'), qr/^candidate\|s3:.*NoSuchKey/, 'what is not there is not believed');
-is(state_of('food-agent-v1.3.0'), 'candidate|s3://elsewhere/model.onnx|-', 'what lies where we cannot look is not looked for');
-fails("SELECT promote_model('food-agent-v1.3.0', 'because')", '55000', qr/is not below the prefix/, 'neither goes live');
-fails("SELECT promote_model('food-agent-v1.4.0', 'because')", '55000', qr/neither an artifact nor a minio_path/, 'nor one without an artifact');
+is(state_of('food-agent-v1.3.0'), 'candidate|s3://elsewhere/model.onnx|-',
+    'what lies where we cannot look is not looked for');
+fails("SELECT promote_model('food-agent-v1.3.0', 'because')", '55000', qr/is not below the prefix/,
+    'neither goes live');
+fails("SELECT promote_model('food-agent-v1.4.0', 'because')", '55000', qr/neither an artifact nor a minio_path/,
+    'nor one without an artifact');
 sql("SELECT promote_model('food-agent-v1.1.0', 'because')");
 is(state_of('food-agent-v1.1.0'), 'production|s3://mortal/outside/model.onnx|-', 'the verified one does');
 sql("SELECT set_training_setting('artifact_server', 'none'); SELECT promote_model('food-agent-v1.4.0', 'because')");
@@ -363,7 +402,8 @@ like(state_of('food-agent-v1.4.0'), qr/^production/, 'all do where models need n
 # Several servers: which?
 sql("SELECT set_training_setting('artifact_server', NULL); SELECT register_model('ride-agent-v1.0.0', 'ride-agent', artifact => 'ride')");
 ($x, $warning) = try('CALL store_model_artifacts()');
-like($warning, qr/There are several S3 servers.*set_training_setting\('artifact_server', 'mortal'\)/s, 'of several servers, one has to be named');
+like($warning, qr/There are several S3 servers.*set_training_setting\('artifact_server', 'mortal'\)/s,
+    'of several servers, one has to be named');
 sql("SELECT set_training_setting('artifact_server', 'gone')");
 ($x, $warning) = try('CALL store_model_artifacts()');
 like($warning, qr/artifact_server names "gone", which is no S3 server/, 'one that is there');
@@ -391,7 +431,8 @@ unlike($said, qr/AWS4-HMAC|Signature=/, 'nor a signature');
 sql("SELECT adopt_installation()");
 my ($first, $last) = split /\n/, sql("DO \$\$ BEGIN FOR i IN 1 .. 50 LOOP PERFORM tw_s3_put('mortal', 'loop', convert_to(repeat('x', 10000), 'UTF8')); END LOOP; END \$\$; $peak;
     DO \$\$ BEGIN FOR i IN 1 .. 500 LOOP PERFORM tw_s3_put('mortal', 'loop', convert_to(repeat('x', 10000), 'UTF8')); END LOOP; END \$\$; $peak");
-cmp_ok($last - $first, '<=', 512, '500 objects more, each put and read back, take no more memory') or diag "$first kB, then $last kB";
+cmp_ok($last - $first, '<=', 512, '500 objects more, each put and read back, take no more memory')
+    or diag "$first kB, then $last kB";
 
 $node->stop;
 $mortal->stop;

@@ -1,4 +1,5 @@
-# 006_export_to_s3.pl - exports into a real MinIO: the object is what export_training_samples() returns, or it is not there.
+# 006_export_to_s3.pl - exports into a real MinIO: the object is what export_training_samples()
+# returns, or it is not there.
 
 use strict;
 use warnings;
@@ -58,27 +59,37 @@ for my $format (qw(jsonl csv fasttext rasa huggingface openai spacy)) {
 sql("CALL export_training_samples_to_s3('mission.jsonl', languages => '{en,hinglish}', \"limit\" => 1000, server => 'store')");
 my @lines = split /\n/, $minio->cat('exported/exports/mission.jsonl');
 is(scalar(@lines), 1000, 'a part of them');
-is(scalar(grep { JSON::PP::decode_json($_)->{language} =~ /^(?:en|hinglish)$/ } @lines), 1000, 'is the part that was asked for');
+is(scalar(grep { JSON::PP::decode_json($_)->{language} =~ /^(?:en|hinglish)$/ } @lines), 1000,
+    'is the part that was asked for');
 is(sql("SELECT filter ->> 'languages', filter ->> 'limit', filter ->> 'server', requested_by = session_user FROM training_export_jobs ORDER BY id DESC LIMIT 1"),
     '["en", "hinglish"]|1000|store|t', 'and the row tells which');
 
 # Refusals.
-sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('mission.jsonl', server => 'store')", '42710', 'nothing is overwritten');
+sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('mission.jsonl', server => 'store')", '42710',
+    'nothing is overwritten');
 like(last_row(), qr/^failed\|-\|s3:\/\/exported\/exports\/mission\.jsonl exists already/, 'and the row says so');
 is(scalar(split /\n/, $minio->cat('exported/exports/mission.jsonl')), 1000, 'it is as it was');
 sql("CALL export_training_samples_to_s3('mission.jsonl', \"limit\" => 1, overwrite => true, server => 'store')");
 is(scalar(split /\n/, $minio->cat('exported/exports/mission.jsonl')), 1, 'unless that is wanted');
 my $rows = sql('SELECT count(*) FROM training_export_jobs');
-sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('../up', server => 'store')", '22023', 'a key that is none');
+sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('../up', server => 'store')", '22023',
+    'a key that is none');
 sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3(NULL, server => 'store')", '22004', 'no key');
 sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('x')", '42P08', 'of two servers, one has to be named');
 sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('x', server => 'none')", '42704', 'one that is there');
-sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('x', format => 'xml', server => 'store')", '22023', 'an unknown format');
-sqlstate_is($node, DATABASE, "BEGIN; CALL export_training_samples_to_s3('x', server => 'store')", '2D000', 'not inside a transaction');
+sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('x', format => 'xml', server => 'store')", '22023',
+    'an unknown format');
+sqlstate_is($node, DATABASE, "BEGIN; CALL export_training_samples_to_s3('x', server => 'store')", '2D000',
+    'not inside a transaction');
 is(sql('SELECT count(*) FROM training_export_jobs'), $rows, 'these leave no row');
 sql("CREATE ROLE op LOGIN; SELECT grant_training_role('op', 'operator'); CREATE ROLE other LOGIN");
-is($node->psql(DATABASE, "CALL export_training_samples_to_s3('op', \"limit\" => 1, server => 'store')", extra_params => [ '-U', 'op' ]), 0, 'an operator may');
-sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('other', server => 'store')", '42501', 'others may not', user => 'other');
+is( $node->psql(
+        DATABASE, "CALL export_training_samples_to_s3('op', \"limit\" => 1, server => 'store')",
+        extra_params => [ '-U', 'op' ]),
+    0,
+    'an operator may');
+sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('other', server => 'store')", '42501',
+    'others may not', user => 'other');
 sqlstate_is($node, DATABASE, "SELECT tw_run_s3_export(1)", '55000', 'a step is the procedure\'s', user => 'op');
 
 # A server that is killed in the middle.
@@ -95,7 +106,8 @@ for (my $end = time + PATIENCE; time < $end && !$arrived && $export->pumpable; s
 $mortal->kill_hard;
 $export->finish;
 cmp_ok($arrived, '>', 0, 'a part of an export had arrived when the server was killed');
-like($err, qr/ERROR:  080(?:06|01): .*server "mortal".*This is export \d+ of training_export_jobs/s, 'which is an error');
+like($err, qr/ERROR:  080(?:06|01): .*server "mortal".*This is export \d+ of training_export_jobs/s,
+    'which is an error');
 like(last_row(), qr/^failed\|-\|.*server "mortal"/, 'that the row tells');
 is(sql("SELECT count(*) FROM pg_ls_tmpdir()"), '0', 'no temporary file is left');
 $mortal->start or die $mortal->log;
@@ -106,12 +118,15 @@ like(last_row(), qr/^succeeded\|110000\|-$/, 'once more: it is whole');
 # Cancelled, and a restored copy.
 kill STOP => $mortal->{pid};
 my $start = time;
-sqlstate_is($node, DATABASE, "SET statement_timeout = '3s'; CALL export_training_samples_to_s3('stuck', server => 'mortal')", '57014', 'a cancelled export');
+sqlstate_is($node, DATABASE,
+    "SET statement_timeout = '3s'; CALL export_training_samples_to_s3('stuck', server => 'mortal')", '57014',
+    'a cancelled export');
 cmp_ok(time - $start, '<', 4.5, 'ends at once');
 kill CONT => $mortal->{pid};
 like(last_row(), qr/^failed\|-\|canceling statement/, 'and its row says so');
 sql("UPDATE training_settings SET value = '1:1' WHERE name = 'installation'");
-sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('copy', server => 'store')", '55000', 'a restored copy stores nothing');
+sqlstate_is($node, DATABASE, "CALL export_training_samples_to_s3('copy', server => 'store')", '55000',
+    'a restored copy stores nothing');
 
 $node->stop;
 $mortal->stop;

@@ -1,4 +1,5 @@
-# 007_labelstudio_blind.pl - where two models disagree, people choose in a real Label Studio without seeing whose answer is whose.
+# 007_labelstudio_blind.pl - where two models disagree, people choose in a
+# real Label Studio without seeing whose answer is whose.
 
 use strict;
 use warnings;
@@ -38,20 +39,26 @@ sql(<<"SQL");
     CREATE USER MAPPING FOR PUBLIC SERVER ls OPTIONS (token '$ENV{LABEL_STUDIO_PAT}');
     INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
     SELECT set_training_setting('paired_max_labels', '@{[ REFUNDS ]}');
-    SELECT import_training_samples((SELECT string_agg(jsonb_build_object('text', v || ' ' || o || ' please', 'intent', 'intent.shop.order.' || v)::text, E'\\n')
+    SELECT import_training_samples((SELECT string_agg(jsonb_build_object('text', v || ' ' || o || ' please', 'intent',
+                                                                         'intent.shop.order.' || v)::text, E'\\n')
         FROM unnest(ARRAY['cancel', 'track']) v, unnest($objects) o));
     SELECT train_model();
     SELECT promote_model('router-v1.0.0', 'something has to answer');
-    SELECT import_training_samples((SELECT string_agg(jsonb_build_object('text', 'refund ' || o || ' please', 'intent', '@{[ NEW ]}')::text, E'\\n')
+    SELECT import_training_samples((SELECT string_agg(jsonb_build_object('text', 'refund ' || o || ' please', 'intent',
+                                                                         '@{[ NEW ]}')::text, E'\\n')
         FROM unnest($objects) o));
     SELECT train_model();
-    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version, response_text)
-    SELECT 's' || g, 'refund new ' || g, '@{[ LIVE ]}', 0.5, 'indicbert', 'router-v1.0.0', 'It is cancelled' FROM generate_series(1, @{[ REFUNDS ]}) g;
-    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version)
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                   nlu_model_version, response_text)
+    SELECT 's' || g, 'refund new ' || g, '@{[ LIVE ]}', 0.5, 'indicbert', 'router-v1.0.0', 'It is cancelled'
+    FROM generate_series(1, @{[ REFUNDS ]}) g;
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                   nlu_model_version)
     VALUES ('other', 'track new one', 'intent.shop.order.track', 0.5, 'indicbert', 'router-v1.0.0');
     CALL run_training_jobs();
 SQL
-is(sql(q{SELECT count(*) FROM training_queue WHERE review_reason = 'model disagreement'}), REFUNDS, 'so many disagreements wait');
+is(sql(q{SELECT count(*) FROM training_queue WHERE review_reason = 'model disagreement'}), REFUNDS,
+    'so many disagreements wait');
 
 #----------------------------------------------------------------------------------------------------------------------------
 # What Label Studio is given.
@@ -88,7 +95,8 @@ for my $b (@blind) {
 }
 my @told = grep {
     my %other = (%{ $_->{task}{data} }, verdicts => [], intent_options => []);
-    $ascii->encode([ \%other, $_->{task}{meta}, map({ $_->{result} } @{ $_->{task}{predictions} }) ]) =~ /order\.(?:cancel|refund)|It is cancelled|indicbert|0\.5\b/;
+    $ascii->encode([ \%other, $_->{task}{meta}, map({ $_->{result} } @{ $_->{task}{predictions} }) ]) =~
+        /order\.(?:cancel|refund)|It is cancelled|indicbert|0\.5\b/;
 } @blind;
 is(scalar(@told), 0, 'nothing else of the task tells the answer, the reply, the provider or the confidence')
     or diag $ascii->encode($told[0]{task});
@@ -103,7 +111,8 @@ sub result_of {
 }
 my @said = (
     (map { [NEW] } 1 .. 18),
-    [LIVE], [ 'another intent', 'intent.shop.order.track' ], ['no such intent'], ['unclear'], ['approve'], ['no verdict that is offered']
+    [LIVE], [ 'another intent', 'intent.shop.order.track' ], ['no such intent'], ['unclear'], ['approve'],
+        ['no verdict that is offered']
 );
 for my $n (0 .. $#said) {
     $admin->annotate($blind[$n]{task}{id}, result => result_of(@{ $said[$n] }));
@@ -114,9 +123,12 @@ is(sql('SELECT status, error_code, count(*) FROM labelstudio_tasks GROUP BY 1, 2
 my %verdict = map { $_->{id} => $_ } rows($node, DATABASE,
     q{SELECT conversation_log_id AS id, action, intent, reject_reason FROM review_events WHERE action <> 'disagreement'});
 is_deeply(
-    [ map { join ' ', map { $_ // '-' } @{ $verdict{ $_->{id} } }{qw(action intent reject_reason)} } @blind[ 17 .. 21 ] ],
+    [   map {
+            join ' ', map { $_ // '-' } @{ $verdict{ $_->{id} } }{qw(action intent reject_reason)}
+        } @blind[ 17 .. 21 ] ],
     [
-        'fix ' . NEW . ' -', 'fix ' . LIVE . ' -', 'fix intent.shop.order.track -', 'reject - no-such-intent', 'reject - unclear'
+        'fix ' . NEW . ' -', 'fix ' . LIVE . ' -', 'fix intent.shop.order.track -', 'reject - no-such-intent',
+            'reject - unclear'
     ],
     'each answer is the verdict that it means'
 );

@@ -45,7 +45,8 @@ sub start_program {
 sub start_psql {
     my ($sql, %option) = @_;
     my @user = defined $option{user} ? ('-U', $option{user}) : ();
-    return start_program([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', @user, '-d', $node->connstr($database), '-c', $sql ]);
+    return start_program(
+        [ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', @user, '-d', $node->connstr($database), '-c', $sql ]);
 }
 
 # Whether a program that runs complains of this before it ends.

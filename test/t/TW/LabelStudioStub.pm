@@ -5,13 +5,15 @@
 # with one, but a test that passes here says nothing about Label Studio: that is tested against the real server.
 #
 # A process of its own listens on 127.0.0.1 at a port that the kernel chose. It ends with stop(), when the object goes,
-# or when the test does. The methods talk to it over a socket pair, so they work whatever the fault; every wait is bounded.
+# or when the test does. The methods talk to it over a socket pair, so
+# they work whatever the fault; every wait is bounded.
 #
 #   my $stub = TW::LabelStudioStub->start(token => '...', pat => 1);     # either, both or none
 #   url, port, token, pat, stop
 #
-# Faults: $number = $stub->fault($name, %which, %args). A fault gets the next `count` (1; or 'always') requests that match
-# `method`, `path` and `query` (regular expressions; the query decoded, its parts sorted by name) after the first `skip`
+# Faults: $number = $stub->fault($name, %which, %args). A fault gets the next `count` (1; or 'always') requests that
+# match `method`, `path` and `query` (regular expressions; the query decoded, its parts sorted by name) after the first
+# `skip`
 # (0). The first armed one that matches wins. "Does it" means that what was asked for happens; where there is a `done`
 # below, it does only with done => 1.
 #   refuse                 nobody listens and all connections end, until heal; with %which at that request, else at once
@@ -21,22 +23,23 @@
 #                          (1000000); done
 #   close_before_reply     ends the connection; done; reset => 1 by RST, here and wherever a connection is ended
 #   lose_reply             does it, ends the connection
-#   close_in_the_middle    does it, announces the right length, ends the connection after the share `at` (0.5) of the body
+# close_in_the_middle    does it, announces the right length, ends the connection after the share `at` (0.5) of the body
 #   error_500              status (500), a traceback that quotes the request
 #   error_500_after        does it, answers the same
 #   bad_gateway            status (502), HTML, title; done
 #   truncated_json         does it, share `at` (0.5) of the JSON under its own right length
-#   wrong_ids              does the import; how => 'foreign' (plus `by`, 1000000), 'reversed', 'duplicated', 'strings'; or
+# wrong_ids              does the import; how => 'foreign' (plus `by`, 1000000), 'reversed', 'duplicated', 'strings'; or
 #                          ids => []
 #   too_few_ids            does the import, leaves out the last `drop` (1) ids, or 'all' the key
 #   not_found_page         404 "Invalid page."
-#   huge_body              200, correct JSON of `bytes` (200000000), made while it is sent; chunked => 1: no length; done
+# huge_body              200, correct JSON of `bytes` (200000000), made while it is sent; chunked => 1: no length; done
 #   unauthorized           401, detail
 #   redirect               status (302), location ('/elsewhere/'); done
 #   delay                  answers after `seconds` (1); does it action => 'before' or 'after' them
 #   duplicate_import       does it twice, answers with the first ids, or the last with reply_last => 1
-#   slow_commit            ends the connection at once, or answers 502 with bad_gateway => 1; does it `seconds` (1) later
-#   null_bytes             does it; kind => 'both', 'nul' (\u0000), 'surrogate' (a lone one): in a note of each annotation,
+# slow_commit            ends the connection at once, or answers 502 with bad_gateway => 1; does it `seconds` (1) later
+# null_bytes             does it; kind => 'both', 'nul' (\u0000), 'surrogate'
+# (a lone one): in a note of each annotation,
 #                          where there is none in the task's data
 #   deep_json              200, `depth` (100000) nested arrays; done
 #   wrong_content_length   does it, announces `by` (100) bytes more (and waits) or, negative, fewer than it sends
@@ -46,13 +49,13 @@
 #                          slow_commit has yet to do is still done (pending: how much that is)
 #   refuse_items(field => regex, ...)   the import refuses items whose data field matches, and with them all, until heal
 #
-# Tokens: access_lifetime(seconds) of those given out from now (300), access_exp(unix time) instead, revoke_access (all of
-# them), set_token, set_pat (undef: none is accepted), make_pat (a new one, not set).
+# Tokens: access_lifetime(seconds) of those given out from now (300), access_exp(unix time) instead, revoke_access (all
+# of them), set_token, set_pat (undef: none is accepted), make_pat (a new one, not set).
 #
-# What happened: requests(%which) gives [{method, path, query => {}, at, auth, bytes, status, fault}] (`at` seconds since
-# start, auth 'Token', 'Bearer', 'none' or 'other', status undefined where it was not answered in one piece);
-# wait_for_requests(%which, count, seconds) says whether so many (1) come in time (60), %which here being method, path and
-# the name of a fault; clear_requests; connections (how many are open now); pending.
+# What happened: requests(%which) gives [{method, path, query => {}, at, auth, bytes, status, fault}] (`at` seconds
+# since start, auth 'Token', 'Bearer', 'none' or 'other', status undefined where it was not answered in one piece);
+# wait_for_requests(%which, count, seconds) says whether so many (1) come in time (60), %which here being method, path
+# and the name of a fault; clear_requests; connections (how many are open now); pending.
 #
 # What there is: projects, views, tasks($project or all) as the list of tasks shows them with fields=all. What people do
 # over there: annotate($task, result => [], was_cancelled, completed_by, ground_truth, lead_time, updated_at),

@@ -1,7 +1,8 @@
-# LabelStudioTest.pm - what the tests of the synchronization with Label Studio share: a database that talks to a stand-in
-# for it, what people do there, and what has to be true when nothing is in flight.
+# LabelStudioTest.pm - what the tests of the synchronization with Label Studio share: a database that talks to a
+# stand-in for it, what people do there, and what has to be true when nothing is in flight.
 #
-# Text is characters here. Numbers of conversations are those of conversation_logs, numbers of tasks those of the stand-in.
+# Text is characters here. Numbers of conversations are those of conversation_logs,
+# numbers of tasks those of the stand-in.
 
 package TW::LabelStudioTest;
 
@@ -36,8 +37,9 @@ use constant SITE => {
     exchange => { path   => qr{/token/refresh/} },
 };
 
-# A database with the extension, a stand-in of its own, and a server and mapping that lead to it. Options: stub (one that is
-# there already), pat => 1 (a personal access token instead of a legacy one), server => { options of the server }.
+# A database with the extension, a stand-in of its own, and a server and mapping that lead to it. Options: stub (one
+# that is there already), pat => 1 (a personal access token instead of a legacy one), server => { options of the server
+# }.
 sub new {
     my ($class, $node, $database, %option) = @_;
     my $stub = $option{stub} // TW::LabelStudioStub->start(token => TOKEN, pat => $option{pat});
@@ -48,10 +50,12 @@ sub new {
 
     create_database($node, $database);
     $self->sql(<<"SQL");
-        CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url '@{[ $stub->url ]}', $options);
+        CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (
+            url '@{[ $stub->url ]}', $options);
         CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token '$token');
         -- Nothing is left to chance: all of module audited is audited, nothing else.
-        INSERT INTO review_policies (module_type, audit_rate_approved, audit_rate_review) VALUES (NULL, 0, 0), ('audited', 1, 1);
+        INSERT INTO review_policies (module_type, audit_rate_approved, audit_rate_review)
+        VALUES (NULL, 0, 0), ('audited', 1, 1);
 SQL
     return $self;
 }
@@ -122,7 +126,8 @@ sub converse {
 sub call {
     my ($self, $what, $name) = @_;
     my ($status, $stdout, $stderr) =
-        $self->{node}->psql($self->{database}, "\\set VERBOSITY verbose\nCALL labelstudio_$what();", on_error_stop => 1);
+        $self->{node}
+            ->psql($self->{database}, "\\set VERBOSITY verbose\nCALL labelstudio_$what();", on_error_stop => 1);
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     ok($status == 0 && $stderr !~ /ERROR/, ($name // $what) . ': the CALL does not raise') or diag $stderr;
@@ -142,7 +147,8 @@ sub good {
 # The same in the background: {run, out, err}. Options: before => SQL that comes first.
 sub start {
     my ($self, $sql, %option) = @_;
-    my @command = ('psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=1', '-d', $self->{node}->connstr($self->{database}));
+    my @command = ('psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=1', '-d',
+        $self->{node}->connstr($self->{database}));
     push @command, '-c', $option{before} if defined $option{before};
     return start_program([ @command, '-c', $sql ]);
 }
@@ -191,7 +197,8 @@ sub check {
 
 sub last_run {
     my ($self) = @_;
-    return JSON::PP->new->decode($self->sql("SELECT to_json(r) FROM job_runs r WHERE job_name LIKE 'labelstudio%' ORDER BY id DESC LIMIT 1"));
+    return JSON::PP->new->decode(
+        $self->sql("SELECT to_json(r) FROM job_runs r WHERE job_name LIKE 'labelstudio%' ORDER BY id DESC LIMIT 1"));
 }
 
 # --- over there ------------------------------------------------------------------------------------------------------
@@ -224,7 +231,8 @@ sub result {
     my @items;
 
     for (grep { defined $answer{$_} } qw(verdict intent reason)) {
-        push @items, { %item, from_name => $name{$_} // $_, type => 'choices', value => { choices => [ $answer{$_} ] } };
+        push @items,
+            { %item, from_name => $name{$_} // $_, type => 'choices', value => { choices => [ $answer{$_} ] } };
     }
     for (grep { defined $answer{$_} } qw(new_intent note)) {
         push @items, { %item, from_name => $_, type => 'textarea', value => { text => [ $answer{$_} ] } };
@@ -248,25 +256,31 @@ sub _spans_of {
 sub annotate {
     my ($self, $id, %answer) = @_;
     my $task  = $self->task($id);
-    my %given = map { $_ => delete $answer{$_} } grep { exists $answer{$_} } qw(updated_at was_cancelled ground_truth parent_prediction);
+    my %given = map { $_ => delete $answer{$_} }
+        grep { exists $answer{$_} } qw(updated_at was_cancelled ground_truth parent_prediction);
     my $who   = delete $answer{who} // 1;
 
-    return $self->{stub}->annotate($task->{id}, completed_by => $who, %given, result => result(spans => _spans_of($task), %answer));
+    return $self->{stub}
+        ->annotate($task->{id}, completed_by => $who, %given, result => result(spans => _spans_of($task), %answer));
 }
 
-# --- what has to be true when nothing is in flight ---------------------------------------------------------------------
+# --- what has to be true when nothing is in flight
+# ---------------------------------------------------------------------
 
-# Every conversation that waits is over there exactly once, except those named, and so says the outbox; nothing else waits there.
+# Every conversation that waits is over there exactly once, except those named,
+# and so says the outbox; nothing else waits there.
 sub converged {
     my ($self, $name, %except) = @_;
     my %times;
     $times{$_}++ for map { (split /@/, $_->{meta}{conversation})[0] } grep { !@{ $_->{annotations} } } $self->tasks;
-    my @waiting = grep { !$except{$_} } split /\n/, $self->sql('SELECT id FROM conversation_logs WHERE review_priority IS NOT NULL ORDER BY id');
+    my @waiting = grep { !$except{$_} } split /\n/,
+        $self->sql('SELECT id FROM conversation_logs WHERE review_priority IS NOT NULL ORDER BY id');
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is_deeply(\%times, { map { $_ => 1 } @waiting }, "$name: each conversation that waits is over there exactly once");
     my %theirs = map { $_->{id} => $_->{meta}{external_id} } grep { !@{ $_->{annotations} } } $self->tasks;
-    my %ours   = map { split /\|/ } split /\n/, $self->sql("SELECT task_id, external_id FROM labelstudio_tasks WHERE status = 'open'");
+    my %ours = map { split /\|/ } split /\n/,
+        $self->sql("SELECT task_id, external_id FROM labelstudio_tasks WHERE status = 'open'");
     is_deeply(\%ours, \%theirs, "$name: the outbox has what is there");
     is($self->sql("SELECT count(*) FROM labelstudio_tasks WHERE status = 'claimed'"), 0, "$name: nothing is uncertain");
     return;
@@ -304,17 +318,19 @@ sub add {
     return map { $self->converse("veg @{[ MARK ]} $_", response_text => MARK, user_correction => MARK) } 1 .. $count;
 }
 
-# Gives a sync something to do in every phase: of what waits over there, one is annotated there and the others are judged
-# here; three more wait here. Gives the one that is annotated.
+# Gives a sync something to do in every phase: of what waits over there, one is annotated there and the others are
+# judged here; three more wait here. Gives the one that is annotated.
 sub prepare {
     my ($self) = @_;
 
     # What an earlier case left behind shall not fail this one.
     $self->sql("SELECT reject_conversations(array_agg(c.id), 'unclear') FROM conversation_logs c
                 WHERE c.review_priority IS NOT NULL
-                  AND EXISTS (SELECT FROM labelstudio_tasks t WHERE t.conversation_log_id = c.id AND t.status = 'refused')
+                AND EXISTS(SELECT FROM labelstudio_tasks t WHERE t . conversation_log_id = c . id AND t . status =
+                        'refused')
                 HAVING count(*) > 0");
-    my ($annotated, @judged) = map { (split /@/, $_->{meta}{conversation})[0] } grep { !@{ $_->{annotations} } } $self->tasks;
+    my ($annotated, @judged) =
+        map { (split /@/, $_->{meta}{conversation})[0] } grep { !@{ $_->{annotations} } } $self->tasks;
     $self->annotate($annotated, verdict => 'approve', note => MARK) if $annotated;
     $self->sql("SELECT reject_conversations('{" . join(',', @judged) . "}', 'unclear')") if @judged;
     $self->add(3);
@@ -328,7 +344,8 @@ sub run_is {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     if (!defined $code) {
-        is_deeply([ @$run{qw(status error_code error_message)} ], [ 'succeeded', undef, undef ], "$name: the run succeeds");
+        is_deeply([ @$run{qw(status error_code error_message)} ], [ 'succeeded', undef, undef ],
+            "$name: the run succeeds");
         return;
     }
     is("$run->{status} " . ($run->{error_code} // ''), "failed $code", "$name: job_runs has the error")
@@ -345,17 +362,19 @@ sub heals {
     $self->{stub}->heal;
     $self->settle($name);
     $self->converged($name);
-    like($self->state_of($annotated), qr/^approved \| approved /, "$name: the verdict that waited there has arrived") if $annotated;
+    like($self->state_of($annotated), qr/^approved \| approved /, "$name: the verdict that waited there has arrived")
+        if $annotated;
     my $check = $self->check;
-    is_deeply([ @$check{qw(state last_error uncertain_tasks)} ], [ 'ok', undef, 0 ], "$name: labelstudio_check() is content again");
+    is_deeply([ @$check{qw(state last_error uncertain_tasks)} ], [ 'ok', undef, 0 ],
+        "$name: labelstudio_check() is content again");
 
     # What is done is nobody's business any more, and its number may be given again.
     $self->{stub}->delete_task($_->{id}) for grep { @{ $_->{annotations} } } $self->tasks;
     return;
 }
 
-# A sync that meets a fault at one of its requests, or as soon as it begins. The run fails with this SQLSTATE, or does not
-# notice; later runs put everything right. Gives what was said of it.
+# A sync that meets a fault at one of its requests, or as soon as it begins. The run fails with this SQLSTATE, or does
+# not notice; later runs put everything right. Gives what was said of it.
 sub fault_at {
     my ($self, $where, $fault, $args, $code) = @_;
     my $name      = "$where: $fault" . join('', map { ", $_ $args->{$_}" } sort keys %$args);
@@ -368,7 +387,8 @@ sub fault_at {
     if (defined $code) {
         my $check = $self->check;
         my $state = $fault =~ /^(?:refuse|hang_before_accepting)$/ ? 'unreachable' : 'failing';
-        is_deeply([ @$check{qw(state last_error)} ], [ $state, $message ], "$name: and labelstudio_check()") or diag explain $check;
+        is_deeply([ @$check{qw(state last_error)} ], [ $state, $message ], "$name: and labelstudio_check()")
+            or diag explain $check;
         $said .= JSON::PP->new->encode($check);
     }
     my ($armed) = grep { $_->{id} == $number } @{ $self->{stub}->faults };

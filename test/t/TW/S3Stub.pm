@@ -1,10 +1,10 @@
 # S3Stub.pm - a stand-in for an S3 store that does what a real one will not do when a test asks for it, for TAP tests.
 #
-# It stands for faults only, one for each key: the first part of the key below the bucket says what happens to requests about
-# it. Everything else is kept in memory and given back. It checks no signature: that is tested with a real server.
+# It stands for faults only, one for each key: the first part of the key below the bucket says what happens to requests
+# about it. Everything else is kept in memory and given back. It checks no signature: that is tested with a real server.
 #
-# A process of its own listens on 127.0.0.1 at a port that the kernel chose. It ends with stop(), when the object goes, or
-# with the test.
+# A process of its own listens on 127.0.0.1 at a port that the kernel chose. It
+# ends with stop(), when the object goes, or with the test.
 #
 #   my $stub = TW::S3Stub->start(echo => "text that it repeats");
 #   url, port, stop
@@ -43,7 +43,8 @@ use Socket qw(SOMAXCONN);
 
 sub start {
     my ($class, %option) = @_;
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => SOMAXCONN) or croak "cannot listen: $!";
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => SOMAXCONN)
+        or croak "cannot listen: $!";
     my $file = PostgreSQL::Test::Utils::tempdir() . '/requests';
     my $pid  = fork // croak "fork: $!";
     if (!$pid) {
@@ -124,7 +125,9 @@ sub _request {
 
 sub _reply {
     my ($client, $status, $body, @headers) = @_;
-    print {$client} join("\r\n", "HTTP/1.1 $status Whatever", @headers, 'Content-Length: ' . length $body, 'Connection: close', '', $body);
+    print {$client}
+        join("\r\n", "HTTP/1.1 $status Whatever", @headers, 'Content-Length: ' . length $body, 'Connection: close', '',
+        $body);
     return;
 }
 
@@ -168,13 +171,15 @@ sub _answer {
     return _error($client, 503, 'SlowDown', 'Please reduce your request rate.')
         if $what eq 'slow' || $what =~ /^slow-(\d+)$/ && $self->{slow}{$what}++ < $1;
     return _error($client, 403, 'AccessDenied', $self->{echo})                                 if $what eq 'echo';
-    return _error($client, 403, 'Access Denied!', "a &lt;b&gt; &amp;amp; &#65; \x{c3}\x{a4}\0\e[31m\nend") if $what eq 'words';
+    return _error($client, 403, 'Access Denied!', "a &lt;b&gt; &amp;amp; &#65; \x{c3}\x{a4}\0\e[31m\nend")
+        if $what eq 'words';
     return _error($client, 403, 'AccessDenied', 'y' x 30_000)                                  if $what eq 'long-message';
     return _error($client, 403, 'AccessDenied', ' ' x 100_000 . 'y' x 100_000)                 if $what eq 'long';
     return _error($client, 403, 'AccessDenied', 'z' x 3_000_000)                               if $what eq 'flood';
     return _reply($client, 403, '<html><body><h1>Forbidden</h1></body></html>')                if $what eq 'html';
     return _reply($client, 403, '')                                                            if $what eq 'empty';
-    return _reply($client, 403, '<!DOCTYPE x [<!ENTITY a "b">]><Error><Code>&a;</Code><Message>&a;</Message></Error>') if $what eq 'entities';
+    return _reply($client, 403, '<!DOCTYPE x [<!ENTITY a "b">]><Error><Code>&a;</Code><Message>&a;</Message></Error>')
+        if $what eq 'entities';
     return _reply($client, 301, '', "Location: $self->{echo}")                                 if $what eq 'redirect';
     return print {$client} "SSH-2.0-OpenSSH_9.2p1\r\n"                                          if $what eq 'garbage';
     return $self->_apart($client, sub { 1 })                                                   if $what eq 'hang';
@@ -187,13 +192,15 @@ sub _answer {
         delete $self->{objects}{$path};
         return print {$client} "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
     }
-    return $self->_apart($client, sub { print {$client} 'x' x 100_000 }) if $what eq 'endless' && print {$client} "$says\r\n";
+    return $self->_apart($client, sub { print {$client} 'x' x 100_000 })
+        if $what eq 'endless' && print {$client} "$says\r\n";
     return _error($client, 403, 'AccessDenied', 'Access Denied.') if $what eq 'narrow' && !$self->{objects}{$path};
     my ($bytes, $its_sum) = @{ $self->{objects}{$path} // return _error($client, 404, 'NoSuchKey', 'It is not here.') };
     $bytes = $damage{$what}->($bytes) if $damage{$what};
     return print {$client} $says, 'Content-Length: ', 2 * length $bytes, "\r\n\r\n$bytes" if $what eq 'cut';
     $its_sum = 'none at all' if $what eq 'meta';
-    return print {$client} $says, 'Content-Length: ', length $bytes, "\r\nX-Amz-Meta-Sha256: $its_sum\r\n\r\n", $method eq 'HEAD' ? '' : $bytes;
+    return print {$client} $says, 'Content-Length: ', length $bytes, "\r\nX-Amz-Meta-Sha256: $its_sum\r\n\r\n",
+        $method eq 'HEAD' ? '' : $bytes;
 }
 
 1;

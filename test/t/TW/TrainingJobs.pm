@@ -1,4 +1,5 @@
-# TrainingJobs.pm - what the tests of the queue of training jobs share: a database with a worker and an operator, and their calls.
+# TrainingJobs.pm - what the tests of the queue of training jobs share: a
+# database with a worker and an operator, and their calls.
 
 package TW::TrainingJobs;
 

@@ -20,7 +20,8 @@ our @EXPORT = qw(
 );
 
 # The application's columns of a message that the built-in policy auto-approves, for SELECT lists.
-use constant CONFIDENT => q{'intent.food.item.search' AS nlu_intent, 0.95 AS nlu_confidence, 'indicbert' AS nlu_provider};
+use constant CONFIDENT =>
+    q{'intent.food.item.search' AS nlu_intent, 0.95 AS nlu_confidence, 'indicbert' AS nlu_provider};
 
 # What the caller set for their own sessions must not find its way into the tests'.
 delete @ENV{qw(PGOPTIONS PGTZ PGDATESTYLE)};
@@ -75,8 +76,8 @@ sub schema_of {
     );
 }
 
-# One character in 61 of every Unicode plane (the surrogates are no characters), and all of ASCII: what COPY has to escape,
-# and what a wrong length in bytes would cut.
+# One character in 61 of every Unicode plane (the surrogates are no characters), and all of ASCII: what COPY has to
+# escape, and what a wrong length in bytes would cut.
 sub _unicode_rows {
     return <<'SQL';
         SELECT 'unicode', string_agg(chr(c), '' ORDER BY c), 'text', 'intent.parcel.track', 0.99, 'parcel', 'indicbert'
@@ -131,7 +132,8 @@ sub fill {
 
     for my $kind (qw(capture reviewer analyst operator)) {
         $sql .= <<"SQL";
-            SELECT 'CREATE ROLE tw_$kind LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tw_$kind') \\gexec
+            SELECT 'CREATE ROLE tw_$kind LOGIN'
+            WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tw_$kind') \\gexec
             SELECT $s.grant_training_role('tw_$kind', '$kind');
 SQL
     }
@@ -143,8 +145,8 @@ SQL
         -- One that only a later version would know.
         INSERT INTO $s.training_settings (name, value, updated_by) VALUES ('not_invented_yet', E'a\\tb', 'somebody');
 
-        INSERT INTO $s.review_policies (module_type, intent, review_below, approve_above, trusted_providers, fallback_providers,
-                                        audit_rate_approved, audit_rate_review, note) VALUES
+        INSERT INTO $s.review_policies (module_type, intent, review_below, approve_above, trusted_providers,
+                                        fallback_providers, audit_rate_approved, audit_rate_review, note) VALUES
             (NULL, NULL, NULL, NULL, NULL, ARRAY['llm', 'gpt "4", {x}'], 0.2, 0.3, 'the default'),
             ('gone', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'leaves a gap in the numbers'),
             ('parcel', NULL, 0.3, 0.5, ARRAY['indicbert', 'rasa'], NULL, NULL, NULL, E'line\\nbreak'),
@@ -165,13 +167,16 @@ SQL
                 nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
                 backend_reference, metadata, created_at)
             SELECT 'all columns', '+91 98765 43210', 'u' || g, 'veg pizza', 'hinglish', 'intent.food.item.search',
-                   0.97, 4, 'food', 'indicbert', 'router-v1.0.0', '[{"start": 0, "end": 3, "label": "diet"}]', 'neutral',
+                   0.97, 4, 'food', 'indicbert', 'router-v1.0.0',
+                   '[{"start": 0, "end": 3, "label": "diet"}]', 'neutral',
                    12 * g, 'opensearch', E'Yes,\\r\\nwe \\\\ have', g % 2 = 0, 'negative', 'no',
                    'order ' || g, '{"a": [1, null, "\\u0001"]}', t
             FROM unnest(ARRAY['2024-02-29 18:29:59.999999+00', '2024-02-29 18:30+00', NULL, 'infinity', '-infinity',
-                              '0044-03-15 12:00:00+00 BC', '294276-12-31 12:00+00']::timestamptz[]) WITH ORDINALITY AS x (t, g);
+                              '0044-03-15 12:00:00+00 BC',
+                              '294276-12-31 12:00+00']::timestamptz[]) WITH ORDINALITY AS x (t, g);
         -- Numbers that an application chose itself.
-        INSERT INTO $s.conversation_logs (id, session_id, user_message) VALUES (-5, 'own number', 'x'), (0, 'own number', 'y');
+        INSERT INTO $s.conversation_logs (id, session_id, user_message)
+        VALUES (-5, 'own number', 'x'), (0, 'own number', 'y');
         SET ROLE tw_capture;
         INSERT INTO $s.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
             SELECT 'by the application', 'hi', @{[ CONFIDENT ]} FROM generate_series(1, 3);
@@ -184,12 +189,14 @@ SQL
             FROM unnest(ARRAY['auto-approved', 'needs-review', 'approved', 'rejected', 'not-applicable']) v;
         -- And what an earlier table held.
         CREATE TEMP TABLE old_logs (id text, "sessionId" text, "userMessage" text, tenant jsonb, "createdAt" timestamp);
-        INSERT INTO old_logs SELECT 'cl' || g, 'moved in', 'from before ' || g, '{"n": [1]}', '2025-12-31 23:30' FROM generate_series(1, 3) g;
+        INSERT INTO old_logs SELECT 'cl' || g, 'moved in', 'from before ' || g, '{"n": [1]}', '2025-12-31 23:30'
+                             FROM generate_series(1, 3) g;
         SELECT imported FROM $s.import_conversations('old_logs', review_status => 'needs-review');
         DROP TABLE old_logs;
 
         -- Verdicts of people, feedback of users, and claims.
-        CREATE TEMP VIEW message AS SELECT id, user_message AS said FROM $s.conversation_logs WHERE session_id IN ('1', '2');
+        CREATE TEMP VIEW message AS SELECT id, user_message AS said FROM $s.conversation_logs
+            WHERE session_id IN ('1', '2');
         SELECT $s.approve_conversation(id, 'right') FROM message WHERE said IN ('upper medium', 'just high');
         SELECT $s.fix_conversation(id, 'intent.food.other', '{"a": 1}', E'not\\tthat') FROM message WHERE said = 'low';
         SELECT $s.reject_conversation(id, 'unclear') FROM message WHERE said IN ('lower medium', 'haan');
@@ -197,8 +204,10 @@ SQL
         SELECT count(*) FROM $s.claim_reviews(5);
         DROP VIEW message;
         INSERT INTO $s.training_samples
-            (text, intent, entities, language, review_status, source, split, quality_score, text_hash, normalizer) VALUES
-            ('synthetic', 'intent.parcel.track', '{}', 'en', 'approved', 'synthetic', 'train', 1, -9223372036854775808, 1),
+            (text, intent, entities, language, review_status, source, split, quality_score, text_hash,
+             normalizer) VALUES
+            ('synthetic', 'intent.parcel.track', '{}', 'en', 'approved', 'synthetic', 'train', 1,
+             -9223372036854775808, 1),
             (E'manual\\\\.\\n', 'intent.parcel.track', NULL, NULL, 'pending', 'manual', 'test', 0, 0, NULL);
 
         INSERT INTO $s.model_versions
@@ -207,16 +216,19 @@ SQL
             ('router-v1.1.0', 'router', 'production', 100, 0.1 + 0.2, 'router-v1.0.0', '{"human": 812, "model": 4010}'),
             ('router-v1.2.0', 'router', 'candidate', 0, 0.91, 'router-v1.1.0', NULL),
             ('food-agent-v0.0.1', 'food-agent', 'rejected', 0, 1e-300, NULL, NULL);
-        INSERT INTO $s.model_deployments (model_type, version, from_status, to_status, to_percentage, reason, figures) VALUES
+        INSERT INTO $s.model_deployments (model_type, version, from_status, to_status, to_percentage, reason, figures)
+        VALUES
             ('router', 'router-v1.1.0', 'candidate', 'production', 100, 'first', '{"z": 1.5}');
         -- A rollout that is under way, and was looked at.
         SELECT rollout_id FROM $s.start_rollout('router-v1.2.0', E'by the\ttest');
         CALL $s.check_rollouts();
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
         -- A model that the trainer made, evaluated; one that somebody else made; jobs in every state.
-        SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g), 'intent', 'intent.' || m,
+        SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g),
+                                                                        'intent', 'intent.' || m,
                 'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\n'))
-            FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m), generate_series(1, 30) g;
+            FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m),
+                 generate_series(1, 30) g;
         SELECT $s.set_training_setting('min_test_samples', '10');
         SELECT $s.train_model('router', major => true);
         SELECT $s.register_model('food-agent-v1.0.0', 'food-agent', artifact => decode(repeat('00ff10', 50), 'hex'));
@@ -227,28 +239,40 @@ SQL
         SELECT h.status FROM $s.claim_training_job('worker 2', model_types => ARRAY['shop-agent']) c,
                              $s.complete_training_job(c.job_id, c.secret, '[]', '\\x00ff', 's3://models/"shop"') h;
         SELECT $s.cancel_training_job($s.request_training('ride-agent'), 'not needed');
-        INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at) VALUES
-            ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()), ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
-        INSERT INTO $s.labelstudio_projects (server_name, project_id, title, entity_labels, is_active, pulled_to, last_error)
-            VALUES ('label_studio', 7, 'Food: हिन्दी', '{dish,"a, b"}', false, '2026-01-01 00:00:00.123456+00', E'no\t"answer"');
+        INSERT INTO $s.training_export_jobs (format, location, status, row_count, byte_count, sha256, finished_at)
+        VALUES
+            ('jsonl', '/tmp/x', 'succeeded', 3, 99, repeat('ab', 32), now()),
+            ('csv', NULL, 'running', NULL, NULL, NULL, NULL);
+        INSERT INTO $s.labelstudio_projects (server_name, project_id, title, entity_labels, is_active,
+                                             pulled_to, last_error)
+            VALUES ('label_studio', 7, 'Food: हिन्दी', '{dish,"a, b"}', false, '2026-01-01 00:00:00.123456+00',
+                    E'no\t"answer"');
         INSERT INTO $s.labelstudio_tasks (project, conversation_log_id, batch_id, status, task_id, spans, error_message)
             SELECT 1, c.id, gen_random_uuid(), v.status, 100 + v.n, '[[0, 3, "dish"]]', v.status || E'\n'
             FROM unnest(ARRAY['unusable', 'done', 'superseded', 'closed', 'deleted'])
                  WITH ORDINALITY AS v (status, n)
-            JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l WHERE l.session_id = 'many') c ON c.n = v.n;
+            JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l
+                  WHERE l.session_id = 'many') c ON c.n = v.n;
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
         -- A comparison that people are asked about, one that is over, and what a worker answered.
-        INSERT INTO $s.paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to, messages, disagreements, approved_rate, labels,
-                                           difference, better_evidence, reason, decided_at) VALUES
-            ('router', 'router-v1.2.0', 'router-v1.1.0', 'better', 3, 90, 80, 9, 0.1 + 0.2, 9, 0.01, 1e300, E'by\t"far"', now()),
+        INSERT INTO $s.paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to, messages,
+                                           disagreements, approved_rate, labels, difference, better_evidence, reason,
+                                           decided_at) VALUES
+            ('router', 'router-v1.2.0', 'router-v1.1.0', 'better', 3, 90, 80, 9, 0.1 + 0.2, 9, 0.01, 1e300,
+             E'by\t"far"', now()),
             ('router', 'router-v2.0.0', 'router-v1.1.0', 'running', 0, 0, 0, 1, 1, 0, NULL, 1, NULL, NULL);
         INSERT INTO $s.conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
             VALUES ('two models', 'which of the two', 'intent.food.order.cancel', 0.4, 'indicbert');
-        INSERT INTO $s.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent, live_intent, probability, is_drawn, asked_at)
+        INSERT INTO $s.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent, live_intent,
+                                             probability, is_drawn, asked_at)
             SELECT p.id, c.id, 'intent.food.order.track', NULL, 1, true, now()
-            FROM $s.paired_evaluations p, $s.conversation_logs c WHERE p.status = 'running' AND c.session_id = 'two models';
-        SELECT asked FROM $s.paired_disagreements d, $s.tw_ask_blindly(ARRAY[d.conversation_log_id], ARRAY['intent.food.order.track'], ARRAY[NULL]);
-        INSERT INTO $s.paired_answers SELECT 'food-agent-v1.0.0', d.conversation_log_id, E'intent.\\odd' FROM $s.paired_disagreements d;
+            FROM $s.paired_evaluations p, $s.conversation_logs c
+            WHERE p.status = 'running' AND c.session_id = 'two models';
+        SELECT asked
+        FROM $s.paired_disagreements d,
+             $s.tw_ask_blindly(ARRAY[d.conversation_log_id], ARRAY['intent.food.order.track'], ARRAY[NULL]);
+        INSERT INTO $s.paired_answers SELECT 'food-agent-v1.0.0', d.conversation_log_id, E'intent.\\odd'
+                                      FROM $s.paired_disagreements d;
 
         -- A promotion that fails, leaves its row in job_runs, and is made up for.
         SET client_min_messages = error;
@@ -291,8 +315,8 @@ SQL
     return;
 }
 
-# The extension's tables and sequences: those that pg_dump is told to dump, and those that belong to the extension, which
-# ought to be the same, but for the stored figures of days, which are no more than a copy of what the others say.
+# The extension's tables and sequences: those that pg_dump is told to dump, and those that belong to the extension,
+# which ought to be the same, but for the stored figures of days, which are no more than a copy of what the others say.
 sub _own_relations {
     my ($node, $database) = @_;
     my $list = $node->safe_psql($database, <<'SQL');
@@ -327,7 +351,8 @@ sub dump_rows {
         push @parts, "SELECT \$n\$$name\$n\$, to_json($row\::text) FROM $name t";
     }
 
-    my $list = $node->safe_psql($database, "SET timezone = 'UTC'; SET search_path = pg_catalog; " . join(' UNION ALL ', @parts));
+    my $list = $node->safe_psql($database,
+        "SET timezone = 'UTC'; SET search_path = pg_catalog; " . join(' UNION ALL ', @parts));
     for (split /\n/, $list) {
         my ($name, $row) = split /\|/, $_, 2;
         push @{ $rows{$name} }, $row;
@@ -336,7 +361,8 @@ sub dump_rows {
     return \%rows;
 }
 
-# The same without the sequences, which run ahead on a standby, in steps that are written to the log, and stand still on a subscriber.
+# The same without the sequences, which run ahead on a standby, in steps that
+# are written to the log, and stand still on a subscriber.
 sub dump_tables {
     my $rows = dump_rows(@_);
     delete $rows->{$_} for grep { /_seq$/ } keys %$rows;
@@ -401,8 +427,8 @@ sub follow_hints {
     return;
 }
 
-# Every conversation that our filter auto-approved has exactly one sample, and no other has one that is labelled by a model
-# alone. check_integrity() is not asked: it is under test itself.
+# Every conversation that our filter auto-approved has exactly one sample, and no other has one that is labelled by a
+# model alone. check_integrity() is not asked: it is under test itself.
 sub samples_match {
     my ($node, $database, $name) = @_;
     my $s = schema_of($node, $database);
@@ -422,7 +448,8 @@ SQL
     return;
 }
 
-# Runs SQL in a connection of its own, which has to fail with this SQLSTATE; returns what psql said. Options: user => a role.
+# Runs SQL in a connection of its own, which has to fail with this SQLSTATE;
+# returns what psql said. Options: user => a role.
 sub sqlstate_is {
     my ($node, $database, $sql, $sqlstate, $name, %option) = @_;
     my ($status, $stdout, $stderr) = $node->psql(

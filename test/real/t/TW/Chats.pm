@@ -1,6 +1,7 @@
 # Chats.pm - conversations for tests with a real Label Studio, and what its tests share.
 #
-# The messages are English, Hindi and Hinglish, with entities over Devanagari, emoji outside of the BMP and combining marks.
+# The messages are English, Hindi and Hinglish, with entities over Devanagari,
+# emoji outside of the BMP and combining marks.
 
 package TW::Chats;
 
@@ -15,7 +16,8 @@ use Time::HiRes qw(time);
 use TW::LabelStudio;
 use TW::Util;
 
-our @EXPORT = qw(conversations capture masked shown entities_of other_spans said moment rows states snapshot call all_alike);
+our @EXPORT =
+    qw(conversations capture masked shown entities_of other_spans said moment rows states snapshot call all_alike);
 
 my $json  = JSON::PP->new->utf8->canonical->allow_nonref;
 my $ascii = JSON::PP->new->ascii->canonical->allow_nonref;
@@ -61,7 +63,8 @@ sub _conversation {
                 value => substr($text, $_->[0], $_->[1] - $_->[0])
         } } @$spans
     ];
-    push @$entities, { label => 'mood', value => 'angry' }, { start => 0, end => 9999, label => 'food' } if $n % 13 == 0;
+    push @$entities, { label => 'mood', value => 'angry' }, { start => 0, end => 9999, label => 'food' }
+        if $n % 13 == 0;
     ($entities, $spans) = (undef, []) if $n % 17 == 0;
     ($entities, $spans) = ({ food => "pizza $phone" }, []) if $n % 19 == 0;
 
@@ -104,7 +107,8 @@ sub capture {
     $node->safe_psql($database, <<"SQL");
         INSERT INTO review_policies (module_type, audit_rate_approved, audit_rate_review)
             SELECT * FROM (VALUES (NULL, 0, 0), ('audited', 1, 1)) AS x WHERE NOT EXISTS (SELECT FROM review_policies);
-        INSERT INTO conversation_logs ($names) SELECT $names FROM jsonb_to_recordset(\$json\$$list\$json\$) AS x ($columns);
+        INSERT INTO conversation_logs ($names) SELECT $names
+                                               FROM jsonb_to_recordset(\$json\$$list\$json\$) AS x ($columns);
         SELECT setval('conversation_logs_id_seq', max(id)) FROM conversation_logs;
 SQL
     return;
@@ -123,8 +127,8 @@ sub shown {
     return $text =~ tr/\r/\n/r;
 }
 
-# The entities of a conversation after somebody marked these spans: those that the model had found stay as they were, and so
-# does what nobody can see.
+# The entities of a conversation after somebody marked these spans: those that the model
+# had found stay as they were, and so does what nobody can see.
 sub entities_of {
     my ($c, @spans) = @_;
     my (%had, @unseen);
@@ -143,8 +147,8 @@ sub entities_of {
     return masked([ (map { $had{"@$_"} // $new->(@$_) } @marked), @unseen ]);
 }
 
-# Other spans than a conversation has: without the first one, with one that ends with the text, and one that is its first
-# two characters.
+# Other spans than a conversation has: without the first one, with one that ends
+# with the text, and one that is its first two characters.
 sub other_spans {
     my ($c) = @_;
     my $length = length $c->{user_message};
@@ -159,7 +163,8 @@ sub said {
     my %more   = (reject_reason => [ choices => 'choices' ], new_intent => [ textarea => 'text' ]);
     for my $name (grep { defined $said{$_} } sort keys %more) {
         my ($type, $key) = @{ $more{$name} };
-        push @result, { from_name => $name, to_name => 'utterance', type => $type, value => { $key => [ $said{$name} ] } };
+        push @result,
+            { from_name => $name, to_name => 'utterance', type => $type, value => { $key => [ $said{$name} ] } };
     }
     return (result => \@result);
 }
@@ -173,7 +178,9 @@ sub moment {
 # The rows of a query, as hashes.
 sub rows {
     my ($node, $database, $query) = @_;
-    return @{ $json->decode($node->safe_psql($database, "SELECT coalesce(jsonb_agg(to_jsonb(x)), '[]') FROM ($query) x")) };
+    return
+        @{ $json->decode($node->safe_psql($database, "SELECT coalesce(jsonb_agg(to_jsonb(x)), '[]') FROM ($query) x"))
+        };
 }
 
 # Everything that a verdict may change, by conversation.

@@ -44,7 +44,8 @@ sub new {
     }, $class;
 }
 
-# One exchange without any credentials but the headers given: status, decoded body (undef where it is no JSON), response.
+# One exchange without any credentials but the headers given: status,
+# decoded body (undef where it is no JSON), response.
 sub exchange {
     my ($self, $method, $path, $body, %headers) = @_;
     my %request = (headers => {%headers});
@@ -141,8 +142,8 @@ sub task {
     return $self->must('GET', "/api/tasks/$task/?resolve_uri=false");
 }
 
-# The result of an annotation as the front end sends it: intent => ..., entities => [[start, end, label], ...], note => ...,
-# text => the task's.
+# The result of an annotation as the front end sends it: intent => ..., entities =>
+# [[start, end, label], ...], note => ..., text => the task's.
 sub result {
     my (%said) = @_;
     my $number = 0;
@@ -174,8 +175,8 @@ sub _annotation {
     };
 }
 
-# An annotator's submission: verdict => 'fix', and what else result() takes; was_cancelled => 1 skips the task. Returns the
-# annotation.
+# An annotator's submission: verdict => 'fix', and what else result() takes;
+# was_cancelled => 1 skips the task. Returns the annotation.
 sub annotate {
     my ($self, $task, %said) = @_;
     return $self->must('POST', "/api/tasks/$task/annotations/", $self->_annotation($task, %said));

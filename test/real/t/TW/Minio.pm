@@ -4,7 +4,8 @@
 #   my $minio = TW::Minio->new(folder => '/tmp/...');                  # one of the test's own, which it may kill
 #   $minio->start, kill_hard, stop                                     # its port and data stay
 #   url, port, access_key, secret_key, log
-#   make_bucket($name), add_user($name, $policy) (returns its secret), cat($path), write($path, $bytes), list($path), mc(...)
+# make_bucket($name), add_user($name, $policy) (returns its secret), cat($path),
+# write($path, $bytes), list($path), mc(...)
 #
 # Paths are bucket/key. A server of the test's own ends when the object goes.
 
@@ -86,7 +87,8 @@ sub _launch {
     # It tells nobody that it runs; buckets are at names of their own as well as in paths.
     @ENV{qw(MINIO_BROWSER MINIO_UPDATE MINIO_DOMAIN)} = qw(off off localhost);
     chdir $self->{folder} or POSIX::_exit(1);
-    # Before the server can be looked for; it leads a session, so that a terminal's interruption is the test's to handle.
+    # Before the server can be looked for; it leads a session, so that
+    # a terminal's interruption is the test's to handle.
     if (open my $file, '>', 'pid') { print {$file} "$$\n"; close $file }
     POSIX::setsid();
     open STDIN,  '<',  '/dev/null';
@@ -94,7 +96,8 @@ sub _launch {
     open STDERR, '>&', \*STDOUT;
     POSIX::close($_) for 3 .. 63;
     no warnings 'exec';
-    exec { $self->{program} } 'minio', 'server', '--quiet', '--address', "127.0.0.1:$self->{port}", "$self->{folder}/data";
+    exec { $self->{program} } 'minio', 'server', '--quiet', '--address', "127.0.0.1:$self->{port}",
+        "$self->{folder}/data";
     POSIX::_exit(127);
 }
 
@@ -171,7 +174,8 @@ sub remove      { my ($self, $path) = @_; return $self->mc({}, 'rm', '--force', 
 
 sub list {
     my ($self, $path) = @_;
-    my @keys = map { JSON::PP::decode_json($_)->{key} } split /\n/, $self->mc({}, 'ls', '--recursive', '--json', "it/$path");
+    my @keys = map { JSON::PP::decode_json($_)->{key} } split /\n/,
+        $self->mc({}, 'ls', '--recursive', '--json', "it/$path");
     return [ sort @keys ];
 }
 

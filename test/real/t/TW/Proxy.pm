@@ -1,7 +1,7 @@
 # Proxy.pm - a TCP proxy in front of an HTTP server, which can stop a request at a chosen point.
 #
-# A process of its own listens on 127.0.0.1 at a port that the kernel chose; it ends with stop(), when the object goes, or
-# with the test. Each connection carries one request, as libcurl's do when every request has a handle of its own.
+# A process of its own listens on 127.0.0.1 at a port that the kernel chose; it ends with stop(), when the object goes,
+# or with the test. Each connection carries one request, as libcurl's do when every request has a handle of its own.
 #
 #   my $proxy = TW::Proxy->start('http://127.0.0.1:8080');
 #   $proxy->hold($where, qr/^POST /);   # the next request whose first line, decoded, matches; $where:
@@ -56,7 +56,8 @@ sub start {
 
 sub _listen {
     my ($port) = @_;
-    return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp', Listen => 64, ReuseAddr => 1)
+    return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp', Listen => 64,
+        ReuseAddr => 1)
         // die "cannot listen: $!";
 }
 
@@ -128,7 +129,8 @@ sub _serve {
                 $listener = _obey($control, $listener, split /\t/, $order);
             }
             elsif ($listener && $socket == $listener) {
-                push @connections, { client => scalar $listener->accept, state => 'asking', request => '', answer => '' };
+                push @connections,
+                    { client => scalar $listener->accept, state => 'asking', request => '', answer => '' };
             }
             elsif ($of{$socket}{state} ne 'over') {
                 _read($of{$socket}, $socket);

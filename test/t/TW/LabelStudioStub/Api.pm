@@ -311,7 +311,8 @@ sub _views {
 sub _add_view {
     my ($self, $request) = @_;
     my $body    = _object($request);
-    my $project = $body->{project} // $request->{query}{project} // die error(404, 'No Project matches the given query.');
+    my $project = $body->{project} // $request->{query}{project}
+        // die error(404, 'No Project matches the given query.');
     $self->_need(projects => $project);
     return { status => 201, data => $self->{store}->add_view($project + 0, $body->{data}) };
 }

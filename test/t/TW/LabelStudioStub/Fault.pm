@@ -295,7 +295,8 @@ sub _null_bytes {
     for my $task (@tasks) {
         my $notes = $task->{annotations} // [];
         for (@$notes) {
-            my $item = { from_name => 'note', to_name => 'utterance', type => 'textarea', value => { text => [$mark] } };
+            my $item =
+                { from_name => 'note', to_name => 'utterance', type => 'textarea', value => { text => [$mark] } };
             $_ = { %$_, result => [ @{ $_->{result} // [] }, $item ] };
         }
         next if @$notes;
@@ -334,7 +335,8 @@ sub _reply {
     $act->() if $args->{done};
     my $body = $args->{body} // '';
     utf8::encode($body);
-    $server->reply($conn, { status => $args->{status} // 200, body => $body, map { $_ => $args->{$_} } qw(type headers) });
+    $server->reply($conn,
+        { status => $args->{status} // 200, body => $body, map { $_ => $args->{$_} } qw(type headers) });
     return;
 }
 

@@ -74,10 +74,12 @@ sub _column {
 sub _test {
     my ($item) = @_;
     my @missing = grep { !exists $item->{$_} } qw(filter operator type value);
-    _refuse(@missing . " validation errors for PrepareParams\nfilters.items.0.$missing[0]\n  Field required") if @missing;
+    _refuse(@missing . " validation errors for PrepareParams\nfilters.items.0.$missing[0]\n  Field required")
+        if @missing;
 
     my ($operator, $type, $value) = @$item{qw(operator type value)};
-    my ($name) = $item->{filter} =~ /^filter:tasks:(.+)$/ or _refuse("Cannot resolve keyword '$item->{filter}' into field.");
+    my ($name) = $item->{filter} =~ /^filter:tasks:(.+)$/
+        or _refuse("Cannot resolve keyword '$item->{filter}' into field.");
     my $compare = $COMPARE{$operator};
     my $order   = _order($name, $type);
 
@@ -95,7 +97,8 @@ sub _test {
     return _refuse("the stub does not know the operator $operator for $name");
 }
 
-# How a column is compared: time stamps by their only format, data as JSON (the number 5 is not "5"), the rest as numbers.
+# How a column is compared: time stamps by their only format, data as
+# JSON (the number 5 is not "5"), the rest as numbers.
 sub _order {
     my ($name, $type) = @_;
     if ($type eq 'Datetime') {

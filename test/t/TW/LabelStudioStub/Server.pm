@@ -26,7 +26,8 @@ use constant {
 my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
 
 my %REASON = (
-    200 => 'OK', 201 => 'Created', 204 => 'No Content', 301 => 'Moved Permanently', 302 => 'Found', 400 => 'Bad Request',
+    200 => 'OK', 201 => 'Created', 204 => 'No Content', 301 => 'Moved Permanently', 302 => 'Found',
+        400 => 'Bad Request',
     401 => 'Unauthorized', 404 => 'Not Found', 405 => 'Method Not Allowed', 429 => 'Too Many Requests',
     500 => 'Internal Server Error', 502 => 'Bad Gateway', 503 => 'Service Unavailable', 504 => 'Gateway Timeout',
 );
@@ -219,7 +220,8 @@ sub refuse {
 sub _bind {
     my ($port) = @_;
     for (1 .. 50) {
-        my $socket = IO::Socket::INET->new(Proto => 'tcp', LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1);
+        my $socket =
+            IO::Socket::INET->new(Proto => 'tcp', LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1);
         return $socket if $socket;
         Time::HiRes::sleep(0.1);
     }

@@ -192,7 +192,8 @@ sub _complaint {
     my ($self, $project, $data) = @_;
     for (@{ $self->{refuse} }) {
         my ($field, $pattern) = @$_;
-        return "\"$field\" is refused" if defined $data->{$field} && !ref $data->{$field} && $data->{$field} =~ $pattern;
+        return "\"$field\" is refused"
+            if defined $data->{$field} && !ref $data->{$field} && $data->{$field} =~ $pattern;
     }
     for my $tag ($self->{projects}{$project}{label_config} =~ /<\w+\s[^<>]*/g) {
         my ($key) = $tag =~ /\svalue="\$(\w+)"/ or next;
@@ -292,9 +293,11 @@ sub task_json {
     my @people      = uniq map { $_->{completed_by} } @annotations;
     my %json        = (
         %$task{qw(id inner_id data meta overlap project)},
-        created_at => stamp($task->{created}), updated_at => stamp($task->{updated}), is_labeled => $counts->{is_labeled},
+        created_at => stamp($task->{created}), updated_at => stamp($task->{updated}),
+            is_labeled => $counts->{is_labeled},
         total_annotations => $counts->{total}, cancelled_annotations => $counts->{cancelled},
-        total_predictions => scalar @{ $task->{predictions} }, drafts => [], annotators => [], annotations_results => '',
+        total_predictions => scalar @{ $task->{predictions} }, drafts => [], annotators => [],
+            annotations_results => '',
         predictions_results => '', file_upload => undef, storage_filename => undef, annotations_ids => '',
         predictions_model_versions => '', comment_count => 0, unresolved_comment_count => 0,
         last_comment_updated_at => undef, comment_authors => [],
