@@ -289,7 +289,8 @@ SQL
 SQL
     $node->safe_psql($database, $sql);
 
-    my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs WHERE $_)") ne 't' } (
+    my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs
+        WHERE $_)") ne 't' } (
         (map { "review_status = '$_'" } qw(auto-approved needs-review approved rejected not-applicable)),
         (
             map { "review_reason = '$_'" } 'missing prediction',
