@@ -66,7 +66,8 @@ is(sql("SELECT is_there, sha256 IS NULL FROM tw_s3_head('store', 'plain')"), 't|
 # Clocks.
 fails(put('skew-3725'), '28000',
     qr/RequestTimeTooSkewed\ \(HTTP\ 403\)\n
-        DETAIL:\ \ The\ store's\ clock\ is\ 1\ h\ 2\ min\ \d+\ s\ ahead\ of\ this\ machine's\.\ The\ store\ says:\ Too\ skewed\.\n
+        DETAIL:\ \ The\ store's\ clock\ is\ 1\ h\ 2\ min\ \d+\ s\ ahead\ of\ this\ machine's\.
+        \ The\ store\ says:\ Too\ skewed\.\n
         HINT:\ \ Set\ the\ clocks/x,
     'a store whose clock is ahead');
 fails(put('skew--7000'), '28000', qr/clock is 1 h 56 min \d+ s behind this machine's/, 'behind');

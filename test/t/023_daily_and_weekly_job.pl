@@ -11,6 +11,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 # Whoever wants to stop a job in a phase holds this lock, and a trigger on what the phase writes waits for it.
@@ -21,14 +22,13 @@ my $node = start_node('main',
 my $dbname;
 my $holder;
 
-sub sql { my ($sql) = @_; return $node->safe_psql($dbname, $sql) }
-
 # psql's status, output and messages.
 sub run_sql { my ($sql) = @_; return $node->psql($dbname, $sql) }
 
 sub new_database {
     ($dbname) = @_;
     create_database($node, $dbname);
+    in_database($node, $dbname);
     # What the audit draws would not be queued for a conflict as well.
     sql(<<"SQL");
         INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);

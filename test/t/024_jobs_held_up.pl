@@ -10,13 +10,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::S3Stub;
+use TW::Database;
 use TW::Util;
 
 my $node = start_node('main', conf => "log_min_messages = fatal\ntraining_workflow.allow_future_times = on\n");
 my $stub = TW::S3Stub->start;
 my $dbname;
-
-sub sql { my ($sql) = @_; return $node->safe_psql($dbname, $sql) }
 
 # psql's output and messages; it goes on after errors.
 sub run_sql {
@@ -29,6 +28,7 @@ sub run_sql {
 sub new_database {
     ($dbname) = @_;
     create_database($node, $dbname);
+    in_database($node, $dbname);
     my $lines = join "\n", map { my $n = $_; map { sprintf '{"text": "%s %d", "intent": "intent.%s", "split": "%s"}',
         $_->[0], $n, $_->[1], $n > 20 ? 'test' : 'train' }
             [ 'where is parcel', 'parcel.track' ], [ 'order pizza', 'food.order' ] } 1 .. 30;

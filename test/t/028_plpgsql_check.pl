@@ -9,6 +9,7 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 # What it says although nothing is wrong: [function, message, why]. Both are patterns.
@@ -24,8 +25,7 @@ my @excepted = (
 
 my $node = start_node('main', conf => "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'checked'\n");
 create_database($node, 'checked');
-
-sub sql { my ($sql) = @_; return $node->safe_psql('checked', $sql) }
+in_database($node, 'checked');
 
 if (sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpgsql_check'}) eq '0') {
     $node->stop;
