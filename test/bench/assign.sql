@@ -50,8 +50,8 @@ BEGIN
     began := bench.clock();
     EXECUTE format('SELECT count(%s(%L, unit)) FROM generate_series(1, %s) AS t, bench.units',
                    call, model_type, assignments / 1000000) INTO calls;
-    INSERT INTO bench.times SELECT measure.rollout, measure.round, measure.variant, bench.clock() - began
-                            WHERE round > 0;
+    INSERT INTO bench.times
+        SELECT measure.rollout, measure.round, measure.variant, bench.clock() - began WHERE round > 0;
     IF calls <> assignments THEN
         RAISE EXCEPTION 'counted % calls instead of %', calls, assignments;
     END IF;
@@ -125,7 +125,8 @@ CREATE VIEW bench.report AS
         ) AS f (n, what, figure, target)
     )
     SELECT rollout, what, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY figure)::numeric, 2) AS figure,
-           CASE WHEN target IS NULL THEN '' WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY figure) <= target
-                THEN '<= ' || target || ': met' ELSE '<= ' || target || ': MISSED' END AS target,
+           CASE WHEN target IS NULL THEN ''
+                WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY figure) <= target THEN '<= ' || target || ': met'
+                ELSE '<= ' || target || ': MISSED' END AS target,
            round(min(figure)::numeric, 2) || ' .. ' || round(max(figure)::numeric, 2) AS rounds
     FROM figures GROUP BY rollout, n, what, target ORDER BY rollout DESC, n;

@@ -53,8 +53,8 @@ BEGIN
                                    nlu_model_version)
         SELECT t.number, 's' || t.number, t.text, c.intent, c.confidence, 'indicbert', live
         FROM bench.texts t, classify_intent(t.text, 'router', live) c WHERE t.number > 4000;
-    SELECT avg((c.nlu_intent IS NOT DISTINCT FROM t.intent)::int) INTO live_truth FROM conversation_logs c
-    JOIN bench.texts t ON t.number = c.id;
+    SELECT avg((c.nlu_intent IS NOT DISTINCT FROM t.intent)::int) INTO live_truth
+    FROM conversation_logs c JOIN bench.texts t ON t.number = c.id;
     INSERT INTO paired_answers
         SELECT rival, t.number, CASE WHEN random() < live_truth - 0.05 THEN t.intent ELSE 'intent.of.none' END
         FROM bench.texts t

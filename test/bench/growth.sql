@@ -23,11 +23,10 @@ CREATE FUNCTION eight_weeks.growth(
            (SELECT string_agg(format('%s: %s, %s labels', p.challenger, p.status, p.labels), '; ' ORDER BY p.id)
             FROM paired_evaluations p),
            (SELECT format('right before %s %%, after %s %%',
-                          round(100 * avg(j.is_right::integer) FILTER (WHERE j.created_on < date '2040-01-02' + f.live),
-                                1),
-                          round(100 * avg(j.is_right::integer) FILTER (WHERE j.created_on > date '2040-01-02' + f.live),
-                                1))
-            FROM eight_weeks.judged j WHERE abs(j.created_on - (date '2040-01-02' + f.live)) <= 7),
+                          round(100 * avg(j.is_right::integer) FILTER (WHERE j.created_on < l.day), 1),
+                          round(100 * avg(j.is_right::integer) FILTER (WHERE j.created_on > l.day), 1))
+            FROM eight_weeks.judged j, LATERAL (SELECT date '2040-01-02' + f.live AS day) l
+            WHERE abs(j.created_on - l.day) <= 7),
            (SELECT format('first week %s %% auto-approved, first model %s %% right',
                           round(100 * avg((j.filter_outcome = 'auto-approved')::integer)),
                           round(100 * avg((a.intent = j.truth)::integer)))

@@ -21,10 +21,13 @@ ALTER TABLE review_events DISABLE TRIGGER review_events_append_only_truncate;
 --   usual    the built-in policy, audit rates 5 % and 10 %; the audited rows are reviewed in random order
 --   rates    audit rates of 2 % and 5 % in the first half of the month, 10 % and 20 % in the second
 --   rollout  in the second half of the month the version is rolled out, which raises its audit rate to 35 %
---   behind   the same, and reviewers, who get what the rollout waits for first, do two thirds of the audit: what is left is the first half
---   budget   in the first half of the month the test set is too small, which raises the audit rate of all versions to 35 % (row *)
+--   behind   the same, and reviewers, who get what the rollout waits for first, do two thirds of the audit:
+--            what is left is the first half
+--   budget   in the first half of the month the test set is too small, which raises the audit rate of all versions
+--            to 35 % (row *)
 --   surer    the model is right in 99.7 % of the auto-approved and in 90 % of the others
---   doubtful the audited rows are reviewed least confident first, until two thirds of them are done: no estimate can bear that
+--   doubtful the audited rows are reviewed least confident first, until two thirds of them are done: no estimate can
+--            bear that
 CREATE PROCEDURE bench.capture(scenario text, first_replay int, last_replay int, size int)
     LANGUAGE plpgsql
 AS $$

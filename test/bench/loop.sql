@@ -30,8 +30,7 @@ CREATE TABLE bench.candidates (scenario text, run int, round int, version text, 
 -- people labelled in that round, whatever they were asked for, each row once; usual_*: on what they would have labelled
 -- at the built-in audit rates.
 CREATE TABLE bench.challengers (scenario text, run int, round int, kind text, live_truth double precision,
-                                loss double precision,
-    samples int, accuracy double precision, live_accuracy double precision, passed boolean,
+    loss double precision, samples int, accuracy double precision, live_accuracy double precision, passed boolean,
     human_samples int, human_accuracy double precision, human_live_accuracy double precision,
     usual_samples int, usual_accuracy double precision, usual_live_accuracy double precision);
 -- slices: a model that learned all but a fifth of the model-labelled texts, tested on the labels of that fifth.
@@ -40,8 +39,7 @@ CREATE TABLE bench.slices (scenario text, run int, round int, samples int, accur
 -- twins: the last candidate on the reserve's texts with and without a near-twin in what it learned; which share of the
 -- traffic the test split keeps from being learned, and of the test set's weight its heaviest text has.
 CREATE TABLE bench.twins (scenario text, run int, share double precision, with_twin double precision,
-                          without_twin double precision,
-    tested_traffic double precision, heaviest double precision);
+    without_twin double precision, tested_traffic double precision, heaviest double precision);
 
 -- One text has one intent here, the commonest.
 CREATE PROCEDURE bench.load()
@@ -71,11 +69,12 @@ BEGIN
     CREATE TEMP TABLE shuffled ON COMMIT DROP AS
         SELECT tw_model_text(m.marked) AS key, m.marked AS text, t.intent, t.times,
                row_number() OVER (ORDER BY hashtextextended(t.key, run), t.key) AS place
-        FROM bench.texts t, LATERAL (SELECT regexp_replace(
-            t.text, '(?<=\S) +(?=\S)', ' ' || translate(run::text, '0123456789', '~^|<>{}[];') || ' ') AS marked) m;
+        FROM bench.texts t,
+             LATERAL (SELECT translate(run::text, '0123456789', '~^|<>{}[];') AS mark) k,
+             LATERAL (SELECT regexp_replace(t.text, '(?<=\S) +(?=\S)', ' ' || k.mark || ' ') AS marked) m;
     INSERT INTO bench.seed SELECT key, text, intent FROM shuffled WHERE place <= seed_texts;
-    INSERT INTO bench.reserve SELECT key, text, intent, times FROM shuffled
-                              WHERE place > seed_texts AND place <= places;
+    INSERT INTO bench.reserve
+        SELECT key, text, intent, times FROM shuffled WHERE place > seed_texts AND place <= places;
     INSERT INTO bench.traffic
         WITH stream AS (
             SELECT s.key, s.text, s.intent FROM shuffled s, generate_series(1, s.times) WHERE s.place > places
@@ -139,8 +138,8 @@ BEGIN
         FROM conversation_logs
         WHERE session_id = format('round %s', batch) AND (is_audit OR review_priority IS NOT NULL AND random() < 0.3);
     PERFORM approve_conversations(array_agg(id)) FROM verdicts WHERE nlu_intent = intent HAVING count(*) > 0;
-    PERFORM fix_conversations(array_agg(id), intent) FROM verdicts WHERE nlu_intent IS DISTINCT FROM intent
-    GROUP BY intent;
+    PERFORM fix_conversations(array_agg(id), intent)
+    FROM verdicts WHERE nlu_intent IS DISTINCT FROM intent GROUP BY intent;
 END
 $$;
 

@@ -58,8 +58,8 @@ AS $$
     ), mixed AS (
         SELECT a.intent, a.domain, a.lang, v AS variation, a.n,
                CASE v WHEN 0 THEN a.text
-                      ELSE array_to_string(a.words[:cardinality(a.words) / 2] || b.words[cardinality(b.words) / 2 + 1:],
-                                           ' ') END AS text
+                      ELSE array_to_string(a.words[:cardinality(a.words) / 2]
+                                           || b.words[cardinality(b.words) / 2 + 1:], ' ') END AS text
         FROM generate_series(0, 4) AS v CROSS JOIN pool a
         JOIN pool b ON b.intent = a.intent AND b.n = (a.n + v * 37) % a.rows
     ), distinct_texts AS (
@@ -211,8 +211,8 @@ AS $$
         )
         SELECT name, 'ours', f.what, f.value
         FROM (VALUES
-            ('warm', (SELECT m.value FROM medians m
-                      WHERE m.variant = 'classify') - (SELECT m.value FROM medians m WHERE m.variant = 'empty')),
+            ('warm', (SELECT m.value FROM medians m WHERE m.variant = 'classify')
+                     - (SELECT m.value FROM medians m WHERE m.variant = 'empty')),
             ('cold', (SELECT m.value FROM medians m WHERE m.variant = 'first classify')),
             ('cold_empty', (SELECT m.value FROM medians m WHERE m.variant = 'first empty'))) AS f (what, value);
 $$;
@@ -221,7 +221,7 @@ $$;
 -- for the test parts; beside: what it measured there.
 CREATE FUNCTION bench.report_rows(
     OUT n int, OUT set text, OUT what text, OUT label text, OUT digits int, OUT goal double precision,
-                       OUT is_upper boolean, OUT beside text)
+    OUT is_upper boolean, OUT beside text)
     RETURNS SETOF record
     LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC

@@ -1,7 +1,7 @@
 -- Two years of conversations, for a database that is thrown away: how scale.sh fills it.
 --
--- The rows are as the filter, the audit and reviewers would have left them: 60 % auto-approved, 35 % sent to people, 5
--- % with nothing to learn from; every conversation that has a label has its sample, and every verdict its event. The
+-- The rows are as the filter, the audit and reviewers would have left them: 60 % auto-approved, 35 % sent to people,
+-- 5 % with nothing to learn from; every conversation that has a label has its sample, and every verdict its event. The
 -- triggers do not fire: an hour of captures would be the same rows. What is measured are the statements that read them.
 
 CREATE SCHEMA bench;
@@ -34,8 +34,8 @@ DECLARE
 BEGIN
     CREATE TEMP TABLE batch ON COMMIT DROP AS
     SELECT g AS id, ends - interval '730 days' * (1 - g::double precision / size) AS created_at, d.outcome,
-           random() < CASE d.outcome WHEN 'auto-approved' THEN 0.05 WHEN 'needs-review' THEN 0.10
-                           ELSE 0 END AS is_audit,
+           random() < CASE d.outcome WHEN 'auto-approved' THEN 0.05
+                                     WHEN 'needs-review' THEN 0.10 ELSE 0 END AS is_audit,
            CASE d.outcome WHEN 'auto-approved' THEN 0.05 WHEN 'needs-review' THEN 0.10 END AS probability,
            CASE WHEN d.outcome = 'auto-approved' THEN 0.85 + 0.15 * random()
                 ELSE 0.3 + 0.55 * random() END AS confidence,
@@ -63,10 +63,9 @@ BEGIN
     FROM batch b;
 
     INSERT INTO conversation_logs (id, session_id, user_message, message_type, message_language, nlu_intent,
-                                   nlu_confidence,
-        nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_processing_time_ms, routed_to,
-        response_text, response_success, user_feedback, is_training_candidate, review_status, review_priority,
-        review_reason, filter_outcome, is_audit, selection_probability,
+        nlu_confidence, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities,
+        nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, is_training_candidate,
+        review_status, review_priority, review_reason, filter_outcome, is_audit, selection_probability,
         filtered_at, created_at, created_on)
     SELECT d.id, 's' || d.id / 4, d.said, CASE d.outcome WHEN 'not-applicable' THEN 'image' ELSE 'text' END, 'hinglish',
            d.intent, d.confidence, d.module, d.provider, 'router-v1.' || d.id * 104 / size || '.0',
@@ -81,9 +80,8 @@ BEGIN
 
     -- A model is trained every week; test-split samples are never learned.
     INSERT INTO training_samples (conversation_log_id, text, text_hash, normalizer, intent, module_type, entities,
-                                  language, expected_service,
-        review_status, label_source, reviewed_by, reviewed_at, source, split, selection_probability, quality_score,
-        model_version_target, created_at)
+        language, expected_service, review_status, label_source, reviewed_by, reviewed_at, source, split,
+        selection_probability, quality_score, model_version_target, created_at)
     SELECT d.id, d.said, hashint8extended(d.id, 1), 1, d.intent, d.module, '[{"start": 0, "end": 7, "label": "dish"}]',
            'hinglish', 'opensearch',
            CASE d.status WHEN 'rejected' THEN 'rejected' ELSE 'approved' END,
@@ -100,8 +98,7 @@ BEGIN
     ORDER BY d.id;
 
     INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, from_status, to_status,
-                               review_priority, review_reason,
-        reviewer, calling_role, created_at)
+        review_priority, review_reason, reviewer, calling_role, created_at)
     SELECT d.id, CASE d.status WHEN 'approved' THEN 'approve' ELSE 'reject' END,
            CASE d.status WHEN 'rejected' THEN 'unclear' END,
            CASE d.status WHEN 'approved' THEN d.intent END, d.outcome, d.status, d.priority, d.reason,

@@ -101,7 +101,7 @@ CREATE PROCEDURE bench.empty_tables()
     LANGUAGE sql
 AS $$
     TRUNCATE conversation_logs, training_samples, bench.bare_logs, bench.bare_samples, bench.plpgsql_logs,
-    bench.plpgsql_samples
+             bench.plpgsql_samples
         RESTART IDENTITY;
 $$;
 

@@ -49,8 +49,9 @@ SELECT version, status, gate_decision AS gate, round(test_accuracy::numeric, 3) 
 FROM train_model();
 SELECT gate_reason FROM model_versions WHERE version = 'router-v1.0.0';
 SELECT t AS text, rank, intent, round(confidence::numeric, 3) AS confidence
-FROM unnest(ARRAY['Kothrud mein veg pizza milega?',
-                  'मेरा पार्सल कहाँ है']) WITH ORDINALITY AS x (t, n), classify_intents(t, 2) ORDER BY n, rank;
+FROM unnest(ARRAY['Kothrud mein veg pizza milega?', 'मेरा पार्सल कहाँ है']) WITH ORDINALITY AS x (t, n),
+     classify_intents(t, 2)
+ORDER BY n, rank;
 
 -- What customers said, with the intent that a careful person would give it; the extension is not told that.
 CREATE TABLE demo_conversations (
@@ -70,9 +71,8 @@ VALUES (0.4, 0.3, 'a young model is audited more');
 \echo '== The chatbot goes live. Each message is classified by the database, and captured by one plain INSERT; the triggers do the rest.'
 -- A fallback (llm) answers some messages, and an older client sends odd confidences: those stay as they came.
 SET ROLE chatbot;
-INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type,
-                               message_language, nlu_intent,
-    nlu_confidence, nlu_module_type, nlu_module_id, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
+INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type, message_language,
+    nlu_intent, nlu_confidence, nlu_module_type, nlu_module_id, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
     nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
     backend_reference, created_at)
 SELECT d.session_id, d.phone_number, d.user_id, d.user_message, d.message_type, d.message_language, n.intent,
@@ -123,7 +123,7 @@ SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents,
        round(avg(quality_score)::numeric, 3) AS confidence
 FROM training_samples WHERE source = 'production' GROUP BY 1 ORDER BY 2 DESC;
 SELECT left(s.text, 44) AS text, s.language AS lang, s.intent, s.expected_service AS service,
-            round(s.quality_score::numeric, 2) AS score
+       round(s.quality_score::numeric, 2) AS score
 FROM training_samples s WHERE source = 'production' ORDER BY s.id LIMIT 6;
 
 -- The demo plays the reviewers, and so has to know which row is which.
@@ -144,8 +144,8 @@ SELECT conversation_log_id AS id, review_priority AS p, review_reason, is_audit 
 FROM claim_reviews(6, '1 hour', 'demo reviewer');
 
 \echo '== People review all that waits: approve, fix, reject'
-SELECT 'approve_conversations' AS call, approve_conversations(array_agg(t.id), 'as predicted',
-                                                              'demo reviewer') AS conversations
+SELECT 'approve_conversations' AS call,
+       approve_conversations(array_agg(t.id), 'as predicted', 'demo reviewer') AS conversations
 FROM truth t JOIN conversation_logs c USING (id)
 WHERE c.review_priority IS NOT NULL AND t.true_intent = t.nlu_intent
 UNION ALL
@@ -163,8 +163,8 @@ SELECT review_priority AS p, review_reason, waiting, reviewed, p50_time_to_revie
 SELECT round(100 * a.accuracy::numeric, 1) AS accuracy, round(100 * a.lower::numeric, 1) AS lower,
        round(100 * a.upper::numeric, 1) AS upper, a.labels, round(100 * a.naive_accuracy::numeric, 1) AS naive,
        a.naive_labels,
-       (SELECT round(100.0 * count(*) FILTER (WHERE t.true_intent = t.nlu_intent) / count(*), 1) FROM truth t
-        WHERE t.true_intent IS NOT NULL) AS truth,
+       (SELECT round(100.0 * count(*) FILTER (WHERE t.true_intent = t.nlu_intent) / count(*), 1)
+        FROM truth t WHERE t.true_intent IS NOT NULL) AS truth,
        a.reason
 FROM live_accuracy() a;
 
@@ -187,8 +187,8 @@ ORDER BY b.f1 - a.f1 DESC LIMIT 5;
 SELECT v.version, count(*) AS messages, round(100.0 * avg((c.intent = d.true_intent)::integer), 1) AS right,
        round(100 * avg(c.confidence)::numeric, 1) AS confidence,
        round(100.0 * avg((c.confidence > 0.85)::integer), 1) AS "above 0.85",
-       round(100.0 * avg((c.intent = d.true_intent)::integer) FILTER (WHERE c.confidence > 0.85),
-             1) AS "right above 0.85"
+       round(100.0 * avg((c.intent = d.true_intent)::integer) FILTER (WHERE c.confidence > 0.85), 1)
+           AS "right above 0.85"
 FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d,
      classify_intent(d.user_message, 'router', v.version) c
 WHERE d.minutes_ago <= :last_day AND d.message_type = 'text' AND d.true_intent IS NOT NULL
@@ -205,8 +205,8 @@ SELECT model_type, previous_version, traffic_percentage AS percent, steps
 FROM start_rollout('router-v1.1.0', 'better on the test set, and on the last day', at => :'day_1');
 SELECT s AS session, assign_model_version('router', s) AS answered_by,
        rollout_bucket('router-v1.1.0', s) AS place_of_10000
-FROM unnest(ARRAY['session 1', 'session 2', 'session 3', 'session 4', 'session 5', 'session 6', 'session 7',
-                  'session 8']) AS s;
+FROM unnest(ARRAY['session 1', 'session 2', 'session 3', 'session 4',
+                  'session 5', 'session 6', 'session 7', 'session 8']) AS s;
 CREATE TEMP TABLE answers AS
 SELECT v.version, d.user_message, d.true_intent, d.message_language, min(d.nlu_module_id) AS module_id, c.intent,
        c.confidence, c.module_type
@@ -247,8 +247,8 @@ SELECT version, status, traffic_percentage AS traffic, round(test_accuracy::nume
 FROM model_performance_comparison ORDER BY version;
 
 \echo '== From an answer to its cause'
-SELECT jsonb_pretty(jsonb_build_object('filter', e -> 'filter' -> 'outcome', 'events', e -> 'events', 'label',
-                                       e -> 'sample' -> 'intent')) AS explain_conversation
+SELECT jsonb_pretty(jsonb_build_object('filter', e -> 'filter' -> 'outcome', 'events', e -> 'events',
+                                       'label', e -> 'sample' -> 'intent')) AS explain_conversation
 FROM (SELECT explain_conversation(min(v.conversation_log_id)) AS e FROM review_events v WHERE v.action = 'fix') x;
 
 \echo '== Food should be stricter: a policy, in force from its commit on'

@@ -58,8 +58,8 @@ BEGIN
         line := CASE floor(random() * 3)::integer
             WHEN 0 THEN overlay(line PLACING '' FROM place FOR 1)
             WHEN 1 THEN overlay(line PLACING pg_temp.one_of(words || numbers) FROM place FOR 0)
-            ELSE overlay(line PLACING pg_temp.one_of(ARRAY['{', '}', '"', ',', ' ', E'\t', E'\x01', '\', U&'\0939',
-                                                           '0']) FROM place FOR 1) END;
+            ELSE overlay(line PLACING pg_temp.one_of(
+                     ARRAY['{', '}', '"', ',', ' ', E'\t', E'\x01', '\', U&'\0939', '0']) FROM place FOR 1) END;
     END LOOP;
     RETURN line;
 END $$;
@@ -124,11 +124,11 @@ BEGIN
         wrong := CASE WHEN line !~ E'\n' THEN pg_temp.broken(line) END;
         IF wrong IS NOT NULL THEN
             RAISE EXCEPTION 'import_training_samples() broke a promise (%), seed %, line %', wrong,
-            current_setting('fuzz.seed'), lines USING DETAIL = line;
+                current_setting('fuzz.seed'), lines USING DETAIL = line;
         END IF;
         lines := lines + 1;
     END LOOP;
-    RAISE NOTICE 'seed %: % lines, % of them imported, none broke a promise', current_setting('fuzz.seed'), lines,
-    current_setting('fuzz.imported');
+    RAISE NOTICE 'seed %: % lines, % of them imported, none broke a promise',
+        current_setting('fuzz.seed'), lines, current_setting('fuzz.imported');
 END $$;
 ROLLBACK;

@@ -30,8 +30,8 @@ DECLARE
         '20000', '9876543', '9876543210', '0', '00', '000', '0000', '00000', '91', '0091', '091', '020', '022', '2026',
         '2345', '6789', '411038', '4111', '1111', '4111111111111111', '234567890123', '202611231030',
         U&'\096F\096E\096D\096C\096B', U&'\096A\0969', U&'\0669', U&'\FF19',
-        ' ', ' ', ' ', ' ', ' ', ' ', '-', '-', '-', '.', '.', '.', U&'\00A0', U&'\2013', U&'\200B', '(', ')', '(',
-        ')', '+', '+', ', ', ' - ', '/', ':', '#', '@', '@', '@', '_', '%', E'\n', 'AWB', 'ORD', 'PH', 'NO', 'no',
+        ' ', ' ', ' ', ' ', ' ', ' ', '-', '-', '-', '.', '.', '.', U&'\00A0', U&'\2013', U&'\200B', '(', ')', '(', ')',
+        '+', '+', ', ', ' - ', '/', ':', '#', '@', '@', '@', '_', '%', E'\n', 'AWB', 'ORD', 'PH', 'NO', 'no',
         'ABCPE', 'F', 'a', 'x', 'X', 'xx', 'asha', 'okbank', 'com', 'asha@example.com', 'asha@AWB-', 'asha@AWB',
         '98765 43210', '+91 98765 43210', '4111 1111 1111 1111',
         '2345 6789 0123', '020-25651234', '987 654 3210', '10000-20000', '2024 2025 2026', 'ABCPE1234F', U&'\00E9',
@@ -63,7 +63,7 @@ BEGIN
         RETURN 'the length';
     ELSIF once <> a AND EXISTS (
         SELECT FROM string_to_table(a, NULL) WITH ORDINALITY AS t (c, n)
-                                             JOIN string_to_table(once, NULL) WITH ORDINALITY AS r (c, n) USING (n)
+        JOIN string_to_table(once, NULL) WITH ORDINALITY AS r (c, n) USING (n)
         WHERE t.c <> r.c AND (r.c <> ALL ('{0,x}') OR t.c ~ '[ -/:-@[-`{-~]'
                               OR (t.c ~ '[0-9]') <> (r.c = '0') AND ascii(t.c) < 128)) THEN
         RETURN 'a character';
@@ -94,7 +94,7 @@ BEGIN
         wrong := pg_temp.broken(message, previous);
         IF wrong IS NOT NULL THEN
             RAISE EXCEPTION 'redact_pii() broke a promise (%), seed %, text %', wrong,
-            current_setting('fuzz.seed'), texts
+                current_setting('fuzz.seed'), texts
                 USING DETAIL = format('Text: %s' || E'\n' || 'Redacted: %s' || E'\n' || 'Twice: %s' || E'\n'
                                       || 'The other text: %s', message, redact_pii(message),
                                       redact_pii(redact_pii(message)), previous);
@@ -104,5 +104,5 @@ BEGIN
         previous := message;
     END LOOP;
     RAISE NOTICE 'seed %: % texts, % of them with something to mask, none broke a promise',
-    current_setting('fuzz.seed'), texts, masked;
+        current_setting('fuzz.seed'), texts, masked;
 END $$;
