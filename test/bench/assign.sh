@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # assign.sh - measures assign_model_version() on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then test/bench/assign.sh. It makes a database tw_assign, drops it at the end, and takes
-# about a minute and a half. psql is taken from PATH. Environment:
+# How to run: install the extension, then test/bench/assign.sh. It makes a database tw_assign, drops it at the end, and
+# takes about a minute and a half. psql is taken from PATH. Environment:
 #   ROUNDS=5                rounds of the timing
 #   ASSIGNMENTS=10000000    calls in each timed statement, in millions
 #   UNITS=10000000          units that walk up the steps of a rollout
 #   CLOCK=cpu               processor time of the backend: for a machine that others use at the same time (Linux, same machine)
 #   KEEP=1                  leaves the database
 #
-# How to read: each timed statement counts the answers for 10,000,000 units (a million in the form of UUIDs, ten times over), once by
-# assign_model_version() and once by a function that looks at nothing. A figure is the median over the rounds, in each of which
-# all ran in turn; "rounds" are the smallest and the largest. The registry has 503 versions of 52 types. A walk raises the
-# canary's percentage and asks for every unit each time; whoever was in the canary must still be in it.
+# How to read: each timed statement counts the answers for 10,000,000 units (a million in the form of UUIDs, ten times
+# over), once by assign_model_version() and once by a function that looks at nothing. A figure is the median over the
+# rounds, in each of which all ran in turn; "rounds" are the smallest and the largest. The registry has 503 versions of
+# 52 types. A walk raises the canary's percentage and asks for every unit each time; whoever was in the canary must
+# still be in it.
 set -euo pipefail
 
 rounds=${ROUNDS:-5}

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# gate.sh - measures what the paired gate makes of challengers whose truth is known, on the server that PGHOST, PGPORT and PGUSER (a
-# superuser) name.
+# gate.sh - measures what the paired gate makes of challengers whose truth is known,
+# on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then `DATASETS=FOLDER RUNS=20 test/bench/gate.sh`. The data are public and no part of the project:
-# FOLDER holds hinglishtop_cs.tsv and hinglishtop_en.tsv as loop.sh says. Without them it says so and ends with 0. A run takes some
-# seconds, in a database tw_gate of its own, which is dropped. KINDS="equal more stranger" chooses; gate.sql says what they are.
+# How to run: install the extension, then `DATASETS=FOLDER RUNS=20 test/bench/gate.sh`. The data are public and no part
+# of the project: FOLDER holds hinglishtop_cs.tsv and hinglishtop_en.tsv as loop.sh says. Without them it says so and
+# ends with 0. A run takes some seconds, in a database tw_gate of its own, which is dropped. KINDS="equal more stranger"
+# chooses; gate.sql says what they are.
 #
-# How to read: the true difference in points over the pool, the share of its messages on which the two differ, labels until the decision
-# (median and most), the share of runs by decision, and what passed the gate. Targets: equal challengers pass in at most 5 %, strangers in
-# at most 1 %, those with a thousand samples more in at least 95 %, with a median of at most 60 labels.
+# How to read: the true difference in points over the pool, the share of its messages on which the two differ, labels
+# until the decision (median and most), the share of runs by decision, and what passed the gate. Targets: equal
+# challengers pass in at most 5 %, strangers in at most 1 %, those with a thousand samples more in at least 95 %, with a
+# median of at most 60 labels.
 set -euo pipefail
 
 data=${DATASETS:-}

@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# growth.sh - the mission's plan day by day, with all defaults: when is a better version live, and after how many verdicts?
+# growth.sh - the mission's plan day by day, with all defaults: when is
+# a better version live, and after how many verdicts?
 #
-# How to run: install the extension, then `test/bench/growth.sh` on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
-# VOLUMES="100 1000" are the messages a day, RUNS=10 the seeds of each, DAYS=21. It makes databases tw_growth_VOLUME_SEED, one at a
-# time, and drops them. A run of 100 a day takes some five seconds, of 1,000 half a minute.
+# How to run: install the extension, then `test/bench/growth.sh` on the server that PGHOST, PGPORT and PGUSER (a
+# superuser) name. VOLUMES="100 1000" are the messages a day, RUNS=10 the seeds of each, DAYS=21. It makes databases
+# tw_growth_VOLUME_SEED, one at a time, and drops them. A run of 100 a day takes some five seconds, of 1,000 half a
+# minute.
 #
-# The chatbot, its messages and its reviewers are those of the eight weeks (test/fixtures). The first model knows SAMPLES of each 12
-# of the demo's samples and is made live by a person. Reviewers answer four fifths of what they are asked, in three
-# sittings a day, the most urgent first; one verdict in a hundred is wrong. Nothing is changed from the defaults.
+# The chatbot, its messages and its reviewers are those of the eight weeks (test/fixtures). The first model knows
+# SAMPLES of each 12 of the demo's samples and is made live by a person. Reviewers answer four fifths of what they are
+# asked, in three sittings a day, the most urgent first; one verdict in a hundred is wrong. Nothing is changed from the
+# defaults.
 #
-# How to read: the day on which the gate first passed a successor, on which it was live for all, verdicts until then; then, for that
-# day, the share of answers that were right (truth) in the week before and after, and what passed it. Below it, week by week: the
-# version that was live at its end, truth and estimate of the week's answers, verdicts so far, and what the gate said of the version.
-# Targets: 100 a day: live by day 14 in 8 of 10 runs, at most 500 verdicts by then; 1,000 a day: by day 9.
+# How to read: the day on which the gate first passed a successor, on which it was live for all, verdicts until then;
+# then, for that day, the share of answers that were right (truth) in the week before and after, and what passed it.
+# Below it, week by week: the version that was live at its end, truth and estimate of the week's answers, verdicts so
+# far, and what the gate said of the version. Targets: 100 a day: live by day 14 in 8 of 10 runs, at most 500 verdicts
+# by then; 1,000 a day: by day 9.
 set -euo pipefail
 
 volumes=${VOLUMES:-100 1000}

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# router.sh - measures the router beside fastText and liblinear, on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
+# router.sh - measures the router beside fastText and liblinear, on the server
+# that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
 # How to run: install the extension, then `DATASETS=/folder/with/the/sets test/bench/router.sh`. It makes a database
 # tw_bench_router, drops it at the end, and takes three to five minutes. psql comes from PATH; the server has to be on
-# this machine, which has to be Linux. fasttext and liblinear come from Debian's packages fasttext and liblinear-tools; without
-# them their columns are skipped. Needs half a gigabyte in TMPDIR. Environment:
+# this machine, which has to be Linux. fasttext and liblinear come from Debian's packages fasttext and liblinear-tools;
+# without them their columns are skipped. Needs half a gigabyte in TMPDIR. Environment:
 #   DATASETS                    the folder of clinc150.tsv, hinglishtop_cs.tsv and hinglishtop_en.tsv (text, intent, domain, split,
 #                               lang, divided by tabs, with a header). They are not part of the project: without them all is skipped
 #   SETS="clinc150 hinglishtop_cs hinglishtop_en scale"
@@ -13,18 +14,19 @@
 #   ROUNDS=9 CONNECTIONS=25     rounds of classification, and new connections
 #   KEEP=1                      leaves the database, with every figure in bench.figures
 #
-# How to read: all systems learn the same rows, those that the database learns of the set's train part (each text and intent
-# once, normalised), and are tested on its val part. The router's constants and logistic regression's C were chosen with val in
-# sight, which flatters both a little. A quarter of Hinglish-TOP's val texts stand in its train part as well, which flatters all.
+# How to read: all systems learn the same rows, those that the database learns of the set's train part (each text and
+# intent once, normalised), and are tested on its val part. The router's constants and logistic regression's C were
+# chosen with val in sight, which flatters both a little. A quarter of Hinglish-TOP's val texts stand in its train part
+# as well, which flatters all.
 #   ours            import_training_samples(), train_model(), classify_intent()
 #   fastText        lr 1, 50 epochs, word bigrams, character n-grams 3 to 5, dim 50, one thread: the best of four settings. Its
 #                   loss takes the rows as they come, so they come in the order of a hash
 #   linear SVM      liblinear, L2-loss SVM, dual (-s 1), C = 1, on our features of the same texts
 #   logistic regr.  liblinear, logistic regression, dual (-s 7), on the same, with C = 10: at C = 1 it is two to five points worse
-# Processor seconds: ours without reading rows and storing the model, "in all" with everything that train_model() does; the
-# others' with reading and writing files. The memory of a process: ours with what it touched of shared_buffers.
-# A classification is in processor time, ours over an empty function; the first one in time that passed, the median of new
-# connections (ours) or a process that predicts one text (fastText).
+# Processor seconds: ours without reading rows and storing the model, "in all" with everything that train_model() does;
+# the others' with reading and writing files. The memory of a process: ours with what it touched of shared_buffers.
+# A classification is in processor time, ours over an empty function; the first one in time that passed, the median of
+# new connections (ours) or a process that predicts one text (fastText).
 set -euo pipefail
 
 sets=${SETS:-clinc150 hinglishtop_cs hinglishtop_en scale}

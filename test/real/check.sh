@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # check.sh BUILD_DIR PG_CONFIG - tests with the real servers of others; closes with "N passed, N failed, N skipped".
 #
-# Each of those servers has a script NAME.sh here that can "install", "start" and "stop" it. It ends with 77 when the server
-# cannot be had for want of a network, and leaves what clients need to know, variables NAME_..., in the file
+# Each of those servers has a script NAME.sh here that can "install", "start" and "stop" it. It ends with 77 when the
+# server cannot be had for want of a network, and leaves what clients need to know, variables NAME_..., in the file
 # BUILD_DIR/real/run/NAME/env. Test output lies in BUILD_DIR/real/run. REAL="001_server ..." chooses among the tests.
 set -uo pipefail
 

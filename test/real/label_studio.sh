@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# label_studio.sh {install|start|stop} BUILD_DIR - a real Label Studio from PyPI for tests, on loopback, with its own state.
+# label_studio.sh {install|start|stop} BUILD_DIR - a real Label Studio
+# from PyPI for tests, on loopback, with its own state.
 #
-# install puts it into a virtual environment below BUILD_DIR/real/label_studio, once; it ends with 77 when PyPI cannot be
-# reached, and says so on standard output. start runs a server whose data lie in BUILD_DIR/real/run/label_studio, made anew
-# every time; what its clients need to know is then in the file "env" there, as lines NAME=value. stop may be repeated.
+# install puts it into a virtual environment below BUILD_DIR/real/label_studio, once; it ends with 77 when PyPI cannot
+# be reached, and says so on standard output. start runs a server whose data lie in BUILD_DIR/real/run/label_studio,
+# made anew every time; what its clients need to know is then in the file "env" there, as lines NAME=value. stop may be
+# repeated.
 set -euo pipefail
 
 # The one place that says which version is tested.
@@ -40,7 +42,8 @@ clean_environment() {
     export COLLECT_ANALYTICS=false LATEST_VERSION_CHECK=false SENTRY_DSN='' FRONTEND_SENTRY_DSN=''
 }
 
-# Its two hundred migrations take longer than everything else at a first start. This command runs them and makes no user.
+# Its two hundred migrations take longer than everything else at a first
+# start. This command runs them and makes no user.
 prepare_data() {
     rm -rf -- "$prepared"
     mkdir -m 700 -- "$prepared"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # minio.sh {install|start|stop} BUILD_DIR - a real MinIO for tests, on loopback, with its own data.
 #
-# install compiles it, and its client mc, from the modules of Go's proxy into BUILD_DIR/real/minio, once; it ends with 77 when
-# they cannot be reached or there is no Go, and says so on standard output. start runs a server whose data lie in
-# BUILD_DIR/real/run/minio, made anew every time; what its clients need to know is then in the file "env" there, as lines
-# NAME=value. stop may be repeated.
+# install compiles it, and its client mc, from the modules of Go's proxy into BUILD_DIR/real/minio, once; it ends with
+# 77 when they cannot be reached or there is no Go, and says so on standard output. start runs a server whose data lie
+# in BUILD_DIR/real/run/minio, made anew every time; what its clients need to know is then in the file "env" there, as
+# lines NAME=value. stop may be repeated.
 set -euo pipefail
 
 # The one place that says which versions are tested.
@@ -65,7 +65,8 @@ compile() { # GO ARGUMENT...
 # The name of a toolchain's module and folder.
 platform() { "$1" env GOOS GOARCH | paste -sd -; }
 
-# Go before 1.21 does not fetch a newer one by itself; but that is a module like any other, but for its programs, which may not be run.
+# Go before 1.21 does not fetch a newer one by itself; but that is a module like
+# any other, but for its programs, which may not be run.
 newer_go() { # GO: leaves the path of one that is new enough in $newer
     local version folder
     newer=$1

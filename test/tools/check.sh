@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server, and closes with "N passed, N failed, N skipped".
+# check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server,
+# and closes with "N passed, N failed, N skipped".
 #
-# Test output lies in BUILD_DIR/check. ONLY="filter policy_conflict 013_labelstudio_sync lint" chooses tests of any kind, and whole
-# kinds, by name; TESTS="lint unit regress isolation tap" kinds alone, and TAP="001_dump_restore …" among the TAP tests.
+# Test output lies in BUILD_DIR/check. ONLY="filter policy_conflict 013_labelstudio_sync lint" chooses tests of any
+# kind, and whole kinds, by name; TESTS="lint unit regress isolation tap" kinds alone, and TAP="001_dump_restore …"
+# among the TAP tests.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -23,7 +25,8 @@ tap_tests=("${tap_tests[@]##*/}")
 tap_tests=("${tap_tests[@]%.pl}")
 kinds=(lint unit regress isolation tap)
 
-# A name may be one of several kinds, then all of them are meant: there is a daily_statistics in SQL and one of two sessions.
+# A name may be one of several kinds, then all of them are meant: there
+# is a daily_statistics in SQL and one of two sessions.
 choose() { # NAME...
     local name kind known chosen=()
     declare -A is_wanted

@@ -50,8 +50,8 @@ RESET client_min_messages;'
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
 ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql; }
 long_files() { wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
-# A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON, XML or a
-# command of psql do; elsewhere data on a line that ends with the words "wide data".
+# A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON,
+# XML or a command of psql do; elsewhere data on a line that ends with the words "wide data".
 wide_lines() {
     local file
     while IFS= read -r file; do

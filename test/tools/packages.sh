@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these (MAJOR in a name stands for the
-# major version of PostgreSQL; those written maybe:NAME only if apt-get knows them); does nothing when they are all there.
+# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these (MAJOR in a name
+# stands for the major version of PostgreSQL; those written maybe:NAME only if apt-get knows them); does nothing when
+# they are all there.
 #
 # PG_MAJOR chooses the major version of PostgreSQL; without it the newest one installed, or else the distribution's.
 set -euo pipefail
@@ -101,7 +102,8 @@ install_packages() {
     }
 }
 
-# One broken source of packages fails the whole update, though the packages may come from another: let the installation judge.
+# One broken source of packages fails the whole update, though the packages
+# may come from another: let the installation judge.
 apt update || say "apt-get update complained, going on" >&2
 [[ -n $major ]] || major=$(distribution_major)
 [[ -n $major ]] || { cat "$log" >&2; die "apt-get knows no package postgresql"; }

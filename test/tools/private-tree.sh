@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# private-tree.sh BUILD_DIR PG_CONFIG - makes BUILD_DIR/pg, a copy of this machine's PostgreSQL to install the extension into.
+# private-tree.sh BUILD_DIR PG_CONFIG - makes BUILD_DIR/pg, a copy of this
+# machine's PostgreSQL to install the extension into.
 #
 # PostgreSQL looks for its libraries and extensions relative to the real path of its own program: programs are copied,
-# everything else is a link to the original. The layout stays, so `make install DESTDIR=BUILD_DIR/pg` puts things in place.
+# everything else is a link to the original. The layout stays, so `make
+# install DESTDIR=BUILD_DIR/pg` puts things in place.
 set -euo pipefail
 
 die() { printf 'private-tree: %s\n' "$*" >&2; exit 1; }
@@ -42,8 +44,8 @@ mkdir -p -- "$new$bindir" "$new$sharedir" "$new$pkglibdir"
 cp --reflink=auto -Lp -- "${programs[@]}" "$new$bindir/"
 cp -as -- "$sharedir/." "$new$sharedir/"
 cp -as -- "$pkglibdir/." "$new$pkglibdir/"
-# An extension of this name that is installed for the whole machine must not stand in for a file that the build left out,
-# nor be written to through its link.
+# An extension of this name that is installed for the whole machine must not stand in for a file that the build left
+# out, nor be written to through its link.
 find "$new" -depth -name 'training_workflow*' -exec rm -rf -- {} +
 # The tools and the tests say BUILD_DIR/pg/bin, whatever the distribution's layout is.
 ln -s -- "${bindir#/}" "$new/bin"
