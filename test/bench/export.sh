@@ -39,9 +39,12 @@ sql -c 'CREATE EXTENSION training_workflow' -f "$here/export.sql" -v samples="$s
 
 query() { # VARIANT [LIMIT]
     case $1 in
-        row_to_json) printf "SELECT row_to_json(s) FROM training_samples s WHERE s.split = 'train'%s" "${2:+ LIMIT $2}" ;;
-        file) printf "CALL export_training_samples_to_file('%s/samples.jsonl', overwrite => true)" "$files" ;;
-        *) printf "SELECT export_training_samples(format => '%s', \"limit\" => %s)" "$1" "${2:-NULL}" ;;
+        row_to_json)
+            printf "SELECT row_to_json(s) FROM training_samples s WHERE s.split = 'train'%s" "${2:+ LIMIT $2}" ;;
+        file)
+            printf "CALL export_training_samples_to_file('%s/samples.jsonl', overwrite => true)" "$files" ;;
+        *)
+            printf "SELECT export_training_samples(format => '%s', \"limit\" => %s)" "$1" "${2:-NULL}" ;;
     esac
 }
 median() { sort -g | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }

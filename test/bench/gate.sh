@@ -34,9 +34,10 @@ trap cleanup EXIT
 drop tw_gate_template
 sql -d postgres -c "CREATE DATABASE tw_gate_template TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
 sql -d tw_gate_template -c 'CREATE EXTENSION training_workflow' -f "$here/gate.sql"
+# No quoting in these files: a character that they do not have stands in for the quote.
+options="FORMAT csv, DELIMITER E'\\t', QUOTE E'\\b', HEADER"
 for part in cs en; do
-    # No quoting in these files: a character that they do not have stands in for the quote.
-    sql -d tw_gate_template -c "\\copy bench.rows FROM '$data/hinglishtop_$part.tsv' (FORMAT csv, DELIMITER E'\\t', QUOTE E'\\b', HEADER)"
+    sql -d tw_gate_template -c "\\copy bench.rows FROM '$data/hinglishtop_$part.tsv' ($options)"
 done
 for kind in $kinds; do
     printf 'bench: %s, %s runs\n' "$kind" "$runs" >&2
@@ -49,7 +50,8 @@ for kind in $kinds; do
 done
 sql -d tw_gate_template -c "\\copy bench.results FROM '$results'"
 sql -d tw_gate_template -P footer=off <<'SQL'
-SELECT kind, count(*) AS runs, round(100 * avg(difference)::numeric, 1) AS difference, round(100.0 * sum(disagreements) / sum(messages), 1) AS "differ, %",
+SELECT kind, count(*) AS runs, round(100 * avg(difference)::numeric, 1) AS difference,
+       round(100.0 * sum(disagreements) / sum(messages), 1) AS "differ, %",
        percentile_cont(0.5) WITHIN GROUP (ORDER BY labels) AS labels, max(labels) AS most,
        round(100.0 * count(*) FILTER (WHERE status = 'better') / count(*), 1) AS "better, %",
        round(100.0 * count(*) FILTER (WHERE status = 'worse') / count(*), 1) AS "worse, %",

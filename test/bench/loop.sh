@@ -26,7 +26,8 @@
 # gets wrong has nothing to do with what the live version gets wrong. "higher_alone" passes whoever scores higher,
 # target accuracy or not. For comparison, what is dishonest:
 #   a slice of the auto-approved   what a model scores on model labels that it did not learn
-#   all_labelled                   everything that people labelled in the round, also because the live version was unsure
+#   all_labelled                   everything that people labelled in the round, also because the live version was
+#                                  unsure
 # Targets: gate accuracy within 2 points of the truth on average; its interval covers the truth in about 95 % (the truth
 # has an error of its own, from a finite reserve, which one row allows for); at most 5 % of the challengers that lose 4
 # to 6 points pass. In "heads" the reserve is not what the traffic is: there the next batch is the truth, in the last
@@ -50,7 +51,8 @@ sizes="${SEED_TEXTS:-800}, ${RESERVE_TEXTS:-3000}"
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 database=tw_loop
 
-export PGOPTIONS="-c client_min_messages=warning -c work_mem=64MB -c synchronous_commit=off -c jit=off -c max_parallel_workers_per_gather=0"
+export PGOPTIONS="-c client_min_messages=warning -c work_mem=64MB -c synchronous_commit=off"
+PGOPTIONS+=" -c jit=off -c max_parallel_workers_per_gather=0"
 export PGDATABASE=$database
 sql() { psql -X -q -v ON_ERROR_STOP=1 "$@"; }
 say() { printf 'bench: %s\n' "$*" >&2; }
@@ -73,9 +75,10 @@ drop_database "$database"
 drop_database "${database}_template"
 sql -d postgres -c "CREATE DATABASE ${database}_template TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
 sql -d "${database}_template" -c 'CREATE EXTENSION training_workflow' -f "$here/loop.sql"
+# No quoting in these files: a character that they do not have stands in for the quote.
+options="FORMAT csv, DELIMITER E'\\t', QUOTE E'\\b', HEADER"
 for part in cs en; do
-    # No quoting in these files: a character that they do not have stands in for the quote.
-    sql -d "${database}_template" -c "\\copy bench.rows FROM '$data/hinglishtop_$part.tsv' (FORMAT csv, DELIMITER E'\\t', QUOTE E'\\b', HEADER)"
+    sql -d "${database}_template" -c "\\copy bench.rows FROM '$data/hinglishtop_$part.tsv' ($options)"
 done
 sql -d "${database}_template" -c 'CALL bench.load()'
 sql -d postgres -c "CREATE DATABASE $database TEMPLATE ${database}_template"

@@ -20,8 +20,9 @@
 # bulk: 200,000 rows in one INSERT ... SELECT, into empty tables with all their
 # indexes, right after a checkpoint, without the commit.
 #   extension    conversation_logs as it is
-#   limit        the very rows that the extension wrote, by two plain INSERT ... SELECTs, into copies of both tables that
-#                have the indexes and identities but neither triggers nor CHECKs: nothing that writes these rows is faster
+#   limit        the very rows that the extension wrote, by two plain INSERT ... SELECTs, into copies of both tables
+#                that have the indexes and identities but neither triggers nor CHECKs: nothing that writes these rows
+#                is faster
 #   bare log     the first of these two alone
 #   PL/pgSQL     the same logic in two row triggers, its thresholds constants; same indexes and CHECKs
 # single rows: what an application does, each INSERT its own transaction. "bare table" gets the message and nothing
@@ -39,7 +40,8 @@ here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 database=tw_bench
 
 # One session's settings, so that the server's own don't blur what is compared: no second process, no compiling.
-export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=warning -c bench.clock=${CLOCK:-wall}"
+export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=warning"
+PGOPTIONS+=" -c bench.clock=${CLOCK:-wall}"
 export PGDATABASE=$database
 sql() { psql -X -q -v ON_ERROR_STOP=1 "$@"; }
 has_part() { [[ " $parts " == *" $1 "* ]]; }
@@ -138,8 +140,11 @@ for part in bulk single first calls; do
 done
 
 echo
-printf 'Machine: %s cores, %s clock%s\n' "$(nproc)" "${CLOCK:-wall}" "$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg 2>/dev/null)"
-sql -At -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', ' || string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name)
-    FROM pg_settings WHERE name IN ('fsync', 'shared_buffers', 'synchronous_commit', 'max_wal_size', 'debug_assertions')"
+load=$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg 2>/dev/null) || load=
+printf 'Machine: %s cores, %s clock%s\n' "$(nproc)" "${CLOCK:-wall}" "$load"
+sql -At -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', '
+           || string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name)
+    FROM pg_settings
+    WHERE name IN ('fsync', 'shared_buffers', 'synchronous_commit', 'max_wal_size', 'debug_assertions')"
 echo
 sql -P footer=off -f "$here/report.sql"

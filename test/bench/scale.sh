@@ -79,11 +79,15 @@ for (( n = 0; n < 50; n++ )); do
         ORDER BY random() LIMIT $(( rows / 100000 + 1 ))))"
 done
 measure 'in use' "$rounds"
-[[ $(sql -c 'SELECT count(*) FROM bench.wrong') == 0 ]] || { printf 'scale.sh: the stored figures are wrong\n' >&2; exit 1; }
+[[ $(sql -c 'SELECT count(*) FROM bench.wrong') == 0 ]] || {
+    printf 'scale.sh: the stored figures are wrong\n' >&2
+    exit 1
+}
 
 echo
-psql -X -q -P footer=off -c "SELECT count(*) AS conversations, count(*) FILTER (WHERE review_status = 'needs-review') AS waiting,
-    count(DISTINCT created_on) AS days, (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them,
-    $again AS seconds_to_find_no_change
+psql -X -q -P footer=off -c "SELECT count(*) AS conversations,
+        count(*) FILTER (WHERE review_status = 'needs-review') AS waiting, count(DISTINCT created_on) AS days,
+        (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them,
+        $again AS seconds_to_find_no_change
     FROM conversation_logs" \
     -c 'TABLE bench.report'
