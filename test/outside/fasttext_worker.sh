@@ -38,7 +38,8 @@ die() {
 # shows. To fastText a line is one text, </s> ends one, and __label__ begins a label.
 sql() {
     { printf '%s\n' '\set secret `printf %s "$TRAINING_SECRET"`'; cat; } |
-        TRAINING_SECRET=$secret psql -X -q -A -t -v ON_ERROR_STOP=1 -v job="$job" -v worker="$worker" -v types="$types" \
+        TRAINING_SECRET=$secret psql -X -q -A -t -v ON_ERROR_STOP=1 \
+            -v job="$job" -v worker="$worker" -v types="$types" \
             -v line="regexp_replace(lower(t.text), '[[:cntrl:][:space:]<_]+', ' ', 'g')" "$@" 2>psql.log || {
         cp psql.log error.txt
         return 1
@@ -63,7 +64,8 @@ finish() {
 }
 
 heartbeat() {
-    sql -v phase="$1" >/dev/null <<<"SELECT heartbeat_training_job(:job, :'secret', jsonb_build_object('phase', :'phase'))"
+    sql -v phase="$1" >/dev/null \
+        <<<"SELECT heartbeat_training_job(:job, :'secret', jsonb_build_object('phase', :'phase'))"
 }
 
 work() { # PHASE COMMAND...: runs it, with a heartbeat before it and then from time to time
@@ -98,13 +100,14 @@ SQL
 
 # Repeatable: one thread, one seed. 20,000 buckets of 32 floats bound the model to a few megabytes.
 train() {
-    exec fasttext supervised -input train.txt -output model -minn 2 -maxn 4 -wordNgrams 2 -bucket 20000 -dim 32 -lr 0.5 \
-        -epoch "$epochs" -loss softmax -thread 1 -seed 1 -verbose 0
+    exec fasttext supervised -input train.txt -output model -minn 2 -maxn 4 -wordNgrams 2 -bucket 20000 -dim 32 \
+        -lr 0.5 -epoch "$epochs" -loss softmax -thread 1 -seed 1 -verbose 0
 }
 predict() { exec fasttext predict-prob "$model" texts.txt 1 >answers.txt; }
 
 fetch_test_set() {
-    sql -F $'\t' >test.txt <<<"SELECT t.sample_id, :line FROM training_job_test_set(:job, :'secret') t ORDER BY t.sample_id"
+    sql -F $'\t' >test.txt \
+        <<<"SELECT t.sample_id, :line FROM training_job_test_set(:job, :'secret') t ORDER BY t.sample_id"
     cut -f 1 test.txt >ids.txt
     cut -f 2 test.txt >texts.txt
 }

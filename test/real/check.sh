@@ -71,7 +71,8 @@ provide() { # SERVER
 
 prove_them() { # FILE...
     bash "$root/test/tools/as-user.sh" -w "$tap" env PATH="$build/pg/bin:$PATH" \
-        PERL5LIB="$here/t:$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" PG_REGRESS="$pgxs_test/regress/pg_regress" \
+        PERL5LIB="$here/t:$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
+        PG_REGRESS="$pgxs_test/regress/pg_regress" \
         TESTDIR="$tap" TESTDATADIR="$tap/data" TESTLOGDIR="$tap/log" PG_TEST_PORT_DIR="$tap/ports" \
         prove --verbose "$@" 2>&1 | tee "$log"
     return "${PIPESTATUS[0]}"
@@ -90,7 +91,8 @@ run_tap() { # FILE...
     (( passed += ok, failed += bad, skipped += skip ))
     (( status == 0 || bad > 0 )) || broken+=("tap: prove ended with status $status")
     # With all servers there is no reason to leave out a whole file.
-    (( whole == 0 || ${#missing[@]} + ${#broken[@]} > 0 )) || broken+=("tap: $whole files skipped, though all servers run")
+    (( whole == 0 || ${#missing[@]} + ${#broken[@]} > 0 )) ||
+        broken+=("tap: $whole files skipped, though all servers run")
     for file in "$@"; do
         grep -qF -- "$file .." "$log" || broken+=("tap: $file never ran")
     done

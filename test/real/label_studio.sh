@@ -23,7 +23,7 @@ log=$home/install.log
 # Long paths break the first line of a script: its interpreter is always named.
 python=$venv/bin/python
 
-#---------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Installing.
 
 # Nothing of the caller's settings reaches Label Studio, which reads many variables with common names.
@@ -76,7 +76,7 @@ install() {
     mv -- "$stamp.new" "$stamp"
 }
 
-#---------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Running.
 
 # A process of that number is our server only if it works in our folder.
@@ -114,7 +114,8 @@ launch() { # PORT TOKEN
     (
         cd "$run"
         clean_environment "$run/data"
-        export LABEL_STUDIO_USERNAME=admin@example.test LABEL_STUDIO_USER_TOKEN=$2 LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true
+        export LABEL_STUDIO_USERNAME=admin@example.test LABEL_STUDIO_USER_TOKEN=$2
+        export LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true
         LABEL_STUDIO_PASSWORD=$(random_hex 12)
         export LABEL_STUDIO_PASSWORD LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK=true
         # Before it has a group of its own: whoever interrupts us ends it with us, or finds its number.

@@ -32,8 +32,8 @@ make_venv() { # WHAT PYTHON FOLDER LOG REQUIREMENT...
     "$base" -m venv "$venv" >"$log" 2>&1 || { cat "$log" >&2; die "$base cannot make a virtual environment"; }
     # In the foreground timeout stays in our process group, and ends with it. Long paths break the first line of a
     # script: the interpreter is always named.
-    if ! timeout --foreground 1800 "$venv/bin/python" -m pip install --no-input --progress-bar off --retries 3 --timeout 30 \
-        --cache-dir "$venv.wheels" "$@" >>"$log" 2>&1; then
+    if ! timeout --foreground 1800 "$venv/bin/python" -m pip install --no-input --progress-bar off \
+        --retries 3 --timeout 30 --cache-dir "$venv.wheels" "$@" >>"$log" 2>&1; then
         if no_connection "$log"; then
             printf 'skipped: %s could not be installed: PyPI cannot be reached\n' "$what"
             exit 77

@@ -23,7 +23,8 @@ if (( EUID != 0 )); then
 fi
 
 user=postgres
-id -u "$user" >/dev/null 2>&1 || die "there is no user $user: Debian's package postgresql-common makes it (see packages.sh)"
+id -u "$user" >/dev/null 2>&1 ||
+    die "there is no user $user: Debian's package postgresql-common makes it (see packages.sh)"
 root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 home=$root/build/home
 

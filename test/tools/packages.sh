@@ -10,7 +10,8 @@ say() { printf 'packages: %s\n' "$*"; }
 die() { printf 'packages: %s\n' "$*" >&2; exit 1; }
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    say "no apt-get here: gcc, make, perl with IPC::Run, PostgreSQL with its development files and pg_cron have to be there" >&2
+    say "no apt-get here: gcc, make, perl with IPC::Run, PostgreSQL with its development files" \
+        "and pg_cron have to be there" >&2
     exit 0
 fi
 
@@ -27,7 +28,8 @@ newest_installed() { # PREFIX: the highest N of the installed packages PREFIX-N
 }
 # apt-cache translates its words.
 distribution_major() {
-    LC_ALL=C apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
+    LC_ALL=C apt-cache depends postgresql 2>/dev/null |
+        sed -n 's/^ *Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
 }
 
 further=("$@")
@@ -78,7 +80,8 @@ forbid_main_cluster() {
     [[ -d $override_dir ]] || made_dir=yes
     # The folders stay when the packages come: they need their usual mode, whatever root's umask is.
     # shellcheck disable=SC2016 # the inner shell expands these
-    "${become[@]}" sh -c 'umask 022; mkdir -p "$1"; echo "create_main_cluster = false" >"$2"' sh "$override_dir" "$override"
+    "${become[@]}" sh -c 'umask 022; mkdir -p "$1"; echo "create_main_cluster = false" >"$2"' \
+        sh "$override_dir" "$override"
 }
 allow_main_cluster() {
     [[ -n $overridden ]] || return 0

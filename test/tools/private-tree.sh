@@ -3,8 +3,8 @@
 # machine's PostgreSQL to install the extension into.
 #
 # PostgreSQL looks for its libraries and extensions relative to the real path of its own program: programs are copied,
-# everything else is a link to the original. The layout stays, so `make
-# install DESTDIR=BUILD_DIR/pg` puts things in place.
+# everything else is a link to the original. The layout stays, so
+# `make install DESTDIR=BUILD_DIR/pg` puts things in place.
 set -euo pipefail
 
 die() { printf 'private-tree: %s\n' "$*" >&2; exit 1; }
@@ -27,7 +27,8 @@ pkglibdir=$("$pg_config" --pkglibdir)
 
 # The folders may be shared with other software (/usr/bin), so programs are chosen by name.
 programs=()
-for program in "$bindir"/{postgres,postmaster,initdb,psql,createdb,createuser,dropdb,dropuser,clusterdb,reindexdb,vacuumdb,pgbench,pg_*}; do
+for program in "$bindir"/{postgres,postmaster,initdb,psql,createdb,createuser,dropdb,dropuser,clusterdb,reindexdb} \
+    "$bindir"/{vacuumdb,pgbench,pg_*}; do
     [[ ! -f $program ]] || programs+=("$program")
 done
 
@@ -54,5 +55,6 @@ rm -rf -- "$tree"
 mv -- "$new" "$tree"
 
 # Where the layout gives PostgreSQL no way to find its files relative to the program, all of this would be in vain.
-[[ $("$tree$bindir/pg_config" --pkglibdir) == "$tree$pkglibdir" && $("$tree$bindir/pg_config" --sharedir) == "$tree$sharedir" ]] ||
+[[ $("$tree$bindir/pg_config" --pkglibdir) == "$tree$pkglibdir" &&
+    $("$tree$bindir/pg_config" --sharedir) == "$tree$sharedir" ]] ||
     die "this PostgreSQL cannot be moved: $tree$bindir/pg_config does not find the files beside it"
