@@ -271,7 +271,7 @@ is(
 );
 job_is($router, 'succeeded|1|router-v1.3.0|production', 'the first of its type goes live');
 is(
-    sql("SELECT test_accuracy, test_samples, training_accuracy, training_seconds, minio_path, training_samples,
+    sql("SELECT test_accuracy, test_samples, training_accuracy, training_seconds, minio_path, sample_counts,
         format, bytes
          FROM model_versions JOIN model_artifacts USING (version)"
     ),

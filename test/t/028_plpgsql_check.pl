@@ -18,6 +18,7 @@ my @excepted = (
         'the record of a dynamic query' ],
     [ '^tw_notice_cron_elsewhere\(', 'record "server" is not assigned yet|unused parameter "server"',
         'an argument of type record' ],
+    [ '_step\(', 'unused parameter "(run|state|at)"', 'all steps of jobs take the same arguments' ],
     [ '^(export_|tw_export_)', 'name of parameter "limit" is reserved', 'a name that its callers know' ],
     # Settings are text, as are results that are assigned to a variable of their own type: its input function is meant.
     [ '.', '^target type is different type than source type: cast "text" value to ', 'a text becomes a value' ],
