@@ -98,7 +98,7 @@ sql(<<'SQL');
 SQL
 
 # Work for each job, in texts that nobody has said before: a conversation that no trigger saw, a conflict, a sample of
-# the bad version, one without a side, a claim that ran out, a training and a job for workers outside.
+# the bad version, one without a split, a claim that ran out, a training and a job for workers outside.
 my $round = 0;
 
 sub new_work {
@@ -373,7 +373,7 @@ for (
     my $pid     = pid_of($session);
     my ($out, $err) = call('CALL run_training_jobs()');
     like($err,
-        qr/WARNING:  55P03: .*session $pid \(role "worker"\) holds the lock of the sides, in a transaction since/,
+        qr/WARNING:  55P03: .*session $pid \(role "worker"\) holds the lock of the splits, in a transaction since/,
         'an idle worker: the run names it');
     unlike($err, qr/ERROR/, 'an idle worker: and that is no error of the job');
     run_is('run_training_jobs', "status, error_code, error_message ~ 'session $pid '", 'failed|55P03|t',
@@ -389,7 +389,7 @@ for (
     rolls_out_and_back('an idle worker');
     ($out, $err) =
         call(q{SELECT inserted FROM import_training_samples('{"text": "beside", "intent": "intent.parcel.track"}')});
-    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the sides/,
+    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the splits/,
         'an idle worker: an import names it');
     let_go($session);
     goes_through('an idle worker has gone, run_training_jobs', 'CALL run_training_jobs()');
