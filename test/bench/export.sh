@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# export.sh - measures exports on the server that PGHOST, PGPORT and PGUSER (a superuser) name, which runs on this machine.
+# export.sh - measures exports on the server that PGHOST, PGPORT and PGUSER
+# (a superuser) name, which runs on this machine.
 #
 # How to run: install the extension, then `test/bench/export.sh`. It makes a database tw_export and drops it at the end.
 # SAMPLES (1000000) says how many, ROUNDS (5) how often. psql is taken from PATH. KEEP=1 leaves the database.
 #
-# How to read: "row_to_json" is SELECT row_to_json(s) FROM training_samples s over the same samples; psql reads every line and
-# throws it away. The variants take turns; a figure is the median of all rounds, a ratio the median of the rounds' ratios.
-# Target: jsonl at most 1.5 x row_to_json. Memory is that of the backend at its peak (VmHWM) without what it shares with others,
-# after row_to_json's or an export's query has ended, with 1/10 of the samples and with all: it must not grow with them.
+# How to read: "row_to_json" is SELECT row_to_json(s) FROM training_samples s over the same samples; psql reads every
+# line and throws it away. The variants take turns; a figure is the median of all rounds, a ratio the median of the
+# rounds' ratios. Target: jsonl at most 1.5 x row_to_json. Memory is that of the backend at its peak (VmHWM) without
+# what it shares with others, after row_to_json's or an export's query has ended, with 1/10 of the samples and with all:
+# it must not grow with them.
 set -euo pipefail
 
 samples=${SAMPLES:-1000000}
@@ -37,9 +39,12 @@ sql -c 'CREATE EXTENSION training_workflow' -f "$here/export.sql" -v samples="$s
 
 query() { # VARIANT [LIMIT]
     case $1 in
-        row_to_json) printf "SELECT row_to_json(s) FROM training_samples s WHERE s.split = 'train'%s" "${2:+ LIMIT $2}" ;;
-        file) printf "CALL export_training_samples_to_file('%s/samples.jsonl', overwrite => true)" "$files" ;;
-        *) printf "SELECT export_training_samples(format => '%s', \"limit\" => %s)" "$1" "${2:-NULL}" ;;
+        row_to_json)
+            printf "SELECT row_to_json(s) FROM training_samples s WHERE s.split = 'train'%s" "${2:+ LIMIT $2}" ;;
+        file)
+            printf "CALL export_training_samples_to_file('%s/samples.jsonl', overwrite => true)" "$files" ;;
+        *)
+            printf "SELECT export_training_samples(format => '%s', \"limit\" => %s)" "$1" "${2:-NULL}" ;;
     esac
 }
 median() { sort -g | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
@@ -63,8 +68,8 @@ for (( round = 0; round <= rounds; round++ )); do
     done
 done
 
-# What the backend needed at its peak beyond memory that is shared. Everything that the query reads is touched first, so that
-# what is shared does not grow beside it; then the peak is forgotten.
+# What the backend needed at its peak beyond memory that is shared. Everything that the query reads is touched first, so
+# that what is shared does not grow beside it; then the peak is forgotten.
 peak() { # VARIANT [LIMIT]
     sql <<SQL
 \o /dev/null

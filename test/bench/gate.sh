@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# gate.sh - measures what the paired gate makes of challengers whose truth is known, on the server that PGHOST, PGPORT and PGUSER (a
-# superuser) name.
+# gate.sh - measures what the paired gate makes of challengers whose truth is known,
+# on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then `DATASETS=FOLDER RUNS=20 test/bench/gate.sh`. The data are public and no part of the project:
-# FOLDER holds hinglishtop_cs.tsv and hinglishtop_en.tsv as loop.sh says. Without them it says so and ends with 0. A run takes some
-# seconds, in a database tw_gate of its own, which is dropped. KINDS="equal more stranger" chooses; gate.sql says what they are.
+# How to run: install the extension, then `DATASETS=FOLDER RUNS=20 test/bench/gate.sh`. The data are public and no part
+# of the project: FOLDER holds hinglishtop_cs.tsv and hinglishtop_en.tsv as loop.sh says. Without them it says so and
+# ends with 0. A run takes some seconds, in a database tw_gate of its own, which is dropped. KINDS="equal more stranger"
+# chooses; gate.sql says what they are.
 #
-# How to read: the true difference in points over the pool, the share of its messages on which the two differ, labels until the decision
-# (median and most), the share of runs by decision, and what passed the gate. Targets: equal challengers pass in at most 5 %, strangers in
-# at most 1 %, those with a thousand samples more in at least 95 %, with a median of at most 60 labels.
+# How to read: the true difference in points over the pool, the share of its messages on which the two differ, labels
+# until the decision (median and most), the share of runs by decision, and what passed the gate. Targets: equal
+# challengers pass in at most 5 %, strangers in at most 1 %, those with a thousand samples more in at least 95 %, with a
+# median of at most 60 labels.
 set -euo pipefail
 
 data=${DATASETS:-}
@@ -32,9 +34,10 @@ trap cleanup EXIT
 drop tw_gate_template
 sql -d postgres -c "CREATE DATABASE tw_gate_template TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
 sql -d tw_gate_template -c 'CREATE EXTENSION training_workflow' -f "$here/gate.sql"
+# No quoting in these files: a character that they do not have stands in for the quote.
+options="FORMAT csv, DELIMITER E'\\t', QUOTE E'\\b', HEADER"
 for part in cs en; do
-    # No quoting in these files: a character that they do not have stands in for the quote.
-    sql -d tw_gate_template -c "\\copy bench.rows FROM '$data/hinglishtop_$part.tsv' (FORMAT csv, DELIMITER E'\\t', QUOTE E'\\b', HEADER)"
+    sql -d tw_gate_template -c "\\copy bench.rows FROM '$data/hinglishtop_$part.tsv' ($options)"
 done
 for kind in $kinds; do
     printf 'bench: %s, %s runs\n' "$kind" "$runs" >&2
@@ -47,7 +50,8 @@ for kind in $kinds; do
 done
 sql -d tw_gate_template -c "\\copy bench.results FROM '$results'"
 sql -d tw_gate_template -P footer=off <<'SQL'
-SELECT kind, count(*) AS runs, round(100 * avg(difference)::numeric, 1) AS difference, round(100.0 * sum(disagreements) / sum(messages), 1) AS "differ, %",
+SELECT kind, count(*) AS runs, round(100 * avg(difference)::numeric, 1) AS difference,
+       round(100.0 * sum(disagreements) / sum(messages), 1) AS "differ, %",
        percentile_cont(0.5) WITHIN GROUP (ORDER BY labels) AS labels, max(labels) AS most,
        round(100.0 * count(*) FILTER (WHERE status = 'better') / count(*), 1) AS "better, %",
        round(100.0 * count(*) FILTER (WHERE status = 'worse') / count(*), 1) AS "worse, %",

@@ -1,20 +1,23 @@
--- The paired gate with known truth: challengers whose difference from the live model is known. For databases that are thrown away.
+-- The paired gate with known truth: challengers whose difference from the
+-- live model is known. For databases that are thrown away.
 --
--- The real functions do everything: training, capture, scoring of the pool, blind questions, evidence, decision and gate. Simulated are
--- the messages and reviewers, who are never wrong and answer ten questions at a time.
+-- The real functions do everything: training, capture, scoring of the pool, blind questions, evidence, decision and
+-- gate. Simulated are the messages and reviewers, who are never wrong and answer ten questions at a time.
 
 CREATE SCHEMA bench;
 CREATE TABLE bench.rows (text text, intent text, domain text, split text, lang text);
 CREATE TABLE bench.texts (number int PRIMARY KEY, text text, intent text);
-CREATE TABLE bench.results (kind text, run int, difference double precision, messages bigint, disagreements bigint, labels int, status text, gate text);
+CREATE TABLE bench.results (kind text, run int, difference double precision, messages bigint, disagreements bigint,
+                            labels int, status text, gate text);
 
 CREATE FUNCTION bench.learn(first_number int, last_number int) RETURNS text LANGUAGE sql AS $$
-    SELECT import_training_samples(string_agg(jsonb_build_object('text', t.text, 'intent', t.intent)::text, E'\n'), ignore_unknown_keys => false)::text
+    SELECT import_training_samples(string_agg(jsonb_build_object('text', t.text, 'intent', t.intent)::text, E'\n'),
+                                   ignore_unknown_keys => false)::text
     FROM bench.texts t WHERE t.number BETWEEN first_number AND last_number
 $$;
 
--- Kinds of challengers: equal (as many other texts), more (a thousand texts besides the live model's two thousand), stranger (right in five
--- points less of all messages, whichever they are).
+-- Kinds of challengers: equal (as many other texts), more (a thousand texts besides the live model's two thousand),
+-- stranger (right in five points less of all messages, whichever they are).
 CREATE PROCEDURE bench.run(kind text, run int)
     LANGUAGE plpgsql
 AS $$
@@ -46,12 +49,15 @@ BEGIN
         PERFORM bench.learn(2001, CASE kind WHEN 'equal' THEN 4000 ELSE 3000 END);
         PERFORM train_model();
     END IF;
-    INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_model_version)
+    INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                   nlu_model_version)
         SELECT t.number, 's' || t.number, t.text, c.intent, c.confidence, 'indicbert', live
         FROM bench.texts t, classify_intent(t.text, 'router', live) c WHERE t.number > 4000;
-    SELECT avg((c.nlu_intent IS NOT DISTINCT FROM t.intent)::int) INTO live_truth FROM conversation_logs c JOIN bench.texts t ON t.number = c.id;
+    SELECT avg((c.nlu_intent IS NOT DISTINCT FROM t.intent)::int) INTO live_truth
+    FROM conversation_logs c JOIN bench.texts t ON t.number = c.id;
     INSERT INTO paired_answers
-        SELECT rival, t.number, CASE WHEN random() < live_truth - 0.05 THEN t.intent ELSE 'intent.of.none' END FROM bench.texts t
+        SELECT rival, t.number, CASE WHEN random() < live_truth - 0.05 THEN t.intent ELSE 'intent.of.none' END
+        FROM bench.texts t
         WHERE kind = 'stranger' AND t.number > 4000;
     SELECT avg((coalesce(a.intent, c.intent) IS NOT DISTINCT FROM t.intent)::int) INTO rival_truth
     FROM bench.texts t LEFT JOIN paired_answers a ON a.version = rival AND a.conversation_log_id = t.number
@@ -65,7 +71,8 @@ BEGIN
     LOOP
         PERFORM tw_ask_about_disagreements(evaluation);
         PERFORM fix_conversation(c.id, t.intent)
-        FROM (SELECT l.id FROM conversation_logs l WHERE l.review_priority IS NOT NULL AND l.review_reason = 'model disagreement'
+        FROM (SELECT l.id FROM conversation_logs l
+              WHERE l.review_priority IS NOT NULL AND l.review_reason = 'model disagreement'
               ORDER BY hashint8extended(l.id, run) LIMIT 10) c JOIN bench.texts t ON t.number = c.id;
         EXIT WHEN NOT FOUND;
         ended := tw_judge_pair(evaluation);

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# live_accuracy.sh - measures whether live_accuracy() tells the truth, on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
+# live_accuracy.sh - measures whether live_accuracy() tells the truth, on the
+# server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then `REPLAYS=1000 test/bench/live_accuracy.sh`. It makes a database tw_live_accuracy
-# and drops it at the end. A hundred replays (the default) of the scenario "usual" take about a minute, the other scenarios
-# together as much. psql is taken from PATH. KEEP=1 leaves the database, with every replay in bench.replays.
-# SCENARIOS="usual rollout budget rates surer doubtful behind" chooses; live_accuracy.sql says what they are. OTHERS is the number of replays of
-# those beside "usual".
+# How to run: install the extension, then `REPLAYS=1000 test/bench/live_accuracy.sh`. It makes a database
+# tw_live_accuracy and drops it at the end. A hundred replays (the default) of the scenario "usual" take about a minute,
+# the other scenarios together as much. psql is taken from PATH. KEEP=1 leaves the database, with every replay in
+# bench.replays. SCENARIOS="usual rollout budget rates surer doubtful behind" chooses; live_accuracy.sql says what they
+# are. OTHERS is the number of replays of those beside "usual".
 #
 # How to read: a replay is a month of 20,000 conversations of which 70, then 200, then 900 audited ones get a label, and
-# 1,500 doubtful ones besides, for the training's sake. bias: estimate less truth, in points. coverage: how often the 95 %
-# interval holds the truth. naive_bias: the same for the share right among everything that was reviewed.
-# Targets for "usual", "rollout" and "budget": coverage 93 to 98 %, bias below 0.5 points; for "usual" also a naive figure that is off by more
-# than 10 points in every replay. "doubtful" and "behind" are no test of the function: they show what becomes of an estimate when
-# the audit is not done in random order, and when reviewers do not get beyond what a rollout waits for.
+# 1,500 doubtful ones besides, for the training's sake. bias: estimate less truth, in points. coverage: how often the
+# 95 % interval holds the truth. naive_bias: the same for the share right among everything that was reviewed.
+# Targets for "usual", "rollout" and "budget": coverage 93 to 98 %, bias below 0.5 points; for "usual" also a naive
+# figure that is off by more than 10 points in every replay. "doubtful" and "behind" are no test of the function: they
+# show what becomes of an estimate when the audit is not done in random order, and when reviewers do not get beyond what
+# a rollout waits for.
 set -euo pipefail
 
 replays=${REPLAYS:-100}
@@ -44,7 +46,8 @@ for scenario in $scenarios; do
         goals='{70,200,900}'
         # There the goal is a share of the audit.
         [[ ! $scenario =~ ^(doubtful|behind)$ ]] || goals='{0}'
-        sql -c "SELECT setseed($first / 100000.0)" -c "CALL bench.replay('$scenario', $first, $last, 20000, '$goals', 1500)" >/dev/null
+        sql -c "SELECT setseed($first / 100000.0)" \
+            -c "CALL bench.replay('$scenario', $first, $last, 20000, '$goals', 1500)" >/dev/null
     done
 done
 

@@ -25,7 +25,8 @@ WITH pivot AS (
     SELECT p.part, f.n, f.what, f.target, f.is_upper, f.unit, p.round, f.figure
     FROM pivot p, LATERAL (VALUES
         ('bulk', 1, 'extension / limit', 1.3, true, '', 2 * extension / ("limit" + limit_again)),
-        ('bulk', 2, 'added by extension / added by PL/pgSQL', 0.6, true, '', (extension - bare_log) / (plpgsql - bare_log)),
+        ('bulk', 2, 'added by extension / added by PL/pgSQL', 0.6, true, '',
+         (extension - bare_log) / (plpgsql - bare_log)),
         ('bulk', 3, 'A/A: limit / limit', NULL, true, '', limit_again / "limit"),
         ('bulk', 4, 'extension', NULL, true, ' ms', extension),
         ('bulk', 5, 'limit', NULL, true, ' ms', "limit"),
@@ -53,7 +54,8 @@ WITH pivot AS (
 )
 SELECT
     CASE split_part(m.part, ' ', 1)
-        WHEN 'bulk' THEN format('bulk, %s %% promoted', (SELECT round(value) FROM bench.times t WHERE t.part = 'promoted ' || split_part(m.part, ' ', 2)))
+        WHEN 'bulk' THEN format('bulk, %s %% promoted', (SELECT round(value) FROM bench.times t
+                                                         WHERE t.part = 'promoted ' || split_part(m.part, ' ', 2)))
         WHEN 'single' THEN 'single rows, 8 clients'
         WHEN 'first' THEN 'first INSERT'
         ELSE format('a call, %s policies', split_part(m.part, ' ', 2))

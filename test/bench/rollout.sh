@@ -21,9 +21,10 @@
 # In the table of extremes, half as many rollouts of each kind, a look every 25.
 #
 # Targets for "this": equal models worse in at most 5 % everywhere; a loss of 3 points found in 99 %, after 7,000
-# requests on average (flat) and 7,700 (rising), of 5 points after 3,600. The first of these is missed by 183 requests: the
-# weight on large losses costs that, and finds a version that always fails after 12 sessions instead of 106. No test that errs in 5 % can find 3 points
-# (flat) after less than 6,050: the optimum for exactly this loss and these steps, by dynamic programming.
+# requests on average (flat) and 7,700 (rising), of 5 points after 3,600. The first of these is missed by 183 requests:
+# the weight on large losses costs that, and finds a version that always fails after 12 sessions instead of 106. No test
+# that errs in 5 % can find 3 points (flat) after less than 6,050: the optimum for exactly this loss and these steps, by
+# dynamic programming.
 #
 # Equal models: the share of rollouts, with its standard error, in which the canary is ever called worse (at alpha,
 # and at a third of it) or better (at alpha), under the traffic that is hardest for the comparison. Target: at most

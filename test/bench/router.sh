@@ -1,30 +1,34 @@
 #!/usr/bin/env bash
-# router.sh - measures the router beside fastText and liblinear, on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
+# router.sh - measures the router beside fastText and liblinear, on the server
+# that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
 # How to run: install the extension, then `DATASETS=/folder/with/the/sets test/bench/router.sh`. It makes a database
 # tw_bench_router, drops it at the end, and takes three to five minutes. psql comes from PATH; the server has to be on
-# this machine, which has to be Linux. fasttext and liblinear come from Debian's packages fasttext and liblinear-tools; without
-# them their columns are skipped. Needs half a gigabyte in TMPDIR. Environment:
-#   DATASETS                    the folder of clinc150.tsv, hinglishtop_cs.tsv and hinglishtop_en.tsv (text, intent, domain, split,
-#                               lang, divided by tabs, with a header). They are not part of the project: without them all is skipped
+# this machine, which has to be Linux. fasttext and liblinear come from Debian's packages fasttext and liblinear-tools;
+# without them their columns are skipped. Needs half a gigabyte in TMPDIR. Environment:
+#   DATASETS                    the folder of clinc150.tsv, hinglishtop_cs.tsv and hinglishtop_en.tsv (text, intent,
+#                               domain, split, lang, divided by tabs, with a header). They are not part of the
+#                               project: without them all is skipped
 #   SETS="clinc150 hinglishtop_cs hinglishtop_en scale"
 #                               what is measured; scale alone takes one of the minutes
 #   SCALE_ROWS=100000           rows of the scale run; make_up() in router.sql says how they are made
 #   ROUNDS=9 CONNECTIONS=25     rounds of classification, and new connections
 #   KEEP=1                      leaves the database, with every figure in bench.figures
 #
-# How to read: all systems learn the same rows, those that the database learns of the set's train part (each text and intent
-# once, normalised), and are tested on its val part. The router's constants and logistic regression's C were chosen with val in
-# sight, which flatters both a little. A quarter of Hinglish-TOP's val texts stand in its train part as well, which flatters all.
+# How to read: all systems learn the same rows, those that the database learns of the set's train part (each text and
+# intent once, normalised), and are tested on its val part. The router's constants and logistic regression's C were
+# chosen with val in sight, which flatters both a little. A quarter of Hinglish-TOP's val texts stand in its train part
+# as well, which flatters all.
 #   ours            import_training_samples(), train_model(), classify_intent()
-#   fastText        lr 1, 50 epochs, word bigrams, character n-grams 3 to 5, dim 50, one thread: the best of four settings. Its
-#                   loss takes the rows as they come, so they come in the order of a hash
+#   fastText        lr 1, 50 epochs, word bigrams, character n-grams 3 to 5, dim 50, one thread: the best of four
+#                   settings. Its loss takes the rows as they come, so they come in the order of a hash
 #   linear SVM      liblinear, L2-loss SVM, dual (-s 1), C = 1, on our features of the same texts
-#   logistic regr.  liblinear, logistic regression, dual (-s 7), on the same, with C = 10: at C = 1 it is two to five points worse
-# Processor seconds: ours without reading rows and storing the model, "in all" with everything that train_model() does; the
-# others' with reading and writing files. The memory of a process: ours with what it touched of shared_buffers.
-# A classification is in processor time, ours over an empty function; the first one in time that passed, the median of new
-# connections (ours) or a process that predicts one text (fastText).
+#   logistic regr.  liblinear, logistic regression, dual (-s 7), on the same, with C = 10: at C = 1 it is two to five
+#                   points worse
+# Processor seconds: ours without reading rows and storing the model, "in all" with everything that train_model() does;
+# the others' with reading and writing files. The memory of a process: ours with what it touched of shared_buffers.
+# A classification is in processor time, ours over an empty function; the first one in time that passed, the median of
+# new connections (ours) or a process that predicts one text (fastText).
 set -euo pipefail
 
 sets=${SETS:-clinc150 hinglishtop_cs hinglishtop_en scale}
@@ -144,9 +148,10 @@ ours() { # SET
 
 # What ours has learned, in an order that means nothing; the texts and intents to test; and the texts to classify.
 write_rows() { # SET
-    rows -c "SELECT text, intent FROM tw_training_texts('router') WHERE excluded IS NULL ORDER BY md5(text), text, intent" >"$files/train"
-    rows -c "SELECT tw_model_text(d.text), d.intent, bench.is_new(d) FROM bench.data d WHERE d.set = '$1' AND d.split = 'val' ORDER BY d.id" \
-        >"$files/val"
+    rows -c "SELECT text, intent FROM tw_training_texts('router') WHERE excluded IS NULL
+        ORDER BY md5(text), text, intent" >"$files/train"
+    rows -c "SELECT tw_model_text(d.text), d.intent, bench.is_new(d) FROM bench.data d
+        WHERE d.set = '$1' AND d.split = 'val' ORDER BY d.id" >"$files/val"
     rows -c "SELECT tw_model_text(text) FROM bench.calls" >"$files/calls"
     cut -f 1 "$files/val" >"$files/val.texts"
     cut -f 2 "$files/val" >"$files/val.intents"
@@ -156,8 +161,8 @@ write_rows() { # SET
 fasttext_beside() { # SET
     local first
     sed 's/\(.*\)\t\(.*\)/__label__\2 \1/' "$files/train" >"$files/fasttext.train"
-    measured fasttext supervised -input "$files/fasttext.train" -output "$files/fasttext" -lr 1 -epoch 50 -wordNgrams 2 \
-        -minn 3 -maxn 5 -dim 50 -thread 1
+    measured fasttext supervised -input "$files/fasttext.train" -output "$files/fasttext" -lr 1 -epoch 50 \
+        -wordNgrams 2 -minn 3 -maxn 5 -dim 50 -thread 1
     figure "$1" fasttext train "$cpu"
     figure "$1" fasttext process_peak "$peak"
     figure "$1" fasttext size "$(megabytes "$files/fasttext.bin")"
@@ -195,7 +200,8 @@ liblinear_beside() { # SET
 say "reading the sets"
 for set in "${public_sets[@]}"; do
     # Without quoting: no text holds the character that is named here.
-    sql -c "COPY bench.data (text, intent, domain, split, lang) FROM STDIN (FORMAT csv, DELIMITER E'\t', QUOTE E'\x01', HEADER)" \
+    sql -c "COPY bench.data (text, intent, domain, split, lang) FROM STDIN
+            (FORMAT csv, DELIMITER E'\t', QUOTE E'\x01', HEADER)" \
         <"$DATASETS/$set.tsv"
     sql -c "UPDATE bench.data SET set = '$set' WHERE set IS NULL"
 done
@@ -220,8 +226,12 @@ done
 
 echo
 (( ! ${#skipped[@]} )) || for reason in "${skipped[@]}"; do skip "$reason"; done
-printf 'Router, on the val parts. The goals beside it are for the test parts, which are not here: a figure may miss or meet them by\n'
-printf 'chance (standard error of an accuracy: 0.4 points on CLINC150, 0.9 on Hinglish-TOP). In brackets: measured there before.\n'
-printf 'Machine: %s cores%s\n' "$(nproc)" "$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg 2>/dev/null)"
+cat <<'TEXT'
+Router, on the val parts. The goals beside it are for the test parts, which are not here: a figure may miss or meet
+them by chance (standard error of an accuracy: 0.4 points on CLINC150, 0.9 on Hinglish-TOP). In brackets: measured
+there before.
+TEXT
+load=$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg 2>/dev/null) || load=
+printf 'Machine: %s cores%s\n' "$(nproc)" "$load"
 echo
 sql -P footer=off -c 'TABLE bench.report'

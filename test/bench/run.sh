@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # run.sh - measures what capture costs, on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then test/bench/run.sh. It makes a database tw_bench, drops it at the end, and takes
-# about five minutes. psql and pgbench come from PATH. Environment:
+# How to run: install the extension, then test/bench/run.sh. It makes a database tw_bench, drops it at the end, and
+# takes about five minutes. psql and pgbench come from PATH. Environment:
 #   ROUNDS=7                            rounds of the bulk loads and of the calls
 #   SINGLE_ROUNDS=5 SINGLE_SECONDS=5    rounds of pgbench, and seconds of each of its runs
 #   CONNECTIONS=50                      new connections
@@ -13,21 +13,22 @@
 #
 # How to read: a figure is the median over the rounds, and all that it compares ran in turn within each round, so that
 # whatever else the machine does hits both. "rounds" are the smallest and the largest figure of a round. The rows "A/A"
-# compare a variant with itself: how far they are from 1.00 (or from 0 ms) is what noise alone does here, and a figure that
-# misses its target by less says nothing. What runs twice a round for their sake counts with its mean elsewhere. A missed
-# target does not fail the run.
+# compare a variant with itself: how far they are from 1.00 (or from 0 ms) is what noise alone does here, and a figure
+# that misses its target by less says nothing. What runs twice a round for their sake counts with its mean elsewhere. A
+# missed target does not fail the run.
 #
-# bulk: 200,000 rows in one INSERT ... SELECT, into empty tables with all their indexes, right after a checkpoint, without
-# the commit.
+# bulk: 200,000 rows in one INSERT ... SELECT, into empty tables with all their
+# indexes, right after a checkpoint, without the commit.
 #   extension    conversation_logs as it is
-#   limit        the very rows that the extension wrote, by two plain INSERT ... SELECTs, into copies of both tables that
-#                have the indexes and identities but neither triggers nor CHECKs: nothing that writes these rows is faster
+#   limit        the very rows that the extension wrote, by two plain INSERT ... SELECTs, into copies of both tables
+#                that have the indexes and identities but neither triggers nor CHECKs: nothing that writes these rows
+#                is faster
 #   bare log     the first of these two alone
 #   PL/pgSQL     the same logic in two row triggers, its thresholds constants; same indexes and CHECKs
-# single rows: what an application does, each INSERT its own transaction. "bare table" gets the message and nothing else,
-# "bare tables" also the sample of each message that is promoted (three in five). Where commits are fast and processors few,
-# the second INSERT alone keeps the first target out of reach: the second row tells what the extension itself adds.
-# first INSERT: of a new connection, promoted, without waiting for the disk at commit.
+# single rows: what an application does, each INSERT its own transaction. "bare table" gets the message and nothing
+# else, "bare tables" also the sample of each message that is promoted (three in five). Where commits are fast and
+# processors few, the second INSERT alone keeps the first target out of reach: the second row tells what the extension
+# itself adds. first INSERT: of a new connection, promoted, without waiting for the disk at commit.
 set -euo pipefail
 
 rounds=${ROUNDS:-7}
@@ -39,7 +40,8 @@ here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 database=tw_bench
 
 # One session's settings, so that the server's own don't blur what is compared: no second process, no compiling.
-export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=warning -c bench.clock=${CLOCK:-wall}"
+export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=warning"
+PGOPTIONS+=" -c bench.clock=${CLOCK:-wall}"
 export PGDATABASE=$database
 sql() { psql -X -q -v ON_ERROR_STOP=1 "$@"; }
 has_part() { [[ " $parts " == *" $1 "* ]]; }
@@ -138,8 +140,11 @@ for part in bulk single first calls; do
 done
 
 echo
-printf 'Machine: %s cores, %s clock%s\n' "$(nproc)" "${CLOCK:-wall}" "$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg 2>/dev/null)"
-sql -At -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', ' || string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name)
-    FROM pg_settings WHERE name IN ('fsync', 'shared_buffers', 'synchronous_commit', 'max_wal_size', 'debug_assertions')"
+load=$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg 2>/dev/null) || load=
+printf 'Machine: %s cores, %s clock%s\n' "$(nproc)" "${CLOCK:-wall}" "$load"
+sql -At -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', '
+           || string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name)
+    FROM pg_settings
+    WHERE name IN ('fsync', 'shared_buffers', 'synchronous_commit', 'max_wal_size', 'debug_assertions')"
 echo
 sql -P footer=off -f "$here/report.sql"

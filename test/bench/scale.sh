@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# scale.sh - measures what people look at every day over two years of conversations, on the server that PGHOST, PGPORT and PGUSER
-# (a superuser) name.
+# scale.sh - measures what people look at every day over two years of conversations,
+# on the server that PGHOST, PGPORT and PGUSER (a superuser) name.
 #
-# How to run: install the extension, then test/bench/scale.sh. It makes a database tw_scale, drops it at the end, and takes about
-# six minutes and 9 GB (and as much again for WAL as max_wal_size allows). psql is taken from PATH. Environment:
+# How to run: install the extension, then test/bench/scale.sh. It makes a database tw_scale, drops it at the end, and
+# takes about six minutes and 9 GB (and as much again for WAL as max_wal_size allows). psql is taken from PATH.
+# Environment:
 #   ROWS=10000000     conversations, one in five hundred of which waits for review
 #   ROUNDS=5          how often each statement is timed, once its data are in memory
 #   KEEP=1            leaves the database
 #
-# How to read: milliseconds as psql sees them, each the median of the rounds. "not closed": no day's figures are stored, as after a
-# restore, until the daily job has run. "closed": as on any morning; how long the count of that morning takes is measured, too. "in use": after a quarter of what waited got a verdict since
-# then, rows of every age among them. Target: each of the first four statements in at most 200 ms, closed and in use. The other
+# How to read: milliseconds as psql sees them, each the median of the rounds. "not closed": no day's figures are stored,
+# as after a restore, until the daily job has run. "closed": as on any morning; how long the count of that morning takes
+# is measured, too. "in use": after a quarter of what waited got a verdict since then, rows of every age among them.
+# Target: each of the first four statements in at most 200 ms, closed and in use. The other
 # two are there for comparison. That the stored figures are those of a count is checked at the end.
 set -euo pipefail
 
@@ -77,11 +79,15 @@ for (( n = 0; n < 50; n++ )); do
         ORDER BY random() LIMIT $(( rows / 100000 + 1 ))))"
 done
 measure 'in use' "$rounds"
-[[ $(sql -c 'SELECT count(*) FROM bench.wrong') == 0 ]] || { printf 'scale.sh: the stored figures are wrong\n' >&2; exit 1; }
+[[ $(sql -c 'SELECT count(*) FROM bench.wrong') == 0 ]] || {
+    printf 'scale.sh: the stored figures are wrong\n' >&2
+    exit 1
+}
 
 echo
-psql -X -q -P footer=off -c "SELECT count(*) AS conversations, count(*) FILTER (WHERE review_status = 'needs-review') AS waiting,
-    count(DISTINCT created_on) AS days, (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them,
-    $again AS seconds_to_find_no_change
+psql -X -q -P footer=off -c "SELECT count(*) AS conversations,
+        count(*) FILTER (WHERE review_status = 'needs-review') AS waiting, count(DISTINCT created_on) AS days,
+        (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them,
+        $again AS seconds_to_find_no_change
     FROM conversation_logs" \
     -c 'TABLE bench.report'

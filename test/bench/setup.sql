@@ -5,13 +5,14 @@ CREATE SCHEMA bench;
 
 CREATE UNLOGGED TABLE bench.times (part text, round int, variant text, value double precision);
 
--- The same rows in every run. A `share` of the rows is confident and from the trusted provider; the others are spread over
--- the filter's other rules.
+-- The same rows in every run. A `share` of the rows is confident and from the trusted
+-- provider; the others are spread over the filter's other rules.
 CREATE FUNCTION bench.rows(share int) RETURNS SETOF conversation_logs
     LANGUAGE sql
 BEGIN ATOMIC
     SELECT
-        NULL::bigint, 's-' || (n / 4), CASE WHEN n % 5 > 0 THEN '+91' || lpad((n / 4)::text, 10, '0') END, 'u-' || (n % 30000),
+        NULL::bigint, 's-' || (n / 4), CASE WHEN n % 5 > 0 THEN '+91' || lpad((n / 4)::text, 10, '0') END,
+        'u-' || (n % 30000),
         -- 20 to 120 bytes, no two alike
         left(repeat('Kothrud mein veg pizza milega kya ' || n || ' jaldi bhejo ', 5), 20 + (r.a * 100)::int),
         CASE WHEN r.b < 0.97 OR r.c < share / 100.0 THEN 'text' ELSE 'audio' END,
@@ -80,7 +81,8 @@ CREATE FUNCTION bench.application_columns() RETURNS text
     LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT bench.columns('conversation_logs', ARRAY['id', 'is_training_candidate', 'review_status', 'review_priority',
-        'review_reason', 'filter_outcome', 'filter_policy_id', 'is_audit', 'selection_probability', 'filtered_at', 'created_on']);
+        'review_reason', 'filter_outcome', 'filter_policy_id', 'is_audit', 'selection_probability', 'filtered_at',
+        'created_on']);
 END;
 
 -- Milliseconds that passed, or that this backend had a processor for (CLOCK=cpu).
@@ -98,7 +100,8 @@ $$;
 CREATE PROCEDURE bench.empty_tables()
     LANGUAGE sql
 AS $$
-    TRUNCATE conversation_logs, training_samples, bench.bare_logs, bench.bare_samples, bench.plpgsql_logs, bench.plpgsql_samples
+    TRUNCATE conversation_logs, training_samples, bench.bare_logs, bench.bare_samples, bench.plpgsql_logs,
+             bench.plpgsql_samples
         RESTART IDENTITY;
 $$;
 
@@ -112,7 +115,8 @@ BEGIN
     TRUNCATE bench.written_logs, bench.written_samples;
     INSERT INTO bench.written_logs SELECT * FROM conversation_logs ORDER BY id;
     INSERT INTO bench.written_samples SELECT * FROM training_samples ORDER BY id;
-    INSERT INTO bench.times SELECT 'promoted ' || share, 1, 'extension', 100.0 * count(*) / 200000 FROM training_samples;
+    INSERT INTO bench.times SELECT 'promoted ' || share, 1, 'extension', 100.0 * count(*) / 200000
+                            FROM training_samples;
     CALL bench.empty_tables();
     COMMIT;
     -- The first reader would otherwise write hint bits, within somebody's time.
@@ -130,10 +134,13 @@ DECLARE
     logs CONSTANT text := bench.columns('conversation_logs', ARRAY['id']);
     samples CONSTANT text := bench.columns('training_samples', ARRAY['id']);
     to_logs CONSTANT text := format('INSERT INTO bench.bare_logs (%1$s) SELECT %1$s FROM bench.written_logs', logs);
-    to_samples CONSTANT text := format('INSERT INTO bench.bare_samples (%1$s) SELECT %1$s FROM bench.written_samples', samples);
+    to_samples CONSTANT text := format('INSERT INTO bench.bare_samples (%1$s) SELECT %1$s FROM bench.written_samples',
+                                       samples);
     statements CONSTANT text[] := CASE variant
-        WHEN 'extension' THEN ARRAY[format('INSERT INTO conversation_logs (%1$s) SELECT %1$s FROM bench.source_%2$s', application, share)]
-        WHEN 'plpgsql' THEN ARRAY[format('INSERT INTO bench.plpgsql_logs (%1$s) SELECT %1$s FROM bench.source_%2$s', application, share)]
+        WHEN 'extension' THEN ARRAY[format('INSERT INTO conversation_logs (%1$s) SELECT %1$s FROM bench.source_%2$s',
+                                           application, share)]
+        WHEN 'plpgsql' THEN ARRAY[format('INSERT INTO bench.plpgsql_logs (%1$s) SELECT %1$s FROM bench.source_%2$s',
+                                         application, share)]
         WHEN 'bare_log' THEN ARRAY[to_logs]
         ELSE ARRAY[to_logs, to_samples]
     END;
@@ -153,8 +160,8 @@ BEGIN
 END
 $$;
 
--- The cheapest functions there are that take the same arguments: pg_trigger_depth() returns a variable of the server's and
--- looks at no argument. What filter_decision() needs to build its row counts as its own time.
+-- The cheapest functions there are that take the same arguments: pg_trigger_depth() returns a variable of the server's
+-- and looks at no argument. What filter_decision() needs to build its row counts as its own time.
 CREATE FUNCTION bench.empty(double precision, text, text, text) RETURNS integer
     LANGUAGE internal STABLE PARALLEL SAFE CALLED ON NULL INPUT AS 'pg_trigger_depth';
 CREATE FUNCTION bench.empty(text, text, text) RETURNS boolean

@@ -18,7 +18,8 @@ DROP TABLE IF EXISTS demo_conversations;
 \echo
 \echo '== CREATE EXTENSION training_workflow;'
 CREATE EXTENSION training_workflow;
-SELECT extname AS extension, extversion AS version FROM pg_extension WHERE extname IN ('training_workflow', 'pg_cron') ORDER BY 1;
+SELECT extname AS extension, extversion AS version FROM pg_extension
+WHERE extname IN ('training_workflow', 'pg_cron') ORDER BY 1;
 
 \echo '== The assistant is used in India, and connects as a role that may do nothing but capture.'
 SELECT set_training_setting('time_zone', 'Asia/Kolkata') AS days_are_counted_in;
@@ -34,7 +35,8 @@ SELECT grant_training_role('chatbot', 'capture');
 \echo '== A first model, before there is any traffic: 1,500 synthetic samples, 300 of them set aside as the acceptance set'
 \set samples `cat samples.jsonl`
 SELECT * FROM import_training_samples(:'samples');
-SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents, count(*) FILTER (WHERE language = 'en') AS english,
+SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents,
+       count(*) FILTER (WHERE language = 'en') AS english,
        count(*) FILTER (WHERE language = 'hinglish') AS hinglish, count(*) FILTER (WHERE language = 'hi') AS hindi,
        count(*) FILTER (WHERE split = 'test') AS "set aside"
 FROM training_samples GROUP BY 1 ORDER BY 2 DESC;
@@ -42,31 +44,39 @@ FROM training_samples GROUP BY 1 ORDER BY 2 DESC;
 \o /dev/null
 SELECT set_training_setting('target_accuracy', '0.60');
 \o
-SELECT version, status, gate_decision AS gate, round(test_accuracy::numeric, 3) AS accuracy, test_samples, training_samples, round(training_seconds::numeric, 2) AS seconds
+SELECT version, status, gate_decision AS gate, round(test_accuracy::numeric, 3) AS accuracy, test_samples,
+       training_samples, round(training_seconds::numeric, 2) AS seconds
 FROM train_model();
 SELECT gate_reason FROM model_versions WHERE version = 'router-v1.0.0';
-SELECT t AS text, rank, intent, round(confidence::numeric, 3) AS confidence FROM unnest(ARRAY['Kothrud mein veg pizza milega?', 'मेरा पार्सल कहाँ है']) WITH ORDINALITY AS x (t, n), classify_intents(t, 2) ORDER BY n, rank;
+SELECT t AS text, rank, intent, round(confidence::numeric, 3) AS confidence
+FROM unnest(ARRAY['Kothrud mein veg pizza milega?', 'मेरा पार्सल कहाँ है']) WITH ORDINALITY AS x (t, n),
+     classify_intents(t, 2)
+ORDER BY n, rank;
 
 -- What customers said, with the intent that a careful person would give it; the extension is not told that.
 CREATE TABLE demo_conversations (
-    session_id text, phone_number text, user_id text, user_message text, message_type text, message_language text, nlu_intent text,
-    nlu_confidence double precision, nlu_module_id integer, nlu_module_type text, nlu_provider text, nlu_model_version text,
-    nlu_entities jsonb, nlu_tone text, nlu_processing_time_ms integer, routed_to text, response_text text, response_success boolean,
-    user_feedback text, user_correction text, backend_reference text, minutes_ago integer, true_intent text);
+    session_id text, phone_number text, user_id text, user_message text, message_type text, message_language text,
+    nlu_intent text, nlu_confidence double precision, nlu_module_id integer, nlu_module_type text, nlu_provider text,
+    nlu_model_version text, nlu_entities jsonb, nlu_tone text, nlu_processing_time_ms integer, routed_to text,
+    response_text text, response_success boolean, user_feedback text, user_correction text, backend_reference text,
+    minutes_ago integer, true_intent text);
 \copy demo_conversations FROM 'conversations.tsv'
 GRANT SELECT ON demo_conversations TO chatbot;
 -- The last day is kept for the end: no model learns from it.
 SELECT percentile_disc(0.3) WITHIN GROUP (ORDER BY minutes_ago) AS last_day FROM demo_conversations \gset
 
 -- A few hundred messages are too few for the usual rates of 5 and 10 %.
-INSERT INTO review_policies (audit_rate_approved, audit_rate_review, note) VALUES (0.4, 0.3, 'a young model is audited more');
+INSERT INTO review_policies (audit_rate_approved, audit_rate_review, note)
+VALUES (0.4, 0.3, 'a young model is audited more');
 \echo '== The chatbot goes live. Each message is classified by the database, and captured by one plain INSERT; the triggers do the rest.'
 -- A fallback (llm) answers some messages, and an older client sends odd confidences: those stay as they came.
 SET ROLE chatbot;
-INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type, message_language, nlu_intent,
-    nlu_confidence, nlu_module_type, nlu_module_id, nlu_provider, nlu_model_version, nlu_entities, nlu_tone, nlu_processing_time_ms,
-    routed_to, response_text, response_success, user_feedback, user_correction, backend_reference, created_at)
-SELECT d.session_id, d.phone_number, d.user_id, d.user_message, d.message_type, d.message_language, n.intent, n.confidence, n.module_type,
+INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_type, message_language,
+    nlu_intent, nlu_confidence, nlu_module_type, nlu_module_id, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
+    nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
+    backend_reference, created_at)
+SELECT d.session_id, d.phone_number, d.user_id, d.user_message, d.message_type, d.message_language, n.intent,
+       n.confidence, n.module_type,
     (SELECT min(m.nlu_module_id) FROM demo_conversations m WHERE m.nlu_module_type = n.module_type),
     d.nlu_provider, c.model_version, d.nlu_entities, d.nlu_tone, d.nlu_processing_time_ms,
     d.routed_to, d.response_text, d.response_success, d.user_feedback, d.user_correction, d.backend_reference,
@@ -93,7 +103,8 @@ SELECT review_status, review_priority AS priority, review_reason AS reason, coun
 FROM conversation_logs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 \echo '== SELECT * FROM training_queue LIMIT 10;  (some of its columns)'
-SELECT conversation_log_id AS id, review_priority AS p, review_reason, left(replace(text, E'\n', ' '), 40) AS text, language AS lang,
+SELECT conversation_log_id AS id, review_priority AS p, review_reason,
+       left(replace(text, E'\n', ' '), 40) AS text, language AS lang,
        intent, confidence AS conf, provider
 FROM training_queue LIMIT 10;
 
@@ -101,15 +112,18 @@ FROM training_queue LIMIT 10;
 SELECT COUNT(*) FROM training_queue WHERE review_status = 'needs-review';
 
 \echo '== SELECT * FROM daily_training_stats WHERE date >= CURRENT_DATE - 7;  (some of its columns)'
-SELECT date, conversations AS conv, auto_approved AS auto, needs_review AS review, needs_review_high AS high, needs_review_medium AS medium,
-       audited, promoted, round(fallback_rate::numeric, 3) AS fallback, round(avg_latency_ms) AS avg_ms, p50_latency_ms AS p50,
+SELECT date, conversations AS conv, auto_approved AS auto, needs_review AS review, needs_review_high AS high,
+       needs_review_medium AS medium, audited, promoted, round(fallback_rate::numeric, 3) AS fallback,
+       round(avg_latency_ms) AS avg_ms, p50_latency_ms AS p50,
        round(p95_latency_ms) AS p95, positive_feedback AS "pos", negative_feedback AS "neg"
 FROM daily_training_stats WHERE date >= CURRENT_DATE - 7;
 
 \echo '== Promoted to training samples at once: the confident answers of the trusted model'
-SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents, round(avg(quality_score)::numeric, 3) AS confidence
+SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents,
+       round(avg(quality_score)::numeric, 3) AS confidence
 FROM training_samples WHERE source = 'production' GROUP BY 1 ORDER BY 2 DESC;
-SELECT left(s.text, 44) AS text, s.language AS lang, s.intent, s.expected_service AS service, round(s.quality_score::numeric, 2) AS score
+SELECT left(s.text, 44) AS text, s.language AS lang, s.intent, s.expected_service AS service,
+       round(s.quality_score::numeric, 2) AS score
 FROM training_samples s WHERE source = 'production' ORDER BY s.id LIMIT 6;
 
 -- The demo plays the reviewers, and so has to know which row is which.
@@ -125,11 +139,13 @@ FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
 WHERE s.text <> c.user_message ORDER BY c.id LIMIT 3;
 
 \echo '== A reviewer claims the next rows: half of them from the audit, the rest by urgency'
-SELECT conversation_log_id AS id, review_priority AS p, review_reason, is_audit AS audit, left(replace(text, E'\n', ' '), 40) AS text, intent
+SELECT conversation_log_id AS id, review_priority AS p, review_reason, is_audit AS audit,
+       left(replace(text, E'\n', ' '), 40) AS text, intent
 FROM claim_reviews(6, '1 hour', 'demo reviewer');
 
 \echo '== People review all that waits: approve, fix, reject'
-SELECT 'approve_conversations' AS call, approve_conversations(array_agg(t.id), 'as predicted', 'demo reviewer') AS conversations
+SELECT 'approve_conversations' AS call,
+       approve_conversations(array_agg(t.id), 'as predicted', 'demo reviewer') AS conversations
 FROM truth t JOIN conversation_logs c USING (id)
 WHERE c.review_priority IS NOT NULL AND t.true_intent = t.nlu_intent
 UNION ALL
@@ -144,29 +160,37 @@ WHERE c.review_priority IS NOT NULL AND t.true_intent IS NULL;
 SELECT review_priority AS p, review_reason, waiting, reviewed, p50_time_to_review FROM review_backlog;
 
 \echo '== How accurate is the model, really? The audit''s estimate, what a count of the reviewed would say, and the truth'
-SELECT round(100 * a.accuracy::numeric, 1) AS accuracy, round(100 * a.lower::numeric, 1) AS lower, round(100 * a.upper::numeric, 1) AS upper,
-       a.labels, round(100 * a.naive_accuracy::numeric, 1) AS naive, a.naive_labels,
-       (SELECT round(100.0 * count(*) FILTER (WHERE t.true_intent = t.nlu_intent) / count(*), 1) FROM truth t WHERE t.true_intent IS NOT NULL) AS truth,
+SELECT round(100 * a.accuracy::numeric, 1) AS accuracy, round(100 * a.lower::numeric, 1) AS lower,
+       round(100 * a.upper::numeric, 1) AS upper, a.labels, round(100 * a.naive_accuracy::numeric, 1) AS naive,
+       a.naive_labels,
+       (SELECT round(100.0 * count(*) FILTER (WHERE t.true_intent = t.nlu_intent) / count(*), 1)
+        FROM truth t WHERE t.true_intent IS NOT NULL) AS truth,
        a.reason
 FROM live_accuracy() a;
 
 \echo '== Old and new samples together make the next version; it has to beat the live one on the same test samples'
-SELECT version, status, gate_decision AS gate, round(test_accuracy::numeric, 3) AS accuracy, round(base_accuracy::numeric, 3) AS live_accuracy, test_samples, training_samples,
+SELECT version, status, gate_decision AS gate, round(test_accuracy::numeric, 3) AS accuracy,
+       round(base_accuracy::numeric, 3) AS live_accuracy, test_samples, training_samples,
        round(training_seconds::numeric, 2) AS seconds
 FROM train_model();
-SELECT m.gate_reason, round(m.mcnemar_p::numeric, 4) AS mcnemar_p FROM model_versions m WHERE m.version = 'router-v1.1.0';
-SELECT excluded AS "not trained on, because", sum(samples) AS samples FROM tw_training_texts('router') WHERE excluded IS NOT NULL GROUP BY 1 ORDER BY 1;
+SELECT m.gate_reason, round(m.mcnemar_p::numeric, 4) AS mcnemar_p FROM model_versions m
+WHERE m.version = 'router-v1.1.0';
+SELECT excluded AS "not trained on, because", sum(samples) AS samples FROM tw_training_texts('router')
+WHERE excluded IS NOT NULL GROUP BY 1 ORDER BY 1;
 \echo '== Which intents did it learn?  model_intent_scores() of both, on the same samples'
 SELECT b.intent, b.samples, round(a.f1::numeric, 2) AS "f1 of v1.0.0", round(b.f1::numeric, 2) AS "f1 of v1.1.0"
-FROM model_versions m, model_intent_scores('router-v1.0.0', m.evaluation_id) a JOIN model_intent_scores('router-v1.1.0') b USING (intent)
+FROM model_versions m, model_intent_scores('router-v1.0.0', m.evaluation_id) a
+JOIN model_intent_scores('router-v1.1.0') b USING (intent)
 WHERE m.version = 'router-v1.1.0'
 ORDER BY b.f1 - a.f1 DESC LIMIT 5;
 \echo '== The proof: the last day, which neither has seen'
 SELECT v.version, count(*) AS messages, round(100.0 * avg((c.intent = d.true_intent)::integer), 1) AS right,
        round(100 * avg(c.confidence)::numeric, 1) AS confidence,
        round(100.0 * avg((c.confidence > 0.85)::integer), 1) AS "above 0.85",
-       round(100.0 * avg((c.intent = d.true_intent)::integer) FILTER (WHERE c.confidence > 0.85), 1) AS "right above 0.85"
-FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d, classify_intent(d.user_message, 'router', v.version) c
+       round(100.0 * avg((c.intent = d.true_intent)::integer) FILTER (WHERE c.confidence > 0.85), 1)
+           AS "right above 0.85"
+FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d,
+     classify_intent(d.user_message, 'router', v.version) c
 WHERE d.minutes_ago <= :last_day AND d.message_type = 'text' AND d.true_intent IS NOT NULL
 GROUP BY 1 ORDER BY 1;
 \echo '== It passed the gate: ten of a hundred sessions meet it first. The days that follow are played in fast motion: whatever goes by the clock takes the time as an argument'
@@ -177,12 +201,17 @@ SET training_workflow.allow_future_times = on;
 \o /dev/null
 SELECT set_training_setting('rollout_steps', '10,10,25,50,100');
 \o
-SELECT model_type, previous_version, traffic_percentage AS percent, steps FROM start_rollout('router-v1.1.0', 'better on the test set, and on the last day', at => :'day_1');
-SELECT s AS session, assign_model_version('router', s) AS answered_by, rollout_bucket('router-v1.1.0', s) AS place_of_10000
-FROM unnest(ARRAY['session 1', 'session 2', 'session 3', 'session 4', 'session 5', 'session 6', 'session 7', 'session 8']) AS s;
+SELECT model_type, previous_version, traffic_percentage AS percent, steps
+FROM start_rollout('router-v1.1.0', 'better on the test set, and on the last day', at => :'day_1');
+SELECT s AS session, assign_model_version('router', s) AS answered_by,
+       rollout_bucket('router-v1.1.0', s) AS place_of_10000
+FROM unnest(ARRAY['session 1', 'session 2', 'session 3', 'session 4',
+                  'session 5', 'session 6', 'session 7', 'session 8']) AS s;
 CREATE TEMP TABLE answers AS
-SELECT v.version, d.user_message, d.true_intent, d.message_language, min(d.nlu_module_id) AS module_id, c.intent, c.confidence, c.module_type
-FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d, classify_intent(d.user_message, 'router', v.version) c
+SELECT v.version, d.user_message, d.true_intent, d.message_language, min(d.nlu_module_id) AS module_id, c.intent,
+       c.confidence, c.module_type
+FROM unnest(ARRAY['router-v1.0.0', 'router-v1.1.0']) AS v (version), demo_conversations d,
+     classify_intent(d.user_message, 'router', v.version) c
 WHERE d.message_type = 'text' AND d.true_intent IS NOT NULL
 GROUP BY 1, 2, 3, 4, 6, 7, 8;
 GRANT SELECT ON answers TO chatbot;
@@ -200,20 +229,26 @@ GRANT SELECT ON answers TO chatbot;
 \echo '== SELECT * FROM rollout_status;  (some of its columns)'
 SELECT version, status, step, traffic_percentage AS percent, why, minimum_detectable_loss FROM rollout_status;
 \echo '== Every look is in rollout_checks, every change in model_deployments'
-SELECT version, from_status, to_status, from_percentage AS "from", to_percentage AS "to", actor, left(reason, 76) AS reason FROM model_deployments ORDER BY id;
+SELECT version, from_status, to_status, from_percentage AS "from", to_percentage AS "to", actor,
+       left(reason, 76) AS reason FROM model_deployments ORDER BY id;
 \echo '== What was live when?  live_model_at()'
-SELECT d AS day, l.version, l.canary_version, l.canary_percentage FROM generate_series(1, 5) d, live_model_at('router', :'day_1'::timestamptz + (d - 0.5) * interval '1 day') l;
+SELECT d AS day, l.version, l.canary_version, l.canary_percentage
+FROM generate_series(1, 5) d, live_model_at('router', :'day_1'::timestamptz + (d - 0.5) * interval '1 day') l;
 \echo '== At 2 AM: SELECT * FROM rollback_rollout(...); the next answer comes from the version before'
 BEGIN;
-SELECT * FROM rollback_rollout('router', 'complaints about wrong dishes', at => :'day_1'::timestamptz + interval '5 days 2 hours');
+SELECT * FROM rollback_rollout('router', 'complaints about wrong dishes',
+                               at => :'day_1'::timestamptz + interval '5 days 2 hours');
 SELECT assign_model_version('router', 'session 1') AS answers_now;
 ROLLBACK;
-SELECT version, status, traffic_percentage AS traffic, round(test_accuracy::numeric, 3) AS gate, round(production_accuracy::numeric, 3) AS production, round(production_accuracy_lower::numeric, 3) AS lower,
-       round(production_accuracy_upper::numeric, 3) AS upper, production_conversations AS conversations, round(fallback_rate::numeric, 3) AS fallback, p95_latency_ms AS p95
+SELECT version, status, traffic_percentage AS traffic, round(test_accuracy::numeric, 3) AS gate,
+       round(production_accuracy::numeric, 3) AS production, round(production_accuracy_lower::numeric, 3) AS lower,
+       round(production_accuracy_upper::numeric, 3) AS upper, production_conversations AS conversations,
+       round(fallback_rate::numeric, 3) AS fallback, p95_latency_ms AS p95
 FROM model_performance_comparison ORDER BY version;
 
 \echo '== From an answer to its cause'
-SELECT jsonb_pretty(jsonb_build_object('filter', e -> 'filter' -> 'outcome', 'events', e -> 'events', 'label', e -> 'sample' -> 'intent')) AS explain_conversation
+SELECT jsonb_pretty(jsonb_build_object('filter', e -> 'filter' -> 'outcome', 'events', e -> 'events',
+                                       'label', e -> 'sample' -> 'intent')) AS explain_conversation
 FROM (SELECT explain_conversation(min(v.conversation_log_id)) AS e FROM review_events v WHERE v.action = 'fix') x;
 
 \echo '== Food should be stricter: a policy, in force from its commit on'
@@ -226,7 +261,8 @@ SELECT job_name, schedule FROM schedule_jobs('Asia/Kolkata');
 \echo '== The nightly and the weekly job, once by hand'
 CALL daily_training_capture(at => :'day_1'::timestamptz + interval '5 days');
 CALL weekly_model_training(at => :'day_1'::timestamptz + interval '5 days');
-SELECT job_name, status, details -> 'parts' AS parts FROM job_runs WHERE job_name IN ('daily_training_capture', 'weekly_model_training') ORDER BY id;
+SELECT job_name, status, details -> 'parts' AS parts FROM job_runs
+WHERE job_name IN ('daily_training_capture', 'weekly_model_training') ORDER BY id;
 
 \echo '== SELECT * FROM check_integrity();  (empty: all is well)'
 SELECT problem, relation, found, hint FROM check_integrity();

@@ -5,14 +5,13 @@
 #
 # A team that is about to launch an assistant has no conversations yet, and writes down what it expects people to say.
 # That is what the frames at the end of this file are: of our own writing, about nobody, and drawn from no data set. The
-# script
-# fills them in, roughens some of them up as people who type on a phone do, and keeps what is new. A text that comes out
-# as one of the demo's messages (conversations.tsv) is left out: the model is to meet those for the first time.
+# script fills them in, roughens some of them up as people who type on a phone do, and keeps what is new. A text that
+# comes out as one of the demo's messages (conversations.tsv) is left out: the model is to meet those for the first
+# time.
 #
 # A fifth of the samples is the acceptance set ("split": "test"). It takes whole frames, so that none of its texts is
 # one of the others with a different dish or town in it. Its texts were read one by one against their intents; after a
-# change they
-# have to be read again.
+# change they have to be read again.
 #
 # The output is committed beside this script. It needs core Perl alone, and writes the same bytes on every run.
 
@@ -133,6 +132,7 @@ sub read_frames {
 
     binmode DATA, ':encoding(UTF-8)' or die "make_samples.pl: $!\n";
     while (my $line = <DATA>) {
+        $line =~ s/\n\z/' ' . <DATA>/e while $line =~ /\|\n\z/;
         chomp($line = NFC($line));
         next if $line =~ /^\s*(?:#|$)/;
         if ($line =~ /^= (\S+) (\S+) (\d+) (\d+)$/) {
@@ -346,37 +346,73 @@ main();
 
 __DATA__
 
-# The fillers of the slots: name.language, or name alone for all languages.
+# The fillers of the slots: name.language, or name alone for all languages. A line that ends with a bar goes on in the
+# next one.
 
-dish.en: masala dosa | paneer tikka | chicken biryani | veg pulao | chole kulche | rajma chawal | dal makhani | egg roll | chilli paneer | fried rice | white sauce pasta | margherita pizza | cheese burger | idli sambar | medu vada | aloo paratha | fish curry | mutton korma | palak paneer | tandoori chicken | dahi puri | hot jalebi | ice cream | chocolate shake | sweet lassi | uttapam | chowmein | spring rolls | kadhai paneer | veg thali
-dish.hinglish: masala dosa | paneer tikka | chicken biryani | veg pulao | chole kulche | rajma chawal | dal makhani | egg roll | chilli paneer | fried rice | pasta | cheese pizza | burger | idli sambhar | aloo paratha | machli curry | mutton korma | palak paneer | tandoori chicken | dahi bhalla | jalebi | ice cream | lassi | chowmein | spring roll | kadhai paneer | pav bhaji | bhel puri | gol gappe | kheer
-dish.hi: मसाला डोसा | पनीर टिक्का | चिकन बिरयानी | वेज पुलाव | राजमा चावल | दाल मखनी | आलू पराठा | इडली सांभर | पाव भाजी | कढ़ी चावल | दाल तड़का | पालक पनीर | अंडा करी | मटन कोरमा | तंदूरी चिकन | गोलगप्पे | दही भल्ले | जलेबी | आइसक्रीम | लस्सी | चाउमीन | पिज़्ज़ा | बर्गर | खीर | वेज थाली | छोले कुलचे
+dish.en: masala dosa | paneer tikka | chicken biryani | veg pulao | chole kulche | rajma chawal | dal makhani |
+    egg roll | chilli paneer | fried rice | white sauce pasta | margherita pizza | cheese burger | idli sambar |
+    medu vada | aloo paratha | fish curry | mutton korma | palak paneer | tandoori chicken | dahi puri | hot jalebi |
+    ice cream | chocolate shake | sweet lassi | uttapam | chowmein | spring rolls | kadhai paneer | veg thali
+dish.hinglish: masala dosa | paneer tikka | chicken biryani | veg pulao | chole kulche | rajma chawal | dal makhani |
+    egg roll | chilli paneer | fried rice | pasta | cheese pizza | burger | idli sambhar | aloo paratha | machli curry |
+    mutton korma | palak paneer | tandoori chicken | dahi bhalla | jalebi | ice cream | lassi | chowmein | spring roll |
+    kadhai paneer | pav bhaji | bhel puri | gol gappe | kheer
+dish.hi: मसाला डोसा | पनीर टिक्का | चिकन बिरयानी | वेज पुलाव | राजमा चावल | दाल मखनी | आलू पराठा | इडली सांभर |
+    पाव भाजी | कढ़ी चावल | दाल तड़का | पालक पनीर | अंडा करी | मटन कोरमा | तंदूरी चिकन | गोलगप्पे | दही भल्ले | जलेबी |
+    आइसक्रीम | लस्सी | चाउमीन | पिज़्ज़ा | बर्गर | खीर | वेज थाली | छोले कुलचे
 
-cuisine.en: South Indian | Punjabi | Gujarati | Bengali | Chinese | Mughlai | Italian | Rajasthani | Kerala | Maharashtrian | Thai | North Indian | Andhra | seafood
-cuisine.hinglish: south indian | punjabi | gujarati | bengali | chinese | mughlai | italian | rajasthani | kerala style | marathi | north indian | andhra
+cuisine.en: South Indian | Punjabi | Gujarati | Bengali | Chinese | Mughlai | Italian | Rajasthani | Kerala |
+    Maharashtrian | Thai | North Indian | Andhra | seafood
+cuisine.hinglish: south indian | punjabi | gujarati | bengali | chinese | mughlai | italian | rajasthani |
+    kerala style | marathi | north indian | andhra
 cuisine.hi: दक्षिण भारतीय | पंजाबी | गुजराती | बंगाली | चाइनीज़ | मुग़लई | राजस्थानी | मराठी | उत्तर भारतीय | बिहारी
 
-area: Banjara Hills | Koramangala | Andheri East | Powai | Dwarka | Rajouri Garden | Aundh | Hadapsar | Anna Nagar | T Nagar | Velachery | Alipore | Park Street | Ballygunge | Vastrapur | Malviya Nagar | Vaishali Nagar | Aliganj | Arera Colony | Jubilee Hills | Jayanagar | Marathahalli | Lajpat Nagar | Borivali | Kondapur
-area.hi: अंधेरी ईस्ट | पवई | द्वारका | औंध | हडपसर | मालवीय नगर | वैशाली नगर | अलीगंज | राजौरी गार्डन | लाजपत नगर | बंजारा हिल्स | पटेल नगर | कंकड़बाग | अरेरा कॉलोनी | बोरीवली | सिविल लाइंस
+area: Banjara Hills | Koramangala | Andheri East | Powai | Dwarka | Rajouri Garden | Aundh | Hadapsar | Anna Nagar |
+    T Nagar | Velachery | Alipore | Park Street | Ballygunge | Vastrapur | Malviya Nagar | Vaishali Nagar | Aliganj |
+    Arera Colony | Jubilee Hills | Jayanagar | Marathahalli | Lajpat Nagar | Borivali | Kondapur
+area.hi: अंधेरी ईस्ट | पवई | द्वारका | औंध | हडपसर | मालवीय नगर | वैशाली नगर | अलीगंज | राजौरी गार्डन | लाजपत नगर |
+    बंजारा हिल्स | पटेल नगर | कंकड़बाग | अरेरा कॉलोनी | बोरीवली | सिविल लाइंस
 
-place: the airport | the railway station | the bus stand | the city hospital | the metro station | the mall | the university | the high court | the stadium
-place.hinglish: airport | railway station | bus stand | hospital | metro station | mall | college | office | mandir | stadium
+place: the airport | the railway station | the bus stand | the city hospital | the metro station | the mall |
+    the university | the high court | the stadium
+place.hinglish: airport | railway station | bus stand | hospital | metro station | mall | college | office | mandir |
+    stadium
 place.hi: हवाई अड्डे | रेलवे स्टेशन | बस अड्डे | अस्पताल | मेट्रो स्टेशन | कॉलेज | दफ़्तर | मंदिर | बाज़ार
 
-city: Pune | Mumbai | Delhi | Bengaluru | Chennai | Kolkata | Hyderabad | Ahmedabad | Jaipur | Lucknow | Kanpur | Nagpur | Indore | Patna | Surat | Kochi | Bhubaneswar | Chandigarh | Varanasi | Vadodara | Mysuru | Madurai | Ranchi | Guwahati | Udaipur
-city.hi: पुणे | मुंबई | दिल्ली | बेंगलुरु | चेन्नई | कोलकाता | हैदराबाद | अहमदाबाद | जयपुर | लखनऊ | कानपुर | नागपुर | इंदौर | पटना | सूरत | भोपाल | चंडीगढ़ | वाराणसी | राँची | उदयपुर
+city: Pune | Mumbai | Delhi | Bengaluru | Chennai | Kolkata | Hyderabad | Ahmedabad | Jaipur | Lucknow | Kanpur |
+    Nagpur | Indore | Patna | Surat | Kochi | Bhubaneswar | Chandigarh | Varanasi | Vadodara | Mysuru | Madurai |
+    Ranchi | Guwahati | Udaipur
+city.hi: पुणे | मुंबई | दिल्ली | बेंगलुरु | चेन्नई | कोलकाता | हैदराबाद | अहमदाबाद | जयपुर | लखनऊ | कानपुर | नागपुर |
+    इंदौर | पटना | सूरत | भोपाल | चंडीगढ़ | वाराणसी | राँची | उदयपुर
 
-item.en: toor dal | basmati rice | wheat flour | sugar | sunflower oil | mustard oil | full cream milk | curd | brown bread | eggs | onions | potatoes | tomatoes | coriander leaves | bananas | apples | tea powder | instant coffee | rock salt | turmeric | cumin seeds | besan | biscuits | detergent | dish soap | toothpaste | shampoo | wet wipes | ghee | salted butter | oats | peanut butter
-item.hinglish: toor dal | basmati chawal | aata | cheeni | sarson ka tel | doodh | dahi | bread | ande | pyaz | aloo | tamatar | hara dhaniya | kele | seb | chai patti | namak | haldi | jeera | besan | biscuit | sabun | toothpaste | shampoo | ghee | makhan | rajma | moong dal | surf | agarbatti
-item.hi: तूर दाल | बासमती चावल | आटा | चीनी | सरसों का तेल | दूध | दही | ब्रेड | अंडे | प्याज़ | आलू | टमाटर | हरा धनिया | केले | सेब | चाय पत्ती | नमक | हल्दी | जीरा | बेसन | बिस्कुट | साबुन | शैंपू | घी | मक्खन | राजमा | मूंग दाल | अगरबत्ती
+item.en: toor dal | basmati rice | wheat flour | sugar | sunflower oil | mustard oil | full cream milk | curd |
+    brown bread | eggs | onions | potatoes | tomatoes | coriander leaves | bananas | apples | tea powder |
+    instant coffee | rock salt | turmeric | cumin seeds | besan | biscuits | detergent | dish soap | toothpaste |
+    shampoo | wet wipes | ghee | salted butter | oats | peanut butter
+item.hinglish: toor dal | basmati chawal | aata | cheeni | sarson ka tel | doodh | dahi | bread | ande | pyaz | aloo |
+    tamatar | hara dhaniya | kele | seb | chai patti | namak | haldi | jeera | besan | biscuit | sabun | toothpaste |
+    shampoo | ghee | makhan | rajma | moong dal | surf | agarbatti
+item.hi: तूर दाल | बासमती चावल | आटा | चीनी | सरसों का तेल | दूध | दही | ब्रेड | अंडे | प्याज़ | आलू | टमाटर |
+    हरा धनिया | केले | सेब | चाय पत्ती | नमक | हल्दी | जीरा | बेसन | बिस्कुट | साबुन | शैंपू | घी | मक्खन | राजमा |
+    मूंग दाल | अगरबत्ती
 
-load.en: 2 kg onions | 1 kg toor dal | 5 kg wheat flour | 2 litres of milk | a dozen eggs | 500 g besan | 3 packets of biscuits | 1 litre mustard oil | half a kilo tomatoes | 10 kg rice | 1 kg sugar | 6 bananas | a loaf of bread | 250 g butter | one toothpaste | 4 bars of soap
-load.hinglish: 2 kilo pyaz | 1 kilo toor dal | 5 kilo aata | 2 litre doodh | ek darjan ande | aadha kilo besan | 3 packet biscuit | 1 litre sarson tel | aadha kilo tamatar | 10 kilo chawal | 1 kilo cheeni | 6 kele | ek bread | 250 gram makhan | ek toothpaste | 4 sabun
-load.hi: दो किलो प्याज़ | एक किलो तूर दाल | पाँच किलो आटा | दो लीटर दूध | एक दर्जन अंडे | आधा किलो बेसन | तीन पैकेट बिस्कुट | एक लीटर सरसों तेल | आधा किलो टमाटर | दस किलो चावल | एक किलो चीनी | छह केले | एक ब्रेड | चार साबुन
+load.en: 2 kg onions | 1 kg toor dal | 5 kg wheat flour | 2 litres of milk | a dozen eggs | 500 g besan |
+    3 packets of biscuits | 1 litre mustard oil | half a kilo tomatoes | 10 kg rice | 1 kg sugar | 6 bananas |
+    a loaf of bread | 250 g butter | one toothpaste | 4 bars of soap
+load.hinglish: 2 kilo pyaz | 1 kilo toor dal | 5 kilo aata | 2 litre doodh | ek darjan ande | aadha kilo besan |
+    3 packet biscuit | 1 litre sarson tel | aadha kilo tamatar | 10 kilo chawal | 1 kilo cheeni | 6 kele | ek bread |
+    250 gram makhan | ek toothpaste | 4 sabun
+load.hi: दो किलो प्याज़ | एक किलो तूर दाल | पाँच किलो आटा | दो लीटर दूध | एक दर्जन अंडे | आधा किलो बेसन |
+    तीन पैकेट बिस्कुट | एक लीटर सरसों तेल | आधा किलो टमाटर | दस किलो चावल | एक किलो चीनी | छह केले | एक ब्रेड |
+    चार साबुन
 
-thing.en: documents | books | clothes | a gift box | sweets | a laptop | medicines | a guitar | shoes | a pressure cooker | a photo frame | homemade pickles | certificates | a mobile phone | toys | a saree | steel utensils
-thing.hinglish: kagaz | kitabein | kapde | gift | mithai | laptop | dawai | guitar | joote | cooker | photo frame | achaar | certificate | mobile | khilone | saree | bartan
-thing.hi: कागज़ात | किताबें | कपड़े | तोहफ़ा | मिठाई | लैपटॉप | दवाइयाँ | जूते | कुकर | अचार | मोबाइल | खिलौने | साड़ी | बर्तन
+thing.en: documents | books | clothes | a gift box | sweets | a laptop | medicines | a guitar | shoes |
+    a pressure cooker | a photo frame | homemade pickles | certificates | a mobile phone | toys | a saree |
+    steel utensils
+thing.hinglish: kagaz | kitabein | kapde | gift | mithai | laptop | dawai | guitar | joote | cooker | photo frame |
+    achaar | certificate | mobile | khilone | saree | bartan
+thing.hi: कागज़ात | किताबें | कपड़े | तोहफ़ा | मिठाई | लैपटॉप | दवाइयाँ | जूते | कुकर | अचार | मोबाइल | खिलौने | साड़ी |
+    बर्तन
 
 fragile.en: glass bottle | mixer | television | photo frame | ceramic pot | mirror | laptop | table lamp
 fragile.hinglish: kaanch ka dabba | mixer | tv | photo frame | gamla | sheesha | laptop | lamp
@@ -386,15 +422,19 @@ weight.en: 2 kg | 500 g | 3.5 kg | 8 kg | 12 kg | 1.2 kg | 25 kg | 4 kg | 300 gr
 weight.hinglish: 2 kilo | 500 gram | 3 kilo | 8 kilo | 12 kg | dedh kilo | 25 kg | 4 kilo | adha kilo
 weight.hi: दो किलो | आधा किलो | तीन किलो | आठ किलो | बारह किलो | डेढ़ किलो | पच्चीस किलो | चार किलो
 
-lost.en: phone | wallet | handbag | backpack | sunglasses | house keys | tiffin box | jacket | earbuds | passport | laptop charger | shopping bag | school bag | power bank | helmet
-lost.hinglish: phone | batua | purse | bag | chasma | ghar ki chabi | tiffin | jacket | earbuds | passport | charger | jhola | school bag | power bank | helmet
+lost.en: phone | wallet | handbag | backpack | sunglasses | house keys | tiffin box | jacket | earbuds | passport |
+    laptop charger | shopping bag | school bag | power bank | helmet
+lost.hinglish: phone | batua | purse | bag | chasma | ghar ki chabi | tiffin | jacket | earbuds | passport | charger |
+    jhola | school bag | power bank | helmet
 lost.hi: फ़ोन | बटुआ | पर्स | थैला | टिफ़िन | जैकेट | पासपोर्ट | चार्जर | स्कूल बैग | हेलमेट | पावर बैंक
 
 time.en: 7 pm | 8:30 in the morning | 5 in the evening | half past six | noon | 9 am | 10:15 pm | 3 o'clock | 6 am
-time.hinglish: shaam 7 baje | subah 8 baje | dopahar 2 baje | raat 9 baje | sade 6 baje | subah 5 baje | shaam 4 baje | 11 baje
+time.hinglish: shaam 7 baje | subah 8 baje | dopahar 2 baje | raat 9 baje | sade 6 baje | subah 5 baje | shaam 4 baje |
+    11 baje
 time.hi: शाम 7 बजे | सुबह 8 बजे | दोपहर 2 बजे | रात 9 बजे | साढ़े छह बजे | सुबह 5 बजे | शाम चार बजे | ग्यारह बजे
 
-day.en: tomorrow | on Monday | on Wednesday | this weekend | on Friday | the day after tomorrow | next week | on Sunday morning
+day.en: tomorrow | on Monday | on Wednesday | this weekend | on Friday | the day after tomorrow | next week |
+    on Sunday morning
 day.hinglish: kal | monday ko | budhwar ko | weekend pe | shukravar ko | parso | agle hafte | sunday subah
 day.hi: कल | सोमवार को | बुधवार को | शनिवार को | शुक्रवार को | परसों | अगले हफ़्ते | रविवार सुबह
 

@@ -1,5 +1,5 @@
--- Random lines against what has to hold for import_training_samples() of any line. In a database with the extension, as a
--- superuser, and rolled back at the end:
+-- Random lines against what has to hold for import_training_samples() of any line. In a database with the extension, as
+-- a superuser, and rolled back at the end:
 --
 --     psql -X -f test/fuzz/import.sql                                 some 20 seconds, with a seed drawn from the clock
 --     psql -X -v seed=0.25 -v seconds=5 -f test/fuzz/import.sql       the same lines every time (seed: -1 to 1)
@@ -28,15 +28,20 @@ $$;
 -- A line that may be right, and in one of two cases has some of its characters cut out, doubled or replaced.
 CREATE FUNCTION pg_temp.random_line() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    words constant text[] := ARRAY['hello', ' ', '  ', '', '?', U&'\0928\092E\0938\094D\0924\0947', U&'\+01F44D', '\n', '\"', '\\', '\/', '\u0939', '\ud83d\udc4d', '\u0000',
+    words constant text[] := ARRAY['hello', ' ', '  ', '', '?', U&'\0928\092E\0938\094D\0924\0947', U&'\+01F44D', '\n',
+                                   '\"', '\\', '\/', '\u0939', '\ud83d\udc4d', '\u0000',
         '\ud83d', '\t', U&'\00A0', U&'\200B', 'A.', 'track', '9', '{', '}', '[', ':', ',', '''', '\b', '\x', U&'\FEFF'];
-    numbers constant text[] := ARRAY['0', '1', '-0', '0.5', '1.0', '4.0', '1e0', '1E-30', '1e400', '0.1000', '2147483647', '2147483648', '-2147483648', '9223372036854775808',
+    numbers constant text[] := ARRAY['0', '1', '-0', '0.5', '1.0', '4.0', '1e0', '1E-30', '1e400', '0.1000',
+                                     '2147483647', '2147483648', '-2147483648', '9223372036854775808',
         '01', '.5', '1.', '-', '+1', 'NaN', '0.30000000000000004', '12345678901234567890.5'];
-    others constant text[] := ARRAY['true', 'false', 'null', '{}', '[]', '[[1, {"a": null}], "x"]', '{"dish": "dosa", "n": 0.10}', '"train"', '"test"', '"model"', '"human"',
+    others constant text[] := ARRAY['true', 'false', 'null', '{}', '[]', '[[1, {"a": null}], "x"]',
+                                    '{"dish": "dosa", "n": 0.10}', '"train"', '"test"', '"model"', '"human"',
         '"2026-01-02"', '"2026-01-02T03:04:05.678Z"', '"2026-01-02 03:04+05:30"', '"2026-02-30"', '"now"'];
-    keys constant text[] := ARRAY['language', 'entities', 'module_id', 'module_type', 'expected_service', 'split', 'label_source', 'quality_score', 'created_at', 'text', 'intent', 'id'];
+    keys constant text[] := ARRAY['language', 'entities', 'module_id', 'module_type', 'expected_service', 'split',
+                                  'label_source', 'quality_score', 'created_at', 'text', 'intent', 'id'];
     value text;
-    line text := '{"text": "' || pg_temp.one_of(words) || pg_temp.one_of(words) || pg_temp.one_of(words) || '", "intent": "' || pg_temp.one_of(words) || pg_temp.one_of(words) || '"';
+    line text := '{"text": "' || pg_temp.one_of(words) || pg_temp.one_of(words) || pg_temp.one_of(words)
+                 || '", "intent": "' || pg_temp.one_of(words) || pg_temp.one_of(words) || '"';
     place integer;
 BEGIN
     FOR i IN 1 .. floor(random() * 4)::integer LOOP
@@ -53,7 +58,8 @@ BEGIN
         line := CASE floor(random() * 3)::integer
             WHEN 0 THEN overlay(line PLACING '' FROM place FOR 1)
             WHEN 1 THEN overlay(line PLACING pg_temp.one_of(words || numbers) FROM place FOR 0)
-            ELSE overlay(line PLACING pg_temp.one_of(ARRAY['{', '}', '"', ',', ' ', E'\t', E'\x01', '\', U&'\0939', '0']) FROM place FOR 1) END;
+            ELSE overlay(line PLACING pg_temp.one_of(
+                     ARRAY['{', '}', '"', ',', ' ', E'\t', E'\x01', '\', U&'\0939', '0']) FROM place FOR 1) END;
     END LOOP;
     RETURN line;
 END $$;
@@ -87,10 +93,12 @@ BEGIN
     END IF;
     PERFORM set_config('fuzz.imported', (current_setting('fuzz.imported')::bigint + 1)::text, false);
     SELECT * INTO STRICT s FROM training_samples;
-    IF s.text <> o ->> 'text' OR s.intent <> btrim(o ->> 'intent', E' \t\n\r\f\v') OR s.entities IS DISTINCT FROM nullif(o -> 'entities', 'null')
+    IF s.text <> o ->> 'text' OR s.intent <> btrim(o ->> 'intent', E' \t\n\r\f\v')
+       OR s.entities IS DISTINCT FROM nullif(o -> 'entities', 'null')
        OR s.split IS DISTINCT FROM o ->> 'split' OR s.label_source <> coalesce(o ->> 'label_source', 'human')
        OR s.module_id IS DISTINCT FROM (o ->> 'module_id')::numeric
-       OR s.quality_score IS DISTINCT FROM coalesce((o ->> 'quality_score')::double precision, CASE s.label_source WHEN 'human' THEN 1 END)
+       OR s.quality_score IS DISTINCT FROM coalesce((o ->> 'quality_score')::double precision,
+                                                    CASE s.label_source WHEN 'human' THEN 1 END)
        OR NOT tw_is_blank(o ->> 'language') AND s.language IS DISTINCT FROM o ->> 'language'
        OR o ->> 'created_at' IS NOT NULL AND s.created_at <> (o ->> 'created_at')::timestamptz THEN
         RETURN 'what is stored: ' || s::text;
@@ -115,10 +123,12 @@ BEGIN
         DELETE FROM training_samples;
         wrong := CASE WHEN line !~ E'\n' THEN pg_temp.broken(line) END;
         IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'import_training_samples() broke a promise (%), seed %, line %', wrong, current_setting('fuzz.seed'), lines USING DETAIL = line;
+            RAISE EXCEPTION 'import_training_samples() broke a promise (%), seed %, line %', wrong,
+                current_setting('fuzz.seed'), lines USING DETAIL = line;
         END IF;
         lines := lines + 1;
     END LOOP;
-    RAISE NOTICE 'seed %: % lines, % of them imported, none broke a promise', current_setting('fuzz.seed'), lines, current_setting('fuzz.imported');
+    RAISE NOTICE 'seed %: % lines, % of them imported, none broke a promise',
+        current_setting('fuzz.seed'), lines, current_setting('fuzz.imported');
 END $$;
 ROLLBACK;

@@ -1,4 +1,5 @@
--- Random texts against what has to hold for redact_pii() of any text. In a database with the extension, as a role that may call it:
+-- Random texts against what has to hold for redact_pii() of any text. In a
+-- database with the extension, as a role that may call it:
 --
 --     psql -X -f test/fuzz/redact.sql                                 some 20 seconds, with a seed drawn from the clock
 --     psql -X -v seed=0.25 -v seconds=5 -f test/fuzz/redact.sql       the same texts every time (seed: -1 to 1)
@@ -25,13 +26,16 @@ SELECT set_config('fuzz.seed', :'seed', false) AS seed, set_config('fuzz.seconds
 CREATE FUNCTION pg_temp.random_text() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     pieces constant text[] := ARRAY[
-        '9', '98', '987', '9876', '98765', '43210', '1', '2', '5', '12', '123', '1234', '12345', '123456', '10000', '20000', '9876543',
-        '9876543210', '0', '00', '000', '0000', '00000', '91', '0091', '091', '020', '022', '2026', '2345', '6789', '411038', '4111',
-        '1111', '4111111111111111', '234567890123', '202611231030', U&'\096F\096E\096D\096C\096B', U&'\096A\0969', U&'\0669', U&'\FF19',
-        ' ', ' ', ' ', ' ', ' ', ' ', '-', '-', '-', '.', '.', '.', U&'\00A0', U&'\2013', U&'\200B', '(', ')', '(', ')', '+', '+',
-        ', ', ' - ', '/', ':', '#', '@', '@', '@', '_', '%', E'\n', 'AWB', 'ORD', 'PH', 'NO', 'no', 'ABCPE', 'F', 'a', 'x', 'X', 'xx',
-        'asha', 'okbank', 'com', 'asha@example.com', 'asha@AWB-', 'asha@AWB', '98765 43210', '+91 98765 43210', '4111 1111 1111 1111',
-        '2345 6789 0123', '020-25651234', '987 654 3210', '10000-20000', '2024 2025 2026', 'ABCPE1234F', U&'\00E9', U&'\0906\0936\093E', U&'\200D', U&'\+01F44D', U&'\+01D7D7'];
+        '9', '98', '987', '9876', '98765', '43210', '1', '2', '5', '12', '123', '1234', '12345', '123456', '10000',
+        '20000', '9876543', '9876543210', '0', '00', '000', '0000', '00000', '91', '0091', '091', '020', '022', '2026',
+        '2345', '6789', '411038', '4111', '1111', '4111111111111111', '234567890123', '202611231030',
+        U&'\096F\096E\096D\096C\096B', U&'\096A\0969', U&'\0669', U&'\FF19',
+        ' ', ' ', ' ', ' ', ' ', ' ', '-', '-', '-', '.', '.', '.', U&'\00A0', U&'\2013', U&'\200B', '(', ')', '(', ')',
+        '+', '+', ', ', ' - ', '/', ':', '#', '@', '@', '@', '_', '%', E'\n', 'AWB', 'ORD', 'PH', 'NO', 'no',
+        'ABCPE', 'F', 'a', 'x', 'X', 'xx', 'asha', 'okbank', 'com', 'asha@example.com', 'asha@AWB-', 'asha@AWB',
+        '98765 43210', '+91 98765 43210', '4111 1111 1111 1111',
+        '2345 6789 0123', '020-25651234', '987 654 3210', '10000-20000', '2024 2025 2026', 'ABCPE1234F', U&'\00E9',
+        U&'\0906\0936\093E', U&'\200D', U&'\+01F44D', U&'\+01D7D7'];
     result text := '';
     code integer;
 BEGIN
@@ -58,8 +62,10 @@ BEGIN
     IF char_length(once) <> char_length(a) THEN
         RETURN 'the length';
     ELSIF once <> a AND EXISTS (
-        SELECT FROM string_to_table(a, NULL) WITH ORDINALITY AS t (c, n) JOIN string_to_table(once, NULL) WITH ORDINALITY AS r (c, n) USING (n)
-        WHERE t.c <> r.c AND (r.c <> ALL ('{0,x}') OR t.c ~ '[ -/:-@[-`{-~]' OR (t.c ~ '[0-9]') <> (r.c = '0') AND ascii(t.c) < 128)) THEN
+        SELECT FROM string_to_table(a, NULL) WITH ORDINALITY AS t (c, n)
+        JOIN string_to_table(once, NULL) WITH ORDINALITY AS r (c, n) USING (n)
+        WHERE t.c <> r.c AND (r.c <> ALL ('{0,x}') OR t.c ~ '[ -/:-@[-`{-~]'
+                              OR (t.c ~ '[0-9]') <> (r.c = '0') AND ascii(t.c) < 128)) THEN
         RETURN 'a character';
     ELSIF redact_pii(once) <> once THEN
         RETURN 'redacting twice';
@@ -87,13 +93,16 @@ BEGIN
         message := pg_temp.random_text();
         wrong := pg_temp.broken(message, previous);
         IF wrong IS NOT NULL THEN
-            RAISE EXCEPTION 'redact_pii() broke a promise (%), seed %, text %', wrong, current_setting('fuzz.seed'), texts
-                USING DETAIL = format('Text: %s' || E'\n' || 'Redacted: %s' || E'\n' || 'Twice: %s' || E'\n' || 'The other text: %s',
-                                      message, redact_pii(message), redact_pii(redact_pii(message)), previous);
+            RAISE EXCEPTION 'redact_pii() broke a promise (%), seed %, text %', wrong,
+                current_setting('fuzz.seed'), texts
+                USING DETAIL = format('Text: %s' || E'\n' || 'Redacted: %s' || E'\n' || 'Twice: %s' || E'\n'
+                                      || 'The other text: %s', message, redact_pii(message),
+                                      redact_pii(redact_pii(message)), previous);
         END IF;
         texts := texts + 1;
         masked := masked + (redact_pii(message) <> message)::integer;
         previous := message;
     END LOOP;
-    RAISE NOTICE 'seed %: % texts, % of them with something to mask, none broke a promise', current_setting('fuzz.seed'), texts, masked;
+    RAISE NOTICE 'seed %: % texts, % of them with something to mask, none broke a promise',
+        current_setting('fuzz.seed'), texts, masked;
 END $$;

@@ -4,14 +4,14 @@
 #     createuser worker && psql -c "SELECT grant_training_role('worker', 'trainer')"    # once; it needs nothing more
 #     PGHOST=db PGUSER=worker PGDATABASE=chat MODELS=/var/lib/models fasttext_worker.sh router
 #
-# The job is the oldest that waits, of these model types or of any. The status is 0 when it was done, 3 when there was none,
-# 1 when it went wrong: then the database has the error, and hands the job out again, up to three times in all. Run it from
-# cron, or in a loop. Where the extension has a schema of its own, PGOPTIONS='-c search_path=SCHEMA' names it. MODELS keeps
-# VERSION.bin of every version for the jobs of kind evaluate, by which the gate compares a later candidate with a live version
-# that lives here.
+# The job is the oldest that waits, of these model types or of any. The status is 0 when it was done, 3 when there was
+# none, 1 when it went wrong: then the database has the error, and hands the job out again, up to three times in all.
+# Run it from cron, or in a loop. Where the extension has a schema of its own, PGOPTIONS='-c search_path=SCHEMA' names
+# it. MODELS keeps VERSION.bin of every version for the jobs of kind evaluate, by which the gate compares a later
+# candidate with a live version that lives here.
 #
-# An IndicBERT worker on a GPU has another train() and predict(), says "epoch 3 of 10" in its heartbeats, and puts its weights
-# into an object store: minio_path instead of artifact. What it says to the database is the same.
+# An IndicBERT worker on a GPU has another train() and predict(), says "epoch 3 of 10" in its heartbeats, and puts its
+# weights into an object store: minio_path instead of artifact. What it says to the database is the same.
 set -euo pipefail
 export LC_ALL=C PGCLIENTENCODING=UTF8
 
@@ -33,12 +33,13 @@ die() {
     exit 1
 }
 
-# Values reach SQL as psql's variables (:'name' is a quoted literal, :name is put in as it is) or through files: the shell
-# never builds SQL from them. The secret of the job goes through the environment, which no list of processes shows. To fastText a
-# line is one text, </s> ends one, and __label__ begins a label.
+# Values reach SQL as psql's variables (:'name' is a quoted literal, :name is put in as it is) or through files: the
+# shell never builds SQL from them. The secret of the job goes through the environment, which no list of processes
+# shows. To fastText a line is one text, </s> ends one, and __label__ begins a label.
 sql() {
     { printf '%s\n' '\set secret `printf %s "$TRAINING_SECRET"`'; cat; } |
-        TRAINING_SECRET=$secret psql -X -q -A -t -v ON_ERROR_STOP=1 -v job="$job" -v worker="$worker" -v types="$types" \
+        TRAINING_SECRET=$secret psql -X -q -A -t -v ON_ERROR_STOP=1 \
+            -v job="$job" -v worker="$worker" -v types="$types" \
             -v line="regexp_replace(lower(t.text), '[[:cntrl:][:space:]<_]+', ' ', 'g')" "$@" 2>psql.log || {
         cp psql.log error.txt
         return 1
@@ -63,7 +64,8 @@ finish() {
 }
 
 heartbeat() {
-    sql -v phase="$1" >/dev/null <<<"SELECT heartbeat_training_job(:job, :'secret', jsonb_build_object('phase', :'phase'))"
+    sql -v phase="$1" >/dev/null \
+        <<<"SELECT heartbeat_training_job(:job, :'secret', jsonb_build_object('phase', :'phase'))"
 }
 
 work() { # PHASE COMMAND...: runs it, with a heartbeat before it and then from time to time
@@ -84,10 +86,10 @@ work() { # PHASE COMMAND...: runs it, with a heartbeat before it and then from t
     pid=''
 }
 
-# fastText knows no weights: a text is repeated once for each 0.3 of its weight. One sample that no person looked at weighs
-# 0.3 and comes once, one that a person labelled weighs 1 and comes three times. Shuffled, but equal rows always come in equal
-# order. The label is the intent as a JSON string without spaces: so any intent comes back as it went, and the model needs no
-# list of them.
+# fastText knows no weights: a text is repeated once for each 0.3 of its weight. One sample that no person looked at
+# weighs 0.3 and comes once, one that a person labelled weighs 1 and comes three times. Shuffled, but equal rows always
+# come in equal order. The label is the intent as a JSON string without spaces: so any intent comes back as it went, and
+# the model needs no list of them.
 fetch_training_set() {
     sql -v type="$type" >train.txt <<'SQL'
 SELECT '__label__' || replace(to_json(t.intent)::text, ' ', '\u0020') || ' ' || :line
@@ -98,13 +100,14 @@ SQL
 
 # Repeatable: one thread, one seed. 20,000 buckets of 32 floats bound the model to a few megabytes.
 train() {
-    exec fasttext supervised -input train.txt -output model -minn 2 -maxn 4 -wordNgrams 2 -bucket 20000 -dim 32 -lr 0.5 \
-        -epoch "$epochs" -loss softmax -thread 1 -seed 1 -verbose 0
+    exec fasttext supervised -input train.txt -output model -minn 2 -maxn 4 -wordNgrams 2 -bucket 20000 -dim 32 \
+        -lr 0.5 -epoch "$epochs" -loss softmax -thread 1 -seed 1 -verbose 0
 }
 predict() { exec fasttext predict-prob "$model" texts.txt 1 >answers.txt; }
 
 fetch_test_set() {
-    sql -F $'\t' >test.txt <<<"SELECT t.sample_id, :line FROM training_job_test_set(:job, :'secret') t ORDER BY t.sample_id"
+    sql -F $'\t' >test.txt \
+        <<<"SELECT t.sample_id, :line FROM training_job_test_set(:job, :'secret') t ORDER BY t.sample_id"
     cut -f 1 test.txt >ids.txt
     cut -f 2 test.txt >texts.txt
 }

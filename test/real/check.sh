@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # check.sh BUILD_DIR PG_CONFIG - tests with the real servers of others; closes with "N passed, N failed, N skipped".
 #
-# Each of those servers has a script NAME.sh here that can "install", "start" and "stop" it. It ends with 77 when the server
-# cannot be had for want of a network, and leaves what clients need to know, variables NAME_..., in the file
+# Each of those servers has a script NAME.sh here that can "install", "start" and "stop" it. It ends with 77 when the
+# server cannot be had for want of a network, and leaves what clients need to know, variables NAME_..., in the file
 # BUILD_DIR/real/run/NAME/env. Test output lies in BUILD_DIR/real/run. REAL="001_server ..." chooses among the tests.
 set -uo pipefail
 
@@ -71,7 +71,8 @@ provide() { # SERVER
 
 prove_them() { # FILE...
     bash "$root/test/tools/as-user.sh" -w "$tap" env PATH="$build/pg/bin:$PATH" \
-        PERL5LIB="$here/t:$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" PG_REGRESS="$pgxs_test/regress/pg_regress" \
+        PERL5LIB="$here/t:$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
+        PG_REGRESS="$pgxs_test/regress/pg_regress" \
         TESTDIR="$tap" TESTDATADIR="$tap/data" TESTLOGDIR="$tap/log" PG_TEST_PORT_DIR="$tap/ports" \
         prove --verbose "$@" 2>&1 | tee "$log"
     return "${PIPESTATUS[0]}"
@@ -90,7 +91,8 @@ run_tap() { # FILE...
     (( passed += ok, failed += bad, skipped += skip ))
     (( status == 0 || bad > 0 )) || broken+=("tap: prove ended with status $status")
     # With all servers there is no reason to leave out a whole file.
-    (( whole == 0 || ${#missing[@]} + ${#broken[@]} > 0 )) || broken+=("tap: $whole files skipped, though all servers run")
+    (( whole == 0 || ${#missing[@]} + ${#broken[@]} > 0 )) ||
+        broken+=("tap: $whole files skipped, though all servers run")
     for file in "$@"; do
         grep -qF -- "$file .." "$log" || broken+=("tap: $file never ran")
     done

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# common.sh - sourced first by NAME.sh {install|start|stop} BUILD_DIR with those arguments: die and say, the action, and the
-# folders home (BUILD_DIR/real/NAME, kept) and run (BUILD_DIR/real/run/NAME), which belong to an ordinary user. Root's call is
-# made again as that user.
+# common.sh - sourced first by NAME.sh {install|start|stop} BUILD_DIR with those arguments: die and say, the action, and
+# the folders home (BUILD_DIR/real/NAME, kept) and run (BUILD_DIR/real/run/NAME), which belong to an ordinary user.
+# Root's call is made again as that user.
 name=$(basename -- "$0" .sh)
 die() { printf '%s: %s\n' "$name" "$*" >&2; exit 1; }
 say() { printf '%s: %s\n' "$name" "$*"; }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# formats.sh {install|start|stop} BUILD_DIR - the tools that exports are for, from PyPI: spaCy, datasets, a loader of YAML.
+# formats.sh {install|start|stop} BUILD_DIR - the tools that exports are
+# for, from PyPI: spaCy, datasets, a loader of YAML.
 #
-# install puts them into a virtual environment below BUILD_DIR/real/formats, once; it ends with 77 when PyPI cannot be reached,
-# and says so on standard output. Nothing of them is a server: start only tells, in the file BUILD_DIR/real/run/formats/env,
-# where the interpreter is, and stop does nothing. fastText is a package of Debian.
+# install puts them into a virtual environment below BUILD_DIR/real/formats, once; it ends with 77 when PyPI cannot be
+# reached, and says so on standard output. Nothing of them is a server: start only tells, in the file
+# BUILD_DIR/real/run/formats/env, where the interpreter is, and stop does nothing. fastText is a package of Debian.
 set -euo pipefail
 
 # The one place that says which versions are tested.

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# label_studio.sh {install|start|stop} BUILD_DIR - a real Label Studio from PyPI for tests, on loopback, with its own state.
+# label_studio.sh {install|start|stop} BUILD_DIR - a real Label Studio
+# from PyPI for tests, on loopback, with its own state.
 #
-# install puts it into a virtual environment below BUILD_DIR/real/label_studio, once; it ends with 77 when PyPI cannot be
-# reached, and says so on standard output. start runs a server whose data lie in BUILD_DIR/real/run/label_studio, made anew
-# every time; what its clients need to know is then in the file "env" there, as lines NAME=value. stop may be repeated.
+# install puts it into a virtual environment below BUILD_DIR/real/label_studio, once; it ends with 77 when PyPI cannot
+# be reached, and says so on standard output. start runs a server whose data lie in BUILD_DIR/real/run/label_studio,
+# made anew every time; what its clients need to know is then in the file "env" there, as lines NAME=value. stop may be
+# repeated.
 set -euo pipefail
 
 # The one place that says which version is tested.
@@ -21,7 +23,7 @@ log=$home/install.log
 # Long paths break the first line of a script: its interpreter is always named.
 python=$venv/bin/python
 
-#---------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Installing.
 
 # Nothing of the caller's settings reaches Label Studio, which reads many variables with common names.
@@ -40,7 +42,8 @@ clean_environment() {
     export COLLECT_ANALYTICS=false LATEST_VERSION_CHECK=false SENTRY_DSN='' FRONTEND_SENTRY_DSN=''
 }
 
-# Its two hundred migrations take longer than everything else at a first start. This command runs them and makes no user.
+# Its two hundred migrations take longer than everything else at a first
+# start. This command runs them and makes no user.
 prepare_data() {
     rm -rf -- "$prepared"
     mkdir -m 700 -- "$prepared"
@@ -73,7 +76,7 @@ install() {
     mv -- "$stamp.new" "$stamp"
 }
 
-#---------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Running.
 
 # A process of that number is our server only if it works in our folder.
@@ -111,7 +114,8 @@ launch() { # PORT TOKEN
     (
         cd "$run"
         clean_environment "$run/data"
-        export LABEL_STUDIO_USERNAME=admin@example.test LABEL_STUDIO_USER_TOKEN=$2 LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true
+        export LABEL_STUDIO_USERNAME=admin@example.test LABEL_STUDIO_USER_TOKEN=$2
+        export LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN=true
         LABEL_STUDIO_PASSWORD=$(random_hex 12)
         export LABEL_STUDIO_PASSWORD LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK=true
         # Before it has a group of its own: whoever interrupts us ends it with us, or finds its number.

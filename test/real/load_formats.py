@@ -28,8 +28,8 @@ def load_csv(path):
         yield from csv.DictReader(file, strict=True)
 
 
-# Rasa has no build for the versions of Python that the others need. What follows is written after what its parser and its
-# documentation of the training data's format take for an entity: marks [words](label), [words](label:synonym),
+# Rasa has no build for the versions of Python that the others need. What follows is written after what its parser and
+# its documentation of the training data's format take for an entity: marks [words](label), [words](label:synonym),
 # [words]{attributes} and [words][list of attributes], anywhere in a text, and nothing to escape them with.
 MARK = re.compile(
     r"""\[ (?P<words> [^\]]+ ) \]

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # minio.sh {install|start|stop} BUILD_DIR - a real MinIO for tests, on loopback, with its own data.
 #
-# install compiles it, and its client mc, from the modules of Go's proxy into BUILD_DIR/real/minio, once; it ends with 77 when
-# they cannot be reached or there is no Go, and says so on standard output. start runs a server whose data lie in
-# BUILD_DIR/real/run/minio, made anew every time; what its clients need to know is then in the file "env" there, as lines
-# NAME=value. stop may be repeated.
+# install compiles it, and its client mc, from the modules of Go's proxy into BUILD_DIR/real/minio, once; it ends with
+# 77 when they cannot be reached or there is no Go, and says so on standard output. start runs a server whose data lie
+# in BUILD_DIR/real/run/minio, made anew every time; what its clients need to know is then in the file "env" there, as
+# lines NAME=value. stop may be repeated.
 set -euo pipefail
 
 # The one place that says which versions are tested.
@@ -22,7 +22,7 @@ work=$home/work
 stamp=$home/installed
 log=$home/install.log
 
-#---------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Installing.
 
 find_go() {
@@ -37,7 +37,8 @@ find_go() {
 }
 
 no_connection() {
-    grep -qE 'dial tcp|no such host|i/o timeout|TLS handshake timeout|connection re(fused|set)|network is unreachable|Client.Timeout' "$log"
+    local words='dial tcp|no such host|i/o timeout|TLS handshake timeout|connection re(fused|set)'
+    grep -qE "$words|network is unreachable|Client.Timeout" "$log"
 }
 
 # In the foreground timeout stays in our process group, and ends with it.
@@ -50,7 +51,8 @@ compile() { # GO ARGUMENT...
             [[ $variable =~ ^GO(PROXY|SUMDB|NOSUMDB|NOSUMCHECK|PRIVATE|NOPROXY|INSECURE)$ ]] || unset "$variable"
         done
         # Without the last, nobody could remove what was fetched.
-        export CGO_ENABLED=0 GOBIN=$home/bin GOPATH=$work/path GOCACHE=$work/cache GOTOOLCHAIN=auto GOFLAGS='-buildvcs=false -trimpath -modcacherw'
+        export CGO_ENABLED=0 GOBIN=$home/bin GOPATH=$work/path GOCACHE=$work/cache GOTOOLCHAIN=auto \
+            GOFLAGS='-buildvcs=false -trimpath -modcacherw'
         cd "$work"
         exec nice timeout --foreground 3000 "$go" "$@"
     ) </dev/null >>"$log" 2>&1 && return
@@ -65,7 +67,8 @@ compile() { # GO ARGUMENT...
 # The name of a toolchain's module and folder.
 platform() { "$1" env GOOS GOARCH | paste -sd -; }
 
-# Go before 1.21 does not fetch a newer one by itself; but that is a module like any other, but for its programs, which may not be run.
+# Go before 1.21 does not fetch a newer one by itself; but that is a module like
+# any other, but for its programs, which may not be run.
 newer_go() { # GO: leaves the path of one that is new enough in $newer
     local version folder
     newer=$1
@@ -105,7 +108,7 @@ install() {
     mv -- "$stamp.new" "$stamp"
 }
 
-#---------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Running.
 
 # The number of our server's process, if it runs. A number may be another process's by now.
@@ -144,14 +147,19 @@ start() {
     # The tests' own module starts it, as they do with servers that are to be killed.
     # shellcheck disable=SC2016 # those are perl's
     timeout --foreground 120 perl -I "$here/t" -MTW::Minio -e '
-        my $minio = TW::Minio->new(program => $ARGV[0], folder => $ARGV[1], access_key => $ENV{MINIO_ACCESS_KEY}, secret_key => $ENV{MINIO_SECRET_KEY});
+        my $minio = TW::Minio->new(program => $ARGV[0], folder => $ARGV[1],
+            access_key => $ENV{MINIO_ACCESS_KEY}, secret_key => $ENV{MINIO_SECRET_KEY});
         $minio->start or exit 1;
         $minio->leave_running;
         open my $file, ">", "$ARGV[1]/url" or die "$ARGV[1]/url: $!\n";
         print {$file} $minio->url, "\n";
-        close $file or die $!' "$server" "$run" || { tail -n 20 "$run/server.log" >&2; die "MinIO does not start, see $run/server.log"; }
-    (umask 077; printf '%s\n' "MINIO_VERSION=$server_version" "MINIO_URL=$(<"$run/url")" "MINIO_ACCESS_KEY=$MINIO_ACCESS_KEY" \
-        "MINIO_SECRET_KEY=$MINIO_SECRET_KEY" "MINIO_PROGRAM=$server" "MINIO_CLIENT=$client" >"$run/env")
+        close $file or die $!' "$server" "$run" || {
+        tail -n 20 "$run/server.log" >&2
+        die "MinIO does not start, see $run/server.log"
+    }
+    (umask 077; printf '%s\n' "MINIO_VERSION=$server_version" "MINIO_URL=$(<"$run/url")" \
+        "MINIO_ACCESS_KEY=$MINIO_ACCESS_KEY" "MINIO_SECRET_KEY=$MINIO_SECRET_KEY" \
+        "MINIO_PROGRAM=$server" "MINIO_CLIENT=$client" >"$run/env")
     say "MinIO $server_version runs at $(<"$run/url")"
 }
 

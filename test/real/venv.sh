@@ -23,17 +23,17 @@ no_connection() { # LOG
         grep -qE "from versions: none|Could not install packages due to an OSError: HTTPS?ConnectionPool|$broken"
 }
 
-# Makes FOLDER a virtual environment with the packages REQUIREMENT... in it; ends with 77 when PyPI cannot be reached. The
-# folder of wheels beside it is there for whoever tries again.
+# Makes FOLDER a virtual environment with the packages REQUIREMENT... in it; ends with 77 when PyPI cannot be reached.
+# The folder of wheels beside it is there for whoever tries again.
 make_venv() { # WHAT PYTHON FOLDER LOG REQUIREMENT...
     local what=$1 base=$2 venv=$3 log=$4
     shift 4
     rm -rf -- "$venv"
     "$base" -m venv "$venv" >"$log" 2>&1 || { cat "$log" >&2; die "$base cannot make a virtual environment"; }
-    # In the foreground timeout stays in our process group, and ends with it. Long paths break the first line of a script:
-    # the interpreter is always named.
-    if ! timeout --foreground 1800 "$venv/bin/python" -m pip install --no-input --progress-bar off --retries 3 --timeout 30 \
-        --cache-dir "$venv.wheels" "$@" >>"$log" 2>&1; then
+    # In the foreground timeout stays in our process group, and ends with it. Long paths break the first line of a
+    # script: the interpreter is always named.
+    if ! timeout --foreground 1800 "$venv/bin/python" -m pip install --no-input --progress-bar off \
+        --retries 3 --timeout 30 --cache-dir "$venv.wheels" "$@" >>"$log" 2>&1; then
         if no_connection "$log"; then
             printf 'skipped: %s could not be installed: PyPI cannot be reached\n' "$what"
             exit 77

@@ -31,11 +31,13 @@ sub decisions {
 
     # And what the model answers that fill() trained: its bytes have to come through whole.
     return $node->safe_psql($database, sprintf $decisions, $s)
-        . $node->safe_psql($database, "SELECT c.* FROM $s.model_versions m, $s.classify_intents('track number 7', 2, 'router', m.version) c
+        . $node->safe_psql($database, "SELECT c.* FROM $s.model_versions m, $s.classify_intents('track number 7', 2,
+            'router', m.version) c
             WHERE m.version = 'router-v2.0.0'")
         # And which version answers which session.
         . $node->safe_psql($database, "SELECT m.model_type, v, count(*), md5(string_agg(u::text, ',' ORDER BY u))
-            FROM (SELECT DISTINCT model_type FROM $s.model_versions) m, generate_series(1, 1000) u, $s.assign_model_version(m.model_type, u::text) v
+            FROM (SELECT DISTINCT model_type FROM $s.model_versions) m, generate_series(1, 1000) u,
+                $s.assign_model_version(m.model_type, u::text) v
             GROUP BY 1, 2 ORDER BY 1, 2");
 }
 
@@ -216,7 +218,8 @@ my @psql = ('psql', '-XAtq', '-o', "$dir/psql.out", '-v', 'ON_ERROR_STOP=1');
     fill($node, 'filled');
     $node->safe_psql('filled', "INSERT INTO review_policies (module_type, approve_above) VALUES ('only here', 0.99)");
     my $insert =
-        "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+        "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+            nlu_module_type)
                   SELECT 'only here', 'x', @{[ CONFIDENT ]}, 'only here' RETURNING review_status";
 
     # This backend has the old tables' policies, settings and plans in its memory.

@@ -32,7 +32,8 @@ sub script {
     my ($client) = @_;
     my $file     = "$dir/$client.sql";
     my $single   = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-        VALUES ('client $client', 'single', 'intent.food.item.search', 0.95, 'indicbert') RETURNING id;\n" =~ s/\s+/ /gr . "\n";
+        VALUES ('client $client', 'single', 'intent.food.item.search', 0.95, 'indicbert')
+            RETURNING id;\n" =~ s/\s+/ /gr . "\n";
     my $batch = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
         SELECT 'client $client', 'batch', 'intent.food.item.search', 0.5 + 0.05 * g, 'indicbert'
         FROM generate_series(1, 10) g RETURNING id;\n" =~ s/\s+/ /gr . "\n";
@@ -119,7 +120,8 @@ sub crash_while_capturing {
     is(
         $node->safe_psql(
             'crash',
-            'SELECT count(*) FROM conversation_logs WHERE review_status IS NULL OR filtered_at IS NULL OR created_on IS NULL'
+            'SELECT count(*) FROM conversation_logs WHERE review_status IS NULL OR filtered_at IS NULL
+                OR created_on IS NULL'
         ),
         0,
         "$name: no row is half filtered"

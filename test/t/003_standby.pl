@@ -98,11 +98,15 @@ is($standby->psql('bot', 'CALL run_training_jobs()'), 0, 'standby: jobs do nothi
 
 # A rollout deals its units there as it does here, and an open session follows its steps.
 my $assigned = q{SELECT v, count(*), md5(string_agg(u::text, ',' ORDER BY u))
-    FROM (SELECT u, assign_model_version('cart-agent', 'session-' || u) AS v FROM generate_series(1, 1000) u) x GROUP BY v ORDER BY v};
-my $canaries = q{SELECT count(*) FROM generate_series(1, 1000) u WHERE assign_model_version('cart-agent', 'session-' || u) = 'cart-agent-v1.1.0'};
+    FROM (SELECT u, assign_model_version('cart-agent', 'session-' || u) AS v FROM generate_series(1, 1000) u) x
+        GROUP BY v ORDER BY v};
+my $canaries = q{SELECT count(*) FROM generate_series(1, 1000) u WHERE assign_model_version('cart-agent',
+    'session-' || u) = 'cart-agent-v1.1.0'};
 $primary->safe_psql('bot', q{INSERT INTO model_versions (version, model_type, status, traffic_percentage)
-    VALUES ('cart-agent-v1.0.0', 'cart-agent', 'production', 100), ('cart-agent-v1.1.0', 'cart-agent', 'candidate', 0)});
-$primary->safe_psql('bot', q{SELECT set_training_setting('rollout_steps', '10,50,100'); SELECT rollout_id FROM start_rollout('cart-agent-v1.1.0', 'test')});
+    VALUES ('cart-agent-v1.0.0', 'cart-agent', 'production', 100), ('cart-agent-v1.1.0', 'cart-agent', 'candidate',
+        0)});
+$primary->safe_psql('bot', q{SELECT set_training_setting('rollout_steps', '10,50,100'); SELECT rollout_id
+    FROM start_rollout('cart-agent-v1.1.0', 'test')});
 catch_up();
 cmp_ok($session->query_safe($canaries), '<', 150, 'open session on the standby: the canary has its share');
 same_answer($assigned, 'a rollout');
@@ -127,7 +131,8 @@ my ($highest_log, $highest_sample) = split /\|/, $highest;
 $primary->stop;
 $standby->promote;
 
-my $insert = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+my $insert = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+    nlu_module_type)
               SELECT 'promoted', 'x', @{[ CONFIDENT ]}, m FROM unnest(ARRAY['food', 'ride']) m RETURNING id";
 for my $who ('the open session', 'a new session') {
     my $answer = $who =~ /open/ ? $session->query_safe($insert) : $standby->safe_psql('bot', $insert);

@@ -91,7 +91,8 @@ SQL
         rows_of($publisher, 'bot', 'public.conversation_logs'),
         "$name: changes arrive as they are"
     );
-    ok($publisher->poll_query_until('bot', "SELECT stream_txns > 0 FROM pg_stat_replication_slots WHERE slot_name = 'logs'"),
+    ok($publisher->poll_query_until('bot', "SELECT stream_txns > 0 FROM pg_stat_replication_slots
+        WHERE slot_name = 'logs'"),
         "$name: the large one was streamed before it committed");
     is($subscriber->safe_psql('copy', 'SELECT count(*) FROM training_samples'), 0, "$name: and make no sample");
 
@@ -107,7 +108,8 @@ SQL
 
     # The sweep makes up for it, without touching what the publisher decided.
     my $expected = $publisher->safe_psql('bot',
-        "SELECT count(*) FROM conversation_logs WHERE review_status = 'auto-approved' AND filter_outcome = 'auto-approved'");
+        "SELECT count(*) FROM conversation_logs WHERE review_status = 'auto-approved'
+            AND filter_outcome = 'auto-approved'");
     is($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"),
         "0|$expected|0", "$name: the sweep makes each sample");
     is($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: once");
@@ -116,11 +118,14 @@ SQL
         rows_of($publisher, 'bot', 'public.conversation_logs'),
         "$name: the conversations stay as they are"
     );
-    my $what = 'conversation_log_id, text, intent, module_id, module_type, entities, language, expected_service, review_status,
+    my $what = 'conversation_log_id, text, intent, module_id, module_type, entities, language, expected_service,
+            review_status,
                 label_source, source, selection_probability, quality_score';
     my $samples =
-        "SELECT to_json(x) FROM (SELECT $what FROM training_samples WHERE label_source = 'model' AND conversation_log_id IN
-                   (SELECT id FROM conversation_logs WHERE review_status = 'auto-approved')) x ORDER BY conversation_log_id";
+        "SELECT to_json(x) FROM (SELECT $what FROM training_samples WHERE label_source = 'model'
+            AND conversation_log_id IN
+                   (SELECT id FROM conversation_logs WHERE review_status = 'auto-approved')) x
+                       ORDER BY conversation_log_id";
     is(
         $subscriber->safe_psql('copy', $samples),
         $publisher->safe_psql('bot', $samples),
@@ -238,7 +243,8 @@ SQL
     my $session = $subscriber->background_psql('rules');
     my $policy  = "SELECT approve_above FROM filter_decision(0.9, 'indicbert', 'intent.food.item.search', 'food')";
     my $setting = "SELECT training_setting('time_zone')";
-    my $capture = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+    my $capture = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+        created_at)
                    SELECT 'x', 'y', @{[ CONFIDENT ]}, '2024-02-29 20:00:00+00' RETURNING review_status, created_on";
     my $obeys = sub {
         my ($when, $expected_policy, $expected_setting, $expected_row) = @_;
@@ -256,7 +262,8 @@ SQL
     for (
         [
             'INSERT', "INSERT INTO review_policies (intent, approve_above) VALUES ('intent.food.item.search', 0.97);
-                     SELECT set_training_setting('rollout_steps', '100')", '0.97', 'Asia/Kolkata', 'needs-review|2024-03-01'
+                     SELECT set_training_setting('rollout_steps', '100')", '0.97', 'Asia/Kolkata',
+                         'needs-review|2024-03-01'
         ],
         [
             'UPDATE', "UPDATE review_policies SET approve_above = 0.92 WHERE intent IS NOT NULL;

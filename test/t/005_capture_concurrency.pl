@@ -33,7 +33,8 @@ sub single {
     return
           "\\set n random(1, 1000)\n"
         . "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) "
-        . "VALUES ('$session', 'text ' || (:n % 20), 'intent.food.item.search', 0.76 + 0.02 * (:n % 10), 'indicbert');\n";
+        . "VALUES ('$session', 'text ' || (:n % 20), 'intent.food.item.search', 0.76 + 0.02 * (:n % 10),
+            'indicbert');\n";
 }
 
 # name, script, transactions, rows in each, how the statements are sent: 100,000 rows of eight clients.
@@ -117,7 +118,8 @@ is($node->safe_psql('busy', 'SELECT count(*) FROM job_runs'), 0, 'no promotion f
 
 # A session hands in its statistics when it ends, which may be a moment after its client did.
 my $sessions =
-    "SELECT FROM pg_stat_activity WHERE datname = 'busy' AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    "SELECT FROM pg_stat_activity WHERE datname = 'busy' AND backend_type = 'client backend'
+        AND pid <> pg_backend_pid()";
 ok($node->poll_query_until('busy', "SELECT NOT EXISTS ($sessions)"), 'all sessions have ended');
 is($node->safe_psql('busy', "SELECT deadlocks FROM pg_stat_database WHERE datname = 'busy'"), 0, 'no deadlock');
 my $log   = PostgreSQL::Test::Utils::slurp_file($node->logfile);

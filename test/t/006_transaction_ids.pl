@@ -65,7 +65,8 @@ sub count_rows {
     is(count_rows('many'), '120000|120000', 'and promotes all of them');
 
     my ($copied) = transaction_ids(
-              "COPY conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) FROM STDIN;\n"
+              "COPY conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+                  FROM STDIN;\n"
             . "s\tcopied\tintent.food.item.search\t0.95\tindicbert\n" x 5000
             . "\\.\n");
     cmp_ok($copied, '<', 10, 'so does a COPY');
@@ -161,7 +162,8 @@ sub count_rows {
     $node->safe_psql('ids',
         'CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse()');
     for my $sqlstate (qw(40001 40P01 40003 53000 53100 53200 57014 57000 54001 XX000 XX001 XX002)) {
-        sqlstate_is($node, 'ids', "SET test.sqlstate = '$sqlstate'; SET test.texts = '%'; " . insert("fatal $sqlstate", 2),
+        sqlstate_is($node, 'ids', "SET test.sqlstate = '$sqlstate'; SET test.texts = '%'; "
+            . insert("fatal $sqlstate", 2),
             $sqlstate, "$sqlstate fails the INSERT");
     }
     is(count_rows('fatal %'), '0|0', 'and nothing of it stays');

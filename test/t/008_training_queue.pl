@@ -148,9 +148,11 @@ my %calls = (
     texts     => "training_job_test_set(%s, '%s')"
 );
 for my $call (sort keys %calls) {
-    unlike(worker_fails(sprintf($calls{$call}, $router, $secret{first}), '55000', "$call by a worker that lost its job"),
+    unlike(worker_fails(sprintf($calls{$call}, $router, $secret{first}), '55000',
+        "$call by a worker that lost its job"),
         qr/thief|running/, "$call: not who has it now");
-    worker_fails(sprintf($calls{$call}, $router, 'thief'),        '55000', "$call with no more than the name of whose it is");
+    worker_fails(sprintf($calls{$call}, $router, 'thief'),        '55000',
+        "$call with no more than the name of whose it is");
     worker_fails(sprintf($calls{$call}, 77,      $secret{first}), 'P0002', "$call of a job that does not exist");
     worker_fails(sprintf($calls{$call}, 'NULL',  $secret{first}), 'P0002', "$call of no job");
 }
@@ -222,7 +224,8 @@ my $good = predictions(4);
 for my $case (
     [ 'one is missing',    $good =~ s/, \{"sample_id": 6.*?\}//r, qr/Missing are 1, the first of them sample 6/ ],
     [ 'all are missing',   '[]',                                  qr/Missing are 4, the first of them sample 3/ ],
-    [ 'one is doubled',    $good =~ s/\]$/, {"sample_id": 4, "intent": "x"}]/r,  qr/Sample 4 was answered more than once/ ],
+    [ 'one is doubled',    $good =~ s/\]$/, {"sample_id": 4, "intent": "x"}]/r,
+         qr/Sample 4 was answered more than once/ ],
     [ 'a training sample', $good =~ s/\]$/, {"sample_id": 1, "intent": "x"}]/r,  qr/Sample 1 is not in it/ ],
     [ 'another instead of one',     $good =~ s/"sample_id": 5/"sample_id": 99/r, qr/sample 5. Sample 99 is not in it/ ],
     [ 'confidence above 1',         $good =~ s/0\.9/1.01/r,                      qr/prediction 1 is none/ ],
@@ -254,7 +257,8 @@ is(sql("SELECT count(*) FROM model_evaluations"), 0, 'no prediction was kept');
 sql("UPDATE training_samples SET review_status = 'rejected' WHERE id = 6");
 my $tiny = predictions(4) =~ s/, \{"sample_id": 6.*?\}//r =~ s/0\.9/1e-400/r =~ s/0\.9/null/r;
 is(
-    as_worker("SELECT * FROM complete_training_job($router, '$secret{w4}', '$tiny', '\\xdeadbeef', 's3://models/3', 0.75, 2.5)"
+    as_worker("SELECT * FROM complete_training_job($router, '$secret{w4}', '$tiny', '\\xdeadbeef', 's3://models/3',
+        0.75, 2.5)"
     ),
     "$router|router-v1.3.0|handed-in|3|0",
     'predictions that are right: a receipt'
@@ -267,7 +271,8 @@ is(
 );
 job_is($router, 'succeeded|1|router-v1.3.0|production', 'the first of its type goes live');
 is(
-    sql("SELECT test_accuracy, test_samples, training_accuracy, training_seconds, minio_path, training_samples, format, bytes
+    sql("SELECT test_accuracy, test_samples, training_accuracy, training_seconds, minio_path, sample_counts,
+        format, bytes
          FROM model_versions JOIN model_artifacts USING (version)"
     ),
     '1|3|0.75|2.5|s3://models/3|{"human": 2}|other|\xdeadbeef',
@@ -297,7 +302,8 @@ is(claim('w6'), "$evaluation|evaluate|router-v1.3.0|1|4",                       
 is(complete($evaluation, 'w6', predictions(3)), "$evaluation|router-v1.3.0|handed-in|4|0", 'it is handed in');
 is(
     decide('router-v1.4.0'),
-    'router-v1.4.0|passed|better than router-v1.3.0: 1.0000 against 0.7500 on 4 samples; its worker handed in neither an '
+    'router-v1.4.0|passed|better than router-v1.3.0: 1.0000 against 0.7500 on 4 samples; '
+        . 'its worker handed in neither an '
         . 'artifact nor a location, so a person has to say that it is there: start_rollout(version, reason)',
     'its answers are scored, and the candidate decided about'
 );

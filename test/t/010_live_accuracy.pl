@@ -27,7 +27,8 @@ for my $scenario (qw(usual surer rollout budget)) {
 
 # scenario, labels, largest bias of the mean over all replays (7 standard errors), in points. A coverage of 93 % leaves
 # fewer than 71 of 100 with a probability below 10^-10.
-for my $case ([ 'usual', 90, 3.0 ], [ 'usual', 150, 2.2 ], [ 'surer', 90, 1.5 ], [ 'surer', 150, 1.2 ], [ 'rollout', 90, 3.6 ], [ 'rollout', 150, 2.8 ],
+for my $case ([ 'usual', 90, 3.0 ], [ 'usual', 150, 2.2 ], [ 'surer', 90, 1.5 ], [ 'surer', 150, 1.2 ], [ 'rollout',
+    90, 3.6 ], [ 'rollout', 150, 2.8 ],
     [ 'budget', 90, 3.6 ], [ 'budget', 150, 2.8 ]) {
     my ($scenario, $size, $largest) = @$case;
     my ($estimates, $labels, $bias, $covered, $narrow, $naive) = split /\|/, $node->safe_psql('replays', <<"SQL");

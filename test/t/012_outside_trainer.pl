@@ -98,7 +98,8 @@ SKIP: {
     is("$exit$err", '0', 'the worker trains');
     like(
         $out,
-        qr/^worker: job $job: train router-v1\.0\.0\nworker: job $job is handed-in: [0-9]+ predictions, 0 of them no answer$/m,
+        qr{^worker:[ ]job[ ]$job:[ ]train[ ]router-v1\.0\.0\n
+            worker:[ ]job[ ]$job[ ]is[ ]handed-in:[ ][0-9]+[ ]predictions,[ ]0[ ]of[ ]them[ ]no[ ]answer$}mx,
         'and hands in what it has'
     );
     as_operator($run);
@@ -168,7 +169,8 @@ SKIP: {
     like(sql("SELECT gate_decision, gate_reason FROM model_versions WHERE version = 'router-v1.2.0'"),
         qr/^passed\|better than router-v1\.0\.0: /, 'and the gate decides');
     is(
-        sql("SELECT base_version, round(test_accuracy::numeric, 9), test_samples, round(base_accuracy::numeric, 9), test_samples,
+        sql("SELECT base_version, round(test_accuracy::numeric, 9), test_samples, round(base_accuracy::numeric, 9),
+            test_samples,
                     status, mcnemar_p < 1
              FROM model_versions WHERE version = 'router-v1.2.0'"
         ),

@@ -21,7 +21,7 @@ sub imports {
     return scalar @{ $ls->stub->requests(method => 'POST', path => qr{/import$}) };
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Order, limits, batches, routing, and who else has a conversation.
 
 my $queue   = TW::LabelStudioTest->new($node, 'queue');
@@ -131,19 +131,22 @@ $queue->good('sync', 'a sync after that');
 $queue->converged('taken up again');
 $queue->disconnect;
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Personal data.
 
 my $private = TW::LabelStudioTest->new($node, 'private');
 $private->sql("SELECT labelstudio_create_project('Private')");
 my $text = "call 98220 54321 for pizza \x{1F355}";
-my $secret = $private->converse($text, nlu_entities => '[{"start": 5, "end": 16, "label": "phone", "value": "98220 54321"}, {"start": 21, "end": 26, "label": "dish"}]',
+my $secret = $private->converse($text,
+    nlu_entities => '[{"start": 5, "end": 16, "label": "phone", "value": "98220 54321"},
+            {"start": 21, "end": 26, "label": "dish"}]',
     response_text => 'We call 98220 54321', user_correction => 'no, 98220 54321');
 $private->good('sync', 'a sync of personal data');
 my $sent = $private->task($secret);
 is($sent->{data}{text}, "call 00000 00000 for pizza \x{1F355}", 'the number is masked, everything else stays');
 is_deeply(
-    [ map { [ substr($sent->{data}{text}, $_->{value}{start}, $_->{value}{end} - $_->{value}{start}), @{ $_->{value}{labels} } ] }
+    [ map { [ substr($sent->{data}{text}, $_->{value}{start}, $_->{value}{end} - $_->{value}{start}),
+        @{ $_->{value}{labels} } ] }
             grep { $_->{from_name} eq 'entities' } @{ $sent->{predictions}[0]{result} } ],
     [ [ '00000 00000', 'phone' ], [ 'pizza', 'dish' ] ],
     'the spans are where they were'
@@ -156,7 +159,7 @@ unlike($everything, qr/98220|54321|12345|SESSION-of|USER-of/,
     'no number, session or user is over there, or in any address');
 like($everything, qr/no, 00000 00000/, 'the correction is, masked');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Verdicts.
 
 my $verdict = TW::LabelStudioTest->new($node, 'verdict');
@@ -173,22 +176,29 @@ my @cases = (
     [ 'approve', {}, { verdict => 'approve', note => 'right' }, "approved | approved $predicted by anna\@example.test",
         "approve | $predicted | right | anna\@example.test" ],
     [ 'fix with an intent', {}, { verdict => 'fix', intent => 'intent.parcel.track' },
-        'approved | approved intent.parcel.track by anna@example.test', 'fix | intent.parcel.track | anna@example.test' ],
-    [ 'fix with a new intent', {}, { verdict => 'fix', intent => 'intent.parcel.track', new_intent => ' intent.ride.book ' },
+        'approved | approved intent.parcel.track by anna@example.test',
+            'fix | intent.parcel.track | anna@example.test' ],
+    [ 'fix with a new intent', {}, { verdict => 'fix', intent => 'intent.parcel.track',
+        new_intent => ' intent.ride.book ' },
         'approved | approved intent.ride.book by anna@example.test', 'fix | intent.ride.book | anna@example.test' ],
     [ 'reject', {}, { verdict => 'reject' }, 'rejected', 'reject | unclear | anna@example.test' ],
     [ 'reject with a reason', {}, { verdict => 'reject', reason => 'no-such-intent', note => "\x{91A}\x{93E}\x{939}" },
         'rejected', "reject | no-such-intent | \x{91A}\x{93E}\x{939} | anna\@example.test" ],
     [ 'fix where nothing was predicted', { nlu_intent => undef }, { verdict => 'fix', new_intent => 'intent.a.b' },
         'approved | approved intent.a.b by anna@example.test', 'fix | intent.a.b | anna@example.test' ],
-    [ 'approve with other spans', { nlu_entities => '[]' }, { verdict => 'approve', spans => [ [ 2, 9, 'dish' ], [ 0, 1, 'sign' ], [ 10, 15, 'verb' ] ] },
+    [ 'approve with other spans', { nlu_entities => '[]' }, { verdict => 'approve', spans => [ [ 2, 9, 'dish' ], [ 0,
+        1, 'sign' ], [ 10, 15, 'verb' ] ] },
         "approved | approved $predicted by anna\@example.test", "fix | $predicted | anna\@example.test" ],
-    [ 'fix with the spans alone', { nlu_entities => '[{"start": 0, "end": 1, "label": "sign", "score": 0.7}, {"start": 2, "end": 4, "label": "dish"}]' },
+    [ 'fix with the spans alone',
+        { nlu_entities => '[{"start": 0, "end": 1, "label": "sign", "score": 0.7},
+                {"start": 2, "end": 4, "label": "dish"}]' },
         { verdict => 'fix', spans => [ [ 0, 1, 'sign' ], [ 2, 9, 'dish' ] ] },
         "approved | approved $predicted by anna\@example.test", "fix | $predicted | anna\@example.test" ],
-    [ 'fix that takes all spans away', { nlu_entities => '[{"start": 2, "end": 9, "label": "dish"}]' }, { verdict => 'fix', intent => $predicted, spans => [], parent_prediction => 1 },
+    [ 'fix that takes all spans away', { nlu_entities => '[{"start": 2, "end": 9, "label": "dish"}]' },
+        { verdict => 'fix', intent => $predicted, spans => [], parent_prediction => 1 },
         "approved | approved $predicted by anna\@example.test", "fix | $predicted | anna\@example.test" ],
-    [ 'approve without any span shown', { nlu_entities => '[{"start": 2, "end": 9, "label": "dish"}]' }, { verdict => 'approve', spans => [] },
+    [ 'approve without any span shown', { nlu_entities => '[{"start": 2, "end": 9, "label": "dish"}]' },
+        { verdict => 'approve', spans => [] },
         "approved | approved $predicted by anna\@example.test", "approve | $predicted | anna\@example.test" ],
 );
 $_->[5] = $verdict->converse("$mixed", %{ $_->[1] }) for @cases;
@@ -272,7 +282,8 @@ $stub->delete_annotation($second->{id});
 $verdict->good('sync', 'a sync without any annotation');
 is($verdict->state_of($changing) =~ s/ \| .*//r, $waiting, 'without annotations it waits again');
 like($verdict->verdict_on($changing), qr/^withdraw /, 'the verdict is withdrawn');
-is($verdict->sql("SELECT coalesce((SELECT review_status FROM training_samples WHERE conversation_log_id = $changing), 'none')"),
+is($verdict->sql("SELECT coalesce((SELECT review_status FROM training_samples WHERE conversation_log_id = $changing),
+    'none')"),
     'pending', 'and nothing is learned from its sample');
 is($verdict->sql($labels), $before, 'it does not count any more in live_accuracy()');
 is( $verdict->sql(
@@ -369,7 +380,8 @@ my %message = ('no verdict' => qr/no verdict/, 'fix without an intent' => qr/nee
     'approve without a predicted intent' => qr/has no predicted intent/);
 for (@unusable) {
     my ($name, $id) = @$_[ 0, 4 ];
-    like($verdict->sql("SELECT status, error_code, error_message FROM labelstudio_tasks WHERE conversation_log_id = $id ORDER BY id LIMIT 1"),
+    like($verdict->sql("SELECT status, error_code, error_message FROM labelstudio_tasks
+        WHERE conversation_log_id = $id ORDER BY id LIMIT 1"),
         qr/^unusable\|[0-9A-Z]{5}\|.*$message{$name}/, "$name: unusable, and says why");
     is($verdict->outbox($id), 'open', "$name: pushed anew");
     like($verdict->state_of($id), qr/^needs-review, priority 1$/, "$name: still waits");
@@ -404,7 +416,7 @@ $verdict->sql("SELECT record_feedback($useless, 'SESSION-of-the-user', 'negative
 $verdict->good('sync', 'a sync after feedback');
 is(scalar(grep { !@{ $_->{annotations} } } $verdict->tasks($useless)), 1, 'with new feedback it is pushed again');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Two clocks: the newer verdict stands.
 
 for my $skew (600, -600) {
@@ -417,7 +429,8 @@ for my $skew (600, -600) {
 
     # A minute before, and some seconds after the verdict here.
     my $at = sub {
-        return $clock->sql(sprintf q{SELECT to_char((clock_timestamp() + interval '%d s') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')}, $skew + $_[0]);
+        return $clock->sql(sprintf q{SELECT to_char((clock_timestamp() + interval '%d s') AT TIME ZONE 'UTC',
+            'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')}, $skew + $_[0]);
     };
     $clock->annotate($older, verdict => 'reject', updated_at => $at->(-60));
     $clock->sql("SELECT approve_conversations('{$older, $newer}')");
@@ -433,7 +446,7 @@ for my $skew (600, -600) {
     $clock->disconnect;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Restored copies.
 
 my $production = TW::LabelStudioTest->new($node, 'production');
@@ -463,7 +476,8 @@ for my $what (qw(sync push pull)) {
 sqlstate_is($node, 'copy', "SELECT labelstudio_create_project('Copy')", '55000', 'the copy creates no project');
 is($copy->check->{state}, 'restored copy', 'labelstudio_check() says what it is');
 is(scalar @{ $copy->stub->requests }, 0, 'and nothing is asked of Label Studio');
-is($copy->sql("SELECT count(*) FROM job_runs WHERE started_at > (SELECT max(started_at) FROM job_runs WHERE job_name = 'labelstudio_sync')"), 0, 'no run is recorded');
+is($copy->sql("SELECT count(*) FROM job_runs WHERE started_at > (SELECT max(started_at) FROM job_runs
+    WHERE job_name = 'labelstudio_sync')"), 0, 'no run is recorded');
 
 # It takes over. What came after the dump is not known to it; its own conversations are.
 my %tasks = map { $_->{id} => $_->{meta}{conversation} } $copy->tasks;
@@ -482,7 +496,7 @@ is_deeply({ map { $_->{id} => $_->{meta}{conversation} } $copy->tasks }, \%tasks
 integrity_is_empty($node, 'copy', 'copy');
 $_->disconnect for $private, $verdict, $production, $copy;
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Tokens, two at once, a standby.
 
 my $personal = TW::LabelStudioTest->new($node, 'personal', pat => 1);

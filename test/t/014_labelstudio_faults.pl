@@ -23,7 +23,7 @@ my $ls    = TW::LabelStudioTest->new($node, 'faults', server => \%short);
 my $stub  = $ls->stub;
 $ls->sql("SELECT labelstudio_create_project('Faults', max_open_tasks => 10000)");
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Every fault, wherever it can strike. After each: the SQLSTATE, or nothing where the run is not to notice.
 
 $ls->good('sync', 'nothing is wrong yet');
@@ -92,7 +92,8 @@ my @lists = (
     [ 'sweep',  'huge_body',      { chunked => 1 },                       '54000' ],
     [ 'sweep',  'not_found_page', {} ],
     [ 'sweep',  'null_bytes',     {} ],
-    [ 'sweep',  'reply',          { status => 404, body => '{"detail": "No Project matches the given query."}' }, '42704' ],
+    [ 'sweep',  'reply',          { status => 404, body => '{"detail": "No Project matches the given query."}' },
+        '42704' ],
     [ 'look',   'hang',           {},                                     '08006' ],
     [ 'look',   'error_500',      {},                                     '08006' ],
     [ 'look',   'reply',          { body => '{}' } ],
@@ -135,7 +136,8 @@ $said .= $ls->fault_at(@$_) for @lists;
 }
 
 # A project is made once, whatever becomes of the answer.
-for my $fault ([ 'lose_reply', '08006' ], [ 'error_500_after', '08006' ], [ 'truncated_json', '08P01' ], [ 'unauthorized', '28000' ], [ 'hang', '08006' ]) {
+for my $fault ([ 'lose_reply', '08006' ], [ 'error_500_after', '08006' ], [ 'truncated_json', '08P01' ],
+    [ 'unauthorized', '28000' ], [ 'hang', '08006' ]) {
     my ($name, $code) = @$fault;
     $stub->fault($name, method => 'POST', path => qr{^/api/projects/$});
     $said .= sqlstate_is($node, 'faults', "SELECT labelstudio_create_project('For $name', '$name')", $code,
@@ -166,7 +168,7 @@ for my $fault ([ 'lose_reply', '08006' ], [ 'error_500_after', '08006' ], [ 'tru
         'a project is deleted: what waited there waits elsewhere');
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Tasks that Label Studio does not take.
 
 {
@@ -197,7 +199,8 @@ for my $fault ([ 'lose_reply', '08006' ], [ 'error_500_after', '08006' ], [ 'tru
     $ls->heals('six of nine refused', $annotated);
 }
 for my $all ([ 'all named', sub { $stub->refuse_items(text => '.') } ],
-    [ 'none named', sub { $stub->fault('reply', %{ SITE->{import} }, count => 'always', status => 400, body => '{"detail": "' . MARK . '"}') } ])
+    [ 'none named', sub { $stub->fault('reply', %{ SITE->{import} }, count => 'always', status => 400,
+        body => '{"detail": "' . MARK . '"}') } ])
 {
     my ($name, $break) = @$all;
     my $annotated = $ls->prepare;
@@ -217,7 +220,7 @@ for my $all ([ 'all named', sub { $stub->refuse_items(text => '.') } ],
     $ls->heals('once 400', $annotated);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Personal access tokens: what one renews is no error.
 
 my $pat = TW::LabelStudioTest->new($node, 'pat', pat => 1, server => \%short);
@@ -259,7 +262,7 @@ $said .= $pat->fault_at('exchange', @$_)
     $pat->heals('revoked', $annotated);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Whoever waits can be stopped: by a cancel, a time-out, a terminated session, a crash.
 
 sub patience {
@@ -296,7 +299,8 @@ sub goes_on {
     is($dead->{status}, 'running', "$name: the run is still there as running");
     unlike($ls->call('sync', "$name: next"), qr/did nothing/, "$name: another session can go on at once");
     is($ls->sql("SELECT concat_ws(' ', status, error_code, error_message) FROM job_runs WHERE id = $dead->{id}"),
-        'failed 57P01 the session that ran it ended or was cancelled', "$name: and says of the dead run that it failed");
+        'failed 57P01 the session that ran it ended or was cancelled',
+            "$name: and says of the dead run that it failed");
     patience(0.8);
     $ls->heals($name, $annotated);
     return;
@@ -354,7 +358,7 @@ for ([ 'import', {} ], [ 'import', { done => 1 } ], [ 'lookup', {} ], [ 'delete'
     $ls->heals('the same session', $annotated);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Steps are for the procedure alone.
 
 my ($project, $finished) = split /\|/,
@@ -378,7 +382,7 @@ ok($other->{run}->finish, 'who was at it ends');
 $said .= $other->{err};
 $ls->heals('steps');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # 10,000 requests cost nothing that stays.
 
 {
@@ -390,7 +394,8 @@ $ls->heals('steps');
         return ($kb, scalar grep { /^\d+$/ } readdir $dir);
     };
     my $ask = sub {
-        return $session->query_safe("SELECT count(*) FROM generate_series(1, $_[0]) g, tw_labelstudio_request('label_studio', 'GET', '/api/version/', ARRAY['n', g::text])");
+        return $session->query_safe("SELECT count(*) FROM generate_series(1, $_[0]) g,
+            tw_labelstudio_request('label_studio', 'GET', '/api/version/', ARRAY['n', g::text])");
     };
     my $began = time;
     $stub->clear_requests;
@@ -406,7 +411,7 @@ $ls->heals('steps');
     $session->quit;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Nothing of this told anybody a secret, or what a user had said.
 
 for my $one ($ls, $pat) {

@@ -70,7 +70,8 @@ is(sql(q{SELECT count(DISTINCT c) FROM training_samples, regexp_split_to_table(t
     1_112_063, 'every character that a text can hold is in one');
 
 # Round trip.
-my $columns = 'text, intent, language, entities, module_id, module_type, expected_service, split, label_source, quality_score, created_at';
+my $columns = 'text, intent, language, entities, module_id, module_type, expected_service, split, '
+        . 'label_source, quality_score, created_at';
 sql(to_file('all.jsonl', q{include_split => 'all'}));
 is(last_job(), 'succeeded', 'an export into a file');
 my ($rows, $bytes, $sha256, $location) = split /\|/,
@@ -251,7 +252,8 @@ is(last_job(), 'running', 'the row is nobody\'s');
 
 ($error) = with_blocked_export('middle', sub {
     is(sql(q{SELECT status || ': ' || error FROM training_export_jobs ORDER BY id DESC OFFSET 1 LIMIT 1}),
-        'failed: the session that ran it ended or was cancelled; what it wrote may be there all the same', 'the next export says what became of it');
+        'failed: the session that ran it ended or was cancelled; what it wrote may be there all the same',
+            'the next export says what became of it');
     append_to_file("$folder/middle", "somebody else's\n");
     release(@_);
 });
@@ -266,7 +268,8 @@ unlink "$folder/middle";
     my ($status, $out, $err) =
         $node->psql('exports', "SET statement_timeout = 300;\n" . to_file('beside', q{include_split => 'all'}));
     like($err, qr/statement timeout/, 'a second export waits as well');
-    is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs ORDER BY id DESC LIMIT 2) j}),
+    is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs
+        ORDER BY id DESC LIMIT 2) j}),
         'failed running', 'and leaves the first one alone');
     release(@_);
 });
@@ -283,7 +286,8 @@ is(@{ temporaries() }, 1, 'killed: the temporary file stays, with a name that sa
 ok(!-e "$folder/middle", 'nothing is in its place');
 is(last_job(), 'running', 'no row says done');
 sql(to_file('middle', $small));
-is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs ORDER BY id DESC LIMIT 2) j}),
+is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs
+    ORDER BY id DESC LIMIT 2) j}),
     'succeeded failed', 'the next export marks it, and succeeds');
 unlink @{ temporaries() };
 
@@ -299,12 +303,14 @@ for my $timeout (1, 20, 60, 120) {
 }
 
 # On a standby lines come out as well; texts on no side stay inside.
-sql(q{INSERT INTO training_samples (text, intent, review_status, source) VALUES ('undecided', 'intent.new', 'approved', 'manual')});
+sql(q{INSERT INTO training_samples (text, intent, review_status, source) VALUES ('undecided', 'intent.new',
+    'approved', 'manual')});
 my $standby = start_standby($node);
 $node->wait_for_catchup($standby);
 is($standby->safe_psql('exports', q{SELECT count(*) FROM export_training_samples(sources => '{manual}')}),
     0, 'a standby decides about no side');
-is($standby->safe_psql('exports', q{SELECT count(*) FROM export_training_samples(sources => '{manual}', include_split => 'all')}),
+is($standby->safe_psql('exports', q{SELECT count(*) FROM export_training_samples(sources => '{manual}',
+    include_split => 'all')}),
     1, 'and exports what it is asked for');
 sqlstate_is($standby, 'exports', to_file('standby'), '25006', 'but cannot record an export');
 ok(!-e "$folder/standby", 'and so makes none');

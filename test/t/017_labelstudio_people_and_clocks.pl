@@ -49,7 +49,8 @@ sub several {
 # The outbox rows of a conversation, the oldest first.
 sub history {
     my ($ls, $id) = @_;
-    return $ls->sql("SELECT string_agg(concat_ws(' ', status, error_code), ', ' ORDER BY id) FROM labelstudio_tasks WHERE conversation_log_id = $id");
+    return $ls->sql("SELECT string_agg(concat_ws(' ', status, error_code), ', ' ORDER BY id) FROM labelstudio_tasks
+        WHERE conversation_log_id = $id");
 }
 
 # How many requests a sync makes that has to go through.
@@ -66,7 +67,7 @@ sub session {
     return $node->background_psql($ls->{database}, on_error_stop => 0, extra_params => \@params);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What annotations hold.
 
 odd 'whole numbers of more than 64 bits', {}, sub {
@@ -129,7 +130,7 @@ odd 'all spans taken away', {}, sub {
     is($ls->sql("$entities $from_nothing"), 1, 'which leaves them alone');
 };
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Verdicts that come and go.
 
 odd 'a verdict in a race with a withdrawal', {}, sub {
@@ -202,7 +203,8 @@ odd 'a clock that was 30 days ahead', {}, sub {
 odd 'hundreds of tasks stamped in the future', { project => "'Odd', max_open_tasks => 1000" }, sub {
     my ($ls, $stub) = @_;
     $stub->advance_clock(30 * 86_400);
-    my @ids = split /\n/, $ls->sql("INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    my @ids = split /\n/, $ls->sql("INSERT INTO conversation_logs (session_id, user_message, nlu_intent,
+        nlu_confidence, nlu_provider)
         SELECT 's', 'bulk ' || g, '$model', 0.5, 'indicbert' FROM generate_series(1, 230) g RETURNING id");
     $ls->good('sync', '230 tasks');
     my %task = map { (split /@/, $_->{meta}{conversation})[0] => $_->{id} } $ls->tasks;
@@ -266,7 +268,7 @@ odd 'nobody may list users', {}, sub {
     is($ls->verdict_on($ids[1]), 'reject | unclear | anna@example.test', 'brings it');
 };
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What is handed over, refused and taken back.
 
 odd 'some tasks are refused by name', {}, sub {
@@ -367,7 +369,7 @@ odd 'tasks of their own', {}, sub {
     is($ls->sql('SELECT count(*) FROM labelstudio_tasks'), 2, 'and not ours');
 };
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Projects and locks.
 
 odd 'a project retired during a run', { project => undef }, sub {
@@ -381,7 +383,8 @@ odd 'a project retired during a run', { project => undef }, sub {
     $ls->sql("SELECT labelstudio_retire_project($parcel)");
     ok($sync->{run}->finish, 'the second one is retired') or diag $sync->{err};
     is($sync->{err}, '', 'the run goes through');
-    is($ls->sql("SELECT count(*) FROM labelstudio_tasks WHERE project = $parcel AND status IN ('claimed', 'open', 'skipped', 'refused')"), 0, 'nothing goes there');
+    is($ls->sql("SELECT count(*) FROM labelstudio_tasks WHERE project = $parcel AND status IN ('claimed', 'open',
+        'skipped', 'refused')"), 0, 'nothing goes there');
     is($ls->sql('SELECT string_agg(conversation_log_id::text, \' \') FROM claim_reviews(10)'), "@ids",
         'its conversations can be claimed in SQL');
     $ls->sql('SELECT release_reviews()');
@@ -408,7 +411,8 @@ odd 'another server whose numbers begin anew', { project => "'Food', 'food'" }, 
     $ls->{stub} = TW::LabelStudioStub->start(token => TW::LabelStudioTest::TOKEN);
     $ls->sql("ALTER SERVER label_studio OPTIONS (SET url '@{[ $ls->stub->url ]}')");
     my $new = $ls->sql("SELECT labelstudio_create_project('Parcels', 'parcel', max_open_tasks => 7)");
-    is($ls->sql("SELECT concat_ws(' ', project_id, title, module_type, max_open_tasks, is_active) FROM labelstudio_projects WHERE id = $new"),
+    is($ls->sql("SELECT concat_ws(' ', project_id, title, module_type, max_open_tasks, is_active)
+        FROM labelstudio_projects WHERE id = $new"),
         '1 Parcels parcel 7 t', 'a project of the new server is what was asked for');
     my $id = $ls->converse('for parcels', nlu_module_type => 'parcel');
     $ls->good('sync', 'a task in the second server');
@@ -425,7 +429,8 @@ odd 'a project that takes long to make', {}, sub {
     ok($stub->wait_for_requests(fault => 'delay'), 'a project is looked for, which takes long');
     $ls->good('sync', 'a sync of another project meanwhile');
     $ls->sql("SELECT approve_conversation($here)");
-    is($ls->sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '$ls->{database}' AND state = 'active' AND query LIKE 'SELECT labelstudio_create%'"),
+    is($ls->sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '$ls->{database}' AND state = 'active'
+        AND query LIKE 'SELECT labelstudio_create%'"),
         1, 'and a verdict have waited for nothing');
     ok($create->{run}->finish, 'the project is made in the end') or diag $create->{err};
     is(scalar $ls->tasks($pushed), 1, 'the sync has pushed');
@@ -435,7 +440,8 @@ odd 'a CALL inside a transaction', {}, sub {
     my ($ls) = @_;
     my %caught = (
         'inside a block with EXCEPTION' => [
-            q{DO $$ BEGIN CALL labelstudio_sync(); EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%: ERROR:  %: %', 'caught', SQLSTATE, SQLERRM; END $$} ],
+            q{DO $$ BEGIN CALL labelstudio_sync(); EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%: ERROR:  %: %',
+                'caught', SQLSTATE, SQLERRM; END $$} ],
         'after SAVEPOINT' => [ 'BEGIN', 'SAVEPOINT s', 'CALL labelstudio_sync()', 'ROLLBACK TO SAVEPOINT s' ],
         'after BEGIN'     => [ 'BEGIN', 'CALL labelstudio_sync()' ],
         'in a function' =>
@@ -463,7 +469,8 @@ odd 'locks of somebody who may do nothing', {}, sub {
     my $oid     = $ls->sql("SELECT 'conversation_logs'::regclass::oid");
     my $session = session($ls, '-U', 'nobody');
     for my $number (1 .. 5) {
-        $session->query("SELECT pg_advisory_lock($oid, $number), pg_advisory_lock((${oid}::bigint << 32) | $number), pg_advisory_lock($number)");
+        $session->query("SELECT pg_advisory_lock($oid, $number), pg_advisory_lock((${oid}::bigint << 32) | $number),
+            pg_advisory_lock($number)");
     }
     is($session->query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"), 15,
         'a role without any grant holds locks');

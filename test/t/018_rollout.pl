@@ -29,21 +29,26 @@ create_database($node, DATABASE);
 in_database($node, DATABASE);
 
 # The beginning of a day, or a part of it.
-sub at { my ($day, $hour) = @_; return sprintf "timestamptz '2101-01-01 00:00+00' + interval '%s days %s hours'", $day, $hour // 0 }
+sub at { my ($day, $hour) = @_; return sprintf "timestamptz '2101-01-01 00:00+00' + interval '%s days %s hours'",
+    $day, $hour // 0 }
 
 # Who is given what, by the application's function and by nothing else.
-sub shares { return sql("SELECT string_agg(format('%s %s', v, n), ', ' ORDER BY v) FROM (SELECT assign_model_version('router', 's' || g) AS v, count(*) AS n
+sub shares { return sql("SELECT string_agg(format('%s %s', v, n), ', ' ORDER BY v) FROM
+    (SELECT assign_model_version('router', 's' || g) AS v, count(*) AS n
     FROM generate_series(1, 10000) g GROUP BY 1) x") }
 
 # All that is known of rollouts.
 sub state_of {
     my ($database) = @_;
-    return sql("SELECT r FROM rollouts r ORDER BY id; SELECT k FROM rollout_checks k ORDER BY id; SELECT d FROM model_deployments d ORDER BY id;
+    return sql("SELECT r FROM rollouts r ORDER BY id; SELECT k FROM rollout_checks k ORDER BY id; SELECT d
+        FROM model_deployments d ORDER BY id;
         SELECT version, status, traffic_percentage FROM model_versions ORDER BY version; SELECT s FROM rollout_status s;
-        SELECT md5(string_agg(assign_model_version('router', 's' || g), ' ' ORDER BY g)) FROM generate_series(1, 10000) g", database => $database);
+        SELECT md5(string_agg(assign_model_version('router', 's' || g), ' ' ORDER BY g)) FROM generate_series(1,
+            10000) g", database => $database);
 }
 
-sub status_of { my ($version) = @_; return sql("SELECT status || ' at ' || traffic_percentage FROM model_versions WHERE version = '$version'") }
+sub status_of { my ($version) = @_; return sql("SELECT status || ' at ' || traffic_percentage FROM model_versions
+    WHERE version = '$version'") }
 
 # Days, in quarters: people talk and are answered, some answers are reviewed, and the check looks.
 sub live_days {
@@ -121,10 +126,12 @@ SQL
 live_days(0, 0);
 is(status_of('router-v1.1.0'), 'canary at 10', 'it starts by itself');
 like(shares(), qr/^router-v1\.0\.0 (8[89]|9[012])\d\d, router-v1\.1\.0 /, 'with a tenth of the sessions');
-my $first = sql("SELECT string_agg(g::text, ' ' ORDER BY g) FROM generate_series(1, 10000) g WHERE assign_model_version('router', 's' || g) = 'router-v1.1.0'");
+my $first = sql("SELECT string_agg(g::text, ' ' ORDER BY g) FROM generate_series(1, 10000) g
+    WHERE assign_model_version('router', 's' || g) = 'router-v1.1.0'");
 live_days(1, 2);
 is(status_of('router-v1.1.0'), 'canary at 25', 'on the third day it has a quarter');
-is(sql("SELECT count(*) FROM unnest(string_to_array('$first', ' ')) g WHERE assign_model_version('router', 's' || g) <> 'router-v1.1.0'"), '0', 'nobody who had it lost it');
+is(sql("SELECT count(*) FROM unnest(string_to_array('$first', ' ')) g WHERE assign_model_version('router',
+    's' || g) <> 'router-v1.1.0'"), '0', 'nobody who had it lost it');
 live_days(3, 3);
 is(status_of('router-v1.1.0'), 'canary at 50', 'on the fourth half');
 live_days(4, 4);
@@ -132,26 +139,36 @@ is(status_of('router-v1.1.0'), 'production at 100', 'and then all');
 is(shares(), 'router-v1.1.0 10000', 'everybody is given the new one');
 is(sql("SELECT status FROM rollout_status"), 'watching', 'it is still watched');
 live_days(5, 7);
-is(sql("SELECT status, why ~ '^watched for 3 days; accuracy, failure rate and fallback rate were compared, and no loss was seen' FROM rollout_status"), 'finished|t', 'for three days');
+is(sql("SELECT status,
+    why ~ '^watched for 3 days; accuracy, failure rate and fallback rate were compared, and no loss was seen'
+        FROM rollout_status"), 'finished|t', 'for three days');
 is( sql("SELECT string_agg(to_percentage::text, ' ' ORDER BY id) FROM model_deployments WHERE version = 'router-v1.1.0'"
     ),
     '10 10 25 50 100',
     'each step is written down');
-is(sql("SELECT count(*) FROM model_deployments WHERE version = 'router-v1.1.0' AND actor = 'check_rollouts' AND (reason ~ 'no loss was seen' OR reason ~ 'passed the gate')"), '5', 'with its reason');
+is(sql("SELECT count(*) FROM model_deployments WHERE version = 'router-v1.1.0' AND actor = 'check_rollouts'
+    AND (reason ~ 'no loss was seen' OR reason ~ 'passed the gate')"), '5', 'with its reason');
 is(sql("SELECT count(*) FROM rollout_checks WHERE verdict = 'advance'"), '5', 'every look is written down');
-is(sql("SELECT count(*) FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE k.verdict = 'advance' AND k.step = 4 AND f ->> 'kind' = 'guardrail'
-        AND (f ->> 'canary_units')::int > 300 AND f ->> 'verdict' IN ('undecided', 'non-inferior', 'better')"), '3', 'before the last step all three guardrails had data');
-is(sql("SELECT count(*) FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE (f ->> 'design_effect')::float > 1.3"), '0', 'sessions that cross a step are few');
+is(sql("SELECT count(*) FROM rollout_checks k, jsonb_array_elements(k.metrics) f WHERE k.verdict = 'advance'
+    AND k.step = 4 AND f ->> 'kind' = 'guardrail'
+        AND (f ->> 'canary_units')::int > 300 AND f ->> 'verdict' IN ('undecided', 'non-inferior', 'better')"), '3',
+            'before the last step all three guardrails had data');
+is(sql("SELECT count(*) FROM rollout_checks k, jsonb_array_elements(k.metrics) f
+    WHERE (f ->> 'design_effect')::float > 1.3"), '0', 'sessions that cross a step are few');
 is(sql("SELECT version, canary_version, canary_percentage FROM live_model_at('router', @{[ at(2, 12) ]})"),
     'router-v1.0.0|router-v1.1.0|25', 'what was live then');
-is(sql("SELECT bool_and(production_accuracy BETWEEN production_accuracy_lower AND production_accuracy_upper AND production_conversations > 0 AND fallback_rate = 0 AND p95_latency_ms = 20)
-        FROM model_performance_comparison WHERE version IN ('router-v1.0.0', 'router-v1.1.0')"), 't', 'both were measured in production');
-is(sql("SELECT (SELECT production_accuracy FROM model_versions WHERE version = 'router-v1.1.0') > (SELECT production_accuracy FROM model_versions WHERE version = 'router-v1.0.0')"), 't',
+is(sql("SELECT bool_and(production_accuracy BETWEEN production_accuracy_lower AND production_accuracy_upper
+    AND production_conversations > 0 AND fallback_rate = 0 AND p95_latency_ms = 20)
+        FROM model_performance_comparison WHERE version IN ('router-v1.0.0', 'router-v1.1.0')"), 't',
+            'both were measured in production');
+is(sql("SELECT (SELECT production_accuracy FROM model_versions WHERE version = 'router-v1.1.0') >
+    (SELECT production_accuracy FROM model_versions WHERE version = 'router-v1.0.0')"), 't',
     'and the better one is the better one');
 
 # A bad one: two in five of its answers cannot be served. Somebody listens.
 my ($in, $heard, $said) = ('', '', '');
-my $listener = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr(DATABASE) ], '<', \$in, '>', \$heard, '2>', \$said,
+my $listener = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr(DATABASE) ], '<', \$in, '>', \$heard, '2>',
+    \$said,
     IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 $in .= "LISTEN training_workflow;\n\\echo listening\n";
 $listener->pump until $heard =~ /listening/;
@@ -160,13 +177,15 @@ is(status_of('router-v1.2.0'), 'canary at 10', 'a bad one starts');
 live_days(8, 9);
 is(status_of('router-v1.2.0'), 'rolled-back at 0', 'and is rolled back by itself');
 is(shares(), 'router-v1.1.0 10000', 'everybody is given the one before');
-my ($reason, $why) = split /\|/, sql("SELECT k.reason, s.why FROM rollout_status s JOIN rollout_checks k USING (rollout_id) WHERE s.version = 'router-v1.2.0' AND k.verdict = 'rollback'");
+my ($reason, $why) = split /\|/, sql("SELECT k.reason, s.why FROM rollout_status s
+    JOIN rollout_checks k USING (rollout_id) WHERE s.version = 'router-v1.2.0' AND k.verdict = 'rollback'");
 like($reason, qr/^failure rate 0\.4\d* against 0\.0\d* of router-v1\.1\.0: worse by at least [\d.]+ points/,
     'the look says why');
 is($why, $reason, 'and so does rollout_status');
 is(sql("SELECT count(*) FROM rollout_checks WHERE version = 'router-v1.2.0' AND traffic_percentage > 10"), '0',
     'it never had more than a tenth');
-is(sql("SELECT count(*) FROM conversation_logs WHERE nlu_model_version = 'router-v1.2.0' AND created_at >= (SELECT ended_at FROM rollouts WHERE version = 'router-v1.2.0')"), '0',
+is(sql("SELECT count(*) FROM conversation_logs WHERE nlu_model_version = 'router-v1.2.0' AND created_at >=
+    (SELECT ended_at FROM rollouts WHERE version = 'router-v1.2.0')"), '0',
     'and from then on answered nobody');
 $in .= "SELECT 1;\n\\echo that is all\n";
 $listener->pump until $heard =~ /that is all/;
@@ -179,8 +198,10 @@ is_deeply([ @$event{qw(event model_type version live_version actor reason)} ],
 
 # The operator's own rollback, of a good one.
 sql("CREATE ROLE operator LOGIN; SELECT grant_training_role('operator', 'operator'); SELECT another('router-v1.3.0')");
-my $by_hand = qq{SELECT traffic_percentage FROM start_rollout('router-v1.3.0', 'a trial', @{[ at(10) ]}); SELECT advance_rollout('router', at => @{[ at(10, 1) ]});
-    SELECT advance_rollout('router', 'in a hurry', @{[ at(10, 2) ]}); SELECT * FROM rollback_rollout('router', E'on the "phone":\\n\\tno', @{[ at(10, 3) ]})};
+my $by_hand = qq{SELECT traffic_percentage FROM start_rollout('router-v1.3.0', 'a trial', @{[ at(10) ]});
+    SELECT advance_rollout('router', at => @{[ at(10, 1) ]});
+    SELECT advance_rollout('router', 'in a hurry', @{[ at(10, 2) ]}); SELECT * FROM rollback_rollout('router',
+        E'on the "phone":\\n\\tno', @{[ at(10, 3) ]})};
 is(sql_as('operator', $by_hand), "10\n10\n25\nrouter-v1.3.0|router-v1.1.0", 'an operator may do all of it');
 is(shares(), 'router-v1.1.0 10000', 'and it is undone at once');
 is(sql("SELECT actor FROM model_deployments ORDER BY id DESC LIMIT 1"), 'operator', 'in the name of who did it');

@@ -109,7 +109,8 @@ is(days($subscriber, 'copy'), '10|10|0', 'it counts what replication has brought
 $publisher->safe_psql('bot', $verdicts);
 $publisher->wait_for_catchup('everything');
 is(days($subscriber, 'copy'), '10|10|0', 'verdicts that replication brings show at once over there, too');
-is($subscriber->safe_psql('copy', "SELECT md5(string_agg((to_jsonb(d) - 'as_of')::text, \$\$,\$\$)) FROM daily_training_stats d"),
+is($subscriber->safe_psql('copy', "SELECT md5(string_agg((to_jsonb(d) - 'as_of')::text, \$\$,\$\$))
+    FROM daily_training_stats d"),
     $publisher->safe_psql('bot',
         "SELECT md5(string_agg((to_jsonb(d) - 'as_of')::text, \$\$,\$\$)) FROM daily_training_stats d"),
     'and it shows what the publisher shows');

@@ -71,7 +71,8 @@ sub entries {
 # Every entry of ours ticks every minute from now on.
 sub hurry {
     my ($node) = @_;
-    return sql($node, "SELECT count(cron.alter_job(jobid, schedule => '* * * * *')) FROM cron.job WHERE jobname LIKE 'training_workflow %'");
+    return sql($node, "SELECT count(cron.alter_job(jobid, schedule => '* * * * *')) FROM cron.job
+        WHERE jobname LIKE 'training_workflow %'");
 }
 
 sub prepare {
@@ -92,10 +93,13 @@ my $node    = prepare('main', streaming => 1);
 my $workers = prepare('workers');
 
 # No pg_cron at all.
-health_is($node, 'no pg_cron', qr/^this server runs without pg_cron: set shared_preload_libraries = 'pg_cron' and cron\.database_name = 'bot', restart/,
+health_is($node, 'no pg_cron',
+    qr/^this\ server\ runs\ without\ pg_cron:\ set\ shared_preload_libraries\ =\ 'pg_cron'
+        \ and\ cron\.database_name\ =\ 'bot',\ restart/x,
     'no pg_cron');
 my $out = says($node, q{SELECT count(*), count(*) FILTER (WHERE done), count(DISTINCT statement) FROM schedule_jobs()},
-    qr/NOTICE:  this server runs without pg_cron: nothing was scheduled\nHINT:  Set shared_preload_libraries = 'pg_cron' and cron\.database_name = 'bot', /,
+    qr/NOTICE:\ \ this\ server\ runs\ without\ pg_cron:\ nothing\ was\ scheduled\n
+        HINT:\ \ Set\ shared_preload_libraries\ =\ 'pg_cron'\ and\ cron\.database_name\ =\ 'bot',\ /x,
     'no pg_cron: schedule_jobs() says so');
 is($out, '5|0|5', 'no pg_cron: and returns the statements');
 says($node, 'SELECT unschedule_jobs()', qr/NOTICE:  this server runs without pg_cron: nothing was unscheduled/,
@@ -118,14 +122,18 @@ for my $database (DATABASE, 'bot2') {
     }
     is(
         $node->safe_psql('elsewhere',
-            "SELECT string_agg(schedule || ' ' || jobname, ', ' ORDER BY jobid) FROM cron.job WHERE database = '$database' AND username = '$role'"),
-        "*/15 * * * * training_workflow $database: daily_training_capture, */15 * * * * training_workflow $database: weekly_model_training, "
-            . "*/5 * * * * training_workflow $database: labelstudio_sync, */5 * * * * training_workflow $database: run_training_jobs, "
+            "SELECT string_agg(schedule || ' ' || jobname, ', ' ORDER BY jobid) FROM cron.job
+                WHERE database = '$database' AND username = '$role'"),
+        "*/15 * * * * training_workflow $database: daily_training_capture, "
+            . "*/15 * * * * training_workflow $database: weekly_model_training, "
+            . "*/5 * * * * training_workflow $database: labelstudio_sync, "
+            . "*/5 * * * * training_workflow $database: run_training_jobs, "
             . "*/5 * * * * training_workflow $database: check_rollouts",
         "elsewhere: $database: the statements make five entries, however often they are run"
     );
 }
-fails($node, 'ALTER ROLE tw_operator NOLOGIN; SET ROLE tw_operator; SELECT schedule_jobs()', '55000', qr/HINT:.*ALTER ROLE tw_operator LOGIN/,
+fails($node, 'ALTER ROLE tw_operator NOLOGIN; SET ROLE tw_operator; SELECT schedule_jobs()', '55000',
+    qr/HINT:.*ALTER ROLE tw_operator LOGIN/,
     'elsewhere: a role that cannot log in');
 sql($node, 'ALTER ROLE tw_operator LOGIN');
 $node->safe_psql(
@@ -142,7 +150,8 @@ restart_with($node, shared_preload_libraries => 'pg_cron', 'cron.database_name' 
 restart_with($workers, shared_preload_libraries => 'pg_cron', 'cron.database_name' => DATABASE,
     'cron.use_background_workers' => 'on');
 health_is($node, 'no pg_cron', qr/^pg_cron is loaded but not installed: CREATE EXTENSION pg_cron;/, 'not installed');
-says($node, 'SELECT schedule_jobs()', qr/NOTICE:  pg_cron is not installed in this database: nothing was scheduled\nHINT:  Run CREATE EXTENSION pg_cron/,
+says($node, 'SELECT schedule_jobs()',
+    qr/NOTICE:  pg_cron is not installed in this database: nothing was scheduled\nHINT:  Run CREATE EXTENSION pg_cron/,
     'not installed: schedule_jobs() says so');
 sql($_, 'CREATE EXTENSION pg_cron') for $node, $workers;
 health_is($node, 'not scheduled', qr/^SELECT \* FROM schedule_jobs\(\)$/, 'installed');
@@ -159,7 +168,8 @@ is(sql_as($node, 'tw_operator', q{SELECT count(*) FROM job_health WHERE schedule
 sql($_, 'GRANT USAGE ON SCHEMA cron TO tw_operator, tw_other') for $node, $workers;
 sql($node, 'REVOKE EXECUTE ON FUNCTION cron.schedule(text, text, text) FROM PUBLIC');
 fails($node, 'SET ROLE tw_operator; SELECT schedule_jobs()', '42501',
-    qr/HINT:.*GRANT EXECUTE ON FUNCTION cron\.schedule\(text, text, text\) TO tw_operator;/, 'no right to the function');
+    qr/HINT:.*GRANT EXECUTE ON FUNCTION cron\.schedule\(text, text, text\) TO tw_operator;/,
+        'no right to the function');
 sql($node, 'GRANT EXECUTE ON FUNCTION cron.schedule(text, text, text) TO PUBLIC');
 
 # Scheduled, as the operator; again; in another zone.
@@ -186,18 +196,24 @@ my $ids = entries($node, 'jobid');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')),
     'changed, changed, unchanged, unchanged, unchanged', 'another zone');
 is(entries($node, 'jobid'), $ids, 'the entries keep their ids');
-is(sql($node, q{SELECT string_agg(jobname || ' ' || schedule, ', ' ORDER BY jobid) FROM cron.job WHERE command LIKE '%Europe/Berlin%'}),
-    'training_workflow bot: daily_training_capture */15 * * * *, training_workflow bot: weekly_model_training */15 * * * *', 'which is their argument');
-is(sql($node, q{SELECT count(*), bool_and(time_zone = 'Europe/Berlin' AND scheduled_by = 'tw_operator' AND next_run = tw_due_time(job_name, 'Europe/Berlin', now(), true))
+is(sql($node, q{SELECT string_agg(jobname || ' ' || schedule, ', ' ORDER BY jobid) FROM cron.job
+    WHERE command LIKE '%Europe/Berlin%'}),
+    'training_workflow bot: daily_training_capture */15 * * * *, '
+        . 'training_workflow bot: weekly_model_training */15 * * * *', 'which is their argument');
+is(sql($node, q{SELECT count(*), bool_and(time_zone = 'Europe/Berlin' AND scheduled_by = 'tw_operator'
+    AND next_run = tw_due_time(job_name, 'Europe/Berlin', now(), true))
                FROM job_health WHERE schedule = '*/15 * * * *'}), '2|t', 'job_health: when they are due next, there');
-is(sql($node, q{SELECT bool_and(next_run > now() AND next_run <= now() + interval '5 minutes') FROM job_health WHERE schedule = '*/5 * * * *'}), 't',
+is(sql($node, q{SELECT bool_and(next_run > now() AND next_run <= now() + interval '5 minutes') FROM job_health
+    WHERE schedule = '*/5 * * * *'}), 't',
     'and the others within five minutes');
 health_is($node, 'waiting', qr/not every job has had its time yet/, 'scheduled');
 
 # What the former version told pg_cron is replaced: times that were converted, procedures by their names.
-sql($node, q{SELECT cron.alter_job(jobid, schedule => '30 20 * * *', command => 'CALL "My Training".daily_training_capture(NULL::text, NULL::timestamptz)')
+sql($node, q{SELECT cron.alter_job(jobid, schedule => '30 20 * * *',
+    command => 'CALL "My Training".daily_training_capture(NULL::text, NULL::timestamptz)')
              FROM cron.job WHERE command LIKE '%daily_training_capture%'});
-is(sql($node, q{SELECT schedule, time_zone IS NULL, next_run IS NULL, state FROM job_health WHERE job_name = 'daily_training_capture'}), '30 20 * * *|t|t|never ran',
+is(sql($node, q{SELECT schedule, time_zone IS NULL, next_run IS NULL, state FROM job_health
+    WHERE job_name = 'daily_training_capture'}), '30 20 * * *|t|t|never ran',
     'an entry of the former version: job_health shows it');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')),
     'changed, unchanged, unchanged, unchanged, unchanged', 'an entry of the former version: replaced');
@@ -215,7 +231,8 @@ is(
     join(', ', ('f it is of role "tw_operator"') x 5), 'another role cannot remove them'
 );
 sql($node, sql_as($node, 'tw_other', q{SELECT statement FROM schedule_jobs('UTC') WHERE NOT done}));
-is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'), count(*) FILTER (WHERE command LIKE '%''UTC''%') FROM cron.job}),
+is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'),
+    count(*) FILTER (WHERE command LIKE '%''UTC''%') FROM cron.job}),
     '6|6|2', 'but it gets statements that a superuser changes them with');
 
 # Switched off; a role that cannot log in.
@@ -269,28 +286,34 @@ my $ended = q{SELECT count(DISTINCT jobid) FROM cron.job_run_details WHERE statu
 my $end   = time + PATIENCE;
 select undef, undef, undef, 0.5 while time < $end && grep { sql($_, $ended) < 5 } $node, $workers;
 for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg_hba\.conf from cron\.host/ ],
-    [ 'workers', $workers, qr/^the role tw_other of the entry lacks a right: SELECT grant_training_role\('tw_other', 'operator'\)$/ ]) {
+    [ 'workers', $workers,
+        qr/^the role tw_other of the entry lacks a right: SELECT grant_training_role\('tw_other', 'operator'\)$/ ]) {
     my ($name, $server, $advice) = @$_;
     is(
         sql($server, q{SELECT string_agg(DISTINCT d.username || ' ' || substring(d.command FROM '\(''(\w+)'), ', ')
-                       FROM cron.job_run_details d WHERE d.status = 'succeeded' AND d.jobid IN (SELECT jobid FROM cron.job)}),
+                       FROM cron.job_run_details d WHERE d.status = 'succeeded' AND d.jobid IN (SELECT jobid
+                           FROM cron.job)}),
         join(', ', map { "tw_operator $_" } @running),
         "$name: pg_cron ran four jobs as the operator"
     ) or diag sql($server, 'SELECT * FROM cron.job_run_details');
-    is(sql($server, q{SELECT string_agg(DISTINCT job_name || ' ' || status, ', ' ORDER BY job_name || ' ' || status) FROM job_runs}),
+    is(sql($server, q{SELECT string_agg(DISTINCT job_name || ' ' || status, ', ' ORDER BY job_name || ' ' || status)
+        FROM job_runs}),
         join(', ', map { "$_ succeeded" } @running), "$name: and what they did is committed");
     is(sql($server, q{SELECT string_agg(job_name, ', ' ORDER BY job_name) FROM job_health
                       WHERE state = 'ok' AND last_success > now() - interval '5 minutes' AND advice IS NULL}),
         join(', ', @running), "$name: job_health knows");
     health_is($server, 'failing', $advice, "$name: the fifth");
-    is(sql($server, q{SELECT state, last_error_code IS NULL, last_error <> '' FROM job_health WHERE job_name = 'labelstudio_sync'}), 'failing|t|t',
+    is(sql($server, q{SELECT state, last_error_code IS NULL, last_error <> '' FROM job_health
+        WHERE job_name = 'labelstudio_sync'}), 'failing|t|t',
         "$name: its error is pg_cron's");
 }
 
 # Unscheduled: ours, and nothing else. A superuser may remove every role's.
 is(sql_as($node, 'tw_operator', q{SELECT string_agg(DISTINCT what, ', ') FROM unschedule_jobs() WHERE done}),
     'unscheduled of role "tw_operator"', 'unscheduled');
-is(entries($node, 'username, command'), qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".tw_run_job('labelstudio_sync'::text, NULL::text, NULL::timestamptz)}, 'the operator\'s are gone');
+is(entries($node, 'username, command'),
+    qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".tw_run_job('labelstudio_sync'::text, NULL::text,
+        NULL::timestamptz)}, 'the operator\'s are gone');
 is(sql($node, q{SELECT count(*) FROM unschedule_jobs() WHERE done}), '1', 'a superuser removes the other\'s');
 is(entries($node, 'jobname'), 'my own', 'what is not ours stays');
 is(sql($node, 'SELECT count(*) FROM unschedule_jobs()'), '0', 'nothing is left to unschedule');
@@ -302,14 +325,17 @@ is(sql($node, q{SELECT count(*) FROM cron.job WHERE jobname LIKE 'training_workf
     'DROP EXTENSION leaves the entries');
 sql($node, 'CREATE SCHEMA other; CREATE EXTENSION training_workflow SCHEMA other');
 is(sql($node, 'SELECT count(*) FROM other.unschedule_jobs() WHERE done'), '5', 'which another installation removes');
-sql($node, 'SET training_workflow.allow_drop = on; DROP EXTENSION training_workflow; CREATE EXTENSION training_workflow SCHEMA "My Training"');
+sql($node, 'SET training_workflow.allow_drop = on; DROP EXTENSION training_workflow;
+    CREATE EXTENSION training_workflow SCHEMA "My Training"');
 sql($node, q{SELECT grant_training_role('tw_operator', 'operator'); SELECT schedule_jobs()});
 
 # Where the extension's owner is no superuser, entries of other roles are unknown.
 sql($node, q{CREATE ROLE tw_owner; GRANT USAGE ON SCHEMA cron, "My Training" TO tw_owner;
              SELECT grant_training_role('tw_owner', 'operator');
-             ALTER FUNCTION tw_cron_server() OWNER TO tw_owner; ALTER FUNCTION tw_all_cron_entries() OWNER TO tw_owner});
-is(sql($node, q{SELECT string_agg(DISTINCT concat_ws(' ', schedule, scheduled_by, next_run), ', ') FROM job_health WHERE job_name <> 'all'}),
+             ALTER FUNCTION tw_cron_server() OWNER TO tw_owner;
+                 ALTER FUNCTION tw_all_cron_entries() OWNER TO tw_owner});
+is(sql($node, q{SELECT string_agg(DISTINCT concat_ws(' ', schedule, scheduled_by, next_run), ', ') FROM job_health
+    WHERE job_name <> 'all'}),
     'unknown unknown', 'an owner who may not see: unknown');
 health_is($node, 'waiting', qr/not every job/, 'an owner who may not see');
 is(sql($node, q{SELECT string_agg(DISTINCT what, ', ') FROM schedule_jobs()}), 'unchanged',
@@ -322,11 +348,14 @@ sql($node, 'ALTER FUNCTION tw_cron_server() OWNER TO postgres; ALTER FUNCTION tw
 # The launcher cannot start; pg_cron is installed but not loaded any more, or works elsewhere by now.
 restart_with($node, max_worker_processes => 0);
 health_is($node, 'pg_cron stopped', qr/^pg_cron's launcher does not run: /, 'no launcher');
-my $overdue = q{SELECT string_agg(job_name, ', '), string_agg(DISTINCT advice, '') FROM job_health WHERE state = 'overdue' AND is_overdue};
-sql($node, q{DELETE FROM job_runs; DELETE FROM cron.job_run_details; UPDATE training_settings SET updated_at = now() - interval '14 minutes' WHERE name = 'scheduled'});
+my $overdue = q{SELECT string_agg(job_name, ', '), string_agg(DISTINCT advice, '') FROM job_health
+    WHERE state = 'overdue' AND is_overdue};
+sql($node, q{DELETE FROM job_runs; DELETE FROM cron.job_run_details; UPDATE training_settings
+    SET updated_at = now() - interval '14 minutes' WHERE name = 'scheduled'});
 is(sql($node, $overdue), '|', 'no launcher: a while ago they were scheduled');
 sql($node, q{UPDATE training_settings SET updated_at = now() - interval '21 minutes' WHERE name = 'scheduled'});
-like(sql($node, $overdue), qr/^labelstudio_sync, run_training_jobs, check_rollouts\|pg_cron has not run it when it should have/,
+like(sql($node, $overdue),
+    qr/^labelstudio_sync, run_training_jobs, check_rollouts\|pg_cron has not run it when it should have/,
     'no launcher: too long ago for what runs every few minutes');
 restart_with($node, max_worker_processes => 8, shared_preload_libraries => '');
 health_is($node, 'pg_cron stopped', qr/^pg_cron is installed but not loaded: set shared_preload_libraries/,

@@ -65,10 +65,12 @@ my ($import)  = $refusal =~ /(SELECT \* FROM training\.import_conversations[^;]*
 sql($install);
 
 # The history, by what the hint says.
-sql(q{SELECT training.grant_training_role('chatbot', 'capture'); SELECT training.grant_training_role('operator', 'operator')});
+sql(q{SELECT training.grant_training_role('chatbot', 'capture'); SELECT training.grant_training_role('operator',
+    'operator')});
 is(sql_as('operator', $import), '3000|0|0|3000|0|1|3000|{status}', 'the hint imports the history, as an operator');
 is(
-    sql(q{SELECT count(*), count(DISTINCT (c.id, c.session_id, c.user_message, c.nlu_intent, c.nlu_confidence, c.nlu_provider)),
+    sql(q{SELECT count(*), count(DISTINCT (c.id, c.session_id, c.user_message, c.nlu_intent, c.nlu_confidence,
+        c.nlu_provider)),
                  count(*) FILTER (WHERE c.created_at = o."createdAt" AT TIME ZONE 'UTC'),
                  count(*) FILTER (WHERE c.metadata = jsonb_build_object('status', o.status))
         FROM training
@@ -81,7 +83,8 @@ is(
             . session_id AND o
             . "userMessage" = c
             . user_message
-          AND o."nluIntent" = c.nlu_intent AND o."nluConfidence" = c.nlu_confidence AND o."nluProvider" = c.nlu_provider}),
+          AND o."nluIntent" = c.nlu_intent AND o."nluConfidence" = c.nlu_confidence
+              AND o."nluProvider" = c.nlu_provider}),
     '3000|3000|3000|3000',
     'every row is there as it was'
 );
@@ -89,7 +92,8 @@ is(sql('SELECT count(*) FROM training.training_samples'), 0, 'none was promoted'
 is(sql('SELECT labels FROM training.live_accuracy(NULL, NULL)'), '0', 'none counts in an estimate');
 is(sql('SELECT sum(conversations) FROM training.daily_training_stats'), '3000', 'all of them count in their days');
 is(import_logs('shop'), '0|3000|0', 'imported again: nothing');
-sql(q{INSERT INTO conversation_logs ("sessionId", "userMessage") SELECT 'late', 'late ' || g FROM generate_series(1, 10) g});
+sql(q{INSERT INTO conversation_logs ("sessionId", "userMessage") SELECT 'late', 'late ' || g FROM generate_series(1,
+    10) g});
 is(import_logs('shop'), '10|3000|10', 'after new rows: those alone');
 
 # Another reading of the status, in another database that is given up again.
@@ -98,7 +102,8 @@ $node->safe_psql('trial', 'TRUNCATE training.conversation_logs, training.importe
 $node->safe_psql('trial',
     q{SELECT training.import_conversations('public.conversation_logs', '{"review_status": "status"}', 'needs-review')});
 is(
-    $node->safe_psql('trial', 'SELECT review_status, count(*), count(review_priority), count(metadata) FROM training.conversation_logs GROUP BY 1 ORDER BY 1'),
+    $node->safe_psql('trial', 'SELECT review_status, count(*), count(review_priority), count(metadata)
+        FROM training.conversation_logs GROUP BY 1 ORDER BY 1'),
     "approved|750|0|0\nauto-approved|750|0|0\nneeds-review|1510|1510|760",
     'a status by another name is understood, and one that is none of ours is kept beside'
 );
@@ -108,14 +113,17 @@ integrity_is_empty($node, 'trial', 'trial');
 # The labelled texts, as the README says.
 is(
     sql(q{SELECT inserted, existing, conflicting FROM training.import_training_samples(
-              (SELECT string_agg(jsonb_build_object('text', text, 'intent', intent)::text, E'\n') FROM public.training_samples), 'manual')}),
+              (SELECT string_agg(jsonb_build_object('text', text, 'intent', intent)::text, E'\n')
+                  FROM public.training_samples), 'manual')}),
     '40|10|0',
     'labelled texts come as JSONL'
 );
 
 # The application is turned round by search_path alone.
-my $insert   = q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('%s', 'hi', 'intent.general.greeting', 0.95, 'indicbert')};
-my $is_ours  = sub { my ($session) = @_; return sql("SELECT count(*), count(filtered_at), min(review_status) FROM training.conversation_logs WHERE session_id = '$session'") };
+my $insert   = q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES ('%s', 'hi', 'intent.general.greeting', 0.95, 'indicbert')};
+my $is_ours  = sub { my ($session) = @_; return sql("SELECT count(*), count(filtered_at), min(review_status)
+    FROM training.conversation_logs WHERE session_id = '$session'") };
 my ($status) = $node->psql('shop', sprintf($insert, 'before'), extra_params => [ '-U', 'chatbot' ]);
 is($status, 3, 'before, its new statements meet the old table');
 my $open = $node->background_psql('shop', extra_params => [ '-U', 'chatbot' ]);
@@ -128,7 +136,8 @@ is($is_ours->('role'), '1|1|auto-approved', 'per role: an unqualified INSERT is 
 like(sql_as('chatbot', sprintf($insert, 'role') . ' RETURNING id'), qr/^\d+$/, 'per role: and returns its id');
 is($is_ours->('role'), '2|2|auto-approved', 'per role: both are there');
 is(
-    sql_as('chatbot', 'PREPARE capture (text, text) AS INSERT INTO conversation_logs (session_id, user_message) VALUES ($1, $2) RETURNING id > 3010; '
+    sql_as('chatbot', 'PREPARE capture (text, text) AS INSERT INTO conversation_logs (session_id, user_message)
+        VALUES ($1, $2) RETURNING id > 3010; '
             . join '; ', (q{EXECUTE capture ('prepared', 'hi')}) x 8),
     join("\n", ('t') x 8),
     'per role: prepared statements, past the plan of its own that each gets at first'
@@ -152,7 +161,8 @@ is($open->query_safe('SELECT count(*) > 3000 FROM conversation_logs; EXECUTE old
 $open->query_safe('SET search_path = training, public');
 $open->query_safe(sprintf($insert, 'open'));
 is($is_ours->('open'), '1|1|auto-approved', 'until its own search_path is set');
-is($open->query_safe(q{PREPARE new AS INSERT INTO conversation_logs (session_id, user_message) VALUES ('open', 'x') RETURNING id > 3010; EXECUTE new}), 't', 'and then prepares anew');
+is($open->query_safe(q{PREPARE new AS INSERT INTO conversation_logs (session_id, user_message) VALUES ('open', 'x')
+    RETURNING id > 3010; EXECUTE new}), 't', 'and then prepares anew');
 $open->quit;
 
 sql_as('other', q{INSERT INTO conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'x')});
@@ -163,7 +173,8 @@ sql_as('other', q{INSERT INTO public.conversation_logs ("sessionId", "userMessag
 is(import_logs('shop'), '2|3010|0',
     'what went to the old table meanwhile is copied too, with new ids, as ours have gone on');
 is(
-    sql(q{SELECT count(*), count(DISTINCT c.id) FROM training.imported_conversations i JOIN training.conversation_logs c ON c.id = i.conversation_log_id
+    sql(q{SELECT count(*), count(DISTINCT c.id) FROM training.imported_conversations i
+        JOIN training.conversation_logs c ON c.id = i.conversation_log_id
           JOIN public.conversation_logs o ON o.id = i.source_key::integer AND o."userMessage" = c.user_message}),
     '3012|3012',
     'imported_conversations leads from each old id to the new one'
@@ -178,7 +189,8 @@ for my $format ('plain', 'custom') {
     $node->safe_psql('postgres', "CREATE DATABASE $format TEMPLATE template0");
     my @restore = run_program(
         $format eq 'plain'
-        ? ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', $node->connstr($format), '-f', "$dir/$format")
+        ? ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', $node->connstr($format), '-f',
+            "$dir/$format")
         : ('pg_restore', '-j2', '-d', $node->connstr($format), "$dir/$format")
     );
     ok($restore[0], "$format: restored") or diag $restore[2];

@@ -45,7 +45,8 @@ my %people = (
     # With many conversations a training waits for more of them: else most versions are superseded before it is their
     # turn. And these reviewers, who do 200 a day, half of them of the audit, cannot do what rollouts ask for by
     # default.
-    14 => q{SELECT set_training_setting('training_threshold', '3000'), set_training_setting('rollout_audit_rate', '0.1');},
+    14 => q{SELECT set_training_setting('training_threshold', '3000'), set_training_setting('rollout_audit_rate',
+        '0.1');},
     # A spreadsheet is imported whose labels are wrong. Two days later somebody reads why its model was rejected.
     36 => q{SELECT import_training_samples(eight_weeks.spreadsheet(), 'manual');},
     38 => q{UPDATE training_samples SET review_status = 'rejected' WHERE source = 'manual';},
@@ -112,33 +113,41 @@ note_table('SELECT version, status, started_at, promoted_at, ended_at, why FROM 
 is(sql('SELECT count(*), count(DISTINCT number) FROM eight_weeks.judged'), "$said|$said",
     'every conversation is there, once');
 is(sql(q{SELECT sum(captured) FROM eight_weeks.report}), $said, 'and in the week in which it was');
-is(sql(<<'SQL'), '0|0|0', 'whoever was approved has a live sample, or one that waits; who needs review waits; no other status is there');
+is(sql(<<'SQL'), '0|0|0',
     SELECT count(*) FILTER (WHERE c.review_status IN ('auto-approved', 'approved')
                                   AND coalesce(s.review_status NOT IN ('approved', 'pending'), true)),
            count(*) FILTER (WHERE c.review_status = 'needs-review' AND c.review_priority IS NULL),
            count(*) FILTER (WHERE c.review_status NOT IN ('auto-approved', 'needs-review', 'approved'))
     FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id
 SQL
+    'whoever was approved has a live sample, or one that waits; who needs review waits; no other status is there');
 is(sql('SELECT * FROM check_integrity()'), '', 'the invariants hold');
 is(sql(q{SELECT job_name, status, count(*) >= 8 FROM job_runs GROUP BY 1, 2 ORDER BY 1}),
-    "check_rollouts|succeeded|t\ndaily_training_capture|succeeded|t\nrun_training_jobs|succeeded|t\nweekly_model_training|succeeded|t", 'no run of a job failed');
+    join("\n", map { "$_|succeeded|t" }
+            qw(check_rollouts daily_training_capture run_training_jobs weekly_model_training)),
+    'no run of a job failed');
 
 # The import with wrong labels: what learned from it never met a customer. Whether it is rejected, still undecided, or
 # found better than a live version that does not know the new words, and left behind by the next one, is a matter of
 # what was live and what people judged.
-is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), bool_and(m.status IN ('rejected', 'candidate', 'retired'))
-         FROM training_samples s LEFT JOIN model_versions m ON m.version = s.model_version_target WHERE s.source = 'manual'}),
+is(sql(q{SELECT count(*) > 3000, count(DISTINCT s.model_version_target), bool_and(m.status IN ('rejected',
+    'candidate', 'retired'))
+         FROM training_samples s LEFT JOIN model_versions m ON m.version = s.model_version_target
+             WHERE s.source = 'manual'}),
     't|1|t', 'one version learned the wrong labels, and is not live');
-is(sql(q{SELECT count(*) FROM model_deployments d JOIN training_samples s ON s.model_version_target = d.version WHERE s.source = 'manual'}), '0', 'so that it never got a session');
+is(sql(q{SELECT count(*) FROM model_deployments d JOIN training_samples s ON s.model_version_target = d.version
+    WHERE s.source = 'manual'}), '0', 'so that it never got a session');
 
 # The version that was brought along passed no gate. It had a small share
 # of the sessions until its answers were seen to fail.
 my $brought = BROUGHT;
 is(sql("SELECT status, gate_decision IS NULL FROM model_versions WHERE version = '$brought'"), 'rolled-back|t',
     'what was brought along is rolled back');
-is(sql("SELECT string_agg(DISTINCT to_status, ', ' ORDER BY to_status), max(to_percentage) <= 25 FROM model_deployments WHERE version = '$brought'"),
+is(sql("SELECT string_agg(DISTINCT to_status, ', ' ORDER BY to_status), max(to_percentage) <= 25
+    FROM model_deployments WHERE version = '$brought'"),
     'canary, rolled-back|t', 'it was never the one that is live');
-is(sql("SELECT actor, reason ~ 'worse by at least' FROM model_deployments WHERE version = '$brought' AND to_status = 'rolled-back'"), 'check_rollouts|t', 'without a person');
+is(sql("SELECT actor, reason ~ 'worse by at least' FROM model_deployments WHERE version = '$brought'
+    AND to_status = 'rolled-back'"), 'check_rollouts|t', 'without a person');
 is(sql(<<"SQL"), 't|0', 'it answered few, and nobody since');
     SELECT count(*) BETWEEN 1 AND 1000, count(*) FILTER (WHERE c.created_at >= r.ended_at)
     FROM conversation_logs c JOIN rollouts r ON r.version = c.nlu_model_version WHERE r.version = '$brought'

@@ -11,6 +11,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 # Whoever wants to stop a job in a phase holds this lock, and a trigger on what the phase writes waits for it.
@@ -21,14 +22,13 @@ my $node = start_node('main',
 my $dbname;
 my $holder;
 
-sub sql { my ($sql) = @_; return $node->safe_psql($dbname, $sql) }
-
 # psql's status, output and messages.
 sub run_sql { my ($sql) = @_; return $node->psql($dbname, $sql) }
 
 sub new_database {
     ($dbname) = @_;
     create_database($node, $dbname);
+    in_database($node, $dbname);
     # What the audit draws would not be queued for a conflict as well.
     sql(<<"SQL");
         INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
@@ -59,8 +59,10 @@ sub start_until_held {
     $running = IPC::Run::start(
         [ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-c', $call, '-d',
             $node->connstr($dbname) . ' application_name=held' ],
-        '<', \undef, '>', '/dev/null', '2>', \$running_says, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-    ok($node->poll_query_until($dbname, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'held' AND wait_event = 'advisory')"),
+        '<', \undef, '>', '/dev/null', '2>', \$running_says,
+            IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+    ok($node->poll_query_until($dbname, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'held'
+        AND wait_event = 'advisory')"),
         "$name: it is held")
         or diag $running_says;
     return;
@@ -79,7 +81,8 @@ sub stop_it {
         sql("SELECT $how(pid) FROM pg_stat_activity WHERE application_name = 'held'");
     }
     ok(!$running->finish, "$name: its client sees an error");
-    like($running_says, $how eq 'pg_cancel_backend' ? qr/ERROR:  57014:/ : $how eq 'restart' ? qr/server closed the connection|terminating/ : qr/FATAL:  57P01:/,
+    like($running_says, $how eq 'pg_cancel_backend' ? qr/ERROR:  57014:/ : $how eq 'restart'
+        ? qr/server closed the connection|terminating/ : qr/FATAL:  57P01:/,
         "$name: the one that it should");
     let_go();
     is(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3"), '0',
@@ -97,7 +100,8 @@ sub miss {
 
 sub say {
     my ($text, $intent) = @_;
-    return "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', '$text', '$intent', 0.95, 'indicbert');";
+    return "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+        VALUES ('s', '$text', '$intent', 0.95, 'indicbert');";
 }
 
 # Each phase: what makes it due, what it writes and where it is held, and what is true when it is done.
@@ -116,12 +120,13 @@ sub kill_in_each_phase {
             my $last = sql("SELECT coalesce(max(id), 0) FROM $runs");
             hold();
             start_until_held($call, "$name, $how");
-            is(sql(<<"SQL"), "running|$phase->{name}|$number|@{[ scalar @phases ]}|$before", "$name, $how: others see how far it is");
+            is(sql(<<"SQL"), "running|$phase->{name}|$number|@{[ scalar @phases ]}|$before",
                 SELECT status, phase, items_done, items_total, (SELECT string_agg(
                     k, ', ' ORDER BY array_position('{@{[ join ',', map { $_->{name} } @phases ]}}', k))
                                                          FROM jsonb_object_keys(details -> 'parts') k)
                 FROM $runs AND id > $last
 SQL
+                "$name, $how: others see how far it is");
                 my ($status, undef, $err) = run_sql($call);
             is($status, 0, "$name, $how: called again meanwhile it is no error");
             like($err, qr/NOTICE:  $job did nothing: another session is at it/, "$name, $how: but does nothing");
@@ -143,7 +148,8 @@ SQL
         is($status, 0, "$name: the next run goes through") or diag $err;
         like($out, qr/"job": "$job", .*"code": "57P01"|"code": "57P01", .*"job": "$job"/,
             "$name: whoever listens is told of those that died");
-        is(sql("SELECT DISTINCT status, error_code, finished_at IS NOT NULL FROM $runs AND id <= $last AND (id = $last OR status = 'running')"), 'failed|57P01|t', "$name: and says of the others that they died");
+        is(sql("SELECT DISTINCT status, error_code, finished_at IS NOT NULL FROM $runs AND id <= $last AND (id = $last
+            OR status = 'running')"), 'failed|57P01|t', "$name: and says of the others that they died");
         is(sql("SELECT status, items_done = items_total, phase IS NULL FROM $runs AND id > $last"),
             ($phase->{ends} // 'succeeded') . '|t|t', "$name: it does all parts");
         is(sql("SELECT $phase->{done}"), 't', "$name: what was due is done");
@@ -163,29 +169,35 @@ new_database('daily');
 is(sql("SELECT count(*) FROM pg_extension WHERE extname = 'pg_cron'"), '0', 'there is no pg_cron here');
 sql("CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url '$nowhere');
      CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token 'any')");
-kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at => clock_timestamp() + interval '10 days')},
+kill_in_each_phase('daily_training_capture',
+    q{CALL daily_training_capture(at => clock_timestamp() + interval '10 days')},
     {
         name  => 'promotions',
         due   => miss('one', 'now()') . miss('two', "now() - interval '1 day'"),
         where => 'INSERT ON training_samples FOR EACH ROW',
-        done  => q{count(*) = 2 FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'missed'}
+        done  => q{count(*) = 2 FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+            WHERE c.session_id = 'missed'}
     },
     {
         name  => 'rollbacks',
-        due   => q{SELECT register_model('cart-agent-v1.0.0', 'cart-agent', 'production'), register_model('cart-agent-v1.1.0', 'cart-agent');
+        due   => q{SELECT register_model('cart-agent-v1.0.0', 'cart-agent', 'production'),
+            register_model('cart-agent-v1.1.0', 'cart-agent');
                 SELECT promote_model('cart-agent-v1.1.0', 'in a hurry');
                 SELECT rollback_rollout('cart-agent', 'is bad');
                 INSERT INTO conversation_logs(session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
                     nlu_model_version)
                    VALUES ('late', 'still on its way', 'intent.cart.item.add', 0.95, 'indicbert', 'cart-agent-v1.1.0')},
         where => q{UPDATE ON training_samples FOR EACH ROW WHEN (NEW.pending_reason IS NOT NULL)},
-        done  => q{count(*) = 1 FROM training_samples WHERE pending_reason = 'cart-agent-v1.1.0 was rolled back' AND review_status = 'pending'}
+        done  => q{count(*) = 1 FROM training_samples WHERE pending_reason = 'cart-agent-v1.1.0 was rolled back'
+            AND review_status = 'pending'}
     },
     {
         name  => 'audit',
         # In the week before the time of the run.
-        due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
-                   VALUES ('lately', 'where is my ride', 'intent.ride.track', 0.95, 'indicbert', now() + interval '8 days')},
+        due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+            created_at)
+                   VALUES ('lately', 'where is my ride', 'intent.ride.track', 0.95, 'indicbert',
+                       now() + interval '8 days')},
         where => q{INSERT ON audited_versions FOR EACH ROW},
         done  => q{count(*) = 1 FROM audited_versions WHERE model_version = '*'}
     },
@@ -200,7 +212,8 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
         due =>
             q{INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 1, 'Nowhere')},
         where => q{INSERT ON job_runs FOR EACH ROW WHEN (NEW.job_name = 'labelstudio_sync')},
-        done  => q{count(*) = 1 FROM job_runs WHERE job_name = 'labelstudio_sync' AND status = 'failed' AND error_code LIKE '08%'},
+        done  => q{count(*) = 1 FROM job_runs WHERE job_name = 'labelstudio_sync' AND status = 'failed'
+            AND error_code LIKE '08%'},
         after => 'UPDATE labelstudio_projects SET is_active = false'
     },
     {
@@ -222,12 +235,15 @@ kill_in_each_phase('daily_training_capture', q{CALL daily_training_capture(at =>
         where => 'DELETE ON review_claims FOR EACH ROW',
         done  => q{NOT EXISTS (SELECT FROM review_claims)}
     });
-is(sql(q{SELECT details -> 'parts' ->> 'labelstudio' LIKE 'failed: run %' FROM job_runs WHERE job_name = 'daily_training_capture' AND details -> 'parts' ->> 'labelstudio' LIKE 'failed%'}),
+is(sql(q{SELECT details -> 'parts' ->> 'labelstudio' LIKE 'failed: run %' FROM job_runs
+    WHERE job_name = 'daily_training_capture' AND details -> 'parts' ->> 'labelstudio' LIKE 'failed%'}),
     't', 'a sync that failed is named with its run');
 
 # A sync that died, or failed last night, is not the last one.
-my $synced = q{SELECT details -> 'parts' ->> 'labelstudio' FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1};
-sql(q{UPDATE labelstudio_projects SET is_active = true; UPDATE job_runs SET started_at = started_at - interval '2 hours' WHERE job_name = 'labelstudio_sync';
+my $synced = q{SELECT details -> 'parts' ->> 'labelstudio' FROM job_runs WHERE job_name = 'daily_training_capture'
+    ORDER BY id DESC LIMIT 1};
+sql(q{UPDATE labelstudio_projects SET is_active = true; UPDATE job_runs
+    SET started_at = started_at - interval '2 hours' WHERE job_name = 'labelstudio_sync';
       CREATE TRIGGER wait_here BEFORE UPDATE ON labelstudio_projects FOR EACH ROW EXECUTE FUNCTION wait_here()});
 hold();
 start_until_held('CALL daily_training_capture()', 'a sync');
@@ -246,12 +262,14 @@ is(sql('SELECT count(*) FROM training_jobs'), '1', 'a training that waits is not
 integrity_is_empty($node, 'daily', 'after all these ends');
 
 # The weekly job. A first version is live, and one that passed the gate waits for its rollout.
-my @lines = map { my $n = $_; map { sprintf '{"text": "%s %d", "intent": "intent.%s", "split": "%s"}', $_->[0], $n, $_->[1], $n > 20 ? 'test' : 'train' }
+my @lines = map { my $n = $_; map { sprintf '{"text": "%s %d", "intent": "intent.%s", "split": "%s"}', $_->[0], $n,
+    $_->[1], $n > 20 ? 'test' : 'train' }
         [ 'where is parcel', 'parcel.track' ], [ 'order pizza', 'food.order' ] } 1 .. 30;
 
 sub learn_something {
     my $lines = join "\n", @lines;
-    sql("SELECT import_training_samples(\$lines\$$lines\$lines\$); SELECT set_training_setting('min_test_samples', '10')");
+    sql("SELECT import_training_samples(\$lines\$$lines\$lines\$); SELECT set_training_setting('min_test_samples',
+        '10')");
     return;
 }
 
@@ -263,10 +281,12 @@ is(sql(q{SELECT version, status FROM model_versions}), 'router-v1.0.0|production
 kill_in_each_phase('weekly_model_training', q{CALL weekly_model_training(at => clock_timestamp() + interval '10 days')},
     {
         name  => 'export',
-        due   => "CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '$nowhere', bucket 'bucket');
+        due   => "CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '$nowhere',
+            bucket 'bucket');
                   CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id 'a', secret_access_key 'b')",
         where => 'INSERT ON training_export_jobs FOR EACH ROW',
-        done  => q{count(*) = 1 FROM training_export_jobs WHERE status = 'failed' AND error <> '' AND location LIKE '%exports/weekly/%.jsonl'},
+        done  => q{count(*) = 1 FROM training_export_jobs WHERE status = 'failed' AND error <> ''
+            AND location LIKE '%exports/weekly/%.jsonl'},
         ends  => 'failed',
         after => 'DROP SERVER store CASCADE'
     },
@@ -275,7 +295,8 @@ kill_in_each_phase('weekly_model_training', q{CALL weekly_model_training(at => c
         due => q{SELECT set_training_setting('min_new_samples', '1')} . ';'
             . say('one more pizza', 'intent.food.order'),
         where => 'INSERT ON training_jobs FOR EACH ROW',
-        done  => q{count(*) = 1 FROM training_jobs WHERE status = 'succeeded' AND result ->> 'gate_decision' = 'failed' AND worker <> 'train_model'}
+        done  => q{count(*) = 1 FROM training_jobs WHERE status = 'succeeded'
+            AND result ->> 'gate_decision' = 'failed' AND worker <> 'train_model'}
     },
     {
         # The third try is the last, and a job that runs counts as alive for ten seconds.
@@ -295,37 +316,47 @@ kill_in_each_phase('weekly_model_training', q{CALL weekly_model_training(at => c
         also  => 'check_rollouts',
         done  => q{count(*) = 1 FROM rollouts WHERE version = 'router-v7.0.0' AND status = 'running'}
     });
-is(sql(q{SELECT DISTINCT status FROM job_runs WHERE job_name IN ('run_training_jobs', 'check_rollouts') AND error_code = '57P01'}), 'failed', 'the jobs that it calls died as well');
+is(sql(q{SELECT DISTINCT status FROM job_runs WHERE job_name IN ('run_training_jobs', 'check_rollouts')
+    AND error_code = '57P01'}), 'failed', 'the jobs that it calls died as well');
 is(sql(q{SELECT count(*) FROM training_jobs WHERE status IN ('queued', 'running')}), '0', 'no training is left over');
-is(sql(q{SELECT string_agg(DISTINCT status, ',') FROM model_versions WHERE version NOT IN ('router-v1.0.0', 'router-v7.0.0')}), 'rejected', 'and no version');
+is(sql(q{SELECT string_agg(DISTINCT status, ',') FROM model_versions WHERE version NOT IN ('router-v1.0.0',
+    'router-v7.0.0')}), 'rejected', 'and no version');
 integrity_is_empty($node, 'weekly', 'after all these ends');
 
 # A part that fails leaves the others done, and somebody is told.
 new_database('broken');
 sql(miss('promote me', 'now()') . say('contested', 'intent.a.b') . say('contested', 'intent.c.d'));
-sql('CREATE TRIGGER break_here BEFORE UPDATE ON conversation_logs FOR EACH ROW WHEN (NEW.review_reason = \'label conflict\') EXECUTE FUNCTION break_here()');
+sql('CREATE TRIGGER break_here BEFORE UPDATE ON conversation_logs
+        FOR EACH ROW WHEN (NEW.review_reason = \'label conflict\') EXECUTE FUNCTION break_here()');
 my ($status, $out, $err) = run_sql('LISTEN training_workflow; CALL daily_training_capture(); SELECT 1');
 is($status, 0, 'a job one of whose parts fails raises no error');
 like($err, qr/WARNING:  daily_training_capture: part conflicts failed: broken "by" the\ttest/, 'but a warning');
 my ($payload) = $out =~ /notification "training_workflow" with payload "(.*)" received/;
-is($node->safe_psql('broken', q{SELECT :'payload'::jsonb ->> 'event', :'payload'::jsonb ->> 'job', :'payload'::jsonb ->> 'code', :'payload'::jsonb ->> 'reason'},
+is($node->safe_psql('broken', q{SELECT :'payload'::jsonb ->> 'event', :'payload'::jsonb ->> 'job',
+    :'payload'::jsonb ->> 'code', :'payload'::jsonb ->> 'reason'},
         extra_params => [ '-v', 'payload=' . ($payload // '{}') ]),
     "job failed|daily_training_capture|TW001|conflicts: broken \"by\" the\ttest", 'whoever listens is told in JSON')
     or diag $out;
-is(sql(q{SELECT status, error_code, error_message, items_done, details -> 'parts' ->> 'conflicts' FROM job_runs WHERE job_name = 'daily_training_capture'}),
-    "failed|TW001|conflicts: broken \"by\" the\ttest|8|failed: broken \"by\" the\ttest", 'its row names the part and the error');
-is(sql(q{SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM job_runs, jsonb_each_text(details -> 'parts') p WHERE job_name = 'daily_training_capture' AND p.value = 'succeeded'}),
+is(sql(q{SELECT status, error_code, error_message, items_done, details -> 'parts' ->> 'conflicts' FROM job_runs
+    WHERE job_name = 'daily_training_capture'}),
+    "failed|TW001|conflicts: broken \"by\" the\ttest|8|failed: broken \"by\" the\ttest",
+        'its row names the part and the error');
+is(sql(q{SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM job_runs, jsonb_each_text(details -> 'parts') p
+    WHERE job_name = 'daily_training_capture' AND p.value = 'succeeded'}),
     'audit, promotions, rollbacks, statistics, threshold, tidy', 'the other parts are done');
-is(sql(q{SELECT count(*) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.user_message = 'promote me'}), '1', 'as one sees');
+is(sql(q{SELECT count(*) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+    WHERE c.user_message = 'promote me'}), '1', 'as one sees');
 sql('DROP TRIGGER break_here ON conversation_logs');
 sql('CALL daily_training_capture()');
-is(sql(q{SELECT status, error_code, details -> 'conflicts queued' FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1}), 'succeeded||2', 'the next run is unharmed');
+is(sql(q{SELECT status, error_code, details -> 'conflicts queued' FROM job_runs
+    WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1}), 'succeeded||2', 'the next run is unharmed');
 
 # The weekly job goes on with what can be done, too.
 sql('CREATE TRIGGER break_here BEFORE INSERT ON training_jobs FOR EACH ROW EXECUTE FUNCTION break_here()');
 sql(q{SELECT set_training_setting('min_new_samples', '1')});
 ($status, $out, $err) = run_sql('LISTEN training_workflow; CALL weekly_model_training(); SELECT 1');
-is(sql(q{SELECT status, error_code, items_done, details -> 'parts' ->> 'request', details -> 'parts' ->> 'rollout' LIKE 'succeeded%' FROM job_runs WHERE job_name = 'weekly_model_training'}),
+is(sql(q{SELECT status, error_code, items_done, details -> 'parts' ->> 'request',
+    details -> 'parts' ->> 'rollout' LIKE 'succeeded%' FROM job_runs WHERE job_name = 'weekly_model_training'}),
     "failed|TW001|4|failed: broken \"by\" the\ttest|t", 'weekly: a part that fails leaves the others done');
 like($out, qr/with payload "\{.*"event": "job failed".*\}" received/, 'weekly: and somebody is told');
 sql('DROP TRIGGER break_here ON training_jobs');
@@ -334,7 +365,8 @@ sql('DROP TRIGGER break_here ON training_jobs');
 new_database('missed');
 sql(join '', map { miss("day $_", "now() - interval '$_ days'") } 1 .. 3);
 sql('CALL daily_training_capture()');
-is(sql('SELECT count(*), count(DISTINCT c.created_on) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id'), '3|3', 'one run makes up for three days');
+is(sql('SELECT count(*), count(DISTINCT c.created_on) FROM training_samples s
+    JOIN conversation_logs c ON c.id = s.conversation_log_id'), '3|3', 'one run makes up for three days');
 is(sql('SELECT sum(conversations), count(*) FROM daily_statistics'), '3|3', 'with their statistics');
 is(sql(q{SELECT conversations FROM daily_training_stats WHERE date < CURRENT_DATE ORDER BY date}), "1\n1\n1",
     'as everybody sees them');
@@ -358,7 +390,8 @@ sql('CALL daily_training_capture()') for 1 .. 2;
 is(sql("$trainings AND status = 'running'"), '1', 'while it runs none is asked for');
 like((run_sql('CALL run_training_jobs()'))[2], qr/NOTICE:  run_training_jobs did nothing: another session is at it/,
     'two runs of the trainer do not meet');
-is(sql(q{SELECT phase LIKE 'job %: train router-v1.1.0', items_total FROM job_runs WHERE job_name = 'run_training_jobs' AND status = 'running'}), 't|1', 'others see what it trains');
+is(sql(q{SELECT phase LIKE 'job %: train router-v1.1.0', items_total FROM job_runs
+    WHERE job_name = 'run_training_jobs' AND status = 'running'}), 't|1', 'others see what it trains');
 let_go();
 ok($running->finish, 'the training ends');
 is(sql(q{SELECT status, result ->> 'gate_decision' FROM training_jobs WHERE worker <> 'train_model'}),
@@ -371,7 +404,8 @@ is(sql($trainings), '2', 'three others are');
 
 # auto_deploy off: what passed the gate waits for a person.
 sql(q{DROP TRIGGER wait_here ON model_artifacts; SELECT set_training_setting('auto_deploy', 'off');
-      INSERT INTO model_versions (version, model_type, gate_decision, gate_reason, base_version) VALUES ('router-v7.0.0', 'router', 'passed', 'better', 'router-v1.0.0')});
+      INSERT INTO model_versions (version, model_type, gate_decision, gate_reason, base_version)
+          VALUES ('router-v7.0.0', 'router', 'passed', 'better', 'router-v1.0.0')});
 sql('CALL weekly_model_training()');
 is(sql(q{SELECT (SELECT status FROM model_versions WHERE version = 'router-v7.0.0'), count(*) FROM rollouts}),
     'candidate|0', 'auto_deploy off: nothing is rolled out');
@@ -415,20 +449,26 @@ sql(<<"SQL");
 SQL
 for my $hour (1, 2) {
     sql(join '', map { say("pizza $hour $_", 'intent.food.order') } 1 .. 5);
-    sql("INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', 'waits $hour', 'intent.food.order', 0.5, 'indicbert')");
+    sql("INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+        VALUES ('s', 'waits $hour', 'intent.food.order', 0.5, 'indicbert')");
     ($status, $out, $err) = run_sql("CALL labelstudio_sync(); CALL run_training_jobs(); CALL check_rollouts();"
             . ($hour % 2 ? 'CALL daily_training_capture();' : 'CALL weekly_model_training();'));
     is($status, 0, "down, hour $hour: no job raises an error");
     like($err, qr/WARNING/, "down, hour $hour: they warn");
 }
-is(sql(q{SELECT count(*), count(*) FILTER (WHERE review_status = 'auto-approved'), count(*) FILTER (WHERE review_priority = 1) FROM conversation_logs}), '12|10|2', 'down: capture went on');
-is(sql(q{SELECT job_name, string_agg(DISTINCT status, ',' ORDER BY status), string_agg(DISTINCT left(error_code, 2), ',') FROM job_runs
+is(sql(q{SELECT count(*), count(*) FILTER (WHERE review_status = 'auto-approved'),
+    count(*) FILTER (WHERE review_priority = 1) FROM conversation_logs}), '12|10|2', 'down: capture went on');
+is(sql(q{SELECT job_name, string_agg(DISTINCT status, ',' ORDER BY status), string_agg(DISTINCT left(error_code, 2),
+    ',') FROM job_runs
          WHERE job_name <> 'promotion' GROUP BY 1 ORDER BY 1}),
-    "check_rollouts|succeeded|\ndaily_training_capture|succeeded|\nlabelstudio_sync|failed|08\nrun_training_jobs|succeeded|\nstore_model_artifacts|failed|08\nweekly_model_training|failed|08",
+    "check_rollouts|succeeded|\ndaily_training_capture|succeeded|\nlabelstudio_sync|failed|08\n"
+            . "run_training_jobs|succeeded|\nstore_model_artifacts|failed|08\nweekly_model_training|failed|08",
     'down: those that need the other server failed, and no others');
 is(sql(q{SELECT count(*) FROM claim_reviews(10) WHERE text LIKE 'waits%'}), '2', 'down: people can review here');
 is(sql('SELECT count(*) FROM labelstudio_tasks'), '0', 'down: nothing is thought to be over there');
-is(sql(q{SELECT DISTINCT details -> 'parts' ->> 'request' <> '' AND details -> 'parts' ->> 'training' LIKE 'succeeded%' FROM job_runs WHERE job_name = 'weekly_model_training'}), 't', 'down: models are trained');
+is(sql(q{SELECT DISTINCT details -> 'parts' ->> 'request' <> ''
+    AND details -> 'parts' ->> 'training' LIKE 'succeeded%' FROM job_runs WHERE job_name = 'weekly_model_training'}),
+        't', 'down: models are trained');
 is(sql(q{SELECT version FROM live_model_at('router', now())}), 'router-v1.0.0', 'down: what was live is live');
 is(sql(q{SELECT count(*) FROM rollouts}), '0', 'down: and nothing that is not stored is rolled out');
 integrity_is_empty($node, 'down', 'in the end');

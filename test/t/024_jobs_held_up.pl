@@ -10,13 +10,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::S3Stub;
+use TW::Database;
 use TW::Util;
 
 my $node = start_node('main', conf => "log_min_messages = fatal\ntraining_workflow.allow_future_times = on\n");
 my $stub = TW::S3Stub->start;
 my $dbname;
-
-sub sql { my ($sql) = @_; return $node->safe_psql($dbname, $sql) }
 
 # psql's output and messages; it goes on after errors.
 sub run_sql {
@@ -29,13 +28,17 @@ sub run_sql {
 sub new_database {
     ($dbname) = @_;
     create_database($node, $dbname);
-    my $lines = join "\n", map { my $n = $_; map { sprintf '{"text": "%s %d", "intent": "intent.%s", "split": "%s"}', $_->[0], $n, $_->[1], $n > 20 ? 'test' : 'train' }
+    in_database($node, $dbname);
+    my $lines = join "\n", map { my $n = $_; map { sprintf '{"text": "%s %d", "intent": "intent.%s", "split": "%s"}',
+        $_->[0], $n, $_->[1], $n > 20 ? 'test' : 'train' }
             [ 'where is parcel', 'parcel.track' ], [ 'order pizza', 'food.order' ] } 1 .. 30;
     sql(<<"SQL");
         INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
-        SELECT import_training_samples(\$lines\$$lines\$lines\$), set_training_setting('min_test_samples', '10'), set_training_setting('min_new_samples', '1');
+        SELECT import_training_samples(\$lines\$$lines\$lines\$), set_training_setting('min_test_samples', '10'),
+            set_training_setting('min_new_samples', '1');
         SELECT train_model();
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES ('s', 'one more pizza', 'intent.food.order', 0.95, 'indicbert');
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+            VALUES ('s', 'one more pizza', 'intent.food.order', 0.95, 'indicbert');
 SQL
     is(sql('SELECT version, status FROM model_versions'), 'router-v1.0.0|production', "$dbname: a model is live");
     return;
@@ -71,7 +74,8 @@ cmp_ok(scalar($stub->requests('hang/exports/weekly/2101-03-06.jsonl')), '>', 0, 
     or diag $err;
 like($err, qr/ERROR:  57014: weekly_model_training was cancelled during its export/, 'cancelled: the caller is told');
 like($out, qr/^locks: 0$/m, 'cancelled: the session that lives on holds no job');
-is(sql(q{SELECT job_name, status, error_code, finished_at IS NOT NULL, phase IS NULL, items_done, details -> 'parts' ->> 'export' LIKE 'failed: %' FROM job_runs}),
+is(sql(q{SELECT job_name, status, error_code, finished_at IS NOT NULL, phase IS NULL, items_done,
+    details -> 'parts' ->> 'export' LIKE 'failed: %' FROM job_runs}),
     'weekly_model_training|failed|57014|t|t|1|t', 'cancelled: its run says so, and is the only one');
 is(sql('SELECT count(*) FROM training_jobs'), $trainings, 'cancelled: no training was asked for');
 is(sql('SELECT count(*) FROM rollouts'), '0', 'cancelled: and nothing rolled out');
@@ -79,8 +83,10 @@ is(sql(q{SELECT status, error LIKE '%statement timeout%' FROM training_export_jo
     'cancelled: the export says why');
 sql(q{ALTER SERVER store OPTIONS (SET prefix 'fine')});
 ($out, $err) = run_sql('CALL weekly_model_training()');
-is(sql(q{SELECT details -> 'parts' ->> 'export' LIKE 'succeeded: %', details -> 'parts' ->> 'request', error_code IS DISTINCT FROM '57014'
-         FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1}), 't|succeeded: 1 asked for|t', 'cancelled: the next one does all of it') or diag $err;
+is(sql(q{SELECT details -> 'parts' ->> 'export' LIKE 'succeeded: %', details -> 'parts' ->> 'request',
+    error_code IS DISTINCT FROM '57014'
+         FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1}),
+             't|succeeded: 1 asked for|t', 'cancelled: the next one does all of it') or diag $err;
 
 # The name of what it stores is no matter of taste.
 for my $style ('SQL, DMY', 'Postgres, MDY', 'German') {
@@ -101,11 +107,17 @@ $holder->query_safe(
     q{BEGIN; SELECT cancel_training_job((SELECT id FROM training_jobs WHERE model_type = 'other-agent'), 'not now')});
 ($out, $err) = run_sql("CALL weekly_model_training(); SELECT 'locks: ' || ($job_locks AND pid = pg_backend_pid())");
 unlike($err, qr/ERROR/, 'queue: that is no error of the weekly job');
-like($err, qr/WARNING:  55P03: run_training_jobs: no job could be begun: session \d+ \(role "[^"]+"\) holds the lock of the job queue, in a transaction since/, 'queue: but a warning');
+my $holds = qr/session \d+ \(role "[^"]+"\) holds the lock of the job queue, in a transaction since/;
+like($err, qr/WARNING:  55P03: run_training_jobs: no job could be begun: $holds/, 'queue: but a warning');
 like($out, qr/^locks: 0$/m, 'queue: no job is held afterwards');
-is(sql(q{SELECT status, error_code, error_message LIKE 'session % holds the lock of the job queue%', finished_at IS NOT NULL FROM job_runs WHERE job_name = 'run_training_jobs'}), 'failed|55P03|t|t', 'queue: the run of the trainer says why');
-is(sql(q{SELECT status, error_code, error_message LIKE 'training: run_training_jobs (run %): session % holds the lock of the job queue%', items_done, details -> 'parts' ->> 'training' LIKE 'failed: %',
-                details -> 'parts' ->> 'rollout' LIKE 'succeeded: run %' FROM job_runs WHERE job_name = 'weekly_model_training'}),
+is(sql(q{SELECT status, error_code, error_message LIKE 'session % holds the lock of the job queue%',
+    finished_at IS NOT NULL FROM job_runs WHERE job_name = 'run_training_jobs'}), 'failed|55P03|t|t',
+        'queue: the run of the trainer says why');
+is(sql(q{SELECT status, error_code,
+    error_message LIKE 'training: run_training_jobs (run %): session % holds the lock of the job queue%', items_done,
+        details -> 'parts' ->> 'training' LIKE 'failed: %',
+                details -> 'parts' ->> 'rollout' LIKE 'succeeded: run %' FROM job_runs
+                    WHERE job_name = 'weekly_model_training'}),
     'failed|55P03|t|4|t|t', 'queue: the weekly job failed with it, and went on to its last part');
 is(sql(q{SELECT version, status FROM rollouts}), 'router-v7.0.0|running', 'queue: which did what was to do');
 is(sql(q{SELECT status FROM training_jobs WHERE trainer = 'built-in' ORDER BY id DESC LIMIT 1}), 'queued',
@@ -113,7 +125,8 @@ is(sql(q{SELECT status FROM training_jobs WHERE trainer = 'built-in' ORDER BY id
 $holder->query_safe('ROLLBACK');
 $holder->quit;
 ($out, $err) = run_sql('CALL weekly_model_training()');
-is(sql(q{SELECT status, details ->> 'succeeded' FROM job_runs WHERE job_name = 'run_training_jobs' ORDER BY id DESC LIMIT 1}), 'succeeded|1', 'queue: and is done by the next run') or diag $err;
+is(sql(q{SELECT status, details ->> 'succeeded' FROM job_runs WHERE job_name = 'run_training_jobs'
+    ORDER BY id DESC LIMIT 1}), 'succeeded|1', 'queue: and is done by the next run') or diag $err;
 is(sql(q{SELECT status FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1}), 'succeeded',
     'queue: which has no error');
 
@@ -125,7 +138,8 @@ unlike($err, qr/ERROR/, 'rollout: a look that may not wait is no error');
 like($out, qr/^locks: 0$/m, 'rollout: no job is held afterwards');
 is(sql(q{SELECT status, error_code FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1}),
     'failed|55P03', 'rollout: the run says why');
-is(sql(q{SELECT status, verdict, why LIKE 'the look failed, %: session % holds the lock of the registry%' FROM rollout_status}), 'running|hold|t', 'rollout: and so does its status');
+is(sql(q{SELECT status, verdict, why LIKE 'the look failed, %: session % holds the lock of the registry%'
+    FROM rollout_status}), 'running|hold|t', 'rollout: and so does its status');
 $holder->query_safe('COMMIT');
 $holder->quit;
 is(sql(q{SELECT status FROM rollout_status}), 'rolled-back', 'rollout: whoever had it does what was meant');
@@ -145,16 +159,22 @@ SQL
 ($out, $err) = run_sql('LISTEN training_workflow; CALL daily_training_capture(); SELECT 1');
 unlike($err, qr/ERROR/, 'samples: no error');
 my $daily = q{FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1};
-is(sql("SELECT status, error_code, error_message LIKE 'promotions: 2 samples could not be made%', items_done = items_total, details -> 'not promoted' $daily"),
+is(sql("SELECT status, error_code, error_message LIKE 'promotions: 2 samples could not be made%',
+    items_done = items_total, details -> 'not promoted' $daily"),
     'failed|55000|t|t|2', 'samples: the run failed, and says of what');
-is(sql("SELECT (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p WHERE p.value LIKE 'failed: %'),
-               (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p WHERE p.value = 'succeeded') $daily"),
+is(sql("SELECT (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p
+    WHERE p.value LIKE 'failed: %'),
+               (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p
+                   WHERE p.value = 'succeeded') $daily"),
     'promotions|audit, conflicts, rollbacks, statistics, threshold, tidy', 'samples: the other parts are done');
 like($out, qr/"code": "55000"/, 'samples: whoever listens is told');
 # The next night, that is: what was filtered within the hour may yet get its sample from whoever is at it.
-sql(q{DROP TRIGGER refuse ON training_samples; SET session_replication_role = replica; UPDATE conversation_logs SET filtered_at = filtered_at - interval '1 day'});
+sql(q{DROP TRIGGER refuse ON training_samples; SET session_replication_role = replica; UPDATE conversation_logs
+    SET filtered_at = filtered_at - interval '1 day'});
 ($out, $err) = run_sql('CALL daily_training_capture()');
-is(sql("SELECT status, error_code, details -> 'promoted', details -> 'not promoted', details -> 'parts' ->> 'promotions' $daily"), 'succeeded||2|0|succeeded', 'samples: the next run makes them') or diag $err;
+is(sql("SELECT status, error_code, details -> 'promoted', details -> 'not promoted',
+    details -> 'parts' ->> 'promotions' $daily"), 'succeeded||2|0|succeeded', 'samples: the next run makes them')
+        or diag $err;
 
 # Names that no notification has room for: a type's, and a worker's, each character of which is six in JSON.
 new_database('names');
@@ -174,12 +194,14 @@ for my $attempt (1 .. 3) {
     is(sql(q{SELECT attempt FROM claim_training_job('w' || repeat(E'\x01', 199))}), $attempt,
         "names: a worker begins, attempt $attempt");
     # A claim takes no longer name than that; what an earlier version let in is there all the same.
-    sql(q{UPDATE training_jobs SET worker = 'w' || repeat(E'\x01', 1500), lease_expires_at = now() - interval '1 minute' WHERE status = 'running'});
+    sql(q{UPDATE training_jobs SET worker = 'w' || repeat(E'\x01', 1500),
+        lease_expires_at = now() - interval '1 minute' WHERE status = 'running'});
 }
 sql('SELECT request_training()');
 ($out, $err) = run_sql('LISTEN training_workflow; CALL run_training_jobs(); SELECT 1');
 unlike($err, qr/ERROR|WARNING/, 'names: a worker with an odd name that fell silent is in nobody\'s way');
-is(sql("SELECT status, error_message LIKE 'worker %fell silent (attempt 3)' FROM training_jobs WHERE model_type = '$other'"), 'failed|t', 'names: its job failed');
+is(sql("SELECT status, error_message LIKE 'worker %fell silent (attempt 3)' FROM training_jobs
+    WHERE model_type = '$other'"), 'failed|t', 'names: its job failed');
 is(sql(q{SELECT status FROM training_jobs WHERE model_type = 'router' ORDER BY id DESC LIMIT 1}), 'succeeded',
     'names: the built-in trainer goes on');
 like($out, qr/"event": "training job failed"/, 'names: and whoever listens is told of the other');

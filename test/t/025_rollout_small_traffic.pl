@@ -73,14 +73,17 @@ sub days {
     return 24 * $days;
 }
 
-sub week_before { my ($sessions) = @_; sql("SELECT live(timestamptz '@{[ FIRST_DAY ]}' + d * interval '1 day', timestamptz '@{[ FIRST_DAY ]}' + (d + 1) * interval '1 day', $sessions) FROM generate_series(-7, -1) d; SELECT review()"); return }
+sub week_before { my ($sessions) = @_; sql("SELECT live(timestamptz '@{[ FIRST_DAY ]}' + d * interval '1 day',
+    timestamptz '@{[ FIRST_DAY ]}' + (d + 1) * interval '1 day', $sessions) FROM generate_series(-7, -1) d;
+        SELECT review()"); return }
 
 sub start { return sql("SELECT steps FROM start_rollout('router-v1.1.0', 'a trial', '@{[ FIRST_DAY ]}')") }
 
 # What the last look says, of the version that is rolled out.
 sub status { return sql("SELECT status, verdict, why FROM rollout_status ORDER BY started_at DESC LIMIT 1") }
 
-sub canary_sessions { return sql("SELECT count(DISTINCT session_id) FROM conversation_logs WHERE nlu_model_version = 'router-v1.1.0'") }
+sub canary_sessions { return sql("SELECT count(DISTINCT session_id) FROM conversation_logs
+    WHERE nlu_model_version = 'router-v1.1.0'") }
 
 # (a) 50 sessions a day, half of them the canary's, which always fails.
 new_chatbot('a', 100, 93, 'true');
@@ -92,10 +95,12 @@ like(status(), qr/^rolled-back\|rollback\|failure rate 1\.0000 against 0\.\d+ of
     'at 50 % a version that always fails is rolled back');
 cmp_ok(canary_sessions(), '<=', 25, 'after at most 25 sessions: ' . canary_sessions());
 cmp_ok($hours, '<=', 24, "on the first day, after $hours hours");
-is(sql("SELECT count(*) FROM rollout_checks WHERE verdict = 'advance' OR reason ~ 'no loss was seen' AND (metrics -> 1 ->> 'state') <> 'compared'"), '0', 'and no look before it said more than it knew');
+is(sql("SELECT count(*) FROM rollout_checks WHERE verdict = 'advance' OR reason ~ 'no loss was seen'
+    AND (metrics -> 1 ->> 'state') <> 'compared'"), '0', 'and no look before it said more than it knew');
 
 # (b) The same with the defaults, and with the mission's steps.
-for my $case ([ 'defaults', "SELECT 1" ], [ 'mission', "SELECT set_training_setting('rollout_steps', '10,10,25,50,100')" ]) {
+for my $case ([ 'defaults', "SELECT 1" ], [ 'mission', "SELECT set_training_setting('rollout_steps',
+    '10,10,25,50,100')" ]) {
     my ($name, $setting) = @$case;
     my $database = "b_$name";
     new_chatbot($database, 100, 93, 'true');
@@ -133,22 +138,29 @@ SQL
 cmp_ok($canary,     '>=', 30, "labelled sessions of the canary by the end of day 2: $canary");
 cmp_ok($production, '>=', 30, "and of the live version: $production");
 like(status(), qr/^running\|(hold|advance)?\|/, 'it goes on');
-is(sql("SELECT bool_and(selection_probability IN (0.05, 0.1) OR nlu_model_version = 'router-v1.1.0' AND round(selection_probability::numeric, 6) = 0.35
-                                OR nlu_model_version = 'router-v1.0.0' AND round(selection_probability::numeric, 6) = 0.038889) FROM conversation_logs"), 't',
+is(sql("SELECT bool_and(selection_probability IN (0.05, 0.1) OR nlu_model_version = 'router-v1.1.0'
+    AND round(selection_probability::numeric, 6) = 0.35
+                                OR nlu_model_version = 'router-v1.0.0' AND round(selection_probability::numeric,
+                                    6) = 0.038889) FROM conversation_logs"), 't',
     'every conversation knows the rate that it was drawn with');
-my ($truth, $estimate, $lower, $upper) = split /\|/, sql("SELECT (SELECT avg((metadata ->> 'right')::boolean::integer) FROM conversation_logs), accuracy, lower, upper FROM live_accuracy()");
+my ($truth, $estimate, $lower, $upper) = split /\|/, sql("SELECT (SELECT avg((metadata ->> 'right')::boolean::integer)
+    FROM conversation_logs), accuracy, lower, upper FROM live_accuracy()");
 cmp_ok(abs($truth - $estimate), '<', 0.05,
     sprintf 'live_accuracy is near the truth while the rates are raised: %.3f for %.3f', $estimate, $truth);
 
 # It was an application that kept silent in the middle of a rollout: held for good, until a person goes on.
 new_chatbot('silent', 5, 93, 'false');
-sql("ALTER FUNCTION review() RENAME TO unused; CREATE FUNCTION review() RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'");
+sql("ALTER FUNCTION review() RENAME TO unused; CREATE FUNCTION review() RETURNS bigint LANGUAGE sql
+    AS 'SELECT 0::bigint'");
 week_before(100);
 sql("UPDATE conversation_logs SET nlu_provider = NULL; SELECT set_training_setting('rollout_min_units', '20')");
 start();
-sql("SELECT live('@{[ FIRST_DAY ]}', timestamptz '@{[ FIRST_DAY ]}' + interval '1 day', 100); UPDATE conversation_logs SET nlu_provider = NULL");
+sql("SELECT live('@{[ FIRST_DAY ]}', timestamptz '@{[ FIRST_DAY ]}' + interval '1 day', 100); UPDATE conversation_logs
+    SET nlu_provider = NULL");
 sql("CALL check_rollouts(timestamptz '@{[ FIRST_DAY ]}' + interval '30 days')");
-like(status(), qr/^running\|hold\|step 1 ends when a guardrail was compared in it: send response_success .* SELECT advance_rollout\('router', reason\); nothing was compared; accuracy, failure rate and fallback rate have no data$/,
+like(status(), qr/^running\|hold\|step\ 1\ ends\ when\ a\ guardrail\ was\ compared\ in\ it:\ send\ response_success
+        \ .*\ SELECT\ advance_rollout\('router',\ reason\);\ nothing\ was\ compared;
+        \ accuracy,\ failure\ rate\ and\ fallback\ rate\ have\ no\ data$/x,
     'where nothing was compared nobody advances');
 unlike(status(), qr/no loss/, 'nor says that it is fine');
 
@@ -158,10 +170,14 @@ week_before(100);
 start();
 sql("SELECT live('@{[ FIRST_DAY ]}', timestamptz '@{[ FIRST_DAY ]}' + interval '6 hours', 100)");
 my $holder = $node->background_psql('held');
-$holder->query_safe(q{BEGIN; SELECT id FROM training_samples WHERE conversation_log_id IN (SELECT id FROM conversation_logs WHERE nlu_model_version = 'router-v1.1.0') ORDER BY id LIMIT 3 FOR UPDATE});
-my $own = q{FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.nlu_model_version = 'router-v1.1.0'};
-sql("SET statement_timeout = '30s'; SELECT rollback_rollout('router', 'complaints', timestamptz '@{[ FIRST_DAY ]}' + interval '7 hours')");
-is(sql("SELECT count(*) FILTER (WHERE s.review_status = 'approved'), count(*) FILTER (WHERE s.review_status = 'pending') > 10 $own"), '3|t', 'a rollback waits for nobody');
+$holder->query_safe(q{BEGIN; SELECT id FROM training_samples WHERE conversation_log_id IN (SELECT id
+    FROM conversation_logs WHERE nlu_model_version = 'router-v1.1.0') ORDER BY id LIMIT 3 FOR UPDATE});
+my $own = q{FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+    WHERE c.nlu_model_version = 'router-v1.1.0'};
+sql("SET statement_timeout = '30s'; SELECT rollback_rollout('router', 'complaints',
+    timestamptz '@{[ FIRST_DAY ]}' + interval '7 hours')");
+is(sql("SELECT count(*) FILTER (WHERE s.review_status = 'approved'),
+    count(*) FILTER (WHERE s.review_status = 'pending') > 10 $own"), '3|t', 'a rollback waits for nobody');
 $holder->query_safe('COMMIT');
 $holder->quit;
 sql("CALL daily_training_capture(at => timestamptz '@{[ FIRST_DAY ]}' + interval '1 day')");

@@ -72,7 +72,7 @@ sub run_is {
     return;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What there is.
 
 sql(<<'SQL');
@@ -98,7 +98,7 @@ sql(<<'SQL');
 SQL
 
 # Work for each job, in texts that nobody has said before: a conversation that no trigger saw, a conflict, a sample of
-# the bad version, one without a side, a claim that ran out, a training and a job for workers outside.
+# the bad version, one without a split, a claim that ran out, a training and a job for workers outside.
 my $round = 0;
 
 sub new_work {
@@ -126,11 +126,14 @@ sub daily_is {
     my ($expected, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     run_is('daily_training_capture',
-        "status, 'filtered ' || (details ->> 'filtered'), 'taken back ' || (details ->> 'samples taken back'), 'queued ' || (details ->> 'conflicts queued'),
-         'locked ' || concat_ws('+', details ->> 'conversations locked', details ->> 'samples locked', details ->> 'conflicts locked')",
+        "status, 'filtered ' || (details ->> 'filtered'), 'taken back ' || (details ->> 'samples taken back'),
+         'queued ' || (details ->> 'conflicts queued'),
+         'locked ' || concat_ws('+', details ->> 'conversations locked', details ->> 'samples locked',
+                                    details ->> 'conflicts locked')",
         $expected, $name);
     is(sql(q{SELECT string_agg(p.key || ' ' || p.value, ', ') FROM job_runs r, jsonb_each_text(r.details -> 'parts') p
-             WHERE p.value ~ '^failed' AND r.id = (SELECT max(id) FROM job_runs WHERE job_name = 'daily_training_capture')}), '', "$name: no part failed");
+             WHERE p.value ~ '^failed' AND r.id = (SELECT max(id) FROM job_runs
+                 WHERE job_name = 'daily_training_capture')}), '', "$name: no part failed");
     return;
 }
 
@@ -156,7 +159,8 @@ sub rolls_out_and_back {
 sub imports {
     my ($name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    goes_through("$name, import_training_samples", qq{SELECT inserted FROM import_training_samples('{"text": "imported $round", "intent": "intent.parcel.track"}')}, 1);
+    goes_through("$name, import_training_samples", qq{SELECT inserted
+        FROM import_training_samples('{"text": "imported $round", "intent": "intent.parcel.track"}')}, 1);
     sql("INSERT INTO old VALUES (10000 + $round, 's', 'old message $round')");
     goes_through("$name, import_conversations", q{SELECT imported FROM import_conversations('old', keep_ids => false)},
         1);
@@ -183,20 +187,22 @@ sub trains {
     return;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Somebody who may connect, and no more: every number in every way that SQL can take.
 
 {
     new_work();
     my $session = hold('outsider');
-    my $keys = q{(SELECT 'conversation_logs'::regclass::oid::int8 UNION ALL SELECT relnamespace::int8 FROM pg_class WHERE oid = 'conversation_logs'::regclass
+    my $keys = q{(SELECT 'conversation_logs'::regclass::oid::int8 UNION ALL SELECT relnamespace::int8 FROM pg_class
+        WHERE oid = 'conversation_logs'::regclass
                  UNION ALL SELECT oid::int8 FROM pg_class WHERE relname = 'review_policies') AS k (k)};
     my $numbers = 'generate_series(-100, 100) AS n';
     $session->query_safe($_) for (
         "SELECT count(pg_advisory_lock(n)) FROM $numbers",
         "SELECT count(pg_advisory_lock(k::int4, n)) FROM $keys, $numbers",
         "SELECT count(pg_advisory_lock(k << 32 | n::int8)) FROM $keys, generate_series(0, 100) AS n",
-        "SELECT count(pg_advisory_lock(hashtextextended(p || t, s))) FROM $keys, LATERAL (VALUES (0::int8), (k)) AS x (s),
+        "SELECT count(pg_advisory_lock(hashtextextended(p || t, s))) FROM $keys, LATERAL (VALUES (0::int8), (k))
+            AS x (s),
              unnest(ARRAY['', 'training_workflow ']) AS p, unnest(ARRAY['router', 'other-agent', 'food-agent']) AS t"
     );
     is(sql(q{SELECT count(*) > 1000, bool_and(objsubid IN (1, 2)) FROM pg_locks WHERE locktype = 'advisory'}), 't|t',
@@ -217,11 +223,14 @@ sub trains {
 }
 
 # Every step of a job has a bound: one that is added without is found here.
-is(sql(q{SELECT string_agg(DISTINCT f.proname, ', ') FROM pg_proc p, regexp_matches(p.prosrc, 'public\.(tw_[a-z0-9_]+)\(', 'g') m JOIN pg_proc f ON f.proname = m[1]
-         WHERE p.prokind = 'p' AND p.prosrc ~ 'tw_(end_run|labelstudio_end)\(' AND f.prokind = 'f' AND f.provolatile = 'v'
-           AND NOT coalesce('lock_timeout=5s' = ANY (f.proconfig), false)}), '', 'every step of a job has a lock_timeout');
+is(sql(q{SELECT string_agg(DISTINCT f.proname, ', ') FROM pg_proc p, regexp_matches(p.prosrc,
+    'public\.(tw_[a-z0-9_]+)\(', 'g') m JOIN pg_proc f ON f.proname = m[1]
+         WHERE p.prokind = 'p' AND p.prosrc ~ 'tw_(end_run|labelstudio_end)\(' AND f.prokind = 'f'
+             AND f.provolatile = 'v'
+           AND NOT coalesce('lock_timeout=5s' = ANY (f.proconfig), false)}), '',
+               'every step of a job has a lock_timeout');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What a role can lock by itself: rows FOR UPDATE, and the strongest mode of
 # LOCK TABLE. A table more than here is one to think about.
 
@@ -235,8 +244,10 @@ my $all_tables = q{
         FOR t IN SELECT c . oid::regclass FROM pg_depend d JOIN pg_extension e ON e . oid =
             d . refobjid AND d . refclassid = 'pg_extension' ::regclass
                  JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass
-                 WHERE e.extname = 'training_workflow' AND d.deptype = 'e' AND c.relkind IN ('r', 'p', 'v') ORDER BY c.relname LOOP
-            FOREACH statement IN ARRAY ARRAY['LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', 'LOCK TABLE %s IN SHARE MODE', 'LOCK TABLE %s IN ROW EXCLUSIVE MODE',
+                 WHERE e.extname = 'training_workflow' AND d.deptype = 'e' AND c.relkind IN ('r', 'p', 'v')
+                     ORDER BY c.relname LOOP
+            FOREACH statement IN ARRAY ARRAY['LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', 'LOCK TABLE %s IN SHARE MODE',
+                'LOCK TABLE %s IN ROW EXCLUSIVE MODE',
                                              'SELECT FROM %s FOR UPDATE', 'SELECT FROM %s FOR KEY SHARE'] LOOP
                 BEGIN
                     EXECUTE format(statement, t);
@@ -263,13 +274,14 @@ for my $role (sort keys %kind) {
     let_go($session);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Each of those, and what the functions of a role hold: jobs leave it out and say so, and the next run makes up for it.
 
 # An application that hangs, with every conversation and every sample of one, and a message of its own.
 sub app_holds {
     return hold('app', q{INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'open')},
-        map { "SELECT record_response($_, 's', 'reply', true, 'php')" } split /\n/, sql(q{SELECT id FROM conversation_logs WHERE session_id = 's' ORDER BY id}));
+        map { "SELECT record_response($_, 's', 'reply', true, 'php')" } split /\n/, sql(q{SELECT id
+            FROM conversation_logs WHERE session_id = 's' ORDER BY id}));
 }
 
 sub reviewer_holds {
@@ -296,7 +308,8 @@ for (
 
     new_work();
     # The conflicts of earlier rounds would count as well.
-    sql(q{SELECT fix_conversations(array_agg(id), 'intent.parcel.track') FROM conversation_logs WHERE review_reason = 'label conflict' HAVING count(*) > 0});
+    sql(q{SELECT fix_conversations(array_agg(id), 'intent.parcel.track') FROM conversation_logs
+        WHERE review_reason = 'label conflict' HAVING count(*) > 0});
     my $session = $holds->();
     goes_through("$name, daily_training_capture", 'CALL daily_training_capture()');
     daily_is("succeeded|$at_first", "$name, daily_training_capture leaves out what is held");
@@ -333,7 +346,8 @@ for (
 # Samples that were learned from while somebody held them: the training counts, and the mark follows.
 {
     sql(q{INSERT INTO training_samples (text, intent, module_type, review_status, source, split)
-          SELECT 'late ' || md5(g::text), 'intent.parcel.track', 'parcel', 'approved', 'synthetic', 'train' FROM generate_series(1, 3) g;
+          SELECT 'late ' || md5(g::text), 'intent.parcel.track', 'parcel', 'approved', 'synthetic', 'train'
+              FROM generate_series(1, 3) g;
           SELECT request_training('router')});
     my $session = $node->background_psql('bot');
     $session->query_safe(
@@ -350,7 +364,7 @@ for (
         'samples let go: with the version that learned them');
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Where nothing can be left out, the wait ends, and the run says whose lock it was.
 
 {
@@ -359,7 +373,7 @@ for (
     my $pid     = pid_of($session);
     my ($out, $err) = call('CALL run_training_jobs()');
     like($err,
-        qr/WARNING:  55P03: .*session $pid \(role "worker"\) holds the lock of the sides, in a transaction since/,
+        qr/WARNING:  55P03: .*session $pid \(role "worker"\) holds the lock of the splits, in a transaction since/,
         'an idle worker: the run names it');
     unlike($err, qr/ERROR/, 'an idle worker: and that is no error of the job');
     run_is('run_training_jobs', "status, error_code, error_message ~ 'session $pid '", 'failed|55P03|t',
@@ -375,7 +389,7 @@ for (
     rolls_out_and_back('an idle worker');
     ($out, $err) =
         call(q{SELECT inserted FROM import_training_samples('{"text": "beside", "intent": "intent.parcel.track"}')});
-    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the sides/,
+    like($err, qr/ERROR:  55P03: session $pid \(role "worker"\) holds the lock of the splits/,
         'an idle worker: an import names it');
     let_go($session);
     goes_through('an idle worker has gone, run_training_jobs', 'CALL run_training_jobs()');
@@ -399,8 +413,10 @@ for (
     my $session = hold('operator', 'LOCK TABLE review_policies');
     my $pid     = pid_of($session);
     my $job     = start_psql('CALL daily_training_capture()', user => 'operator');
-    ok($node->poll_query_until('bot', qq{SELECT state = 'blocked' AND advice LIKE 'waits for session $pid (role "operator", idle in transaction) since %'
-                                         FROM job_health WHERE job_name = 'daily_training_capture'}), 'a table held: health says whom the job waits for');
+    ok($node->poll_query_until('bot', qq{SELECT state = 'blocked'
+        AND advice LIKE 'waits for session $pid (role "operator", idle in transaction) since %'
+                                         FROM job_health WHERE job_name = 'daily_training_capture'}),
+                                             'a table held: health says whom the job waits for');
     ok($job->{run}->finish, 'a table held: the job ends') or diag $job->{err};
     run_is('daily_training_capture', q{status, error_code, details -> 'parts' ->> 'tidy'}, 'failed|55P03|succeeded',
         'a table held: it went on to its last part');
@@ -411,7 +427,7 @@ for (
         'a table let go: the next run does what was left');
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Label Studio: what somebody judged there while the application held the conversation here comes in with the next pull,
 # and what others judged meanwhile, or later, comes in at once.
 

@@ -9,6 +9,7 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Database;
 use TW::Util;
 
 # What it says although nothing is wrong: [function, message, why]. Both are patterns.
@@ -17,6 +18,7 @@ my @excepted = (
         'the record of a dynamic query' ],
     [ '^tw_notice_cron_elsewhere\(', 'record "server" is not assigned yet|unused parameter "server"',
         'an argument of type record' ],
+    [ '_step\(', 'unused parameter "(run|state|at)"', 'all steps of jobs take the same arguments' ],
     [ '^(export_|tw_export_)', 'name of parameter "limit" is reserved', 'a name that its callers know' ],
     # Settings are text, as are results that are assigned to a variable of their own type: its input function is meant.
     [ '.', '^target type is different type than source type: cast "text" value to ', 'a text becomes a value' ],
@@ -24,8 +26,7 @@ my @excepted = (
 
 my $node = start_node('main', conf => "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'checked'\n");
 create_database($node, 'checked');
-
-sub sql { my ($sql) = @_; return $node->safe_psql('checked', $sql) }
+in_database($node, 'checked');
 
 if (sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'plpgsql_check'}) eq '0') {
     $node->stop;

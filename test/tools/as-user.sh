@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # as-user.sh [-w DIR]... COMMAND... - runs COMMAND as an ordinary user, since PostgreSQL refuses to run as root.
 #
-# Whoever is not root stays who they are; root becomes the system user postgres. Each DIR is made and given to that user.
+# Whoever is not root stays who they are; root becomes the system user
+# postgres. Each DIR is made and given to that user.
 set -euo pipefail
 
 die() { printf 'as-user: %s\n' "$*" >&2; exit 1; }
@@ -22,7 +23,8 @@ if (( EUID != 0 )); then
 fi
 
 user=postgres
-id -u "$user" >/dev/null 2>&1 || die "there is no user $user: Debian's package postgresql-common makes it (see packages.sh)"
+id -u "$user" >/dev/null 2>&1 ||
+    die "there is no user $user: Debian's package postgresql-common makes it (see packages.sh)"
 root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 home=$root/build/home
 
@@ -33,9 +35,10 @@ for dir in "$home" "${owned[@]}"; do
 done
 
 drop=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups)
-# The clone may lie in a folder which is closed to that user, such as root's home or one made by mktemp: then it is given
-# the one capability to read past that. Without the secure bit access(2) would ignore the capability of a user other than
-# root, and by access(2) PostgreSQL's programs find each other. Containers often have the second, stronger one alone.
+# The clone may lie in a folder which is closed to that user, such as root's home or one made by mktemp: then it is
+# given the one capability to read past that. Without the secure bit access(2) would ignore the capability of a user
+# other than root, and by access(2) PostgreSQL's programs find each other. Containers often have the second, stronger
+# one alone.
 tries=(
     ""
     "--securebits=+no_setuid_fixup --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# bench.sh BUILD_DIR - what `make bench` runs: a server of its own with default settings but for memory, and test/bench on it.
+# bench.sh BUILD_DIR - what `make bench` runs: a server of its own with
+# default settings but for memory, and test/bench on it.
 #
-# PARTS="bulk single first calls assign rollout export scale router loop gate" chooses; the first four are run.sh's, the others have scripts of their own.
-# growth (six minutes) runs only where it is named.
+# PARTS="bulk single first calls assign rollout export scale router loop gate" chooses; the first four are run.sh's, the
+# others have scripts of their own. growth (six minutes) runs only where it is named.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)

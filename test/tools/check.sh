@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server, and closes with "N passed, N failed, N skipped".
+# check.sh BUILD_DIR PG_CONFIG - runs every test that needs no other server,
+# and closes with "N passed, N failed, N skipped".
 #
-# Test output lies in BUILD_DIR/check. ONLY="filter policy_conflict 013_labelstudio_sync lint" chooses tests of any kind, and whole
-# kinds, by name; TESTS="lint unit regress isolation tap" kinds alone, and TAP="001_dump_restore …" among the TAP tests.
+# Test output lies in BUILD_DIR/check. ONLY="filter policy_conflict 013_labelstudio_sync lint" chooses tests of any
+# kind, and whole kinds, by name; TESTS="lint unit regress isolation tap" kinds alone, and TAP="001_dump_restore …"
+# among the TAP tests.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -23,7 +25,8 @@ tap_tests=("${tap_tests[@]##*/}")
 tap_tests=("${tap_tests[@]%.pl}")
 kinds=(lint unit regress isolation tap)
 
-# A name may be one of several kinds, then all of them are meant: there is a daily_statistics in SQL and one of two sessions.
+# A name may be one of several kinds, then all of them are meant: there
+# is a daily_statistics in SQL and one of two sessions.
 choose() { # NAME...
     local name kind known chosen=()
     declare -A is_wanted
@@ -31,7 +34,8 @@ choose() { # NAME...
     for name; do
         if [[ $known != *" $name "* ]]; then
             printf 'check: there is no test "%s". These are there:\n' "$name"
-            printf '  %s: %s\n' kinds "${kinds[*]}" regress "${regress_tests[*]}" isolation "${isolation_tests[*]}" tap "${tap_tests[*]}"
+            printf '  %s: %s\n' kinds "${kinds[*]}" regress "${regress_tests[*]}" \
+                isolation "${isolation_tests[*]}" tap "${tap_tests[*]}"
             exit 1
         fi >&2
         is_wanted[$name]=yes
@@ -72,7 +76,8 @@ run_regress() { # KIND PROGRAM INPUT_DIR TEST...
     printf '== %s\n' "$kind"
     rm -rf -- "${check:?}/$kind"
     "${as_user[@]}" -w "$check/$kind" "$program" --bindir="$build/pg/bin" --temp-instance="$check/$kind/instance" \
-        --inputdir="$input" ${option:+"$option"} --outputdir="$check/$kind" --no-locale --encoding=UTF8 "$@" 2>&1 | tee "$log"
+        --inputdir="$input" ${option:+"$option"} --outputdir="$check/$kind" \
+        --no-locale --encoding=UTF8 "$@" 2>&1 | tee "$log"
     ok=$(grep -cE '^(test .*\.\.\. ok|ok [0-9])' "$log")
     bad=$(grep -cE '^(test .*\.\.\. FAILED|not ok [0-9])' "$log")
     (( passed += ok, failed += bad ))
@@ -84,7 +89,8 @@ run_tap() { # FILE...
     local log=$build/check-tap.log status ok bad skip
     printf '== tap\n'
     rm -rf -- "${check:?}/tap"
-    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" PERL5LIB="$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
+    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" \
+        PERL5LIB="$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
         PG_REGRESS="$pgxs_test/regress/pg_regress" TESTDIR="$check/tap" TESTDATADIR="$check/tap/data" \
         TESTLOGDIR="$check/tap/log" PG_TEST_PORT_DIR="$check/tap/ports" prove --verbose "$@" 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
@@ -109,7 +115,8 @@ run_unit() {
     local log=$build/check-unit.log
     printf '== unit\n'
     bash "$root/test/unit/run.sh" "$build" "$pg_config" | tee "$log"
-    (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log"), skipped += $(grep -c '^skipped ' "$log") ))
+    (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log") ))
+    (( skipped += $(grep -c '^skipped ' "$log") ))
     grep -qE '^(ok|not ok|skipped) ' "$log" || broken+=("unit: nothing was tested")
 }
 
@@ -118,7 +125,8 @@ for part in "${kinds[@]}"; do
         lint) run_lint ;;
         unit) run_unit ;;
         regress) run_regress regress "$pgxs_test/regress/pg_regress" "$root" "${regress_tests[@]}" ;;
-        isolation) run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" "${isolation_tests[@]}" ;;
+        isolation)
+            run_regress isolation "$pgxs_test/isolation/pg_isolation_regress" "$root/test" "${isolation_tests[@]}" ;;
         tap)
             files=("${tap_tests[@]/#/$root/test/t/}")
             files=("${files[@]/%/.pl}")

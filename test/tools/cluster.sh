@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# cluster.sh {start|stop|status|env} BUILD_DIR - the demo's own PostgreSQL server, run from BUILD_DIR/pg with its data in BUILD_DIR/demo.
+# cluster.sh {start|stop|status|env} BUILD_DIR - the demo's own PostgreSQL server,
+# run from BUILD_DIR/pg with its data in BUILD_DIR/demo.
 #
-# start and stop may be repeated. env prints what a shell has to export to reach the server; status ends with 0 when it runs,
-# else with 3. TW_PORT sets the port, which is no more than a part of the socket's name: the server listens on nothing else.
+# start and stop may be repeated. env prints what a shell has to export to reach the server; status ends with 0 when it
+# runs, else with 3. TW_PORT sets the port, which is no more than a part of the socket's name: the server listens on
+# nothing else.
 set -euo pipefail
 
 die() { printf 'cluster: %s\n' "$*" >&2; exit 1; }
@@ -36,12 +38,13 @@ bin=$build/pg/bin
 # Where the path of BUILD_DIR is too long for a socket, this file names the folder that stands in for it.
 short=$demo/socket-folder
 
-# postmaster.pid tells where the running server is, whatever TW_PORT says now: its fourth line the port, its fifth the folder.
+# postmaster.pid tells where the running server is, whatever TW_PORT says
+# now: its fourth line the port, its fifth the folder.
 pid_line() { sed -n "$1p" "$data/postmaster.pid" 2>/dev/null; }
 
-# A process of that number is our server only if it works in the data directory, as every server does: after a crash of the
-# machine the number may be another process's. One that can't be looked into gets the benefit of the doubt, except the dead:
-# a container's first process may never bury them.
+# A process of that number is our server only if it works in the data directory, as every server does: after a crash of
+# the machine the number may be another process's. One that can't be looked into gets the benefit of the doubt, except
+# the dead: a container's first process may never bury them.
 process_is_ours() {
     local pid folder
     pid=$(pid_line 1)

@@ -92,7 +92,8 @@ sub formatted
     die "$name: pg_bsd_indent ended with status $?\n" if $?;
 
     # A value goes on further to the right than the variable that it is for; from 2.1.2 on the program knows.
-    $text =~ s/^((\t*)(?![^\n]*\/\*)[^\s#][^\n]* =(?:| [^\n]*[^\s;{},]))\n((?=\2(?!V\d)[^\s{}])[^;{}]*?;\n)/"$1\n" . deeper($3)/gme;
+    my $begins = qr/(\t*)(?![^\n]*\/\*)[^\s#][^\n]* =(?:| [^\n]*[^\s;{},])/;
+    $text =~ s/^($begins)\n((?=\2(?!V\d)[^\s{}])[^;{}]*?;\n)/"$1\n" . deeper($3)/gme;
     $text =~ s/(\)\n)\t(?=\t*V\d+_+V;)/$1/g;
     $text =~ tr/\xfe/\x80/;
     $text =~ s/\bteXt\b/text/g;

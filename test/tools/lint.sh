@@ -26,7 +26,9 @@ promise() { # WHAT COMMAND...: the command's output is what is wrong
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" training_workflow.control)
 
 # PGXN wants the version spelled out in its own file.
-meta_version() { [[ $(grep -c "\"version\": \"$version\"" META.json) == 2 ]] || echo "META.json does not say $version twice"; }
+meta_version() {
+    [[ $(grep -c "\"version\": \"$version\"" META.json) == 2 ]] || echo "META.json does not say $version twice"
+}
 changelog_version() { grep -q "^## $version " CHANGELOG.md || echo "CHANGELOG.md has no section $version"; }
 # A part that the Makefile forgot would be missing in silence, and so would a test.
 sql_parts() {
@@ -49,9 +51,11 @@ RESET client_min_messages;'
 }
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
 ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql; }
-long_files() { wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'; }
-# A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON, XML or a
-# command of psql do; elsewhere data on a line that ends with the words "wide data".
+long_files() {
+    wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'
+}
+# A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON,
+# XML or a command of psql do; elsewhere data on a line that ends with the words "wide data".
 wide_lines() {
     local file
     while IFS= read -r file; do
@@ -60,7 +64,10 @@ wide_lines() {
     done < <(find src sql test -type f -not -name '*.o' -regextype posix-extended \
         -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
 }
-spaces() { grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' src sql test Makefile; }
+spaces() {
+    grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' \
+        src sql test Makefile
+}
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
 extern_names() { # every symbol that a library gives away is ours by name

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these (MAJOR in a name stands for the
-# major version of PostgreSQL; those written maybe:NAME only if apt-get knows them); does nothing when they are all there.
+# packages.sh [PACKAGE...] - installs the Debian packages that building and testing need, and these (MAJOR in a name
+# stands for the major version of PostgreSQL; those written maybe:NAME only if apt-get knows them); does nothing when
+# they are all there.
 #
 # PG_MAJOR chooses the major version of PostgreSQL; without it the newest one installed, or else the distribution's.
 set -euo pipefail
@@ -9,7 +10,8 @@ say() { printf 'packages: %s\n' "$*"; }
 die() { printf 'packages: %s\n' "$*" >&2; exit 1; }
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    say "no apt-get here: gcc, make, perl with IPC::Run, PostgreSQL with its development files and pg_cron have to be there" >&2
+    say "no apt-get here: gcc, make, perl with IPC::Run, PostgreSQL with its development files" \
+        "and pg_cron have to be there" >&2
     exit 0
 fi
 
@@ -26,7 +28,8 @@ newest_installed() { # PREFIX: the highest N of the installed packages PREFIX-N
 }
 # apt-cache translates its words.
 distribution_major() {
-    LC_ALL=C apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
+    LC_ALL=C apt-cache depends postgresql 2>/dev/null |
+        sed -n 's/^ *Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
 }
 
 further=("$@")
@@ -77,7 +80,8 @@ forbid_main_cluster() {
     [[ -d $override_dir ]] || made_dir=yes
     # The folders stay when the packages come: they need their usual mode, whatever root's umask is.
     # shellcheck disable=SC2016 # the inner shell expands these
-    "${become[@]}" sh -c 'umask 022; mkdir -p "$1"; echo "create_main_cluster = false" >"$2"' sh "$override_dir" "$override"
+    "${become[@]}" sh -c 'umask 022; mkdir -p "$1"; echo "create_main_cluster = false" >"$2"' \
+        sh "$override_dir" "$override"
 }
 allow_main_cluster() {
     [[ -n $overridden ]] || return 0
@@ -101,7 +105,8 @@ install_packages() {
     }
 }
 
-# One broken source of packages fails the whole update, though the packages may come from another: let the installation judge.
+# One broken source of packages fails the whole update, though the packages
+# may come from another: let the installation judge.
 apt update || say "apt-get update complained, going on" >&2
 [[ -n $major ]] || major=$(distribution_major)
 [[ -n $major ]] || { cat "$log" >&2; die "apt-get knows no package postgresql"; }

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# private-tree.sh BUILD_DIR PG_CONFIG - makes BUILD_DIR/pg, a copy of this machine's PostgreSQL to install the extension into.
+# private-tree.sh BUILD_DIR PG_CONFIG - makes BUILD_DIR/pg, a copy of this
+# machine's PostgreSQL to install the extension into.
 #
 # PostgreSQL looks for its libraries and extensions relative to the real path of its own program: programs are copied,
-# everything else is a link to the original. The layout stays, so `make install DESTDIR=BUILD_DIR/pg` puts things in place.
+# everything else is a link to the original. The layout stays, so
+# `make install DESTDIR=BUILD_DIR/pg` puts things in place.
 set -euo pipefail
 
 die() { printf 'private-tree: %s\n' "$*" >&2; exit 1; }
@@ -25,7 +27,8 @@ pkglibdir=$("$pg_config" --pkglibdir)
 
 # The folders may be shared with other software (/usr/bin), so programs are chosen by name.
 programs=()
-for program in "$bindir"/{postgres,postmaster,initdb,psql,createdb,createuser,dropdb,dropuser,clusterdb,reindexdb,vacuumdb,pgbench,pg_*}; do
+for program in "$bindir"/{postgres,postmaster,initdb,psql,createdb,createuser,dropdb,dropuser,clusterdb,reindexdb} \
+    "$bindir"/{vacuumdb,pgbench,pg_*}; do
     [[ ! -f $program ]] || programs+=("$program")
 done
 
@@ -42,8 +45,8 @@ mkdir -p -- "$new$bindir" "$new$sharedir" "$new$pkglibdir"
 cp --reflink=auto -Lp -- "${programs[@]}" "$new$bindir/"
 cp -as -- "$sharedir/." "$new$sharedir/"
 cp -as -- "$pkglibdir/." "$new$pkglibdir/"
-# An extension of this name that is installed for the whole machine must not stand in for a file that the build left out,
-# nor be written to through its link.
+# An extension of this name that is installed for the whole machine must not stand in for a file that the build left
+# out, nor be written to through its link.
 find "$new" -depth -name 'training_workflow*' -exec rm -rf -- {} +
 # The tools and the tests say BUILD_DIR/pg/bin, whatever the distribution's layout is.
 ln -s -- "${bindir#/}" "$new/bin"
@@ -52,5 +55,6 @@ rm -rf -- "$tree"
 mv -- "$new" "$tree"
 
 # Where the layout gives PostgreSQL no way to find its files relative to the program, all of this would be in vain.
-[[ $("$tree$bindir/pg_config" --pkglibdir) == "$tree$pkglibdir" && $("$tree$bindir/pg_config" --sharedir) == "$tree$sharedir" ]] ||
+[[ $("$tree$bindir/pg_config" --pkglibdir) == "$tree$pkglibdir" &&
+    $("$tree$bindir/pg_config" --sharedir) == "$tree$sharedir" ]] ||
     die "this PostgreSQL cannot be moved: $tree$bindir/pg_config does not find the files beside it"

@@ -12,6 +12,8 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "model/classifier.h"
+#include "model/examples.h"
 #include "model/router.h"
 #include "model/train.h"
 

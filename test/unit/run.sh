@@ -56,4 +56,12 @@ if grep -qw avx2 /proc/cpuinfo 2>/dev/null; then
 else
     printf 'skipped - a build without AVX2 writes the same router: this processor has no AVX2\n'
 fi
+# Only benchmarks run it, and they do without it where it does not build.
+if bash "$here/compile.sh" "$pg_config" "$build/router_tool" "$here/router_tool.c" >"$build/log" 2>&1; then
+    printf 'ok %d - the tool of the benchmark of the router builds\n' $((count += 1))
+else
+    printf 'not ok %d - the tool of the benchmark of the router builds\n' $((count += 1))
+    remark "$build/log"
+    failed=1
+fi
 exit "$failed"

@@ -44,7 +44,7 @@ sub status_is {    # CLIENT METHOD PATH BODY EXPECTED NAME; returns the decoded 
     return $answer;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # The server and its tokens.
 
 my $version = $admin->must('GET', '/api/version/');
@@ -86,7 +86,7 @@ like(
 );
 status_is($personal, 'POST', $settings, { legacy_api_tokens_enabled => JSON::PP::true }, 200, 'legacy tokens on');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # A project and its tasks.
 
 my $validate = '/api/projects/validate/';
@@ -169,7 +169,7 @@ my $nul = status_is($admin, 'POST', $import, [ { data => task_data('nul', text =
 is($admin->task($nul->{task_ids}[0])->{data}{text}, "a\0b", 'it comes back in JSON');
 $admin->delete_task($_->{id}) for grep { $_->{data}{external_id} =~ /^(odd|nul)$/ } $admin->tasks($project);
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Lists of tasks.
 
 sub list {    # the names of the tasks on one page
@@ -184,12 +184,18 @@ is(join(' ', sort keys %{ $include->{tasks}[0] }), 'annotations data id updated_
     'fields=all and include= together');
 is(list(),                                                                              'a b c d', 'all tasks');
 is(list(filters => [ [ 'data.batch_id', 'equal', 'String', 'second' ] ]),               'd',       'those of a batch');
-is(list(filters => [ [ 'data.batch_id', 'equal', 'String', 'secon' ] ]),                '',        'equal is not contains');
-is(list(filters => [ [ 'data.nothing', 'equal', 'String', 'a' ] ]),                     '',        'a key that no task has');
-is(list(filters => [ [ 'data.external_id', 'in_list', 'String', [qw(d x a)] ] ]),       'a d',     'in_list of a data key');
-is(list(filters => [ [ 'data.external_id', 'in_list', 'String', [] ] ]),                '',        'in_list of nothing');
-is(list(filters => [ [ 'id', 'in_list', 'Number', \@two ] ]),                           'a c',     'in_list of numbers');
-is(list(ordering => 'tasks:predictions_score'),                                         'd a b c', 'by score, none last');
+is(list(filters => [ [ 'data.batch_id', 'equal', 'String', 'secon' ] ]),                '',
+           'equal is not contains');
+is(list(filters => [ [ 'data.nothing', 'equal', 'String', 'a' ] ]),                     '',
+           'a key that no task has');
+is(list(filters => [ [ 'data.external_id', 'in_list', 'String', [qw(d x a)] ] ]),       'a d',
+        'in_list of a data key');
+is(list(filters => [ [ 'data.external_id', 'in_list', 'String', [] ] ]),                '',
+           'in_list of nothing');
+is(list(filters => [ [ 'id', 'in_list', 'Number', \@two ] ]),                           'a c',
+        'in_list of numbers');
+is(list(ordering => 'tasks:predictions_score'),                                         'd a b c',
+    'by score, none last');
 is(list(page_size => 2, page => 2),                                                     'c d',     'a second page');
 my $past = status_is($admin, 'GET', query($project, page => 2), undef, 404, 'a page past the end');
 is($past->{detail}, 'Invalid page.', 'is told apart');
@@ -201,7 +207,7 @@ $since[1][0][3] = '2000-01-01T00:00:00Z';
 status_is($admin, 'GET', query($project, @since),
     undef, 500, 'a time without its fraction is an error');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What annotators do, and what moves updated_at.
 
 my $seen = '';
@@ -277,7 +283,7 @@ my $odd = $admin->annotate($id{c}, verdict => 'maybe', note => "a\0b");
 is($odd->{result}[0]{value}{choices}[0], 'maybe', 'a verdict may be none of ours');
 $admin->delete_annotation($odd->{id});
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Deletions, and changes of the configuration.
 
 sub import_one {

@@ -31,7 +31,7 @@ $_->{email} = $_->must('GET', '/api/current-user/whoami')->{email} for $admin, $
 
 sub query { my ($query) = @_; return rows($node, DATABASE, $query) }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Conversations.
 
 my @conversations = conversations(1, CONVERSATIONS);
@@ -48,7 +48,7 @@ is(scalar(grep { defined $_->{review_priority} } values %$before), CONVERSATIONS
 cmp_ok(scalar(grep { $_->{review_status} eq 'auto-approved' } values %$before),
     '>', 40, 'confident answers that are audited, too');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # A project.
 
 sql("CREATE SERVER ls FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url '$ENV{LABEL_STUDIO_URL}');
@@ -102,7 +102,7 @@ check_is(
     advice     => qr/labelstudio_sync/
 );
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Pushing.
 
 note sprintf 'pushing %d conversations: %.1f s', CONVERSATIONS,
@@ -177,7 +177,8 @@ is(scalar($admin->tasks($project)), CONVERSATIONS, 'and pushes nothing twice');
 sub act_on_all {
     my ($action) = @_;
     $admin->must('POST', "/api/dm/actions/?id=$action&project=$project",
-        { selectedItems => { all => JSON::PP::true, excluded => [] }, filters => { conjunction => 'and', items => [] } });
+        { selectedItems => { all => JSON::PP::true, excluded => [] }, filters => { conjunction => 'and',
+            items => [] } });
     my %times = map { $_->{updated_at} => 1 } $admin->tasks($project);
     note "$action: ", scalar(keys %times), ' different times';
     return;
@@ -190,7 +191,7 @@ act_on_all('delete_tasks_annotations');
 call($node, DATABASE, 'labelstudio_pull', 'they are deleted');
 is(sql($statuses), 'open||' . CONVERSATIONS, 'the tasks are open again');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What is to come of a verdict.
 
 # Of an annotation (undef: in SQL): its action, and intent, entities, reject_reason, note, reviewer.
@@ -200,7 +201,8 @@ sub expect {
     my $status     = $action eq 'reject' ? 'rejected' : 'approved';
     my $old_intent = $w->{sample} ? $w->{sample}{intent} : undef;
     my $there      = $annotation
-        && { project => $project, annotation => $annotation->{id}, map { $_ => $annotation->{$_} } qw(task updated_at) };
+        && { project => $project, annotation => $annotation->{id},
+            map { $_ => $annotation->{$_} } qw(task updated_at) };
     my %label;
     %label = (intent => $said{intent} // $c->{nlu_intent}, entities => $said{entities} // masked($c->{nlu_entities}))
         if $action ne 'reject';
@@ -274,7 +276,7 @@ sub rejected {
     return expect($c, $annotation, 'reject', reject_reason => 'unclear', reviewer => $who->{email}, %more);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What people do, each kind of it to every 25th conversation: what a kind gets is a conversation, and two people.
 
 my $me = sql('SELECT current_user');
@@ -287,7 +289,8 @@ kind('approved, with the spans that were shown' => sub {
     approved($c, annotate($who, $c, said(verdict => 'approve', entities => $c->{spans}), from_prediction($c)),
         reviewer => $who->{email});
 });
-for my $name ('approved, without spans', 'approved, to be edited', 'approved, to be deleted', 'approved, to be skipped') {
+for my $name ('approved, without spans', 'approved, to be edited', 'approved, to be deleted',
+    'approved, to be skipped') {
     kind($name => sub {
         my ($c, $who) = @_;
         my %note = (note => 'हाँ 🍕');
@@ -396,7 +399,7 @@ $_->[1]->() for @sql_first;
 reject_in_sql(@sql_then);
 is(scalar(@kinds), 25, 'kinds of what people do');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Pulling.
 
 note sprintf 'pulling what was done to %d tasks: %.1f s', scalar keys %annotation,
@@ -409,7 +412,8 @@ sql('UPDATE labelstudio_projects SET pulled_to = NULL');
 call($node, DATABASE, 'labelstudio_pull', 'and one from the beginning of time');
 is_deeply(snapshot($node, DATABASE), $snapshot, 'nothing, either');
 
-sub conversations_whose { my ($which) = @_; return join ' ', grep { $which->($want->{$_}) } map { $_->{id} } @conversations }
+sub conversations_whose { my ($which) = @_; return join ' ',
+    grep { $which->($want->{$_}) } map { $_->{id} } @conversations }
 is(
     sql(q{SELECT string_agg(conversation_log_id::text, ' ' ORDER BY conversation_log_id) FROM claim_reviews(1000)}),
     conversations_whose(sub { $_[0]{tasks} =~ /skipped|unusable/ }),
@@ -479,7 +483,7 @@ is(
 my @unfinished = query(q{SELECT external_id FROM labelstudio_tasks WHERE status IN ('open', 'skipped', 'unusable')});
 is_deeply([ grep { !$there{ $_->{external_id} } } @unfinished ], [], 'what is not finished is there');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # The rest.
 
 check_is(

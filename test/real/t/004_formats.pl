@@ -37,12 +37,13 @@ sub sql {
     return $node->safe_psql($database // DATABASE, $sql);
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Samples.
 
 # What one format or another, or a tool, could take for its own.
 my @odd = (
-    'yes', 'No', 'on', 'true', 'null', '~', '1e3', '0o17', '0x1F', '1_000', '.5', '12:30:45', '2026-01-01', '.inf', '=', '<<',
+    'yes', 'No', 'on', 'true', 'null', '~', '1e3', '0o17', '0x1F', '1_000', '.5', '12:30:45', '2026-01-01', '.inf',
+        '=', '<<',
     '- x', '-', '? key', 'a: b', 'key:', ': b', '{a: b}', '[x, y]', '%TAG ! x', '---', '...', '&anchor', '*alias',
         '!tag', '@at', '`tick`',
     '|', '>-', '# comment', 'a #b', '%', '100% sure', 'a%20b', '"quoted" words', "it's", q{''}, '""', 'back\\slash',
@@ -80,7 +81,8 @@ sub entities_of {
     my @choice = (
         [ [ $at, $past ] ],
         [ [ 0, $length ] ],
-        [ [ 0, $at ], [ $past, $length ] ],                             # with the white space around, and nothing where there is none
+        [ [ 0, $at ], [ $past, $length ] ],
+                                        # with the white space around, and nothing where there is none
         [ [ $at, $past ], [ 0, $length ] ],                             # one in the other
         [ [ $at, $past - 1 ], [ $at, $past ], [ $at, $length ] ],       # that begin together
         [ [ $at > 3 ? $at - 3 : 0, $past - 1 ], [ $at + 1, $past ] ],    # that overlap, inside of words
@@ -104,7 +106,8 @@ for my $piece (@odd) {
 for my $number (1 .. COMBINED) {
     my ($before, $after, $word) = (any_of(@odd), any_of(@odd), "शब्द$number");
     $word = "word$number" if $number % 2;
-    my $text = any_of("$before $word", "$word $after", "$before $word $after", "$before$word$after", " $before $word\n", "$word, $after \t", "\r\n$word $before",
+    my $text = any_of("$before $word", "$word $after", "$before $word $after", "$before$word$after",
+        " $before $word\n", "$word, $after \t", "\r\n$word $before",
         "[$word] $after", "[$word $before] x");
     push @made, { text => $text, intent => any_of(@intents), entities => entities_of($text, $number, $word) };
 }
@@ -140,7 +143,7 @@ my @table = map { $bytes->decode($_) } split /\n/,
 cmp_ok(scalar @table, '>', 1400, 'samples: ' . @table);
 cmp_ok(sql(q{SELECT count(*) FROM training_samples WHERE split = 'test'}), '>', 50, 'and some that no trainer may see');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What the README says of a sample.
 
 # Objects of a list with a label and whole numbers, within the text.
@@ -173,7 +176,7 @@ sub flat_spans_of {
     return @flat;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Reading.
 
 sub file_of { return "$folder/samples.$_[0]" }
@@ -212,7 +215,8 @@ my @loaded   = load('jsonl');
 my @expected = map {
     my $row = $_;
     +{ map { $_ => $row->{$_} } grep { defined $row->{$_} && !($_ eq 'entities' && is_scalar($row->{$_})) }
-            qw(text intent language entities module_id module_type expected_service split label_source quality_score created_at) }
+            qw(text intent language entities module_id module_type expected_service split label_source quality_score
+                created_at) }
 } @table;
 my @with_entities = grep { defined $_->{entities} } @expected;
 cmp_ok(scalar(grep { is_scalar($_->{entities}) } @table), '>', 10, 'some samples have entities that are left out');
@@ -228,7 +232,9 @@ rows_are('jsonl', \@expected, \@loaded);
     \%row;
 } @table;
 for my $row (@loaded) {
-    $_ = $_ eq '' ? undef : $_ for @{$row}{qw(conversation_log_id expected_service pending_reason reviewed_by reviewed_at selection_probability model_version_target)};
+    $_ = $_ eq '' ? undef
+        : $_ for @{$row}{qw(conversation_log_id expected_service pending_reason reviewed_by reviewed_at
+            selection_probability model_version_target)};
     for my $column (qw(entities id module_id quality_score)) {
         $row->{$column} = $row->{$column} eq '' ? undef : $json->decode($row->{$column});
     }
@@ -376,13 +382,14 @@ is(scalar @predicted, scalar @table, 'fasttext: and predicts as many intents');
 is(scalar(grep { !exists $labels{ s/^__label__//r =~ s/%([0-9A-F]{2})/chr hex $1/ger } } @predicted), 0,
     'fasttext: which are ours');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Into another database.
 
 sql("SELECT set_training_setting('redact', 'off')", 'copy');
 is(sql("SELECT import_training_samples(pg_read_file('" . file_of('jsonl') . "'))", 'copy'),
     "(@{[ scalar @table ]},0,0)", 'another database imports every line');
-my @columns = qw(text intent language entities module_id module_type expected_service split label_source quality_score created_at review_status text_hash);
+my @columns = qw(text intent language entities module_id module_type expected_service split label_source
+        quality_score created_at review_status text_hash);
 my @copy = map { $bytes->decode($_) } split /\n/,
     sql('SELECT row_to_json(s) FROM training_samples s ORDER BY id', 'copy');
 # The import takes blanks off the ends of names, the empty string for nothing, a module from the intent where there is

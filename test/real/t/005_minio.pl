@@ -70,7 +70,8 @@ sub make_server {
     my $options = join '', map { ", $_ '$option{$_}'" } sort keys %option;
     push @secrets, $secret;
     sql("DROP SERVER IF EXISTS $name CASCADE;
-         CREATE SERVER $name FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '$url', bucket '$bucket'$options);
+         CREATE SERVER $name FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '$url',
+             bucket '$bucket'$options);
          CREATE USER MAPPING FOR PUBLIC SERVER $name OPTIONS (access_key_id '$key_id', secret_access_key_file '$path');
          SELECT set_training_setting('artifact_server', 'store')");
     return;
@@ -86,7 +87,7 @@ sub check_is {
     return;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Objects.
 
 $minio->make_bucket('training');
@@ -146,7 +147,8 @@ sub make_file {
     close $file or die $!;
     return ($megabytes * MB, $digest->hexdigest);
 }
-sub put_file { my ($key, @file) = @_; return "SELECT tw_s3_put_file('store', '$key', '$file[0]', $file[1], '$file[2]')" }
+sub put_file { my ($key, @file) = @_; return "SELECT tw_s3_put_file('store', '$key', '$file[0]', $file[1],
+    '$file[2]')" }
 
 my @big = ("$folder/big", make_file("$folder/big", 100));
 my $peak = q{SELECT coalesce(substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)'), '0')::int};
@@ -172,11 +174,12 @@ sub truncate_sparse {
     return;
 }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Refusals, as s3_check() and as errors.
 
 check_is('store', 'ok', qr/^$/, 'all is well');
-is(sql("SELECT endpoint, bucket, prefix, tried, abs(extract(epoch FROM clock_difference)) < 5, waiting_models FROM s3_check()"),
+is(sql("SELECT endpoint, bucket, prefix, tried, abs(extract(epoch FROM clock_difference)) < 5, waiting_models
+    FROM s3_check()"),
     $minio->url . '|training|loop|put, read, look for another, delete|t|0', 'what s3_check() tells');
 
 make_server('wrong', $minio->url, 'training', $minio->access_key, 'n0tTheSecretOfThatKey');
@@ -207,13 +210,14 @@ make_server('blind', $minio->url, 'training', 'blind', $secret);
 check_is('blind', 'refused', qr/AccessDenied/, 'a user who may only write');
 fails("SELECT tw_s3_put('blind', 'blind', 'x')", '28000', qr/refused GET blind: AccessDenied/,
     'what cannot be read back is not stored');
-sql('CREATE SERVER unmapped FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint \'http://127.0.0.1:1\', bucket \'training\')');
+sql('CREATE SERVER unmapped FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint \'http://127.0.0.1:1\',
+    bucket \'training\')');
 check_is('unmapped', 'not configured', qr/no user mapping/, 'no user mapping');
 is(sql('SELECT count(*), count(DISTINCT server_name) FROM s3_check()'), '9|9', 'a row for each server');
 fails("SELECT * FROM s3_check('nowhere')", '42704', qr/no S3 server "nowhere"/, 'an unknown server');
 sql("DROP SERVER $_ CASCADE") for qw(wrong unknown empty stranger reader writer blind unmapped);
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # A server that dies in the middle of an upload.
 
 my $mortal = TW::Minio->new(folder => "$folder/mortal");
@@ -259,25 +263,29 @@ is($mortal->cat('mortal/half'), 'whole', 'once more: it is stored');
 # An upload that nothing takes can be cancelled.
 kill STOP => $mortal->{pid};
 $start = time;
-fails("SET statement_timeout = '1500ms'; SELECT tw_s3_put_file('mortal', 'stuck', '$folder/zeros', @{[ 1024 * MB ]}, '$zeros')",
+fails("SET statement_timeout = '1500ms'; SELECT tw_s3_put_file('mortal', 'stuck', '$folder/zeros', @{[ 1024 * MB ]},
+    '$zeros')",
     '57014', qr/statement timeout/, 'a server that hangs');
 cmp_ok(time - $start, '<', 2.9, 'is left within a second');
 kill CONT => $mortal->{pid};
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Models.
 
 # One that can be learned, in two modules, with a test split of 20 texts.
 sub samples {
     my ($count) = @_;
-    sql("SELECT import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g || '$count'), 'intent', 'intent.' || m,
+    sql("SELECT import_training_samples(string_agg(jsonb_build_object('text',
+        w || ' number ' || md5(w || g || '$count'), 'intent', 'intent.' || m,
             'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\\n'))
-        FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m), generate_series(1, $count) g");
+        FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m), generate_series(1,
+            $count) g");
     return;
 }
 sub state_of {
     my ($version) = @_;
-    return sql("SELECT status, coalesce(minio_path, '-'), coalesce(artifact_error, '-') FROM model_versions WHERE version = '$version'");
+    return sql("SELECT status, coalesce(minio_path, '-'), coalesce(artifact_error, '-') FROM model_versions
+        WHERE version = '$version'");
 }
 samples(30);
 sql("SELECT set_training_setting('min_test_samples', '10'); SELECT set_training_setting('artifact_server', 'mortal')");
@@ -312,10 +320,15 @@ is(sql("SELECT to_status, reason FROM model_deployments ORDER BY id DESC LIMIT 1
 is(sha256_hex($mortal->cat('mortal/router/router-v1.0.0/model.bin')),
     sql("SELECT sha256 FROM model_artifacts WHERE version = 'router-v1.0.0'"), 'the bytes are there');
 my $manifest = JSON::PP::decode_json($mortal->cat('mortal/router/router-v1.0.0/manifest.json'));
-my $row = JSON::PP::decode_json(sql("SELECT to_jsonb(m) || jsonb_build_object('size', a.size_bytes, 'sum', a.sha256, 'extension', e.extversion)
-    FROM model_versions m, model_artifacts a, pg_extension e WHERE a.version = m.version AND e.extname = 'training_workflow'"));
-is_deeply([ @{$manifest}{qw(version model_type format sha256 size_bytes extension_version sample_counts base_version gate_decision)} ],
-    [ @{$row}{qw(version model_type)}, 'router', @{$row}{qw(sum size extension sample_counts base_version gate_decision)} ], 'beside a manifest that says what it is');
+my $row = JSON::PP::decode_json(sql("SELECT to_jsonb(m) || jsonb_build_object('size', a.size_bytes, 'sum', a.sha256,
+    'extension', e.extversion)
+    FROM model_versions m, model_artifacts a, pg_extension e WHERE a.version = m.version
+        AND e.extname = 'training_workflow'"));
+is_deeply([ @{$manifest}{qw(version model_type format sha256 size_bytes extension_version sample_counts
+            base_version gate_decision)} ],
+    [ @{$row}{qw(version model_type)}, 'router',
+        @{$row}{qw(sum size extension sample_counts base_version gate_decision)} ],
+            'beside a manifest that says what it is');
 is_deeply($manifest->{metrics}, { map { $_ => $row->{$_} } keys %{ $manifest->{metrics} } }, 'and how good');
 is(scalar(keys %{ $manifest->{metrics} }), 9, 'in nine figures');
 my $stores = q{SELECT count(*) FROM job_runs WHERE job_name = 'store_model_artifacts'};
@@ -384,9 +397,11 @@ sql("SELECT register_model('food-agent-v1.1.0', 'food-agent', minio_path => 's3:
      SELECT register_model('food-agent-v1.3.0', 'food-agent', minio_path => 's3://elsewhere/model.onnx');
      SELECT register_model('food-agent-v1.4.0', 'food-agent')");
 ($x, $warning) = try('CALL store_model_artifacts()');
-is(sql("SELECT version, minio_path, artifact_sha256 FROM model_versions WHERE model_type = 'food-agent' AND artifact_stored_at IS NOT NULL ORDER BY 1"),
+is(sql("SELECT version, minio_path, artifact_sha256 FROM model_versions WHERE model_type = 'food-agent'
+    AND artifact_stored_at IS NOT NULL ORDER BY 1"),
     "food-agent-v1.0.0|s3://mortal/food-agent/food-agent-v1.0.0/model.bin|@{[ sha256_hex('ours') ]}\n"
-        . "food-agent-v1.1.0|s3://mortal/outside/model.onnx|@{[ sha256_hex('from outside') ]}", 'what is there is read and known by its checksum');
+        . "food-agent-v1.1.0|s3://mortal/outside/model.onnx|@{[ sha256_hex('from outside') ]}",
+            'what is there is read and known by its checksum');
 like(state_of('food-agent-v1.2.0'), qr/^candidate\|s3:.*NoSuchKey/, 'what is not there is not believed');
 is(state_of('food-agent-v1.3.0'), 'candidate|s3://elsewhere/model.onnx|-',
     'what lies where we cannot look is not looked for');
@@ -400,7 +415,8 @@ sql("SELECT set_training_setting('artifact_server', 'none'); SELECT promote_mode
 like(state_of('food-agent-v1.4.0'), qr/^production/, 'all do where models need not be stored');
 
 # Several servers: which?
-sql("SELECT set_training_setting('artifact_server', NULL); SELECT register_model('ride-agent-v1.0.0', 'ride-agent', artifact => 'ride')");
+sql("SELECT set_training_setting('artifact_server', NULL); SELECT register_model('ride-agent-v1.0.0', 'ride-agent',
+    artifact => 'ride')");
 ($x, $warning) = try('CALL store_model_artifacts()');
 like($warning, qr/There are several S3 servers.*set_training_setting\('artifact_server', 'mortal'\)/s,
     'of several servers, one has to be named');
@@ -414,14 +430,15 @@ integrity_is_empty($node, DATABASE, 'at the end');
 
 # A restored copy.
 sql("SELECT register_model('ride-agent-v1.1.0', 'ride-agent', artifact => 'copy');
-     UPDATE training_settings SET value = '1:1' WHERE name = 'installation'; DELETE FROM model_artifacts WHERE version = 'ride-agent-v1.0.0'");
+     UPDATE training_settings SET value = '1:1' WHERE name = 'installation'; DELETE FROM model_artifacts
+         WHERE version = 'ride-agent-v1.0.0'");
 ($x, $warning) = try('CALL store_model_artifacts()');
 like($warning, qr/restored copy/, 'a restored copy stores nothing');
 fails("SELECT * FROM fetch_model_artifact('ride-agent-v1.0.0')", '55000', qr/restored copy/, 'and fetches nothing');
 check_is('mortal', 'restored copy', qr/adopt_installation/, 'a restored copy');
 is_deeply([ grep { /1\.1\.0/ } @{ $mortal->list('mortal/ride-agent') } ], [], 'indeed');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # Secrets, and memory.
 
 $said .= slurp_file($node->logfile);
@@ -429,8 +446,10 @@ is(scalar(grep { index($said, $_) >= 0 } @secrets), 0, 'no secret is in any mess
 unlike($said, qr/AWS4-HMAC|Signature=/, 'nor a signature');
 
 sql("SELECT adopt_installation()");
-my ($first, $last) = split /\n/, sql("DO \$\$ BEGIN FOR i IN 1 .. 50 LOOP PERFORM tw_s3_put('mortal', 'loop', convert_to(repeat('x', 10000), 'UTF8')); END LOOP; END \$\$; $peak;
-    DO \$\$ BEGIN FOR i IN 1 .. 500 LOOP PERFORM tw_s3_put('mortal', 'loop', convert_to(repeat('x', 10000), 'UTF8')); END LOOP; END \$\$; $peak");
+my ($first, $last) = split /\n/, sql("DO \$\$ BEGIN FOR i IN 1 .. 50 LOOP PERFORM tw_s3_put('mortal', 'loop',
+    convert_to(repeat('x', 10000), 'UTF8')); END LOOP; END \$\$; $peak;
+    DO \$\$ BEGIN FOR i IN 1 .. 500 LOOP PERFORM tw_s3_put('mortal', 'loop', convert_to(repeat('x', 10000), 'UTF8'));
+        END LOOP; END \$\$; $peak");
 cmp_ok($last - $first, '<=', 512, '500 objects more, each put and read back, take no more memory')
     or diag "$first kB, then $last kB";
 

@@ -30,7 +30,8 @@ create_database($node, DATABASE);
 in_database($node, DATABASE);
 
 sub last_row {
-    return sql("SELECT status, coalesce(row_count::text, '-'), coalesce(error, '-') FROM training_export_jobs ORDER BY id DESC LIMIT 1");
+    return sql("SELECT status, coalesce(row_count::text, '-'), coalesce(error, '-') FROM training_export_jobs
+        ORDER BY id DESC LIMIT 1");
 }
 
 my $mortal = TW::Minio->new(folder => PostgreSQL::Test::Utils::tempdir() . '/mortal');
@@ -38,11 +39,14 @@ $mortal->start or die $mortal->log;
 $_->make_bucket('exported') for $minio, $mortal;
 for ([ store => $minio ], [ mortal => $mortal ]) {
     my ($name, $there) = @$_;
-    sql("CREATE SERVER $name FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '@{[ $there->url ]}', bucket 'exported', prefix 'exports/');
-         CREATE USER MAPPING FOR PUBLIC SERVER $name OPTIONS (access_key_id '@{[ $there->access_key ]}', secret_access_key '@{[ $there->secret_key ]}')");
+    sql("CREATE SERVER $name FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint '@{[ $there->url ]}',
+        bucket 'exported', prefix 'exports/');
+         CREATE USER MAPPING FOR PUBLIC SERVER $name OPTIONS (access_key_id '@{[ $there->access_key ]}',
+             secret_access_key '@{[ $there->secret_key ]}')");
 }
 sql("INSERT INTO training_samples (text, intent, language, review_status, label_source, source, split)
-     SELECT 'sample ' || g || U&' \\0939\\093F\\0928\\094D\\0926\\0940 \\+01F355 ' || repeat(md5(g::text), 3), 'intent.x.' || g % 7, (ARRAY['en', 'hi', 'hinglish'])[g % 3 + 1],
+     SELECT 'sample ' || g || U&' \\0939\\093F\\0928\\094D\\0926\\0940 \\+01F355 ' || repeat(md5(g::text), 3),
+         'intent.x.' || g % 7, (ARRAY['en', 'hi', 'hinglish'])[g % 3 + 1],
             'approved', 'human', 'synthetic', CASE g % 5 WHEN 0 THEN 'test' ELSE 'train' END
      FROM generate_series(1, 100000) g");
 
@@ -54,14 +58,17 @@ for my $format (qw(jsonl csv fasttext rasa huggingface openai spacy)) {
         FROM export_training_samples(format => '$format') WITH ORDINALITY AS e (line, n)) TO STDOUT");
     is(sha256_hex($there), $here, "$format: the object is the export");
     is(sql("SELECT location, status, row_count, byte_count, sha256 FROM training_export_jobs ORDER BY id DESC LIMIT 1"),
-        "s3://exported/exports/all/$format|succeeded|80000|" . length($there) . "|$here", "$format: as training_export_jobs says");
+        "s3://exported/exports/all/$format|succeeded|80000|" . length($there) . "|$here",
+            "$format: as training_export_jobs says");
 }
-sql("CALL export_training_samples_to_s3('mission.jsonl', languages => '{en,hinglish}', \"limit\" => 1000, server => 'store')");
+sql("CALL export_training_samples_to_s3('mission.jsonl', languages => '{en,hinglish}', \"limit\" => 1000,
+    server => 'store')");
 my @lines = split /\n/, $minio->cat('exported/exports/mission.jsonl');
 is(scalar(@lines), 1000, 'a part of them');
 is(scalar(grep { JSON::PP::decode_json($_)->{language} =~ /^(?:en|hinglish)$/ } @lines), 1000,
     'is the part that was asked for');
-is(sql("SELECT filter ->> 'languages', filter ->> 'limit', filter ->> 'server', requested_by = session_user FROM training_export_jobs ORDER BY id DESC LIMIT 1"),
+is(sql("SELECT filter ->> 'languages', filter ->> 'limit', filter ->> 'server', requested_by = session_user
+    FROM training_export_jobs ORDER BY id DESC LIMIT 1"),
     '["en", "hinglish"]|1000|store|t', 'and the row tells which');
 
 # Refusals.
@@ -94,9 +101,11 @@ sqlstate_is($node, DATABASE, "SELECT tw_run_s3_export(1)", '55000', 'a step is t
 
 # A server that is killed in the middle.
 sql("INSERT INTO training_samples (text, intent, review_status, label_source, source, split)
-     SELECT 'long ' || g || repeat(md5(g::text), 200), 'intent.x.y', 'approved', 'human', 'manual', 'train' FROM generate_series(1, 30000) g");
+     SELECT 'long ' || g || repeat(md5(g::text), 200), 'intent.x.y', 'approved', 'human', 'manual', 'train'
+         FROM generate_series(1, 30000) g");
 my ($out, $err) = ('', '');
-my $export = IPC::Run::start([ 'psql', '-X', '-v', 'VERBOSITY=verbose', '-d', $node->connstr(DATABASE), '-c', "CALL export_training_samples_to_s3('half', server => 'mortal')" ],
+my $export = IPC::Run::start([ 'psql', '-X', '-v', 'VERBOSITY=verbose', '-d', $node->connstr(DATABASE), '-c',
+    "CALL export_training_samples_to_s3('half', server => 'mortal')" ],
     '<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(PATIENCE));
 my $arrived = 0;
 for (my $end = time + PATIENCE; time < $end && !$arrived && $export->pumpable; sleep 0.002) {

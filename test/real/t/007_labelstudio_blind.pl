@@ -30,10 +30,11 @@ my $ascii = JSON::PP->new->ascii->canonical;
 create_database($node, DATABASE);
 in_database($node, DATABASE);
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # A live model that knows two intents, a candidate that knows a third, and messages that came after both.
 
-my $objects = q{ARRAY['my order', 'the parcel', 'this pizza', 'it', 'order nine', 'that one', 'yesterday', 'the food', 'my bag', 'a cab']};
+my $objects = q{ARRAY['my order', 'the parcel', 'this pizza', 'it', 'order nine', 'that one', 'yesterday',
+        'the food', 'my bag', 'a cab']};
 sql(<<"SQL");
     CREATE SERVER ls FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url '$ENV{LABEL_STUDIO_URL}');
     CREATE USER MAPPING FOR PUBLIC SERVER ls OPTIONS (token '$ENV{LABEL_STUDIO_PAT}');
@@ -60,7 +61,7 @@ SQL
 is(sql(q{SELECT count(*) FROM training_queue WHERE review_reason = 'model disagreement'}), REFUNDS,
     'so many disagreements wait');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # What Label Studio is given.
 
 sql(q{SELECT labelstudio_create_project('Blind', max_open_tasks => 1000)});
@@ -71,7 +72,8 @@ is(scalar(keys %task), REFUNDS + 1, 'as many tasks as conversations');
 
 my %conversation = map { $_->{external_id} => $_ } rows($node, DATABASE,
     q{SELECT t.external_id, t.conversation_log_id AS id, c.review_reason, b.suggestions
-      FROM labelstudio_tasks t JOIN conversation_logs c ON c.id = t.conversation_log_id LEFT JOIN blind_reviews b USING (conversation_log_id)});
+      FROM labelstudio_tasks t JOIN conversation_logs c ON c.id = t.conversation_log_id LEFT
+          JOIN blind_reviews b USING (conversation_log_id)});
 my (%first, @blind, $plain);
 for my $id (sort { $task{$a}{id} <=> $task{$b}{id} } keys %task) {
     my $row = $conversation{$id};
@@ -90,7 +92,8 @@ is_deeply([ sort keys %first ], [ LIVE, NEW ], 'either answer stands first, as t
 for my $b (@blind) {
     my $data = $b->{task}{data};
     is_deeply([ map { $_->{value} } @{ $data->{verdicts} } ],
-        [ @{ $b->{suggestions} }, 'another intent', 'no such intent', 'unclear' ], "task of $b->{id}: both answers in their order, and no approval")
+        [ @{ $b->{suggestions} }, 'another intent', 'no such intent', 'unclear' ],
+            "task of $b->{id}: both answers in their order, and no approval")
         or diag $ascii->encode($data);
 }
 my @told = grep {
@@ -102,7 +105,7 @@ is(scalar(@told), 0, 'nothing else of the task tells the answer, the reply, the 
     or diag $ascii->encode($told[0]{task});
 is(scalar(grep { @{ $_->{task}{predictions} } && $_->{task}{predictions}[0]{score} } @blind), 0, 'nor does a score');
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # People choose.
 
 sub result_of {
@@ -118,10 +121,12 @@ for my $n (0 .. $#said) {
     $admin->annotate($blind[$n]{task}{id}, result => result_of(@{ $said[$n] }));
 }
 call($node, DATABASE, 'labelstudio_pull', 'the answers');
-is(sql('SELECT status, error_code, count(*) FROM labelstudio_tasks GROUP BY 1, 2 ORDER BY 1'), "done||22\nopen||1\nunusable|22023|1\nunusable|55000|1",
+is(sql('SELECT status, error_code, count(*) FROM labelstudio_tasks GROUP BY 1, 2 ORDER BY 1'),
+    "done||22\nopen||1\nunusable|22023|1\nunusable|55000|1",
     'what was offered is taken, what was not is refused');
 my %verdict = map { $_->{id} => $_ } rows($node, DATABASE,
-    q{SELECT conversation_log_id AS id, action, intent, reject_reason FROM review_events WHERE action <> 'disagreement'});
+    q{SELECT conversation_log_id AS id, action, intent, reject_reason FROM review_events
+        WHERE action <> 'disagreement'});
 is_deeply(
     [   map {
             join ' ', map { $_ // '-' } @{ $verdict{ $_->{id} } }{qw(action intent reject_reason)}
@@ -134,7 +139,8 @@ is_deeply(
 );
 sql('CALL run_training_jobs()');
 is(sql('SELECT status FROM paired_evaluations'), 'better', 'the candidate is better by them');
-is(sql(q{SELECT gate_decision || ': ' || split_part(gate_reason, ' on ', 1) FROM model_versions WHERE version = 'router-v1.1.0'}),
+is(sql(q{SELECT gate_decision || ': ' || split_part(gate_reason, ' on ', 1) FROM model_versions
+    WHERE version = 'router-v1.1.0'}),
     'passed: paired review: better than router-v1.0.0', 'and passes the gate');
 is(sql('SELECT count(*) FROM check_integrity()'), 0, 'check_integrity() is empty');
 

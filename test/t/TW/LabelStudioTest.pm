@@ -157,7 +157,8 @@ sub start {
 sub backend {
     my ($self) = @_;
     for (1 .. 500) {
-        my $pid = $self->sql("SELECT pid FROM pg_stat_activity WHERE datname = '$self->{database}' AND query LIKE 'CALL %' AND state = 'active'");
+        my $pid = $self->sql("SELECT pid FROM pg_stat_activity WHERE datname = '$self->{database}'
+            AND query LIKE 'CALL %' AND state = 'active'");
         return $pid if $pid;
         sleep 0.02;
     }
@@ -167,7 +168,8 @@ sub backend {
 # The newest outbox row of a conversation: status and SQLSTATE.
 sub outbox {
     my ($self, $id) = @_;
-    return $self->sql("SELECT concat_ws(' ', status, error_code) FROM labelstudio_tasks WHERE conversation_log_id = $id ORDER BY id DESC LIMIT 1");
+    return $self->sql("SELECT concat_ws(' ', status, error_code) FROM labelstudio_tasks
+        WHERE conversation_log_id = $id ORDER BY id DESC LIMIT 1");
 }
 
 # What there is to be said of a conversation: its status, what it waits for, its sample.
@@ -297,7 +299,8 @@ sub settle {
         # Whatever is still to land has to be there before the call.
         my $pending = $self->{stub}->pending;
         (undef, undef, $stderr) = $self->{node}->psql($self->{database}, 'CALL labelstudio_sync();');
-        my $settled = $self->sql("SELECT r.status = 'succeeded' AND NOT EXISTS (SELECT FROM labelstudio_tasks t WHERE t.status = 'claimed')
+        my $settled = $self->sql("SELECT r.status = 'succeeded' AND NOT EXISTS (SELECT FROM labelstudio_tasks t
+            WHERE t.status = 'claimed')
                                   FROM job_runs r WHERE r.job_name = 'labelstudio_sync' ORDER BY r.id DESC LIMIT 1");
         if (!$pending && $settled eq 't') {
             pass("$name: settled");

@@ -133,7 +133,8 @@ sub _reply {
 
 sub _error {
     my ($client, $status, $code, $message, @headers) = @_;
-    my $xml = qq{<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>$code</Code><Message>$message</Message><Resource>/x</Resource></Error>};
+    my $xml = qq{<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>$code</Code><Message>$message</Message>}
+            . '<Resource>/x</Resource></Error>';
     return _reply($client, $status, $xml, 'Content-Type: application/xml', @headers);
 }
 
@@ -173,7 +174,8 @@ sub _answer {
     return _error($client, 403, 'AccessDenied', $self->{echo})                                 if $what eq 'echo';
     return _error($client, 403, 'Access Denied!', "a &lt;b&gt; &amp;amp; &#65; \x{c3}\x{a4}\0\e[31m\nend")
         if $what eq 'words';
-    return _error($client, 403, 'AccessDenied', 'y' x 30_000)                                  if $what eq 'long-message';
+    return _error($client, 403, 'AccessDenied',
+        'y' x 30_000)                                  if $what eq 'long-message';
     return _error($client, 403, 'AccessDenied', ' ' x 100_000 . 'y' x 100_000)                 if $what eq 'long';
     return _error($client, 403, 'AccessDenied', 'z' x 3_000_000)                               if $what eq 'flood';
     return _reply($client, 403, '<html><body><h1>Forbidden</h1></body></html>')                if $what eq 'html';

@@ -42,7 +42,8 @@ sub job_is {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is(
         sql(
-            "SELECT j.status, j.attempt, j.version, m.status FROM training_jobs j LEFT JOIN model_versions m USING (version)
+            "SELECT j.status, j.attempt, j.version, m.status FROM training_jobs j LEFT
+                JOIN model_versions m USING (version)
              WHERE j.id = $job"
         ),
         $expected,

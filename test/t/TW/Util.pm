@@ -211,7 +211,7 @@ SQL
             (E'manual\\\\.\\n', 'intent.parcel.track', NULL, NULL, 'pending', 'manual', 'test', 0, 0, NULL);
 
         INSERT INTO $s.model_versions
-            (version, model_type, status, traffic_percentage, test_accuracy, base_version, training_samples) VALUES
+            (version, model_type, status, traffic_percentage, test_accuracy, base_version, sample_counts) VALUES
             ('router-v1.0.0', 'router', 'retired', 0, 0.8, NULL, NULL),
             ('router-v1.1.0', 'router', 'production', 100, 0.1 + 0.2, 'router-v1.0.0', '{"human": 812, "model": 4010}'),
             ('router-v1.2.0', 'router', 'candidate', 0, 0.91, 'router-v1.1.0', NULL),
@@ -289,7 +289,8 @@ SQL
 SQL
     $node->safe_psql($database, $sql);
 
-    my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs WHERE $_)") ne 't' } (
+    my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs
+        WHERE $_)") ne 't' } (
         (map { "review_status = '$_'" } qw(auto-approved needs-review approved rejected not-applicable)),
         (
             map { "review_reason = '$_'" } 'missing prediction',

@@ -169,7 +169,8 @@ sub mc {
 
 sub make_bucket { my ($self, $name) = @_; return $self->mc({}, 'mb', "it/$name") }
 sub cat         { my ($self, $path) = @_; return $self->mc({}, 'cat', "it/$path") }
-sub write       { my ($self, $path, $bytes) = @_; return $self->mc({ in => $bytes }, 'pipe', "it/$path") }    ## no critic
+sub write       { my ($self, $path, $bytes) = @_; return $self->mc({ in => $bytes }, 'pipe',
+    "it/$path") }    ## no critic
 sub remove      { my ($self, $path) = @_; return $self->mc({}, 'rm', '--force', "it/$path") }
 
 sub list {

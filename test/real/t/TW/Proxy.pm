@@ -75,7 +75,8 @@ sub seen    { my ($self, $which)         = @_; return $self->_ask('seen', $which
 sub keep    { my ($self)                 = @_; return $self->_ask('keep') }
 sub release { my ($self)                 = @_; return $self->_ask('release') }
 sub refuse  { my ($self)                 = @_; return $self->_ask('refuse') }
-sub accept  { my ($self)                 = @_; return $self->_ask('accept', $self->{port}) }    ## no critic (it is a method)
+sub accept  { my ($self)                 = @_; return $self->_ask('accept',
+    $self->{port}) }    ## no critic (it is a method)
 
 sub wait_held    { my ($self) = @_; return $self->_wait(1) }
 sub wait_dropped { my ($self) = @_; return $self->_wait(0) }
@@ -103,7 +104,7 @@ sub stop {
 }
 sub DESTROY { my ($self) = @_; $self->stop; return }
 
-#----------------------------------------------------------------------------------------------------------------------------
+#-----------------------------------------------------------------------------------------------------------------------
 # The process.
 
 # Connections: client and server (sockets), state (asking, waiting, held, over), request, answer, rule (where), sent (so
