@@ -110,7 +110,7 @@ is(
 is($node->safe_psql('trial', 'SELECT count(*) FROM training.training_queue'), '1510', 'what needs review waits');
 integrity_is_empty($node, 'trial', 'trial');
 
-# The labelled texts, as the README says.
+# The labelled texts, as doc/moving-in.md says.
 is(
     sql(q{SELECT inserted, existing, conflicting FROM training.import_training_samples(
               (SELECT string_agg(jsonb_build_object('text', text, 'intent', intent)::text, E'\n')

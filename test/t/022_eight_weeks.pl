@@ -29,7 +29,7 @@ my $node = start_node('main',
 create_database($node, 'weeks');
 in_database($node, 'weeks');
 
-# A table for the README.
+# A table for the documentation.
 sub note_table {
     my ($sql) = @_;
     my ($status, $out) = $node->psql('weeks', $sql,

@@ -144,7 +144,7 @@ cmp_ok(scalar @table, '>', 1400, 'samples: ' . @table);
 cmp_ok(sql(q{SELECT count(*) FROM training_samples WHERE split = 'test'}), '>', 50, 'and some that no trainer may see');
 
 #-----------------------------------------------------------------------------------------------------------------------
-# What the README says of a sample.
+# What the documentation says of a sample.
 
 # Objects of a list with a label and whole numbers, within the text.
 sub spans_of {
