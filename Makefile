@@ -132,6 +132,7 @@ SQL_PARTS = \
 	src/samples/splits.sql \
 	src/samples/training_set.sql \
 	src/samples/audit_budget.sql \
+	src/exchange/entity_spans.sql \
 	src/exchange/import_samples.sql \
 	src/exchange/import_portion.sql \
 	src/exchange/import_conversations.sql \

@@ -47,8 +47,10 @@ CREATE FUNCTION days(OUT stored bigint, OUT all_days bigint, OUT wrong bigint) L
     SELECT (SELECT count(*) FROM daily_statistics), (SELECT count(*) FROM daily_training_stats),
            (SELECT count(DISTINCT date) FROM wrong) $$;
 CREATE PROCEDURE close_all(at timestamptz) LANGUAGE plpgsql AS $$
+    DECLARE
+        since CONSTANT timestamptz := clock_timestamp();
     BEGIN
-        WHILE tw_close_days(at, 3) > 0 LOOP
+        WHILE tw_close_days(at, 3, since) > 0 LOOP
             COMMIT;
         END LOOP;
     END $$;
@@ -65,14 +67,15 @@ CREATE FUNCTION capture(n integer) RETURNS void LANGUAGE sql AS $$
 SELECT capture(400);
 SELECT * FROM days();
 -- Three days at a time, newest first; days that are not over are not stored.
-SELECT tw_close_days('2026-05-10 02:00+00', 3);
+SELECT tw_close_days('2026-05-10 02:00+00', 3, now());
 SELECT date FROM daily_statistics ORDER BY date;
 CALL close_all('2026-05-10 02:00+00');
 SELECT * FROM days();
 -- Closing once more, or as of an earlier day, changes nothing but the time that the figures are known to be of.
 SELECT md5(string_agg((to_jsonb(s) - 'as_of')::text, ',' ORDER BY s.date)) AS before, max(s.as_of) AS as_of
 FROM daily_statistics s \gset
-SELECT tw_close_days('2026-05-10 02:00+00'), tw_close_days('2026-05-03 02:00+00');
+CALL close_all('2026-05-10 02:00+00');
+CALL close_all('2026-05-03 02:00+00');
 SELECT md5(string_agg((to_jsonb(s) - 'as_of')::text, ',' ORDER BY s.date)) = :'before' AS unchanged,
        min(s.as_of) > :'as_of' AS later FROM daily_statistics s;
 -- The view says how old a figure is.
@@ -169,16 +172,48 @@ DROP TABLE other_logs;
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 
--- By hand, and then recount_days(): columns of the prediction, samples that come and go.
-SELECT * FROM watch('model corrected', $$UPDATE conversation_logs SET nlu_processing_time_ms = 5000
-                                         WHERE id = (SELECT one('nlu_processing_time_ms < 90'))$$);
-SELECT *
-FROM watch('sample deleted', $$DELETE FROM training_samples
-                               WHERE conversation_log_id = (SELECT one('review_status = ''auto-approved'''))$$);
+-- One gone, another come late: their number is the same. The last five weeks are counted every night.
+SELECT * FROM watch('one for another', $$WITH gone AS (DELETE FROM conversation_logs
+        WHERE id = (SELECT one('review_status = ''auto-approved''')) RETURNING created_at)
+    INSERT INTO conversation_logs (session_id, user_message, created_at) SELECT 'l', ' ', created_at FROM gone$$);
 CALL close_all('2026-05-12 02:00+00');
-SELECT wrong > 0 AS still_wrong FROM days();
-SELECT recount_days('2026-06-01') AS none, recount_days(NULL, '2026-05-02') AS two, recount_days() > 5 AS all_others;
 SELECT * FROM days();
+-- The clock was ahead when somebody said this, or when the days were counted: a run ends all the same.
+BEGIN;
+INSERT INTO review_events (conversation_log_id, action, from_status, to_status, reviewer, calling_role, created_at)
+SELECT c.id, 'conflict', c.review_status, c.review_status, 'r', 'r', now() + interval '1 hour' FROM conversation_logs c;
+UPDATE daily_statistics SET as_of = now() + interval '30 days', approved = approved + 1;
+SELECT tw_close_days('2026-05-12 02:00+00', 30, now()) > 5 AS counted_again;
+SELECT tw_close_days('2026-05-12 02:00+00', 30, now()) AS again;
+SELECT * FROM days();
+ROLLBACK;
+-- A day that is not over is forgotten: the time zone was another when it was counted.
+BEGIN;
+UPDATE daily_statistics SET date = now()::date + 3 WHERE date = '2026-05-03';
+SELECT tw_close_days('2026-05-12 02:00+00', 30, now()) AS counted;
+SELECT count(*) FILTER (WHERE date > now()::date) AS to_come,
+       count(*) FILTER (WHERE date = '2026-05-03') AS of_the_third
+FROM daily_statistics;
+ROLLBACK;
+
+-- By hand, on a day older than five weeks of which nobody says anything, and then recount_days().
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+VALUES ('h', 'hi', 'intent.food.item.search', 0.99, 'indicbert', '2026-03-01 12:00+00');
+CALL close_all('2026-05-12 02:00+00');
+SELECT * FROM days();
+SELECT * FROM watch('model corrected', $$UPDATE conversation_logs SET nlu_processing_time_ms = 5000
+    WHERE session_id = 'h'$$);
+SELECT * FROM watch('sample deleted', $$DELETE FROM training_samples
+    WHERE conversation_log_id = (SELECT id FROM conversation_logs WHERE session_id = 'h')$$);
+CALL close_all('2026-05-12 02:00+00');
+SELECT wrong AS still_wrong FROM days();
+SELECT recount_days('2026-06-01') AS none, recount_days(NULL, '2026-03-01') AS one;
+SELECT * FROM days();
+CALL close_all('2026-05-12 02:00+00');
+SELECT * FROM days();
+SELECT recount_days() > 5 AS all_of_them;
+CALL close_all('2026-05-12 02:00+00');
+DELETE FROM conversation_logs WHERE session_id = 'h';
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 
@@ -210,7 +245,6 @@ SELECT wrong > 5 AS by_the_old_rules FROM days();
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
 UPDATE review_policies SET approve_above = 0.99, note = 'no matter';
-SELECT tw_close_days('2026-05-12 02:00+00') AS nothing_to_count;
 DELETE FROM review_policies;
 CALL close_all('2026-05-12 02:00+00');
 SELECT * FROM days();
@@ -268,7 +302,7 @@ INSERT INTO review_events (conversation_log_id, action, intent, from_status, to_
                            calling_role, created_at)
 SELECT c.id, 'approve', 'x', c.review_status, c.review_status, 'r', 'r', now() - interval '14 hours'
 FROM conversation_logs c WHERE c.created_on = '2026-05-06' LIMIT 1;
-SELECT tw_close_days('2026-05-12 02:00+00') > 0 AS counted;
+SELECT tw_close_days('2026-05-12 02:00+00', 30, now()) > 0 AS counted;
 SELECT count(*) AS wrong FROM wrong WHERE date = '2026-05-06';
 ROLLBACK;
 
@@ -287,10 +321,10 @@ CALL close_all('2026-05-12 02:00+00');
 SELECT date, conversations FROM daily_training_stats;
 SELECT date FROM daily_statistics;
 
-SELECT tw_close_days(max_days => 0);
-SELECT tw_close_days('infinity');
+SELECT tw_close_days(NULL, 0, now());
+SELECT tw_close_days('infinity', 30, now());
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT tw_close_days('2026-06-01 02:00+00');
+SELECT tw_close_days('2026-06-01 02:00+00', 30, now());
 ROLLBACK;
 -- The daily job does it, whatever the default isolation level is.
 INSERT INTO conversation_logs (session_id, user_message, created_at) VALUES ('d', 'x', '2026-05-30 12:00+00');

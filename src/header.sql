@@ -40,7 +40,7 @@ BEGIN
             DETAIL = 'A function of somebody else can then take the place of one of ours in what you call.',
             HINT = format('Install it in a schema of its own (CREATE SCHEMA training; '
                 'CREATE EXTENSION training_workflow SCHEMA training;), '
-                'or REVOKE CREATE ON SCHEMA %I FROM PUBLIC;', '@extschema@');
+                'or REVOKE CREATE ON SCHEMA %s FROM PUBLIC;', '@extschema@');
     END IF;
 END
 $install_check$;

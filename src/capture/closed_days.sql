@@ -1,12 +1,11 @@
--- Closed days: once a night the figures of days that are over are counted and stored. Nothing is triggered by it on the
+-- Closed days: the daily job counts the days that are over and stores their figures. Nothing is triggered by it on the
 -- tables of conversations and samples: what changed since the last night is found by what is there.
 --
--- * Verdicts and feedback are in review_events, by the time.
--- * Conversations that came late or are gone change the number of the day's conversations.
--- * The sweep and import_conversations() delete the stored row (tw_forget_days), and so must whatever purges or erases.
---   What an owner changes by hand beside these, recount_days() makes good.
--- * Whoever wrote in a transaction that was open at night is in the count of the night after: events of the week before
---   count as new.
+-- * The last five weeks are counted every night.
+-- * Older days are counted again where the number of their conversations has changed, or where review_events has
+--   something newer than a week before the last count: a verdict may have been in a transaction that was open then.
+-- * The sweep and import_conversations() delete the stored row (tw_forget_days). Whatever purges or erases must, too.
+--   What an owner changes by hand on older days, recount_days() makes good.
 
 -- Each day is looked up in the index by the one before it: a walk over the days, not over the conversations. It ends
 -- with NULL, which stands for conversations without a day (loaded while triggers were disabled).
@@ -77,7 +76,8 @@ COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
     'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the '
     'conversations without a day';
 
--- Who holds a stored day is counting it, or forgetting it as well: nobody waits.
+-- A stored day that somebody holds is being counted or forgotten. Nobody waits for that: if it is counted without the
+-- caller's rows, the next night finds another number of them, or a day of the last five weeks.
 CREATE FUNCTION @extschema@.tw_forget_days(days date[]) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -90,7 +90,7 @@ COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
     'Has daily_training_stats count days on the spot until the daily job has counted them anew';
 
 CREATE FUNCTION @extschema@.recount_days(from_date date DEFAULT NULL, to_date date DEFAULT NULL) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 BEGIN ATOMIC
     WITH forgotten AS (
         DELETE FROM @extschema@.daily_statistics d
@@ -105,11 +105,13 @@ COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
     'daily_training_stats counts them on the spot until the next daily job stores them anew. For changes by hand that '
     'nothing else notices: columns of the prediction, samples deleted or added';
 
-CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer) RETURNS date[]
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer, since timestamptz) RETURNS date[]
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
+    SET plan_cache_mode = force_custom_plan
 AS $function$
 DECLARE
-    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s) - interval '7 days';
+    first_event CONSTANT timestamptz :=
+        (SELECT min(s.as_of) FROM @extschema@.daily_statistics s) - interval '7 days';
     days date[];
 BEGIN
     days := ARRAY(SELECT c.date FROM @extschema@.tw_captured_days c
@@ -119,35 +121,38 @@ BEGIN
     IF days <> '{}' THEN
         RETURN days;
     END IF;
-    RETURN ARRAY(
+    days := ARRAY(
         SELECT s.date
         FROM @extschema@.daily_statistics s
         LEFT JOIN (SELECT c.created_on, count(*) AS conversations FROM @extschema@.conversation_logs c
                    GROUP BY c.created_on) n ON n.created_on = s.date
         LEFT JOIN (SELECT c.created_on, max(e.created_at) AS last_event
                    FROM @extschema@.review_events e JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
-                   WHERE e.created_at >= since
+                   WHERE e.created_at >= first_event
                    GROUP BY c.created_on) v ON v.created_on = s.date
-        WHERE n.conversations IS DISTINCT FROM s.conversations
-           OR s.fallback_rules <> @extschema@.tw_fallback_rules()
-           -- The first look of a night takes in the week before; those after it, what came meanwhile.
-           OR v.last_event >= s.as_of - CASE WHEN s.as_of < now() - interval '12 hours' THEN interval '7 days'
-                                             ELSE interval '0' END
+        -- The clock may have been set back.
+        WHERE (s.as_of < since OR s.as_of > clock_timestamp())
+          AND (s.date > last_day - 35
+               OR n.conversations IS DISTINCT FROM s.conversations
+               OR s.fallback_rules <> @extschema@.tw_fallback_rules()
+               OR v.last_event >= s.as_of - interval '7 days')
         ORDER BY s.date DESC LIMIT max_days);
+    -- What somebody forgets at the moment is counted by the next run.
+    RETURN ARRAY(SELECT s.date FROM @extschema@.daily_statistics s WHERE s.date = ANY (days) FOR UPDATE SKIP LOCKED);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_days_to_count(date, integer) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_days_to_count(date, integer) IS
-    'So many days at most, newest first: those up to a day that are not stored, then those that changed since '
-    'they were';
+REVOKE ALL ON FUNCTION @extschema@.tw_days_to_count(date, integer, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_days_to_count(date, integer, timestamptz) IS
+    'At most max_days days, newest first: first the days up to last_day that are not stored, then those stored before '
+    'since that are of the last five weeks or have changed. Days that another transaction holds are left out';
 
-CREATE FUNCTION @extschema@.tw_close_days(at timestamptz DEFAULT NULL, max_days integer DEFAULT 30) RETURNS integer
+CREATE FUNCTION @extschema@.tw_close_days(at timestamptz, max_days integer, since timestamptz) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     yesterday CONSTANT date :=
         (coalesce(at, clock_timestamp()) AT TIME ZONE @extschema@.training_setting('time_zone'))::date - 1;
-    looked_at timestamptz := clock_timestamp();
+    counted_at timestamptz;
     days date[];
 BEGIN
     IF max_days IS NULL OR max_days < 1 OR NOT isfinite(yesterday) THEN
@@ -165,29 +170,36 @@ BEGIN
                             upper(current_setting('transaction_isolation'))),
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;
-    days := @extschema@.tw_days_to_count(yesterday, max_days);
+    -- A day that is not over: the setting time_zone has changed.
+    PERFORM @extschema@.tw_forget_days(ARRAY(SELECT s.date FROM @extschema@.daily_statistics s
+                                             WHERE s.date > greatest(yesterday, (clock_timestamp() AT TIME ZONE
+                                                 @extschema@.training_setting('time_zone'))::date - 1)));
+    counted_at := clock_timestamp();
+    days := @extschema@.tw_days_to_count(yesterday, max_days, since);
     IF days = '{}' THEN
-        UPDATE @extschema@.daily_statistics s SET as_of = looked_at WHERE s.as_of < looked_at;
+        UPDATE @extschema@.daily_statistics d SET as_of = counted_at
+        WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.as_of < since
+                         FOR UPDATE SKIP LOCKED);
         RETURN 0;
     END IF;
     DELETE FROM @extschema@.daily_statistics s WHERE s.date = ANY (days);
     -- Right before the snapshot that is counted under: what is said from here on, the view adds.
-    looked_at := clock_timestamp();
+    counted_at := clock_timestamp();
     INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
         approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
         negative_feedback, feedback, fallback_rules, as_of)
-    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited,
-           f.approved, f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
-           f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), looked_at
+    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved,
+           f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
+           f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), counted_at
     FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
     -- Somebody else has just counted it.
     ON CONFLICT (date) DO NOTHING;
     RETURN cardinality(days);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) IS
-    'A step of the daily job: counts up to max_days days that are over (by at, or now) and not stored, or changed '
-    'since they were, newest first, and returns how many. 0: all that is stored is as it was counted. Call it in '
-    'transactions of their own until it returns 0. Raises 22023 for a max_days below 1 or an infinite time, 0A000 in a '
-    'REPEATABLE READ or SERIALIZABLE transaction';
+REVOKE ALL ON FUNCTION @extschema@.tw_close_days(timestamptz, integer, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_close_days(timestamptz, integer, timestamptz) IS
+    'A step of the daily job: counts up to max_days days that are over (by at, or now) and returns how many, 0 when '
+    'nothing is left. A day is counted once for one value of since, the start of the run: call it in transactions of '
+    'their own, with the same since, until it returns 0. Raises 22023 for a max_days below 1 or an infinite time, '
+    '0A000 in a REPEATABLE READ or SERIALIZABLE transaction';

@@ -178,8 +178,7 @@ BEGIN ATOMIC
             '@extschema@.tw_end_run(bigint)',
             '@extschema@.tw_start_built_in_job(bigint)',
             '@extschema@.tw_run_built_in_job(bigint, integer)',
-            '@extschema@.tw_artifacts_wait()',
-            '@extschema@.tw_close_days(timestamptz, integer)']::regprocedure[])
+            '@extschema@.tw_artifacts_wait()']::regprocedure[])
     ), granted (kinds, object_kind, object_id, column_name, privilege) AS (
         SELECT '{capture,reviewer,analyst,trainer}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text,
                'USAGE'

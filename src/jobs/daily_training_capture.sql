@@ -132,7 +132,8 @@ BEGIN
         WHEN 'labelstudio' THEN
             RETURN @extschema@.tw_daily_sync(run, state);
         WHEN 'statistics' THEN
-            counted := jsonb_build_object('days closed', @extschema@.tw_close_days(at, 30));
+            counted := jsonb_build_object('days closed', @extschema@.tw_close_days(at, 30,
+                (SELECT r.started_at FROM @extschema@.job_runs r WHERE r.id = run)));
             IF counted ->> 'days closed' <> '0' THEN
                 -- There may be more.
                 RETURN jsonb_build_object('counted', counted);

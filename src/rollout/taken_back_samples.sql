@@ -42,7 +42,7 @@ BEGIN
                    ORDER BY x.id LIMIT max_samples FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS taken = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(bad, taken) WHERE taken > 0;
-    -- Where fewer than most were to be had, the others were held by somebody.
+    -- Where fewer than max_samples were to be had, the others were held by somebody.
     locked := CASE WHEN coalesce(taken < max_samples, true) THEN cardinality(wanted) - taken ELSE 0 END;
 END
 $function$;

@@ -9,7 +9,7 @@
 #include "rules/conversations.h"
 #include "utils/builtins.h"
 
-/* The second part of a dotted intent, or a NULL span: "food" of "intent.food.item.search". */
+/* The second part of a dotted intent, or a NULL slice: "food" of "intent.food.item.search". */
 TwSlice
 tw_intent_module(TwSlice intent)
 {
@@ -28,7 +28,7 @@ tw_intent_module(TwSlice intent)
 	return module.length > 0 ? module : TW_NULL_SLICE;
 }
 
-/* The module that was handed in, or the intent's where that is NULL or empty; may be a NULL span. */
+/* The module that was handed in, or the intent's where that is NULL or empty; may be a NULL slice. */
 TwSlice
 tw_module_of(TwSlice module_type, TwSlice intent)
 {

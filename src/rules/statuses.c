@@ -22,7 +22,7 @@ static const TwSlice names[TW_STATUSES] = {
 	[TW_NOT_APPLICABLE] = NAME("not-applicable"),
 };
 
-/* The status of this name; a NULL span, like any other text, is TW_NO_STATUS. */
+/* The status of this name; a NULL slice, like any other text, is TW_NO_STATUS. */
 TwStatus
 tw_find_status(TwSlice name)
 {

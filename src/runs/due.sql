@@ -77,7 +77,9 @@ BEGIN
     -- One that still runs began the attempt that counts; the lock of the job keeps a second from it.
     SELECT coalesce(bool_or(r.status = 'succeeded'), false), count(*), max(r.started_at)
     INTO has_succeeded, runs, last_run
-    FROM @extschema@.job_runs r WHERE r.job_name = job AND r.started_at >= since;
+    FROM @extschema@.job_runs r WHERE r.job_name = job AND r.started_at >= since
+      -- A run that is still to come was begun before the clock was set back.
+      AND r.started_at <= greatest(at, clock_timestamp());
     -- The fourth tick after one that came a little late is the one.
     RETURN NOT has_succeeded AND runs < max_runs AND coalesce(last_run <= at - interval '50 minutes', true);
 END

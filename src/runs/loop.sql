@@ -25,6 +25,7 @@ DECLARE
     message text;
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
+    PERFORM @extschema@.tw_check_time_argument(at);
     SELECT j.* INTO STRICT job FROM @extschema@.job_runs r JOIN @extschema@.tw_jobs() j USING (job_name)
     WHERE r.id = run;
     IF state IS NULL AND job.parts IS NOT NULL THEN

@@ -66,10 +66,12 @@ measure() { # STATE ROUNDS
 measure 'not closed' 1
 say 'closing days'
 start=$EPOCHREALTIME
-until [[ $(sql -c 'SELECT tw_close_days()') == 0 ]]; do :; done
+since=$(sql -c 'SELECT now()')
+until [[ $(sql -c "SELECT tw_close_days(NULL, 30, '$since')") == 0 ]]; do :; done
 closing=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.0f", b - a}')
 start=$EPOCHREALTIME
-sql -o /dev/null -c 'SELECT tw_close_days()'
+since=$(sql -c 'SELECT now()')
+until [[ $(sql -c "SELECT tw_close_days(NULL, 30, '$since')") == 0 ]]; do :; done
 again=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", b - a}')
 measure closed "$rounds"
 say 'verdicts'
@@ -88,6 +90,6 @@ echo
 psql -X -q -P footer=off -c "SELECT count(*) AS conversations,
         count(*) FILTER (WHERE review_status = 'needs-review') AS waiting, count(DISTINCT created_on) AS days,
         (SELECT count(*) FROM training_samples) AS samples, $closing AS seconds_to_close_them,
-        $again AS seconds_to_find_no_change
+        $again AS seconds_of_the_next_night
     FROM conversation_logs" \
     -c 'TABLE bench.report'

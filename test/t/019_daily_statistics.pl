@@ -52,8 +52,9 @@ SQL
 
 sub close_days {
     my ($node, $database) = @_;
+    my $since = $node->safe_psql($database, 'SELECT clock_timestamp()');
     for (1 .. 50) {
-        return if $node->safe_psql($database, "SELECT tw_close_days($as_of)") == 0;
+        return if $node->safe_psql($database, "SELECT tw_close_days($as_of, 30, '$since')") == 0;
     }
     die 'closing does not end';
 }

@@ -39,6 +39,12 @@ for my $path (sort keys %text) {
         next unless exists $level{$1} && -e "src/$1/$2";
         print "$path includes $1/$2\n" if $level{$1} > $level{$folder};
     }
+    # Statements of C name the schema by a format.
+    if ($path =~ /\.c$/) {
+        while ($text{$path} =~ /%(?:1\$)?s\.(\w+)\(/g) {
+            print "$path needs $1 of $home{$1}[0]\n" if $home{$1} && $level{ $home{$1}[0] } > $level{$folder};
+        }
+    }
     next unless $path =~ /\.sql$/;
     my %seen;
     while ($text{$path} =~ /\@extschema\@\.(\w+)/g) {
