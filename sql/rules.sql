@@ -75,7 +75,7 @@ SELECT pg_get_indexdef('conversation_logs_queue_idx'::regclass);
 SELECT p.proname
 FROM pg_proc p,
      LATERAL (SELECT replace(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc), 'c.', '') AS body) b,
-     substring(pg_get_indexdef('conversation_logs_queue_idx'::regclass) FROM '\((.*)\) WHERE') AS queue_order
+     substring(pg_get_indexdef('conversation_logs_queue_idx'::regclass) FROM '\((.*?)\) INCLUDE') AS queue_order
 WHERE p.proname ~ 'claim' AND position('ORDER BY ' || queue_order IN b.body) > 0
 ORDER BY p.proname;
 EXPLAIN (COSTS OFF) SELECT conversation_log_id FROM training_queue LIMIT 10;

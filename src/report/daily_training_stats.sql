@@ -15,23 +15,25 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH events AS MATERIALIZED (
-        SELECT e.conversation_log_id, e.id, e.action, e.from_status, e.details, d.date, d.as_of
+        SELECT e.conversation_log_id, e.id, e.action, e.from_status, e.details, d.date, d.as_of, c.review_status,
+               c.filter_outcome IS NULL AS unfiltered, lower(c.user_feedback COLLATE "C") AS feedback_now,
+               c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL AS has_feedback
         FROM @extschema@.review_events e
         JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
         JOIN @extschema@.daily_statistics d ON d.date = c.created_on
         WHERE e.created_at >= since AND e.created_at >= d.as_of
+    ), judged AS (
+        SELECT e.conversation_log_id, e.date, e.as_of, e.review_status, e.unfiltered, e.feedback_now, e.has_feedback,
+               (array_agg(e.from_status ORDER BY e.id))[1] AS from_status,
+               (array_agg(e.details ORDER BY e.id) FILTER (WHERE e.action = 'feedback'))[1] AS details
+        FROM events e
+        GROUP BY e.conversation_log_id, e.date, e.as_of, e.review_status, e.unfiltered, e.feedback_now, e.has_feedback
     ), then_and_now AS (
-        SELECT f.date, f.from_status, c.review_status, c.filter_outcome IS NULL AS unfiltered,
-               s.created_at >= f.as_of AS is_new_sample, f.details IS NOT NULL AS is_feedback,
-               lower(f.details -> 'before' ->> 'feedback' COLLATE "C") AS feedback_then,
-               lower(c.user_feedback COLLATE "C") AS feedback_now, f.details ? 'before' AS had_feedback,
-               c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL AS has_feedback
-        FROM (SELECT e.conversation_log_id, min(e.date) AS date, min(e.as_of) AS as_of,
-                     (array_agg(e.from_status ORDER BY e.id))[1] AS from_status,
-                     (array_agg(e.details ORDER BY e.id) FILTER (WHERE e.action = 'feedback'))[1] AS details
-              FROM events e GROUP BY e.conversation_log_id) f
-        JOIN @extschema@.conversation_logs c ON c.id = f.conversation_log_id
-        LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = f.conversation_log_id
+        SELECT j.*, s.created_at >= j.as_of AS is_new_sample, j.details IS NOT NULL AS is_feedback,
+               lower(j.details -> 'before' ->> 'feedback' COLLATE "C") AS feedback_then,
+               j.details ? 'before' AS had_feedback
+        FROM judged j
+        LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = j.conversation_log_id
     )
     SELECT t.date,
            -- Of what our filter has not seen, the status stands for its outcome.

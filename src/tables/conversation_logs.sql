@@ -61,7 +61,9 @@ SELECT pg_extension_config_dump('@extschema@.conversation_logs_id_seq', '');
 CREATE INDEX conversation_logs_created_on_idx ON @extschema@.conversation_logs (created_on);
 -- The queue. Its order is written here: training_queue, claims and pushes take it as this index has it.
 CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
-    (review_priority, nlu_confidence NULLS FIRST, created_at, id) WHERE review_priority IS NOT NULL;
+    (review_priority, nlu_confidence NULLS FIRST, created_at, id)
+    -- What daily_training_stats counts of the queue.
+    INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
 -- Rows that came in while triggers did not fire (logical replication): normally empty, and so costs capture nothing.
 CREATE INDEX conversation_logs_unfiltered_idx ON @extschema@.conversation_logs (id) WHERE review_status IS NULL;
 
