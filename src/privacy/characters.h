@@ -40,7 +40,7 @@ tw_digit_value(pg_wchar c)
 	return -1;
 }
 
-/* The code point at `at`, which is before `end`. The bytes of a truncated character count as single characters. */
+/* The code point at `at`, which is before `end`. Each byte of a truncated character counts as 0. */
 static inline pg_wchar
 tw_char_at(const uint8 *at, const uint8 *end, int *length)
 {

@@ -30,7 +30,7 @@ COMMENT ON COLUMN @extschema@.job_runs.id IS 'Number of the run';
 COMMENT ON COLUMN @extschema@.job_runs.job_name IS
     'Name of the job; promotion = a capturing statement could not make its samples';
 COMMENT ON COLUMN @extschema@.job_runs.status IS 'running, succeeded or failed';
-COMMENT ON COLUMN @extschema@.job_runs.phase IS 'What the run is doing; NULL = nothing recorded yet';
+COMMENT ON COLUMN @extschema@.job_runs.phase IS 'What the run is doing; NULL = nothing recorded, or the run has ended';
 COMMENT ON COLUMN @extschema@.job_runs.items_done IS 'Number of items done; NULL = the job counts none';
 COMMENT ON COLUMN @extschema@.job_runs.items_total IS 'Number of items in total; NULL = not known';
 COMMENT ON COLUMN @extschema@.job_runs.error_code IS 'SQLSTATE of the run''s first error; NULL = none';
