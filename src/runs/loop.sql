@@ -5,7 +5,7 @@
 --   call           run that job, then take the next step
 --   then           the run is over; run that job
 --   cancelled      the run is over, with that message as an error
--- For a job with parts, tw_jobs() gives their order. Its step returns NULL when a part is over, and uses these keys too:
+-- For a job with parts, tw_jobs() gives their order. Its step returns NULL when a part is over, and has more keys:
 --   part           the current part
 --   counted        numbers for job_runs.details
 --   result         the part is over, with this result ("succeeded" if a step returns NULL)
