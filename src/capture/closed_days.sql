@@ -1,15 +1,14 @@
--- Closed days: once a night the figures of days that are over are counted and stored. Nothing is triggered by it on the
--- tables of conversations and samples: what changed since the last night is found by what is there.
+-- Closed days: the daily job counts and stores the figures of past days. It needs no triggers on the tables of
+-- conversations and samples, since changes after the count are found in the stored data:
 --
--- * Verdicts and feedback are in review_events, by the time.
--- * Conversations that came late or are gone change the number of the day's conversations.
--- * The sweep and import_conversations() delete the stored row (tw_forget_days), and so must whatever purges or erases.
---   What an owner changes by hand beside these, recount_days() makes good.
--- * Whoever wrote in a transaction that was open at night is in the count of the night after: events of the week before
---   count as new.
+-- * Verdicts and feedback are in review_events, with their time.
+-- * Late or deleted conversations change the number of the day's conversations.
+-- * The sweep and import_conversations() delete the stored row (tw_forget_days), and so must every purge or erasure.
+--   After other manual changes, the owner calls recount_days().
+-- * A transaction that was open during the count is in the next night's count: events of the week before count as new.
 
--- Each day is looked up in the index by the one before it: a walk over the days, not over the conversations. It ends
--- with NULL, which stands for conversations without a day (loaded while triggers were disabled).
+-- Each day is found in the index from the day before, so the query reads one entry per day, not every conversation. It
+-- ends with NULL, which stands for conversations without a day (loaded while triggers were disabled).
 CREATE VIEW @extschema@.tw_captured_days AS
     WITH RECURSIVE days (date) AS (
         SELECT (SELECT min(c.created_on) FROM @extschema@.conversation_logs c)
@@ -19,8 +18,8 @@ CREATE VIEW @extschema@.tw_captured_days AS
     )
     SELECT d.date FROM days d;
 REVOKE ALL ON TABLE @extschema@.tw_captured_days FROM PUBLIC;
-COMMENT ON VIEW @extschema@.tw_captured_days IS 'The days that have conversations, and NULL';
-COMMENT ON COLUMN @extschema@.tw_captured_days.date IS 'The day';
+COMMENT ON VIEW @extschema@.tw_captured_days IS 'The days that have conversations, and one row with NULL';
+COMMENT ON COLUMN @extschema@.tw_captured_days.date IS 'The day; NULL = conversations without a day';
 
 CREATE FUNCTION @extschema@.tw_fallback_rules() RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -31,7 +30,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fallback_rules() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fallback_rules() IS
-    'What is_fallback_provider() goes by: which policies name fallback providers, and which';
+    'The policies that set fallback_providers, and their lists, as JSON text: the rules of is_fallback_provider()';
 
 CREATE FUNCTION @extschema@.tw_day_figures(
     day date,
@@ -42,7 +41,7 @@ CREATE FUNCTION @extschema@.tw_day_figures(
     OUT p95_latency_ms double precision, OUT positive_feedback bigint, OUT negative_feedback bigint,
     OUT feedback bigint)
     RETURNS SETOF record
-    -- Compiling the query would take longer than a day takes.
+    -- JIT compilation would take longer than the query.
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     SELECT day,
@@ -74,10 +73,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_day_figures(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
-    'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the '
+    'The figures of a day, counted at query time: one row, or none if the day has no conversations. NULL = the '
     'conversations without a day';
 
--- Who holds a stored day is counting it, or forgetting it as well: nobody waits.
+-- A locked row is being counted or deleted by another transaction, so it is skipped.
 CREATE FUNCTION @extschema@.tw_forget_days(days date[]) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -87,7 +86,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_forget_days(date[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
-    'Has daily_training_stats count days on the spot until the daily job has counted them anew';
+    'Deletes the stored figures of days: daily_training_stats counts them at query time until the daily job stores '
+    'them again';
 
 CREATE FUNCTION @extschema@.recount_days(from_date date DEFAULT NULL, to_date date DEFAULT NULL) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -101,9 +101,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.recount_days(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
-    'Forgets the stored figures of the days from one to another (NULL: without an end) and returns of how many days: '
-    'daily_training_stats counts them on the spot until the next daily job stores them anew. For changes by hand that '
-    'nothing else notices: columns of the prediction, samples deleted or added';
+    'Deletes the stored figures of a range of days (both ends included; NULL = no limit) and returns the number of '
+    'days. daily_training_stats counts them at query time until the next daily job stores them again. Needed after '
+    'manual changes that are not detected: of predicted columns, or of samples deleted or added';
 
 CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer) RETURNS date[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
@@ -130,7 +130,7 @@ BEGIN
                    GROUP BY c.created_on) v ON v.created_on = s.date
         WHERE n.conversations IS DISTINCT FROM s.conversations
            OR s.fallback_rules <> @extschema@.tw_fallback_rules()
-           -- The first look of a night takes in the week before; those after it, what came meanwhile.
+           -- The first check of a night includes the events of the week before; later checks only those since as_of.
            OR v.last_event >= s.as_of - CASE WHEN s.as_of < now() - interval '12 hours' THEN interval '7 days'
                                              ELSE interval '0' END
         ORDER BY s.date DESC LIMIT max_days);
@@ -138,8 +138,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_days_to_count(date, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_days_to_count(date, integer) IS
-    'So many days at most, newest first: those up to a day that are not stored, then those that changed since '
-    'they were';
+    'At most max_days days, newest first: the days up to last_day that are not stored or, if all are stored, the '
+    'stored days that have changed since';
 
 CREATE FUNCTION @extschema@.tw_close_days(at timestamptz DEFAULT NULL, max_days integer DEFAULT 30) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -171,7 +171,7 @@ BEGIN
         RETURN 0;
     END IF;
     DELETE FROM @extschema@.daily_statistics s WHERE s.date = ANY (days);
-    -- Right before the snapshot that is counted under: what is said from here on, the view adds.
+    -- Taken right before the snapshot of the count: the view adds later events.
     looked_at := clock_timestamp();
     INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
         approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
@@ -180,14 +180,14 @@ BEGIN
            f.approved, f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
            f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), looked_at
     FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
-    -- Somebody else has just counted it.
+    -- Another transaction has just stored the day.
     ON CONFLICT (date) DO NOTHING;
     RETURN cardinality(days);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_close_days(timestamptz, integer) IS
-    'A step of the daily job: counts up to max_days days that are over (by at, or now) and not stored, or changed '
-    'since they were, newest first, and returns how many. 0: all that is stored is as it was counted. Call it in '
-    'transactions of their own until it returns 0. Raises 22023 for a max_days below 1 or an infinite time, 0A000 in a '
-    'REPEATABLE READ or SERIALIZABLE transaction';
+    'A step of the daily job: counts and stores up to max_days past days (before the day of at, by default now) that '
+    'are not stored or have changed since, newest first. Returns their number; 0 = all stored figures are current. '
+    'Call it until it returns 0, each time in a transaction of its own. Raises 22023 for a max_days below 1 or an '
+    'infinite time, 0A000 in a REPEATABLE READ or SERIALIZABLE transaction';
