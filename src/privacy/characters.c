@@ -7,9 +7,9 @@
 #include "privacy/characters.h"
 
 /*
- * Beyond ASCII, the list names the characters that are no letters:
- * punctuation, symbols, spaces, emoji. All others count as letters: marks,
- * which make up much of a word in Indian scripts, and future characters.
+ * The list has the non-letters beyond ASCII: punctuation, symbols, spaces,
+ * emoji. All other characters count as letters: marks, which make up much of a
+ * word in Indian scripts, and future characters.
  */
 TwCharKind
 tw_char_kind(pg_wchar c)

@@ -39,7 +39,7 @@ COMMENT ON COLUMN @extschema@.labelstudio_projects.title IS 'Title of the projec
 COMMENT ON COLUMN @extschema@.labelstudio_projects.module_type IS
     'The module it is for; NULL = all modules that have no project of their own';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.max_open_tasks IS
-    'Maximum number of unfinished tasks in the project, so that urgent ones do not wait behind a backlog';
+    'Maximum number of tasks with status claimed, open or skipped, so that urgent ones do not wait behind a backlog';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.entity_labels IS
     'Entity labels offered to reviewers, in addition to those of recent samples';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.is_active IS
