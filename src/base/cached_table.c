@@ -1,13 +1,13 @@
 /*
  * cached_table.c
- *		A small table of ours held in the backend's memory, fresh from the
- *		commit of a change on.
+ *		Cache of a small table in the backend's memory, refreshed once a change
+ *		commits.
  *
  * A trigger on the table (tw_invalidate_cache) sends a relcache invalidation
- * when a change commits. Rows are read with a catalog snapshot and not with the
- * transaction's: what a REPEATABLE READ transaction loads is then as new as
- * what anybody else loads, and nothing stale can outlive its transaction. It is
- * also what lets a backend without SELECT on the table use it.
+ * when a change commits. Rows are read with a catalog snapshot, not with the
+ * transaction's snapshot. So a REPEATABLE READ transaction loads the newest
+ * committed rows, and no stale data outlives its transaction. A backend
+ * without SELECT on the table can use the cache for the same reason.
  */
 #include "postgres.h"
 
@@ -22,10 +22,7 @@
 
 static TwCachedTable *all_caches = NULL;
 
-/*
- * Relcache callback: marks, and frees nothing, because it can be called while
- * the data is in use.
- */
+/* Relcache callback. It marks the cache stale and frees nothing: it can be called while the data is in use. */
 static void
 invalidate_callback(Datum arg, Oid relid)
 {
@@ -60,8 +57,8 @@ read_rows(TwCachedTable *cache, void *data)
 }
 
 /*
- * Loads the table anew. The old data is dropped only when the new one is
- * complete; an error on the way leaves nothing behind but the old state.
+ * Loads the table anew. The old data is dropped only when the new data is
+ * complete; an error leaves the old state.
  */
 static void
 load(TwCachedTable *cache, Oid schema)
@@ -75,7 +72,7 @@ load(TwCachedTable *cache, Oid schema)
 	cache->loaded = false;
 	cache->schema = schema;
 	cache->relid = get_relname_relid(cache->table_name, schema);
-	/* Before the rows are read: a change from here on must be seen as one. */
+	/* Reset before the rows are read, so that a later change marks the cache stale again. */
 	cache->stale = false;
 	if (OidIsValid(cache->relid))
 		read_rows(cache, data);
@@ -88,19 +85,20 @@ load(TwCachedTable *cache, Oid schema)
 	MemoryContextSetParent(context, CacheMemoryContext);
 	cache->context = context;
 	cache->data = data;
-	/* A table that is not there (yet) is looked for again next time. */
+	/* A table that does not exist (yet) is looked up again at the next call. */
 	cache->loaded = OidIsValid(cache->relid);
 }
 
 /*
  * The cached rows of the table in this schema, as `begin`, `add_row` and
- * `finish` built them. The pointer is good until the next call for this cache.
+ * `finish` built them. The pointer is valid until the next call for this
+ * cache.
  */
 void *
 tw_cached_table_get(TwCachedTable *cache, Oid schema)
 {
 	/*
-	 * A statement of an open READ COMMITTED transaction need not take any lock that would do this.
+	 * Needed explicitly: a statement of an open READ COMMITTED transaction may take no lock that accepts invalidations.
 	 */
 	AcceptInvalidationMessages();
 

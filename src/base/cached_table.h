@@ -1,7 +1,7 @@
 /*
  * cached_table.h
- *		A small table of ours held in the backend's memory, fresh from the
- *		commit of a change on.
+ *		Cache of a small table in the backend's memory, refreshed once a change
+ *		commits.
  */
 #ifndef TW_CACHED_TABLE_H
 #define TW_CACHED_TABLE_H
@@ -22,7 +22,7 @@ struct TwCachedTable
 	void		(*add_row) (void *data, HeapTuple tuple, TupleDesc desc);
 	/* Called after the last row; may be NULL. */
 	void		(*finish) (void *data);
-	/* What add_row relies on; checked before it is called. */
+	/* Columns that add_row reads; checked before it is called. */
 	const TwColumn *columns;
 	int			column_count;
 

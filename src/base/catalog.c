@@ -1,6 +1,7 @@
 /*
  * catalog.c
- *		Finding our own objects, whatever schema the extension lives in.
+ *		Lookup of the extension's objects in the schema that it is installed
+ *		in.
  */
 #include "postgres.h"
 
@@ -8,9 +9,9 @@
 #include "utils/lsyscache.h"
 
 /*
- * The schema that the extension is installed in, taken from the function that
- * was called: it needs no catalog search, and is right after a reinstallation
- * into another schema.
+ * The schema of the extension, taken from the called function. It needs no
+ * search of the catalog, and is right after a reinstallation into another
+ * schema.
  */
 Oid
 tw_schema_of_function(FunctionCallInfo fcinfo)
@@ -23,7 +24,8 @@ tw_schema_of_function(FunctionCallInfo fcinfo)
 }
 
 /*
- * The same for functions that are called for every row: looked up once for each calling expression, kept in fn_extra.
+ * The same for functions that are called for every row: one lookup for each
+ * calling expression, kept in fn_extra.
  */
 Oid
 tw_kept_schema_of_function(FunctionCallInfo fcinfo)

@@ -1,6 +1,7 @@
 /*
  * catalog.h
- *		Finding our own objects, whatever schema the extension lives in.
+ *		Lookup of the extension's objects in the schema that it is installed
+ *		in.
  */
 #ifndef TW_CATALOG_H
 #define TW_CATALOG_H

@@ -1,17 +1,18 @@
 /*
  * columns.c
- *		Making sure that a table of ours looks as the C code expects it.
+ *		Check that a table of the extension has the columns that the C code
+ *		expects.
  *
- * Columns are addressed by number, which later versions only append to. An
- * owner can still rename, retype or drop one; a value that is read as another
- * type than it has would crash the server or, worse, decide wrongly in silence.
+ * Columns are addressed by number, and later versions only append columns. The
+ * owner can still rename, retype or drop one. A value read as the wrong type
+ * would crash the server or cause a wrong decision without an error.
  */
 #include "postgres.h"
 
 #include "base/columns.h"
 #include "utils/builtins.h"
 
-/* Raises unless each of the columns has its name, its type and its place. */
+/* Raises an error unless each column has the expected name, type and number. */
 void
 tw_check_columns(Relation rel, const TwColumn *columns, int count)
 {

@@ -1,6 +1,7 @@
 /*
  * columns.h
- *		Making sure that a table of ours looks as the C code expects it.
+ *		Check that a table of the extension has the columns that the C code
+ *		expects.
  */
 #ifndef TW_COLUMNS_H
 #define TW_COLUMNS_H

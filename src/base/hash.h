@@ -1,6 +1,7 @@
 /*
  * hash.h
- *		Hashes and random numbers that no version of PostgreSQL, and no machine, changes.
+ *		Hashes and random numbers that are the same in every PostgreSQL version
+ *		and on every machine.
  */
 #ifndef TW_HASH_H
 #define TW_HASH_H
@@ -31,7 +32,7 @@ tw_finalise(uint64 key)
 	return key ^ (key >> 33);
 }
 
-/* The next of xorshift64's numbers (Marsaglia 2003); the state must not be 0. */
+/* The next number of xorshift64 (Marsaglia 2003); the state must not be 0. */
 static inline uint64
 tw_xorshift(uint64 *state)
 {
@@ -41,7 +42,7 @@ tw_xorshift(uint64 *state)
 	return *state;
 }
 
-/* A number below `count`, of which there are less than 2^32. */
+/* A random number from 0 to `count` - 1; `count` is below 2^32. */
 static inline uint32
 tw_random_below(uint64 *state, uint32 count)
 {

@@ -1,6 +1,6 @@
 /*
  * kept_plan.c
- *		Statements of ours that are prepared once for a backend.
+ *		Statements of the extension that each backend prepares once.
  */
 #include "postgres.h"
 
@@ -9,7 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-/* Drops the plan; it is prepared anew when it is next asked for. */
+/* Drops the plan; the next call prepares it again. */
 static void
 forget_plan(TwKeptPlan *kept)
 {
@@ -22,10 +22,10 @@ forget_plan(TwKeptPlan *kept)
 
 /*
  * The prepared plan of `command`, in which %1$s stands for the quoted name of
- * the extension's schema. It is prepared when it is first asked for, and again
- * when the extension was made anew in another schema or the schema was renamed.
- * SPI must be connected, and every name and operator in the command qualified:
- * it is parsed under the search_path of whoever called.
+ * the extension's schema. The first call prepares it; a later call prepares it
+ * again if the extension was reinstalled in another schema or the schema was
+ * renamed. SPI must be connected. Every name and operator in the command must
+ * be qualified: it is parsed under the caller's search_path.
  */
 SPIPlanPtr
 tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types)
@@ -36,7 +36,7 @@ tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *
 	if (kept->plan != NULL && kept->schema == schema && strcmp(kept->schema_name, name) == 0)
 		return kept->plan;
 
-	/* The values never matter for the plan: do not try five custom ones first. */
+	/* The plan does not depend on the parameter values: skip the five custom plans. */
 	plan = SPI_prepare_cursor(psprintf(command, quote_identifier(name)), nargs, types,
 							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
@@ -49,7 +49,7 @@ tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *
 	return plan;
 }
 
-/* Runs an INSERT of ours, and returns how many rows it wrote; `nulls` as for SPI_execute_plan. */
+/* Runs an INSERT and returns the number of rows written; `nulls` as for SPI_execute_plan. */
 int64
 tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types, Datum *values,
 			  const char *nulls)
@@ -59,7 +59,7 @@ tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid 
 
 	if (result < 0)
 		elog(ERROR, "INSERT failed: %s", SPI_result_code_string(result));
-	/* A rule took its place. Once it is dropped nothing would invalidate the plan. */
+	/* A rule replaced the INSERT. Dropping the rule would not invalidate the plan. */
 	if (result == SPI_OK_REWRITTEN)
 		forget_plan(kept);
 	return (int64) SPI_processed;

@@ -1,6 +1,6 @@
 /*
  * kept_plan.h
- *		Statements of ours that are prepared once for a backend.
+ *		Statements of the extension that each backend prepares once.
  */
 #ifndef TW_KEPT_PLAN_H
 #define TW_KEPT_PLAN_H

@@ -1,7 +1,7 @@
 /*
  * slice.c
- *		A piece of text that is not terminated, such as the inside of a text
- *		value, so that looking at one copies nothing.
+ *		A piece of text without a terminator, such as the content of a text
+ *		value, read without a copy.
  */
 #include "postgres.h"
 
@@ -9,7 +9,7 @@
 #include "base/slice.h"
 #include "fmgr.h"
 
-/* The inside of a text value; copies only what is compressed or stored out of line. */
+/* The content of a text value; copied only if it is compressed or stored out of line. */
 TwSlice
 tw_text_slice(Datum value, bool isnull)
 {
@@ -25,14 +25,14 @@ tw_text_slice(Datum value, bool isnull)
 	return span;
 }
 
-/* The inside of an argument of a function. */
+/* The content of a function's text argument. */
 TwSlice
 tw_text_argument(FunctionCallInfo fcinfo, int n)
 {
 	return tw_text_slice(PG_GETARG_DATUM(n), PG_ARGISNULL(n));
 }
 
-/* Byte order, NULL first: never a collation, so that it is the same everywhere. */
+/* Byte order, NULL first. No collation is used, so the order is the same on every server. */
 int
 tw_slice_compare(TwSlice a, TwSlice b)
 {
@@ -46,7 +46,7 @@ tw_slice_compare(TwSlice a, TwSlice b)
 	return result;
 }
 
-/* Whether they are equal when the ASCII letters of `span` are lowered; `lower` is lower case already. */
+/* Whether the two are equal once the ASCII letters of `span` are lowered; `lower` must be in lower case. */
 bool
 tw_slice_equals_ascii_ci(TwSlice span, TwSlice lower)
 {
@@ -64,14 +64,14 @@ tw_slice_equals_ascii_ci(TwSlice span, TwSlice lower)
 	return true;
 }
 
-/* White space, and the characters of no width that a message can consist of without saying anything. */
+/* White space and zero-width characters: a message of nothing else is blank. */
 static bool
 is_blank_character(pg_wchar c)
 {
 	return tw_is_white_space(c) || (c >= 0x200B && c <= 0x200D) || c == 0x2060 || c == 0xFEFF;
 }
 
-/* Whether there is nothing to read in it (UTF-8). */
+/* Whether a UTF-8 text consists of blank characters only. */
 bool
 tw_slice_is_blank(TwSlice span)
 {

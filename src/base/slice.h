@@ -1,7 +1,7 @@
 /*
  * slice.h
- *		A piece of text that is not terminated, such as the inside of a text
- *		value, so that looking at one copies nothing.
+ *		A piece of text without a terminator, such as the content of a text
+ *		value, read without a copy.
  */
 #ifndef TW_SLICE_H
 #define TW_SLICE_H

@@ -1,6 +1,6 @@
 /*
  * subtransaction.c
- *		Work that may fail without taking the transaction along.
+ *		Work that can fail without failing the transaction.
  */
 #include "postgres.h"
 
@@ -10,10 +10,10 @@
 #include "utils/resowner.h"
 
 /*
- * Errors that are not about the work: the transaction cannot go on (40), the
- * machine has no more to give (53), somebody wants it to stop (57), something
- * is broken (XX), or the stack is used up (54001), where going on at every
- * level of a runaway recursion would never end.
+ * Errors not caused by the work: the transaction cannot continue (40),
+ * resources are exhausted (53), an operator intervened (57), an internal error
+ * (XX), or the stack depth limit (54001). Catching the last at every level of
+ * a runaway recursion would never end.
  */
 static bool
 must_not_be_swallowed(int sqlerrcode)
@@ -33,12 +33,12 @@ must_not_be_swallowed(int sqlerrcode)
 }
 
 /*
- * Does the work in a subtransaction. Returns NULL when it is done; when it
- * failed, rolls all of it back and returns the error, in the caller's memory
- * context. Errors of the classes 40, 53, 57 and XX, and 54001, are raised again.
+ * Does the work in a subtransaction. Returns NULL on success; on failure rolls
+ * the work back and returns the error, in the caller's memory context. Errors
+ * of the classes 40, 53, 57 and XX, and 54001, are raised again.
  *
- * The user that was in force is in force again afterwards, also when the work
- * changed it and failed.
+ * The current user is restored afterwards, even if the work changed it and
+ * failed.
  */
 ErrorData *
 tw_try(void (*work) (void *arg), void *arg)

@@ -1,6 +1,6 @@
 /*
  * subtransaction.h
- *		Work that may fail without taking the transaction along.
+ *		Work that can fail without failing the transaction.
  */
 #ifndef TW_SUBTRANSACTION_H
 #define TW_SUBTRANSACTION_H

@@ -17,8 +17,8 @@
 #include "utils/timestamp.h"
 
 /*
- * Raises unless the function was called as a trigger of a kind it is made for:
- * `kinds` holds TW_ bits for the timings, levels and events that are right.
+ * Raises an error unless the function was called as a trigger of an allowed
+ * kind. `kinds` holds the TW_ bits of the allowed timings, levels and events.
  */
 void
 tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds)
@@ -42,7 +42,7 @@ tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds)
 
 PG_FUNCTION_INFO_V1(tw_append_only);
 
-/* Refuses UPDATE, DELETE and TRUNCATE, the owner's too. */
+/* Refuses UPDATE, DELETE and TRUNCATE, also by the owner. */
 Datum
 tw_append_only(PG_FUNCTION_ARGS)
 {
@@ -78,7 +78,7 @@ tw_touch_updated_at(PG_FUNCTION_ARGS)
 		elog(ERROR, "table \"%s\" has no column updated_at", RelationGetRelationName(trigdata->tg_relation));
 	values[0] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
-	/* Some tables say who it was as well. */
+	/* Some tables also record the role. */
 	columns[1] = SPI_fnumber(desc, "updated_by");
 	if (columns[1] > 0)
 	{
@@ -90,7 +90,7 @@ tw_touch_updated_at(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_invalidate_cache);
 
-/* Makes every backend forget what it cached of this table, once the change commits. */
+/* Invalidates every backend's cache of this table once the change commits. */
 Datum
 tw_invalidate_cache(PG_FUNCTION_ARGS)
 {

@@ -1,11 +1,11 @@
 /*
  * time_argument.c
- *		The time that a caller wants to be counted as now.
+ *		The check of the argument "at": the time that counts as now.
  *
- * Functions that go by the clock take it as an argument named "at", so that
- * tests and simulations can play days in seconds.  A mistyped year would
- * otherwise be written down for good, and keep whatever follows the clock
- * waiting until then: only who simulates may pass a time that is yet to come.
+ * Functions that depend on the clock take the time as an argument "at", so
+ * that tests and simulations can run days in seconds. A time in the future is
+ * refused unless a simulation allows it: a mistyped year would be stored for
+ * good, and jobs that compare with it would wait until then.
  */
 #include "postgres.h"
 
@@ -32,7 +32,7 @@ tw_time_argument_init(void)
 
 PG_FUNCTION_INFO_V1(tw_check_time_argument);
 
-/* tw_check_time_argument(at): NULL is now. */
+/* tw_check_time_argument(at): NULL = now. */
 Datum
 tw_check_time_argument(PG_FUNCTION_ARGS)
 {

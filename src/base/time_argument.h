@@ -1,6 +1,6 @@
 /*
  * time_argument.h
- *		The time that a caller wants to be counted as now.
+ *		The check of the argument "at": the time that counts as now.
  */
 #ifndef TW_TIME_ARGUMENT_H
 #define TW_TIME_ARGUMENT_H

@@ -1,4 +1,4 @@
--- The interval of a share, for everything that reports one.
+-- The confidence interval of a fraction, for every function that reports one.
 
 CREATE FUNCTION @extschema@.tw_wilson(share double precision, n double precision, OUT lower double precision,
                                       OUT upper double precision)
@@ -12,4 +12,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_wilson(double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_wilson(double precision, double precision) IS
-    'Wilson''s 95 % interval of a share that was measured on n samples; n may be an effective number';
+    'Wilson''s 95 % confidence interval of a fraction (0 to 1) measured on n samples; n may be an effective sample '
+    'size';

@@ -1,7 +1,6 @@
 /*
  * audit_rate.c
- *		Versions that the audit draws more often than the policies say
- *		(table audited_versions).
+ *		Raised audit rates of versions (table audited_versions).
  */
 #include "postgres.h"
 
@@ -21,7 +20,7 @@ static const TwColumn columns[] = {
 	{RATE_ATTNUM, FLOAT8OID, "audit_rate"},
 };
 
-/* The row that is for all of them, and for conversations that name none. */
+/* The row for all versions, and for conversations without one. */
 static const TwSlice every_version = {"*", 1};
 
 typedef struct RaisedRate
@@ -30,7 +29,7 @@ typedef struct RaisedRate
 	double		rate;
 } RaisedRate;
 
-/* Two for each type of model that is rolled out, and one for all: too few to be sorted. */
+/* Two rows for each model type in a rollout, and one for all versions: too few to sort. */
 typedef struct RaisedRates
 {
 	int			count;
@@ -57,7 +56,7 @@ add_rate(void *data, HeapTuple tuple, TupleDesc desc)
 	Datum		rate = heap_getattr(tuple, RATE_ATTNUM, desc, &isnull[1]);
 	TwSlice		name = tw_text_slice(version, isnull[0]);
 
-	/* One that is only reviewed first. */
+	/* A row without a rate: its conversations are only reviewed first. */
 	if (isnull[0] || isnull[1])
 		return;
 	if (all->count == all->capacity)
@@ -80,9 +79,9 @@ static TwCachedTable rates_cache = {
 };
 
 /*
- * The audit rate of a conversation that names this version, where its policy
- * says `rate`.  A policy that says 0 wants nobody to look, whatever is rolled
- * out.
+ * The audit rate of a conversation of this version whose policy has the rate
+ * `rate`. A rate of 0 stays 0: the policy excludes its conversations from the
+ * audit.
  */
 double
 tw_raised_audit_rate(Oid schema, TwSlice version, double rate)

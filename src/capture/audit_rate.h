@@ -1,6 +1,6 @@
 /*
  * audit_rate.h
- *		Versions that the audit draws more often than the policies say.
+ *		Raised audit rates of versions.
  */
 #ifndef TW_AUDIT_RATE_H
 #define TW_AUDIT_RATE_H

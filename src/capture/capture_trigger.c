@@ -26,7 +26,7 @@
 static DateADT
 local_day(Oid schema, TimestampTz time)
 {
-	/* Rows of one statement mostly share their time. */
+	/* Rows of one statement mostly have the same time. */
 	static TimestampTz last_time = 0;
 	static pg_tz *last_zone = NULL;
 	static DateADT last_day = 0;
@@ -44,8 +44,8 @@ local_day(Oid schema, TimestampTz time)
 		return last_day;
 
 	/*
-	 * West of Greenwich the first timestamps fall on a day before the first date. Stored as it is, it would make a dump
-	 * that cannot be restored.
+	 * West of Greenwich the earliest timestamps fall on a day before the first valid date. A dump with such a date
+	 * could not be restored.
 	 */
 	last_day = DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE;
 	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) == 0)
@@ -55,7 +55,7 @@ local_day(Oid schema, TimestampTz time)
 	return last_day;
 }
 
-/* What an ORM sends as an explicit NULL gets its default, as if it had been left out. */
+/* An explicit NULL, which ORMs send, gets the default of the column. */
 static void
 fill_defaults(LogRow *row)
 {
@@ -67,7 +67,7 @@ fill_defaults(LogRow *row)
 		set(row, TW_LOG_MESSAGE_TYPE, tw_constant_text(&text_type, "text"));
 }
 
-/* Queues the row first when the user contradicted the model in the same breath. */
+/* Queues the row with high priority if it arrives with feedback against the model. */
 static void
 heed_feedback(LogRow *row, TwDecision *decision)
 {
@@ -82,7 +82,7 @@ heed_feedback(LogRow *row, TwDecision *decision)
 	decision->priority = TW_PRIORITY_HIGH;
 }
 
-/* Whether something is too long of what a sample would have. */
+/* Whether a part of the sample would be too long. */
 static bool
 is_too_long(const LogRow *row)
 {
@@ -99,7 +99,7 @@ is_too_long(const LogRow *row)
 	return tw_json_exceeds(get(row, TW_LOG_NLU_ENTITIES), is_null(row, TW_LOG_NLU_ENTITIES), most);
 }
 
-/* Writes the decision, and draws for the audit, for a message that can be learned from. */
+/* Decides about a learnable message, draws for the audit, and writes the decision. */
 static void
 filter_learnable(LogRow *row)
 {
@@ -121,13 +121,13 @@ filter_learnable(LogRow *row)
 	audit = !too_long && tw_random() < decision.audit_rate;
 	if (audit && decision.status == TW_AUTO_APPROVED)
 	{
-		/* Promoted like any other, and looked at by a person besides. */
+		/* Promoted like any other row, and also reviewed by a person. */
 		decision.priority = TW_PRIORITY_MEDIUM;
 		decision.reason = TW_AUDIT;
 	}
 	if (too_long)
 	{
-		/* Last in the queue: all that a person can do is to reject it. */
+		/* Last in the queue: a person can only reject it. */
 		decision.status = TW_NEEDS_REVIEW;
 		decision.priority = TW_PRIORITY_LOW;
 	}
@@ -139,7 +139,7 @@ filter_learnable(LogRow *row)
 	set(row, TW_LOG_REVIEW_STATUS, tw_status_datum(decision.status));
 	set(row, TW_LOG_FILTER_OUTCOME, tw_status_datum(decision.status));
 	set(row, TW_LOG_IS_AUDIT, BoolGetDatum(audit));
-	/* Nobody can say of it whether the answer was right: no estimate is about it. */
+	/* A message that is too long gets no verdict, so no estimate may count it. */
 	if (!too_long)
 		set(row, TW_LOG_SELECTION_PROBABILITY, Float8GetDatum(decision.audit_rate));
 	if (decision.priority != TW_PRIORITY_NONE)
@@ -180,8 +180,8 @@ filter_row(LogRow *row)
 }
 
 /*
- * A row that somebody else decided about: nothing that it says is changed. Only
- * gaps are filled that the table's CHECK or the views could not bear.
+ * A row inserted with a review_status: its values stay unchanged. Only NULLs
+ * that the table's CHECK or the views do not allow are filled.
  */
 static void
 complete_decided_row(LogRow *row)
@@ -196,11 +196,11 @@ complete_decided_row(LogRow *row)
 }
 
 /*
- * Whether it is the filter's turn to decide about a row without a verdict: about
- * a message that an application inserts, and about one that is filtered late.
- * What replication brings waits for the sweep, since no statement trigger would
- * promote it here. A created_on that is there already says that the row was
- * such a one when it was dumped; the samples of its like come with the dump.
+ * Whether the filter decides about this row without a review_status: a message
+ * inserted by an application, or a row filtered late. Replicated rows wait for
+ * the sweep, since no statement trigger would promote them here. A row
+ * inserted with a created_on comes from a dump, where it was not filtered yet;
+ * samples of such rows are in the dump.
  */
 static bool
 is_new_message(const LogRow *row, TriggerEvent event)
@@ -214,8 +214,8 @@ PG_FUNCTION_INFO_V1(tw_capture_filter);
 
 /*
  * BEFORE INSERT: filters the row, unless it arrives with a review_status, as a
- * restored or imported row does, or is_new_message() says that it is not our
- * turn. BEFORE UPDATE: filters a row that was not filtered when it came.
+ * restored or imported row does, or is_new_message() is false. BEFORE UPDATE:
+ * filters a row that was not filtered at its INSERT.
  */
 Datum
 tw_capture_filter(PG_FUNCTION_ARGS)

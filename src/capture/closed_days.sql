@@ -7,8 +7,8 @@
 -- * The sweep and import_conversations() delete the stored row (tw_forget_days). Whatever purges or erases must, too.
 --   What an owner changes by hand on older days, recount_days() makes good.
 
--- Each day is looked up in the index by the one before it: a walk over the days, not over the conversations. It ends
--- with NULL, which stands for conversations without a day (loaded while triggers were disabled).
+-- Each day is found in the index from the day before, so the query reads one entry per day, not every conversation. It
+-- ends with NULL, which stands for conversations without a day (loaded while triggers were disabled).
 CREATE VIEW @extschema@.tw_captured_days AS
     WITH RECURSIVE days (date) AS (
         SELECT (SELECT min(c.created_on) FROM @extschema@.conversation_logs c)
@@ -18,8 +18,8 @@ CREATE VIEW @extschema@.tw_captured_days AS
     )
     SELECT d.date FROM days d;
 REVOKE ALL ON TABLE @extschema@.tw_captured_days FROM PUBLIC;
-COMMENT ON VIEW @extschema@.tw_captured_days IS 'The days that have conversations, and NULL';
-COMMENT ON COLUMN @extschema@.tw_captured_days.date IS 'The day';
+COMMENT ON VIEW @extschema@.tw_captured_days IS 'The days that have conversations, and one row with NULL';
+COMMENT ON COLUMN @extschema@.tw_captured_days.date IS 'The day; NULL = conversations without a day';
 
 CREATE FUNCTION @extschema@.tw_fallback_rules() RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -30,7 +30,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fallback_rules() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fallback_rules() IS
-    'What is_fallback_provider() goes by: which policies name fallback providers, and which';
+    'The policies that set fallback_providers, and their lists, as JSON text: the rules of is_fallback_provider()';
 
 CREATE FUNCTION @extschema@.tw_day_figures(
     day date,
@@ -41,7 +41,7 @@ CREATE FUNCTION @extschema@.tw_day_figures(
     OUT p95_latency_ms double precision, OUT positive_feedback bigint, OUT negative_feedback bigint,
     OUT feedback bigint)
     RETURNS SETOF record
-    -- Compiling the query would take longer than a day takes.
+    -- JIT compilation would take longer than the query.
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     SELECT day,
@@ -73,7 +73,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_day_figures(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
-    'The figures of a day, counted on the spot: one row, or none where it has no conversations. NULL: the '
+    'The figures of a day, counted at query time: one row, or none if the day has no conversations. NULL = the '
     'conversations without a day';
 
 -- A stored day that somebody holds is being counted or forgotten. Nobody waits for that: if it is counted without the
@@ -87,7 +87,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_forget_days(date[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
-    'Has daily_training_stats count days on the spot until the daily job has counted them anew';
+    'Deletes the stored figures of days: daily_training_stats counts them at query time until the daily job stores '
+    'them again';
 
 CREATE FUNCTION @extschema@.recount_days(from_date date DEFAULT NULL, to_date date DEFAULT NULL) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -101,9 +102,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.recount_days(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
-    'Forgets the stored figures of the days from one to another (NULL: without an end) and returns of how many days: '
-    'daily_training_stats counts them on the spot until the next daily job stores them anew. For changes by hand that '
-    'nothing else notices: columns of the prediction, samples deleted or added';
+    'Deletes the stored figures of a range of days (both ends included; NULL = no limit) and returns the number of '
+    'days. daily_training_stats counts them at query time until the next daily job stores them again. Needed after '
+    'manual changes that are not detected: of predicted columns, or of samples deleted or added';
 
 CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer, since timestamptz) RETURNS date[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -192,7 +193,7 @@ BEGIN
            f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
            f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), counted_at
     FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
-    -- Somebody else has just counted it.
+    -- Another transaction has just stored the day.
     ON CONFLICT (date) DO NOTHING;
     RETURN cardinality(days);
 END

@@ -1,6 +1,6 @@
 /*
  * filter.c
- *		The filter: what becomes of a prediction.
+ *		The filter: the decision about a prediction.
  */
 #include "postgres.h"
 
@@ -50,7 +50,7 @@ send_to_review(TwDecision *decision, int priority, TwReason reason)
 
 /*
  * Decides about a text message that is not blank; the first rule that matches
- * wins. Confidences are compared as the doubles that they are.
+ * wins. Confidences are compared as doubles, without rounding.
  */
 void
 tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision)
@@ -82,7 +82,7 @@ tw_decide(Oid schema, const TwPrediction *prediction, TwDecision *decision)
 	}
 }
 
-/* What a call of filter_decision() needs again in the next one. */
+/* State that calls of filter_decision() share. */
 typedef struct DecisionCall
 {
 	Oid			schema;
@@ -145,7 +145,7 @@ tw_filter_decision(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_is_fallback_provider);
 
-/* is_fallback_provider(provider, intent, module_type): by the policy that applies. */
+/* is_fallback_provider(provider, intent, module_type): by the policy in force. */
 Datum
 tw_is_fallback_provider(PG_FUNCTION_ARGS)
 {

@@ -1,6 +1,6 @@
 /*
  * filter.h
- *		The filter: what becomes of a prediction.
+ *		The filter: the decision about a prediction.
  */
 #ifndef TW_FILTER_H
 #define TW_FILTER_H

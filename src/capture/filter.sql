@@ -1,4 +1,4 @@
--- The filter's SQL face: what it would decide, without a row.
+-- SQL functions of the filter: its decision without a row.
 
 CREATE FUNCTION @extschema@.filter_decision(
     confidence double precision, provider text, intent text, module_type text,
@@ -9,9 +9,9 @@ CREATE FUNCTION @extschema@.filter_decision(
     AS 'MODULE_PATHNAME', 'tw_filter_decision';
 REVOKE ALL ON FUNCTION @extschema@.filter_decision(double precision, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.filter_decision(double precision, text, text, text) IS
-    'What the filter would decide about a text message with this prediction, and why: status, priority and reason, the '
-    'thresholds and audit rate in force, and the most specific policy behind them (NULL = the built-in one). Takes '
-    'NULLs as capture does';
+    'The decision of the filter about a text message with this prediction: status, priority and reason, the '
+    'thresholds and audit rate in force, and the most specific policy behind them (NULL = the built-in policy). '
+    'Treats NULLs as capture does';
 
 CREATE FUNCTION @extschema@.is_fallback_provider(provider text, intent text, module_type text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE CALLED ON NULL INPUT

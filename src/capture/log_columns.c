@@ -1,6 +1,6 @@
 /*
  * log_columns.c
- *		Making sure that conversation_logs looks as log_columns.h says.
+ *		Check that conversation_logs has the columns of log_columns.h.
  */
 #include "postgres.h"
 
@@ -37,7 +37,7 @@ static const TwColumn log_columns[] = {
 	{TW_LOG_CREATED_ON, DATEOID, "created_on"},
 };
 
-/* The table whose columns were found to be right, until its definition changes. */
+/* The table whose columns passed the check, until its definition changes. */
 static Oid	checked_relid = InvalidOid;
 
 static void
@@ -54,7 +54,10 @@ tw_log_columns_init(void)
 	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
 }
 
-/* Raises unless the columns are as log_columns.h says; looked at again when the table's definition changed. */
+/*
+ * Raises an error unless the columns are those of log_columns.h; checked
+ * again after a change of the table's definition.
+ */
 void
 tw_check_log_columns(Relation rel)
 {

@@ -1,6 +1,6 @@
 /*
  * log_row.h
- *		A row of conversation_logs taken apart.
+ *		A row of conversation_logs as arrays of values.
  */
 #ifndef TW_LOG_ROW_H
 #define TW_LOG_ROW_H
@@ -10,7 +10,7 @@
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 
-/* The values and what they belong to. */
+/* The values of a row, and its table. */
 typedef struct LogRow
 {
 	Oid			schema;
@@ -50,7 +50,7 @@ set_null(LogRow *row, TwLogColumn column)
 	row->nulls[column - 1] = true;
 }
 
-/* The slot's own values: good as long as it holds the row. */
+/* The slot's own values: valid as long as the slot holds the row. */
 static inline LogRow
 tw_take_apart(Relation rel, TupleTableSlot *slot)
 {

@@ -1,7 +1,7 @@
 /*
  * missed_conversations.c
- *		Catches up on what capture missed: rows that came in while triggers did
- *		not fire, and conversations whose promotion failed.
+ *		The sweep of rows that came in while triggers did not fire, and of
+ *		conversations whose promotion failed.
  */
 #include "postgres.h"
 
@@ -27,13 +27,13 @@ typedef struct Missed
 	Oid			schema;
 	const int64 *ids;
 	int			count;
-	int64		promoted;		/* out: how many samples were made */
+	int64		promoted;		/* out: number of samples made */
 } Missed;
 
 /*
- * The late trigger of conversation_logs filters whatever row without a
- * review_status is updated. Returns how many; rows that somebody else holds
- * are left for the next time, and added to *locked.
+ * Updates the rows without a review_status, which the late trigger of
+ * conversation_logs then filters. Returns their number. Rows that another
+ * transaction has locked are left for the next call and added to *locked.
  */
 static int64
 filter_unfiltered(Oid schema, int64 *locked)
@@ -60,10 +60,10 @@ filter_unfiltered(Oid schema, int64 *locked)
 }
 
 /*
- * Ids of auto-approved conversations without a sample, ascending; what this
- * transaction filtered late has no age to wait for. Their rows are locked, as
- * everywhere before the sample is touched; rows that somebody else holds are
- * left for the next time, and added to *locked.
+ * Ids of auto-approved conversations without a sample, ascending. min_age does
+ * not apply to rows that this transaction filtered. The rows are locked before
+ * their samples are written, as everywhere. Rows that another transaction has
+ * locked are left for the next call and added to *locked.
  */
 static int64 *
 find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
@@ -74,12 +74,12 @@ find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
 		"SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status = 'auto-approved' "
 		"AND c.filter_outcome = 'auto-approved' AND (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
 		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) "
-		/* By the limit as it is now. */
+		/* By the current limit. */
 		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, "
 		"c.message_language, c.routed_to, c.nlu_entities)), "
 		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
 		"AND c.review_status = 'auto-approved' ORDER BY c.id FOR UPDATE OF c SKIP LOCKED) "
-		/* The first row has the number of all that were found. */
+		/* The first row is the number of conversations found. */
 		"SELECT count(*) FROM found UNION ALL (SELECT f.id FROM free f ORDER BY f.id)";
 
 	Oid			type = INTERVALOID;
@@ -108,7 +108,7 @@ id_array(const int64 *ids, int count)
 	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* For tw_try: the samples of some conversations. */
+/* For tw_try: inserts the samples of some conversations. */
 static void
 promote_some(void *arg)
 {
@@ -126,7 +126,7 @@ promote_some(void *arg)
 	SPI_finish();
 }
 
-/* The figures of days whose conversations have a sample now are stored without it. */
+/* Deletes the stored figures of the days of these conversations: they do not count the new samples. */
 static void
 forget_days(Oid schema, const int64 *ids, int64 count)
 {
@@ -143,9 +143,9 @@ forget_days(Oid schema, const int64 *ids, int64 count)
 }
 
 /*
- * Promotes a batch at once, and when that fails each conversation on its own,
- * so that one that fails again stops no other. A subtransaction for each from
- * the start would consume a transaction id for each.
+ * Promotes a batch in one subtransaction and, if that fails, each conversation
+ * in its own, so that one failure does not stop the others. A subtransaction
+ * for each from the start would consume a transaction id for each.
  */
 static void
 promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *failed)

@@ -1,7 +1,7 @@
 /*
  * policy.c
  *		The filter's thresholds, providers and audit rates for a module and
- *		intent, by review_policies.
+ *		intent (table review_policies).
  */
 #include "postgres.h"
 
@@ -174,14 +174,14 @@ static TwCachedTable policy_cache = {
 	.finish = finish_policies,
 };
 
-/* The policies in force; good until the next call. */
+/* The policies in force; valid until the next call. */
 const TwPolicySet *
 tw_policies(Oid schema)
 {
 	return tw_cached_table_get(&policy_cache, schema);
 }
 
-/* Takes over what the row for exactly this scope sets, if there is one. */
+/* Applies the values of the row for exactly this scope, if there is one. */
 static void
 apply_scope(const TwPolicySet *set, TwSlice module_type, TwSlice intent, TwPolicy *policy)
 {
@@ -206,9 +206,9 @@ apply_scope(const TwPolicySet *set, TwSlice module_type, TwSlice intent, TwPolic
 }
 
 /*
- * What is in force for a module and intent (either may be NULL), from the least
- * specific policy to the most specific one: built-in, default row, module,
- * intent, module and intent.
+ * The values in force for a module and intent (either may be NULL). Policies
+ * are applied from the least to the most specific: built-in, default row,
+ * module, intent, module and intent.
  */
 void
 tw_resolve_policy(const TwPolicySet *set, TwSlice module_type, TwSlice intent, TwPolicy *policy)

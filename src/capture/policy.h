@@ -1,7 +1,7 @@
 /*
  * policy.h
  *		The filter's thresholds, providers and audit rates for a module and
- *		intent, by review_policies.
+ *		intent (table review_policies).
  */
 #ifndef TW_POLICY_H
 #define TW_POLICY_H
@@ -40,7 +40,7 @@ typedef struct TwPolicySet
 	TwPolicyRow *rows;
 } TwPolicySet;
 
-/* What is in force for one module and intent: nothing left to inherit. */
+/* The values in force for one module and intent, with inherited values filled in. */
 typedef struct TwPolicy
 {
 	int64		id;				/* the most specific row; 0 = built-in */

@@ -1,6 +1,6 @@
 /*
  * policy_triggers.c
- *		What a policy must be, checked whenever review_policies changes.
+ *		Checks of policies on every change of review_policies.
  */
 #include "postgres.h"
 
@@ -34,10 +34,10 @@ describe_scope(TwSlice module_type, TwSlice intent)
 PG_FUNCTION_INFO_V1(tw_policy_lock);
 
 /*
- * One transaction at a time: a module's policy and an intent's, each fine
- * alone, can contradict each other where both apply. An advisory lock, since
- * two statements that hold the table's ROW EXCLUSIVE lock already would
- * deadlock over a stronger one.
+ * Serialises changes: a module's policy and an intent's, each valid alone, can
+ * contradict each other where both apply. An advisory lock, since two
+ * statements that already hold ROW EXCLUSIVE on the table would deadlock over
+ * a stronger lock.
  */
 Datum
 tw_policy_lock(PG_FUNCTION_ARGS)
@@ -67,7 +67,7 @@ check_share(HeapTuple tuple, TupleDesc desc, int attnum)
 				 errhint("Confidences and audit rates are shares of one: 0.85, not 85. NULL inherits.")));
 }
 
-/* Refuses a module or intent that is set and says nothing: NULL stands for "every". */
+/* Refuses an empty or blank module or intent: NULL stands for "every". */
 static void
 check_scope(TwSlice name, const char *column)
 {
@@ -78,7 +78,7 @@ check_scope(TwSlice name, const char *column)
 				 errhint("Use NULL for a policy that holds for every one.")));
 }
 
-/* Refuses a provider list that could not match what it seems to. */
+/* Refuses a provider list with elements that cannot match. */
 static void
 check_providers(HeapTuple tuple, TupleDesc desc, int attnum, const TwProviderList *list)
 {
@@ -101,7 +101,7 @@ check_providers(HeapTuple tuple, TupleDesc desc, int attnum, const TwProviderLis
 				 errhint("For example ARRAY['indicbert', 'rasa']; '{}' for no provider at all; NULL inherits.")));
 }
 
-/* Refuses a second policy for the same scope; the unique index behind it has no hint to give. */
+/* Refuses a second policy for the same scope. The unique index would too, but without a hint. */
 static void
 check_duplicate(Oid schema, const TwPolicyRow *row, int64 old_id)
 {
@@ -124,7 +124,7 @@ check_duplicate(Oid schema, const TwPolicyRow *row, int64 old_id)
 
 PG_FUNCTION_INFO_V1(tw_policy_check_row);
 
-/* What can be said of a policy by itself. */
+/* Checks a policy by itself. */
 Datum
 tw_policy_check_row(PG_FUNCTION_ARGS)
 {
@@ -159,8 +159,8 @@ tw_policy_check_row(PG_FUNCTION_ARGS)
 }
 
 /*
- * Refuses thresholds in the wrong order for a module and an intent. A module
- * other than the one that the intent names does not go with it.
+ * Refuses thresholds in the wrong order for a module and an intent. An intent
+ * that names a module is combined only with that module.
  */
 static void
 check_combination(const TwPolicySet *set, TwSlice module_type, TwSlice intent)
@@ -185,9 +185,9 @@ check_combination(const TwPolicySet *set, TwSlice module_type, TwSlice intent)
 PG_FUNCTION_INFO_V1(tw_policy_check_all);
 
 /*
- * What can only be said of all policies together: every module and intent that
- * policies name has thresholds in the right order, and so has every pair of
- * them, since a module's policy and an intent's meet where both apply.
+ * Checks all policies together: the thresholds are in the right order for
+ * every module and intent of a policy, and for every pair of them, since a
+ * module's policy and an intent's policy can apply to the same message.
  */
 Datum
 tw_policy_check_all(PG_FUNCTION_ARGS)
@@ -198,7 +198,7 @@ tw_policy_check_all(PG_FUNCTION_ARGS)
 	tw_check_trigger(fcinfo, "tw_policy_check_all",
 					 TW_AFTER | TW_STATEMENT | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
 
-	/* Makes the statement's own rows visible, and forgets the policies cached before it. */
+	/* Makes the statement's own rows visible, and invalidates the cached policies. */
 	CommandCounterIncrement();
 	set = tw_policies(RelationGetNamespace(trigdata->tg_relation));
 

@@ -1,24 +1,23 @@
--- review_policies: what its triggers look at, and the caches that they empty.
+-- review_policies: the triggers that check changes and invalidate caches.
 
 CREATE FUNCTION @extschema@.tw_policy_lock() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_policy_lock() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_policy_lock() IS
-    'Trigger: lets one transaction at a time change policies, so that two changes that are fine alone cannot '
+    'Trigger: lets one transaction at a time change policies, so that two changes that are valid alone cannot '
     'contradict each other';
 
 CREATE FUNCTION @extschema@.tw_policy_check_row() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_check_row';
 REVOKE ALL ON FUNCTION @extschema@.tw_policy_check_row() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_policy_check_row() IS
-    'Trigger: refuses a policy whose own values cannot be right (22023), or that exists already (23505)';
+    'Trigger: refuses a policy with invalid values (22023), and a second policy for the same scope (23505)';
 
 CREATE FUNCTION @extschema@.tw_policy_check_all() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_policy_check_all';
 REVOKE ALL ON FUNCTION @extschema@.tw_policy_check_all() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_policy_check_all() IS
-    'Trigger: refuses a change after which some module and intent would inherit review_below above '
-    'approve_above (22023)';
+    'Trigger: refuses a change after which review_below would be above approve_above for a module and intent (22023)';
 
 CREATE TRIGGER review_policies_lock BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.review_policies
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_policy_lock();

@@ -1,7 +1,7 @@
 /*
  * promote.c
- *		Makes training samples of auto-approved conversations in the statement
- *		that captures them.
+ *		Promotion: makes training samples of auto-approved conversations in the
+ *		statement that captures them.
  */
 #include "postgres.h"
 
@@ -33,9 +33,9 @@ typedef struct FailedPromotion
 } FailedPromotion;
 
 /*
- * Number of this statement's conversations that its filter auto-approved, as
- * far as `most`. A row that came with somebody else's verdict was not filtered
- * in this transaction, and does not count.
+ * Number of this statement's conversations that its filter auto-approved,
+ * counted up to `most`. Rows inserted with a review_status were not filtered
+ * in this transaction and do not count.
  */
 static int64
 count_promotable(TriggerData *trigdata, int64 most)
@@ -64,11 +64,11 @@ count_promotable(TriggerData *trigdata, int64 most)
 }
 
 /*
- * Runs an INSERT of ours as the owner of the table that was inserted into: the
- * application needs no right to our other tables. Triggers that the owner put
- * there run with the owner's rights as well, and so must not look for names
- * along the application's search_path. When the INSERT fails, the abort of the
- * subtransaction sets both back.
+ * Runs an INSERT as the owner of the table that was inserted into: the
+ * application needs no rights on the other tables. The owner's own triggers
+ * then run with the owner's rights too, so the application's search_path must
+ * not apply to them. If the INSERT fails, the abort of the subtransaction
+ * restores the user and the search_path.
  */
 static void
 insert_as_owner(TriggerData *trigdata, TwKeptPlan *kept, const char *command, int nargs, Oid *types, Datum *values)
@@ -94,7 +94,7 @@ insert_as_owner(TriggerData *trigdata, TwKeptPlan *kept, const char *command, in
 	SetUserIdAndSecContext(user, security);
 }
 
-/* For tw_try: the samples of the whole statement. */
+/* For tw_try: inserts the samples of the whole statement. */
 static void
 promote_captured(void *arg)
 {
@@ -111,7 +111,7 @@ promote_captured(void *arg)
 	insert_as_owner(trigdata, &kept, command, 1, &type, &now);
 }
 
-/* For tw_try: the row of job_runs that lets a person see the failure later. */
+/* For tw_try: inserts the row of job_runs that records the failure. */
 static void
 record_failure(void *arg)
 {
@@ -130,7 +130,7 @@ record_failure(void *arg)
 	insert_as_owner(failed->trigdata, &kept, command, 3, types, values);
 }
 
-/* The conversations stay; somebody must be able to see that their samples are missing. */
+/* Reports the failure: the conversations stay, without samples. */
 static void
 report_failure(TriggerData *trigdata, ErrorData *error)
 {
@@ -163,7 +163,7 @@ tw_capture_promote(PG_FUNCTION_ARGS)
 		elog(ERROR, "trigger \"%s\" has no transition table", trigdata->tg_trigger->tgname);
 	tw_check_log_columns(trigdata->tg_relation);
 
-	/* Most single messages wait for a person: they need no subtransaction. */
+	/* A statement without an auto-approved conversation needs no subtransaction. */
 	if (count_promotable(trigdata, 1) == 0)
 		return PointerGetDatum(NULL);
 

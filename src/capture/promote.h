@@ -1,15 +1,11 @@
 /*
  * promote.h
- *		How training samples are written: the columns of every INSERT, and what a
- *		conversation is as a sample.
+ *		The INSERT of training samples, and the sample of a conversation.
  */
 #ifndef TW_PROMOTE_H
 #define TW_PROMOTE_H
 
-/*
- * For tw_kept_plan. `source` is a SELECT of these columns; the trigger computes
- * a text_hash that is NULL.
- */
+/* For tw_kept_plan. `source` is a SELECT of these columns; if text_hash is NULL, the trigger computes it. */
 #define TW_INSERT_SAMPLES(source) \
 	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, " \
 	"module_type, entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, " \
@@ -18,15 +14,15 @@
 
 /*
  * The samples of `conversations`, a FROM clause with the alias c. `intent` is
- * the label, `is_own` whether that is what the model predicted, and `person`
- * who gave it: the text NULL where nobody did. NULLIF and "=" would look for
- * operators along the caller's search_path. OFFSET 0 keeps the planner from
- * writing the redaction twice, once for the text and once for its hash; the
- * inner SELECT names its columns, since it would carry along every one of c.*.
+ * the label, `is_own` whether the model predicted it, and `person` the person
+ * who gave it, or the text NULL. NULLIF and "=" are avoided: they would be
+ * resolved along the caller's search_path. OFFSET 0 keeps the planner from
+ * running the redaction twice, for the text and for its hash. The inner SELECT
+ * names its columns: with c.* it would carry all of them.
  *
- * A label of another module takes neither the module nor the service from the
- * prediction that was wrong. A message that came together with feedback against
- * the model waits for a person before anything learns from it.
+ * A label of another module does not take the module and service of the wrong
+ * prediction. The sample of a message that came with feedback against the
+ * model is pending until a person reviews it.
  */
 #define TW_SAMPLES_OF(conversations, intent, is_own, entities, person) \
 	TW_INSERT_SAMPLES( \
@@ -46,7 +42,7 @@
 	"AS module_type, %1$s.tw_sample_text(c.user_message) AS sample_text " \
 	"FROM " conversations " OFFSET 0) c")
 
-/* The samples that the model labels itself. */
+/* The samples with the model's own label. */
 #define TW_PROMOTE_COMMAND(conversations) \
 	TW_SAMPLES_OF(conversations, "c.nlu_intent", "true", "c.nlu_entities", "NULL::pg_catalog.text")
 

@@ -1,6 +1,5 @@
--- The audit follows a rollout: labels are drawn where the decision is. In each step as many conversations of the new
--- version as of the live one are drawn, and as many a day as in the first step: a larger share needs a lower rate, and
--- reviewers no more time.
+-- Audit rates during a rollout. Each step draws equally many conversations of the new and of the live version, and as
+-- many a day as the first step: a higher percentage of the sessions gets a lower rate, so reviewers need no more time.
 
 CREATE FUNCTION @extschema@.tw_audit_rollout(r @extschema@.rollouts) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -20,15 +19,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_rollout(@extschema@.rollouts) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_rollout(@extschema@.rollouts) IS
-    'Sets the audit rates of both versions for the step that a rollout is in: rollout_audit_rate times the first '
-    'step''s share, over the version''s own';
+    'Sets the audit rates of both versions for the current step of a rollout: rollout_audit_rate times the first '
+    'step''s percentage of the sessions, divided by the version''s own percentage, at most 1';
 
 CREATE FUNCTION @extschema@.tw_end_raised_audit(type text, at timestamptz, goes_on boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF goes_on THEN
-        -- What was drawn so far is still waited for.
+        -- Conversations drawn so far are still reviewed first.
         UPDATE @extschema@.audited_versions a SET audit_rate = NULL, until = greatest(at, a.since)
         WHERE a.until = 'infinity'
           AND a.model_version IN (SELECT m.version FROM @extschema@.model_versions m WHERE m.model_type = type);
@@ -40,5 +39,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_raised_audit(text, timestamptz, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_raised_audit(text, timestamptz, boolean) IS
-    'The audit of a type''s conversations is that of the policies again; where the rollout is still watched, those '
-    'that it has drawn are reviewed first as before';
+    'Ends the raised audit rates of a model type: the policies apply again. If goes_on (the rollout is still '
+    'watched), conversations drawn so far are still reviewed first';

@@ -1,37 +1,36 @@
--- The triggers of conversation_logs. Their functions carry neither SET nor SECURITY DEFINER, which would cost 2.5 times
--- the time: they qualify every name, and act as the table's owner for as long as the samples are written.
+-- The triggers of conversation_logs. Their functions have neither SET nor SECURITY DEFINER, which would take 2.5 times
+-- the time. They qualify every name, and act as the table's owner while they write samples.
 
 CREATE FUNCTION @extschema@.tw_capture_filter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_capture_filter';
 REVOKE ALL ON FUNCTION @extschema@.tw_capture_filter() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_capture_filter() IS
-    'Trigger: decides what becomes of a new conversation; leaves rows that arrive with a review_status, or with a '
-    'created_on (restored before they were filtered), as they are, and rows that replication brings for the sweep';
+    'Trigger: filters a new conversation. Does not filter rows inserted with a review_status or with a created_on '
+    '(restored rows that were not filtered yet), nor replicated rows, which wait for the sweep';
 
 CREATE FUNCTION @extschema@.tw_capture_promote() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_capture_promote';
 REVOKE ALL ON FUNCTION @extschema@.tw_capture_promote() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_capture_promote() IS
-    'Trigger: makes training samples of the conversations that this statement''s filter auto-approved; on failure the '
-    'conversations stay, with a WARNING and a failed row in job_runs (errors of the classes 40, 53, 57 and XX, and '
-    '54001, fail the statement)';
+    'Trigger: makes training samples of the conversations that the filter auto-approved in this statement. On failure '
+    'the conversations stay, with a WARNING and a failed row in job_runs (errors of the classes 40, 53, 57 and XX, '
+    'and 54001, fail the statement)';
 
 CREATE FUNCTION @extschema@.tw_check_update() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_check_update';
 REVOKE ALL ON FUNCTION @extschema@.tw_check_update() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_update() IS
-    'Trigger: refuses an UPDATE of what capture wrote once, and of a verdict to none; raises 55000 '
+    'Trigger: refuses an UPDATE of columns that are written once, and of review_status to NULL; raises 55000 '
     '(object_not_in_prerequisite_state)';
 
 CREATE TRIGGER conversation_logs_filter BEFORE INSERT ON @extschema@.conversation_logs
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_capture_filter();
 
--- ENABLE ALWAYS: rows that replication brings are not filtered, but marked as having come (created_on), so that a dump
--- of them does not look like a new message when it is restored.
+-- ENABLE ALWAYS: replicated rows are not filtered but get a created_on, so that they do not count as new messages when
+-- a dump of them is restored.
 ALTER TABLE @extschema@.conversation_logs ENABLE ALWAYS TRIGGER conversation_logs_filter;
 
--- A row that came in while triggers did not fire is filtered by the first
--- UPDATE that touches it (the sweep's, at the latest).
+-- A row that came in while triggers did not fire is filtered by its first UPDATE (at the latest by the sweep's).
 CREATE TRIGGER conversation_logs_filter_late BEFORE UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (OLD.review_status IS NULL AND OLD.filtered_at IS NULL AND NEW.review_status IS NULL)
     EXECUTE FUNCTION @extschema@.tw_capture_filter();
@@ -50,11 +49,11 @@ CREATE FUNCTION @extschema@.promote_missed_conversations(
     AS 'MODULE_PATHNAME', 'tw_promote_missed_conversations';
 REVOKE ALL ON FUNCTION @extschema@.promote_missed_conversations(interval) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
-    'The sweep: filters conversations that came in while triggers did not fire, then makes the samples of '
-    'auto-approved conversations that have none: of those it has just filtered, and of those that were filtered at '
-    'least min_age ago. One bad row stops no other. Returns how many were filtered, promoted, and failed again (a '
-    'WARNING each). A sample that somebody deleted comes back: reject the conversation instead. What another '
-    'transaction holds is left for the next time. Raises 22023 for a negative min_age';
+    'The sweep: filters conversations that came in while triggers did not fire, then makes the missing samples of '
+    'auto-approved conversations: those it has just filtered, and those filtered at least min_age ago. A failing row '
+    'does not stop the others. Returns the numbers of conversations filtered, promoted, and failed again (a WARNING '
+    'each). A deleted sample is made again: reject the conversation instead. Rows locked by another transaction are '
+    'left for the next call. Raises 22023 for a negative min_age';
 
 CREATE FUNCTION @extschema@.tw_sweep_conversations(
     min_age interval, OUT filtered bigint, OUT promoted bigint, OUT failed bigint, OUT locked bigint)
@@ -62,4 +61,4 @@ CREATE FUNCTION @extschema@.tw_sweep_conversations(
     AS 'MODULE_PATHNAME', 'tw_promote_missed_conversations';
 REVOKE ALL ON FUNCTION @extschema@.tw_sweep_conversations(interval) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_sweep_conversations(interval) IS
-    'promote_missed_conversations() that also says how many conversations somebody held';
+    'promote_missed_conversations() that also returns the number of conversations locked by other transactions';

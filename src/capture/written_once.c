@@ -1,6 +1,6 @@
 /*
  * written_once.c
- *		What of a conversation must not change once it is captured.
+ *		The columns of a conversation that must not change after capture.
  */
 #include "postgres.h"
 
@@ -11,7 +11,7 @@
 #include "fmgr.h"
 #include "utils/datum.h"
 
-/* Written once; the id beside them, since samples and events refer to it. */
+/* The columns that are written once, and the id, which samples and events refer to. */
 static const struct
 {
 	TwLogColumn column;
@@ -26,7 +26,7 @@ static const struct
 	{TW_LOG_CREATED_ON, "created_on"},
 };
 
-/* Whether an UPDATE changed a column; also true of a value that is stored another way. */
+/* Whether an UPDATE changed a column; also true for an equal value that is stored differently. */
 static bool
 differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column)
 {
@@ -37,7 +37,10 @@ differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn 
 	return !datumIsEqual(get(old_row, column), get(new_row, column), attribute->attbyval, attribute->attlen);
 }
 
-/* The name of a column that changed and must not; NULL = none. What was never filtered may still be. */
+/*
+ * The name of a column that changed and must not; NULL = none. The filter may
+ * still fill the columns of a row that it has not filtered.
+ */
 static const char *
 rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 {
@@ -55,7 +58,7 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 
 PG_FUNCTION_INFO_V1(tw_check_update);
 
-/* AFTER UPDATE of a row: AFTER, so that no BEFORE trigger of the user's can slip a change past it. */
+/* AFTER UPDATE of a row. AFTER, so that it also sees the changes of a user's BEFORE triggers. */
 Datum
 tw_check_update(PG_FUNCTION_ARGS)
 {

@@ -7,9 +7,9 @@
 #include "privacy/characters.h"
 
 /*
- * What is no letter beyond ASCII: punctuation, symbols, spaces, emoji. The rest
- * counts as letters, so that marks, which are much of a word in Indian scripts,
- * and what Unicode has yet to add do.
+ * The list has the non-letters beyond ASCII: punctuation, symbols, spaces,
+ * emoji. All other characters count as letters: marks, which make up much of a
+ * word in Indian scripts, and future characters.
  */
 TwCharKind
 tw_char_kind(pg_wchar c)

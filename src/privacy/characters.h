@@ -1,6 +1,6 @@
 /*
  * characters.h
- *		Characters of UTF-8 text, and what kind they are to the rules of redaction.
+ *		Characters of UTF-8 text, and their kinds in the redaction rules.
  */
 #ifndef TW_CHARACTERS_H
 #define TW_CHARACTERS_H
@@ -12,12 +12,12 @@ typedef enum TwCharKind
 	TW_OTHER,
 	TW_DIGIT,
 	TW_LETTER,
-	TW_JOINER					/* of no width, inside words of Indian scripts: neither masked nor a boundary */
+	TW_JOINER					/* zero-width, inside words of Indian scripts: neither masked nor a boundary */
 } TwCharKind;
 
 extern TwCharKind tw_char_kind(pg_wchar c);
 
-/* Digits of the scripts that people in India write in, and of a few neighbours; -1 = none. */
+/* Value of a digit of the scripts used in India and of some neighbouring ones; -1 = no digit. */
 static inline int
 tw_digit_value(pg_wchar c)
 {
@@ -29,7 +29,7 @@ tw_digit_value(pg_wchar c)
 
 	if (c < 0x80)
 		return c >= '0' && c <= '9' ? (int) (c - '0') : -1;
-	/* From Devanagari to Sinhala, each script has its digits at the same place of its 128 code points. */
+	/* From Devanagari to Sinhala, each script has its digits at the same offset in its block of 128 code points. */
 	if (c >= 0x0900 && c <= 0x0DFF)
 		return (c & 0x7F) >= 0x66 && (c & 0x7F) <= 0x6F ? (int) ((c & 0x7F) - 0x66) : -1;
 	for (size_t i = 0; i < lengthof(zeros); i++)
@@ -40,7 +40,7 @@ tw_digit_value(pg_wchar c)
 	return -1;
 }
 
-/* The code point at `at`, which is before `end`. What is cut off counts as bytes of no meaning. */
+/* The code point at `at`, which is before `end`. Each byte of a truncated character counts as 0. */
 static inline pg_wchar
 tw_char_at(const uint8 *at, const uint8 *end, int *length)
 {
@@ -58,7 +58,7 @@ tw_char_at(const uint8 *at, const uint8 *end, int *length)
 	return utf8_to_unicode(at);
 }
 
-/* The code point that ends at `at`, 0 at the beginning of the text. */
+/* The code point that ends at `at`; 0 at the beginning of the text. */
 static inline pg_wchar
 tw_char_before(const uint8 *data, const uint8 *at, int *length)
 {

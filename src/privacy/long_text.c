@@ -1,10 +1,10 @@
 /*
  * long_text.c
- *		What is too long to be learned from, and what is shown of it.
+ *		The length limit of samples, and the shortened display of longer
+ *		values.
  *
- * A column can hold 1 GB, and so can any value that is made of it: a message of
- * 200 MB fits, but not the JSON that spells it, in which one byte may take six.
- * Sizes are looked at without fetching the value.
+ * Any value can have at most 1 GB. A message of 200 MB fits, but its JSON may
+ * not: one byte may take six. Sizes are read without fetching the value.
  */
 #include "postgres.h"
 
@@ -22,14 +22,14 @@
 #include "utils/numeric.h"
 
 /*
- * How many bytes of JSON a byte of jsonb makes at most: 12 bytes hold a number
- * of 131072 digits before its point and 16383 behind.
+ * Most bytes of JSON for one byte of jsonb: 12 bytes can hold a number with
+ * 131072 digits before and 16383 after the decimal point.
  */
 #define MOST_JSON_BYTES 16384
 
 /*
- * How much is redacted of what is shown cut: whatever begins before the cut is
- * seen as a whole. No phone number or address is as long as the rest.
+ * How many bytes are redacted before the cut, so that a match across the cut
+ * is seen whole. No phone number or address is longer than the extra bytes.
  */
 #define REDACTED_BYTES (4 * TW_CUT_BYTES)
 
@@ -47,7 +47,7 @@ tw_text_exceeds(Datum value, bool isnull, int most)
 	return !isnull && raw_bytes(value) > (Size) most;
 }
 
-/* How many bytes escape_json() makes of a string. */
+/* Number of bytes that escape_json() writes for a string. */
 static Size
 escaped_bytes(const char *data, int length)
 {
@@ -65,7 +65,7 @@ escaped_bytes(const char *data, int length)
 	return result;
 }
 
-/* How many bytes a key or a value takes in JSON, with the comma or colon and the space behind it. */
+/* Number of bytes of a key or value in JSON, with the following comma or colon and space. */
 static Size
 printed_bytes(const JsonbValue *value)
 {
@@ -82,7 +82,7 @@ printed_bytes(const JsonbValue *value)
 	return result;
 }
 
-/* Whether a document is longer than `most` bytes, as it is stored or as JSON: 1e100000 is short only in the former. */
+/* Whether a document is longer than `most` bytes, as stored or as JSON: 1e100000 is short only as stored. */
 bool
 tw_json_exceeds(Datum value, bool isnull, int most)
 {
@@ -107,7 +107,7 @@ tw_json_exceeds(Datum value, bool isnull, int most)
 	return bytes > (Size) most;
 }
 
-/* The beginning of a value that is too long, redacted or not, and how long it is. */
+/* The beginning of a value that is too long, redacted or not, with its length. */
 static text *
 cut_text(Datum value, bool redact)
 {

@@ -1,6 +1,7 @@
 /*
  * long_text.h
- *		What is too long to be learned from, and what is shown of it.
+ *		The length limit of samples, and the shortened display of longer
+ *		values.
  */
 #ifndef TW_LONG_TEXT_H
 #define TW_LONG_TEXT_H

@@ -1,6 +1,6 @@
 /*
  * masking.c
- *		Marks parts of a text, and writes it with these masked.
+ *		Marks parts of a text, and writes the text with these parts masked.
  */
 #include "postgres.h"
 
@@ -8,7 +8,7 @@
 #include "privacy/characters.h"
 #include "privacy/masking.h"
 
-/* Marks what lies between `start` and `end` for redaction. */
+/* Marks the bytes from `start` to before `end` for redaction. */
 void
 tw_redaction_mark(TwRedaction *redaction, const uint8 *start, const uint8 *end)
 {
@@ -17,7 +17,7 @@ tw_redaction_mark(TwRedaction *redaction, const uint8 *start, const uint8 *end)
 	memset(redaction->marks + (start - redaction->data), 1, end - start);
 }
 
-/* Writes the text with what is marked masked; returns where it ends. */
+/* Writes the text with the marked parts masked; returns the end of the output. */
 uint8 *
 tw_write_masked(const TwRedaction *redaction, uint8 *out)
 {

@@ -1,7 +1,6 @@
 /*
  * redact.c
- *		Redaction of personal data: the text and the JSON that come out, and the
- *		SQL face.
+ *		Redaction of personal data in text and JSON, and the SQL functions.
  */
 #include "postgres.h"
 
@@ -16,13 +15,13 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-/* The least number of digits in anything that is redacted without an '@' in it: those of a PAN. */
+/* Fewest digits of a match without '@': those of a PAN. */
 #define MIN_DIGITS 4
 
-/* How often a loop over bytes looks for a cancel request. */
+/* Number of bytes between two checks for a cancel request. */
 #define INTERRUPT_BYTES 65536
 
-/* Whether the rules are worth trying, in one quick pass: most messages have neither an '@' nor four digits. */
+/* Whether a rule could match, in one quick pass: most messages have neither an '@' nor four digits. */
 static bool
 may_match(const uint8 *at, const uint8 *end)
 {
@@ -51,7 +50,7 @@ may_match(const uint8 *at, const uint8 *end)
 	return false;
 }
 
-/* The text with personal data masked, as long as before in code points; `input` itself if there are none. */
+/* The text with personal data masked, with the same number of code points; `input` itself if nothing is masked. */
 text *
 tw_redact(text *input)
 {
@@ -69,7 +68,7 @@ tw_redact(text *input)
 	if (redaction.marks == NULL)
 		return input;
 
-	/* No mask is longer than what it replaces. */
+	/* A mask is never longer than the replaced characters. */
 	result = palloc(VARHDRSZ + length);
 	result_length = tw_write_masked(&redaction, (uint8 *) VARDATA(result)) - (uint8 *) VARDATA(result);
 	SET_VARSIZE(result, VARHDRSZ + result_length);
@@ -83,9 +82,9 @@ tw_redact(text *input)
 }
 
 /*
- * Masks a string or a number in place; returns whether it had to. A number
- * becomes 0 if the digits before its decimal point would be masked as a text:
- * a long fraction is nobody's phone number.
+ * Masks a string or a number in place; returns whether it changed. A number
+ * becomes 0 if the digits before its decimal point would be masked in a text:
+ * a long fraction is no phone number.
  */
 static bool
 redact_scalar(JsonbValue *value)
@@ -120,7 +119,7 @@ redact_scalar(JsonbValue *value)
 	return true;
 }
 
-/* Copies a document with its strings and numbers redacted; keys are names, and stay. */
+/* Copies a document with its strings and numbers redacted; keys stay, since they are names. */
 Jsonb *
 tw_redact_jsonb(Jsonb *input)
 {

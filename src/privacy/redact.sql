@@ -5,13 +5,13 @@ CREATE FUNCTION @extschema@.redact_pii(text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_redact_pii_text';
 REVOKE ALL ON FUNCTION @extschema@.redact_pii(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.redact_pii(text) IS
-    'The text with phone, payment card and Aadhaar numbers, PAN, e-mail addresses and UPI ids masked: digits become 0, '
-    'letters x, everything else stays, and so does the number of characters. Redacting twice changes nothing more';
+    'The text with phone, payment card and Aadhaar numbers, PAN, e-mail addresses and UPI ids masked: digits become 0 '
+    'and letters x; other characters and the number of characters stay. Idempotent';
 
 CREATE FUNCTION @extschema@.redact_pii(jsonb) RETURNS jsonb
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_redact_pii_jsonb';
 REVOKE ALL ON FUNCTION @extschema@.redact_pii(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.redact_pii(jsonb) IS
-    'The document with its strings redacted as redact_pii(text) does; a number whose digits would be masked becomes 0. '
-    'Keys and everything else stay';
+    'The document with its strings redacted as redact_pii(text) does; a number whose integer digits would be masked '
+    'becomes 0. Keys and other values stay';

@@ -1,6 +1,6 @@
 /*
  * redact_addresses.c
- *		Redaction of e-mail addresses and UPI ids: what stands around an '@'.
+ *		Redaction of e-mail addresses and UPI ids: the text around an '@'.
  */
 #include "postgres.h"
 
@@ -9,8 +9,8 @@
 #include "privacy/redact_addresses.h"
 
 /*
- * Where the part before the '@' at `at` begins; `at` itself if there is none.
- * A dot directly before it ends a sentence: "ok.@asha" mentions somebody.
+ * Start of the part before the '@' at `at`; `at` itself if there is none. A
+ * dot directly before the '@' ends a sentence: "ok.@asha" is a mention.
  */
 static const uint8 *
 local_part_start(const TwRedaction *redaction, const uint8 *at)
@@ -77,9 +77,9 @@ read_label(const uint8 *at, const uint8 *end, Label *label)
 }
 
 /*
- * Where the host after an '@' ends, NULL if there is none: the handle of a UPI
- * id, or everything up to the last label that could be a top-level domain, so
- * that the price in "asha@okbank.500" is not taken along.
+ * End of the host after an '@', or NULL. The host is the handle of a UPI id,
+ * or reaches to the last label that could be a top-level domain: it excludes
+ * the price in "asha@okbank.500".
  */
 static const uint8 *
 host_end(const uint8 *at, const uint8 *end)

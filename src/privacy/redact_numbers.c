@@ -1,10 +1,10 @@
 /*
  * redact_numbers.c
- *		Redaction of phone, card and Aadhaar numbers, and of PAN: finding them.
+ *		Redaction of phone, card and Aadhaar numbers, and of PAN: the search.
  *
- * Digits come in groups, and groups that stand close together form a chain:
- * "+91 98765-43210" is a chain of three. A rule fits some neighbouring groups of
- * a chain; what surrounds them stays. The rules are in redact_rules.c.
+ * Digits form groups, and neighbouring groups form a chain: "+91 98765-43210"
+ * is a chain of three. A rule matches some neighbouring groups of a chain; the
+ * text around them stays. The rules are in redact_rules.c.
  */
 #include "postgres.h"
 
@@ -19,7 +19,7 @@ is_ascii_letter(pg_wchar c)
 	return c < 0x80 && (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
-/* Words after which a glued or hyphenated number is a person's all the same. */
+/* Words that make an attached or hyphenated number a personal one. */
 static bool
 is_contact_word(const uint8 *word, int length)
 {
@@ -43,10 +43,9 @@ is_contact_word(const uint8 *word, int length)
 
 /*
  * Whether a number that begins at `at` is an order, ticket or tracking number:
- * after '#', glued to letters, or after two to five capitals and a hyphen (or
- * underscore). A word of nothing but "x", however long, is taken for one that
- * was masked together with an address, or the rest of the number would be masked
- * the next time.
+ * after '#', attached to letters, or after two to five capitals and a hyphen
+ * (or underscore). A word of only "x", of any length, counts as one that was
+ * masked with an address; otherwise a second redaction would mask the number.
  */
 static bool
 is_identifier(const uint8 *data, const uint8 *at)
@@ -71,13 +70,13 @@ is_identifier(const uint8 *data, const uint8 *at)
 	}
 	if (word == at)
 		return false;
-	/* A digit before the word makes it a part of an identifier. */
+	/* A word after a digit is a part of an identifier. */
 	if (is_contact_word(word, (int) Min(at - word, 32)) && tw_digit_value(tw_char_before(data, word, &length)) < 0)
 		return false;
 	return !hyphen || (at - word >= 2 && (masked || (capitals && at - word <= 5)));
 }
 
-/* Reads the digits at `at`; without any, the count is 0. */
+/* Reads the digits at `at`; the count is 0 if there are none. */
 static void
 read_digits(const uint8 *at, const uint8 *end, TwGroup *group)
 {
@@ -99,7 +98,7 @@ read_digits(const uint8 *at, const uint8 *end, TwGroup *group)
 	group->end = at;
 }
 
-/* What stands before a chain decides what its first group can be. */
+/* The text before a chain decides which rules its first group can match. */
 static void
 read_context(const uint8 *data, TwGroup *group)
 {
@@ -135,7 +134,7 @@ is_dash(pg_wchar c)
 	return c == '-' || (c >= 0x2010 && c <= 0x2013) || c == 0x2212 || c == 0xFF0D;
 }
 
-/* Marks of no width, which come along when a number is copied from an address book. */
+/* Zero-width marks, which are copied with numbers from an address book. */
 static bool
 is_invisible(pg_wchar c)
 {
@@ -144,10 +143,10 @@ is_invisible(pg_wchar c)
 }
 
 /*
- * Reads what may stand between two groups, in this order and once each: the end
- * of a parenthesis that the group before stands in, a space, a dash or (without
- * the space) a dot, a space after the dash, the beginning of a parenthesis.
- * Returns where the next group begins, or NULL.
+ * Reads the separator of two groups, whose parts come in this order and at
+ * most once: the closing parenthesis of the group before, a space, a dash or
+ * (without the space) a dot, a space after the dash, an opening parenthesis.
+ * Returns the start of the next group, or NULL.
  */
 static const uint8 *
 read_joint(const uint8 *at, const uint8 *end, bool parenthesis, char *joint)
@@ -195,7 +194,7 @@ read_next_group(const TwGroup *group, const uint8 *end, TwGroup *next)
 		return false;
 	read_digits(start, end, next);
 	next->joint = joint;
-	/* In the middle of a number, only a short group stands in parentheses: "+44 (0)20 7946 0018". */
+	/* In the middle of a number, only a short group can be in parentheses: "+44 (0)20 7946 0018". */
 	next->parenthesis = joint == '(';
 	if (next->parenthesis && (next->count > 5 || next->end == end || *next->end != ')'))
 		return false;
@@ -207,7 +206,7 @@ read_next_group(const TwGroup *group, const uint8 *end, TwGroup *next)
 	return true;
 }
 
-/* A PAN, whose four digits these would be: ABCPE1234F. The fourth letter tells what its owner is. */
+/* Marks a PAN around a group of four digits: ABCPE1234F. The fourth letter is the type of its owner. */
 static void
 mark_pan(TwRedaction *redaction, const TwGroup *group)
 {
@@ -238,7 +237,7 @@ mark_pan(TwRedaction *redaction, const TwGroup *group)
 	tw_redaction_mark(redaction, start, end);
 }
 
-/* Marks what matches in the chain that begins with this group; returns where the chain ends. */
+/* Marks all matches in the chain that begins with this group; returns the end of the chain. */
 static const uint8 *
 mark_chain(TwRedaction *redaction, const TwGroup *first)
 {

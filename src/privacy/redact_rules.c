@@ -1,7 +1,7 @@
 /*
  * redact_rules.c
- *		What groups of digits make a phone, card or Aadhaar number. See redact.h
- *		for what makes a rule safe.
+ *		The rules by which groups of digits are a phone, card or Aadhaar
+ *		number. redact.h says what a rule must fulfil.
  */
 #include "postgres.h"
 
@@ -19,7 +19,7 @@ begins_with(const TwGroup *group, const char *digits)
 	return true;
 }
 
-/* The sum that the digits of a card number pass. */
+/* The Luhn checksum of card numbers. */
 static bool
 luhn_holds(const TwGroup *groups, int count)
 {
@@ -51,7 +51,7 @@ is_year(const TwGroup *group)
 	return group->count == 4 && (two_digits(group, 0) == 19 || two_digits(group, 0) == 20);
 }
 
-/* 202611231030, perhaps with seconds. */
+/* A timestamp such as 202611231030, with or without seconds. */
 static bool
 is_timestamp(const TwGroup *group)
 {
@@ -118,7 +118,8 @@ static const Shape documents[] = {
 };
 
 /*
- * Whether the digits are right; `count` is what is left of the chain, `fitting` how many of its groups have the shape.
+ * Whether the digits fulfil the rule; `count` groups are left in the chain,
+ * the first `fitting` of them have the shape.
  */
 static bool
 rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
@@ -139,7 +140,7 @@ rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 		case MOBILE:
 			return group->digit[0] >= 6;
 		case AADHAAR:
-			/* Zero stands for a year that another rule redacted. */
+			/* Zeros stand for a year that another rule redacted. */
 			if (whole_chain && fitting == 3 && is_year(group) && is_year_or_zero(&groups[1]) &&
 				is_year_or_zero(&groups[2]))
 				return false;
@@ -147,15 +148,15 @@ rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 		case LUHN:
 
 			/*
-			 * No bank's card begins with 1, but the time in milliseconds does. The sum of several groups is safe
-			 * because all but the last are masked whether it holds or not.
+			 * No bank card begins with 1, but a time in milliseconds does. The checksum over several groups is safe
+			 * because all but the last group are masked in either case.
 			 */
 			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group) && luhn_holds(groups, fitting);
 	}
 	return false;
 }
 
-/* How many groups from the first on fit one of the shapes, at most. */
+/* The largest number of groups, from the first on, that match one of the shapes. */
 static int
 match_shapes(const Shape *shapes, size_t number, const TwGroup *groups, int count)
 {
@@ -174,9 +175,7 @@ match_shapes(const Shape *shapes, size_t number, const TwGroup *groups, int coun
 	return best;
 }
 
-/*
- * A mobile number after 0, 91, 091 or 0091, which is glued to it or a group of its own (a 0 on its own needs no mask).
- */
+/* A mobile number after 0, 91, 091 or 0091, attached or as a separate group (a separate 0 needs no mask). */
 static int
 match_prefixed(const TwGroup *groups, int count)
 {
@@ -205,7 +204,7 @@ match_prefixed(const TwGroup *groups, int count)
 	return 0;
 }
 
-/* A number with its area code: 11 digits in a row, or after a group of 0 and two to four digits more. */
+/* A number with its area code: 11 digits in a row, or after a group of 0 and two to four more digits. */
 static int
 match_landline(const TwGroup *groups, int count)
 {
@@ -224,9 +223,9 @@ match_landline(const TwGroup *groups, int count)
 }
 
 /*
- * A number with a country code after "+", or after 00 in a group of its own: 8
- * to 15 digits. It goes as far as it can, except where the country says how
- * many digits there are. A single digit at its end is a neighbour.
+ * A number with a country code after "+", or after 00 as a separate group: 8
+ * to 15 digits. The longest match counts, unless the country fixes the number
+ * of digits. A single digit as the last group does not belong to it.
  */
 static int
 match_international(const TwGroup *groups, int count)
@@ -259,7 +258,7 @@ match_international(const TwGroup *groups, int count)
 	return best;
 }
 
-/* How many groups from the first on have to be masked. */
+/* Number of groups, from the first on, that have to be masked. */
 int
 tw_match_groups(const TwGroup *groups, int count)
 {

@@ -1,7 +1,7 @@
 /*
  * conversations.c
- *		What the filter, and whatever comes after it, go by: the module of a
- *		conversation, and whether it can be learned from.
+ *		The module of a conversation, and whether models can learn from its
+ *		message. The filter and all later steps use them.
  */
 #include "postgres.h"
 
@@ -9,7 +9,7 @@
 #include "rules/conversations.h"
 #include "utils/builtins.h"
 
-/* The second part of a dotted intent, or a NULL slice: "food" of "intent.food.item.search". */
+/* The second part of a dotted intent ("food" of "intent.food.item.search"), or a NULL slice. */
 TwSlice
 tw_intent_module(TwSlice intent)
 {
@@ -28,7 +28,7 @@ tw_intent_module(TwSlice intent)
 	return module.length > 0 ? module : TW_NULL_SLICE;
 }
 
-/* The module that was handed in, or the intent's where that is NULL or empty; may be a NULL slice. */
+/* The given module, or the intent's module if that is NULL or empty; may be a NULL slice. */
 TwSlice
 tw_module_of(TwSlice module_type, TwSlice intent)
 {
@@ -66,7 +66,7 @@ tw_intent_module_type(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(module.data, module.length));
 }
 
-/* A text message, which is what one of no type is, with something to read in it. */
+/* Whether it is a text message (a NULL type counts as text) and not blank. */
 bool
 tw_message_is_learnable(TwSlice message_type, TwSlice message)
 {

@@ -1,6 +1,7 @@
 /*
  * conversations.h
- *		The module of a conversation, and whether it can be learned from.
+ *		The module of a conversation, and whether models can learn from its
+ *		message.
  */
 #ifndef TW_CONVERSATIONS_H
 #define TW_CONVERSATIONS_H

@@ -1,30 +1,33 @@
--- The module of a conversation, the model types that learn from a module, and whether a message can be learned from.
+-- The module of a conversation, the model types that learn from a module, and whether models can learn from a message.
 
 CREATE FUNCTION @extschema@.intent_module_type(intent text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_intent_module_type';
 REVOKE ALL ON FUNCTION @extschema@.intent_module_type(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.intent_module_type(text) IS
-    'The second part of a dotted intent, its module: food for intent.food.item.search; NULL where there is none';
+    'The module of a dotted intent, its second part: food for intent.food.item.search; NULL if there is none';
 
 CREATE FUNCTION @extschema@.tw_module_type(module_type text, intent text) RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
     AS 'MODULE_PATHNAME', 'tw_module_type';
 REVOKE ALL ON FUNCTION @extschema@.tw_module_type(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_module_type(text, text) IS
-    'The module of a conversation: its nlu_module_type, or intent_module_type(nlu_intent) where that is NULL or empty';
+    'The module of a conversation: its nlu_module_type, or intent_module_type(nlu_intent) if that is NULL or empty; '
+    'NULL = no module';
 
--- No SET search_path: it would keep it from being inlined.
+-- No SET search_path: it would prevent inlining.
 CREATE FUNCTION @extschema@.tw_is_of_type(model_type text, module_type text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN model_type = 'router' OR module_type || '-agent' = model_type;
 REVOKE ALL ON FUNCTION @extschema@.tw_is_of_type(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_of_type(text, text) IS
-    'Whether a model type is about a module: the router about all of them and what has none, an agent about its own';
+    'Whether a model type learns from a module: the router learns from all modules and from conversations without '
+    'one, an agent from its own module';
 
 CREATE FUNCTION @extschema@.tw_is_learnable(message_type text, user_message text) RETURNS boolean
     LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
     AS 'MODULE_PATHNAME', 'tw_is_learnable';
 REVOKE ALL ON FUNCTION @extschema@.tw_is_learnable(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_learnable(text, text) IS
-    'Whether a message is a text message (type text in any case, or NULL) and not blank: capture''s rule';
+    'Whether models can learn from a message: it is a text message (type NULL, or text in upper or lower case) and '
+    'not blank';

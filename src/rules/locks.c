@@ -1,7 +1,7 @@
 /*
  * locks.c
- *		Locks that last until the end of the transaction, for the whole
- *		installation; locks.h has the register.
+ *		Locks of the whole installation, held until the end of the transaction.
+ *		locks.h lists them.
  */
 #include "postgres.h"
 
@@ -16,8 +16,8 @@
 #include "utils/lsyscache.h"
 
 /*
- * What SQL calls them, and how long a call waits for one at most, in
- * milliseconds. A job waits less: its steps have a lock_timeout.
+ * The names in SQL, and the longest wait of a call in milliseconds. A job
+ * waits less: its steps set lock_timeout.
  */
 static const struct
 {
@@ -41,7 +41,7 @@ tw_lock_tag(LOCKTAG *tag, TwLockKind kind, Oid installation, uint32 object)
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, installation, object, kind);
 }
 
-/* The OID that stands for an installation in the keys of its locks. */
+/* The first key of an installation's locks: the OID of its conversation_logs. */
 Oid
 tw_installation(Oid schema)
 {
@@ -52,10 +52,7 @@ tw_installation(Oid schema)
 	return installation;
 }
 
-/*
- * Until the GUC nest level that we are at ends, no lock is waited for longer
- * than this. A shorter lock_timeout of the user stands.
- */
+/* Limits lock waits until the current GUC nest level ends. A shorter lock_timeout of the user stays in force. */
 static void
 bound_waits(int milliseconds)
 {
@@ -68,7 +65,7 @@ bound_waits(int milliseconds)
 	}
 }
 
-/* Bounds what is waited for until tw_end_bounded_wait(); an error ends it as well, with the subtransaction. */
+/* Limits lock waits until tw_end_bounded_wait(), or until an error aborts the subtransaction. */
 int
 tw_begin_bounded_wait(int milliseconds)
 {
@@ -85,8 +82,9 @@ tw_end_bounded_wait(int nest_level)
 }
 
 /*
- * Waits for a lock, which ends with the transaction. Obeys lock_timeout and
- * cancels, and takes part in deadlock detection.
+ * Waits for a lock and holds it until the end of the transaction. The wait
+ * obeys lock_timeout and cancel requests, and takes part in deadlock
+ * detection.
  */
 void
 tw_lock_transaction(TwLockKind kind, Oid installation, uint32 object)
@@ -97,7 +95,7 @@ tw_lock_transaction(TwLockKind kind, Oid installation, uint32 object)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
-/* The place of a kind in our list. */
+/* The index in `kinds` of the kind that the first argument names. */
 static int
 kind_argument(FunctionCallInfo fcinfo)
 {
@@ -121,7 +119,7 @@ tw_take_lock(PG_FUNCTION_ARGS)
 	Oid			installation = tw_installation(tw_schema_of_function(fcinfo));
 	int			nest_level = tw_begin_bounded_wait(kinds[i].patience);
 
-	/* A second key has 32 bits: two ids or hashes that share them exclude each other, which does no harm. */
+	/* The second key has 32 bits: two ids or hashes with the same lower half exclude each other, which does no harm. */
 	tw_lock_transaction(kinds[i].kind, installation, (uint32) PG_GETARG_INT64(1));
 	tw_end_bounded_wait(nest_level);
 	PG_RETURN_VOID();
@@ -129,7 +127,7 @@ tw_take_lock(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_try_lock);
 
-/* tw_try_lock(kind, object): false where another session has it. */
+/* tw_try_lock(kind, object): false if another session holds it. */
 Datum
 tw_try_lock(PG_FUNCTION_ARGS)
 {
@@ -142,7 +140,7 @@ tw_try_lock(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_bound_waits);
 
-/* tw_bound_waits(): until the calling function returns, which has a SET of its own and with it a nest level. */
+/* tw_bound_waits(): lasts until the calling function returns; its SET clause gives it a GUC nest level. */
 Datum
 tw_bound_waits(PG_FUNCTION_ARGS)
 {
@@ -152,7 +150,7 @@ tw_bound_waits(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_lock_class);
 
-/* tw_lock_class(kind): what pg_locks.objsubid says. */
+/* tw_lock_class(kind): the value of pg_locks.objsubid. */
 Datum
 tw_lock_class(PG_FUNCTION_ARGS)
 {

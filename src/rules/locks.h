@@ -1,12 +1,12 @@
 /*
  * locks.h
- *		The register of our advisory locks.
+ *		The advisory locks of the extension.
  *
- * All of them are of classes (objsubid in pg_locks) that no SQL function
- * takes: pg_advisory_lock() has class 1, with two keys 2.  Nobody who may
- * merely connect can hold one and so keep us waiting.  Their first key
- * (classid) is the OID of conversation_logs, which stands for the
- * installation, the second (objid) the object where a kind has several.
+ * Their classes (objsubid in pg_locks) are used by no SQL function:
+ * pg_advisory_lock() has class 1, with two keys class 2. So a role that may
+ * only connect cannot hold one and block the extension. The first key
+ * (classid) is the OID of conversation_logs and identifies the installation.
+ * The second key (objid) is the object, for kinds that have several.
  */
 #ifndef TW_LOCKS_H
 #define TW_LOCKS_H
@@ -14,12 +14,13 @@
 #include "storage/lock.h"
 
 /*
- * Whoever takes several takes them in this order: SPLITS, JOB_QUEUE, REGISTRY.
- * TRAINING and MODEL_TYPE are only tried by those who hold others.
+ * Several locks are taken in this order: SPLITS, JOB_QUEUE, REGISTRY. A
+ * transaction that holds others only tries TRAINING and MODEL_TYPE and does
+ * not wait for them.
  */
 typedef enum TwLockKind
 {
-	TW_LOCK_JOB = 3,			/* a job of tw_jobs() runs, by its number; the session's, see runs/job_lock.c */
+	TW_LOCK_JOB = 3,			/* a job of tw_jobs() runs, by its number; a session lock, see runs/job_lock.c */
 	TW_LOCK_SPLITS = 7,			/* splits of texts are decided, or samples imported */
 	TW_LOCK_POLICIES = 8,		/* review_policies changes; its first key is the OID of that table */
 	TW_LOCK_REGISTRY = 9,		/* a version changes its state */
@@ -30,12 +31,12 @@ typedef enum TwLockKind
 	TW_LOCK_MODEL_TYPE = 14		/* a job of a model type begins, by the hash of its name */
 } TwLockKind;
 
-/* How long a call by hand waits, in milliseconds, for what only a forgotten session holds for longer ... */
+/* Longest wait of a manual call, in milliseconds, for a lock that only a forgotten session holds longer. */
 #define TW_PATIENCE_MS 5000
 
 /*
- * ... and for what a training or an import by hand may hold: its caller learns
- * whose it is rather than waits for all of it.
+ * Longest wait for a lock that a manual training or import may hold. Its
+ * caller gets an error that names the holder instead of waiting for the end.
  */
 #define TW_LONG_PATIENCE_MS 10000
 

@@ -1,32 +1,32 @@
--- Locks that nobody can take from SQL: locks.h has the register. Only functions of ours, with the owner's rights,
--- reach these.
+-- Locks that no SQL function of PostgreSQL can take; locks.h lists them. Only functions of the extension, with the
+-- owner's rights, call these functions.
 
 CREATE FUNCTION @extschema@.tw_take_lock(kind text, object bigint) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_take_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_take_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_lock(text, bigint) IS
-    'Waits for a lock of the installation, no longer than lock_timeout and than the kind allows. In pg_locks: '
-    'advisory, classid the OID of '
-    'conversation_logs, objid the lower half of object, objsubid the class of the kind';
+    'Takes a lock of the installation until the end of the transaction; waits no longer than lock_timeout and the '
+    'limit of the kind. In pg_locks: advisory, classid the OID of conversation_logs, objid the lower half of object, '
+    'objsubid the class of the kind. Raises 55P03 when the wait times out';
 
 CREATE FUNCTION @extschema@.tw_try_lock(kind text, object bigint) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_try_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_try_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_lock(text, bigint) IS
-    'Takes a lock of the installation until the end of the transaction where nobody else has it; returns whether it '
-    'did';
+    'Takes a lock of the installation until the end of the transaction without waiting; returns false if another '
+    'session holds it';
 
--- With a SET of its own it would bound nothing but itself.
+-- No SET clause here: with one, the limit would end with this function.
 CREATE FUNCTION @extschema@.tw_bound_waits() RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'tw_bound_waits';
 REVOKE ALL ON FUNCTION @extschema@.tw_bound_waits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_bound_waits() IS
-    'Until the function that calls it returns, no lock is waited for longer than five seconds; a shorter lock_timeout '
-    'of the caller''s stands, '
-    'which SET lock_timeout of a function would override. The calling function needs a SET, for example of search_path';
+    'Limits each lock wait to five seconds until the calling function returns. A shorter lock_timeout of the caller '
+    'stays in force, which a function''s SET lock_timeout would override. The calling function needs a SET clause, '
+    'for example of search_path';
 
 CREATE FUNCTION @extschema@.tw_lock_class(kind text) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -42,7 +42,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_take_lock(kind, object);
 EXCEPTION WHEN lock_not_available THEN
-    -- A prepared transaction has no session, and outlives the server.
+    -- A prepared transaction has no session, and survives a restart of the server.
     SELECT l.pid, coalesce(a.usename, x.owner) AS role,
            date_trunc('second', coalesce(a.xact_start, x.prepared)) AS since, x.gid INTO holder
     FROM pg_locks l
@@ -69,5 +69,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock(text, bigint) IS
-    'tw_take_lock() whose error, 55P03 where it waited in vain, says which session or prepared transaction '
-    'has the lock';
+    'tw_take_lock() whose error on a timeout (55P03) names the session or prepared transaction that holds the lock';

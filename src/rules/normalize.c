@@ -1,11 +1,11 @@
 /*
  * normalize.c
- *		When two texts are the same text, and the hash by which they are found.
+ *		Normalisation of texts, and the hash by which equal texts are found.
  *
- * Stored hashes are never recomputed: what a text normalises to must be the
- * same on every machine and with every version of this library. A change here
- * is a new TW_NORMALIZER. (NFKC follows the Unicode version of the server; what
- * it does to assigned characters is stable by Unicode's own policy.)
+ * Stored hashes are never recomputed: a text must normalise to the same result
+ * on every machine and with every version of this library. A change here needs
+ * a new TW_NORMALIZER. (NFKC follows the server's Unicode version; for
+ * assigned characters Unicode's stability policy guarantees the result.)
  */
 #include "postgres.h"
 
@@ -25,14 +25,14 @@
 /* The number of the normalisation below, stored beside every hash. */
 #define TW_NORMALIZER 1
 
-/* Code points, and how many; not terminated. */
+/* Code points and their number; not terminated. */
 typedef struct CodePoints
 {
 	pg_wchar   *at;
 	int			count;
 } CodePoints;
 
-/* Characters that say nothing. The joiners U+200C and U+200D do: they shape Devanagari and emoji. */
+/* Characters without meaning. The joiners U+200C and U+200D are not among them: they shape Devanagari and emoji. */
 static bool
 is_invisible(pg_wchar c)
 {
@@ -71,7 +71,7 @@ decode(TwSlice text)
 	return points;
 }
 
-/* Lowers A to Z; tells whether there were any. */
+/* Lowers A to Z; returns whether there were any. */
 static bool
 fold_ascii(CodePoints points)
 {
@@ -124,7 +124,7 @@ collapse_white_space(CodePoints points)
 	return points;
 }
 
-/* Drops punctuation around the text, unless there is nothing else: "?" and "!!" are not the same. */
+/* Drops punctuation around the text, unless the text is all punctuation: "?" and "!!" differ. */
 static CodePoints
 trim_punctuation(CodePoints points)
 {
@@ -158,7 +158,7 @@ encode(CodePoints points)
 	return result;
 }
 
-/* The same for ASCII, which NFKC leaves as it is: most of what is captured, and capture normalises every sample. */
+/* The same for ASCII, which NFKC does not change. Most captured text is ASCII, and capture normalises every sample. */
 static text *
 normalize_ascii(TwSlice text)
 {
@@ -208,11 +208,11 @@ is_ascii(TwSlice text)
 }
 
 /*
- * The text by which equal texts are recognised: NFKC, ASCII letters lowered,
- * white space collapsed, outer punctuation dropped. Doing it twice changes
- * nothing more, which is why ASCII is folded on both sides of NFKC: a letter and
- * the mark after it may compose in lower case only. Always a new text, the
- * caller's to change.
+ * The normal form by which equal texts are recognised: NFKC, ASCII letters
+ * lowered, white space collapsed, outer punctuation dropped. It is idempotent.
+ * For that, ASCII is folded before and after NFKC: a letter and the mark after
+ * it may compose in lower case only. The result is a new text, which the
+ * caller may change.
  */
 text *
 tw_normalize(TwSlice text)
@@ -259,7 +259,7 @@ tw_text_hash(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_fill_text_hash);
 
-/* BEFORE INSERT OR UPDATE of a sample whose text has no hash yet, or changed. */
+/* BEFORE INSERT OR UPDATE of a sample: for a text without a hash, or a changed text. */
 Datum
 tw_fill_text_hash(PG_FUNCTION_ARGS)
 {
@@ -276,7 +276,7 @@ tw_fill_text_hash(PG_FUNCTION_ARGS)
 	desc = RelationGetDescr(trigdata->tg_relation);
 	tuple = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple : trigdata->tg_trigtuple;
 	value = SPI_getbinval(tuple, desc, SPI_fnumber(desc, "text"), &isnull);
-	/* The table's NOT NULL will say so. */
+	/* The NOT NULL constraint raises the error. */
 	if (isnull)
 		return PointerGetDatum(tuple);
 
@@ -289,7 +289,7 @@ tw_fill_text_hash(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_is_blank);
 
-/* tw_is_blank(text): NULL, empty, or nothing but white space, as capture sees it. */
+/* tw_is_blank(text): whether it is NULL, empty, or blank by capture's rule. */
 Datum
 tw_is_blank(PG_FUNCTION_ARGS)
 {

@@ -1,6 +1,6 @@
 /*
  * normalize.h
- *		When two texts are the same text.
+ *		Normalisation of texts, and their hash.
  */
 #ifndef TW_NORMALIZE_H
 #define TW_NORMALIZE_H

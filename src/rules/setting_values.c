@@ -1,7 +1,7 @@
 /*
  * setting_values.c
- *		What a setting may be: each function gives the canonical spelling of a
- *		value, or NULL when it does not fit.
+ *		Allowed values of settings. Each function returns the canonical
+ *		spelling of a value, or NULL if the value is not allowed.
  */
 #include "postgres.h"
 
@@ -21,14 +21,14 @@ tw_canonical_boolean(const char *value)
 	return parse_bool(value, &result) ? pstrdup(result ? "on" : "off") : NULL;
 }
 
-/* Whether there is such an object is another question: a restore brings it later. */
+/* Whether the object exists is not checked: a restore may create it later. */
 char *
 tw_canonical_name(const char *value)
 {
 	return value[0] != '\0' && strlen(value) < NAMEDATALEN ? pstrdup(value) : NULL;
 }
 
-/* Reads a whole number that fills the text up to `end`; -1 when it is none. */
+/* Reads a whole number that fills the text up to `end`; -1 if the text is no such number. */
 static int
 read_count(const char *start, const char *end)
 {
@@ -55,7 +55,7 @@ tw_canonical_count(const char *value)
 	return count >= 1 ? psprintf("%d", count) : NULL;
 }
 
-/* Like tw_canonical_count, from 0 on. */
+/* Like tw_canonical_count, but 0 is allowed. */
 char *
 tw_canonical_amount(const char *value)
 {
@@ -65,9 +65,9 @@ tw_canonical_amount(const char *value)
 }
 
 /*
- * Beyond 16 MB, what is shown of a conversation would come near the 1 GB that a
- * value can have: JSON may need six bytes for one. Below 1000 there would be
- * nothing to cut.
+ * Above 16 MB, a conversation as JSON could come near the 1 GB limit of a
+ * value: JSON may need six bytes for one. Below 1000 there would be nothing to
+ * cut.
  */
 char *
 tw_canonical_message_bytes(const char *value)
@@ -77,7 +77,7 @@ tw_canonical_message_bytes(const char *value)
 	return count >= TW_CUT_BYTES && count <= 16 * 1024 * 1024 ? psprintf("%d", count) : NULL;
 }
 
-/* Sessions that make a step of a rollout: fewer say nothing, whatever they are compared by. */
+/* Sessions in a step of a rollout: fewer than 5 are too few for any comparison. */
 char *
 tw_canonical_units(const char *value)
 {
@@ -86,7 +86,7 @@ tw_canonical_units(const char *value)
 	return count >= 5 ? psprintf("%d", count) : NULL;
 }
 
-/* Reads a number that fills the text; false when it is none. */
+/* Reads a number that fills the text; false if the text is no number. */
 static bool
 read_number(const char *value, double *number)
 {
@@ -102,7 +102,7 @@ write_number(double number)
 {
 	char	   *result = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
 
-	/* Not by float8out: extra_float_digits is the session's. Adding zero makes -0 one of them. */
+	/* Not float8out: it depends on the session's extra_float_digits. Adding zero turns -0 into 0. */
 	double_to_shortest_decimal_buf(number + 0.0, result);
 	return result;
 }
@@ -124,7 +124,7 @@ tw_canonical_positive_share(const char *value)
 	return read_number(value, &share) && share >= 0.01 && share <= 1 ? write_number(share) : NULL;
 }
 
-/* Labels that decide about a model: a few say nothing. */
+/* Labels that decide about a model: fewer than 10 are too few. */
 char *
 tw_canonical_labels(const char *value)
 {
@@ -133,13 +133,13 @@ tw_canonical_labels(const char *value)
 	return count >= 10 ? psprintf("%d", count) : NULL;
 }
 
-/* The level of a test. */
+/* The significance level of a test. */
 char *
 tw_canonical_level(const char *value)
 {
 	double		level;
 
-	/* Below what a bound can be computed for there is no level either. */
+	/* Below 1e-6 no bound can be computed. */
 	return read_number(value, &level) && level >= 1e-6 && level <= 0.5 ? write_number(level) : NULL;
 }
 
@@ -188,7 +188,7 @@ tw_canonical_steps(const char *value)
 	return previous == 100 ? result.data : NULL;
 }
 
-/* Whether pg_timezone_names has a zone by this name. Reads the files of all of them. */
+/* Whether pg_timezone_names lists this name. Reads the files of all zones. */
 static bool
 is_listed(const char *name)
 {
@@ -203,11 +203,11 @@ is_listed(const char *name)
 }
 
 /*
- * The time zone of this name, or NULL. pg_tzset() takes anything for a zone
- * that ends like one of POSIX, "Kolkata5:30" for five and a half hours west of
- * Greenwich. Those have a digit and, since it puts them into upper case, no
- * small letter; names that look so as well, such as EST5EDT, are few and have to
- * be looked up.
+ * The time zone of this name, or NULL. pg_tzset() also accepts POSIX
+ * specifications: "Kolkata5:30" is five and a half hours west of Greenwich.
+ * Their names have a digit and, since it converts them to upper case, no
+ * lower-case letter. Few listed names look the same (EST5EDT); those are
+ * looked up.
  */
 pg_tz *
 tw_named_time_zone(const char *value)

@@ -1,13 +1,13 @@
 /*
  * setting_values.h
- *		What a setting may be.
+ *		Allowed values of settings.
  */
 #ifndef TW_SETTING_VALUES_H
 #define TW_SETTING_VALUES_H
 
 #include "pgtime.h"
 
-/* How much is shown of what is too long to be shown, in bytes; max_message_bytes is no smaller. */
+/* How many bytes are shown of a text that is too long; max_message_bytes is not smaller. */
 #define TW_CUT_BYTES 1000
 
 extern char *tw_canonical_amount(const char *value);

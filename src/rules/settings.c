@@ -1,9 +1,9 @@
 /*
  * settings.c
- *		The settings that jobs and triggers obey (table training_settings).
+ *		The settings of jobs and triggers (table training_settings).
  *
- * The table holds only what differs from a default; the defaults stand here, in
- * one list with each setting's type and meaning.
+ * The table holds only values that differ from the default. The defaults are
+ * in the list below, with each setting's type and meaning.
  */
 #include "postgres.h"
 
@@ -28,7 +28,7 @@ struct SettingDefinition
 	const char *name;
 	const char *default_value;
 	const char *value_type;
-	/* The canonical spelling of a value, or NULL when it does not fit; no function where only the extension sets it. */
+	/* Returns the canonical spelling of a value, or NULL if it is not allowed; NULL if only the extension sets it. */
 	char	   *(*canonical) (const char *value);
 	const char *description;
 };
@@ -93,7 +93,7 @@ static const SettingDefinition definitions[] = {
 	"how many new samples start a training run before the week is over"},
 };
 
-/* What is cached: the stored values, and ready for use what capture asks for with every row. */
+/* The cache: the stored values, and in binary form the settings that capture reads for every row. */
 typedef struct CachedSettings
 {
 	char	   *values[lengthof(definitions)];	/* NULL = default */
@@ -113,7 +113,7 @@ find_definition(const char *name)
 	return -1;
 }
 
-/* Like find_definition, for a name that a user wrote. */
+/* Like find_definition, but raises 42704 for an unknown name. */
 static int
 require_definition(const char *name)
 {
@@ -147,7 +147,7 @@ add_setting(void *data, HeapTuple tuple, TupleDesc desc)
 	char	   *name = TextDatumGetCString(heap_getattr(tuple, 1, desc, &isnull));
 	int			found = find_definition(name);
 
-	/* A name of another version is kept in the table and does nothing. */
+	/* A name of another version stays in the table and has no effect. */
 	if (found >= 0)
 		settings->values[found] = TextDatumGetCString(heap_getattr(tuple, 2, desc, &isnull));
 }
@@ -159,7 +159,7 @@ value_of(const CachedSettings *settings, int index)
 }
 
 /*
- * The number of bytes that a message may have. What no function of ours stored
+ * The setting max_message_bytes, in bytes. A stored value that is not allowed
  * counts as the default: capture must go on.
  */
 static int
@@ -178,14 +178,15 @@ finish_settings(void *data)
 	int			zone = find_definition("time_zone");
 	const char *name = value_of(settings, zone);
 
-	/* Whatever is not plainly off protects people. */
+	/* Any value but "off" turns redaction on: the safe reading of a damaged value. */
 	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
 	settings->max_message_bytes = message_bytes(settings);
 	settings->time_zone = tw_named_time_zone(name);
 	if (settings->time_zone == NULL)
 	{
 		/*
-		 * A restored copy may know fewer zones, and an older one may have stored what is no name. Capture must go on.
+		 * A restored copy may know fewer zones, and an older version may have stored an invalid name. Capture must go
+		 * on.
 		 */
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -193,7 +194,7 @@ finish_settings(void *data)
 				 errdetail("Days are counted in UTC until this is mended."),
 				 errhint("Choose a name from pg_timezone_names with set_training_setting('time_zone', ...).")));
 		settings->time_zone = pg_tzset("GMT");
-		/* What AT TIME ZONE would take for a zone all the same must not make other days of it. */
+		/* AT TIME ZONE would accept some of these values and compute other days: replace them by UTC. */
 		if (pg_tzset(name) != NULL)
 			settings->values[zone] = pstrdup("UTC");
 	}
@@ -213,14 +214,14 @@ static TwCachedTable settings_cache = {
 	.finish = finish_settings,
 };
 
-/* The value in force of a setting; good until the next call. */
+/* The value of a setting that is in force; valid until the next call. */
 const char *
 tw_setting(Oid schema, const char *name)
 {
 	return value_of(tw_cached_table_get(&settings_cache, schema), require_definition(name));
 }
 
-/* The time zone whose days created_on counts. */
+/* The time zone of the days in created_on. */
 pg_tz *
 tw_setting_time_zone(Oid schema)
 {
@@ -234,7 +235,7 @@ tw_setting_redact(Oid schema)
 	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact;
 }
 
-/* How many bytes a message may have that is learned from. */
+/* The longest message that becomes a sample, in bytes. */
 int
 tw_setting_max_message_bytes(Oid schema)
 {
@@ -267,7 +268,7 @@ store_setting(Oid schema, const char *name, const char *value)
 
 PG_FUNCTION_INFO_V1(tw_set_training_setting);
 
-/* set_training_setting(name, value): stores a checked value; NULL goes back to the default. */
+/* set_training_setting(name, value): stores a checked value; NULL resets it to the default. */
 Datum
 tw_set_training_setting(PG_FUNCTION_ARGS)
 {
@@ -319,7 +320,7 @@ tw_training_setting(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_named_zone);
 
-/* tw_named_zone(time_zone): its name as it is spelled, or NULL. */
+/* tw_named_zone(time_zone): the name as pg_timezone_names spells it, or NULL. */
 Datum
 tw_named_zone(PG_FUNCTION_ARGS)
 {

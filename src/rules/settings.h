@@ -1,6 +1,6 @@
 /*
  * settings.h
- *		The settings that jobs and triggers obey (table training_settings).
+ *		The settings of jobs and triggers (table training_settings).
  */
 #ifndef TW_SETTINGS_H
 #define TW_SETTINGS_H

@@ -1,5 +1,5 @@
--- training_settings: what the jobs obey. Settings and not GUCs, because
--- a session's SET would not reach pg_cron's session.
+-- training_settings: the settings of jobs and triggers. They are not GUCs, because a session's SET would not reach
+-- pg_cron's session.
 
 CREATE TABLE @extschema@.training_settings (
     name text NOT NULL,
@@ -14,7 +14,7 @@ SELECT pg_extension_config_dump('@extschema@.training_settings', '');
 COMMENT ON TABLE @extschema@.training_settings IS
     'Settings that differ from their default; write it through set_training_setting(), read it through '
     'list_training_settings()';
-COMMENT ON COLUMN @extschema@.training_settings.name IS 'One of the names that list_training_settings() knows';
+COMMENT ON COLUMN @extschema@.training_settings.name IS 'One of the names that list_training_settings() returns';
 COMMENT ON COLUMN @extschema@.training_settings.value IS 'The value in its canonical spelling';
 COMMENT ON COLUMN @extschema@.training_settings.updated_at IS 'When it was last set';
 COMMENT ON COLUMN @extschema@.training_settings.updated_by IS 'The login role that set it';
@@ -33,8 +33,8 @@ CREATE FUNCTION @extschema@.set_training_setting(name text, value text) RETURNS 
 REVOKE ALL ON FUNCTION @extschema@.set_training_setting(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.set_training_setting(text, text) IS
     'Sets a setting, or resets it to its default when value is NULL; returns the value now in force. Raises 42704 '
-    '(undefined_object) for an unknown name, 22023 (invalid_parameter_value) for a value that does not fit, 55P02 for '
-    'what only the extension sets';
+    '(undefined_object) for an unknown name, 22023 (invalid_parameter_value) for a value that is not allowed, 55P02 '
+    '(cant_change_runtime_param) for a setting that only the extension sets';
 
 CREATE FUNCTION @extschema@.training_setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -49,9 +49,8 @@ CREATE FUNCTION @extschema@.tw_named_zone(time_zone text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_named_zone';
 REVOKE ALL ON FUNCTION @extschema@.tw_named_zone(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_named_zone(text) IS
-    'The name of a time zone as pg_timezone_names spells it, without reading the files of all of them; NULL for '
-    'abbreviations, for what only '
-    'POSIX takes for a zone, and for what is none';
+    'The name of a time zone as pg_timezone_names spells it, mostly without reading the files of all zones; NULL for '
+    'abbreviations, POSIX specifications and unknown names';
 
 CREATE FUNCTION @extschema@.list_training_settings(
     OUT name text, OUT value text, OUT default_value text, OUT is_default boolean, OUT value_type text,
@@ -61,4 +60,5 @@ CREATE FUNCTION @extschema@.list_training_settings(
     AS 'MODULE_PATHNAME', 'tw_list_training_settings';
 REVOKE ALL ON FUNCTION @extschema@.list_training_settings() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.list_training_settings() IS
-    'Every setting: the value in force, its default, whether they are the same, its type, and what it governs';
+    'All settings: the value in force, the default, whether the two are the same, the type, and what the setting '
+    'governs';

@@ -22,7 +22,7 @@ static const TwSlice names[TW_STATUSES] = {
 	[TW_NOT_APPLICABLE] = NAME("not-applicable"),
 };
 
-/* The status of this name; a NULL slice, like any other text, is TW_NO_STATUS. */
+/* The status of this name; TW_NO_STATUS for a NULL slice or an unknown name. */
 TwStatus
 tw_find_status(TwSlice name)
 {
@@ -34,14 +34,14 @@ tw_find_status(TwSlice name)
 	return TW_NO_STATUS;
 }
 
-/* Whether it is the name of one of these statuses. */
+/* Whether the text is the name of a status in the set. */
 bool
 tw_status_in(TwSlice name, int set)
 {
 	return (set & TW_BIT(tw_find_status(name))) != 0;
 }
 
-/* The names of these statuses, NULL after the last. */
+/* The names of the statuses in the set, NULL after the last. */
 const char **
 tw_status_names(int set)
 {
@@ -56,7 +56,7 @@ tw_status_names(int set)
 	return result;
 }
 
-/* A text value that lives as long as the backend, made the first time it is asked for. */
+/* A text value that lives as long as the backend; the first call creates it. */
 Datum
 tw_constant_text(text **cache, const char *value)
 {

@@ -1,7 +1,6 @@
 /*
  * statuses.h
- *		The review statuses of conversations and samples: all of them, and which
- *		of them belong together.
+ *		The review statuses of conversations and samples, and sets of them.
  */
 #ifndef TW_STATUSES_H
 #define TW_STATUSES_H
@@ -10,7 +9,7 @@
 
 typedef enum TwStatus
 {
-	TW_NO_STATUS,				/* NULL, or no status of ours */
+	TW_NO_STATUS,				/* NULL or an unknown status */
 	TW_PENDING,
 	TW_AUTO_APPROVED,
 	TW_NEEDS_REVIEW,
@@ -21,16 +20,16 @@ typedef enum TwStatus
 
 #define TW_STATUSES		(TW_NOT_APPLICABLE + 1)
 
-/* Sets of statuses, a bit for each. */
+/* Sets of statuses, one bit each. */
 #define TW_BIT(status)	(1 << (status))
-/* What the filter decides. */
+/* The outcomes of the filter. */
 #define TW_OUTCOMES		(TW_BIT(TW_AUTO_APPROVED) | TW_BIT(TW_NEEDS_REVIEW) | TW_BIT(TW_NOT_APPLICABLE))
-/* Conversations that are, or may yet become, something to learn from. */
+/* Conversations that are samples or may become samples. */
 #define TW_CANDIDATES	(TW_BIT(TW_AUTO_APPROVED) | TW_BIT(TW_NEEDS_REVIEW) | TW_BIT(TW_APPROVED))
 #define TW_OF_CONVERSATIONS (TW_OUTCOMES | TW_BIT(TW_APPROVED) | TW_BIT(TW_REJECTED))
 #define TW_OF_SAMPLES	(TW_BIT(TW_PENDING) | TW_BIT(TW_APPROVED) | TW_BIT(TW_REJECTED))
 
-/* review_priority of what is in the queue. */
+/* Values of review_priority. */
 #define TW_PRIORITY_NONE	0
 #define TW_PRIORITY_HIGH	1
 #define TW_PRIORITY_MEDIUM	2

@@ -1,12 +1,12 @@
 /*
  * words.h
- *		What a word is, to models and to near-twins: letters of ASCII, digits, the
- *		apostrophe, and everything beyond ASCII.
+ *		The characters of words, for models and for near-duplicate detection:
+ *		ASCII letters, digits, the apostrophe, and all characters beyond ASCII.
  */
 #ifndef TW_WORDS_H
 #define TW_WORDS_H
 
-/* The byte as words hold it, letters lowered and digits alike; 0 for what is not part of a word. */
+/* The byte as it appears in words: letters lowered, all digits the same; 0 for a byte that is not part of a word. */
 static inline unsigned char
 tw_word_byte(unsigned char c)
 {

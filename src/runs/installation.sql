@@ -1,5 +1,5 @@
--- Which database this is. A copy that was restored elsewhere knows everything about production, its endpoints included:
--- it must not push tasks, collect verdicts or start jobs until somebody says that it has taken over.
+-- Identity of the database. A copy restored elsewhere has all data of production, including its endpoints. It must not
+-- push tasks, collect verdicts or start jobs until adopt_installation() says that it has taken over.
 
 CREATE FUNCTION @extschema@.tw_this_installation() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -7,7 +7,7 @@ RETURN (SELECT format('%s:%s', s.system_identifier, d.oid) FROM pg_control_syste
         WHERE d.datname = current_database());
 REVOKE ALL ON FUNCTION @extschema@.tw_this_installation() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_this_installation() IS
-    'System identifier of this cluster and OID of this database: no dump carries them';
+    'System identifier of this cluster and OID of this database; a dump contains neither';
 
 CREATE FUNCTION @extschema@.tw_is_restored_copy() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -15,7 +15,8 @@ RETURN coalesce((SELECT s.value <> @extschema@.tw_this_installation() FROM @exts
                  WHERE s.name = 'installation'), false);
 REVOKE ALL ON FUNCTION @extschema@.tw_is_restored_copy() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_restored_copy() IS
-    'Whether another database did the first remote or scheduled act of this data. A physical copy cannot be told apart';
+    'Whether another database made the first remote call or scheduled run with this data. A physical copy is not '
+    'recognised';
 
 CREATE FUNCTION @extschema@.tw_may_act() RETURNS boolean
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -28,7 +29,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_may_act() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_may_act() IS
-    'Whether this database may talk to others and run jobs; the first call stores which database this is';
+    'Whether this database may call remote services and run jobs; the first call stores the identity of this database';
 
 CREATE FUNCTION @extschema@.tw_require_acting() RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -45,7 +46,7 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_acting() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_acting() IS 'Refuses, with 55000, to act from a restored copy';
+COMMENT ON FUNCTION @extschema@.tw_require_acting() IS 'Raises 55000 in a restored copy';
 
 CREATE FUNCTION @extschema@.adopt_installation() RETURNS boolean
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -62,6 +63,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.adopt_installation() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.adopt_installation() IS
-    'Says that this database, a restored copy, talks to Label Studio and runs jobs from now on; returns whether it was '
-    'one. For a copy beside production: first point its servers elsewhere (ALTER SERVER) or drop them. Needed after '
-    'pg_upgrade too, which gives the cluster a new identifier';
+    'Lets a restored copy call remote services and run jobs from now on; returns whether this database was a restored '
+    'copy. In a copy beside production, first point its servers elsewhere (ALTER SERVER) or drop them. Also needed '
+    'after pg_upgrade, which gives the cluster a new identifier';

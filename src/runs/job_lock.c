@@ -1,11 +1,11 @@
 /*
  * job_lock.c
- *		The lock under which a job runs: one session, over many transactions.
+ *		The lock of a running job, held by one session over many transactions.
  *
- * A job commits between its steps, so that a lock of its transaction would be
- * gone after the first; a lock of the session would outlive an error of the
- * CALL, and keep the job from running until the session ends.  So it is taken
- * for the session, and let go of when a transaction aborts.
+ * A job commits between its steps, so a transaction lock would be released
+ * after the first step. A plain session lock would survive an error of the
+ * CALL and block the job until the session ends. So the lock is a session lock
+ * that is released when a transaction aborts.
  */
 #include "postgres.h"
 
@@ -55,7 +55,7 @@ tw_job_lock_init(void)
 	RegisterXactCallback(release_at_abort, NULL);
 }
 
-/* The number of a job, and the installation that it belongs to. */
+/* The lock number of a job, and its installation. */
 static int
 job_argument(FunctionCallInfo fcinfo, Oid *installation)
 {
@@ -69,10 +69,7 @@ job_argument(FunctionCallInfo fcinfo, Oid *installation)
 
 PG_FUNCTION_INFO_V1(tw_try_job_lock);
 
-/*
- * tw_try_job_lock(job): whether this session, and nobody
- * else, may run the job from now on.
- */
+/* tw_try_job_lock(job): takes the lock without waiting; false if any session, including this one, holds it. */
 Datum
 tw_try_job_lock(PG_FUNCTION_ARGS)
 {
@@ -81,7 +78,7 @@ tw_try_job_lock(PG_FUNCTION_ARGS)
 	LOCKTAG		tag;
 	LockAcquireResult result;
 
-	/* Somebody who catches the error of a job would keep its lock. */
+	/* An exception handler that catches a job's error would keep its lock. */
 	if (IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -89,9 +86,7 @@ tw_try_job_lock(PG_FUNCTION_ARGS)
 				 errdetail("It commits between its steps."),
 				 errhint("CALL it on its own: outside BEGIN, SAVEPOINT, and blocks with EXCEPTION.")));
 
-	/*
-	 * The extension may have been dropped and created again in this session, with the lock of the old one still held.
-	 */
+	/* The extension may have been dropped and created again in this session while it held a lock of the old one. */
 	if (held_for != installation)
 	{
 		for (int old = 0; held != 0 && old < TW_MAX_JOBS; old++)
@@ -114,7 +109,7 @@ tw_try_job_lock(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(tw_release_job_lock);
 
-/* tw_release_job_lock(job): the other end of tw_try_job_lock(). */
+/* tw_release_job_lock(job): releases the lock of tw_try_job_lock(). */
 Datum
 tw_release_job_lock(PG_FUNCTION_ARGS)
 {
@@ -129,8 +124,8 @@ tw_release_job_lock(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(tw_holds_job_lock);
 
 /*
- * tw_holds_job_lock(job): whether this session runs the job; the steps of a job ask it, so that nobody calls them by
- * hand.
+ * tw_holds_job_lock(job): whether this session holds the lock. The steps of a
+ * job check it, so that they cannot be called alone.
  */
 Datum
 tw_holds_job_lock(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * job_lock.h
- *		The lock under which a job runs.
+ *		The lock of a running job.
  */
 #ifndef TW_JOB_LOCK_H
 #define TW_JOB_LOCK_H

@@ -1,5 +1,5 @@
--- The register of jobs. Whatever has to know what jobs there are reads it: the lock, the loop, the schedule, due times,
--- job_health, the roles. A new job is a row here and its step.
+-- The list of jobs, which the lock, the loop, the schedule, due times, job_health and the roles read. A new job needs a
+-- row here and a step function.
 
 CREATE FUNCTION @extschema@.tw_jobs(
     OUT job_name text, OUT lock_number integer, OUT step text, OUT parts text[], OUT local_time time,
@@ -7,8 +7,8 @@ CREATE FUNCTION @extschema@.tw_jobs(
     RETURNS SETOF record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 9 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A job with a time of day is ticked every quarter of an hour and sees itself whether it is due (due_in): so it
-    -- keeps its time in every zone, as no zone is off by less. Minutes are a divisor of 60.
+    -- A job with a time of day is called every quarter of an hour and checks whether it is due (due_in). That keeps its
+    -- time in every zone, since all offsets are multiples of 15 minutes. every_minutes is a divisor of 60.
     SELECT j.job_name, j.lock_number, j.step, j.parts::text[], j.local_time::time, j.week_day, j.every_minutes,
            CASE WHEN j.local_time IS NOT NULL THEN '*/15 * * * *' ELSE '*/' || j.every_minutes || ' * * * *' END,
            coalesce(j.doing, 'at it'), j.advice
@@ -32,19 +32,18 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_jobs() IS
-    'The jobs, in the order of job_health. lock_number: the second key of its lock, below 32; jobs of one number '
-    'exclude each other (NULL: no job, a name in job_runs alone). step: the function (run bigint, state jsonb, at '
-    'timestamptz) that tw_job_step() calls. parts: what it does, one after the other, for a job whose parts do not '
-    'depend on one another. local_time, week_day (0 is Sunday) or every_minutes: when schedule_jobs() has it run; '
-    'tick: what pg_cron is told, NULL for one that is only called. doing: what a session that has its lock is doing. '
-    'advice: what to do when it fails (NULL: see last_error); a job that is only called has a row in job_health where '
-    'there is advice';
+    'The jobs, in the order of job_health. lock_number: the second key of its lock, below 32; jobs with the same '
+    'number exclude each other (NULL: no job, only a name in job_runs). step: the function (run bigint, state jsonb, '
+    'at timestamptz) that tw_job_step() calls. parts: its independent parts, in the order in which they run. '
+    'local_time, week_day (0 is Sunday) or every_minutes: its schedule by schedule_jobs(); tick: the cron expression, '
+    'NULL for a job that is only called. doing: the activity of the session that holds its lock. advice: what to do '
+    'when it fails (NULL: see last_error); a job that is only called has a row in job_health if it has advice';
 
 CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT j.lock_number FROM @extschema@.tw_jobs() j WHERE j.job_name = tw_job_number.job_name);
 REVOKE ALL ON FUNCTION @extschema@.tw_job_number(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS 'The number of a job''s lock; NULL for what is no job';
+COMMENT ON FUNCTION @extschema@.tw_job_number(text) IS 'The lock_number of a job; NULL for an unknown name';
 
 CREATE FUNCTION @extschema@.tw_job_session(job_name text) RETURNS integer
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -56,7 +55,8 @@ BEGIN ATOMIC
       AND l.objid = @extschema@.tw_job_number(tw_job_session.job_name)::oid;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_session(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_session(text) IS 'The process that has the lock of a job, NULL where none has';
+COMMENT ON FUNCTION @extschema@.tw_job_session(text) IS
+    'Process id of the session that holds the lock of a job; NULL = none';
 
 CREATE FUNCTION @extschema@.tw_job_call(job_name text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -66,4 +66,4 @@ RETURN format(CASE WHEN EXISTS (SELECT FROM pg_proc p
                    THEN 'CALL %I()' ELSE 'CALL tw_run_job(%L)' END, job_name);
 REVOKE ALL ON FUNCTION @extschema@.tw_job_call(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_call(text) IS
-    'How a person runs a job: by its procedure, where it has one of its own';
+    'The SQL command that runs a job by hand: its own procedure, if it has one';

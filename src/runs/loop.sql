@@ -1,17 +1,16 @@
--- The loop of every job: begin, step, commit, and so on to the end. A step is one transaction's worth of work.
+-- The loop of every job: begin, then step and commit until the end. A step is one transaction.
 --
--- tw_job_step() calls the job's step with the state that its last one returned, NULL at first. A step returns the next
--- state, or NULL when the run is over. In a state these keys mean something to the loop:
+-- tw_job_step() calls the job's step function with the state that the last step returned, NULL at first. A step returns
+-- the next state, or NULL when the run is over. The loop reads these keys of a state:
 --   call           run that job, then take the next step
 --   then           the run is over; run that job
 --   cancelled      the run is over, with that message as an error
--- Of a job with parts the register says which follow one another; its
--- step returns NULL when a part is over, and besides:
---   part           which one is at it
+-- For a job with parts, tw_jobs() gives their order. Its step returns NULL when a part is over, and has more keys:
+--   part           the current part
 --   counted        numbers for job_runs.details
---   result         the part is over, and ended so ("succeeded" where a step returns NULL)
---   error_code, error_message   it failed, and what it wrote stays; an error that a step raises takes that back
--- An error ends the part, and the next one begins; of a job without parts it ends the run.
+--   result         the part is over, with this result ("succeeded" if a step returns NULL)
+--   error_code, error_message   the part failed, but its changes stay; an error raised by a step rolls them back
+-- An error ends the part, and the next one begins; for a job without parts it ends the run.
 
 CREATE FUNCTION @extschema@.tw_job_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -52,18 +51,18 @@ BEGIN
     END IF;
     following := @extschema@.tw_next_part(run, job.parts, part, CASE WHEN code IS NOT NULL THEN 'failed: ' || message
                                                                 ELSE coalesce(done ->> 'result', 'succeeded') END);
-    -- An export writes down that it was cancelled, and so catches that; whoever cancelled it meant the whole run.
+    -- An export catches a cancel request to record it; the request was meant for the whole run.
     RETURN CASE WHEN code = '57014' THEN jsonb_build_object('cancelled',
         format('%s was cancelled during its %s', job.job_name, part)) ELSE following END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_step(bigint, jsonb, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_step(bigint, jsonb, timestamptz) IS
-    'One step of a run, with its error written down instead of raised; returns the state for the next one, NULL when '
-    'the run is over. Raises 55000 when it is not called by the run''s own session';
+    'Runs one step of a run and records its error instead of raising it; returns the state for the next step, NULL '
+    'when the run is over. Raises 55000 if another session began the run';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT; nor can one
--- catch an error around that. So every name in it is qualified.
+-- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT, so every name is qualified. COMMIT is not
+-- possible inside an exception handler either.
 CREATE PROCEDURE @extschema@.tw_run_job(job text, due_in text DEFAULT NULL, at timestamptz DEFAULT NULL)
     LANGUAGE plpgsql
 AS $procedure$
@@ -77,8 +76,8 @@ BEGIN
     END IF;
     run := @extschema@.tw_begin_job(job, due_in, at);
     COMMIT;
-    -- Training takes no other level, and the database's default may be one.
-    -- Right after each COMMIT: even IF takes a snapshot.
+    -- Training requires this level, and the database's default may differ. Set right after each COMMIT: even IF takes a
+    -- snapshot.
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     IF run IS NULL THEN
         RETURN;
@@ -108,7 +107,7 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.tw_run_job(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.tw_run_job(text, text, timestamptz) IS
-    'Runs a job of tw_jobs(). due_in, for pg_cron, makes it do nothing unless the job is due in that time zone; at is '
-    'the time to count as now, for tests. Commits after each step, so it cannot run inside a transaction; errors '
-    'are recorded in job_runs and warned of. Does nothing while another session is at it, on a standby or on a '
-    'restored copy';
+    'Runs a job of tw_jobs(). due_in (a time zone, for pg_cron): the procedure does nothing unless the job is due in '
+    'that zone. at: the time that counts as now, for tests. Commits after each step, so it cannot run inside a '
+    'transaction. Errors are recorded in job_runs and raise a WARNING. Does nothing while another session runs the '
+    'job, on a standby or on a restored copy';

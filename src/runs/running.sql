@@ -1,4 +1,4 @@
--- How a job runs: under a lock that only one session has, with a row of job_runs that others see while it runs.
+-- Runs of jobs: a lock that one session holds, and a row of job_runs that other sessions see during the run.
 
 CREATE FUNCTION @extschema@.tw_notify_below(event jsonb, max_usage double precision) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -7,8 +7,8 @@ DECLARE
     payload CONSTANT jsonb := event || jsonb_build_object('reason', left(event ->> 'reason', 1000));
     used CONSTANT double precision := pg_notification_queue_usage();
 BEGIN
-    -- Whoever may connect can fill the queue, by listening in a transaction that
-    -- does not end; then every COMMIT that notifies fails.
+    -- Any role that may connect can fill the queue, by listening in a transaction that does not end. Then every COMMIT
+    -- with a notification fails.
     IF used >= max_usage THEN
         RAISE WARNING USING
             MESSAGE = format('nobody is notified of: %s', payload ->> 'event'),
@@ -17,7 +17,7 @@ BEGIN
                    '...% full"): end it with pg_terminate_backend().';
         RETURN;
     END IF;
-    -- A payload has less than 8,000 bytes, and a type's or a version's name may be as long as somebody likes.
+    -- A payload must have less than 8,000 bytes, but names of types and versions have no length limit.
     PERFORM pg_notify('training_workflow', CASE WHEN octet_length(payload::text) < 7900 THEN payload::text
         ELSE (SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value) WHEN 'string'
                                                   THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)
@@ -26,25 +26,26 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_notify_below(jsonb, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify_below(jsonb, double precision) IS
-    'What tw_notify() does, where the server''s queue of notifications is less full than this; else it warns';
+    'tw_notify() with a limit: if the usage of the server''s notification queue reaches max_usage (0 to 1), it raises '
+    'a WARNING instead of notifying';
 
 CREATE FUNCTION @extschema@.tw_notify(event jsonb) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
--- Half of the queue is gigabytes: none of our transactions takes so long after this that somebody fills the rest.
+-- Half of the queue is gigabytes: the rest cannot fill up before the calling transaction commits.
 RETURN @extschema@.tw_notify_below(event, 0.5::double precision);
 REVOKE ALL ON FUNCTION @extschema@.tw_notify(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify(jsonb) IS
-    'Tells whoever listens on channel training_workflow, at the commit, what happened: a JSON object with event and '
-    'reason. Where that channel is clogged, a warning';
+    'Notifies the listeners of channel training_workflow at the commit, with a JSON object that has event and reason. '
+    'If the notification queue is half full or more, raises a WARNING instead';
 
 CREATE FUNCTION @extschema@.tw_try_job_lock(job integer) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_try_job_lock';
 REVOKE ALL ON FUNCTION @extschema@.tw_try_job_lock(integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_job_lock(integer) IS
-    'Takes the lock of a job for this session; false where somebody, or this session itself, has it. An error that '
-    'ends a transaction releases it. In pg_locks: advisory, classid the OID of conversation_logs, objid the number of '
-    'the job, objsubid 3. Raises 25001 inside a subtransaction';
+    'Takes the lock of a job for this session without waiting; returns false if any session, including this one, '
+    'holds it. An error that aborts a transaction releases it. In pg_locks: advisory, classid the OID of '
+    'conversation_logs, objid the number of the job, objsubid 3. Raises 25001 inside a subtransaction';
 
 CREATE FUNCTION @extschema@.tw_release_job_lock(job integer) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -65,7 +66,7 @@ RETURN @extschema@.tw_notify(jsonb_build_object('event', 'job failed', 'job', jo
                                                 'reason', left(reason, 1000)));
 REVOKE ALL ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notify_failure(text, bigint, text, text) IS
-    'Tells whoever listens that a run of a job failed';
+    'Notifies the listeners of channel training_workflow that a run of a job failed';
 
 CREATE FUNCTION @extschema@.tw_begin_job(job text, due_in text, at timestamptz) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -95,7 +96,8 @@ BEGIN
         RAISE NOTICE '% did nothing: another session is %', job, registered.doing;
         RETURN NULL;
     END IF;
-    -- We have the lock, so nobody works on these: their session died, or an error ended it (a cancel, for one).
+    -- This session has the lock, so these runs are dead: their session died, or an error such as a cancel ended the
+    -- CALL.
     FOR dead IN
         UPDATE @extschema@.job_runs r
         SET status = 'failed', finished_at = clock_timestamp(), error_code = coalesce(r.error_code, '57P01'),
@@ -111,9 +113,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
-    'Takes the lock of a job, marks its runs that died as failed, and returns the id of a new run; NULL where the job '
-    'is running already, on a restored copy, and where due_in names a time zone in which it is not due at that time. '
-    'Raises 22023 for an unknown job and for a time that is yet to come';
+    'Takes the lock of a job, marks its dead runs as failed, and returns the id of a new run. NULL if the job is '
+    'running already, on a restored copy, and if the job is not due in the time zone due_in. Raises 22023 for an '
+    'unknown job and for a time in the future';
 
 CREATE FUNCTION @extschema@.tw_require_run(run_id bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -130,14 +132,13 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_run(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_run(bigint) IS
-    'Refuses, with 55000, to do a step of a run that this session has not begun';
+COMMENT ON FUNCTION @extschema@.tw_require_run(bigint) IS 'Raises 55000 if this session has not begun the run';
 
 CREATE FUNCTION @extschema@.tw_note_run(run_id bigint, phase text, counted jsonb, counts_items boolean DEFAULT true)
     RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Numbers of the same name add up over the steps.
+    -- Numbers of the same name are added up over the steps.
     UPDATE @extschema@.job_runs r
     SET phase = tw_note_run.phase,
         items_done = coalesce(r.items_done, 0)
@@ -150,19 +151,19 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_run(bigint, text, jsonb, boolean) IS
-    'Writes down what a run is doing, and adds to what it counts (an object of whole numbers), which are its items '
-    'unless counts_items is false';
+    'Records the phase of a run, and adds counted (an object of whole numbers) to the counts in details and, unless '
+    'counts_items is false, to items_done';
 
 CREATE FUNCTION @extschema@.tw_fail_run(run_id bigint, code text, message text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- The first error stands; the run goes on with what does not depend on it.
+    -- The first error is kept; the run continues with the parts that do not depend on it.
     UPDATE @extschema@.job_runs r SET error_code = code, error_message = message
     WHERE r.id = run_id AND r.error_code IS NULL;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fail_run(bigint, text, text) IS
-    'Writes down an error of a run that goes on; tw_end_run() ends it as failed';
+    'Records an error of a run that continues; tw_end_run() will end it as failed';
 
 CREATE FUNCTION @extschema@.tw_end_run(run_id bigint) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -185,8 +186,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_run(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_run(bigint) IS
-    'Ends a run, as failed where an error was written down, which whoever listens is told, and releases the lock of '
-    'its job; returns the status. Raises 55000 when it is not called by the run''s own session';
+    'Ends a run and releases the lock of its job; returns the status: failed, with a notification, if an error was '
+    'recorded, else succeeded. Raises 55000 if another session began the run';
 
 CREATE FUNCTION @extschema@.tw_next_part(run_id bigint, parts text[], part text, result text) RETURNS jsonb
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -202,8 +203,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_next_part(bigint, text[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_next_part(bigint, text[], text, text) IS
-    'Writes down how a part of a run ended (NULL: none yet) and which begins, and returns that; NULL after '
-    'the last one';
+    'Records the result of a part of a run (NULL: none yet) and the part that begins next, and returns the state of '
+    'that part; NULL after the last part';
 
 CREATE FUNCTION @extschema@.tw_called_run(run_id bigint, job text) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -217,4 +218,4 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_called_run(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_called_run(bigint, text) IS
-    'How another job ended that a run had called, with the error of one that failed: as a step returns it';
+    'The result of a job that the run had called, with its error if it failed, in the form that a step returns';

@@ -1,6 +1,6 @@
--- audited_versions: versions of which somebody has to know soon how good they are. The audit draws their conversations
--- more often than the policies say, and reviewers get those first. Who watches versions writes it (a rollout; the daily
--- job and check_rollouts(), for all of them, while there are too few test samples); capture reads it with every row.
+-- audited_versions: versions whose accuracy must be known soon. The audit draws their conversations more often than the
+-- policies say, and reviewers get those first. Written by a rollout and, for all versions while there are too few test
+-- samples, by the daily job and check_rollouts(). Capture reads it for every row.
 
 CREATE TABLE @extschema@.audited_versions (
     model_version text NOT NULL,
@@ -17,15 +17,16 @@ SELECT pg_extension_config_dump('@extschema@.audited_versions', '');
 
 COMMENT ON TABLE @extschema@.audited_versions IS
     'Versions whose conversations are drawn for the audit more often than the policies say, and reviewed first; '
-    'rollouts write it, and the daily job';
+    'written by rollouts and the daily job';
 COMMENT ON COLUMN @extschema@.audited_versions.model_version IS
-    'nlu_model_version of the conversations; * = whatever it is';
+    'nlu_model_version of the conversations; * = any version, or none';
 COMMENT ON COLUMN @extschema@.audited_versions.audit_rate IS
-    'The least audit rate of its conversations, except where a policy says 0, so that nobody looks; stored with each '
-    'as its selection_probability. NULL = as the policies say';
-COMMENT ON COLUMN @extschema@.audited_versions.since IS 'Audited conversations from then on are reviewed first';
-COMMENT ON COLUMN @extschema@.audited_versions.until IS 'Audited conversations before then are reviewed first';
-COMMENT ON COLUMN @extschema@.audited_versions.reason IS 'What for';
+    'Lowest audit rate of its conversations, 0 to 1, stored with each as selection_probability. A policy''s rate of 0 '
+    'stays 0. NULL = the rates of the policies';
+COMMENT ON COLUMN @extschema@.audited_versions.since IS 'Audited conversations from this time on are reviewed first';
+COMMENT ON COLUMN @extschema@.audited_versions.until IS
+    'Audited conversations before this time are reviewed first; infinity = no end yet';
+COMMENT ON COLUMN @extschema@.audited_versions.reason IS 'Why the rate is raised';
 
 -- ENABLE ALWAYS, and one trigger a row: logical replication fires neither ordinary nor statement-level triggers.
 CREATE TRIGGER audited_versions_invalidate AFTER INSERT OR UPDATE OR DELETE ON @extschema@.audited_versions

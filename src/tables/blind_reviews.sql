@@ -1,10 +1,10 @@
--- What people are asked about blindly; src/review/blind_reviews.sql says why.
+-- Conversations in blind review; src/review/blind_reviews.sql gives the reason.
 
 CREATE TABLE @extschema@.blind_reviews (
     conversation_log_id bigint NOT NULL,
     suggestions text[] NOT NULL,
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- How it waited before it was asked about: NULL where it did not.
+    -- The queue entry before the blind review; NULL = it was not in the queue.
     previous_priority smallint,
     previous_reason text,
     CONSTRAINT blind_reviews_pkey PRIMARY KEY (conversation_log_id),
@@ -14,10 +14,12 @@ REVOKE ALL ON TABLE @extschema@.blind_reviews FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.blind_reviews', '');
 
 COMMENT ON TABLE @extschema@.blind_reviews IS
-    'Conversations that people are, or were, asked about without being shown the answer that was given';
+    'Conversations that are or were in blind review: reviewers do not see the answer that was given';
 COMMENT ON COLUMN @extschema@.blind_reviews.conversation_log_id IS 'The conversation';
 COMMENT ON COLUMN @extschema@.blind_reviews.suggestions IS
-    'Two answers in random order; the empty text stands for no answer';
-COMMENT ON COLUMN @extschema@.blind_reviews.asked_at IS 'When it was put into the queue';
-COMMENT ON COLUMN @extschema@.blind_reviews.previous_priority IS 'Its priority before; NULL when it did not wait';
-COMMENT ON COLUMN @extschema@.blind_reviews.previous_reason IS 'Its reason before';
+    'The two answers in random order; the empty text stands for no answer';
+COMMENT ON COLUMN @extschema@.blind_reviews.asked_at IS 'When it was put into the queue for blind review';
+COMMENT ON COLUMN @extschema@.blind_reviews.previous_priority IS
+    'Its review_priority before; NULL = it was not in the queue';
+COMMENT ON COLUMN @extschema@.blind_reviews.previous_reason IS
+    'Its review_reason before; NULL = it was not in the queue';

@@ -1,8 +1,8 @@
--- daily_statistics: the figures of days that are over, so that a view over years need not count every conversation.
+-- daily_statistics: the figures of past days, so that a view over years need not count every conversation.
 --
--- It says nothing that conversation_logs does not, and is not dumped: a restored copy counts on the spot until the
--- daily job has been there. A day without a row here is counted on the spot, too: whoever changes a day as a whole
--- deletes its row (tw_forget_days).
+-- It is derived from conversation_logs and is not dumped. A day without a row here is counted at query time: in a
+-- restored copy until the daily job has run, and after a change of the whole day, which deletes its row
+-- (tw_forget_days).
 
 CREATE TABLE @extschema@.daily_statistics (
     date date NOT NULL,
@@ -28,33 +28,32 @@ CREATE TABLE @extschema@.daily_statistics (
 REVOKE ALL ON TABLE @extschema@.daily_statistics FROM PUBLIC;
 
 COMMENT ON TABLE @extschema@.daily_statistics IS
-    'The figures of days that are over, as the daily job counted them: read daily_training_stats, which adds what '
-    'changed since. Not dumped: it is made again from conversation_logs';
+    'The figures of past days as the daily job counted them. Read the view daily_training_stats, which adds later '
+    'changes. Not dumped: it is derived from conversation_logs';
 COMMENT ON COLUMN @extschema@.daily_statistics.date IS 'The day';
 COMMENT ON COLUMN @extschema@.daily_statistics.conversations IS 'Conversations captured';
 COMMENT ON COLUMN @extschema@.daily_statistics.auto_approved IS 'Conversations that the filter auto-approved';
-COMMENT ON COLUMN @extschema@.daily_statistics.needs_review IS 'Conversations that the filter sent to people';
+COMMENT ON COLUMN @extschema@.daily_statistics.needs_review IS 'Conversations that the filter sent to review';
 COMMENT ON COLUMN @extschema@.daily_statistics.not_applicable IS
-    'Conversations with nothing to learn from: no text, or a blank one';
+    'Conversations that models cannot learn from: not a text message, or a blank one';
 COMMENT ON COLUMN @extschema@.daily_statistics.audited IS 'Conversations drawn for the audit';
-COMMENT ON COLUMN @extschema@.daily_statistics.approved IS 'Conversations that a person had approved or fixed by then';
-COMMENT ON COLUMN @extschema@.daily_statistics.rejected IS 'Conversations that a person had rejected by then';
-COMMENT ON COLUMN @extschema@.daily_statistics.promoted IS 'Conversations that had a training sample by then';
+COMMENT ON COLUMN @extschema@.daily_statistics.approved IS 'Conversations that a person had approved or fixed by as_of';
+COMMENT ON COLUMN @extschema@.daily_statistics.rejected IS 'Conversations that a person had rejected by as_of';
+COMMENT ON COLUMN @extschema@.daily_statistics.promoted IS 'Conversations that had a training sample by as_of';
 COMMENT ON COLUMN @extschema@.daily_statistics.fallback_rate IS
     'Fraction of the predictions that a fallback provider made, 0 to 1';
 COMMENT ON COLUMN @extschema@.daily_statistics.avg_latency_ms IS 'Mean time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_statistics.p50_latency_ms IS 'Median time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_statistics.p95_latency_ms IS
     '95th percentile of the time of an NLU call, in milliseconds';
-COMMENT ON COLUMN @extschema@.daily_statistics.positive_feedback IS 'Conversations with feedback positive by then';
-COMMENT ON COLUMN @extschema@.daily_statistics.negative_feedback IS 'Conversations with feedback negative by then';
-COMMENT ON COLUMN @extschema@.daily_statistics.feedback IS 'Conversations with any feedback or correction by then';
+COMMENT ON COLUMN @extschema@.daily_statistics.positive_feedback IS 'Conversations with positive feedback by as_of';
+COMMENT ON COLUMN @extschema@.daily_statistics.negative_feedback IS 'Conversations with negative feedback by as_of';
+COMMENT ON COLUMN @extschema@.daily_statistics.feedback IS 'Conversations with any feedback or correction by as_of';
 COMMENT ON COLUMN @extschema@.daily_statistics.fallback_rules IS
-    'Which providers were fallbacks when the day was counted; the daily job counts it anew under other rules';
-COMMENT ON COLUMN @extschema@.daily_statistics.as_of IS
-    'When the day was counted, or last found to be as it was counted';
+    'The fallback providers in force when the day was counted; if they change, the daily job counts the day again';
+COMMENT ON COLUMN @extschema@.daily_statistics.as_of IS 'When the day was counted, or last found unchanged';
 
--- Replication of all tables must not bring the publisher's figures beside those that a subscriber stores itself.
+-- A subscriber stores its own figures: replication of all tables must not add the publisher's.
 CREATE FUNCTION @extschema@.tw_local_only() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -64,7 +63,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_local_only() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_local_only() IS
-    'Trigger: passes over what replication brings; a subscriber counts for itself';
+    'Trigger: skips changes from logical replication; a subscriber counts its own figures';
 
 CREATE TRIGGER daily_statistics_local BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.daily_statistics
     FOR EACH ROW WHEN (current_setting('session_replication_role') = 'replica')

@@ -1,4 +1,4 @@
--- Which conversation came from which row of which other table, so that importing again brings nothing twice.
+-- Origin of imported conversations, so that a repeated import creates no duplicates.
 
 CREATE TABLE @extschema@.imported_conversations (
     source_key text NOT NULL,
@@ -11,11 +11,12 @@ CREATE TABLE @extschema@.imported_conversations (
 REVOKE ALL ON TABLE @extschema@.imported_conversations FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.imported_conversations', '');
 COMMENT ON TABLE @extschema@.imported_conversations IS
-    'Where imported conversations came from: no row is imported twice, whatever becomes of its conversation, and old '
-    'ids find the new ones';
+    'Origin of imported conversations. No row is imported twice, even if its conversation was deleted; maps old ids '
+    'to new ones';
 COMMENT ON COLUMN @extschema@.imported_conversations.source_key IS 'The id in the earlier table, as text';
 COMMENT ON COLUMN @extschema@.imported_conversations.fingerprint IS
-    'Half a SHA-256 of session, message and time: the same id in another table is another message';
+    'Half of the SHA-256 of session, message and time. It tells rows of different tables with the same id apart';
 COMMENT ON COLUMN @extschema@.imported_conversations.conversation_log_id IS 'Its id in conversation_logs';
-COMMENT ON COLUMN @extschema@.imported_conversations.source IS 'The table, as it was called then';
+COMMENT ON COLUMN @extschema@.imported_conversations.source IS
+    'The name of the earlier table at the time of the import';
 COMMENT ON COLUMN @extschema@.imported_conversations.imported_at IS 'Start of the transaction that imported it';

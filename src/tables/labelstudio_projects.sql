@@ -25,13 +25,13 @@ REVOKE ALL ON TABLE @extschema@.labelstudio_projects FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.labelstudio_projects', '');
 SELECT pg_extension_config_dump('@extschema@.labelstudio_projects_id_seq', '');
 
--- Every conversation goes to one project: its module's, or the one for all the rest.
+-- A conversation goes to one project: its module's, or else the project without a module.
 CREATE UNIQUE INDEX labelstudio_projects_one_active_key
     ON @extschema@.labelstudio_projects ((coalesce(module_type, ''))) WHERE is_active;
 
 COMMENT ON TABLE @extschema@.labelstudio_projects IS 'Label Studio projects that conversations are reviewed in';
 COMMENT ON SEQUENCE @extschema@.labelstudio_projects_id_seq IS 'Numbers of labelstudio_projects';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.id IS 'Our number of the project';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.id IS 'Number of the project in this database';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.server_name IS
     'The foreign server that names the Label Studio installation';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.project_id IS 'Label Studio''s number of the project';
@@ -39,17 +39,16 @@ COMMENT ON COLUMN @extschema@.labelstudio_projects.title IS 'Title of the projec
 COMMENT ON COLUMN @extschema@.labelstudio_projects.module_type IS
     'The module it is for; NULL = all modules that have no project of their own';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.max_open_tasks IS
-    'How many unfinished tasks it may hold, so that urgent ones do not wait behind a backlog';
+    'Maximum number of tasks with status claimed, open or skipped, so that urgent ones do not wait behind a backlog';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.entity_labels IS
-    'Entity labels that reviewers are offered beside those of recent samples';
+    'Entity labels offered to reviewers, in addition to those of recent samples';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.is_active IS
     'Whether it is pushed to and pulled from; labelstudio_retire_project() ends that';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.created_at IS 'When it was made';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.last_push_at IS 'When a push last went through';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.last_pull_at IS 'When a pull last went through';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.created_at IS 'When the project was registered';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.last_push_at IS 'When a push last succeeded; NULL = never';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.last_pull_at IS 'When a pull last succeeded; NULL = never';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.pulled_to IS
-    'Up to which change over there verdicts were pulled (updated_at of a task, by Label Studio''s clock)';
+    'Verdicts were pulled up to this updated_at of a task, by Label Studio''s clock; NULL = none yet';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error_code IS 'SQLSTATE of last_error';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error IS
-    'What went wrong in the last run; NULL once a run went through';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error_at IS 'When';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error IS 'Error of the last run; NULL once a run succeeded';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error_at IS 'When last_error occurred; NULL = no error';

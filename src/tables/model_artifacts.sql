@@ -8,8 +8,7 @@ CREATE TABLE @extschema@.model_artifacts (
     bytes bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT model_artifacts_pkey PRIMARY KEY (version),
-    -- That the bytes have this checksum is verified whenever they are
-    -- loaded, not here: a restore must not fail over it.
+    -- The checksum is verified at each load and not here: a restore must not fail because of it.
     CONSTRAINT model_artifacts_sha256_check CHECK (sha256 ~ '^[0-9a-f]{64}$')
 );
 -- Quantised weights do not compress.
@@ -25,11 +24,11 @@ ALTER TABLE @extschema@.model_artifacts ENABLE ALWAYS TRIGGER model_artifacts_in
 ALTER TABLE @extschema@.model_artifacts ENABLE ALWAYS TRIGGER model_artifacts_invalidate_truncate;
 
 COMMENT ON TABLE @extschema@.model_artifacts IS
-    'The bytes of models, with their checksum; written by training, register_model() and, from what a worker handed '
-    'in, run_training_jobs()';
-COMMENT ON COLUMN @extschema@.model_artifacts.version IS 'The version that they are';
+    'The bytes of models, with their checksum; written by training, by register_model() and, for artifacts of outside '
+    'workers, by run_training_jobs()';
+COMMENT ON COLUMN @extschema@.model_artifacts.version IS 'The model version (model_versions)';
 COMMENT ON COLUMN @extschema@.model_artifacts.format IS
-    'router: what classify_intent() can load; other: kept for whoever knows it';
+    'router: classify_intent() can load it; other: stored for outside programs';
 COMMENT ON COLUMN @extschema@.model_artifacts.sha256 IS
     'SHA-256 of the bytes in lower-case hexadecimal, verified at each load';
 COMMENT ON COLUMN @extschema@.model_artifacts.size_bytes IS 'Number of bytes';

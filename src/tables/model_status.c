@@ -1,6 +1,6 @@
 /*
  * model_status.c
- *		The way of a model version from training to retirement.
+ *		The allowed changes of a model version's status.
  */
 #include "postgres.h"
 
@@ -17,10 +17,10 @@ typedef struct Step
 } Step;
 
 /*
- * Every step that there is. A retired version returns when its successor is
- * rolled back, a canary retires when a better candidate takes its place, and a
- * person may try a version again that was rolled back, have the gate look again
- * at one that it rejected, or make that live despite the gate.
+ * All allowed changes. A retired version becomes live again when its successor
+ * is rolled back. A canary retires when a better candidate replaces it. A
+ * person may roll out a rolled-back version again, have the gate check a
+ * rejected version again, or make it live despite the gate.
  */
 static const Step steps[] = {
 	{"training", "candidate"},
@@ -53,7 +53,7 @@ is_step(const char *from, const char *to)
 	return false;
 }
 
-/* The steps from a status, for a hint. */
+/* The statuses that can follow a status, for a hint. */
 static char *
 steps_from(const char *from)
 {
@@ -73,7 +73,7 @@ column_text(HeapTuple tuple, TupleDesc desc, const char *name)
 {
 	char	   *value = SPI_getvalue(tuple, desc, SPI_fnumber(desc, name));
 
-	/* The columns' NOT NULL will say so of a new value. */
+	/* For a new value, the NOT NULL constraint raises the error. */
 	return value ? value : pstrdup("");
 }
 
@@ -104,7 +104,7 @@ tw_check_model_status(PG_FUNCTION_ARGS)
 
 	from = column_text(trigdata->tg_trigtuple, desc, "status");
 	to = column_text(trigdata->tg_newtuple, desc, "status");
-	/* A NULL is the NOT NULL's to refuse. */
+	/* For a NULL, the NOT NULL constraint raises the error. */
 	if (strcmp(from, to) == 0 || is_step(from, to) || to[0] == '\0')
 		return PointerGetDatum(trigdata->tg_newtuple);
 

@@ -1,5 +1,4 @@
--- model_versions: the registry of models. Training and register_model()
--- write it; a trigger keeps statuses on their way.
+-- model_versions: the registry of models, written by training and register_model(). A trigger checks changes of status.
 
 CREATE TABLE @extschema@.model_versions (
     version text NOT NULL,
@@ -58,7 +57,7 @@ CREATE TABLE @extschema@.model_versions (
         AND mcnemar_p BETWEEN 0 AND 1 AND production_accuracy_lower BETWEEN 0 AND 1
         AND production_accuracy_upper BETWEEN 0 AND 1),
     CONSTRAINT model_versions_gate_decision_check CHECK (gate_decision IN ('passed', 'failed', 'undecided')),
-    -- Nothing is said to be stored without saying what and where.
+    -- A stored artifact has a path and a checksum.
     CONSTRAINT model_versions_stored_check CHECK (
         artifact_stored_at IS NULL
         OR minio_path IS NOT NULL AND artifact_sha256 IS NOT NULL AND artifact_error IS NULL),
@@ -77,15 +76,15 @@ CREATE FUNCTION @extschema@.tw_check_model_status() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_check_model_status';
 REVOKE ALL ON FUNCTION @extschema@.tw_check_model_status() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_model_status() IS
-    'Trigger: a version and its type never change, and its status moves only forward along its way; raises 55000 '
+    'Trigger: refuses a change of version or model_type, and a change of status that is not allowed; raises 55000 '
     '(object_not_in_prerequisite_state)';
 CREATE TRIGGER model_versions_check_status BEFORE UPDATE ON @extschema@.model_versions
     FOR EACH ROW WHEN (OLD.status <> NEW.status OR OLD.version <> NEW.version OR OLD.model_type <> NEW.model_type)
     EXECUTE FUNCTION @extschema@.tw_check_model_status();
 
--- What is cached is which version is live (classify_intent) and which shares of the sessions they have
--- (assign_model_version), and nothing else of the row: writing a statistic reloads nothing.
--- One trigger a row and ENABLE ALWAYS: logical replication fires neither ordinary nor statement-level triggers.
+-- Backends cache only the live version (classify_intent) and the percentages of traffic (assign_model_version), so a
+-- change of a statistic invalidates nothing. Row-level and ENABLE ALWAYS: logical replication fires neither ordinary
+-- nor statement-level triggers.
 CREATE TRIGGER model_versions_invalidate AFTER INSERT OR DELETE OR UPDATE OF version, model_type, status,
 traffic_percentage, rollout_number ON @extschema@.model_versions
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
@@ -102,13 +101,13 @@ COMMENT ON COLUMN @extschema@.model_versions.model_type IS 'router, food-agent, 
 COMMENT ON COLUMN @extschema@.model_versions.status IS
     'training, candidate, rejected, failed, canary, production, retired or rolled-back';
 COMMENT ON COLUMN @extschema@.model_versions.traffic_percentage IS
-    'Share of the sessions it is given, in percent; more than 0 only for canary and production';
+    'Percentage of the sessions that it receives, 0 to 100; above 0 only for canary and production';
 COMMENT ON COLUMN @extschema@.model_versions.minio_path IS
-    'Where its artifact lies in the object store: set when it was verified there (artifact_stored_at); until then, of '
-    'a model registered from outside, what was said';
+    'Path of its artifact in the object store, set once the artifact was verified there (artifact_stored_at). Before '
+    'that, the path that was given with a model from outside; NULL = none';
 COMMENT ON COLUMN @extschema@.model_versions.model_size_mb IS 'Size of its artifact in megabytes';
 COMMENT ON COLUMN @extschema@.model_versions.training_accuracy IS
-    'Share of its training samples that it gets right, 0 to 1';
+    'Fraction of its training samples that it predicts correctly, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_lower IS 'Lower end of the 95 % interval of test_accuracy';
 COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_upper IS 'Upper end of the 95 % interval of test_accuracy';
@@ -116,13 +115,14 @@ COMMENT ON COLUMN @extschema@.model_versions.test_samples IS 'Number of test sam
 COMMENT ON COLUMN @extschema@.model_versions.macro_f1 IS 'Mean of the F1 scores of the intents, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.calibration_error IS 'Expected calibration error, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.gate_decision IS
-    'What the gate decided: passed, failed, or undecided (a person may decide, or a later look)';
+    'What the gate decided: passed, failed, or undecided (a person or a later check may decide); NULL = not checked '
+    'yet';
 COMMENT ON COLUMN @extschema@.model_versions.gate_reason IS 'Why the gate decided so';
-COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The live version that it was compared with';
+COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The live version that it was compared with; NULL = none';
 COMMENT ON COLUMN @extschema@.model_versions.base_accuracy IS
     'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.mcnemar_p IS
-    'Two-sided p-value of the exact McNemar test of the two on these samples';
+    'Two-sided p-value of the exact McNemar test of both versions on these samples';
 COMMENT ON COLUMN @extschema@.model_versions.evaluation_id IS 'The evaluation behind these figures (model_evaluations)';
 COMMENT ON COLUMN @extschema@.model_versions.sample_counts IS
     'Number of training samples by label source, for example {"human": 812, "model": 4010}';
@@ -135,27 +135,30 @@ COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_lower IS
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_upper IS
     'Upper end of the 95 % interval of production_accuracy';
 COMMENT ON COLUMN @extschema@.model_versions.production_conversations IS
-    'How many conversations of these days named the version';
-COMMENT ON COLUMN @extschema@.model_versions.fallback_rate IS 'Share of them that the fallback answered, 0 to 1';
+    'Number of conversations of these days with this version';
+COMMENT ON COLUMN @extschema@.model_versions.fallback_rate IS
+    'Fraction of these conversations that a fallback provider answered, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_versions.p50_latency_ms IS 'Median time of their NLU calls, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_versions.p95_latency_ms IS
     '95th percentile of the time of their NLU calls, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS 'When the figures from production were computed';
 COMMENT ON COLUMN @extschema@.model_versions.created_at IS 'When the version was registered';
-COMMENT ON COLUMN @extschema@.model_versions.deployed_at IS 'When it first received traffic';
-COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped receiving traffic';
+COMMENT ON COLUMN @extschema@.model_versions.deployed_at IS 'When it first received traffic; NULL = never';
+COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped receiving traffic; NULL = never';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_sha256 IS
     'SHA-256 of the artifact in the object store, in lower-case hexadecimal';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_stored_at IS
-    'When that artifact was verified by reading it; where an S3 server is configured, no version goes live before';
-COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS 'Why it could not be stored or verified the last time';
+    'When that artifact was verified by reading it; NULL = not verified. If an S3 server is configured, no version '
+    'goes live before';
+COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS
+    'Why the last attempt to store or verify it failed; NULL = it did not fail';
 COMMENT ON COLUMN @extschema@.model_versions.effective_test_samples IS
-    'As many samples of equal weight would be as certain as test_samples are (Kish); min_test_samples asks for so many';
+    'Effective sample size of test_samples (Kish): the number of equally weighted samples with the same precision. '
+    'min_test_samples is compared with it';
 COMMENT ON COLUMN @extschema@.model_versions.learned_to IS
-    'The last conversation that there was when it was trained or registered: it can have learned from none that '
-    'came later';
+    'Id of the newest conversation when it was trained or registered: it cannot have learned from later ones';
 COMMENT ON COLUMN @extschema@.model_versions.location_unknown IS
-    'A worker handed it in with neither an artifact nor a minio_path: it goes to customers by a person''s decision '
-    'only';
+    'True if a worker delivered it with neither an artifact nor a minio_path. Only a person can make such a version '
+    'live';
 COMMENT ON COLUMN @extschema@.model_versions.rollout_number IS
-    'How often its rollout was started; which sessions a canary is given depends on it';
+    'Number of rollouts started for the version; it determines which sessions a canary receives';

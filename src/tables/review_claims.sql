@@ -1,4 +1,4 @@
--- review_claims: which conversations a reviewer has taken to look at, and until when.
+-- review_claims: conversations that a reviewer has claimed, and until when.
 
 CREATE TABLE @extschema@.review_claims (
     conversation_log_id bigint NOT NULL,
@@ -12,9 +12,8 @@ REVOKE ALL ON TABLE @extschema@.review_claims FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.review_claims', '');
 
 COMMENT ON TABLE @extschema@.review_claims IS
-    'Conversations that a reviewer holds until a verdict or the end of the lease; a claim past its end is as '
-    'good as none';
+    'Conversations that a reviewer holds until a verdict or the end of the lease; an expired claim has no effect';
 COMMENT ON COLUMN @extschema@.review_claims.conversation_log_id IS 'The conversation';
-COMMENT ON COLUMN @extschema@.review_claims.reviewer IS 'Who holds it';
-COMMENT ON COLUMN @extschema@.review_claims.claimed_at IS 'Since when';
-COMMENT ON COLUMN @extschema@.review_claims.expires_at IS 'Until when';
+COMMENT ON COLUMN @extschema@.review_claims.reviewer IS 'The reviewer who holds it';
+COMMENT ON COLUMN @extschema@.review_claims.claimed_at IS 'When the claim began';
+COMMENT ON COLUMN @extschema@.review_claims.expires_at IS 'When the claim expires';

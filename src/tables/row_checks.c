@@ -1,10 +1,12 @@
 /*
  * row_checks.c
- *		What the columns of conversation_logs and training_samples can say together.
+ *		Rules on combinations of columns of conversation_logs and
+ *		training_samples.
  *
  * The CHECKs call functions here: PostgreSQL parses the stored text of a CHECK
  * anew for every statement, and the same rules in SQL took 30 of the 100
- * microseconds of a single-row INSERT. A function can also say what is wrong.
+ * microseconds of a single-row INSERT. A function can also name the violated
+ * rule.
  */
 #include "postgres.h"
 
@@ -12,7 +14,7 @@
 #include "fmgr.h"
 #include "rules/statuses.h"
 
-/* The columns that the rules are about. */
+/* The columns of the rules. */
 typedef struct LogState
 {
 	TwSlice		status;
@@ -60,7 +62,7 @@ queue_problem(const LogState *state)
 	return NULL;
 }
 
-/* What is wrong with the marks of the filter, by which honest numbers weigh; NULL = nothing. */
+/* What is wrong with the columns of the filter, which the estimates depend on; NULL = nothing. */
 static const char *
 filter_problem(const LogState *state)
 {
