@@ -230,7 +230,7 @@ tw_export_append_plain(TwExport *export, TwExportColumn column)
 	}
 }
 
-/* Sends the line that was put together on its way. */
+/* Passes the finished line on. */
 void
 tw_export_end_line(TwExport *export)
 {
@@ -419,9 +419,9 @@ put_row(TwExport *export, const char *line, int length)
 }
 
 /*
- * Splits are decided by whoever looks first: an export is a look, unless its transaction can only read. In a
- * transaction of several statements it is not: what is given away there could be rolled back, and others would wait for
- * its end.
+ * The first run or export that needs the splits decides them. An export does not in a read-only transaction, nor in a
+ * transaction of several statements: the splits of exported texts could be rolled back, and others would wait for its
+ * end.
  */
 static void
 decide_splits(Oid schema)
