@@ -158,8 +158,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS
-    'The row of an export (to an object store if true) that this session began and committed; raises 55000 for any '
-    'other';
+    'The row of an export that this session began and committed, with an object store as target if to_store, else a '
+    'file; raises 55000 for any other';
 
 CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text,
     error text DEFAULT NULL,

@@ -39,7 +39,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the sequence would come near its end';
     END IF;
     reached := coalesce(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'), 0);
-    -- Far away: no million messages come between the look and the jump, which would then be one back.
+    -- Only with a large distance: fewer than a million messages arrive between the check and setval, which must not set
+    -- the sequence back.
     IF max_number - reached > 1000000 THEN
         reached := setval('@extschema@.conversation_logs_id_seq', max_number);
     END IF;

@@ -183,7 +183,7 @@ BEGIN ATOMIC
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
-          -- By a limit that was lowered since: the sweep makes none either.
+          -- The text exceeds a limit that was lowered since: the sweep makes no sample of it either.
           AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, c.routed_to, c.nlu_entities)
         UNION ALL
