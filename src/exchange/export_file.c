@@ -1,8 +1,8 @@
 /*
  * export_file.c
  *		Exports into files: one that an operator names, or a temporary one of the
- *		server's for whoever carries it on. Size and SHA-256 are those of the bytes
- *		that were handed to the system.
+ *		server's for further use. Size and SHA-256 are those of the bytes passed
+ *		to the operating system.
  */
 #include "postgres.h"
 
@@ -45,7 +45,7 @@ struct FileExport
 	File		temporary;
 };
 
-/* Temporary files of this transaction: they outlive the statement, so that nobody's resource owner looks after them. */
+/* Temporary files of this transaction: they outlive the statement, so no resource owner closes them. */
 static List *temporary_files = NIL;
 
 static void
@@ -93,7 +93,7 @@ write_to_path(FileExport *file)
 		}
 		if (written <= 0)
 		{
-			/* A write that wrote nothing says so by its count alone. */
+			/* A write of 0 bytes sets no errno. */
 			if (written == 0)
 				errno = ENOSPC;
 			ereport(ERROR,
@@ -192,7 +192,7 @@ tw_check_export_path(PG_FUNCTION_ARGS)
 	TwExportPath target = {.folder = -1, .file = -1};
 	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	/* An error lets go of the folder as well. */
+	/* The folder is closed after an error as well. */
 	tw_export_path_open(&target, path, PG_GETARG_BOOL(1));
 	tw_export_path_close(&target);
 	PG_RETURN_VOID();

@@ -76,7 +76,7 @@ write_jsonl(TwExport *export)
 	tw_export_end_line(export);
 }
 
-/* Every line has every key: else a reader that looks at the first lines alone would not know of the others. */
+/* Every line has every key: some readers take the keys from the first lines only. */
 static void
 write_huggingface(TwExport *export)
 {

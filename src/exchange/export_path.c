@@ -2,8 +2,8 @@
  * export_path.c
  *		Where on the server an export may be written, and how it gets there.
  *
- * The folder is opened once, and looked at through its descriptor from then on:
- * a symbolic link that somebody puts into its path meanwhile changes nothing.
+ * The folder is opened once, and used through its descriptor from then on: a
+ * symbolic link put into its path later changes nothing.
  */
 #include "postgres.h"
 
@@ -104,7 +104,7 @@ is_inside_data(const char *path, int folder)
 	return true;
 }
 
-/* What stands in the place of the file has to be nothing, or a file that may be replaced. */
+/* The target must not exist, or be a file that may be replaced. */
 static void
 check_place(TwExportPath *target, bool overwrite)
 {
@@ -155,7 +155,7 @@ tw_export_path_open(TwExportPath *target, const char *path, bool overwrite)
 	check_place(target, overwrite);
 }
 
-/* Creates the temporary file. Its name tells who left it there, should the server be killed. */
+/* Creates the temporary file. Its name tells its origin, should the server be killed. */
 void
 tw_export_path_create(TwExportPath *target, int64 id)
 {
@@ -173,7 +173,7 @@ tw_export_path_create(TwExportPath *target, int64 id)
 	strlcpy(target->temporary, name, sizeof(target->temporary));
 }
 
-/* Moves the temporary file to its place, for good. Without overwrite, what came there meanwhile stays. */
+/* Renames the temporary file durably. Without overwrite, a file created there meanwhile stays. */
 void
 tw_export_path_publish(TwExportPath *target, bool overwrite)
 {
@@ -182,7 +182,7 @@ tw_export_path_publish(TwExportPath *target, bool overwrite)
 	check_place(target, overwrite);
 	if (overwrite)
 	{
-		/* Whoever could read the old one can read the new one. */
+		/* The new file gets the permissions of the old one. */
 		if (target->mode != 0 && fchmod(target->file, target->mode) != 0)
 			refuse_file_error("set the mode of", target->path);
 		if (renameat(target->folder, target->temporary, target->folder, target->name) != 0)
@@ -207,7 +207,7 @@ tw_export_path_publish(TwExportPath *target, bool overwrite)
 		refuse_file_error("fsync the folder of", target->path);
 }
 
-/* Removes what is temporary and closes what is open, as often as one likes. Raises no error. */
+/* Removes the temporary file and closes descriptors. May be called repeatedly. Raises no error. */
 void
 tw_export_path_close(TwExportPath *target)
 {

@@ -75,7 +75,7 @@ append_quoted(StringInfo line, const char *data, int length)
 	appendStringInfoChar(line, '"');
 }
 
-/* Whether YAML, in all of its versions, takes this for nothing but a string. */
+/* Whether every version of YAML reads this as a string. */
 static bool
 is_plain_string(TwSlice value)
 {
@@ -134,7 +134,7 @@ open_bracket(const char *text, int length)
 	return -1;
 }
 
-/* Appends text that is no entity, without leaving anything in it that looks like one. */
+/* Appends text outside entities, changed so that Rasa finds no entity in it. */
 static void
 append_outside(StringInfo line, const char *data, int length)
 {

@@ -230,7 +230,7 @@ tw_export_append_plain(TwExport *export, TwExportColumn column)
 	}
 }
 
-/* Sends the line that was put together on its way. */
+/* Passes the finished line on. */
 void
 tw_export_end_line(TwExport *export)
 {
@@ -250,7 +250,7 @@ receive_sample(TupleTableSlot *slot, DestReceiver *self)
 	slot_getallattrs(slot);
 	for (int i = 0; i < TW_EXPORT_COLUMNS; i++)
 		export->sample[i] = (NullableDatum) {slot->tts_values[i], slot->tts_isnull[i]};
-	/* Once, and not for each look at it. */
+	/* Once, not for each use. */
 	message->value = PointerGetDatum(DatumGetTextPP(message->value));
 	if (export->redact)
 		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value)));
@@ -294,7 +294,7 @@ append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema,
 	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
 	if (strcmp(split, "all") != 0)
 		appendStringInfo(query, " AND s.split = $%d", ARG_INCLUDE_SPLIT + 1);
-	/* Whoever stored a split by hand: what a text is tested on by, no file teaches. */
+	/* Also for splits stored by hand: no export of the train split contains a text of the test split. */
 	if (strcmp(split, "train") == 0)
 		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s.training_samples t "
 						 "WHERE t.split = 'test' AND t.text_hash = s.text_hash)", schema);
@@ -419,9 +419,9 @@ put_row(TwExport *export, const char *line, int length)
 }
 
 /*
- * Splits are decided by whoever looks first: an export is a look, unless its transaction can only read. In a
- * transaction of several statements it is not: what is given away there could be rolled back, and others would wait for
- * its end.
+ * The first run or export that needs the splits decides them. An export does not in a read-only transaction, nor in a
+ * transaction of several statements: the splits of exported texts could be rolled back, and others would wait for its
+ * end.
  */
 static void
 decide_splits(Oid schema)

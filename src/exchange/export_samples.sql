@@ -1,6 +1,6 @@
 -- export_training_samples(): training samples as lines of a format that a trainer loads.
 
--- What every export asks for; export_samples.c reads these arguments in this order.
+-- Arguments of every export; export_samples.c reads them in this order.
 CREATE FUNCTION @extschema@.tw_check_export(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
     format text, include_split text) RETURNS void
@@ -9,14 +9,14 @@ CREATE FUNCTION @extschema@.tw_check_export(
 REVOKE ALL ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text) IS
-    'Refuses arguments that mean nothing to an export, with 22023';
+    'Raises 22023 for invalid arguments of an export';
 
 CREATE FUNCTION @extschema@.tw_decide_export_splits() RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- Where nothing can be written (a standby), or the snapshot may be older
-    -- than what others decided, the undecided stay out.
+    -- Without the right to write (a standby), or with a snapshot older than the decisions of other sessions, undecided
+    -- texts are left out.
     IF current_setting('transaction_read_only') = 'off'
        AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
        AND EXISTS (SELECT FROM @extschema@.training_samples s
@@ -29,11 +29,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_export_splits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_export_splits() IS
-    'Decides about the splits of new texts, as a training run does, so that an export knows what it may give away. '
-    'Does nothing in a transaction that can only read, or that looks at an older state of the data, or where another '
-    'session decides and does not end';
+    'Decides the splits of new texts, as a training run does, so that an export knows which samples are for training. '
+    'Does nothing in a read-only transaction, in one with an older snapshot, or while another session is deciding';
 
--- Without JIT: loading its compiler takes 60 MB, and there is nothing worth compiling.
+-- Without JIT: loading its compiler takes 60 MB, and no expression is worth compiling.
 CREATE FUNCTION @extschema@.export_training_samples(
     review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
     sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
@@ -46,12 +45,12 @@ REVOKE ALL ON FUNCTION @extschema@.export_training_samples(
 COMMENT ON FUNCTION @extschema@.export_training_samples(
     text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'Training samples as lines of jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), '
-    'huggingface, openai or spacy, in the order of their ids (rasa: intents first). A NULL review_status, languages, '
-    'module_types or sources asks for all; a NULL in languages or module_types for samples without one; since for what '
-    'was made or reviewed from then on; limit for the first ones. include_split: train (default), test, or all. Splits '
-    'of new texts are decided first, as by a training run; what waits for its audit has none. Samples longer than the '
-    'setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the setting redact '
-    'is on. Raises 22023 for arguments that mean nothing';
+    'huggingface, openai or spacy, ordered by id (rasa: by intent, then id). review_status, languages, module_types, '
+    'sources: NULL = all; a NULL element of languages or module_types stands for samples without one. since: only '
+    'samples made or reviewed from then on. limit: only the first ones. include_split: train (default), test, or all. '
+    'Splits of new texts are decided first, as by a training run; texts whose audit is not finished have none. Samples '
+    'longer than the setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the '
+    'setting redact is on. Raises 22023 for invalid arguments';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
@@ -78,8 +77,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_export_to_temporary(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_to_temporary(jsonb, text) IS
-    'Writes what tw_export_filter() describes to a temporary file that goes away with the transaction; path is '
-    'relative to the data directory. Decides about no splits: tw_begin_export() did';
+    'Writes the export that a tw_export_filter() value describes to a temporary file that is removed at the end of the '
+    'transaction; path is relative to the data directory. Decides no splits: tw_begin_export() did';
 
 CREATE FUNCTION @extschema@.tw_export_filter(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
@@ -96,10 +95,10 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_export_filter(text, text[], text[], text[], timestamptz, bigint, text, text)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_filter(text, text[], text[], text[], timestamptz, bigint, text, text) IS
-    'The arguments of an export, checked, as training_export_jobs.filter keeps them; the format stands beside it';
+    'The arguments of an export, checked, as stored in training_export_jobs.filter; the format is a column of its own';
 
--- An export that leaves the server is three transactions: begin, write, and the end,
--- which is written with it. Others see the row while it runs.
+-- An export to a file or an object store has three steps: begin, write, end. The end is committed with the write. Other
+-- sessions see the row while it runs.
 CREATE FUNCTION @extschema@.tw_begin_export(filter jsonb, format text, location text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -112,7 +111,7 @@ BEGIN
             MESSAGE = 'a standby cannot record an export',
             HINT = 'Write what export_training_samples() returns to a file of your own, or export on the primary.';
     END IF;
-    -- Whoever ran these is gone, or, if it was this session, has come to an end without saying so.
+    -- The sessions of these exports have ended, or it was this session, and its export ended without recording it.
     UPDATE @extschema@.training_export_jobs j
     SET status = 'failed', finished_at = clock_timestamp(),
         error = 'the session that ran it ended or was cancelled; what it wrote may be there all the same'
@@ -132,8 +131,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_export(jsonb, text, text) IS
-    'First transaction of an export: marks exports whose sessions died as failed, decides about splits, and returns '
-    'the id of a running row';
+    'First transaction of an export: marks exports of dead sessions as failed, decides splits, and returns the id of a '
+    'row with status running';
 
 CREATE FUNCTION @extschema@.tw_require_export(export_id bigint, to_store boolean)
     RETURNS @extschema@.training_export_jobs
@@ -144,7 +143,7 @@ DECLARE
 BEGIN
     SELECT * INTO job FROM @extschema@.training_export_jobs j
     WHERE j.id = export_id AND j.status = 'running' AND j.filter ? 'server' = to_store
-      -- Begun and committed: what leaves the server stays written down, whatever becomes of this transaction.
+      -- Only committed rows: the record of data that leaves the server must survive a rollback of this transaction.
       AND j.xmin IS DISTINCT FROM pg_current_xact_id_if_assigned()::xid
       AND (j.backend_pid, j.backend_start) = (SELECT a.pid, a.backend_start
                                               FROM pg_stat_get_activity(pg_backend_pid()) a);
@@ -159,8 +158,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_export(bigint, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_export(bigint, boolean) IS
-    'The row of an export, to an object store or not, that this session began and committed; raises 55000 for '
-    'any other';
+    'The row of an export that this session began and committed, with an object store as target if to_store, else a '
+    'file; raises 55000 for any other';
 
 CREATE FUNCTION @extschema@.tw_end_export(export_id bigint, row_count bigint, byte_count bigint, sha256 text,
     error text DEFAULT NULL,
@@ -177,4 +176,4 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_export(bigint, bigint, bigint, text, text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_export(bigint, bigint, bigint, text, text, bigint) IS
-    'Ends an export: as failed where there is an error, else as succeeded, with what was written';
+    'Ends an export: as failed if there is an error, else as succeeded, with the counts written';

@@ -22,7 +22,7 @@ append_quoted(StringInfo line, TwSlice value)
 	appendStringInfoChar(line, '"');
 }
 
-/* Nothing at all is NULL, as for COPY; so what is empty has quotes. */
+/* An empty field is NULL, as for COPY; so an empty string has quotes. */
 static bool
 wants_quotes(TwSlice value)
 {
@@ -123,7 +123,7 @@ is_special(const char *at, const char *end)
 		(end - at == strlen(TW_FASTTEXT_END) || is_separator(at[strlen(TW_FASTTEXT_END)]));
 }
 
-/* The text on one line, whoever looks for the ends of lines. */
+/* The text on one line, by any reader's definition of line ends. */
 static void
 append_words(StringInfo line, TwSlice text)
 {

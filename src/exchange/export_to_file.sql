@@ -1,12 +1,12 @@
--- CALL export_training_samples_to_file(): an export into a file of the server, which is there as a whole or not at all.
+-- CALL export_training_samples_to_file(): an export to a file of the server, written completely or not at all.
 
 CREATE FUNCTION @extschema@.tw_check_export_path(path text, overwrite boolean) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_check_export_path';
 REVOKE ALL ON FUNCTION @extschema@.tw_check_export_path(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_export_path(text, boolean) IS
-    'Refuses a file that no export may be written to: relative, with .., inside the data directory, there already, no '
-    'regular file';
+    'Raises an error for a path that no export may be written to: relative, with .., inside the data directory, an '
+    'existing file, or not a regular file';
 
 CREATE FUNCTION @extschema@.tw_export_file(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
@@ -19,7 +19,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], 
                                                   boolean, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text,
                                                boolean, bigint) IS
-    'Writes an export to a temporary file beside its place, and moves it there when it is whole and safe on disk';
+    'Writes an export to a temporary file in the target directory, and renames it when it is complete and flushed to '
+    'disk';
 
 CREATE FUNCTION @extschema@.tw_require_file_access() RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -38,7 +39,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_file_access() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_file_access() IS
-    'Refuses, with 42501, callers who may not write files of the server';
+    'Raises 42501 for callers who may not write files of the server';
 
 CREATE FUNCTION @extschema@.tw_begin_file_export(path text, filter jsonb, format text, overwrite boolean) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -56,8 +57,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_file_export(text, jsonb, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_file_export(text, jsonb, text, boolean) IS
-    'First transaction of export_training_samples_to_file(): refuses what cannot be done, else returns the id of a '
-    'running row';
+    'First transaction of export_training_samples_to_file(): checks the request, and returns the id of a row with '
+    'status running';
 
 CREATE FUNCTION @extschema@.tw_run_file_export(
     export_id bigint, OUT error_code text, OUT error_message text, OUT error_hint text)
@@ -77,7 +78,7 @@ BEGIN
         CROSS JOIN LATERAL @extschema@.tw_export_file(f.review_status, f.languages, f.module_types, f.sources,
                                                       f.since, f."limit", job.format, f.include_split, job.location,
                                                       f.overwrite, job.id) w;
-    -- OTHERS are all but a cancel, of which the row shall tell as well.
+    -- OTHERS does not include a cancel, which the row must record as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
                                 error_hint = PG_EXCEPTION_HINT;
@@ -91,10 +92,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_file_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_file_export(bigint) IS
-    'Second transaction of export_training_samples_to_file(): writes the file and ends the row; returns the error that '
-    'it met, if any';
+    'Second transaction of export_training_samples_to_file(): writes the file and ends the row; returns the error, '
+    'NULL if none';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
+-- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name is qualified.
 CREATE PROCEDURE @extschema@.export_training_samples_to_file(
     path text, review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
     sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
@@ -115,7 +116,7 @@ BEGIN
     SELECT r.error_code, r.error_message, r.error_hint INTO code, message, hint
     FROM @extschema@.tw_run_file_export(export_id) r;
     COMMIT;
-    -- It is written down: an error now takes nothing back.
+    -- The failure is committed: the error raised now does not undo the record.
     IF code IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = code,
@@ -129,7 +130,7 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_file(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) IS
-    'Writes what export_training_samples() returns to a file of the server, as a whole or not at all, and records it '
+    'Writes the result of export_training_samples() to a file of the server, completely or not at all, and records it '
     'in training_export_jobs, failures too. For operators with the privileges of pg_write_server_files (else 42501). '
-    'path is absolute, without "..", outside the data directory, and names nothing that exists, or a file, with '
-    'overwrite. Commits, so it cannot run inside a transaction';
+    'path is absolute, without "..", outside the data directory, and does not exist; with overwrite it may be a '
+    'regular file. Commits, so it cannot run inside a transaction';

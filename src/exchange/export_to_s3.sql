@@ -1,5 +1,5 @@
--- CALL export_training_samples_to_s3(): an export as an object of a store,
--- which is there as a whole, verified, or not at all.
+-- CALL export_training_samples_to_s3(): an export to an object of a store, stored completely and verified, or not at
+-- all.
 
 CREATE FUNCTION @extschema@.tw_begin_s3_export(key text, filter jsonb, format text, overwrite boolean, server text)
     RETURNS bigint
@@ -29,8 +29,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text) IS
-    'First transaction of export_training_samples_to_s3(): refuses what cannot be done, else returns the id of a '
-    'running row';
+    'First transaction of export_training_samples_to_s3(): checks the request, and returns the id of a row with status '
+    'running';
 
 CREATE FUNCTION @extschema@.tw_put_export(job @extschema@.training_export_jobs, OUT row_count bigint,
     OUT byte_count bigint, OUT sha256 text,
@@ -58,8 +58,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_put_export(@extschema@.training_export_jobs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_put_export(@extschema@.training_export_jobs) IS
-    'Writes an export to a temporary file, stores that and reads it back. Raises 42710 for an object that is there, '
-    'and as tw_s3_put_file() does';
+    'Writes an export to a temporary file, stores it as an object and reads it back. Raises 42710 for an existing '
+    'object, and the errors of tw_s3_put_file()';
 
 CREATE FUNCTION @extschema@.tw_run_s3_export(
     export_id bigint, OUT error_code text, OUT error_message text, OUT error_detail text, OUT error_hint text)
@@ -72,7 +72,7 @@ BEGIN
     job := @extschema@.tw_require_export(export_id, true);
     BEGIN
         SELECT * INTO STRICT stored FROM @extschema@.tw_put_export(job);
-    -- OTHERS are all but a cancel, of which the row shall tell as well.
+    -- OTHERS does not include a cancel, which the row must record as well.
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
                                 error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
@@ -90,10 +90,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_s3_export(bigint) IS
-    'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error that '
-    'it met, if any. No row is locked meanwhile';
+    'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error, '
+    'NULL if none. No row is locked meanwhile';
 
--- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name in it is qualified.
+-- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name is qualified.
 CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
     key text, review_status text DEFAULT 'approved', languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
     sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
@@ -116,7 +116,7 @@ BEGIN
     SELECT r.error_code, r.error_message, r.error_detail, r.error_hint INTO code, message, detail, hint
     FROM @extschema@.tw_run_s3_export(export_id) r;
     COMMIT;
-    -- It is written down: an error now takes nothing back.
+    -- The failure is committed: the error raised now does not undo the record.
     IF code IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = code,
@@ -131,8 +131,7 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
-    'Stores what export_training_samples() returns as an object of an S3 server (NULL: the only one), below the '
-    'server''s prefix, reads it back, and records it in training_export_jobs, failures too. Refuses (42710) an object '
-    'that is there, unless overwrite. Raises 22023 for what cannot be a key, 42704 where there is no server, 55000 on '
-    'a restored copy, and what the store answers as s3_check() explains it. Commits, so it cannot run inside a '
-    'transaction';
+    'Stores the result of export_training_samples() as an object of an S3 server (NULL: the only one), below the '
+    'server''s prefix, reads it back, and records it in training_export_jobs, failures too. Raises 42710 for an '
+    'existing object, unless overwrite; 22023 for an invalid key; 42704 where there is no server; 55000 on a restored '
+    'copy; and the errors of the store as s3_check() explains them. Commits, so it cannot run inside a transaction';

@@ -5,9 +5,9 @@
  * An import keeps the numbers of an earlier table where nobody has them.  A
  * capture takes its number first and inserts its row after that, so that a
  * number which is not in the table may be one that a capture is about to use;
- * it would fail on the import's row.  Whoever has taken numbers holds a lock on
- * the sequence until the end of their transaction.  So: move the sequence past
- * the numbers in question, then wait for those who hold that lock now, as
+ * it would fail on the import's row.  A transaction that has taken numbers holds
+ * a lock on the sequence until its end.  So: move the sequence past the numbers
+ * in question, then wait for the current holders of that lock, as
  * CREATE INDEX CONCURRENTLY waits.  No lock is taken, and captures that begin
  * meanwhile get other numbers and wait for nothing.
  */

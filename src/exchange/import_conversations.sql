@@ -1,8 +1,8 @@
--- import_conversations(): the conversations that an application logged in a table of its own before it had ours.
+-- import_conversations(): import of conversations that an application logged earlier in a table of its own.
 --
--- Reading and writing have different rights. The table is read with the caller's: a view's functions, a policy, the
--- output function of a type are somebody's code. Rows are written with the owner's, from text that built-in types alone
--- parse.
+-- Reading and writing use different rights. The table is read with the caller's rights, because a view's functions, a
+-- policy or a type's output function can be any role's code. Rows are written with the owner's rights, from text that
+-- only built-in types parse.
 
 CREATE FUNCTION @extschema@.tw_check_import_source(source regclass) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -42,8 +42,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_import_source(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_import_source(regclass) IS
-    'The name, with its schema, of a table or view that conversations can be imported from. Raises 22004 for NULL, '
-    '42P01 for an unknown OID, 42809 for what is no table or view and for our own tables';
+    'The name, with schema, of a table or view that conversations can be imported from. Raises 22004 for NULL, 42P01 '
+    'for an unknown OID, 42809 for other relations and for the extension''s own tables';
 
 CREATE FUNCTION @extschema@.tw_map_import(source regclass, columns jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -95,7 +95,7 @@ BEGIN
             mapping := mapping || jsonb_strip_nulls(jsonb_build_object(target, columns -> target));
             CONTINUE;
         END IF;
-        -- What columns says is for another column is not for the one of its name.
+        -- A column that the argument columns assigns to one target is not matched to another by its name.
         candidates := ARRAY(SELECT p FROM unnest(present) p
                             WHERE lower(replace(p, '_', '') COLLATE "C") = replace(target, '_', '')
                               AND NOT EXISTS (SELECT FROM jsonb_each_text(columns) c WHERE c.value = p));
@@ -125,9 +125,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_map_import(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_map_import(regclass, jsonb) IS
-    'Which column of a table fills which of ours: by name, without regard to case and underscores, but where columns '
-    'says otherwise. Raises 22023 for columns of another form or of unknown names of ours, 42703 for unknown names of '
-    'the table''s and where id, session_id or user_message is missing, 42702 where several would fit';
+    'Which column of a table fills which column of conversation_logs: by name, ignoring case and underscores, unless '
+    'columns says otherwise. Raises 22023 if columns is malformed or has an unknown target, 42703 for unknown columns '
+    'of the table and where id, session_id or user_message is missing, 42702 where several columns match';
 
 CREATE FUNCTION @extschema@.tw_import_query(source regclass, mapping jsonb, OUT query text, OUT into_metadata text[],
                                             OUT numbered boolean)
@@ -142,7 +142,7 @@ DECLARE
 BEGIN
     numbered := (SELECT a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
                  FROM pg_attribute a WHERE a.attrelid = source AND a.attname = mapping ->> 'id');
-    -- As text; but what is neither text nor JSON already becomes JSON where our column is.
+    -- As text; values other than text and JSON are converted to JSON if the target column is JSON.
     SELECT string_agg(quote_literal(m.key), ', ' ORDER BY m.key),
            string_agg(CASE WHEN m.key IN ('metadata', 'nlu_entities')
                                 AND a.atttypid NOT IN ('json'::regtype, 'jsonb'::regtype) AND t.typcategory <> 'S'
@@ -154,7 +154,7 @@ BEGIN
     JOIN pg_type t ON t.oid = a.atttypid
     WHERE m.key <> 'id';
 
-    -- json, unlike jsonb, may hold what jsonb cannot: that is for tw_raise_import_error() to say.
+    -- json, unlike jsonb, may contain values that jsonb rejects: tw_raise_import_error() reports those.
     SELECT array_agg(a.attname::text ORDER BY a.attnum),
            string_agg(format('s.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.atttypid <> 'json'::regtype),
            string_agg(quote_literal(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.atttypid = 'json'::regtype),
@@ -178,8 +178,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_query(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_query(regclass, jsonb) IS
-    'The query that reads a table as tw_import_portion() takes it, the columns that have no other place than metadata, '
-    'and whether its ids are integers';
+    'The query that reads a table for tw_import_portion(), the columns that go to metadata, and whether the ids are '
+    'integers';
 
 CREATE FUNCTION @extschema@.tw_check_import_keys(source regclass, key_column name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -188,12 +188,12 @@ DECLARE
     twice text;
     missing bigint := 0;
 BEGIN
-    -- Mostly it is a primary key, and nothing has to be read.
+    -- Usually the column is a primary key, and no rows have to be read.
     IF EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = source AND a.attname = key_column
                WHERE i.indrelid = source AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1
                  AND i.indkey[0] = a.attnum
                  AND i.indpred IS NULL AND a.attnotnull)
-       -- A parent's key says nothing of its children, unless they are partitions.
+       -- A parent's key does not cover its children, unless they are partitions.
        AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'r'
                        WHERE h.inhparent = source) THEN
         RETURN;
@@ -214,7 +214,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_import_keys(regclass, name) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_import_keys(regclass, name) IS
-    'Refuses a table whose rows cannot be told apart by this column: 23502 where it is NULL, 23505 where it repeats';
+    'Raises an error if this column does not identify the rows of a table: 23502 for NULLs, 23505 for duplicates';
 
 CREATE FUNCTION @extschema@.import_conversations(
     source regclass, columns jsonb DEFAULT '{}', review_status text DEFAULT 'not-applicable',
@@ -223,7 +223,7 @@ CREATE FUNCTION @extschema@.import_conversations(
     OUT first_id bigint, OUT last_id bigint, OUT into_metadata text[])
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog,
                                   pg_temp SET row_security = off SET datestyle = 'ISO, MDY' SET extra_float_digits = 1
-    -- The text of an id must not depend on who imports.
+    -- The text of an id must not depend on the settings of the importing session.
     SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET timezone = 'UTC'
 AS $function$
 DECLARE
@@ -317,12 +317,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) IS
-    'Copies the conversations of a table or view that an application made earlier, in this transaction; the caller has '
-    'to be able to read all of it. Columns are found by name, without regard to case and underscores (sessionId), '
-    'or named: columns => ''{"session_id": "chatId"}''; what has no other place goes into metadata. Nothing is '
-    'filtered, promoted or drawn for the audit. A review_status of ours stays; the other rows become not-applicable, '
-    'or on request needs-review, with the priority that the filter would give. Times without a zone are in time_zone. '
-    'Integer ids are kept where they are free (imported_conversations has old and new ones), for which it waits for '
-    'transactions that are capturing right now. A row is copied once, however often this is called; differing counts '
-    'those that changed since. Raises 22023 for arguments, 42703 for columns that are missing, and for a row that does '
-    'not fit what is wrong with it, naming row and column; then nothing is imported';
+    'Copies the conversations of a table or view that an application made earlier, in this transaction; the caller '
+    'must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId), or given: '
+    'columns => ''{"session_id": "chatId"}''; unmatched columns go into metadata. Rows are not filtered, promoted or '
+    'drawn for the audit. A valid review_status stays; other rows become not-applicable, or on request needs-review, '
+    'with the priority that the filter would give. Times without a zone are in time_zone. Integer ids are kept where '
+    'they are free (imported_conversations has old and new ids); for that it waits for transactions that are '
+    'capturing. A row is copied once, also in repeated calls; differing counts the rows that changed since. Raises '
+    '22023 for invalid arguments, 42703 for missing columns, and for an invalid row the error with row and column; '
+    'then nothing is imported';

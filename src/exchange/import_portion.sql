@@ -1,11 +1,11 @@
--- How what import_conversations() has read is stored: once, and with its own number where that is free.
+-- Storing of the rows that import_conversations() has read: once, with their own ids where those are free.
 
 CREATE FUNCTION @extschema@.tw_wait_for_numbers(sequence regclass) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_wait_for_numbers';
 REVOKE ALL ON FUNCTION @extschema@.tw_wait_for_numbers(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_wait_for_numbers(regclass) IS
-    'Returns once the transactions are over that have taken numbers of a sequence so far and may yet use them. Obeys '
+    'Waits for the end of all transactions that have taken numbers of a sequence so far and may still use them. Obeys '
     'lock_timeout';
 
 CREATE FUNCTION @extschema@.tw_begin_import() RETURNS void
@@ -25,8 +25,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_import() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
-    'One import at a time: holds the others back until the end of the transaction. Raises 0A000 where this transaction '
-    'could not see what they did';
+    'Allows one import at a time: blocks others until the end of the transaction. Raises 0A000 if this transaction '
+    'could not see their rows';
 
 CREATE FUNCTION @extschema@.tw_reserve_numbers(max_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -39,7 +39,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the sequence would come near its end';
     END IF;
     reached := coalesce(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'), 0);
-    -- Far away: no million messages come between the look and the jump, which would then be one back.
+    -- Only with a large distance: fewer than a million messages arrive between the check and setval, which must not set
+    -- the sequence back.
     IF max_number - reached > 1000000 THEN
         reached := setval('@extschema@.conversation_logs_id_seq', max_number);
     END IF;
@@ -57,9 +58,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
-    'Moves the sequence of conversation_logs to a number at least, never back, and returns once no message can come '
-    'any more that has one up to there and is not in the table yet. Raises 22023 beyond 2^53 - 1, which is where '
-    'JavaScript stops counting, 55P03 where a transaction that captured messages stays open';
+    'Moves the sequence of conversation_logs to at least this number, never back, and returns when no transaction can '
+    'still insert a message with a number up to there. Raises 22023 beyond 2^53 - 1, the largest exact integer of '
+    'JavaScript, 55P03 where a transaction that captured messages stays open';
 
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -72,8 +73,8 @@ RETURN CASE
              FROM jsonb_each(additions) a (k, v) WHERE v <> 'null') END;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_metadata(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_metadata(jsonb, jsonb) IS
-    'metadata with the columns that have no other place under their names (but nulls). A key that is there stays as it '
-    'is, and the column is then called "NAME (column)"';
+    'metadata plus the unmatched columns under their names, except nulls. An existing key stays, and the column is '
+    'then called "NAME (column)"';
 
 CREATE FUNCTION @extschema@.tw_import_status(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -81,8 +82,7 @@ RETURN (SELECT s FROM unnest(@extschema@.tw_review_statuses()) s
         WHERE s = translate(lower(value COLLATE "C"), '_ ', '--'));
 REVOKE ALL ON FUNCTION @extschema@.tw_import_status(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_status(text) IS
-    'The review_status that an application''s spelling means (NEEDS_REVIEW is needs-review); NULL for what is none '
-    'of the five';
+    'The review_status for an application''s spelling (NEEDS_REVIEW is needs-review); NULL for an unknown status';
 
 CREATE FUNCTION @extschema@.tw_import_priority(value text) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -90,7 +90,7 @@ RETURN CASE lower(value COLLATE "C") WHEN '1' THEN 1 WHEN 'high' THEN 1 WHEN '2'
             WHEN '3' THEN 3 WHEN 'low' THEN 3 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_priority(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_priority(text) IS
-    'The review_priority that an application''s spelling means: 1 to 3, high, medium or low; else NULL';
+    'The review_priority for an application''s spelling: 1 to 3, high, medium or low; NULL for others';
 
 CREATE FUNCTION @extschema@.tw_raise_import_error(source text, mapping jsonb, keys text[], vals jsonb[], extras jsonb[])
     RETURNS void
@@ -142,7 +142,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_raise_import_error(text, jsonb, text[], jsonb[], jsonb[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_raise_import_error(text, jsonb, text[], jsonb[], jsonb[]) IS
-    'Finds the first row and column that cannot be stored, and raises what is wrong with it; returns where nothing is';
+    'Finds the first row and column that cannot be stored, and raises an error for it; returns if there is none';
 
 CREATE FUNCTION @extschema@.tw_import_portion(
     source text, mapping jsonb, keys text[], vals jsonb[], extras jsonb[], default_status text, zone text,
@@ -165,7 +165,7 @@ BEGIN
                                                              FROM jsonb_each_text(r.e -> 'json') j), '{}') AS additions,
                CASE WHEN r.key ~ '^[1-9][0-9]{0,15}$' THEN r.key::bigint END AS own_id
         FROM ROWS FROM (unnest(keys), unnest(vals), unnest(extras)) WITH ORDINALITY AS r (key, v, e, n)
-        -- An index has no place for longer ones; tw_raise_import_error() says so.
+        -- Longer values do not fit into an index; tw_raise_import_error() reports them.
         WHERE 1 / (coalesce(octet_length(r.key), 1001) <= 1000)::integer = 1
     ), marked AS MATERIALIZED (
         SELECT g.*, substring(sha256(convert_to(jsonb_build_array(left(g.v ->> 'session_id', 16777216), m.message,
@@ -182,7 +182,7 @@ BEGIN
                        WHERE i.source_key = m.key AND i.fingerprint = m.fingerprint) AS same,
                EXISTS (SELECT FROM @extschema@.imported_conversations i
                        WHERE i.source_key = m.key AND i.source = tw_import_portion.source) AS other,
-               -- Copied by hand before, or read through a view of our own table.
+               -- Copied by hand earlier, or read through a view of our own table.
                EXISTS (SELECT FROM @extschema@.conversation_logs c
                        WHERE c.id = m.own_id AND c.session_id = m.v ->> 'session_id'
                          AND c.user_message = m.v ->> 'user_message'
@@ -199,7 +199,7 @@ BEGIN
                    CASE WHEN m.own_id <= keep_upto
                              AND m.own_id <= pg_sequence_last_value('@extschema@.conversation_logs_id_seq')
                              AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = m.own_id)
-                             -- Nor what is left of a conversation that was deleted.
+                             -- Nor the remains of a deleted conversation.
                              AND NOT EXISTS (SELECT FROM @extschema@.training_samples s
                                              WHERE s.conversation_log_id = m.own_id)
                              AND NOT EXISTS (SELECT FROM @extschema@.review_events e
@@ -224,7 +224,7 @@ BEGIN
                (f.v ->> 'nlu_processing_time_ms')::numeric::integer,
                f.v ->> 'routed_to', f.v ->> 'response_text', (f.v ->> 'response_success')::boolean,
                f.v ->> 'user_feedback', f.v ->> 'user_correction', f.v ->> 'backend_reference',
-               -- What the status and priority said, where it is not what we understood.
+               -- Original status and priority, where they differ from the values understood.
                @extschema@.tw_import_metadata((f.v ->> 'metadata')::jsonb, f.additions
                    || CASE WHEN f.status IS NULL AND f.v ->> 'review_status' IS NOT NULL
                            THEN jsonb_build_object(mapping ->> 'review_status', f.v ->> 'review_status') ELSE '{}' END
@@ -268,6 +268,6 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint) IS
-    'A step of import_conversations(): stores rows that were read, but those that are known, and counts. Values and '
-    'extras are text by the name of our column; ids up to keep_upto are kept where they are free. Raises whatever a '
-    'value that does not fit raises';
+    'A step of import_conversations(): stores rows that were read, except known ones, and counts them. Values and '
+    'extras are text by the name of our column; ids up to keep_upto are kept where they are free. Raises the error of '
+    'a value that does not fit';

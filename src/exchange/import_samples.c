@@ -2,8 +2,8 @@
  * import_samples.c
  *		import_training_samples(): labelled texts from outside become samples.
  *
- * Everything is read first, so that a bad line costs no write. Then one look at
- * the stored samples of the same texts says which lines are new, and a few
+ * Everything is read first, so that a bad line costs no write. Then one query
+ * of the stored samples of the same texts tells which lines are new, and a few
  * statements over arrays store those.
  */
 #include "postgres.h"
@@ -142,7 +142,7 @@ hash_texts(Import *import)
 	}
 }
 
-/* One row of the look at stored samples: what there is of one text and intent. */
+/* One row of the query of stored samples: the samples of one text and intent. */
 static void
 add_stored(Import *import, HeapTuple tuple, TupleDesc desc)
 {
@@ -312,7 +312,7 @@ store_pins(Import *import)
 	values[0] = makeArrayResult(import->pinned_ids, CurrentMemoryContext);
 	values[1] = makeArrayResult(import->pinned_splits, CurrentMemoryContext);
 
-	/* Every one is needed; but whoever holds one of them for long has forgotten it. */
+	/* All locks are needed; a lock held for long is one that its session forgot. */
 	nest_level = tw_begin_bounded_wait(TW_PATIENCE_MS);
 	result = SPI_execute_plan(tw_kept_plan(&lock, import->schema, lock_command, 1, types), values, NULL, false, 0);
 	tw_end_bounded_wait(nest_level);

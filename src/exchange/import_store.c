@@ -75,9 +75,7 @@ store_batch(Oid schema, Datum source, Batch *batch)
 						  "n.intent), n.entities, n.language, n.expected_service, n.review_status, l.label_source, "
 						  "CASE WHEN l.label_source = 'human' AND n.review_status = 'approved' THEN session_user END, "
 
-		/*
-		 * What was made long ago is new to the next training all the same, and what claims to come is not new for ever.
-		 */
+		/* An old sample still counts as new for the next training, and one with a future time does not stay new. */
 						  "CASE WHEN n.review_status = 'approved' THEN now() END, $13, n.split, NULL, "
 						  "coalesce(n.quality_score, CASE l.label_source WHEN 'human' THEN 1 END), least(n.created_at, "
 						  "now()) FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY "

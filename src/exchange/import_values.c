@@ -106,7 +106,7 @@ read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result
 	return true;
 }
 
-/* A space beside it would make it another intent. */
+/* A leading or trailing space would make it another intent. */
 static bool
 read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {

@@ -1,13 +1,13 @@
 /*
  * drop_guard.c
- *		Refuses to drop the tables that hold what cannot be had again.
+ *		Refuses to drop tables whose data cannot be recovered.
  *
- * DROP EXTENSION takes our tables and all their rows along without CASCADE, and
- * so do DROP SCHEMA ... CASCADE, DROP OWNED, the CASCADE of anything that we
- * depend on, and even ALTER TABLE ... DROP COLUMN ... CASCADE by way of a view. Reading the intention off each of these
- * commands would always miss one. So the event trigger does one thing: being a C function, it makes
- * sure that this library is loaded. The hook below then sees every object just
- * before it goes, whichever command or cascade takes it.
+ * DROP EXTENSION drops our tables and all their rows without CASCADE. So do
+ * DROP SCHEMA ... CASCADE, DROP OWNED, the CASCADE of anything that we depend
+ * on, and even ALTER TABLE ... DROP COLUMN ... CASCADE through a view. A check of
+ * each command would always miss one. So the event trigger, a C function, only
+ * makes sure that this library is loaded. The hook below then sees every object
+ * just before it is dropped, by whatever command or cascade.
  */
 #include "postgres.h"
 
@@ -31,7 +31,7 @@ static bool allow_drop = false;
 
 static object_access_hook_type previous_hook = NULL;
 
-/* Whether it is a table of ours, whatever its name is by now. */
+/* Whether it is a table of the extension, even if renamed. */
 static bool
 is_guarded(Oid relid)
 {
@@ -44,8 +44,8 @@ is_guarded(Oid relid)
 }
 
 /*
- * Whether the table has a row. Its lock is held by the DROP, so that nobody is
- * still adding one; the newest snapshot sees what was committed while the DROP
+ * Whether the table has a row. The DROP holds its lock, so that no other
+ * session adds rows; the newest snapshot sees what was committed while the DROP
  * waited for that lock.
  */
 static bool
@@ -84,8 +84,8 @@ drop_guard_hook(ObjectAccessType access, Oid classId, Oid objectId, int subId, v
 PG_FUNCTION_INFO_V1(tw_drop_guard);
 
 /*
- * Event trigger on ddl_command_start: that it was called at all has loaded the
- * library and with it the hook.
+ * Event trigger on ddl_command_start: the call itself has loaded the library
+ * and with it the hook.
  */
 Datum
 tw_drop_guard(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * drop_guard.h
- *		Refuses to drop the tables that hold what cannot be had again.
+ *		Refuses to drop tables whose data cannot be recovered.
  */
 #ifndef TW_DROP_GUARD_H
 #define TW_DROP_GUARD_H

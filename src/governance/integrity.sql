@@ -1,5 +1,5 @@
--- check_integrity(): what foreign keys would guarantee, had a parallel restore not lost rows to them, and what was
--- added to our tables that no dump would carry.
+-- check_integrity(): checks for what foreign keys would guarantee (a parallel restore would lose rows to them), and for
+-- additions to our tables that no dump contains.
 
 CREATE FUNCTION @extschema@.tw_table_objects(
     OUT table_id oid, OUT object_kind text, OUT object_name text, OUT state text)
@@ -12,7 +12,7 @@ BEGIN ATOMIC
         SELECT i.indrelid, 'index', c.relname::text, CASE WHEN i.indisvalid THEN 'valid' ELSE 'invalid' END
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
         UNION ALL
-        -- NOT NULL belongs to its column; PostgreSQL 18 lists it here as well.
+        -- NOT NULL is part of its column; PostgreSQL 18 lists it as a constraint as well.
         SELECT k.conrelid, 'constraint', k.conname::text, '' FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
         UNION ALL
         SELECT t.tgrelid, 'trigger', t.tgname::text,
@@ -31,8 +31,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_table_objects() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_table_objects() IS
     'The columns, indexes, constraints and triggers of the extension''s tables, and the state of indexes and triggers';
 
--- The catalogs tell later which tables are ours, but not which of their columns, indexes, constraints and triggers are.
--- At this moment, when this script has just made the tables, all of them are: they are written down as a function.
+-- The catalogs record which tables belong to the extension, but not which of their columns, indexes, constraints and
+-- triggers. When this script has just made the tables, all of them do: a function with their list is created now.
 DO $inventory$
 DECLARE
     own text := (
@@ -40,7 +40,7 @@ DECLARE
                                  o.table_id::regclass, o.object_kind, o.state, o.names), ', ')
         FROM (SELECT t.table_id, t.object_kind, t.state, array_agg(t.object_name ORDER BY t.object_name) AS names
               FROM @extschema@.tw_table_objects() t
-              -- An event trigger of somebody's may have put a trigger of theirs on a new table.
+              -- An event trigger of another role may have added a trigger to a new table.
               WHERE t.object_kind <> 'trigger' OR EXISTS (
                   SELECT FROM pg_trigger g
                   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = g.tgfoid AND d.deptype = 'e'
@@ -60,7 +60,8 @@ END
 $inventory$;
 REVOKE ALL ON FUNCTION @extschema@.tw_own_objects() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_own_objects() IS
-    'What tw_table_objects() returned when the extension was created: what belongs to our tables';
+    'What tw_table_objects() returned when the extension was created: the objects that belong to the extension''s '
+    'tables';
 
 CREATE FUNCTION @extschema@.tw_structure_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -72,7 +73,7 @@ BEGIN ATOMIC
     ), compared AS (
         SELECT table_id::regclass AS relation, object_kind, object_name, o.state AS right_state,
                o.table_id IS NULL AS is_foreign, p.table_id IS NULL AS is_missing,
-               -- pg_restore --disable-triggers leaves those that have to fire always merely enabled.
+               -- pg_restore --disable-triggers changes ENABLE ALWAYS triggers to plain ENABLE.
                p.state IS DISTINCT FROM o.state AND p.state <> 'always' AS is_disabled
         FROM @extschema@.tw_table_objects() p
         FULL JOIN own o USING (table_id, object_kind, object_name)
@@ -127,8 +128,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_structure_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_structure_problems() IS
-    'The part of check_integrity() that looks at the catalogs: one row for each object that is foreign, missing '
-    'or disabled';
+    'The part of check_integrity() that checks the catalogs: one row for each object that is foreign, missing or '
+    'disabled';
 
 CREATE FUNCTION @extschema@.tw_sequence_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -145,7 +146,7 @@ BEGIN
         JOIN pg_depend m ON m.refclassid = 'pg_extension'::regclass AND m.refobjid = e.oid AND m.deptype = 'e'
             AND m.classid = 'pg_class'::regclass
         JOIN pg_class s ON s.oid = m.objid AND s.relkind = 'S'
-        -- The column that it is for: of an identity, or by OWNED BY.
+        -- The column that uses the sequence: as identity, or by OWNED BY.
         JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass
             AND d.deptype IN ('i', 'a')
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -154,7 +155,8 @@ BEGIN
     LOOP
         EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO highest;
         IF highest > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
-            -- After an import with ids, on a subscriber that was promoted, or where a failed restore set it back.
+            -- Causes: an import with ids, the promotion of a subscriber, or a failed restore that set the sequence
+            -- back.
             RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, highest::text,
                 format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, highest);
         END IF;
@@ -163,7 +165,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_sequence_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_sequence_problems() IS
-    'The part of check_integrity() that looks at sequences: one row for each that would give a number a second time';
+    'The part of check_integrity() that checks sequences: one row for each that would return a number already in use';
 
 CREATE FUNCTION @extschema@.check_integrity(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -181,7 +183,7 @@ BEGIN ATOMIC
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
-          -- By a limit that was lowered since: the sweep makes none either.
+          -- The text exceeds a limit that was lowered since: the sweep makes no sample of it either.
           AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, c.routed_to, c.nlu_entities)
         UNION ALL
@@ -363,7 +365,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.check_integrity() IS
-    'One row for each kind of orphan or contradiction, and for each column, index, constraint or trigger on our tables '
-    'that is foreign (pg_dump would not carry it), missing or disabled; and what others may create, or have created, '
-    'in our schema; found counts the rows, example is the id or name of one, hint says what to do. Empty when '
-    'all is well';
+    'One row for each kind of orphan or contradiction; for each column, index, constraint or trigger on the '
+    'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; and for what other roles '
+    'may create, or have created, in its schema. found is the number of rows, example the id or name of one, hint what '
+    'to do. Empty when there is no problem';

@@ -1,6 +1,6 @@
--- A routine in our schema that bears a name of ours, takes what ours takes and has more parameters with defaults fits a
--- call just as well: then the call is "not unique", and nothing is called at all. No cast helps against that, so none
--- such may be made.
+-- Protection against ambiguous calls: a routine in our schema with the name and the parameters of one of ours, plus
+-- parameters with defaults, fits the same calls. The call then fails as "not unique", and casts do not help. So no such
+-- routine may be created.
 
 CREATE FUNCTION @extschema@.tw_name_guard() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -23,9 +23,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_name_guard() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_name_guard() IS
-    'Event trigger: refuses routines that would make calls of ours ambiguous';
+    'Event trigger: refuses routines that would make calls of the extension ambiguous';
 
--- Those that are there already: with them nothing of ours would work.
+-- Existing routines of this kind: with them the extension would not work.
 DO $check$
 DECLARE
     names text := (SELECT string_agg(n.name, ', ' ORDER BY n.name COLLATE "C") FROM @extschema@.tw_namesakes() n

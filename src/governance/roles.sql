@@ -1,12 +1,12 @@
--- grant_training_role() and revoke_training_role(): what each kind of role may do, in one list.
+-- grant_training_role() and revoke_training_role(): the privileges of each kind of role, in one list.
 
 CREATE FUNCTION @extschema@.tw_role_privileges(
     OUT kind text, OUT object_kind text, OUT object_id oid, OUT column_name text, OUT privilege text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Each object stands here once, beside the kinds that it is for. An operator may do all that a reviewer or an
-    -- analyst may, and is named only where neither is.
+    -- Each object is listed once, with the kinds that may use it. An operator has all privileges of a reviewer and an
+    -- analyst, and is named only where neither is.
     WITH relations (kinds, privileges, relations) AS (VALUES
         ('{reviewer,analyst}'::text[], '{SELECT}'::text[], ARRAY[
             '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog']::regclass[]),
@@ -25,16 +25,16 @@ BEGIN ATOMIC
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.job_health']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[])
     ), columns (kinds, privilege, relation, columns) AS (VALUES
-        -- What an application knows. None of the columns that the extension fills, or it could approve itself.
+        -- Columns that an application knows; none that the extension fills, or it could approve itself.
         ('{capture,operator}'::text[], 'INSERT', '@extschema@.conversation_logs'::regclass, ARRAY[
             'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language', 'nlu_intent',
             'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version', 'nlu_entities',
             'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
             'user_correction', 'backend_reference', 'metadata', 'created_at']),
-        -- INSERT ... RETURNING id needs to read it.
+        -- Needed by INSERT ... RETURNING id.
         ('{capture}', 'SELECT', '@extschema@.conversation_logs', ARRAY['id']),
-        -- An operator may import with a verdict, but not hand in the marks that honest numbers rest on, nor a sample of
-        -- a conversation that is yet to come.
+        -- An operator may import rows with a verdict, but not set the columns that unbiased estimates depend on, nor
+        -- add a sample of a future conversation.
         ('{operator}', 'INSERT', '@extschema@.conversation_logs', ARRAY[
             'review_status', 'review_priority', 'review_reason', 'is_training_candidate']),
         ('{operator}', 'INSERT', '@extschema@.training_samples', ARRAY[
@@ -66,7 +66,7 @@ BEGIN ATOMIC
             '@extschema@.release_reviews(bigint[], text)',
             '@extschema@.explain_conversation(bigint)',
             '@extschema@.filter_decision(double precision, text, text, text)']::regprocedure[]),
-        -- The views call these with the rights of whoever reads them.
+        -- The views call these with the rights of the reader.
         ('{reviewer,analyst}', ARRAY[
             '@extschema@.normalize_text(text)',
             '@extschema@.tw_sample_text(text)',
@@ -169,7 +169,7 @@ BEGIN ATOMIC
             '@extschema@.list_training_settings()',
             '@extschema@.promote_missed_conversations(interval)',
             '@extschema@.check_integrity()']::regprocedure[]),
-        -- What the procedures of the jobs call with the rights of whoever calls them.
+        -- Called by the procedures of the jobs, with the rights of their caller.
         ('{operator}', ARRAY[
             '@extschema@.tw_jobs()',
             '@extschema@.tw_run_job(text, text, timestamptz)',
@@ -189,7 +189,8 @@ BEGIN ATOMIC
         UNION ALL
         SELECT r.kinds, 'ROUTINE', o, NULL, 'EXECUTE' FROM routines r, unnest(r.routines) o
         UNION ALL
-        -- The procedures of the jobs; somebody else's of the same name is no member of the extension.
+        -- The procedures of the jobs. A procedure of the same name that another role made is not a member of the
+        -- extension.
         SELECT '{operator}', 'ROUTINE', p.oid, NULL, 'EXECUTE'
         FROM @extschema@.tw_jobs() j
         JOIN pg_proc p ON p.proname = j.job_name AND p.prokind = 'p' AND p.pronamespace = '@extschema@'::regnamespace
@@ -201,7 +202,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_role_privileges() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_role_privileges() IS
-    'The privileges that each kind of role has; grant_training_role() and revoke_training_role() work from this list';
+    'The privileges of each kind of role, used by grant_training_role() and revoke_training_role()';
 
 CREATE FUNCTION @extschema@.tw_check_role_request(role text, kind text) RETURNS oid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -225,7 +226,7 @@ BEGIN
             MESSAGE = format('role "%s" does not exist', coalesce(role, 'NULL')),
             HINT = 'Name one role as pg_roles spells it; nothing is granted to PUBLIC.';
     END IF;
-    -- GRANT by somebody else would only warn, and leave a role that cannot do its work.
+    -- GRANT by another role would only warn, and leave a role without the privileges it needs.
     IF NOT pg_has_role(current_user, owner, 'USAGE') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -237,8 +238,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_role_request(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_role_request(text, text) IS
-    'The OID of the role, or an error: 22023 for an unknown kind, 42704 for an unknown role, 42501 for a caller who '
-    'may not grant';
+    'The OID of the role. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for a caller who may not '
+    'grant';
 
 CREATE FUNCTION @extschema@.tw_change_role(role text, kind text, grants boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -254,7 +255,7 @@ BEGIN
                    ELSE r.object_id::regnamespace::text END AS whereon
         FROM @extschema@.tw_role_privileges() r
         WHERE r.kind = tw_change_role.kind
-          -- The schema may hold other things that the role was let in for; USAGE alone opens none of ours.
+          -- The role may need USAGE for other objects in the schema; USAGE alone gives access to none of ours.
           AND (tw_change_role.grants OR r.object_kind <> 'SCHEMA')
     LOOP
         IF grants THEN
@@ -267,7 +268,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_change_role(text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_change_role(text, text, boolean) IS
-    'Grants or revokes everything of one kind; called by grant_training_role() and revoke_training_role()';
+    'Grants or revokes all privileges of one kind; called by grant_training_role() and revoke_training_role()';
 
 CREATE FUNCTION @extschema@.tw_role_kinds(role_id oid) RETURNS SETOF text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
@@ -287,7 +288,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_role_kinds(oid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_role_kinds(oid) IS
-    'The kinds whose privileges a role was granted itself, all of them, not through membership';
+    'The kinds whose privileges were all granted to the role directly, not through membership';
 
 CREATE FUNCTION @extschema@.grant_training_role(role text, kind text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -299,8 +300,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.grant_training_role(text, text) IS
-    'Lets a role do a kind of work: capture (insert conversations and read nothing but their id), reviewer, analyst '
-    '(views without phone numbers), trainer (a worker that trains outside) or operator. Raises 22023 for an unknown '
+    'Grants a role the privileges of a kind: capture (insert conversations and read only their id), reviewer, analyst '
+    '(views without phone numbers), trainer (an external training worker) or operator. Raises 22023 for an unknown '
     'kind, 42704 for an unknown role, 42501 for callers other than the owner of the extension''s tables';
 
 CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS void
@@ -308,8 +309,9 @@ CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS v
 AS $function$
 DECLARE
     role_id oid := @extschema@.tw_check_role_request(role, kind);
-    -- A kind that is wholly part of the revoked one (an operator may do all that an analyst may) cannot be told apart
-    -- from it and goes as well: taking too much can be mended, leaving something behind might not be noticed.
+    -- A kind whose privileges are all part of the revoked kind (an operator has all those of an analyst) cannot be told
+    -- apart from it and is revoked as well: a missing privilege is noticed and granted again, a remaining one might not
+    -- be noticed.
     others text[] := ARRAY(
         SELECT k FROM @extschema@.tw_role_kinds(role_id) k
         WHERE EXISTS (
@@ -321,7 +323,7 @@ DECLARE
     other text;
 BEGIN
     PERFORM @extschema@.tw_change_role(role, kind, false);
-    -- Kinds overlap: give back what the role has for another reason.
+    -- Kinds overlap: privileges that the role has through other kinds are granted again.
     FOREACH other IN ARRAY others LOOP
         PERFORM @extschema@.tw_change_role(role, other, true);
     END LOOP;
@@ -329,6 +331,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
-    'Takes a kind of work away again; what the role may do for another kind stays, unless that kind is wholly part of '
-    'this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises as '
-    'grant_training_role() does';
+    'Revokes the privileges of a kind. Privileges of other kinds that the role has stay, unless the other kind is '
+    'wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises the '
+    'same errors as grant_training_role()';

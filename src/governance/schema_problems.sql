@@ -1,7 +1,7 @@
--- What others may do, and have done, in the extension's schema. A function of theirs that bears a name of ours and
--- fits a call of somebody's query better is called in our place, with the rights of whoever runs the query. The
--- extension's own calls give every argument in the parameter's exact type, which no other function can fit better;
--- test/t/027_overloads.pl proves that.
+-- Objects of other roles in the extension's schema, and their rights to create them. If a function of another role has
+-- the name of one of ours and is a better match for a call in a query, it is called instead, with the rights of the
+-- role that runs the query. The extension's own calls give every argument in the parameter's exact type, so that no
+-- other function is a better match; test/t/027_overloads.pl proves that.
 
 CREATE FUNCTION @extschema@.tw_namesakes(OUT id oid, OUT name text, OUT has_defaults boolean) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -20,7 +20,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_namesakes() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_namesakes() IS
-    'Routines of others in our schema that bear a name of ours, and whether they have parameters with defaults';
+    'Routines of other roles in the extension''s schema with the name of one of its own, and whether they have '
+    'parameters with defaults';
 
 CREATE FUNCTION @extschema@.tw_schema_problems(
     OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
@@ -40,7 +41,7 @@ BEGIN ATOMIC
     ), namesakes (kind, name, remedy) AS (
         SELECT 'function', r.name, format('DROP ROUTINE %s;', r.name) FROM @extschema@.tw_namesakes() r
         UNION ALL
-        -- f(x) is a cast to the type f where no function fits.
+        -- f(x) is a cast to the type f if no function matches.
         SELECT 'type', t.oid::regtype::text, format('DROP TYPE %s;', t.oid::regtype)
         FROM pg_type t JOIN own_schema s ON t.typnamespace = s.oid JOIN names n ON n.proname = t.typname
         UNION ALL
@@ -72,5 +73,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_schema_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_schema_problems() IS
-    'The part of check_integrity() that looks at the schema: who else may create objects there, and functions, types, '
-    'casts and operators of others that can take the place of ours';
+    'The part of check_integrity() that checks the schema: other roles that may create objects there, and their '
+    'functions, types, casts and operators that could be used instead of the extension''s';

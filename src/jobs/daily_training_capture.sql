@@ -1,11 +1,11 @@
--- CALL daily_training_capture(): the housekeeping of the loop. Its parts do not depend on one another: what fails in
--- one is written down, and the others run. Each works on what there is to do, not on the last 24 hours, so that a
--- missed night is made up for.
+-- CALL daily_training_capture(): the housekeeping of the loop. Its parts are independent: a failed part is recorded,
+-- and the others run. Each part processes all pending work, not only that of the last 24 hours, so that the next run
+-- makes up for a missed night.
 
 CREATE FUNCTION @extschema@.tw_trainer_of(model_type text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Who trained it last; else outside, where what is live lives outside.
+    -- The trainer of the last training; else outside, if the live version is outside.
     SELECT coalesce(
         (SELECT j.trainer FROM @extschema@.training_jobs j
          WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded'
@@ -16,7 +16,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_trainer_of(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS
-    'Who trains a model type when a job asks for it: built-in or outside';
+    'The trainer that a job requests for a model type: built-in or outside';
 
 CREATE FUNCTION @extschema@.tw_request_due_trainings(least_samples integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -28,7 +28,7 @@ BEGIN
     FOR kind IN
         SELECT t.model_type FROM (SELECT 'router' AS model_type UNION
                                   SELECT m.model_type FROM @extschema@.model_versions m) t
-        -- One that waits or runs will learn them.
+        -- A training that waits or runs will learn them.
         WHERE NOT EXISTS (SELECT FROM @extschema@.training_jobs j
                           WHERE j.model_type = t.model_type AND j.kind = 'train'
                               AND j.status IN ('queued', 'running', 'handed-in'))
@@ -44,8 +44,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_request_due_trainings(integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_request_due_trainings(integer) IS
-    'Asks for a training of each model type that has so many new samples and no training waiting or running; returns '
-    'how many it asked for';
+    'Requests a training of each model type with at least that many new samples and no training waiting or running; '
+    'returns the number of requests';
 
 CREATE FUNCTION @extschema@.tw_tidy() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -53,8 +53,8 @@ AS $function$
 DECLARE
     tidied bigint;
 BEGIN
-    -- Nobody but jobs writes rows of job_runs, but a reviewer may hold a claim. Five jobs a day are history; hundreds
-    -- are noise. The newest of each job and outcome stays whatever its age.
+    -- Only jobs write rows of job_runs, but a reviewer may hold a claim. Five daily runs are worth keeping; hundreds of
+    -- short runs are not. The newest run of each job and outcome stays, whatever its age.
     DELETE FROM @extschema@.job_runs r
     WHERE r.job_name IN (SELECT j.job_name FROM @extschema@.tw_jobs() j
                          WHERE j.lock_number IS NOT NULL AND j.local_time IS NULL)
@@ -69,8 +69,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_tidy() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_tidy() IS
-    'Deletes runs of the jobs that run every few minutes when they are 30 days old, but for the newest of each '
-    'outcome, and claims that ran out so long ago; returns how many runs';
+    'Deletes runs older than 30 days of the jobs that run every few minutes, except the newest of each outcome, and '
+    'claims that expired more than 30 days ago; returns the number of runs deleted';
 
 CREATE FUNCTION @extschema@.tw_daily_sync(run bigint, state jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -78,7 +78,7 @@ AS $function$
 DECLARE
     last_sync @extschema@.job_runs;
 BEGIN
-    -- What failed is a matter of that run, which says so itself.
+    -- A failure is recorded in the row of the sync run itself.
     IF state ? 'call' THEN
         RETURN @extschema@.tw_called_run(run, 'labelstudio_sync'::text) - 'error_code';
     END IF;
@@ -87,8 +87,8 @@ BEGIN
     END IF;
     SELECT * INTO last_sync FROM @extschema@.job_runs r WHERE r.job_name = 'labelstudio_sync'
     ORDER BY r.id DESC LIMIT 1;
-    -- Where nothing else runs it, a failure of last night must not be the
-    -- last word. Whether one is at it only its lock knows.
+    -- If nothing else runs the sync, a failure of last night must be retried. Only its lock tells whether one is
+    -- running.
     IF last_sync.status = 'failed' AND last_sync.started_at > clock_timestamp() - interval '1 hour' THEN
         RETURN '{"result": "skipped: it is failing, see labelstudio_check()"}';
     END IF;
@@ -97,7 +97,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) IS
-    'Whether a daily run calls the Label Studio sync, and then how that ended';
+    'Whether a daily run calls the Label Studio sync, and after the call its outcome';
 
 CREATE FUNCTION @extschema@.tw_daily_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -111,7 +111,7 @@ BEGIN
                                                         'not promoted', p.failed,
                                                         'conversations locked', nullif(p.locked, 0))) INTO counted
             FROM @extschema@.tw_sweep_conversations(interval '1 hour') p;
-            -- It warns and goes on, so that one bad message does not keep the others from being made up for.
+            -- Promotion warns and continues, so that one bad message does not keep the others back.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
                 RETURN jsonb_build_object('counted', counted, 'error_code', '55000', 'error_message',
                     format('%s samples could not be made, see SELECT * FROM promote_missed_conversations(''0'')',
@@ -135,7 +135,7 @@ BEGIN
             counted := jsonb_build_object('days closed', @extschema@.tw_close_days(at, 30,
                 (SELECT r.started_at FROM @extschema@.job_runs r WHERE r.id = run)));
             IF counted ->> 'days closed' <> '0' THEN
-                -- There may be more.
+                -- More may be waiting.
                 RETURN jsonb_build_object('counted', counted);
             END IF;
         WHEN 'threshold' THEN
@@ -158,9 +158,9 @@ AS $procedure$ BEGIN
 END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
-    'The daily job, in independent parts whose results are in job_runs.details: missed promotions, samples of '
-    'versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is running or failing), '
-    'statistics of closed days, a training of each model type with training_threshold new samples (run_training_jobs() '
-    'runs it), tidying up. due_in, a time zone, for pg_cron, makes it do nothing unless 02:00 there has passed since '
-    'its last run; at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a '
-    'transaction; errors are recorded and warned of. Does nothing on a standby or a restored copy';
+    'The daily job. Its independent parts record results in job_runs.details: missed promotions, samples of versions '
+    'that were rolled back, the audit rate, label conflicts, Label Studio (unless it is running or failing), '
+    'statistics of closed days, a training request for each model type with training_threshold new samples '
+    '(run_training_jobs() runs it), tidying up. due_in (a time zone, for pg_cron): does nothing unless 02:00 there has '
+    'passed since the last run. at: the time to use as now, for tests. Commits, so it cannot run inside a transaction. '
+    'Errors are recorded and reported as warnings. Does nothing on a standby or a restored copy';

@@ -1,4 +1,4 @@
--- job_health: how each job is, and, in the first row, what to do first.
+-- job_health: the state of each job and, in the first row, the most urgent action.
 
 CREATE FUNCTION @extschema@.tw_last_runs(
     OUT ordinal integer, OUT job_name text, OUT is_scheduled boolean, OUT runs_by_minutes boolean,
@@ -26,8 +26,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_last_runs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_last_runs() IS
-    'What job_runs says of each job: its last run, success and failure, and the one that is not over; is_held: some '
-    'session has the lock that a living run holds';
+    'For each job, from job_runs: its last run, success and failure, and the unfinished run. is_held: some session '
+    'holds the lock of a running job';
 
 CREATE FUNCTION @extschema@.tw_job_waits(job text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -43,7 +43,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_waits(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_waits(text) IS
-    'Which session keeps a job that runs waiting, and since when; NULL where it does not wait';
+    'The session that blocks a running job, and since when; NULL where it is not blocked';
 
 CREATE FUNCTION @extschema@.tw_job_times(job text, entry_schedule text, entry_command text, at timestamptz,
     OUT time_zone text, OUT next_run timestamptz, OUT expected_since timestamptz)
@@ -55,7 +55,7 @@ DECLARE
 BEGIN
     SELECT * INTO registered FROM @extschema@.tw_jobs() j WHERE j.job_name = job;
     IF registered.local_time IS NOT NULL THEN
-        -- However somebody wrote it: nothing else in a command is the name of a zone.
+        -- Any way of writing the call: nothing else in a command is the name of a time zone.
         time_zone := (SELECT @extschema@.tw_named_zone(m[1]) FROM regexp_matches(entry_command, $$'([^']+)'$$, 'g') m
                       WHERE @extschema@.tw_named_zone(m[1]) IS NOT NULL LIMIT 1);
         IF entry_schedule IS NULL OR time_zone IS NOT NULL THEN
@@ -69,15 +69,14 @@ BEGIN
         expected_since := at - 3 * every;
     END IF;
 EXCEPTION WHEN invalid_parameter_value THEN
-    -- A zone that this server no longer knows.
+    -- The server no longer knows the zone.
     RETURN;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_times(text, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_times(text, text, text, timestamptz) IS
-    'By which zone an entry goes, when it next runs, and since when, with a grace, a run of it ought to have begun; '
-    'without an entry, as if schedule_jobs() had made one. NULL where somebody wrote another schedule by hand, '
-    'or no zone';
+    'The time zone of an entry, its next run, and the time (with a grace period) by which a run should have begun; '
+    'without an entry, as if schedule_jobs() had made one. NULL for a schedule written by hand or an unknown zone';
 
 CREATE FUNCTION @extschema@.tw_failure_advice(job text, code text, message text, role_name text, uses_workers boolean)
     RETURNS text
@@ -97,7 +96,7 @@ RETURN CASE
                   format('see last_error; to run it now: %s', @extschema@.tw_job_call(job))) END;
 REVOKE ALL ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) IS
-    'What to do about a job whose last run failed; code is NULL for an error that pg_cron met';
+    'The advice for a job whose last run failed; code is its SQLSTATE, NULL for an error that pg_cron met';
 
 CREATE FUNCTION @extschema@.tw_job_states(at timestamptz,
     OUT ordinal integer, OUT job_name text, OUT state text, OUT advice text, OUT last_success timestamptz,
@@ -108,14 +107,14 @@ CREATE FUNCTION @extschema@.tw_job_states(at timestamptz,
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH entries AS (
-        -- Of entries of several roles, one that is active.
+        -- If several roles have entries, an active one.
         SELECT DISTINCT ON (e.job_name) e.*, coalesce(e.run_status = 'failed', false) AS run_failed
         FROM @extschema@.tw_all_cron_entries() e ORDER BY e.job_name, e.is_active DESC, e.id
     ), seen AS (
         SELECT r.*, e.id AS entry, e.is_active, e.schedule, e.role_name, c.sees_all AND r.is_scheduled AS is_known,
                c.uses_workers, t.time_zone, t.next_run, t.expected_since,
-               -- pg_cron says that a procedure succeeded which wrote down an error of its own.
-               -- Where it could not even connect, it notes no time.
+               -- For pg_cron, a procedure that recorded an error of its own has succeeded. A run that could not connect
+               -- has no start time.
                coalesce(e.run_failed AND coalesce(e.run_started, 'infinity') > coalesce(r.last_run, '-infinity'),
                         false) AS cron_failed,
                e.run_message, e.run_started,
@@ -144,7 +143,7 @@ BEGIN ATOMIC
             WHEN j.entry IS NOT NULL AND NOT coalesce((SELECT l.rolcanlogin FROM pg_roles l
                                                        WHERE l.rolname = j.role_name), false) THEN 'no login'
             WHEN j.job_name = 'promotion' THEN CASE WHEN EXISTS (
-                -- The daily job makes up for those that are an hour old.
+                -- The daily job retries those older than an hour.
                 SELECT FROM @extschema@.tw_last_runs() d
                 WHERE d.job_name = 'daily_training_capture' AND d.last_success > j.failed + interval '1 hour')
                 THEN 'ok' ELSE 'failing' END
@@ -153,7 +152,7 @@ BEGIN ATOMIC
             WHEN j.ran IS NULL THEN 'never ran'
             ELSE 'ok' END AS state
         FROM judged j
-        -- In recovery nobody sees who waits on the primary.
+        -- A standby does not show who waits on the primary.
         LEFT JOIN LATERAL (SELECT @extschema@.tw_job_waits(j.job_name) AS waits WHERE j.is_held
             AND NOT pg_is_in_recovery()) w ON true
     )
@@ -181,14 +180,15 @@ BEGIN ATOMIC
     FROM named n;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_states(timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_states(timestamptz) IS 'The rows of job_health about single jobs, as of a time';
+COMMENT ON FUNCTION @extschema@.tw_job_states(timestamptz) IS 'The rows of job_health for single jobs, as of a time';
 
 CREATE FUNCTION @extschema@.tw_first_advice(job_states text[], job_advice text[], OUT state text, OUT advice text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     server record;
-    -- Of several troubles, the one that causes most of the others; the first job's of its kind.
+    -- If several jobs have problems, the problem that causes most of the others; for equal kinds, that of the first
+    -- job.
     worst CONSTANT integer := (SELECT s.i FROM unnest(job_states) WITH ORDINALITY AS s (state, i)
                                                                   WHERE s.state NOT IN ('ok', 'running')
                                ORDER BY array_position(ARRAY['not scheduled', 'inactive', 'no login', 'blocked',
@@ -233,7 +233,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_first_advice(text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_first_advice(text[], text[]) IS
-    'The first row of job_health, from the states and advices of the jobs';
+    'The first row of job_health, computed from the states and advices of the jobs';
 
 CREATE FUNCTION @extschema@.tw_job_health(at timestamptz DEFAULT NULL,
     OUT job_name text, OUT state text, OUT advice text, OUT last_success timestamptz, OUT last_failure timestamptz,
@@ -268,8 +268,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_health(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_job_health(timestamptz) IS
-    'The rows of job_health as of a time. With the owner''s rights, since pg_cron shows its entries only to the roles '
-    'that made them; of those it tells ours alone';
+    'The rows of job_health as of a time. Runs with the owner''s rights, since pg_cron shows entries only to the roles '
+    'that made them; returns entries of this extension only';
 
 CREATE VIEW @extschema@.job_health AS
     SELECT h.job_name, h.state, h.advice, h.last_success, h.last_failure, h.last_error_code, h.last_error,
@@ -278,32 +278,32 @@ CREATE VIEW @extschema@.job_health AS
     FROM @extschema@.tw_job_health(NULL::timestamptz) h;
 REVOKE ALL ON TABLE @extschema@.job_health FROM PUBLIC;
 COMMENT ON VIEW @extschema@.job_health IS
-    'How the jobs are: first a row "all" that says what to do first, then a row for each job. It works with pg_cron '
-    'here, elsewhere, or nowhere';
+    'The state of the jobs: first a row "all" with the most urgent action, then a row for each job. Works with pg_cron '
+    'in this database, in another database, or without it';
 COMMENT ON COLUMN @extschema@.job_health.job_name IS
-    'The job; "all" for the first row, "promotion" for samples that a capturing statement could not make';
+    'The job; "all" for the first row, "promotion" for samples that could not be made during capture';
 COMMENT ON COLUMN @extschema@.job_health.state IS
-    'ok, running, blocked (it runs, and waits for another session), dead (it runs by job_runs, but no session holds '
-    'its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; of all: also '
-    'standby, restored copy, '
-    'no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
-COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do about it; NULL when there is nothing to do';
+    'ok, running, blocked (running, and waiting for another session), dead (running according to job_runs, but no '
+    'session holds its lock), not scheduled, inactive, no login (of the entry''s role), failing, overdue, never ran; '
+    'for all also: standby, restored copy, no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
+COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do; NULL when there is nothing to do';
 COMMENT ON COLUMN @extschema@.job_health.last_success IS
-    'When it last ended well; for a job that writes no rows of job_runs, when pg_cron says so';
-COMMENT ON COLUMN @extschema@.job_health.last_failure IS 'When it last failed';
-COMMENT ON COLUMN @extschema@.job_health.last_error_code IS 'SQLSTATE of that; NULL where pg_cron could not start it';
-COMMENT ON COLUMN @extschema@.job_health.last_error IS 'Message of that';
-COMMENT ON COLUMN @extschema@.job_health.running_since IS 'When the run that is not over began';
-COMMENT ON COLUMN @extschema@.job_health.phase IS 'What it is doing';
-COMMENT ON COLUMN @extschema@.job_health.items_done IS 'How many items it has done';
-COMMENT ON COLUMN @extschema@.job_health.items_total IS 'How many items there are';
+    'Time of the last success; from pg_cron for jobs without rows in job_runs';
+COMMENT ON COLUMN @extschema@.job_health.last_failure IS 'Time of the last failure';
+COMMENT ON COLUMN @extschema@.job_health.last_error_code IS
+    'SQLSTATE of the last failure; NULL where pg_cron could not start the job';
+COMMENT ON COLUMN @extschema@.job_health.last_error IS 'Message of the last failure';
+COMMENT ON COLUMN @extschema@.job_health.running_since IS 'Start of the unfinished run';
+COMMENT ON COLUMN @extschema@.job_health.phase IS 'Current step of the unfinished run';
+COMMENT ON COLUMN @extschema@.job_health.items_done IS 'Number of items processed so far';
+COMMENT ON COLUMN @extschema@.job_health.items_total IS 'Number of items to process';
 COMMENT ON COLUMN @extschema@.job_health.schedule IS
-    'pg_cron''s entry; "not scheduled", or "unknown" where it cannot be seen from here';
+    'Schedule of the pg_cron entry; "not scheduled", or "unknown" where it is not visible from this database';
 COMMENT ON COLUMN @extschema@.job_health.time_zone IS
-    'The zone by which its time of day is meant; NULL for what runs every few minutes';
-COMMENT ON COLUMN @extschema@.job_health.next_run IS 'When it runs next; NULL where that is unknown';
+    'Time zone of the scheduled time of day; NULL for jobs that run every few minutes';
+COMMENT ON COLUMN @extschema@.job_health.next_run IS 'Time of the next run; NULL where unknown';
 COMMENT ON COLUMN @extschema@.job_health.is_overdue IS
-    'Whether it has not run when it should have: with a grace of 15 minutes for what runs every few minutes, and of 2 '
-    'hours for what has a time of day; NULL when it never ran, and nobody knows since when it should';
+    'Whether a due run is missing, after a grace period of 15 minutes for jobs that run every few minutes and 2 hours '
+    'for jobs with a time of day; NULL when it never ran and the due time is unknown';
 COMMENT ON COLUMN @extschema@.job_health.scheduled_by IS
-    'The role that pg_cron runs it as; "unknown" where it cannot be seen from here';
+    'The role that pg_cron runs it as; "unknown" where it is not visible from this database';

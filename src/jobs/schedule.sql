@@ -1,7 +1,7 @@
 -- schedule_jobs() and unschedule_jobs(): the entries of pg_cron that make the loop run by itself.
 --
--- Nothing here needs pg_cron: what names its objects is put together at run time. Nor is a schema that merely is called
--- cron taken for it: these functions also run as superusers, and would do what somebody else put there.
+-- pg_cron is optional: statements that name its objects are built at run time. A schema that is merely called cron is
+-- not taken for pg_cron: these functions also run as superusers, and would execute what another role put there.
 
 CREATE FUNCTION @extschema@.tw_cron_server(
     OUT is_loaded boolean, OUT is_available boolean, OUT database_name text, OUT is_here boolean, OUT sees_all boolean,
@@ -9,14 +9,14 @@ CREATE FUNCTION @extschema@.tw_cron_server(
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- An owner that is no superuser may not look everywhere; then no trouble is taken for granted.
+    -- An owner that is not a superuser may not see everything; then no problem is assumed.
     may_see_settings CONSTANT boolean := pg_has_role('pg_read_all_settings', 'USAGE');
     may_see_workers CONSTANT boolean := pg_has_role('pg_read_all_stats', 'USAGE');
 BEGIN
-    -- pg_settings, unlike current_setting(), does not know a value that somebody merely made up for their session.
+    -- pg_settings, unlike current_setting(), does not return settings made up in a session.
     database_name := (SELECT s.setting FROM pg_settings s WHERE s.name = 'cron.database_name');
     uses_workers := (SELECT s.setting::boolean FROM pg_settings s WHERE s.name = 'cron.use_background_workers');
-    -- Installed, but not where it works: left over from when it did.
+    -- Installed, but not in the database that it works in: left over from an earlier configuration.
     is_here := coalesce(database_name = current_database(), true) AND EXISTS (
         SELECT FROM pg_extension e
         JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
@@ -37,9 +37,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_server() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_server() IS
-    'What there is of pg_cron: loaded by the server, installable, the database it works in, installed in this '
-    'database, whether the extension''s owner sees the entries of every role, whether its launcher runs, and whether '
-    'that uses background workers';
+    'The state of pg_cron: loaded by the server, installable, the database it works in, installed in this database, '
+    'whether the extension''s owner sees the entries of every role, whether its launcher runs, and whether that uses '
+    'background workers';
 
 CREATE FUNCTION @extschema@.tw_cron_job_name(job text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -56,8 +56,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_job_name(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_job_name(text) IS
-    'What pg_cron''s entry for a job of this database is called: training_workflow DATABASE: JOB, a long database''s '
-    'name cut and with a checksum';
+    'Name of pg_cron''s entry for a job of this database: training_workflow DATABASE: JOB; a long database name is cut '
+    'and gets a checksum';
 
 CREATE FUNCTION @extschema@.tw_cron_entries(
     OUT job_name text, OUT id bigint, OUT schedule text, OUT command text, OUT role_name text, OUT is_active boolean,
@@ -71,7 +71,7 @@ BEGIN
        OR NOT has_table_privilege('cron.job_run_details', 'SELECT') THEN
         RETURN;
     END IF;
-    -- There is no index but that on runid, and there may be millions of runs.
+    -- The only index is on runid, and there may be millions of runs.
     RETURN QUERY EXECUTE $query$
         WITH entry AS (
             SELECT s.job_name, j.* FROM @extschema@.tw_jobs() s
@@ -91,7 +91,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_entries() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_entries() IS
-    'pg_cron''s entries for our jobs that the caller may see, with the last run of each (of the server''s last 3,000)';
+    'pg_cron''s entries for this extension''s jobs that the caller may see, with the last run of each (among the '
+    'server''s last 3,000)';
 
 CREATE FUNCTION @extschema@.tw_all_cron_entries(
     OUT job_name text, OUT id bigint, OUT schedule text, OUT command text, OUT role_name text, OUT is_active boolean,
@@ -105,15 +106,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_all_cron_entries() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_all_cron_entries() IS
-    'pg_cron''s entries for our jobs that the extension''s owner may see: those of every role, where that is a '
+    'pg_cron''s entries for this extension''s jobs that its owner may see: those of every role if the owner is a '
     'superuser';
 
 CREATE FUNCTION @extschema@.tw_cron_plan(time_zone text, OUT job_name text, OUT schedule text, OUT command text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- With every argument in its type: pg_cron runs it with the owner's rights, and whoever may create procedures
-    -- in the schema must not be able to make one that fits better.
+    -- Every argument has its exact type: pg_cron runs the call with the owner's rights, and a procedure that another
+    -- role creates in the schema must not be a better match.
     SELECT j.job_name, j.tick,
            format('CALL %I.tw_run_job(%L::text, %L::text, NULL::timestamptz)', n.nspname, j.job_name,
                   CASE WHEN j.local_time IS NOT NULL THEN tw_cron_plan.time_zone END)
@@ -124,14 +125,14 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_plan(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_plan(text) IS
-    'What pg_cron has to be told for the jobs to run at their times in a zone';
+    'The pg_cron entries with which the jobs run at their times in a time zone';
 
 CREATE FUNCTION @extschema@.tw_require_zone(time_zone text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     wanted CONSTANT text := coalesce(time_zone, @extschema@.training_setting('time_zone'));
-    -- No abbreviations: IST is Israel's.
+    -- Abbreviations are refused as ambiguous: IST is Israel's.
     known CONSTANT text := (SELECT z.name FROM pg_timezone_names z WHERE lower(z.name) = lower(wanted) LIMIT 1);
 BEGIN
     IF known IS NULL THEN
@@ -146,7 +147,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_zone(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_zone(text) IS
-    'The name of a zone as pg_timezone_names spells it, NULL for that of the setting time_zone. Raises 22023 for an '
+    'The name of a time zone as in pg_timezone_names; for NULL, that of the setting time_zone. Raises 22023 for an '
     'unknown one';
 
 CREATE FUNCTION @extschema@.tw_require_scheduling() RETURNS void
@@ -163,8 +164,7 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_scheduling() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_scheduling() IS
-    'Refuses to schedule from a standby (25006) and from a restored copy (55000)';
+COMMENT ON FUNCTION @extschema@.tw_require_scheduling() IS 'Raises 25006 on a standby and 55000 on a restored copy';
 
 CREATE FUNCTION @extschema@.tw_note_scheduled() RETURNS void
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -174,8 +174,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_scheduled() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_scheduled() IS
-    'Stores when an entry was last made or changed, which pg_cron does not: so job_health knows since when a job that '
-    'never ran should have';
+    'Stores when an entry was last made or changed, which pg_cron does not store: job_health needs it for jobs that '
+    'never ran';
 
 CREATE FUNCTION @extschema@.tw_require_cron_rights(is_here boolean) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -225,8 +225,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_cron_rights(boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_cron_rights(boolean) IS
-    'Refuses a role that cannot log in (55000), may not run the jobs or, where pg_cron is in this database, may not '
-    'use that (42501)';
+    'Raises 55000 for a role that cannot log in, 42501 for a role that may not run the jobs or, where pg_cron is in '
+    'this database, may not use it';
 
 CREATE FUNCTION @extschema@.tw_notice_cron_elsewhere(server record, what text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -254,7 +254,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_notice_cron_elsewhere(record, text) IS
-    'Says why pg_cron is not at hand here, and what to do';
+    'Raises a NOTICE that says why pg_cron is not available in this database, and what to do';
 
 CREATE FUNCTION @extschema@.tw_schedule_job(cron_job text, wanted_schedule text, wanted_command text, sees_all boolean,
     OUT done boolean, OUT what text, OUT statement text)
@@ -276,7 +276,7 @@ BEGIN
     IF entry.id IS NULL THEN
         what := 'scheduled';
     ELSIF entry.role_name <> current_user THEN
-        -- A second entry of ours beside it would only find the job running, or run it twice as often.
+        -- A second entry would find the job running, or run it twice as often.
         what := format('role "%s" has scheduled it', entry.role_name);
         done := is_same AND entry.is_active;
         IF NOT done THEN
@@ -288,13 +288,13 @@ BEGIN
         what := CASE WHEN is_same THEN 'unchanged' ELSE 'changed' END;
     END IF;
     IF what <> 'unchanged' THEN
-        -- Of an entry that there is already, this keeps the id.
+        -- An existing entry keeps its id.
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING @extschema@.tw_cron_job_name(cron_job), wanted_schedule,
                                                          wanted_command;
         PERFORM @extschema@.tw_note_scheduled();
     END IF;
     IF NOT entry.is_active THEN
-        -- Somebody switched it off on purpose.
+        -- Entries switched off on purpose stay off.
         what := what || ', inactive';
         done := false;
         statement := format('SELECT cron.alter_job(%s, active => true);', entry.id);
@@ -303,7 +303,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_schedule_job(text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_schedule_job(text, text, text, boolean) IS
-    'Makes one entry what it should be, and says what that took: it was scheduled, changed or unchanged, or '
+    'Creates or corrects one entry; returns what was done: scheduled, changed, unchanged, or nothing because it is '
     'another role''s';
 
 CREATE FUNCTION @extschema@.schedule_jobs(time_zone text DEFAULT NULL,
@@ -342,11 +342,11 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.schedule_jobs(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.schedule_jobs(text) IS
     'Registers the five jobs with pg_cron, to run as the calling role: daily_training_capture at 02:00 and '
-    'weekly_model_training on Sunday at 03:00 in the zone (NULL: the setting time_zone), both by ticks every quarter '
-    'of an hour, the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what '
-    'was done, and otherwise the statement that does it. Called again it changes what differs. Where pg_cron is not in '
-    'this database it does nothing, and returns the statements to run where it is. Raises 22023 for an unknown zone, '
-    '42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
+    'weekly_model_training on Sunday at 03:00 in the zone (NULL: the setting time_zone), both checked every 15 '
+    'minutes; the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what '
+    'was done, and otherwise the statement to run. Further calls change only what differs. Where pg_cron is not in '
+    'this database it changes nothing, and returns the statements to run where it is. Raises 22023 for an unknown '
+    'zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
 
 CREATE FUNCTION @extschema@.unschedule_jobs(OUT job_name text, OUT done boolean, OUT what text, OUT statement text)
     RETURNS SETOF record
@@ -394,7 +394,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.unschedule_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.unschedule_jobs() IS
-    'Removes this database''s entries for our jobs from pg_cron, and no others: a row for each, with the statement '
-    'that a superuser has to run where it is another role''s. Where pg_cron is not in this database it does nothing, '
-    'and returns the statements to run where it is. DROP EXTENSION leaves the entries: call this before. Raises 42501 '
-    'without the rights, 25006 on a standby';
+    'Removes this database''s entries for this extension''s jobs from pg_cron, and no others. Returns a row for each, '
+    'with the statement for a superuser to run where it is another role''s. Where pg_cron is not in this database it '
+    'changes nothing, and returns the statements to run where it is. DROP EXTENSION leaves the entries: call this '
+    'first. Raises 42501 without the rights, 25006 on a standby';

@@ -7,10 +7,10 @@ DECLARE
     store record;
     failed record;
 BEGIN
-    -- The second time its row is there, for others to see.
+    -- On the second call the row of the export is committed and visible to others.
     IF export_id IS NOT NULL THEN
         SELECT * INTO STRICT failed FROM @extschema@.tw_run_s3_export(export_id);
-        -- Returned, not raised: its row says the same, and stays.
+        -- The error is returned, not raised: the committed row of the export records it.
         RETURN jsonb_build_object('result', format('succeeded: export %s', export_id), 'error_code', failed.error_code,
                                   'error_message', format('export %s: %s', export_id, failed.error_message));
     END IF;
@@ -58,9 +58,9 @@ CREATE PROCEDURE @extschema@.weekly_model_training(due_in text DEFAULT NULL, at 
 AS $procedure$ BEGIN CALL @extschema@.tw_run_job('weekly_model_training'::pg_catalog.text, due_in, at); END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) IS
-    'The weekly job: exports the training set to the store for models where there is one (recorded '
-    'in training_export_jobs), asks for a training of each model type with min_new_samples new samples, runs it (gate '
-    'and store included), and starts the rollout of what passed while auto_deploy is on. Results of these parts are in '
-    'job_runs.details. due_in, a time zone, for pg_cron, makes it do nothing unless Sunday 03:00 there has passed '
-    'since its last run; at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a '
-    'transaction; errors are recorded and warned of. Does nothing on a standby or a restored copy';
+    'The weekly job: exports the training set to the store for models, if there is one (recorded in '
+    'training_export_jobs); requests and runs a training of each model type with min_new_samples new samples (gate and '
+    'store included); starts the rollout of versions that passed while auto_deploy is on. Results are in '
+    'job_runs.details. due_in (a time zone, for pg_cron): does nothing unless Sunday 03:00 there has passed since the '
+    'last run. at: the time to use as now, for tests. Commits, so it cannot run inside a transaction. Errors are '
+    'recorded and reported as warnings. Does nothing on a standby or a restored copy';

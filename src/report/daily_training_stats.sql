@@ -1,12 +1,13 @@
--- daily_training_stats: what a day brought. Stored figures (capture/closed_days.sql) and what changed since; days
--- without stored figures are counted on the spot.
+-- daily_training_stats: figures of each day. Stored figures (capture/closed_days.sql) plus changes since; days without
+-- stored figures are counted in the query.
 
 -- A conversation counts once, however often it was judged: by what the first of the events found.
 CREATE FUNCTION @extschema@.tw_daily_changes(
     OUT date date, OUT auto_approved bigint, OUT needs_review bigint, OUT approved bigint, OUT rejected bigint,
     OUT promoted bigint, OUT positive_feedback bigint, OUT negative_feedback bigint, OUT feedback bigint)
     RETURNS SETOF record
-    -- Compiling the query would take longer than the query. Planned for the time: there are few events since then.
+    -- Compiling the query would take longer than running it. The plan is made for the given time, since which there are
+    -- few events.
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
     SET plan_cache_mode = force_custom_plan
 AS $function$
@@ -36,7 +37,7 @@ BEGIN
         LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = j.conversation_log_id
     )
     SELECT t.date,
-           -- Of what our filter has not seen, the status stands for its outcome.
+           -- For rows that the filter has not seen, the status stands for its outcome.
            count(*) FILTER (WHERE t.unfiltered AND t.review_status = 'auto-approved')
                - count(*) FILTER (WHERE t.unfiltered AND t.from_status = 'auto-approved'),
            count(*) FILTER (WHERE t.unfiltered AND t.review_status = 'needs-review')
@@ -56,7 +57,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_daily_changes() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_daily_changes() IS
-    'What verdicts and feedback since the night add to the stored figures of each day';
+    'Changes to the stored figures of each day by verdicts and feedback since they were counted';
 
 CREATE VIEW @extschema@.daily_training_stats AS
     WITH waiting AS MATERIALIZED (
@@ -91,25 +92,28 @@ CREATE VIEW @extschema@.daily_training_stats AS
 REVOKE ALL ON TABLE @extschema@.daily_training_stats FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.daily_training_stats IS
-    'One row a day (in the time zone of the setting time_zone), newest first. Days that are over were counted by the '
-    'daily job (as_of); what waits, verdicts and feedback are those of now';
+    'One row for each day (in the time zone of the setting time_zone), newest first. The daily job counts past days '
+    '(as_of); waiting conversations, verdicts and feedback are current';
 COMMENT ON COLUMN @extschema@.daily_training_stats.date IS 'The day';
 COMMENT ON COLUMN @extschema@.daily_training_stats.conversations IS 'Conversations captured';
 COMMENT ON COLUMN @extschema@.daily_training_stats.auto_approved IS 'Conversations that the filter auto-approved';
 COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review IS
-    'Conversations that the filter sent to people, reviewed by now or not';
-COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_high IS 'Still waiting, priority 1';
-COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_medium IS 'Still waiting, priority 2';
-COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_low IS 'Still waiting, priority 3';
+    'Conversations that the filter sent to review, reviewed since or not';
+COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_high IS
+    'Conversations that still wait for review, priority 1';
+COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_medium IS
+    'Conversations that still wait for review, priority 2';
+COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_low IS
+    'Conversations that still wait for review, priority 3';
 COMMENT ON COLUMN @extschema@.daily_training_stats.not_applicable IS
-    'Conversations with nothing to learn from: no text, or a blank one';
+    'Conversations with nothing to learn from: NULL or blank text';
 COMMENT ON COLUMN @extschema@.daily_training_stats.audited IS 'Conversations drawn for the audit';
 COMMENT ON COLUMN @extschema@.daily_training_stats.approved IS 'Conversations that a person approved or fixed';
 COMMENT ON COLUMN @extschema@.daily_training_stats.rejected IS 'Conversations that a person rejected';
 COMMENT ON COLUMN @extschema@.daily_training_stats.promoted IS 'Conversations that have a training sample';
 COMMENT ON COLUMN @extschema@.daily_training_stats.fallback_rate IS
-    'Fraction of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count. By the '
-    'policies at the time as_of: the daily job after a change of them counts past days anew';
+    'Fraction of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count. Uses the '
+    'policies at the time as_of: after a change of policies the daily job counts past days again';
 COMMENT ON COLUMN @extschema@.daily_training_stats.avg_latency_ms IS 'Mean time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_training_stats.p50_latency_ms IS 'Median time of an NLU call, in milliseconds';
 COMMENT ON COLUMN @extschema@.daily_training_stats.p95_latency_ms IS
@@ -118,5 +122,5 @@ COMMENT ON COLUMN @extschema@.daily_training_stats.positive_feedback IS 'Convers
 COMMENT ON COLUMN @extschema@.daily_training_stats.negative_feedback IS 'Conversations with feedback negative';
 COMMENT ON COLUMN @extschema@.daily_training_stats.feedback IS 'Conversations with any feedback or correction';
 COMMENT ON COLUMN @extschema@.daily_training_stats.as_of IS
-    'When the day was counted: conversations that came late, or were deleted, since then are in it after the next '
-    'daily job, and so are verdicts of transactions that were open then';
+    'When the day was counted. Conversations that arrived late or were deleted since then, and verdicts of '
+    'transactions that were open then, are counted by the next daily job';

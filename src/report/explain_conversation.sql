@@ -1,10 +1,10 @@
--- explain_conversation(): from an answer to its cause, in one query.
+-- explain_conversation(): the history of a conversation, in one query.
 
 CREATE FUNCTION @extschema@.explain_conversation(id bigint) RETURNS jsonb
     LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT jsonb_build_object(
-        -- Column by column: to_jsonb(c) would spell 1 GB where somebody stored it.
+        -- Column by column: to_jsonb(c) would also convert values of up to 1 GB.
         'conversation', jsonb_strip_nulls(jsonb_build_object(
             'id', c.id, 'session_id', @extschema@.tw_cut_text(c.session_id, 1000), 'message_type',
                 @extschema@.tw_cut_text(c.message_type, 1000),
@@ -45,7 +45,7 @@ BEGIN ATOMIC
                                                                  ORDER BY p.id)
                              FROM @extschema@.paired_disagreements d
                              JOIN @extschema@.paired_evaluations p ON p.id = d.evaluation_id
-                             -- While people choose, nobody learns from here whose answer is whose.
+                             -- During a blind review the model behind each answer is not shown.
                              WHERE d.conversation_log_id = c.id AND p.status <> 'running'))
          FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = c.id),
         'claim', (SELECT jsonb_build_object('reviewer', k.reviewer, 'expires_at', k.expires_at)
@@ -102,7 +102,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
-    'Everything that the loop did with a conversation: what the filter decided and would decide now, tasks in Label '
-    'Studio, blind reviews, events, sample, whether that was taken back with a version that was rolled back, split, '
-    'and the versions that learned from it; texts as samples show them, cut where they are longer than the setting '
-    'max_message_bytes, without phone number, user and correction. NULL for an unknown id';
+    'The history of a conversation: what the filter decided and would decide now, tasks in Label Studio, blind '
+    'reviews, events, sample, whether the sample was taken back by a rollback, split, and the versions that learned '
+    'from it. Texts are shown as in samples, cut at the setting max_message_bytes, without phone number, user and '
+    'correction. NULL for an unknown id';

@@ -1,4 +1,4 @@
--- model_performance_comparison: the versions side by side. check_rollouts() measures them in production, once an hour.
+-- model_performance_comparison: a comparison of versions. check_rollouts() measures them in production once an hour.
 
 CREATE VIEW @extschema@.model_performance_comparison AS
     SELECT m.model_type, m.version, m.status, m.traffic_percentage, m.base_version,
@@ -15,50 +15,51 @@ CREATE VIEW @extschema@.model_performance_comparison AS
     ORDER BY m.model_type, m.created_at DESC, m.version DESC;
 REVOKE ALL ON TABLE @extschema@.model_performance_comparison FROM PUBLIC;
 
-COMMENT ON VIEW @extschema@.model_performance_comparison IS
-    'Every model version beside the others of its type, newest first';
+COMMENT ON VIEW @extschema@.model_performance_comparison IS 'All model versions, by type, newest first';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.model_type IS 'router, food-agent, ...';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.version IS 'The version';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.status IS 'Its status';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.traffic_percentage IS
-    'Share of the sessions it is given, in percent';
+    'Percentage of the sessions assigned to the version, 0 to 100';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.base_version IS 'The version it is compared with';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy IS
     'Weighted accuracy on the frozen test set, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.test_samples IS 'Number of test samples';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_lower IS 'Lower end of its 95 % interval';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_upper IS 'Upper end of its 95 % interval';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_lower IS
+    'Lower end of the 95 % interval of test_accuracy, 0 to 1';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_upper IS
+    'Upper end of the 95 % interval of test_accuracy, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.base_accuracy IS
     'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_gain IS 'test_accuracy less base_accuracy';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.test_accuracy_gain IS 'test_accuracy minus base_accuracy';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.mcnemar_p IS
-    'Two-sided p-value of the exact McNemar test of the two';
+    'Two-sided p-value of the exact McNemar test of version and base_version';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.macro_f1 IS 'Mean of the intents'' F1 scores, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.calibration_error IS 'Expected calibration error, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.training_accuracy IS
     'Accuracy on its own training samples, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_decision IS 'What the gate decided';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_reason IS 'Why';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_decision IS 'Decision of the gate';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.gate_reason IS 'Reason of that decision';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy IS
     'Estimated accuracy in production over 30 days (live_accuracy()), 0 to 1; NULL while there are too few '
     'audited labels';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_lower IS
-    'Lower end of its 95 % interval';
+    'Lower end of the 95 % interval of production_accuracy, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_accuracy_upper IS
-    'Upper end of its 95 % interval';
+    'Upper end of the 95 % interval of production_accuracy, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_conversations IS
-    'How many conversations of these days named it: its traffic';
+    'Number of conversations of the version in these 30 days';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.fallback_rate IS
-    'Share of them that the fallback answered, 0 to 1';
+    'Fraction of those conversations that the fallback answered, 0 to 1';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.p50_latency_ms IS
-    'Median time of their NLU calls, in milliseconds';
+    'Median time of the NLU calls of those conversations, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.p95_latency_ms IS
-    '95th percentile of the time of their NLU calls, in milliseconds';
+    '95th percentile of the time of the NLU calls of those conversations, in milliseconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.production_computed_at IS
     'When the figures from production were computed';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.sample_counts IS
     'Number of training samples by label source';
-COMMENT ON COLUMN @extschema@.model_performance_comparison.training_seconds IS 'How long training took, in seconds';
+COMMENT ON COLUMN @extschema@.model_performance_comparison.training_seconds IS 'Duration of the training, in seconds';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.model_size_mb IS 'Size of its artifact in megabytes';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.created_at IS 'When it was registered';
 COMMENT ON COLUMN @extschema@.model_performance_comparison.deployed_at IS 'When it first received traffic';

@@ -1,4 +1,4 @@
--- review_backlog and reviewer_activity: how much waits, for how long, and who does what about it.
+-- review_backlog and reviewer_activity: size and age of the queue, and verdicts by reviewer.
 
 CREATE VIEW @extschema@.review_backlog AS
     WITH waiting AS (
@@ -27,15 +27,15 @@ CREATE VIEW @extschema@.review_backlog AS
     ORDER BY review_priority, waiting DESC, review_reason;
 REVOKE ALL ON TABLE @extschema@.review_backlog FROM PUBLIC;
 COMMENT ON VIEW @extschema@.review_backlog IS
-    'The queue by priority and reason: how much waits and since when, and how fast such rows were reviewed in the '
-    'last 30 days';
+    'The queue by priority and reason: number and age of waiting conversations, and how fast such conversations were '
+    'reviewed in the last 30 days';
 COMMENT ON COLUMN @extschema@.review_backlog.review_priority IS '1 high, 2 medium, 3 low';
-COMMENT ON COLUMN @extschema@.review_backlog.review_reason IS 'Why they are in the queue';
-COMMENT ON COLUMN @extschema@.review_backlog.waiting IS 'Conversations that wait';
-COMMENT ON COLUMN @extschema@.review_backlog.audited IS 'Those of them that were drawn for the audit';
-COMMENT ON COLUMN @extschema@.review_backlog.claimed IS 'Those of them that somebody holds';
-COMMENT ON COLUMN @extschema@.review_backlog.oldest IS 'When the oldest of them came';
-COMMENT ON COLUMN @extschema@.review_backlog.reviewed IS 'Verdicts of the last 30 days on such rows';
+COMMENT ON COLUMN @extschema@.review_backlog.review_reason IS 'Why the conversations are in the queue';
+COMMENT ON COLUMN @extschema@.review_backlog.waiting IS 'Number of waiting conversations';
+COMMENT ON COLUMN @extschema@.review_backlog.audited IS 'Number of waiting conversations that were drawn for the audit';
+COMMENT ON COLUMN @extschema@.review_backlog.claimed IS 'Number of waiting conversations that a reviewer has claimed';
+COMMENT ON COLUMN @extschema@.review_backlog.oldest IS 'Time of the oldest waiting conversation';
+COMMENT ON COLUMN @extschema@.review_backlog.reviewed IS 'Number of verdicts of the last 30 days on such conversations';
 COMMENT ON COLUMN @extschema@.review_backlog.p50_time_to_review IS 'Median time from the message to such a verdict';
 COMMENT ON COLUMN @extschema@.review_backlog.p95_time_to_review IS '95th percentile of that time';
 

@@ -1,4 +1,4 @@
--- rollout_status: where each rollout stands, and why it is not further.
+-- rollout_status: the state of each rollout, and what it waits for.
 
 CREATE FUNCTION @extschema@.tw_minimum_detectable_losses(metrics jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -14,7 +14,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) IS
-    'For each guardrail of a look the smallest loss that would have been seen by then, in words';
+    'For each guardrail of a check, the smallest loss detectable so far, as text';
 
 CREATE VIEW @extschema@.rollout_status AS
     SELECT r.model_type, r.version, r.number, r.previous_version, r.status,
@@ -36,35 +36,35 @@ CREATE VIEW @extschema@.rollout_status AS
                        LIMIT 1) c ON true
     ORDER BY r.started_at DESC, r.id DESC;
 REVOKE ALL ON TABLE @extschema@.rollout_status FROM PUBLIC;
-COMMENT ON VIEW @extschema@.rollout_status IS 'Where each rollout stands and why it is not further, newest first';
+COMMENT ON VIEW @extschema@.rollout_status IS 'The state of each rollout and what it waits for, newest first';
 COMMENT ON COLUMN @extschema@.rollout_status.model_type IS 'The type of the model';
 COMMENT ON COLUMN @extschema@.rollout_status.version IS 'The version that is or was rolled out';
 COMMENT ON COLUMN @extschema@.rollout_status.number IS
-    '1 for its first rollout, 2 when it was tried again after a rollback, ...';
+    'Number of the rollout of this version: 1 for the first, 2 for a new attempt after a rollback, ...';
 COMMENT ON COLUMN @extschema@.rollout_status.previous_version IS 'The version that it is compared with';
 COMMENT ON COLUMN @extschema@.rollout_status.status IS
-    'running, watching (it has all sessions, and is still looked at), finished, rolled-back, or superseded by a better '
+    'running, watching (it has all sessions, and is still checked), finished, rolled-back, or superseded by a better '
     'candidate';
-COMMENT ON COLUMN @extschema@.rollout_status.step IS 'The step that it is in or ended in, from 1';
-COMMENT ON COLUMN @extschema@.rollout_status.steps IS 'Shares of the sessions, in percent, step by step';
-COMMENT ON COLUMN @extschema@.rollout_status.steps_reason IS 'Where the steps come from, and what they cannot promise';
-COMMENT ON COLUMN @extschema@.rollout_status.traffic_percentage IS 'The share of that step';
+COMMENT ON COLUMN @extschema@.rollout_status.step IS 'The current or last step, from 1';
+COMMENT ON COLUMN @extschema@.rollout_status.steps IS 'Percentages of the sessions, step by step';
+COMMENT ON COLUMN @extschema@.rollout_status.steps_reason IS 'Why these steps were chosen, and what they cannot detect';
+COMMENT ON COLUMN @extschema@.rollout_status.traffic_percentage IS 'Percentage of the sessions in that step';
 COMMENT ON COLUMN @extschema@.rollout_status.in_step_since IS 'When that step began';
-COMMENT ON COLUMN @extschema@.rollout_status.canary_units IS 'Sessions of the version in that step, at the last look';
+COMMENT ON COLUMN @extschema@.rollout_status.canary_units IS
+    'Number of sessions of the version in that step, at the last check';
 COMMENT ON COLUMN @extschema@.rollout_status.production_units IS
-    'Sessions of the previous version in that step, at the last look';
-COMMENT ON COLUMN @extschema@.rollout_status.verdict IS 'What the last look said: rollback, hold or advance';
-COMMENT ON COLUMN @extschema@.rollout_status.checked_at IS 'When the last look was';
-COMMENT ON COLUMN @extschema@.rollout_status.why IS
-    'Why it is where it is: what the last look waits for, or why it ended';
+    'Number of sessions of the previous version in that step, at the last check';
+COMMENT ON COLUMN @extschema@.rollout_status.verdict IS 'Decision of the last check: rollback, hold or advance';
+COMMENT ON COLUMN @extschema@.rollout_status.checked_at IS 'Time of the last check';
+COMMENT ON COLUMN @extschema@.rollout_status.why IS 'What the last check waits for, or why the rollout ended';
 COMMENT ON COLUMN @extschema@.rollout_status.minimum_detectable_loss IS
-    'The smallest loss that the last look would have seen, for each guardrail that was compared: smaller ones may '
-    'still be there';
+    'The smallest loss that the last check would have detected, for each guardrail compared; smaller losses are '
+    'possible';
 COMMENT ON COLUMN @extschema@.rollout_status.samples_taken_back IS
-    'How many samples with the version''s own labels wait since it was rolled back from half of the sessions or more; '
+    'Number of samples with the version''s own labels that wait since its rollback from half of the sessions or more; '
     'NULL where none were taken back';
 COMMENT ON COLUMN @extschema@.rollout_status.started_at IS 'When it started';
-COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When it reached all sessions';
+COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When the version received all sessions';
 COMMENT ON COLUMN @extschema@.rollout_status.ended_at IS 'When it ended';
 COMMENT ON COLUMN @extschema@.rollout_status.started_by IS 'The login role, or the job, that started it';
-COMMENT ON COLUMN @extschema@.rollout_status.rollout_id IS 'Its number, for rollout_checks';
+COMMENT ON COLUMN @extschema@.rollout_status.rollout_id IS 'Id of the rollout, for rollout_checks';

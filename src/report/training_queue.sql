@@ -1,15 +1,15 @@
 -- training_queue: everything on its way to the next training run.
 
--- Both halves are sorted as the whole is, each along its index (conversation_logs_queue_idx,
--- training_samples_untrained_idx): the first rows come without reading the others.
--- security_barrier: a reader's own function must not be shown rows that the view leaves out.
+-- Both halves are sorted like the whole, each along its index (conversation_logs_queue_idx,
+-- training_samples_untrained_idx), so that the first rows can be read without the others. security_barrier: a reader's
+-- own function must not see rows that the view leaves out.
 CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     (SELECT 'waiting for review'::text AS stage,
            c.id AS conversation_log_id, s.id AS sample_id,
            c.review_status, c.review_priority, c.review_reason,
            @extschema@.tw_shown_text(c.user_message, true) AS text,
                @extschema@.tw_cut_text(c.message_language, 1000) AS language,
-           -- Who chooses between two answers must not see which one was given.
+           -- A reviewer who chooses between two answers must not see which one was given.
            CASE WHEN c.review_reason IS DISTINCT FROM 'model disagreement'
                THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END AS intent,
            c.nlu_confidence AS confidence,
@@ -28,7 +28,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
     WHERE c.review_priority IS NOT NULL
     ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
     UNION ALL
-    -- No priority. A constant NULL would do, were it not that no index is sorted by a constant.
+    -- No priority. A constant NULL would do, but no index is sorted by a constant.
     (SELECT 'ready to train', s.conversation_log_id, s.id,
            'approved', nullif(s.normalizer, s.normalizer) AS review_priority, NULL,
            @extschema@.tw_shown_text(s.text, false), @extschema@.tw_cut_text(s.language, 1000),
@@ -42,33 +42,31 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
 REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;
 
 COMMENT ON VIEW @extschema@.training_queue IS
-    'What waits for a person, and what is approved and not yet trained on; high priority first, then least confident, '
+    'Conversations that wait for review, and approved samples not yet trained on; by priority, then lowest confidence, '
     'then oldest';
 COMMENT ON COLUMN @extschema@.training_queue.stage IS
-    'waiting for review, or ready to train; an audited conversation that was auto-approved is in both; so is one whose '
-    'label is in conflict, which no model learns until it is settled';
+    'waiting for review, or ready to train. An auto-approved audited conversation is in both, and so is one in a label '
+    'conflict, which is not trained on until it is settled';
 COMMENT ON COLUMN @extschema@.training_queue.conversation_log_id IS
     'The conversation; NULL for synthetic and manual samples';
-COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample, where there is one';
+COMMENT ON COLUMN @extschema@.training_queue.sample_id IS 'The training sample; NULL where there is none';
 COMMENT ON COLUMN @extschema@.training_queue.review_status IS
-    'The conversation''s while it waits (needs-review, auto-approved for an audit, ...); approved once it is '
+    'Status of the conversation while it waits (needs-review, auto-approved for an audit, ...); approved once it is '
     'ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS
     '1 high, 2 medium, 3 low; NULL once it is ready to train';
-COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why a person should look';
+COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why it needs a review';
 COMMENT ON COLUMN @extschema@.training_queue.text IS
-    'What the user said, redacted while the setting redact is on, and cut where it is longer than the setting '
-    'max_message_bytes';
+    'What the user said, redacted while the setting redact is on, and cut at the setting max_message_bytes';
 COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
 COMMENT ON COLUMN @extschema@.training_queue.intent IS
-    'The predicted intent, or the sample''s label; NULL where two models disagree, so that nobody knows whose answer '
-    'they choose';
+    'The predicted intent, or the sample''s label; NULL where two models disagree, so that the review is blind';
 COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';
 COMMENT ON COLUMN @extschema@.training_queue.confidence IS 'The model''s confidence, or the sample''s quality score';
-COMMENT ON COLUMN @extschema@.training_queue.provider IS 'Who predicted';
+COMMENT ON COLUMN @extschema@.training_queue.provider IS 'The provider that predicted';
 COMMENT ON COLUMN @extschema@.training_queue.model_version IS 'The model version assigned to the session';
 COMMENT ON COLUMN @extschema@.training_queue.module_type IS 'The module';
-COMMENT ON COLUMN @extschema@.training_queue.label_source IS 'model or human, where there is a sample';
+COMMENT ON COLUMN @extschema@.training_queue.label_source IS 'model or human; NULL where there is no sample';
 COMMENT ON COLUMN @extschema@.training_queue.is_audit IS 'Whether it was drawn for the audit';
 COMMENT ON COLUMN @extschema@.training_queue.session_id IS 'The chat session';
 COMMENT ON COLUMN @extschema@.training_queue.created_at IS 'When the message came, or the sample was made';

@@ -1,10 +1,10 @@
--- training_workflow_status(): the whole loop on one screen.
+-- training_workflow_status(): an overview of the whole loop on one screen.
 
 CREATE FUNCTION @extschema@.tw_percent(share double precision) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(round(100 * share::numeric, 1) || ' %', 'unknown');
 REVOKE ALL ON FUNCTION @extschema@.tw_percent(double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_percent(double precision) IS 'A share for people to read';
+COMMENT ON FUNCTION @extschema@.tw_percent(double precision) IS 'A fraction (0 to 1) as a percentage, as text';
 
 CREATE FUNCTION @extschema@.tw_status_of_capture(today date) RETURNS SETOF text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -116,5 +116,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
-    'The whole loop on one screen of text: captured, queue, samples, and for each model type what is live, its rollout '
-    'and its training, then the jobs. at is the time to count as now for what is live and for the days, for tests';
+    'An overview of the loop as text on one screen: captured, queue, samples; for each model type the live version, '
+    'its rollout and its training; then the jobs. at: the time to use as now for live versions and days, for tests';

@@ -1,9 +1,9 @@
--- Blind reviews: where two answers are compared, people choose between them without knowing whose they are. Who sees
--- the live model's answer first tends to it: 15 % of the time is enough to call two of three equal challengers worse
--- (simulated).
+-- Blind reviews: reviewers who compare two answers are not told which model gave which. Reviewers who see the live
+-- model's answer first tend to choose it: if that happens 15 % of the time, two of three equally good challengers are
+-- judged worse (simulated).
 
--- Rows that somebody holds are left for the next time, and so are those whose answer
--- somebody has been shown: claimed, in Label Studio, or judged.
+-- Skipped, until the next call: rows that are locked, and rows whose answer a reviewer has already been shown (claimed,
+-- in Label Studio, or judged).
 CREATE FUNCTION @extschema@.tw_ask_blindly(ids bigint[], firsts text[], seconds text[], OUT asked bigint[])
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -44,8 +44,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_ask_blindly(bigint[], text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_ask_blindly(bigint[], text[], text[]) IS
-    'Queues conversations with priority 1 and the reason model disagreement, each with two suggestions in this order, '
-    'and returns those that could be';
+    'Queues conversations with priority 1 and the reason model disagreement, each with two suggestions in the given '
+    'order; returns the ids of those it queued';
 
 CREATE FUNCTION @extschema@.tw_withdraw_blind(ids bigint[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -54,7 +54,7 @@ DECLARE
     held bigint[];
     released bigint;
 BEGIN
-    -- What somebody holds, tw_withdraw_left_blind() does later.
+    -- Locked rows are left to tw_withdraw_left_blind().
     held := ARRAY(SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id IN (SELECT unnest(ids)) ORDER BY c.id
         FOR UPDATE OF c SKIP LOCKED);
     UPDATE @extschema@.conversation_logs c SET review_priority = b.previous_priority, review_reason = b.previous_reason
@@ -62,7 +62,8 @@ BEGIN
     WHERE c.id IN (SELECT unnest(held)) AND b.conversation_log_id = c.id AND c.review_priority IS NOT NULL
         AND c.review_reason = 'model disagreement';
     GET DIAGNOSTICS released = ROW_COUNT;
-    -- What somebody has chosen stays written down, and what an open task offers, so that its answer can be read.
+    -- Two kinds of rows stay: those with a choice already made, and those with an open task, whose answer is yet to be
+    -- read.
     DELETE FROM @extschema@.blind_reviews b
     WHERE b.conversation_log_id = ANY (ids)
       AND b.conversation_log_id NOT IN (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids)
@@ -77,5 +78,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_blind(bigint[]) IS
-    'Nobody has to choose any longer: conversations that still wait go back to how they waited before, or leave the '
-    'queue, except what somebody holds; returns how many';
+    'Ends blind reviews: conversations that still wait return to their previous priority and reason, or leave the '
+    'queue; locked rows are skipped. Returns how many conversations were released';

@@ -12,7 +12,8 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     reviewer_name text := @extschema@.tw_reviewer(claim_reviews.reviewer);
-    -- Half of every batch at most; an odd one is rounded up or down by chance, so that batches of one see both kinds.
+    -- At most half of every batch. For odd counts chance decides between rounding up and down, so that batches of one
+    -- contain both kinds.
     audits integer := floor(claim_reviews.count / 2.0 + random());
     taken bigint[];
 BEGIN
@@ -33,7 +34,7 @@ BEGIN
     taken := taken || @extschema@.tw_claim_disagreements(reviewer_name, lease,
                                                          claim_reviews.count - cardinality(taken));
     taken := taken || @extschema@.tw_claim_urgent(reviewer_name, lease, claim_reviews.count - cardinality(taken));
-    -- Where nothing else waits, the audit gets the rest of the batch.
+    -- If nothing else waits, audited rows fill the rest of the batch.
     taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease, claim_reviews.count - cardinality(taken));
     RETURN QUERY
         SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true),
@@ -54,9 +55,9 @@ BEGIN
 END
 $function$;
 
--- Rows that another session is claiming at this moment are skipped; one that it has just claimed is found by the key,
--- and one that has just gone to Label Studio by this statement's own snapshot, which is newer than the row's lock (in
--- READ COMMITTED; in a transaction that looks at an older state both may get it, and the newer verdict stands).
+-- Rows that another session is claiming are skipped. A row claimed just before is found by the key. A row sent to Label
+-- Studio just before is found by this statement's snapshot, which is newer than the row lock (READ COMMITTED). In a
+-- transaction with an older snapshot, both may get the row; the newer verdict stands.
 CREATE FUNCTION @extschema@.tw_hold(ids bigint[], reviewer_name text, lease interval) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -75,11 +76,12 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_hold(bigint[], text, interval) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_hold(bigint[], text, interval) IS
-    'Writes claims for conversations that are locked, and returns those that nobody else had claimed meanwhile';
+    'Writes claims for conversations that the caller has locked; returns the ids claimed, without those that another '
+    'reviewer holds or that wait in Label Studio';
 
--- In the order in which they came: by priority or confidence, the part of the audit that is done so far would be no
--- random sample (simulated: live_accuracy 2.7 points too low at two thirds of the audit). Which version answered, and
--- when, is another matter: what a rollout waits for comes first, and of both its versions alike.
+-- Ordered by arrival: if ordered by priority or confidence, the reviewed part of an unfinished audit would not be a
+-- random sample (simulated: live_accuracy 2.7 points too low at two thirds of the audit). Versions and periods that a
+-- rollout waits for may come first, because that treats both versions of the rollout alike.
 CREATE FUNCTION @extschema@.tw_claim_audited(reviewer_name text, lease interval, max_reviews integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -101,14 +103,14 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_audited(text, interval, integer) IS
-    'Claims at most so many audited rows of the queue that nobody holds: those that a rollout waits for, then the '
-    'others, in the order in which they came';
+    'Claims at most max_reviews audited rows of the queue that nobody holds: first those that a rollout waits for, '
+    'then the others, each in order of arrival; returns their ids';
 
 CREATE FUNCTION @extschema@.tw_claim_disagreements(reviewer_name text, lease interval, max_reviews integer)
     RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A few dozen at most: a new model waits for each of them.
+    -- At most a few dozen rows; a new model waits for each of them.
     WITH next AS (
         SELECT c.id
         FROM @extschema@.blind_reviews b JOIN @extschema@.conversation_logs c ON c.id = b.conversation_log_id
@@ -125,7 +127,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_disagreements(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_disagreements(text, interval, integer) IS
-    'Claims at most so many conversations about which two models disagree and that nobody holds, as they came';
+    'Claims at most max_reviews conversations about which two models disagree and that nobody holds, in order of '
+    'arrival; returns their ids';
 
 CREATE FUNCTION @extschema@.tw_claim_urgent(reviewer_name text, lease interval, max_reviews integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -146,19 +149,19 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_urgent(text, interval, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_urgent(text, interval, integer) IS
-    'Claims at most so many rows of the queue that nobody holds and the audit did not draw, in the order of '
-    'training_queue';
+    'Claims at most max_reviews rows of the queue that nobody holds and that are not audited, in the order of '
+    'training_queue; returns their ids';
 
 REVOKE ALL ON FUNCTION @extschema@.claim_reviews(integer, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
-    'The next rows of the queue, at most count of them, held by the caller (or by the reviewer that an operator names) '
-    'until a verdict or the end of the lease: audited rows for up to half of them (those that a running rollout waits '
-    'for, then the others, as they came), then those about which two models disagree, and the rest as training_queue '
-    'orders it. Rows that somebody holds or that wait in Label Studio are left out; where two models disagree (reason '
-    'model disagreement) the answer that was given is not shown: suggestions has both, in random order, and '
-    'fix_conversation() chooses. Texts are redacted while the setting redact is on, and cut where they are longer than '
-    'the setting max_message_bytes. Raises 22023 for a count that is not between 1 and 1000 or a lease that is not '
-    'between nothing and a day, 42501 for a reviewer named by others than operators';
+    'Returns the next rows of the queue, at most count of them, claimed for the caller (or for the reviewer that an '
+    'operator names) until a verdict or the end of the lease. Up to half are audited rows (those that a running '
+    'rollout waits for first, then by arrival), then those about which two models disagree, then the rest in the order '
+    'of training_queue. Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement '
+    'the answer given is not shown: suggestions has both answers in random order, and fix_conversation() chooses. '
+    'Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises 22023 if '
+    'count is not between 1 and 1000 or lease is not positive and at most a day, 42501 if a caller who is not an '
+    'operator names another reviewer';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -175,6 +178,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.release_reviews(bigint[], text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.release_reviews(bigint[], text) IS
-    'Gives claims back before their lease ends: those of the caller (or of the reviewer that an operator names) on '
-    'these conversations, or all of them when ids is NULL; returns how many. Raises 42501 for a reviewer named by '
-    'others than operators';
+    'Releases claims before their lease ends: those of the caller (or of the reviewer that an operator names) on the '
+    'conversations in ids, or all of them when ids is NULL. Returns how many. Raises 42501 if a caller who is not an '
+    'operator names another reviewer';

@@ -1,4 +1,4 @@
--- What comes after the NLU call: the reply, and what the user thought of it.
+-- What follows the NLU call: the reply and the user's feedback.
 
 CREATE FUNCTION @extschema@.tw_requeue_on_feedback() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -13,14 +13,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_on_feedback() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_requeue_on_feedback() IS
-    'Trigger: queues a conversation again, with priority 1, when new feedback contradicts the model; the verdict of a '
-    'person stays';
+    'Trigger: queues a conversation again with priority 1 when new feedback contradicts the model; an existing verdict '
+    'stays';
 
 CREATE FUNCTION @extschema@.tw_record_feedback_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- The correction itself stays in the conversation alone, where it can be erased.
+    -- The text of the correction is stored in the conversation only, where it can be erased.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority,
                                            review_reason,
         reviewer, calling_role, details)
@@ -29,9 +29,9 @@ BEGIN
         jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction))
             || CASE WHEN OLD.user_feedback IS NOT NULL OR OLD.user_correction IS NOT NULL
                     THEN jsonb_build_object('before', jsonb_build_object('feedback', OLD.user_feedback)) ELSE '{}' END);
-    -- What the BEFORE trigger queued again.
+    -- Set by the BEFORE trigger when it queued the row.
     IF NEW.review_reason IN ('negative feedback', 'user correction') THEN
-        -- Also one that waits for another reason: when that is gone, the user's word still stands.
+        -- Samples pending for another reason get this one too: it still stands when the other reason is gone.
         UPDATE @extschema@.training_samples s SET review_status = 'pending', pending_reason = NEW.review_reason
         WHERE s.conversation_log_id = NEW.id AND s.review_status IN ('approved', 'pending')
           AND s.label_source = 'model';
@@ -68,7 +68,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_no_such_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_no_such_conversation(bigint) IS
-    'Raises P0002; the same for an id that does not exist and for one of another session, so that nobody can '
+    'Raises P0002, with the same message for an unknown id and for an id of another session, so that callers cannot '
     'probe for ids';
 
 CREATE FUNCTION @extschema@.record_response(
@@ -86,7 +86,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.tw_no_such_conversation(record_response.id);
     END IF;
-    -- Promotion came before the service was known.
+    -- The sample was promoted before the service was known.
     UPDATE @extschema@.training_samples s SET expected_service = record_response.routed_to
     WHERE s.conversation_log_id = record_response.id AND s.label_source = 'model'
       AND s.expected_service IS DISTINCT FROM coalesce(record_response.routed_to, s.expected_service);
@@ -94,8 +94,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) IS
-    'Adds the reply, its success, the service and the backend''s reference to a conversation; NULL leaves a column as '
-    'it is. Raises P0002 when the id does not belong to the session';
+    'Adds the reply, its success, the service and the backend''s reference to a conversation; a NULL argument leaves '
+    'its column unchanged. Raises P0002 when the id does not belong to the session';
 
 CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback text, correction text DEFAULT NULL)
     RETURNS void
@@ -120,6 +120,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) IS
-    'Adds the user''s feedback (positive or negative) and/or correction to a conversation. Negative feedback and '
-    'corrections that are new queue it again with priority 1 and set an unreviewed sample back to pending; they never '
-    'overrule a person. Raises P0002 when the id does not belong to the session, 22023 for other feedback';
+    'Adds the user''s feedback (positive or negative), a correction, or both to a conversation. New negative feedback '
+    'and new corrections queue it again with priority 1 and set an unreviewed sample back to pending; they never '
+    'overrule a reviewer. Raises P0002 when the id does not belong to the session, 22023 for other feedback';

@@ -1,4 +1,4 @@
--- One text, one live intent: where live samples disagree, a person has to say.
+-- One text, one live intent: where live samples disagree, a reviewer decides.
 
 CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash)
     WHERE review_status = 'approved';
@@ -11,7 +11,7 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
         GROUP BY s.text_hash
         HAVING min(s.intent COLLATE "C") <> max(s.intent COLLATE "C")
     ), sides AS (
-        -- By the text itself as well: two texts can have one hash.
+        -- Grouped by the text as well, because two texts can have the same hash.
         SELECT s.text_hash, @extschema@.normalize_text(s.text) AS normalized_text, s.intent, count(*) AS samples,
                count(*) FILTER (WHERE s.label_source = 'human') AS human, min(s.text) AS example,
                (array_agg(s.conversation_log_id
@@ -35,18 +35,19 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
     ORDER BY settled, samples DESC, v.normalized_text;
 REVOKE ALL ON TABLE @extschema@.label_conflicts FROM PUBLIC;
 COMMENT ON VIEW @extschema@.label_conflicts IS
-    'Texts whose live samples carry different intents, the unsettled ones first; none of their unreviewed samples may '
-    'be trained on';
+    'Texts whose live samples carry different intents, unsettled ones first; their unreviewed samples are not trained '
+    'on';
 COMMENT ON COLUMN @extschema@.label_conflicts.normalized_text IS 'The text, normalised';
-COMMENT ON COLUMN @extschema@.label_conflicts.example IS 'The text as somebody wrote it';
-COMMENT ON COLUMN @extschema@.label_conflicts.text_hash IS 'Its hash';
+COMMENT ON COLUMN @extschema@.label_conflicts.example IS 'The text as one sample has it';
+COMMENT ON COLUMN @extschema@.label_conflicts.text_hash IS 'Hash of the normalised text';
 COMMENT ON COLUMN @extschema@.label_conflicts.intents IS 'Number of different intents';
 COMMENT ON COLUMN @extschema@.label_conflicts.samples IS 'Number of live samples';
-COMMENT ON COLUMN @extschema@.label_conflicts.human_labels IS 'Number of them that a person labelled';
-COMMENT ON COLUMN @extschema@.label_conflicts.settled IS 'Whether people labelled it, and with one intent only';
-COMMENT ON COLUMN @extschema@.label_conflicts.settled_intent IS 'That intent';
+COMMENT ON COLUMN @extschema@.label_conflicts.human_labels IS 'Number of live samples that a person labelled';
+COMMENT ON COLUMN @extschema@.label_conflicts.settled IS
+    'Whether all labels given by people name one intent, and there is at least one';
+COMMENT ON COLUMN @extschema@.label_conflicts.settled_intent IS 'The intent that people gave; NULL if not settled';
 COMMENT ON COLUMN @extschema@.label_conflicts.sides IS
-    'For each intent: how many samples, how many by people, and the first ten conversations';
+    'For each intent: number of samples, number labelled by people, and the ids of the first ten conversations';
 
 CREATE FUNCTION @extschema@.queue_label_conflicts(OUT queued bigint, OUT released bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -57,8 +58,8 @@ DECLARE
     wanted bigint[];
     held bigint[];
 BEGIN
-    -- One verdict settles a text: a few of each side are enough, where
-    -- one stray label may contradict a hundred thousand.
+    -- One verdict settles a text, so three conversations of each intent are enough: one wrong label may contradict a
+    -- hundred thousand samples.
     SELECT coalesce(array_agg(x.conversation_log_id), '{}'),
            coalesce(array_agg(x.conversation_log_id) FILTER (WHERE x.n <= 3), '{}')
     INTO disputed, few
@@ -70,9 +71,9 @@ BEGIN
           WHERE NOT k.settled AND s.review_status = 'approved' AND s.label_source = 'model'
             AND s.conversation_log_id IS NOT NULL) x;
 
-    -- The rows of both steps at once, ascending: in two passes this would meet a verdict on a row of each the wrong way
-    -- round. What somebody else holds can wait for the next time, but nobody for an application that forgot its
-    -- transaction.
+    -- The rows of both steps are locked at once, ids ascending: two passes could deadlock with a verdict on one row of
+    -- each. Locked rows wait for the next call, so that an application that forgot to end its transaction blocks
+    -- nobody.
     wanted := ARRAY(SELECT unnest(few)
                     UNION
                     SELECT q.id FROM @extschema@.conversation_logs q
@@ -81,7 +82,7 @@ BEGIN
         FOR UPDATE OF c SKIP LOCKED);
     locked := cardinality(wanted) - cardinality(held);
 
-    -- What waits already keeps its place and its reason; what a person decided about meanwhile is disputed no more.
+    -- Rows already queued keep their priority and reason. Rows with a verdict since then are no longer disputed.
     WITH next AS (
         SELECT c.id, c.review_status
         FROM @extschema@.conversation_logs c
@@ -97,7 +98,7 @@ BEGIN
     FROM next n WHERE c.id = n.id;
     GET DIAGNOSTICS queued = ROW_COUNT;
 
-    -- A person has settled it: the others need no look, but for those drawn for the audit.
+    -- The conflict is settled: the other rows leave the queue, except those drawn for the audit.
     UPDATE @extschema@.conversation_logs c
     SET review_priority = CASE WHEN c.is_audit THEN 2 END, review_reason = CASE WHEN c.is_audit THEN 'audit' END
     WHERE c.id IN (SELECT unnest(held)) AND c.review_priority IS NOT NULL AND c.review_reason = 'label conflict'
@@ -108,7 +109,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.queue_label_conflicts() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
-    'Queues unreviewed conversations of unsettled label conflicts (priority 2, label conflict; three of each text and '
-    'intent), and takes those out of the queue again whose conflict a person has settled since; returns how many of '
-    'each, and how many somebody held, which wait for the next time. Where people disagree with one another nobody is '
-    'asked again: see label_conflicts WHERE NOT settled AND human_labels > 1';
+    'Queues unreviewed conversations of unsettled label conflicts (priority 2, reason label conflict; three of each '
+    'text and intent), and removes from the queue those whose conflict a person has settled. Returns how many were '
+    'queued and released, and how many were locked and wait for the next call. Conflicts between people are not queued '
+    'again: see label_conflicts WHERE NOT settled AND human_labels > 1';

@@ -1,6 +1,6 @@
 /*
  * label_samples.c
- *		The samples of conversations that somebody has labelled.
+ *		The samples of labelled conversations.
  */
 #include "postgres.h"
 
@@ -29,7 +29,7 @@ tw_label_samples(PG_FUNCTION_ARGS)
 		"review_status = excluded.review_status, pending_reason = NULL, label_source = excluded.label_source, "
 		"reviewed_by = excluded.reviewed_by, reviewed_at = excluded.reviewed_at, quality_score = "
 		"excluded.quality_score, "
-		/* Another label is new to the model that learned the old one. */
+		/* A changed label is new to a model that learned the old one. */
 		"model_version_target = "
 		"CASE WHEN s.intent OPERATOR(pg_catalog.=) excluded.intent THEN s.model_version_target END";
 

@@ -1,11 +1,11 @@
 -- live_accuracy(): how often the model is right in production, estimated without bias from the audit.
 --
--- Population: the conversations that our filter saw and that can be learned from (selection_probability is not NULL).
--- Strata h: (filter_outcome, filter_policy_id); rows whose audit rate was 0 are strata of their own, of which nothing
--- can be known. Reviewers get first what a rollout waits for. Where its versions' conversations are judged while those
--- of others still wait, they are a stratum of their own (both parts have 5 audited rows, and are not reviewed alike).
--- W_h is a stratum's share of the population, known exactly. A label is an audited row whose newest verdict
--- says right or wrong; it weighs w = 1 / selection_probability (Hajek 1971), because rates may change over time.
+-- Population: the conversations that the filter saw and that can be learned from (selection_probability is not NULL).
+-- Strata h: (filter_outcome, filter_policy_id). Rows whose audit rate was 0 are strata of their own; nothing can be
+-- known about them. Conversations that a rollout waits for are reviewed first. If they are reviewed at a different rate
+-- from the others (both parts with at least 5 audited rows), they are a stratum of their own. W_h is a stratum's
+-- fraction of the population, known exactly. A label is an audited row whose newest verdict says right or wrong; its
+-- weight is w = 1 / selection_probability (Hajek 1971), because rates may change over time.
 --
 --   p_h = sum(w right) / sum(w)              p  = sum(W_h p_h)                the estimate
 --   q_h = sum(w^2) / sum(w)                                                  the weight of a typical label
@@ -16,13 +16,13 @@
 --   lower, upper = (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 --
 -- That is Wilson's interval (1927) on the effective sample size with the degrees-of-freedom correction of Korn and
--- Graubard (Survey Methodology 24, 1998, 193-201; compared with its rivals by Franco, Little, Louis and Slud, Journal
+-- Graubard (Survey Methodology 24, 1998, 193-201; compared with alternatives by Franco, Little, Louis and Slud, Journal
 -- of Survey Statistics and Methodology 7, 2019, 334-364). Their variance is 0 where all labels of a stratum agree. So
--- each stratum gets one right and one wrong label more, of typical weight, for the variance alone: Agresti and Caffo's
--- way with two samples (The American Statistician 54, 2000, 280-288). With equal weights v_h is s_h (1 - s_h) / (n_h +
--- 2): nothing collapses, and no case needs a rule of its own. The variance is that of a sample, without a correction
--- for the part of the population that was seen: the audit is small, and a full one still says something about the model
--- only within chance. test/bench/live_accuracy.sh measures how often the interval covers the truth.
+-- for the variance alone each stratum gets one more right and one more wrong label of typical weight, as Agresti and
+-- Caffo do for two samples (The American Statistician 54, 2000, 280-288). With equal weights v_h is s_h (1 - s_h) /
+-- (n_h + 2): it is never 0, and no special cases are needed. There is no finite population correction: the audit is
+-- small, and even a full audit tells about the model only within chance. test/bench/live_accuracy.sh measures how often
+-- the interval covers the truth.
 
 CREATE FUNCTION @extschema@.tw_check_accuracy_request(from_date date, to_date date, by text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -56,8 +56,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) IS
-    'The names to group by, or 22023 for an unknown name, for two units of time, or for a period that ends before '
-    'it begins';
+    'Returns the names to group by ({} for NULL). Raises 22023 for an unknown name, for two units of time, or for a '
+    'period that ends before it begins';
 
 CREATE FUNCTION @extschema@.live_accuracy(
     from_date date DEFAULT NULL, to_date date DEFAULT NULL, by text[] DEFAULT '{}',
@@ -90,7 +90,7 @@ BEGIN ATOMIC
         FROM @extschema@.conversation_logs c
         CROSS JOIN request r
         LEFT JOIN raised g ON g.version = c.nlu_model_version
-        -- A rate below one in a billion is as good as none, and its weight would be too large a number.
+        -- A rate below 1e-9 counts as 0: its weight would be too large a number.
         CROSS JOIN LATERAL (SELECT c.selection_probability > 1e-9 AS can_be_drawn) d
         WHERE c.selection_probability IS NOT NULL
           AND c.created_on BETWEEN coalesce(live_accuracy.from_date,
@@ -104,7 +104,7 @@ BEGIN ATOMIC
         WHERE @extschema@.tw_is_persons_word(e.action)
         ORDER BY s.id, e.id DESC
     ), part AS (
-        -- What one pass over the conversations counts, and what the far fewer verdicts add to it.
+        -- One pass over the conversations counts; the far fewer verdicts are added to it.
         SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn,
                u.is_rolled_out, sum(u.size) AS size, sum(u.audited) AS audited,
                count(u.w) FILTER (WHERE NOT u.is_unclear) AS labels,
@@ -132,8 +132,9 @@ BEGIN ATOMIC
                sum(p.unclear) AS unclear, sum(p.w) AS w, sum(p.w2) AS w2,
                sum(p.right_w) AS right_w, sum(p.right_w2) AS right_w2, sum(p.unclear_w) AS unclear_w,
                sum(p.naive_labels) AS naive_labels, sum(p.naive_right) AS naive_right
-        -- Apart where the two are not reviewed alike: four standard deviations of the hypergeometric distribution. By
-        -- chance that is rare, and what is less costs fewer points than the interval is wide.
+        -- A stratum of its own if the two parts are reviewed at different rates: by more than four standard deviations
+        -- of the hypergeometric distribution. By chance that is rare, and a smaller difference biases the estimate by
+        -- less than the interval is wide.
         FROM (SELECT x.*, x.is_rolled_out AND count(*) OVER both_parts = 2 AND min(x.audited) OVER both_parts >= 5
                           AND (x.labels + x.unclear - x.audited * x.reviewed) ^ 2
                               > 16 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed
@@ -161,7 +162,7 @@ BEGIN ATOMIC
         SELECT h.model_version, h.module_type, h.intent, h.period,
                sum(h.size)::bigint AS conversations, sum(h.labels)::bigint AS labels,
                bool_and(h.is_known) AS is_known,
-               -- Over the known strata, each weighing its share of them.
+               -- Over the known strata, each weighted by its fraction of them.
                sum(h.weight) FILTER (WHERE h.is_known)::double precision AS known,
                (sum(h.labels) FILTER (WHERE h.is_known)
                 - count(*) FILTER (WHERE h.is_known))::double precision AS freedom,
@@ -192,7 +193,8 @@ BEGIN ATOMIC
     )
     SELECT g.model_version, g.module_type, g.intent, g.period, coalesce(g.conversations, 0), coalesce(g.labels, 0),
            CASE WHEN g.is_known THEN g.p END,
-           -- Whatever the accuracy of the unknown strata may be; never beside the estimate by a rounding error.
+           -- The bounds hold for any accuracy of the unknown strata; least and greatest keep rounding errors from
+           -- excluding p.
            g.known * least(w.lower, greatest(g.p, 0)),
            1 - g.known * (1 - greatest(w.upper, least(g.p, 1))),
            n.n, g.naive_accuracy, coalesce(g.naive_labels, 0), g.unclear_share, coalesce(g.strata, '[]'),
@@ -201,29 +203,29 @@ BEGIN ATOMIC
     FROM request r
     LEFT JOIN grouped g ON true
     CROSS JOIN LATERAL (SELECT 1.959963984540054::double precision AS z) z
-    -- Student's quantile by its expansion around the normal one (Abramowitz
-    -- and Stegun 26.7.5): to 0.01 from 4 degrees on.
+    -- Student's quantile, expanded around the normal quantile (Abramowitz and Stegun 26.7.5): within 0.01 from 4
+    -- degrees of freedom on.
     CROSS JOIN LATERAL (SELECT z.z + (z.z ^ 3 + z.z) / (4 * g.freedom)
         + (5 * z.z ^ 5 + 16 * z.z ^ 3 + 3 * z.z) / (96 * g.freedom ^ 2)
         + (3 * z.z ^ 7 + 19 * z.z ^ 5 + 17 * z.z ^ 3 - 15 * z.z) / (384 * g.freedom ^ 3) AS t) t
     CROSS JOIN LATERAL (SELECT g.s * (1 - g.s) / g.v * (z.z / t.t) ^ 2 AS n) n
     CROSS JOIN LATERAL @extschema@.tw_wilson(g.p, n.n) w
-    -- All in one row, even where there is nothing.
+    -- Without grouping there is always one row, even without conversations.
     WHERE g.conversations IS NOT NULL OR cardinality(r.names) = 0
     ORDER BY g.period, g.model_version, g.module_type, g.intent;
 END;
 REVOKE ALL ON FUNCTION @extschema@.live_accuracy(date, date, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
-    'Share of the conversations from from_date to to_date (both included, NULL is open) that the model understood: '
-    'accuracy with its 95 % interval (lower, upper), estimated from audited rows that a person judged (labels; as '
-    'certain as effective_labels drawn at random from all). One row for all, or one for each value of what by lists: '
-    'model_version, module_type, intent, and one of day, week, month (period is its first day). approve and a fix to '
-    'the same intent are right, other fixes and no-such-intent wrong; unclear is left out, and unclear_share estimates '
-    'how many that are. accuracy is NULL where a stratum has fewer than 5 labels: reason says which, and lower and '
-    'upper hold whatever its accuracy is. naive_accuracy is the share right among all naive_labels verdicts, audited '
-    'or not; it misleads, since doubtful rows are reviewed most. strata has the size, weight and audit completion of '
-    'each; versions whose rollout had them reviewed first are strata of their own. Raises 22023 for an unknown name or '
-    'a period that ends before it begins';
+    'Fraction of the conversations from from_date to to_date (both included, NULL = open) that the model understood: '
+    'accuracy with its 95 % interval (lower, upper), estimated from labels, the audited rows that a person judged. '
+    'effective_labels is the size of a simple random sample of the same precision. One row for all, or one for each '
+    'value of what by lists: model_version, module_type, intent, and one of day, week, month (period is its first '
+    'day). approve and a fix to the same intent are right; other fixes and no-such-intent are wrong; unclear is left '
+    'out, and unclear_share estimates its fraction. accuracy is NULL where a stratum has fewer than 5 labels: reason '
+    'names it, and lower and upper hold for any accuracy of it. naive_accuracy is the fraction right among all '
+    'naive_labels verdicts, audited or not; it is biased, since doubtful rows are reviewed most. strata has the size, '
+    'weight and audit completion of each; versions whose rollout had them reviewed first are strata of their own. '
+    'Raises 22023 for an unknown name or a period that ends before it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,
@@ -238,21 +240,22 @@ COMMENT ON COLUMN @extschema@.live_accuracy_by_model.model_version IS
     'The version that the sessions were assigned; NULL where the application named none';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.module_type IS 'The module';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.conversations IS
-    'Conversations that the filter saw, without those not applicable';
+    'Number of conversations that the filter saw, without not-applicable ones';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS
-    'Audited conversations that a person found right or wrong';
+    'Number of audited conversations that a person judged right or wrong';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy IS
-    'Estimated share of all conversations that the model understood, 0 to 1; NULL where labels are missing, see reason';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS 'Lower end of its 95 % interval';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS 'Upper end of its 95 % interval';
+    'Estimated fraction of all conversations that the model understood, 0 to 1; NULL where labels are missing, see '
+    'reason';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS 'Lower end of the 95 % interval of accuracy, 0 to 1';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS 'Upper end of the 95 % interval of accuracy, 0 to 1';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.effective_labels IS
-    'How large a simple random sample would be as certain';
+    'Size of a simple random sample of the same precision';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_accuracy IS
-    'Share right among everything that was reviewed: misleading, for comparison';
+    'Fraction right among all reviewed conversations, 0 to 1: biased, for comparison only';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_labels IS
     'Number of reviewed conversations behind naive_accuracy';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unclear_share IS
-    'Estimated share of conversations of which nobody can tell what was meant, 0 to 1';
+    'Estimated fraction of conversations whose meaning is unclear, 0 to 1';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.strata IS
     'For each filter outcome and policy: conversations, weight, audited, reviewed, labelled, accuracy';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS 'Why accuracy is NULL';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS 'Why accuracy is NULL; NULL if it is not';

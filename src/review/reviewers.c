@@ -1,6 +1,6 @@
 /*
  * reviewers.c
- *		Who is asking.
+ *		The role that calls.
  */
 #include "postgres.h"
 

@@ -1,20 +1,18 @@
--- Who is asking: the role behind SECURITY DEFINER functions, and the person behind a shared role.
+-- The role that calls a SECURITY DEFINER function, and the person behind a shared role.
 
--- By its OID: the setting "role" keeps the name that was given to SET ROLE, which may by now be another role's.
+-- By its OID: the setting "role" keeps the name given to SET ROLE, which another role may have by now.
 CREATE FUNCTION @extschema@.tw_calling_role_id() RETURNS oid
     LANGUAGE c STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_calling_role_id';
 REVOKE ALL ON FUNCTION @extschema@.tw_calling_role_id() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_calling_role_id() IS
-    'The role that a caller acts as (SET ROLE, or the one that logged in), also within functions that run with their '
-    'owner''s rights';
+    'OID of the role that the caller acts as (SET ROLE, else the login role), also within SECURITY DEFINER functions';
 
 CREATE FUNCTION @extschema@.tw_calling_role() RETURNS name
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN pg_get_userbyid(@extschema@.tw_calling_role_id());
 REVOKE ALL ON FUNCTION @extschema@.tw_calling_role() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_calling_role() IS
-    'The name of the role that a caller acts as';
+COMMENT ON FUNCTION @extschema@.tw_calling_role() IS 'Name of the role that the caller acts as';
 
 CREATE FUNCTION @extschema@.tw_is_operator() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -22,7 +20,7 @@ RETURN has_function_privilege(@extschema@.tw_calling_role_id(),
                               '@extschema@.set_training_setting(text, text)'::regprocedure, 'EXECUTE');
 REVOKE ALL ON FUNCTION @extschema@.tw_is_operator() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_operator() IS
-    'Whether the caller may do what operators may (superusers and the owner may)';
+    'Whether the caller has the rights of an operator (superusers and the owner have them)';
 
 CREATE FUNCTION @extschema@.tw_reviewer(reviewer text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -49,5 +47,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reviewer(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reviewer(text) IS
-    'The person that a verdict or claim belongs to: the one named, by operators only (else 42501), or the role '
-    'that asks';
+    'The person that a verdict or claim belongs to: the argument, or the calling role if it is NULL. Raises 42501 if a '
+    'caller who is not an operator names another reviewer';

@@ -1,11 +1,11 @@
--- How a sample waits with the version that labelled it: from a rollback on until the version answers again.
+-- How samples wait after a rollback of the version that labelled them, until that version answers again.
 
 CREATE FUNCTION @extschema@.tw_rollback_reason(version text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN version || ' was rolled back';
 REVOKE ALL ON FUNCTION @extschema@.tw_rollback_reason(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollback_reason(text) IS
-    'pending_reason of the samples that were taken back with a version';
+    'pending_reason of the samples that were taken back with this version';
 
 CREATE FUNCTION @extschema@.tw_standing_rollback(version text) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

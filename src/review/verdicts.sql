@@ -1,5 +1,5 @@
--- Verdicts: approve, fix, reject. Each comes for one conversation and for many; all of them end in tw_record_verdict().
--- Locks are taken everywhere in the same order: conversations, then samples, ids ascending.
+-- Verdicts: approve, fix, reject. Each has a function for one conversation and one for many; all of them call
+-- tw_record_verdict(). Locks are always taken in the same order: conversations, then samples, ids ascending.
 
 CREATE FUNCTION @extschema@.tw_check_verdict(ids bigint[], action text, intent text, entities jsonb, reason text)
     RETURNS void
@@ -33,7 +33,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) IS
-    'Refuses what no verdict can be, whatever the conversations: 22004 for a NULL id, 22023 for the rest';
+    'Checks the arguments of a verdict. Raises 22004 for a NULL id, 22023 for any other invalid argument';
 
 CREATE FUNCTION @extschema@.tw_lock_for_verdict(ids bigint[], action text, reviewer_name text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -65,7 +65,7 @@ BEGIN
                         ELSE 'Leave it out.' END;
     END IF;
 
-    -- An imported row may say that it waits for review although there is nothing to learn: it can only be rejected.
+    -- An imported row may wait for review although it contains nothing to learn: it can only be rejected.
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
     WHERE action IN ('approve', 'fix') AND c.id = ANY (ids)
       AND NOT @extschema@.tw_is_learnable(c.message_type, c.user_message) ORDER BY c.id LIMIT 1;
@@ -77,7 +77,7 @@ BEGIN
             HINT = 'Reject it with reason ''unclear''.';
     END IF;
 
-    -- Nor can what nobody is shown as a whole; what is too long has changed with the setting, perhaps.
+    -- Nor can a text that is not shown in full. A text may have become too long because the setting was lowered.
     SELECT c.id, octet_length(c.user_message) AS bytes INTO problem FROM @extschema@.conversation_logs c
     WHERE action IN ('approve', 'fix') AND c.id = ANY (ids)
       AND @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
@@ -93,7 +93,7 @@ BEGIN
             HINT = 'Reject it with reason ''unclear'', or have an operator raise the setting max_message_bytes.';
     END IF;
 
-    -- Who approves what they were not shown would be guessing.
+    -- A reviewer who was not shown the answer would approve it by guessing.
     SELECT c.id, b.suggestions INTO problem
     FROM @extschema@.conversation_logs c JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
     WHERE action = 'approve' AND c.id = ANY (ids) AND c.review_priority IS NOT NULL
@@ -132,9 +132,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_for_verdict(bigint[], text, text) IS
-    'Locks conversations and their samples, and refuses those that cannot have this verdict from this person: P0002 '
-    'for an unknown id, 55000 where there is nothing to review or approve, or too much of it, or two suggestions to '
-    'choose from, 55006 while somebody else holds it';
+    'Locks conversations and their samples, and checks that this person may give this verdict. Raises P0002 for an '
+    'unknown id; 55000 where there is nothing to review or approve, where the text is too long, or where one of two '
+    'suggestions must be chosen; 55006 while another reviewer holds a claim';
 
 CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_entities jsonb, reviewer_name text)
     RETURNS void
@@ -142,8 +142,8 @@ CREATE FUNCTION @extschema@.tw_label_samples(ids bigint[], new_intent text, new_
     AS 'MODULE_PATHNAME', 'tw_label_samples';
 REVOKE ALL ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_label_samples(bigint[], text, jsonb, text) IS
-    'Makes or updates the samples of conversations with a person''s label: new_intent, or what was predicted when it '
-    'is NULL; with the model''s own label when person is NULL';
+    'Inserts or updates the samples of conversations. The label is new_intent, or the predicted intent when it is '
+    'NULL; it is a person''s label, or the model''s when person is NULL';
 
 CREATE FUNCTION @extschema@.tw_record_verdict(
     ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, named_reviewer text,
@@ -166,11 +166,11 @@ BEGIN
                 @extschema@.training_setting('max_message_bytes'::text)),
             HINT = 'Name the intent, and the entities that the message has.';
     END IF;
-    -- A space beside it would make it another intent, and the model's answer wrong.
+    -- A leading or trailing space would make it another intent, and the model's answer wrong.
     new_intent := btrim(new_intent, E' \t\n\r\f\v');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, reviewer_name);
 
-    -- Feedback against the model that came after the reviewer had claimed the row: somebody has yet to see it.
+    -- Negative feedback or a correction given after the row was claimed: the reviewer has not seen it.
     SELECT coalesce(array_agg(k.conversation_log_id), '{}') INTO unseen
     FROM @extschema@.review_claims k
     WHERE k.conversation_log_id = ANY (ids) AND k.reviewer = reviewer_name
@@ -180,7 +180,7 @@ BEGIN
                     AND (lower(e.details ->> 'feedback' COLLATE "C") = 'negative'
                          OR (e.details ->> 'corrected')::boolean));
 
-    -- The event comes first: it keeps what the statements after it change.
+    -- The event comes first: it records values that the statements after it change.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note,
                                            from_status,
         to_status, review_priority, review_reason, reviewer, calling_role, details)
@@ -218,8 +218,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) IS
-    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction; '
-    'returns how many. given goes into the details of the events: where the verdict came from';
+    'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction. '
+    'given is added to the details of the events and says where the verdict came from. Returns how many conversations';
 
 CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -228,10 +228,10 @@ RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NUL
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
-    'Approves the prediction of a conversation: its sample carries the predicted intent as a persons label. A verdict '
-    'can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role, for operators only. '
-    'Raises 55000 where there is no predicted intent, P0002 for an unknown id, 55000 where there is nothing to review, '
-    '55006 while somebody else holds a claim, 42501 for a reviewer named by others than operators';
+    'Approves the prediction of a conversation: its sample gets the predicted intent as a person''s label. A verdict '
+    'can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role (operators only). '
+    'Raises P0002 for an unknown id, 55000 where there is nothing to review or no predicted intent, 55006 while '
+    'another reviewer holds a claim, 42501 if a caller who is not an operator names another reviewer';
 
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -240,11 +240,10 @@ RETURN @extschema@.tw_record_verdict(ids, 'approve'::text, NULL::text, NULL::jso
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
-    'Approves the prediction of conversations: each sample carries the predicted intent as a persons label. A verdict '
-    'can be changed; the newest stands. Returns how many conversations that were. reviewer names the person behind a '
-    'shared role, for operators only. Raises 55000 where there is no predicted intent, P0002 for an unknown id, 55000 '
-    'where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a reviewer named by others '
-    'than operators';
+    'Approves the prediction of conversations: each sample gets the predicted intent as a person''s label. A verdict '
+    'can be changed; the newest stands. Returns how many conversations. reviewer names the person behind a shared role '
+    '(operators only). Raises P0002 for an unknown id, 55000 where there is nothing to review or no predicted intent, '
+    '55006 while another reviewer holds a claim, 42501 if a caller who is not an operator names another reviewer';
 
 CREATE FUNCTION @extschema@.fix_conversation(
     id bigint, intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -253,11 +252,11 @@ CREATE FUNCTION @extschema@.fix_conversation(
 RETURN @extschema@.tw_record_verdict(ARRAY[id], 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) IS
-    'Gives a conversation the right intent and entities (NULL keeps the models): its sample carries them as a persons '
-    'label. A verdict can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role, '
-    'for operators only. Raises 22023 for a blank intent or entities that are neither object nor array, P0002 for an '
-    'unknown id, 55000 where there is nothing to review, 55006 while somebody else holds a claim, 42501 for a reviewer '
-    'named by others than operators';
+    'Gives a conversation the right intent and entities (NULL keeps the model''s): its sample gets them as a person''s '
+    'label. A verdict can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role '
+    '(operators only). Raises 22023 for a blank intent or entities that are neither object nor array, P0002 for an '
+    'unknown id, 55000 where there is nothing to review, 55006 while another reviewer holds a claim, 42501 if a caller '
+    'who is not an operator names another reviewer';
 
 CREATE FUNCTION @extschema@.fix_conversations(
     ids bigint[], intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -266,11 +265,11 @@ CREATE FUNCTION @extschema@.fix_conversations(
 RETURN @extschema@.tw_record_verdict(ids, 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) IS
-    'Gives conversations the right intent and entities (NULL keeps the models): each sample carries them as a persons '
-    'label. A verdict can be changed; the newest stands. Returns how many conversations that were. reviewer names the '
-    'person behind a shared role, for operators only. Raises 22023 for a blank intent or entities that are neither '
-    'object nor array, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else '
-    'holds a claim, 42501 for a reviewer named by others than operators';
+    'Gives conversations the right intent and entities (NULL keeps the model''s): each sample gets them as a person''s '
+    'label. A verdict can be changed; the newest stands. Returns how many conversations. reviewer names the person '
+    'behind a shared role (operators only). Raises 22023 for a blank intent or entities that are neither object nor '
+    'array, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while another reviewer holds a '
+    'claim, 42501 if a caller who is not an operator names another reviewer';
 
 CREATE FUNCTION @extschema@.reject_conversation(
     id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -281,9 +280,9 @@ RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject'::text, NULL::text, NULL
 REVOKE ALL ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
     'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; '
-    'the newest stands. Returns 1. reviewer names the person behind a shared role, for operators only. Raises 22023 '
-    'for another reason, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while somebody else '
-    'holds a claim, 42501 for a reviewer named by others than operators';
+    'the newest stands. Returns 1. reviewer names the person behind a shared role (operators only). Raises 22023 for '
+    'another reason, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while another reviewer '
+    'holds a claim, 42501 if a caller who is not an operator names another reviewer';
 
 CREATE FUNCTION @extschema@.reject_conversations(
     ids bigint[], reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -293,6 +292,6 @@ RETURN @extschema@.tw_record_verdict(ids, 'reject'::text, NULL::text, NULL::json
 REVOKE ALL ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) IS
     'Rejects conversations with reason unclear or no-such-intent: each sample is retired. A verdict can be changed; '
-    'the newest stands. Returns how many conversations that were. reviewer names the person behind a shared role, for '
-    'operators only. Raises 22023 for another reason, P0002 for an unknown id, 55000 where there is nothing to review, '
-    '55006 while somebody else holds a claim, 42501 for a reviewer named by others than operators';
+    'the newest stands. Returns how many conversations. reviewer names the person behind a shared role (operators '
+    'only). Raises 22023 for another reason, P0002 for an unknown id, 55000 where there is nothing to review, 55006 '
+    'while another reviewer holds a claim, 42501 if a caller who is not an operator names another reviewer';

@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', reviewer_name);
-    -- A verdict that was changed is withdrawn with what it changed: back to how it was before anybody judged.
+    -- Withdrawing a changed verdict also withdraws the earlier ones: the state before the first verdict returns.
     SELECT * INTO first FROM @extschema@.review_events e
     WHERE e.conversation_log_id = conversation AND @extschema@.tw_is_verdict(e.action)
       AND e.id > coalesce((SELECT max(w.id) FROM @extschema@.review_events w
@@ -44,8 +44,8 @@ BEGIN
                              WHEN first.review_priority IS NOT NULL THEN first.review_reason
                              ELSE 'verdict withdrawn' END
     WHERE c.id = conversation;
-    -- The sample of a confident answer is the model's again, unless a user had contradicted
-    -- it or the model was rolled back; any other waits for a label.
+    -- The sample of a confident answer gets the model's label again, unless a user contradicted it or the model was
+    -- rolled back. Any other sample waits for a label.
     SELECT CASE WHEN coalesce(first.review_reason, 'audit') <> 'audit' THEN first.review_reason
                 WHEN @extschema@.tw_standing_rollback(c.nlu_model_version) IS NOT NULL
                 THEN @extschema@.tw_rollback_reason(c.nlu_model_version) END
@@ -65,7 +65,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_verdict(bigint, text, text, jsonb) IS
-    'withdraw_verdict(), with what the event shall say of where it came from';
+    'withdraw_verdict(), with details for the event that say where the withdrawal came from';
 
 CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -73,8 +73,8 @@ CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, 
 RETURN @extschema@.tw_withdraw_verdict(id, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) IS
-    'Takes the verdict on a conversation back: it waits again with the priority and reason that it had, its sample is '
-    'not learned from until somebody judges (that of a confident answer is the model''s again), and it counts in no '
-    'estimate. Returns 1. reviewer names the person behind a shared role, for operators only. Raises P0002 for an '
-    'unknown id, 55000 where there is no verdict, 55006 while somebody else holds a claim, 42501 for a reviewer named '
-    'by others than operators';
+    'Withdraws the verdict on a conversation: it waits again with its previous priority and reason, and counts in no '
+    'estimate. Its sample is not learned from until the next verdict (that of a confident answer has the model''s '
+    'label again). Returns 1. reviewer names the person behind a shared role (operators only). Raises P0002 for an '
+    'unknown id, 55000 where there is no verdict, 55006 while another reviewer holds a claim, 42501 if a caller who is '
+    'not an operator names another reviewer';

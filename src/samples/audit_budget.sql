@@ -1,8 +1,8 @@
--- A test set that is too small grows faster: until a model type has min_test_samples, the audit draws half as many
--- conversations a day as people can review (review_budget_per_day), whatever version answered and whatever the filter
--- said. The other half is for the queue: what is audited is tested with and not learned from, so that never more than
--- every other conversation is drawn. Equal rates waste the fewest labels: samples of equal weight count most. Each
--- row stores the rate, so that every estimate stays what it is.
+-- Faster growth of test sets that are too small: until a model type has min_test_samples, the audit draws half of the
+-- daily review capacity (review_budget_per_day), from all versions and filter outcomes. The other half is for the
+-- queue: audited samples are for testing and not for training, so at most every other conversation is drawn. Equal
+-- rates waste the fewest labels, because samples of equal weight count most. Each row stores its rate, so that earlier
+-- estimates stay valid.
 
 CREATE FUNCTION @extschema@.tw_effective_test_samples(model_type text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -12,8 +12,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_effective_test_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_effective_test_samples(text) IS
-    'As many test samples of equal weight would be as certain as those that a model type has (Kish, Survey '
-    'Sampling, 1965)';
+    'Number of equally weighted test samples that would be as precise as the test samples of a model type (Kish, '
+    'Survey Sampling, 1965)';
 
 CREATE FUNCTION @extschema@.tw_audit_by_budget(at timestamptz, OUT audit_rate double precision, OUT reason text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -30,14 +30,14 @@ BEGIN
     FROM (SELECT m.model_type, @extschema@.tw_effective_test_samples(m.model_type) AS effective
           FROM @extschema@.model_versions m WHERE m.status = 'production') x
     WHERE x.effective < wanted;
-    -- Of the last seven days, or since the first of them; where the last
-    -- day had more, that is what people have to bear.
+    -- Mean of the last seven days, or of the days since the first of them; the last day if it had more, since its
+    -- conversations have to be reviewed.
     SELECT greatest(count(*) / greatest(1, extract(epoch FROM now - min(c.created_at))::double precision / 86400),
                     count(*) FILTER (WHERE c.created_at >= now - interval '1 day'))
     INTO a_day
     FROM @extschema@.conversation_logs c
     WHERE c.created_at >= now - interval '7 days' AND c.created_at < now
-      -- The index knows days, of whatever time zone.
+      -- The index is on days, whose time zone may differ.
       AND c.created_on BETWEEN (now - interval '9 days')::date AND (now + interval '2 days')::date
       AND c.filter_outcome <> 'not-applicable';
     IF short IS NOT NULL AND budget > 0 AND a_day > 0 THEN
@@ -54,4 +54,4 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_by_budget(timestamptz) IS
     'Raises the audit rate of all conversations to what half of the review budget allows (at most 0.5) while a live '
-    'model type has too few test samples, and lowers it again; returns the rate, or NULLs';
+    'model type has too few test samples, and lowers it again afterwards; returns the rate, or NULLs';

@@ -14,14 +14,14 @@
 #include "utils/builtins.h"
 
 /*
- * As much of a text as is looked at: far more than models read
- * (TW_MODEL_TEXT_BYTES), should most of it be white space.
+ * Maximum of bytes that are processed: far more than models read
+ * (TW_MODEL_TEXT_BYTES), in case most of the text is white space.
  */
 #define MOST_TEXT_BYTES (1024 * 1024)
 
 /*
  * A text as models see it. Redacted whatever the setting says: samples usually
- * are, and a model should meet what it was trained on.
+ * are, and a model should get texts like those that it was trained on.
  */
 text *
 tw_text_for_model(text *input)

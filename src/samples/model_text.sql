@@ -5,5 +5,4 @@ CREATE FUNCTION @extschema@.tw_model_text(text text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_model_text';
 REVOKE ALL ON FUNCTION @extschema@.tw_model_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_model_text(text) IS
-    'A text as models see it, in training and when they serve: redacted, whatever the setting redact says, and '
-    'normalised';
+    'The text that models see in training and serving: normalised, and redacted whatever the setting redact';

@@ -3,17 +3,17 @@
  *		Which texts are nearly the same as others: sets of words whose Jaccard
  *		similarity (words in common / words in either) reaches a threshold.
  *
- * An exact set similarity join that looks at few of the pairs, from the
+ * An exact set similarity join that compares few of the pairs, from the
  * literature: prefix filtering (Chaudhuri, Ganti and Kaushik 2006, SSJoin;
  * Bayardo, Ma and Srikant 2007), length and positional filtering (Xiao, Wang,
  * Lin and Yu 2008, PPJoin). Two sets of n words that must share m have one of
- * them among the first n - m + 1, in whatever order, if both are ordered alike:
- * only those are indexed and looked up, and with the rarest words first there
- * are few pairs that share one.
+ * them among the first n - m + 1 in any order common to both. Only those words
+ * are indexed and looked up. With the rarest words first, few pairs share one
+ * of them.
  *
  * "Reaches" is (double) common / either >= threshold everywhere. Division rounds
  * correctly, so that 4 of 5 words are exactly the double 0.8, as in SQL, and a
- * larger share never gives a smaller double: bounds found by it lose nothing.
+ * larger fraction never gives a smaller double: its bounds miss no pair.
  */
 #include "postgres.h"
 
@@ -27,7 +27,7 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 
-/* That a text has a word among those that are indexed, and how many of its words are rarer. */
+/* A text that contains an indexed word, and the number of its words that are rarer. */
 typedef struct Posting
 {
 	int32		set;
@@ -39,11 +39,11 @@ typedef struct PrefixIndex
 	double		threshold;
 	TwWordSets *texts;
 	Posting    *postings;		/* by rank, then by the size of the text's set */
-	int32	   *starts;			/* where those of each rank start, and where they end */
-	int32	   *seen;			/* for each set, the number of the last candidate that met it */
+	int32	   *starts;			/* first posting of each rank, then the end of all */
+	int32	   *seen;			/* for each set, the last candidate compared with it */
 } PrefixIndex;
 
-/* The least m with m / size >= threshold: a set shares at least so many words with any twin. */
+/* The least m with m / size >= threshold: a set has at least m words in common with any twin. */
 static int32
 least_shared(int32 size, double threshold)
 {
@@ -100,9 +100,7 @@ make_index(TwWordSets *texts, double threshold)
 	for (Size i = 2; i < counters; i++)
 		starts[i] += starts[i - 1];
 
-	/*
-	 * starts[rank + 1] is where the rank's next one goes, and so where they end at last: where the next rank's start.
-	 */
+	/* starts[rank + 1] is the position for the rank's next posting. In the end it is the start of the next rank. */
 	index->postings = palloc_extended(sizeof(Posting) * starts[counters - 1], MCXT_ALLOC_HUGE);
 	for (int32 i = 0; i < texts->count; i++)
 	{
@@ -138,7 +136,7 @@ first_posting(const PrefixIndex *index, int32 rank, int32 size)
 	return low;
 }
 
-/* How many ranks two ascending lists have in common; any number below `needed` if there are fewer than that. */
+/* Number of ranks that two ascending lists have in common; if below `needed`, any number below it. */
 static int32
 count_common(const int32 *a, const int32 *a_end, const int32 *b, const int32 *b_end, int32 needed)
 {
@@ -162,9 +160,9 @@ count_common(const int32 *a, const int32 *a_end, const int32 *b, const int32 *b_
 
 /*
  * The position of the most similar text, 0 if none reaches the threshold. A text
- * is met first at the rarest word in common, from which on the lists are
- * compared. What it takes rises to the best that was found: only an equal one
- * that comes first in the array, or a better one, is still of interest.
+ * is found by the rarest word in common; the lists are compared from there on.
+ * The best similarity so far becomes the threshold: a later text must exceed it,
+ * or equal it and come earlier in the array.
  */
 static int32
 find_twin(PrefixIndex *index, const TwKnownWords *candidate, int32 number)
@@ -278,7 +276,7 @@ tw_near_twins(PG_FUNCTION_ARGS)
 		{
 			TwKnownWords candidate = tw_known_words(sets, value);
 
-			/* A text without a word is like no other. */
+			/* A text without words is similar to no text. */
 			if (candidate.size > 0)
 				position = find_twin(index, &candidate, i + 1);
 		}

@@ -6,7 +6,7 @@ CREATE FUNCTION @extschema@.near_twins(candidates text[], texts text[], threshol
     AS 'MODULE_PATHNAME', 'tw_near_twins';
 REVOKE ALL ON FUNCTION @extschema@.near_twins(text[], text[], double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.near_twins(text[], text[], double precision) IS
-    'For each candidate, in their order, which of the texts (the first is 1) is most nearly the same: the one with '
-    'the highest Jaccard similarity of their sets of words (of the normalised text, every digit as 0), the first of '
-    'several; NULL where none reaches the threshold, for a NULL, and for a text without a word. Exact. Raises 22023 '
-    'for a threshold that is not above 0 and at most 1, 2202E for arrays of several dimensions';
+    'For each candidate, in order, the position (from 1) of the most similar text: highest Jaccard similarity of the '
+    'sets of words (normalised text, every digit as 0), the first of several. NULL where no text reaches the threshold '
+    '(above 0, at most 1), for a NULL, and for a text without words. The result is exact. Raises 22023 for a threshold '
+    'out of range, 2202E for arrays of several dimensions';

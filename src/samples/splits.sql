@@ -1,14 +1,13 @@
--- Splits: whether a text is learned or tested on is decided once, for all
--- its samples, by the first training run that sees it.
+-- Splits: the first training run that sees a text decides, once for all its samples, whether it is for training or for
+-- testing.
 
 CREATE INDEX training_samples_test_split_idx ON @extschema@.training_samples (text_hash) WHERE split = 'test';
 
--- What decides about the texts that no run has seen yet, in this order:
--- a text keeps the split that any of its samples has; one seen 20 times or more is learned ("hi" must be learnable); a
--- text of which an audited conversation still waits for its verdict stays undecided, because which rows people get to
--- first is not random; a hashed half of the texts of audited, human-labelled rows is for testing, but for near-twins of
--- texts that were seen 20 times or that a model has learned: the live model would know them by heart, and its successor
--- could not learn them; all others are learned.
+-- Rules for texts that no run has seen yet, in this order. A text keeps the split that any of its samples has. A text
+-- seen 20 times or more is for training ("hi" must be learnable). A text with an unreviewed audited conversation stays
+-- undecided, because the order of reviews is not random. A hashed half of the texts of audited, human-labelled rows is
+-- for testing, except near-twins of texts that were seen 20 times or that a model has learned: the live model would
+-- know them by heart, and its successor could not learn them. All others are for training.
 CREATE FUNCTION @extschema@.tw_new_splits(OUT text_hash bigint, OUT split text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -59,8 +58,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_new_splits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_new_splits() IS
-    'The split (train or test) of each live text that has samples without one; a text whose audit is not finished is '
-    'not among them';
+    'The split (train or test) of each live text with samples that have no split, except texts whose audit is not '
+    'finished';
 
 CREATE FUNCTION @extschema@.tw_decide_splits(OUT decided bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -71,12 +70,11 @@ DECLARE
     wanted bigint;
     held bigint[];
 BEGIN
-    -- Two runs at once could see different halves of one text's history;
-    -- and so could a run and an import that pins one.
+    -- Two concurrent runs, or a run and an import that pins a text, could see different parts of its history.
     PERFORM @extschema@.tw_lock('splits'::text, 0::bigint);
     SELECT array_agg(n.text_hash), array_agg(n.split) INTO hashes, splits FROM @extschema@.tw_new_splits() n;
-    -- In the order of everybody who locks samples. One that somebody holds has no split until the next time, and then
-    -- that of its text.
+    -- Samples are locked in the same order everywhere. Locked samples are left to the next call, which gives them the
+    -- split of their text.
     SELECT count(*) INTO wanted FROM @extschema@.training_samples s
     WHERE s.split IS NULL AND s.review_status = 'approved' AND s.text_hash IN (SELECT unnest(hashes));
     held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
@@ -92,5 +90,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_splits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_splits() IS
-    'Stores the split of every live sample that has none yet, and returns how many it stored, and how many somebody '
-    'held; what is stored never changes';
+    'Stores the split of every live sample that has none; returns how many were stored and how many were locked. A '
+    'stored split never changes';

@@ -15,7 +15,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_model_type(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_model_type(text) IS
-    'The module whose samples a model type learns (router: all of them), or 22023 (invalid_parameter_value)';
+    'Returns the module whose samples a model type learns (router: all of them). Raises 22023 for an unknown model '
+    'type';
 
 CREATE FUNCTION @extschema@.tw_training_texts(
     model_type text,
@@ -34,7 +35,7 @@ BEGIN ATOMIC
         SELECT l.model_text FROM live l GROUP BY l.model_text
         HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
     ), tested AS MATERIALIZED (
-        -- Whatever became of the sample since: who was tested on a text must not learn it.
+        -- Also if the sample is no longer live: a text that was tested on must not be learned.
         SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text FROM @extschema@.training_samples s
         WHERE s.split = 'test'
     ), candidates AS MATERIALIZED (
@@ -75,9 +76,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
-    'Every live text of a model type, but those longer than the setting max_message_bytes, with each of its intents, '
-    'its weight, its samples, and why it is not trained on: blank, test split, '
-    'split not decided, label conflict, near-twin of a test text; NULL = it is';
+    'Every live text of a model type, except those longer than the setting max_message_bytes, with each of its '
+    'intents, its weight, its samples, and why it is not trained on: blank, test split, split not decided, label '
+    'conflict, near-twin of a test text; NULL = it is trained on';
 
 CREATE FUNCTION @extschema@.training_set(
     model_type text DEFAULT 'router',
@@ -93,10 +94,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_set(text) IS
-    'What a model of this type learns now, for trainers outside: each text and intent once, with how many '
-    'samples stand behind it and its weight, (1, or 0.3 where no person looked) * (1 + ln samples). Texts of the test '
-    'split and their near-twins, texts whose split no training run has decided yet, and unreviewed samples of label '
-    'conflicts are left out. Raises 22023 for an unknown model type';
+    'The current training set of a model type, for external trainers: each text and intent once, with its number of '
+    'samples and its weight, (1, or 0.3 without a verdict of a person) * (1 + ln samples). Texts of the test split and '
+    'their near-twins, texts without a split yet, and unreviewed samples of label conflicts are left out. Raises 22023 '
+    'for an unknown model type';
 
 CREATE FUNCTION @extschema@.model_test_set(
     model_type text DEFAULT 'router',
@@ -105,7 +106,7 @@ CREATE FUNCTION @extschema@.model_test_set(
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- The newest label of a text stands, and speaks for all its samples: together they weigh what they stand for.
+    -- The newest label of a text applies to all its samples; the weight of the text is the sum of theirs.
     SELECT DISTINCT ON (s.text_hash)
            s.id, s.text, s.intent, s.module_type,
            sum(CASE WHEN s.conversation_log_id IS NOT NULL THEN 1 / s.selection_probability ELSE 0 END) OVER texts
@@ -123,8 +124,8 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
     'The frozen test set of a model type: test-split texts that people labelled in the audit (weight: the sum of '
-    '1/selection_probability of their samples) or that an import pinned (weight 1), one row a text with its newest '
-    'label. Raises 22023 for an unknown model type';
+    '1/selection_probability of their samples) or that an import pinned (weight 1). One row for each text, with its '
+    'newest label. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.new_training_samples(model_type text DEFAULT 'router') RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -136,7 +137,7 @@ BEGIN ATOMIC
       AND greatest(s.created_at, s.reviewed_at) > coalesce((
           SELECT j.cutoff FROM @extschema@.training_jobs j
           WHERE j.model_type = new_training_samples.model_type AND j.kind = 'train' AND j.cutoff IS NOT NULL
-            -- One that found nothing to learn would find nothing tomorrow.
+            -- A training that found nothing to learn would find nothing tomorrow.
             AND (j.status = 'succeeded' OR j.status = 'failed' AND j.error_code = '55000')
           ORDER BY j.finished_at DESC, j.id DESC LIMIT 1), '-infinity')
       AND @extschema@.tw_is_of_type(new_training_samples.model_type, s.module_type)
@@ -144,7 +145,6 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.new_training_samples(text) IS
-    'How many live train-split samples were made or relabelled since the cutoff of the last finished training of a '
-    'model type, whatever its gate said: what the training threshold is compared with. One whose transaction was open '
-    'when that training began is not counted, and is learned by the next all the same. Raises 22023 for an unknown '
-    'model type';
+    'Number of live train-split samples made or relabelled since the cutoff of the last finished training of a model '
+    'type, whatever its gate decided; compared with the training threshold. A sample whose transaction was open when '
+    'that training began is not counted, but the next training learns it. Raises 22023 for an unknown model type';

@@ -2,11 +2,11 @@
  * word_sets.c
  *		Texts as sets of words, the rarest first.
  *
- * A word is a run of ASCII letters, digits, apostrophes and whatever is not
- * ASCII in the normalised text, with every digit as 0: the router's words, so
- * that texts that it cannot tell apart have the same words here.
+ * A word is a run of ASCII letters, digits, apostrophes and non-ASCII
+ * characters in the normalised text, with every digit as 0. The router splits
+ * words in the same way: texts that it cannot distinguish have equal sets.
  *
- * Words are told apart by their characters and never by a hash alone.
+ * Words are compared by their characters and never by a hash alone.
  */
 #include "postgres.h"
 
@@ -29,7 +29,7 @@
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-/* The words of one text; `at` keeps its room from text to text. */
+/* The words of one text; the memory of `at` is reused for the next text. */
 typedef struct WordList
 {
 	TwSlice    *at;
@@ -37,7 +37,7 @@ typedef struct WordList
 	int32		capacity;
 } WordList;
 
-/* A word of the sets. Its rank is its place among them by rarity; until all texts are read, a running number. */
+/* A word of the sets. Its rank is its position by rarity; until all texts are read, a running number. */
 typedef struct DictionaryEntry
 {
 	TwSlice		word;
@@ -70,14 +70,14 @@ typedef struct DictionaryEntry
 typedef struct TwVocabulary
 {
 	MemoryContext scratch;		/* for one text at a time */
-	WordList	words;			/* of the text at hand */
+	WordList	words;			/* of the current text */
 	dictionary_hash *dictionary;
 	int32		count;			/* of words in the dictionary */
-	char	   *block;			/* room for the characters of further words */
+	char	   *block;			/* free memory for characters of words */
 	int32		block_room;
 } TwVocabulary;
 
-/* The sets while texts are added. */
+/* The sets under construction. */
 typedef struct Growing
 {
 	TwWordSets *result;
@@ -86,7 +86,7 @@ typedef struct Growing
 	int32		set_capacity;
 } Growing;
 
-/* By size, then so that equal sets are side by side; 0 if they have the same words. */
+/* Compares by size, then by words, so that equal sets are adjacent; 0 if the words are the same. */
 static int
 compare_words(const TwWordSet *a, const TwWordSet *b, const int32 *ranks)
 {
@@ -95,7 +95,7 @@ compare_words(const TwWordSet *a, const TwWordSet *b, const int32 *ranks)
 	return memcmp(ranks + a->start, ranks + b->start, sizeof(int32) * a->size);
 }
 
-/* The first in the array first among equal ones. */
+/* As above; equal sets by their position in the array. */
 static int
 compare_sets(const TwWordSet *a, const TwWordSet *b, const int32 *ranks)
 {
@@ -120,7 +120,7 @@ enlarge(void *array, int32 *capacity, Size element_size)
 	return repalloc_huge(array, element_size * *capacity);
 }
 
-/* Leaves each word once. */
+/* Removes duplicate words. */
 static void
 drop_repeated_words(WordList *words)
 {
@@ -135,10 +135,7 @@ drop_repeated_words(WordList *words)
 	words->count = kept;
 }
 
-/*
- * A text that says the same again and again must not take 16 bytes a word: room is made by dropping what is there
- * twice.
- */
+/* Adds a word. Duplicates are removed first when the list is full: a repetitive text must not take 16 bytes a word. */
 static void
 add_word(WordList *words, TwSlice word)
 {
@@ -184,7 +181,7 @@ read_words(TwVocabulary *vocabulary, Datum value)
 	drop_repeated_words(&vocabulary->words);
 }
 
-/* A copy of the word's characters that stays. */
+/* A permanent copy of the word's characters. */
 static const char *
 keep_characters(TwVocabulary *vocabulary, TwSlice word)
 {
@@ -276,7 +273,7 @@ rank_words(Growing *growing)
 	pfree(next_ranks);
 }
 
-/* Orders the words of each set and the sets, and leaves the first of several that are equal. */
+/* Sorts the words of each set and the sets, and keeps the first of equal sets. */
 static void
 order_sets(TwWordSets *sets)
 {
@@ -294,7 +291,7 @@ order_sets(TwWordSets *sets)
 	sets->count = kept;
 }
 
-/* The sets of words of an array of texts, without those that have none, in the current memory context. */
+/* The sets of words of an array of texts, without empty sets, in the current memory context. */
 TwWordSets *
 tw_word_sets(ArrayType *texts)
 {

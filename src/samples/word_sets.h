@@ -15,22 +15,22 @@ typedef struct TwWordSet
 	int32		position;		/* in the array, from 1 */
 } TwWordSet;
 
-/* The sets of an array of texts, by size; of equal ones, the first in the array alone. */
+/* The sets of an array of texts, by size; of equal sets only the first in the array. */
 typedef struct TwWordSets
 {
 	TwWordSet  *sets;
 	int32		count;
-	int32	   *ranks;			/* what `start` counts in */
+	int32	   *ranks;			/* `start` is an index of it */
 	int32		rank_limit;		/* ranks are below this */
 	struct TwVocabulary *vocabulary;
 } TwWordSets;
 
-/* Another text's words by rank, without those that the sets do not know. */
+/* Another text's words by rank, without words that are in no set. */
 typedef struct TwKnownWords
 {
-	int32	   *ranks;			/* until the next text is looked up */
+	int32	   *ranks;			/* valid until the next lookup */
 	int32		count;
-	int32		size;			/* the unknown ones counted as well */
+	int32		size;			/* with the unknown words */
 } TwKnownWords;
 
 extern TwWordSets *tw_word_sets(ArrayType *texts);
