@@ -13,8 +13,8 @@
 #include "utils/memutils.h"
 
 /*
- * A seventh of the rows is held out. Of a small set, five such parts are held out in turn: one part alone would say too
- * little, and costs little time.
+ * A seventh of the rows is held out. With fewer rows, more parts are held out, one after the other, up to five fifths:
+ * one part alone would say too little, and each takes less time.
  */
 #define PARTS 7
 #define MOST_FOLDS 5

@@ -152,7 +152,7 @@ BEGIN ATOMIC
              format('paired review: %s; but below the target accuracy: %s of %s on %s samples', (paired).reason, r.mine,
                     r.goal, samples)),
             (0, (paired).status IN ('better', 'non-inferior'), 'passed', 'paired review: ' || (paired).reason),
-            -- Less than a sample's difference is rounding.
+            -- A millionth of a sample is rounding.
             (1, coalesce(effective, 0) < min_samples - 1e-6, 'undecided',
              concat_ws('; ', format('too few test samples: %s of at least %s',
                                     CASE WHEN floor(effective + 1e-6) < samples

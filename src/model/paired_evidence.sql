@@ -53,7 +53,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_outcomes(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_outcomes(bigint) IS
     'People''s decisions about the disagreements of an evaluation: 1 only the challenger is right, -1 only the live '
-    'version, 0 neither; weight as in paired_evidence()';
+    'version, 0 neither; weight is p_min / p (see the top of this file)';
 
 CREATE FUNCTION @extschema@.tw_weigh_evidence(evaluation bigint) RETURNS @extschema@.paired_evaluations
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -102,7 +102,7 @@ DECLARE
     job @extschema@.training_jobs;
 BEGIN
     -- Checked before the lock, so that strangers neither wait for it nor hold it; and again, as the job may have
-    -- changed meanwhile.
+    -- changed.
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     PERFORM @extschema@.tw_check_worker(job_id, job, secret);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;

@@ -13,9 +13,9 @@ BEGIN
     END IF;
     SELECT m.version INTO canary FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary';
     IF canary IS NOT NULL THEN
-        -- Not a canary that has reached half of the sessions. Nor one that a person rolls out again, with a reason, nor
-        -- one that superseded another less than a week ago: with a new candidate every day, no rollout would ever end
-        -- otherwise.
+        -- These canaries are not replaced: one with half of the sessions or more; one that a person rolls out again,
+        -- with a reason; one that superseded another less than a week ago (with a new candidate every day, no rollout
+        -- would ever end).
         SELECT * INTO r FROM @extschema@.rollouts x WHERE x.version = canary AND x.status = 'running';
         IF r.id IS NULL OR r.steps[cardinality(r.step_times)] >= 50 OR r.number > 1
            OR r.superseded_version IS NOT NULL
