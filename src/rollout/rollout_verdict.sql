@@ -60,8 +60,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_measured_in_words(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_measured_in_words(jsonb) IS
-    'The guardrails of a check that were compared, with the loss from which on each would have detected it; those '
-    'that were not measured, and those without data';
+    'The guardrails of a check that were compared, with the smallest loss that each would have detected; those that '
+    'were not measured, and those without data';
 
 CREATE FUNCTION @extschema@.tw_missing_in_words(
     rollout @extschema@.rollouts, canary_units bigint, production_units bigint, metrics jsonb) RETURNS text
