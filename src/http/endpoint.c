@@ -2,9 +2,8 @@
  * endpoint.c
  *		Foreign servers of our wrappers, and the secrets of their user mappings.
  *
- * The mapping is that of the wrapper's owner, who is the extension's, or else
- * PUBLIC's: whoever runs a function of ours needs no secret of their own, and
- * cannot put in another.
+ * The mapping is that of the wrapper's owner (the extension's owner), or else of PUBLIC: a caller of our functions
+ * needs no secret, and cannot supply another one.
  */
 #include "postgres.h"
 
@@ -25,7 +24,7 @@
 
 #define MAX_SECRET_FILE (64 * 1024)
 
-/* For hints: what a server and a mapping look like. */
+/* For hints: examples of a server and a mapping. */
 typedef struct Example
 {
 	const char *wrapper;
@@ -97,7 +96,7 @@ find_mapping(const ForeignServer *server, const char *wrapper)
 	return result;
 }
 
-/* The server of that name, which has to belong to that wrapper of ours, and its mapping. */
+/* The server of this name, which must belong to this wrapper of ours, and its mapping. */
 TwEndpoint *
 tw_endpoint(const char *name, const char *wrapper)
 {
@@ -134,7 +133,7 @@ tw_endpoint_text(const TwEndpoint *endpoint, const char *option)
 }
 
 /*
- * A server's address without the slashes at its end. The validator requires it, but an owner can do without a
+ * A server's address without trailing slashes. The validator requires the option, but an owner can remove the
  * validator.
  */
 char *
@@ -171,7 +170,7 @@ tw_endpoint_seconds(const TwEndpoint *endpoint, const char *option, double stand
 	return value == NULL ? standard : strtod(value, NULL);
 }
 
-/* What is wrong with a secret, or NULL. A line break in it would begin a header of its own. */
+/* The error in a secret, or NULL. A line break in it would begin another header. */
 const char *
 tw_secret_fault(const char *secret, size_t length)
 {
@@ -195,7 +194,7 @@ refuse_file(const TwEndpoint *endpoint, const char *option, const char *path, co
 			 errhint("It has to hold the secret alone; white space after it does not count.")));
 }
 
-/* Not to be blocked by a pipe that nobody writes to. */
+/* Opening a pipe without a writer must not block. */
 static int
 open_secret(const TwEndpoint *endpoint, const char *option, const char *path)
 {
@@ -241,7 +240,7 @@ read_secret(const TwEndpoint *endpoint, const char *option, const char *path)
 	return secret;
 }
 
-/* The mapping's option, or what is in the file that the option with "_file" after its name names. */
+/* The mapping's option, or the content of the file that the option with the suffix "_file" names. */
 char *
 tw_endpoint_secret(const TwEndpoint *endpoint, const char *option)
 {

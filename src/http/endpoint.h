@@ -10,17 +10,17 @@
 #define TW_LABELSTUDIO_WRAPPER "training_workflow_labelstudio"
 #define TW_S3_WRAPPER "training_workflow_s3"
 
-/* Seconds */
+/* Defaults and maximum, in seconds. */
 #define TW_CONNECT_TIMEOUT 5
 #define TW_TIMEOUT 30
 #define TW_IMPORT_TIMEOUT 120
 #define TW_LONGEST_TIMEOUT 3600
 
-/* In the current memory context. */
+/* Allocated in the current memory context. */
 typedef struct TwEndpoint
 {
 	Oid			server_id;
-	char	   *server;			/* its name */
+	char	   *server;			/* the server's name */
 	List	   *server_options;
 	List	   *mapping_options;
 } TwEndpoint;

@@ -1,19 +1,19 @@
--- Foreign servers: where Label Studio and S3 are, and the functions that talk to them.
--- They live in a library of their own, which loads libcurl.
+-- Foreign servers: the addresses of Label Studio and S3, and the functions that connect to them. The functions are in a
+-- separate library, which loads libcurl.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_options(options text[], catalog oid) RETURNS void
     LANGUAGE c STRICT SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_labelstudio_options';
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_options(text[], oid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_options(text[], oid) IS
-    'Refuses options that a server or a user mapping of training_workflow_labelstudio cannot have';
+    'Validator of training_workflow_labelstudio: raises an error for invalid options of a server or a user mapping';
 
 CREATE FUNCTION @extschema@.tw_s3_options(options text[], catalog oid) RETURNS void
     LANGUAGE c STRICT SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_options';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_options(text[], oid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_options(text[], oid) IS
-    'Refuses options that a server or a user mapping of training_workflow_s3 cannot have';
+    'Validator of training_workflow_s3: raises an error for invalid options of a server or a user mapping';
 
 CREATE FOREIGN DATA WRAPPER training_workflow_labelstudio NO HANDLER VALIDATOR @extschema@.tw_labelstudio_options;
 COMMENT ON FOREIGN DATA WRAPPER training_workflow_labelstudio IS
@@ -22,9 +22,9 @@ COMMENT ON FOREIGN DATA WRAPPER training_workflow_labelstudio IS
 
 CREATE FOREIGN DATA WRAPPER training_workflow_s3 NO HANDLER VALIDATOR @extschema@.tw_s3_options;
 COMMENT ON FOREIGN DATA WRAPPER training_workflow_s3 IS
-    'Object stores that speak S3. Server: endpoint, region, bucket, prefix, path_style, ca_file, verify_tls, '
+    'Object stores with the S3 protocol. Server: endpoint, region, bucket, prefix, path_style, ca_file, verify_tls, '
     'connect_timeout, timeout (seconds). User mapping of the extension''s owner or of PUBLIC: access_key_id and '
-    'secret_access_key, each or its _file';
+    'secret_access_key, or each with the suffix _file';
 
 CREATE FUNCTION @extschema@.tw_endpoint_servers(wrapper text) RETURNS text[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -57,5 +57,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_endpoint_server(text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_endpoint_server(text, text, text, text) IS
-    'The server of this name and wrapper, or the only one when it is NULL; 42704 where there is none, 42P08 where a '
-    'name is needed';
+    'The server of this name and wrapper, or the only one when the name is NULL. Raises 42704 where there is none, '
+    '42P08 where a name is needed';

@@ -1,15 +1,13 @@
 /*
  * http.h
- *		One HTTP request at a time, which can be cancelled.
+ *		Cancellable HTTP requests, one at a time.
  */
 #ifndef TW_HTTP_H
 #define TW_HTTP_H
 
 #include "datatype/timestamp.h"
 
-/*
- * Signs the request as S3 wants it, signature version 4. The header x-amz-content-sha256 has to be among the request's.
- */
+/* Signs the request for S3, with signature version 4. The header x-amz-content-sha256 must be among its headers. */
 typedef struct TwHttpSigning
 {
 	const char *region;
@@ -18,7 +16,7 @@ typedef struct TwHttpSigning
 } TwHttpSigning;
 
 /*
- * Takes a piece of a body; false ends the transfer. libcurl's frames are below it: it must not allocate or raise
+ * Receives a part of a body; false ends the transfer. It is called from libcurl: it must not allocate memory or raise
  * errors.
  */
 typedef bool (*TwHttpSink) (void *arg, const char *data, size_t length);
@@ -32,25 +30,25 @@ typedef struct TwHttpRequest
 	const char *method;
 	const char *url;
 	const char *const *headers; /* "Name: value" each, NULL at the end */
-	const char *body;			/* NULL = none, or a file's */
+	const char *body;			/* NULL = none, or in a file */
 	size_t		body_length;
 	bool		body_from_file;
 	int			body_file;		/* open for reading; its first body_length bytes are the body */
 	const TwHttpSigning *signing;	/* NULL = none */
 
 	double		connect_timeout;	/* seconds */
-	double		timeout;		/* of the whole, in seconds, */
-	bool		timeout_is_stall;	/* or without a byte in either direction */
-	size_t		max_reply;		/* bytes of body that are kept */
+	double		timeout;		/* for the whole request, in seconds, */
+	bool		timeout_is_stall;	/* or for the time without a byte in either direction */
+	size_t		max_reply;		/* largest body that is kept, in bytes */
 	size_t		reply_room;		/* bytes to leave free before the body */
-	TwHttpSink	sink;			/* where the body of a reply 200 goes instead; NULL = nowhere */
+	TwHttpSink	sink;			/* receives the body of a reply 200 instead; NULL = none */
 	void	   *sink_arg;
-	const char *wanted_header;	/* its value is kept; in small letters and with the colon; NULL = none */
+	const char *wanted_header;	/* header whose value is kept, in lower case with the colon; NULL = none */
 	bool		verify_tls;
-	const char *ca_file;		/* NULL = the system's */
+	const char *ca_file;		/* NULL = the system's certificates */
 } TwHttpRequest;
 
-/* How far a request came. Up to TW_HTTP_CONNECTING, the other side has not seen a byte of it. */
+/* The progress of a request. Up to TW_HTTP_CONNECTING, the server has received no byte of it. */
 typedef enum TwHttpPhase
 {
 	TW_HTTP_CONNECTING,
@@ -77,17 +75,17 @@ typedef struct TwHttpResponse
 {
 	TwHttpPhase phase;
 	TwHttpFault fault;
-	char	   *detail;			/* libcurl's words on the fault, or NULL */
+	char	   *detail;			/* libcurl's message, or NULL */
 
 	/* with TW_HTTP_NO_FAULT */
 	int			status;
-	char	   *body;			/* ends with a NUL that the length does not count */
+	char	   *body;			/* ends with a NUL that is not part of the length */
 	size_t		length;
 	int64		announced;		/* Content-Length, or -1 */
 	char	   *content_type;	/* or NULL */
-	char	   *header;			/* that was wanted, or NULL */
+	char	   *header;			/* the value of wanted_header, or NULL */
 	bool		has_date;
-	TimestampTz date;			/* the other side's clock */
+	TimestampTz date;			/* the server's clock */
 } TwHttpResponse;
 
 extern void tw_http_try(const TwHttpRequest *request, TwHttpResponse *response);

@@ -1,8 +1,8 @@
 /*
  * http_errors.c
- *		What went wrong with an HTTP request, as an error that says how far the request came.
+ *		Raises the fault of an HTTP request as an error that tells how far the request came.
  *
- * None of them holds a body, a header, a secret or a query.
+ * No message contains a body, a header, a secret or a query.
  */
 #include "postgres.h"
 

@@ -1,6 +1,6 @@
 /*
  * http_retry.c
- *		Requests that may be made more than once.
+ *		Requests that may be repeated.
  */
 #include "postgres.h"
 
@@ -10,10 +10,10 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-/* Before the second and the third try, in milliseconds. */
+/* Waits before the second and the third attempt, in milliseconds. */
 static const long pauses[] = {300, 1000};
 
-/* The same; a fault is an error. */
+/* A single attempt; a fault is an error. */
 void
 tw_http_perform(const TwHttpRequest *request, TwHttpResponse *response)
 {
@@ -22,7 +22,7 @@ tw_http_perform(const TwHttpRequest *request, TwHttpResponse *response)
 		tw_http_raise(request, response);
 }
 
-/* Whether the other side saw nothing of the request, for a reason that may be gone a second later. */
+/* Whether the server received nothing of the request, for a reason that may be temporary. */
 bool
 tw_http_may_pass(const TwHttpResponse *response)
 {
@@ -31,7 +31,7 @@ tw_http_may_pass(const TwHttpResponse *response)
 		 response->fault == TW_HTTP_TIMEOUT || response->fault == TW_HTTP_BROKEN);
 }
 
-/* Waits, if there is a further try. */
+/* Waits if there is another attempt, and returns whether there is. */
 static bool
 pause_before_next(int tried)
 {
@@ -53,9 +53,8 @@ pause_before_next(int tried)
 }
 
 /*
- * Makes a request that may be made twice, up to three times. A reply that does
- * not come is not waited for again: a server that hangs would take three times
- * as long.
+ * Makes a repeatable request, with up to three attempts. A missing reply is not waited for again: a server that hangs
+ * would take three times as long.
  */
 void
 tw_http_try_repeatedly(const TwHttpRequest *request, TwHttpResponse *response)
@@ -72,7 +71,7 @@ tw_http_try_repeatedly(const TwHttpRequest *request, TwHttpResponse *response)
 	}
 }
 
-/* The same; a fault is an error. */
+/* tw_http_try_repeatedly(); a fault is an error. */
 void
 tw_http_perform_repeatedly(const TwHttpRequest *request, TwHttpResponse *response)
 {

@@ -1,8 +1,8 @@
 /*
  * http_setup.c
- *		What libcurl is told of a request, and its callbacks.
+ *		The options of a request for libcurl, and its callbacks.
  *
- * They run within libcurl's frames: nothing in them allocates by palloc or raises an error.
+ * libcurl calls them: none of them uses palloc or raises an error.
  */
 #include "postgres.h"
 
@@ -12,7 +12,7 @@
 
 #define MAX_HEADER_BYTES (64 * 1024)
 
-/* What goes by in large amounts goes by in large pieces. */
+/* Large bodies are transferred in large pieces. */
 #define PIECE (256 * 1024L)
 
 static size_t
@@ -26,7 +26,7 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	if (transfer->request->sink != NULL)
 	{
 		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-		/* An error's body is for whoever tells of it. */
+		/* An error's body is kept for the error message. */
 		if (status == 200)
 			return transfer->request->sink(transfer->request->sink_arg, data, more) ? more : 0;
 	}
@@ -53,7 +53,7 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	return more;
 }
 
-/* Keeps the value of the header if it is the one of that name, which ends with a colon. */
+/* Keeps the value of the header if it has this name, which ends with a colon. */
 static void
 keep_header(char *value, const char *name, const char *data, size_t length)
 {
@@ -90,7 +90,7 @@ receive_header(char *data, size_t size, size_t count, void *arg)
 	return length;
 }
 
-/* Gives libcurl the next piece of a file. */
+/* Gives libcurl the next part of a file. */
 static size_t
 send_file(char *buffer, size_t size, size_t count, void *arg)
 {
@@ -107,7 +107,7 @@ send_file(char *buffer, size_t size, size_t count, void *arg)
 	return got;
 }
 
-/* libcurl sends it again where a connection that it kept turns out to be gone. */
+/* libcurl sends the body again if a reused connection turns out to be closed. */
 static int
 seek_file(void *arg, curl_off_t offset, int origin)
 {
@@ -140,14 +140,14 @@ refuse_option(const char *option)
 	elog(ERROR, "libcurl does not take %s", option);
 }
 
-/* A time-out of 0 would mean none. */
+/* At least 1: libcurl takes 0 as no time-out. */
 static long
 milliseconds(double seconds)
 {
 	return Max((long) (seconds * 1000), 1L);
 }
 
-/* Nothing that the environment says may lead the request elsewhere. */
+/* No environment variable may redirect the request. */
 static void
 set_limits(TwHttpTransfer *transfer, const TwHttpRequest *request)
 {
@@ -159,7 +159,7 @@ set_limits(TwHttpTransfer *transfer, const TwHttpRequest *request)
 	SET(transfer, CURLOPT_REDIR_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Otherwise a cancelled request waits for the thread that asks a name server. */
+	/* Otherwise a cancelled request waits for the thread that resolves names. */
 	SET(transfer, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	SET(transfer, CURLOPT_NOSIGNAL, 1L);
@@ -170,7 +170,7 @@ set_limits(TwHttpTransfer *transfer, const TwHttpRequest *request)
 	SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request->connect_timeout));
 	if (!request->timeout_is_stall)
 		SET(transfer, CURLOPT_TIMEOUT_MS, milliseconds(request->timeout));
-	/* It speaks of what a HEAD announces as well. */
+	/* The limit also applies to the length that a HEAD announces. */
 	if (request->sink == NULL && strcmp(request->method, "HEAD") != 0)
 		SET(transfer, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) request->max_reply);
 
@@ -194,7 +194,7 @@ add_header(TwHttpTransfer *transfer, const char *header)
 static void
 set_signing(TwHttpTransfer *transfer, const TwHttpSigning *signing)
 {
-	/* 7.87 is the first that signs the headers of S3 as well. */
+	/* 7.87 is the first version that also signs the headers of S3. */
 #if LIBCURL_VERSION_NUM >= 0x075700
 	char	   *provider = psprintf("aws:amz:%s:s3", signing->region);
 
@@ -231,7 +231,7 @@ set_request(TwHttpTransfer *transfer, const TwHttpRequest *request)
 	else if (request->body != NULL)
 	{
 		SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
-		/* libcurl keeps the pointer. */
+		/* libcurl does not copy the body. */
 		SET(transfer, CURLOPT_POSTFIELDS, request->body);
 	}
 	if (strcmp(request->method, "HEAD") == 0)
@@ -243,8 +243,8 @@ set_request(TwHttpTransfer *transfer, const TwHttpRequest *request)
 		add_header(transfer, *header);
 
 	/*
-	 * libcurl would wait for a "100 Continue" before a large body. S3 says it, or refuses before the body; and 7.88
-	 * would sign the header that it then leaves out.
+	 * libcurl would wait for a "100 Continue" before a large body. S3 sends it, or refuses before the body; and libcurl
+	 * 7.88 would sign this header and then omit it.
 	 */
 	if (request->signing != NULL)
 		set_signing(transfer, request->signing);
@@ -253,7 +253,7 @@ set_request(TwHttpTransfer *transfer, const TwHttpRequest *request)
 	SET(transfer, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
-/* Makes the transfer of a request ready to run. */
+/* Prepares the transfer of a request. */
 void
 tw_http_set_up(TwHttpTransfer *transfer, const TwHttpRequest *request)
 {

@@ -2,7 +2,7 @@
  * http_transfer.c
  *		One HTTP request on libcurl's multi interface.
  *
- * libcurl's memory comes from malloc: PG_FINALLY frees it.
+ * libcurl uses malloc: PG_FINALLY frees its memory.
  */
 #include "postgres.h"
 
@@ -16,13 +16,12 @@
 
 #include <signal.h>
 
-/* Cancelling has to be answered within a second. */
+/* A cancel takes effect within a second. */
 #define SLICE_MS 200
 
 /*
- * libcurl resolves names in a thread. It inherits the mask of signals: with all
- * of them blocked, no handler of the server's runs in it, where none of them
- * would find what it needs. What a fault of this thread's own raises stays open.
+ * libcurl resolves names in a thread, which inherits the signal mask. With all signals blocked, none of the server's
+ * handlers runs in it, where it would fail. Signals from faults of this thread itself stay unblocked.
  */
 static CURLMcode
 perform_without_signals(CURLM *multi, int *running)
@@ -45,9 +44,8 @@ perform_without_signals(CURLM *multi, int *running)
 }
 
 /*
- * Whether nothing, or next to nothing, has moved for too long. libcurl's own look at that takes the mean of some
- * seconds. A server that drips would else keep us for ever: over ten times the time-out, the mean has to be 1 kB a
- * second.
+ * Whether nothing, or next to nothing, was transferred for too long. libcurl's own check uses the mean of some seconds.
+ * A server could otherwise send single bytes for ever: over ten times the time-out, the mean must be 1 kB a second.
  */
 static bool
 is_stalled(TwHttpTransfer *transfer)
@@ -115,7 +113,7 @@ run(TwHttpTransfer *transfer)
 	return message->data.result;
 }
 
-/* Whether a byte of the request has left tells a connection that failed from one that broke. */
+/* Whether a byte of the request was sent separates a failed connection from one that broke. */
 static TwHttpPhase
 phase_reached(const TwHttpTransfer *transfer, CURLcode code)
 {
@@ -167,7 +165,7 @@ fault_of(const TwHttpTransfer *transfer, CURLcode code)
 	}
 }
 
-/* libcurl's own words, unless they could hold more than names and numbers. */
+/* libcurl's own message, unless it might contain more than names and numbers. */
 static char *
 words_of(const TwHttpTransfer *transfer, CURLcode code)
 {
@@ -206,7 +204,7 @@ hand_over(TwHttpTransfer *transfer, TwHttpResponse *response)
 	response->body[transfer->length] = '\0';
 }
 
-/* What went wrong on this side. */
+/* The errors of this computer. */
 static void
 check_own_part(const TwHttpTransfer *transfer, CURLcode code)
 {
@@ -236,7 +234,7 @@ tear_down(TwHttpTransfer *transfer)
 	free(transfer->body);
 }
 
-/* Makes the request. What goes wrong on the way is told by response->fault; only cancelling and the like are errors. */
+/* Makes the request. Errors of the transfer are in response->fault; only a cancel and the like raise errors. */
 void
 tw_http_try(const TwHttpRequest *request, TwHttpResponse *response)
 {

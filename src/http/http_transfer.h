@@ -1,6 +1,6 @@
 /*
  * http_transfer.h
- *		What the two halves of the HTTP client share: a request on its way through libcurl.
+ *		The struct shared by the two parts of the HTTP client: a request in progress.
  */
 #ifndef TW_HTTP_TRANSFER_H
 #define TW_HTTP_TRANSFER_H
@@ -11,7 +11,7 @@
 
 #define MAX_HEADER_VALUE 128
 
-/* Not on the stack: what PG_TRY changes, PG_FINALLY reads. */
+/* Not on the stack: PG_TRY changes it, and PG_FINALLY reads it. */
 typedef struct TwHttpTransfer
 {
 	CURLM	   *multi;
@@ -21,11 +21,11 @@ typedef struct TwHttpTransfer
 	char		error[CURL_ERROR_SIZE];
 	const TwHttpRequest *request;
 
-	/* when something last moved, and how much had moved by then */
+	/* time of the last progress, and the bytes transferred by then */
 	TimestampTz moved_at;
 	int64		moved;
 
-	/* since when a minimum is asked for, and how much had moved by then */
+	/* start of the window of the minimum speed, and the bytes transferred by then */
 	TimestampTz window_at;
 	int64		window_moved;
 
@@ -34,12 +34,12 @@ typedef struct TwHttpTransfer
 	int			read_errno;
 	bool		is_short;
 
-	/* what the callbacks collect; by malloc */
+	/* filled by the callbacks, with malloc */
 	char	   *body;
 	size_t		length;
 	size_t		room;
 	size_t		header_bytes;
-	bool		is_answered;	/* more than "100 Continue" has come */
+	bool		is_answered;	/* a reply other than "100 Continue" has begun */
 	char		date[MAX_HEADER_VALUE];
 	char		wanted[MAX_HEADER_VALUE];
 	bool		too_large;

@@ -1,9 +1,8 @@
 /*
  * jansson.h
- *		Jansson beside PostgreSQL's functions on JSON.
+ *		Jansson together with PostgreSQL's JSON functions.
  *
- * PostgreSQL has functions json_typeof, which becomes a macro here, and
- * json_object, which we must not call.
+ * PostgreSQL also has functions json_typeof, which becomes a macro here, and json_object, which we must not call.
  */
 #ifndef TW_JANSSON_H
 #define TW_JANSSON_H

@@ -2,8 +2,8 @@
  * json_reply.c
  *		JSON from another server, as jsonb.
  *
- * jsonb's input function raises errors that quote the document. So the parser
- * behind it has the first look, which says no without a word.
+ * jsonb's input function raises errors that quote the document. So its parser checks the document first, without an
+ * error message.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-/* The code unit that four hexadecimal digits at `at` stand for, or -1. */
+/* The code unit of the four hexadecimal digits at `at`, or -1. */
 static int
 code_unit(const char *at, const char *end)
 {
@@ -31,7 +31,7 @@ code_unit(const char *at, const char *end)
 	return unit;
 }
 
-/* Writes U+FFFD over escapes that no text of PostgreSQL can hold: U+0000 and halves of surrogate pairs. */
+/* Replaces escapes that text cannot hold by U+FFFD: U+0000 and unpaired surrogates. */
 static void
 replace_unstorable(char *body, size_t length)
 {
@@ -49,7 +49,7 @@ replace_unstorable(char *body, size_t length)
 	}
 }
 
-/* Far more than any honest reply has; PostgreSQL's parser would end with an error that says nothing of a reply. */
+/* More than any honest reply has; PostgreSQL's parser would raise an error that does not mention a reply. */
 #define MOST_NESTING 512
 
 static bool
@@ -72,7 +72,7 @@ is_shallow(const char *body, size_t length)
 	return true;
 }
 
-/* Whether jsonb will take it.  Jansson would refuse whole numbers of more than 64 bits, which anybody may write. */
+/* Whether jsonb accepts it. Jansson would refuse integers of more than 64 bits, which are valid JSON. */
 static bool
 is_json(char *body, size_t length)
 {
@@ -83,7 +83,7 @@ is_json(char *body, size_t length)
 	return pg_parse_json(tw_json_lexer(body, (int) length), &nullSemAction) == JSON_SUCCESS;
 }
 
-/* Whether the body, which ends with a NUL that does not count, is JSON; it becomes jsonb. The body is changed. */
+/* Converts the body, which ends with a NUL outside its length, to jsonb; false for invalid JSON. Changes the body. */
 bool
 tw_json_reply(char *body, size_t length, Datum *reply)
 {

@@ -1,10 +1,9 @@
 /*
  * options.c
- *		Which options the servers and user mappings of our foreign-data wrappers may have.
+ *		The valid options of servers and user mappings of our foreign-data wrappers.
  *
- * A validator is given all options together, also when ALTER changes one of
- * them. So whoever may not name files of the server cannot change a mapping that
- * names one, not even its other options: let a superuser do it.
+ * A validator gets all options together, also when ALTER changes one of them. So a user who may not name files of the
+ * server cannot change any option of a mapping that names one: a superuser must do it.
  */
 #include "postgres.h"
 
@@ -28,10 +27,7 @@ typedef struct OptionKind
 	Oid			catalog;
 	void		(*check) (const char *name, const char *value);
 
-	/*
-	 * Options of one group say the same in different ways: exactly one of them has to be there. NULL = it may be
-	 * missing.
-	 */
+	/* Exactly one option of a group must be given: its members are alternatives. NULL = optional. */
 	const char *group;
 } OptionKind;
 
@@ -54,7 +50,7 @@ holds_only(const char *value, const char *characters)
 #define UPPER_CASE "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-/* What follows http:// or https://, or NULL. libcurl would also take one slash for two, and three. */
+/* The part after http:// or https://, or NULL. libcurl would also accept one slash or three. */
 static const char *
 after_scheme(const char *value)
 {
@@ -68,7 +64,7 @@ after_scheme(const char *value)
 	return NULL;
 }
 
-/* Whether libcurl can make something of the address. */
+/* Whether libcurl can parse the address. */
 static bool
 is_understood(const char *value)
 {
@@ -84,7 +80,7 @@ is_understood(const char *value)
 	return code == CURLUE_OK;
 }
 
-/* The value is in none of the errors: it may hold a password. */
+/* No error contains the value: it may be a password. */
 static void
 check_address(const char *name, const char *value, bool path_allowed)
 {
@@ -158,7 +154,7 @@ check_secret(const char *name, const char *value)
 				 errhint("Copy it again, without the line break after it.")));
 }
 
-/* The database server opens the file, whatever the rights of whoever names it are. */
+/* The database server opens the file, with its own privileges instead of the user's. */
 static void
 check_file(const char *name, const char *value)
 {
@@ -180,7 +176,7 @@ check_region(const char *name, const char *value)
 		refuse_value(name, "the name of a region", "For example us-east-1, which most servers of one's own take.");
 }
 
-/* The rules of S3. */
+/* S3's rules for bucket names. */
 static void
 check_bucket(const char *name, const char *value)
 {
@@ -275,7 +271,7 @@ is_given(List *options, const char *name)
 	return false;
 }
 
-/* Exactly one option of the group has to be given. */
+/* Exactly one option of the group must be given. */
 static void
 check_group(const OptionKind *kinds, Oid catalog, const char *group, List *options)
 {
@@ -314,7 +310,7 @@ validate(const OptionKind *kinds, FunctionCallInfo fcinfo)
 		check_option(kinds, catalog, lfirst_node(DefElem, cell));
 	for (const OptionKind *kind = kinds; kind->name != NULL; kind++)
 	{
-		/* Its first one stands for a group. */
+		/* The first option of a group represents it. */
 		if (kind->catalog == catalog && kind->group != NULL && strcmp(kind->group, kind->name) == 0)
 			check_group(kinds, catalog, kind->group, options);
 	}

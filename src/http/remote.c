@@ -1,9 +1,9 @@
 /*
  * remote.c
- *		Module magic and start-up of the library that talks to other servers.
+ *		Module magic and start-up of the library that connects to other servers.
  *
- * It is a library of its own because of libcurl: loading that and its 32
- * libraries takes 6 ms and more, which most sessions need not spend.
+ * It is a separate library because of libcurl: loading that and its 32 libraries takes 6 ms or more, which most
+ * sessions need not spend.
  */
 #include "postgres.h"
 

@@ -1,10 +1,10 @@
--- Talking to Label Studio: errors that say what to do, and the two look-ups that everything rests on.
+-- Requests to Label Studio: errors with advice, and the two queries that all else uses.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_refuse(server text, what text, status integer) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- The answer's body is not quoted: it may repeat a message of a user.
+    -- The answer's body is not quoted: it may contain a user's message.
     RAISE EXCEPTION USING
         ERRCODE = CASE WHEN status IN (401, 403) THEN 'invalid_authorization_specification'
                        WHEN status = 404 THEN 'undefined_object'
@@ -26,7 +26,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refuse(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_refuse(text, text, integer) IS
-    'Raises what an HTTP status means: 28000 for 401 and 403, 42704 for 404, 08006 for 5xx, 08P01 for any other';
+    'Raises the error for an HTTP status: 28000 for 401 and 403, 42704 for 404, 08006 for 5xx, 08P01 for any other';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_get(server text, path text, parameters text[], what text,
     OUT reply jsonb, OUT server_time timestamptz)
@@ -45,7 +45,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_get(text, text, text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_get(text, text, text[], text) IS
-    'What Label Studio answers to a GET, and when by its clock; raises as tw_labelstudio_request() and '
+    'Label Studio''s answer to a GET, and its clock''s time; raises as tw_labelstudio_request() and '
     'tw_labelstudio_refuse() do';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_list(
@@ -56,14 +56,14 @@ AS $function$
 DECLARE
     answer record;
 BEGIN
-    -- Always the first page of what a filter leaves: pages would shift under the hands of those who annotate.
+    -- Always the first page of a filter's result: later pages would shift while people annotate.
     SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(project.server_name, 'GET', '/api/tasks/', ARRAY[
         'project', project.project_id::text, 'page', '1', 'page_size', page_size::text, 'fields', fields,
         'include', include, 'resolve_uri', 'false',
         'query', jsonb_build_object('filters', jsonb_build_object('conjunction', 'and', 'items', filters),
                                     'ordering', jsonb_build_array('tasks:' || ordering))::text], NULL::text, false);
     server_time := answer.server_time;
-    -- Some versions say so of an empty list.
+    -- Some versions answer this for an empty list.
     IF answer.status = 404 AND answer.reply ->> 'detail' = 'Invalid page.' THEN
         tasks := '[]';
         RETURN;
@@ -88,15 +88,15 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_list(
     @extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_list(
     @extschema@.labelstudio_projects, jsonb, text, text, text, integer, text) IS
-    'The first page_size tasks of a project that meet all filters, in the order of one column, with the fields named; '
-    '08P01 for an answer that is none';
+    'The first page_size tasks of a project that meet all filters, ordered by one column, with the fields named. '
+    'Raises 08P01 for an answer that is no such list';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_filter(name text, operator text, type text, value jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object('filter', 'filter:tasks:' || name, 'operator', operator, 'type', type, 'value', value);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_filter(text, text, text, jsonb) IS
-    'One filter on a column of tasks, as Label Studio''s Data Manager has it';
+    'A filter on a column of tasks, in the format of Label Studio''s Data Manager';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_is_task(
     server text, task bigint, external uuid, OUT is_there boolean, OUT is_worked_on boolean)
@@ -111,7 +111,7 @@ BEGIN
     IF answer.status NOT BETWEEN 200 AND 299 AND answer.status <> 404 THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'look at a task', answer.status);
     END IF;
-    -- A deleted task's number may be another task's by now.
+    -- Label Studio may have given a deleted task's number to another task.
     is_there := answer.status <> 404
                 AND coalesce(@extschema@.tw_labelstudio_external_id(answer.reply) = external, false);
     is_worked_on := is_there AND (coalesce(answer.reply ->> 'total_annotations', '0') <> '0'
@@ -121,8 +121,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_is_task(text, bigint, uuid) IS
-    'Whether a task of this number is there and carries this external id, and whether it has annotations (skips are '
-    'none) or drafts of them';
+    'Whether a task of this number exists and has this external id, and whether it has annotations (skips do not '
+    'count) or drafts';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_import_timeout(server text) RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -130,15 +130,16 @@ RETURN coalesce((SELECT o.option_value::double precision FROM pg_foreign_server 
                  WHERE f.srvname = server AND o.option_name = 'import_timeout'), 120);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_import_timeout(text) IS
-    'For how many seconds an import of this server may go on';
+    'The longest time, in seconds, that an import of this server may take';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_conversation(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
--- With the time of capture: after a restore from an older dump, its number may be another conversation's.
+-- With the time of capture: after a restore from an older dump, the number may belong to another conversation.
 RETURN format('%s@%s', conversation.id, extract(epoch FROM conversation.created_at));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversation_logs) IS
-    'What a task carries to name its conversation, so that a database restored from before the push knows it again';
+    'The identity of a task''s conversation, stored in the task, so that a database restored from before the push '
+    'recognises it';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_external_id(task jsonb) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -146,7 +147,7 @@ RETURN CASE WHEN task -> 'meta' ->> 'external_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){
             THEN (task -> 'meta' ->> 'external_id')::uuid END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) IS
-    'Our id that a task over there carries; NULL for a task that is not ours';
+    'The external id that a task in Label Studio has from this extension; NULL for any other task';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_marked(task jsonb) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -158,4 +159,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) IS
-    'The conversation that a task over there is about, by its number and time; NULL where this database has none such';
+    'The conversation of a task in Label Studio, found by its number and time; NULL where this database has no such '
+    'conversation';

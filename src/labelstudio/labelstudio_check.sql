@@ -1,4 +1,4 @@
--- labelstudio_check(): one row that tells at 2 AM whether reviews flow, and what to do when they do not.
+-- labelstudio_check(): one row that tells at 2 AM whether reviews work, and what to do if not.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_ask(server text,
     OUT reachable boolean, OUT version text, OUT account text, OUT token_kind text, OUT problem text)
@@ -16,14 +16,14 @@ BEGIN
     FROM @extschema@.tw_labelstudio_get(server, '/api/current-user/whoami', NULL, 'say who the token''s user is') g;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-    -- It answered, if only to refuse the token.
+    -- A server that refuses the token is reachable.
     reachable := reachable OR SQLSTATE = '28000';
     problem := concat_ws('. ', problem, nullif(hint, ''));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_ask(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_ask(text) IS
-    'What a Label Studio server says of itself and of our token; problem says why it does not';
+    'The version of a Label Studio server and the account of our token; problem is the error (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_backlog(server text) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -40,7 +40,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_backlog(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS
-    'How many conversations wait for a person that belong to projects of this server and are not over there';
+    'How many conversations of this server''s projects wait for a person and have no task in Label Studio';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_died() RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -51,7 +51,8 @@ RETURN (SELECT r.started_at FROM @extschema@.job_runs r
         ORDER BY r.id DESC LIMIT 1);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_died() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_died() IS
-    'When the run began that a cancel or a crash ended, so that it could not say so itself; NULL where there is none';
+    'The start of the last run that a cancel or a crash ended before it could record an error; NULL where there is '
+    'none';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_stand(server text,
     OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz, OUT open_tasks bigint,
@@ -79,7 +80,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_stand(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_stand(text) IS
-    'How things stand with the projects of a server, as far as this database knows';
+    'The state of a server''s projects, from this database alone';
 
 CREATE FUNCTION @extschema@.labelstudio_check(
     server text DEFAULT NULL,
@@ -131,16 +132,16 @@ BEGIN
         RETURN NEXT;
     END LOOP;
     IF server_name IS NULL THEN
-        -- Says that there is no server, and how to make one.
+        -- One row without a server, with the advice to create one.
         PERFORM @extschema@.tw_labelstudio_server(server);
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
-    'How things stand with a Label Studio server, or with each: whether it answers (state: ok, failing, no project, '
-    'refused, unreachable, restored copy), its version, our account and kind of token, the projects, when pushes and '
-    'pulls last went through (the oldest of its projects), how long ago verdicts were last pulled (lag), tasks that '
-    'wait there (open), whose import is not settled (uncertain), that need a look (unusable), conversations that wait '
-    'here (backlog), the last error, and what to do (advice; NULL when all is well). Raises 42704 where there is no '
-    'such server';
+    'The state of a Label Studio server, or of each: whether it answers (state: ok, failing, no project, refused, '
+    'unreachable, restored copy), its version, our account and kind of token, the projects, the times of the last '
+    'successful push and pull (the oldest of its projects), the time since the last pull (lag), tasks there that wait '
+    '(open), have an unknown import result (uncertain), or have an invalid annotation (unusable), conversations that '
+    'wait here (backlog), the last error, and what to do (advice; NULL when all is well). Raises 42704 for an unknown '
+    'server';

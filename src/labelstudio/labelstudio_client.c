@@ -1,6 +1,6 @@
 /*
  * labelstudio_client.c
- *		Requests to a Label Studio: address, token, retries, reply.
+ *		Requests to Label Studio: address, token, retries, reply.
  */
 #include "postgres.h"
 
@@ -23,7 +23,7 @@
 
 #define ARGUMENT_TEXT(n) (PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)))
 
-/* Percent-encodes all but the unreserved characters of RFC 3986. */
+/* Percent-encodes all characters except the unreserved ones of RFC 3986. */
 static void
 append_encoded(StringInfo url, const char *value)
 {
@@ -37,7 +37,7 @@ append_encoded(StringInfo url, const char *value)
 	}
 }
 
-/* Label Studio decodes the JSON of this parameter once more: within its strings, a % has another spelling. */
+/* Label Studio decodes the JSON of this parameter once more: within its strings, a % needs a JSON escape. */
 static char *
 without_percent(const char *json)
 {
@@ -115,7 +115,7 @@ init_request(TwHttpRequest *request, const TwEndpoint *endpoint, const char *met
 	request->ca_file = tw_endpoint_text(endpoint, "ca_file");
 }
 
-/* Gets an access token for a personal one, and keeps it; NULL when the other side refuses, with *status saying how. */
+/* Gets an access token for a personal one, and caches it; NULL when the server refuses, with its status in *status. */
 static char *
 exchange_token(const TwEndpoint *endpoint, const char *token, TwHttpResponse *response)
 {
@@ -150,11 +150,11 @@ exchange_token(const TwEndpoint *endpoint, const char *token, TwHttpResponse *re
 	return access_token;
 }
 
-/* Performs the request with that value of the header Authorization. */
+/* Performs the request with this value of the header Authorization. */
 static void
 perform_authorized(TwHttpRequest *request, const char *scheme, const char *token, TwHttpResponse *response)
 {
-	/* Without a value, libcurl leaves a header out that it would add itself. */
+	/* A header without a value makes libcurl omit it. */
 	const char *const headers[] = {
 		psprintf("Authorization: %s %s", scheme, token),
 		"Accept: application/json",
@@ -171,9 +171,8 @@ perform_authorized(TwHttpRequest *request, const char *scheme, const char *token
 }
 
 /*
- * Performs the request with the mapping's token; false when that could not be
- * exchanged. A 401 says that nothing was done, so that whatever it was can be
- * asked again with a new access token.
+ * Performs the request with the mapping's token; false when the token could not be exchanged. After a 401 nothing was
+ * done, so any request can be repeated with a new access token.
  */
 static bool
 perform_with_token(TwHttpRequest *request, const TwEndpoint *endpoint, TwHttpResponse *response)
@@ -211,7 +210,7 @@ refuse_reply(const TwHttpRequest *request, int status, const char *what, const c
 			 errhint("%s", hint)));
 }
 
-/* The reply as jsonb; false = there is none. What is no JSON is an error where the status promises some. */
+/* The reply as jsonb; false = there is none. Invalid JSON is an error where the status implies JSON. */
 static bool
 read_reply(const TwHttpRequest *request, const TwHttpResponse *response, Datum *reply)
 {
@@ -267,7 +266,7 @@ tw_labelstudio_request(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		append_parameters(&url, PG_GETARG_ARRAYTYPE_P(3));
 	request.url = url.data;
-	/* Without a body, a server may wait for one. */
+	/* A server may wait for a missing body, so an empty one is sent. */
 	if (body == NULL && strcmp(method, "GET") != 0 && strcmp(method, "DELETE") != 0)
 		body = "";
 	request.body = body;

@@ -1,5 +1,5 @@
--- The sweep compares the unfinished tasks over there with the outbox: what somebody deleted there goes back to the
--- queue, and what needs no person any more, or is there twice, is taken back.
+-- The sweep compares the unfinished tasks in Label Studio with the outbox: conversations whose task was deleted there
+-- go back to the queue, and tasks that need no person any more, or are duplicates, are deleted there.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_take_back(server text, task bigint, external uuid) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -8,7 +8,7 @@ DECLARE
     there record;
     answered integer;
 BEGIN
-    -- Looked at right before: its number may be another task's by now, and nobody's work is thrown away.
+    -- Checked just before the deletion: the number may belong to another task by now, and nobody's work may be lost.
     SELECT * INTO there FROM @extschema@.tw_labelstudio_is_task(server, task, external);
     IF there.is_there AND there.is_worked_on THEN
         RETURN false;
@@ -26,8 +26,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_back(text, bigint, uuid) IS
-    'Deletes a task of ours over there that nobody has annotated or begun to; true when it is gone, false when '
-    'somebody works on it after all';
+    'Deletes a task of this extension in Label Studio that has no annotation or draft; true when it is gone, false '
+    'when somebody works on it';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_needless(listed jsonb,
     OUT task bigint, OUT external uuid, OUT own bigint)
@@ -40,12 +40,13 @@ BEGIN ATOMIC
     LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id = l.external_id
     WHERE l.external_id IS NOT NULL
       AND CASE
-          -- Not in the outbox: only where its conversation waits in another task, or for nobody any more.
+          -- Not in the outbox: only if its conversation is known, and waits in another task or no longer waits.
           WHEN o.id IS NULL THEN @extschema@.tw_labelstudio_marked(l.task) IS NOT NULL
-          -- Its import is not settled, or its annotation has just gone and the pull has yet to see it.
+          -- Its import is uncertain, or its annotation was just deleted and the next pull will see that.
           WHEN (o.status IN ('unusable', 'done') OR o.status = 'superseded' AND o.annotation_id IS NOT NULL)
                AND o.task_id = (l.task ->> 'id')::bigint OR o.status = 'claimed' THEN false
-          -- One that was passed on by all who saw it makes room, and comes back behind the others.
+          -- A task that all annotators skipped is deleted after a day; its conversation returns at the end of the
+          -- queue.
           WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
               THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
                   SELECT FROM @extschema@.conversation_logs c
@@ -55,8 +56,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_needless(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_needless(jsonb) IS
-    'Which of these tasks, all without annotations, need no person: judged or deleted here meanwhile, taken back '
-    'before, skipped a day ago, or there twice';
+    'The tasks, among these without annotations, that need no person: judged or deleted here since, taken back '
+    'before, skipped a day ago, or duplicates';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_adopt(project @extschema@.labelstudio_projects, listed jsonb) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -71,8 +72,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_adopt(@extschema@.labelstudio_projects, jsonb) IS
-    'Writes outbox rows for tasks of ours that have none: pushed by a database that this one was restored from before '
-    'the push; returns how many';
+    'Adds outbox rows for tasks of this extension that have none, because this database was restored from before '
+    'their push; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_take_needless(
     project @extschema@.labelstudio_projects, listed jsonb, max_tasks integer,
@@ -99,8 +100,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer) IS
-    'Takes back those of these tasks that need no person, at most so many; returns how many, and the number of the '
-    'last one looked at where there may be more (NULL where there are none)';
+    'Deletes in Label Studio those of these tasks that need no person, up to a limit; returns how many, and the '
+    'number of the last task checked where there may be more (NULL where there are none)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_miss(project @extschema@.labelstudio_projects, listed jsonb, after bigint,
                                                 upto bigint, max_tasks integer,
@@ -135,8 +136,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer) IS
-    'Marks tasks of the outbox, with numbers in (after, upto], that are not over there any more, so that their '
-    'conversations wait again; returns how many, and the number of the last one looked at where there may be more '
+    'Marks tasks of the outbox, with numbers in (after, upto], that no longer exist in Label Studio, so that their '
+    'conversations wait again; returns how many, and the number of the last task checked where there may be more '
     '(NULL where there are none)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_compare(project @extschema@.labelstudio_projects, cursor_state jsonb,
@@ -145,7 +146,7 @@ CREATE FUNCTION @extschema@.tw_labelstudio_compare(project @extschema@.labelstud
 AS $function$
 DECLARE
     page_size CONSTANT integer := 1000;
-    -- What is looked at one by one, each with a request or two, in one transaction.
+    -- The limit of tasks checked one by one in a transaction, with one or two requests each.
     max_tasks CONSTANT integer := 50;
     after CONSTANT bigint := coalesce((cursor_state ->> 'after')::bigint, 0);
     upto bigint := 9223372036854775807;
@@ -182,5 +183,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_compare(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_compare(@extschema@.labelstudio_projects, jsonb) IS
-    'Compares one page of unfinished tasks over there with the outbox; next_cursor is where the next page begins, NULL '
-    'after the last one';
+    'Compares one page of unfinished tasks in Label Studio with the outbox; next_cursor is the start of the next '
+    'page, NULL after the last one';

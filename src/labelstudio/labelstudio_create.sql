@@ -7,8 +7,8 @@ RETURN @extschema@.tw_endpoint_server('training_workflow_labelstudio', server, '
     'and CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token_file ''/...'');');
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_server(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_server(text) IS
-    'The Label Studio server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a '
-    'name is needed';
+    'The Label Studio server of this name, or the only one when the name is NULL. Raises 42704 where there is none, '
+    '42P08 where a name is needed';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_find(server text, title text, marker text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -20,7 +20,7 @@ BEGIN
     FOR page IN 1 .. 100 LOOP
         SELECT g.reply INTO reply FROM @extschema@.tw_labelstudio_get(server, '/api/projects/', ARRAY['title', title,
             'include', 'id,title,description', 'page', page::text, 'page_size', '100'], 'list projects') g;
-        -- It matches parts of titles, in any case.
+        -- This filter matches parts of titles, in any case.
         SELECT p.project INTO project FROM jsonb_array_elements(
             CASE jsonb_typeof(reply -> 'results') WHEN 'array' THEN reply -> 'results' ELSE '[]' END) AS p (project)
         WHERE p.project ->> 'title' = title
@@ -40,8 +40,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_find(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_find(text, text, text) IS
-    'The number of the project of this title that carries our marker, NULL where there is none; 42710 where another '
-    'has the title';
+    'The number of the project with this title and this extension''s marker, NULL where there is none. Raises 42710 '
+    'where a project without the marker has the title';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_check_project(title text, module_type text, max_open_tasks integer)
     RETURNS void
@@ -68,7 +68,7 @@ BEGIN
             MESSAGE = 'max_open_tasks must be between 1 and 10000',
             HINT = 'So many tasks may wait over there before an urgent one has to wait here; 200 is the default.';
     END IF;
-    -- The same request again is answered with the same project.
+    -- A repeated request returns the same project.
     SELECT * INTO other FROM @extschema@.labelstudio_projects p
     WHERE p.is_active AND p.module_type IS NOT DISTINCT FROM tw_labelstudio_check_project.module_type
       AND p.title <> tw_labelstudio_check_project.title;
@@ -84,7 +84,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_check_project(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_check_project(text, text, integer) IS
-    'Refuses what no project can be: 22023 for its title, module or limit, 42710 where its module has another';
+    'Raises 22023 for an invalid title, module or limit of a project, 42710 where the module has another project';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_make(server text, title text, marker text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -104,7 +104,7 @@ BEGIN
     IF answer.status NOT BETWEEN 200 AND 299 OR jsonb_typeof(answer.reply -> 'id') IS DISTINCT FROM 'number' THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'create a project', answer.status);
     END IF;
-    -- A tab for those who would rather see what the model is least sure of. The project is fine without it.
+    -- A tab for people who prefer the least confident answers first. The project works without it.
     SELECT r.status INTO view_status
     FROM @extschema@.tw_labelstudio_request(server, 'POST', '/api/dm/views/', ARRAY['project', answer.reply ->> 'id'],
         jsonb_build_object('project', answer.reply -> 'id', 'data', jsonb_build_object(
@@ -120,7 +120,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_make(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_make(text, text, text) IS
-    'Makes a project over there, and returns its number';
+    'Creates a project in Label Studio, and returns its number';
 
 CREATE FUNCTION @extschema@.labelstudio_create_project(
     title text, module_type text DEFAULT NULL, server text DEFAULT NULL, max_open_tasks integer DEFAULT 200,
@@ -134,7 +134,7 @@ DECLARE
     id bigint;
 BEGIN
     PERFORM @extschema@.tw_require_acting();
-    -- Two at once would each find no project, and make one.
+    -- Two sessions at once would each find no project, and create one.
     PERFORM @extschema@.tw_lock('projects'::text, 0::bigint);
     PERFORM @extschema@.tw_labelstudio_check_project(title, module_type, max_open_tasks);
     SELECT p.id INTO id FROM @extschema@.labelstudio_projects p
@@ -143,7 +143,7 @@ BEGIN
     IF FOUND THEN
         RETURN id;
     END IF;
-    -- A call whose transaction was rolled back, or whose answer was lost, left a project that carries this.
+    -- The project of an earlier call whose transaction was rolled back, or whose answer was lost.
     marker := format('[training_workflow %s]', md5(@extschema@.tw_this_installation() || coalesce(module_type, '')));
     number := @extschema@.tw_labelstudio_find(on_server, title, marker);
     IF number IS NULL THEN
@@ -153,7 +153,7 @@ BEGIN
                                                        entity_labels)
     VALUES (on_server, number, labelstudio_create_project.title, labelstudio_create_project.module_type,
             labelstudio_create_project.max_open_tasks, coalesce(labelstudio_create_project.entity_labels, '{}'))
-    -- A number that a retired project had: found again, or the server is another one by now.
+    -- The number of a retired project: found again, or the server has been replaced.
     ON CONFLICT (server_name, project_id) DO UPDATE SET is_active = true, title = excluded.title,
                                                         module_type = excluded.module_type,
         max_open_tasks = excluded.max_open_tasks, entity_labels = excluded.entity_labels,
@@ -165,12 +165,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) IS
-    'Makes a project in Label Studio for the conversations of a module, or (module_type NULL) of all that have none of '
-    'their own, and returns its number in labelstudio_projects; asked again, it finds the same one. server may be left '
-    'out where there is one. max_open_tasks: how many unfinished tasks it may hold; entity_labels: labels that '
-    'reviewers are offered beside those of recent samples. Raises 22023 for an odd title, module or limit, 42710 where '
-    'the module has another project or the title is somebody else''s, 42704 without server or user mapping, 55000 on a '
-    'restored copy, 08001, 08006, 08P01, 28000 when Label Studio does not answer as it should';
+    'Creates a project in Label Studio for the conversations of a module, or (module_type NULL) of all modules '
+    'without a project, and returns its number in labelstudio_projects; a repeated call returns the same project. '
+    'server may be omitted where there is one. max_open_tasks: the largest number of unfinished tasks in the project; '
+    'entity_labels: labels offered to reviewers beside those of recent samples. Raises 22023 for an invalid title, '
+    'module or limit, 42710 where the module has another project or another project has the title, 42704 without '
+    'server or user mapping, 55000 on a restored copy, 08001, 08006, 08P01, 28000 for errors of the connection and of '
+    'Label Studio';
 
 CREATE FUNCTION @extschema@.labelstudio_retire_project(project bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -196,6 +197,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_retire_project(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_retire_project(bigint) IS
-    'Ends the use of a project: it is neither pushed to nor pulled from any more, and its unfinished conversations go '
-    'back to the queue; returns how many. Nothing is deleted in Label Studio, and no verdict here. CALL '
-    'labelstudio_pull() first for what was annotated there. Raises P0002 for an unknown or retired project';
+    'Retires a project: it gets no more pushes and pulls, and its unfinished conversations go back to the queue; '
+    'returns how many. Deletes nothing in Label Studio, and no verdict here. CALL labelstudio_pull() first to keep '
+    'its annotations. Raises P0002 for an unknown or retired project';

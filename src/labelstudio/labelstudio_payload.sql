@@ -1,9 +1,9 @@
--- What Label Studio is told: the labelling interface of a project, and the tasks of a batch.
+-- What Label Studio receives: the labelling interface of a project, and the tasks of a batch.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_config() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
--- Intents and labels come with each task, so that a new one needs no change of the project; and so do the verdicts,
--- since where two models disagree there is nothing to approve, and two answers to choose from.
+-- Each task brings its intents and labels, so that a new one needs no change of the project. It brings its verdicts
+-- too: where two models disagree there is nothing to approve, but two answers to choose from.
 RETURN '<View>
   <Style>.htx-text{ white-space: pre-wrap; }</Style>
   <Header value="$header"/>
@@ -21,8 +21,8 @@ RETURN '<View>
 </View>';
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_config() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_config() IS
-    'The labelling interface: keys a, f and r approve, fix and reject (the tasks bring them along); u and n say why it '
-    'is rejected (unclear, when nothing is said)';
+    'The labelling interface as XML: keys a, f and r approve, fix and reject (defined by the tasks); u and n give the '
+    'reason of a rejection (without one: unclear)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_verdicts(suggestions text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -39,16 +39,16 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) IS
-    'What a task offers: approve, fix and reject; or, where two models disagree, both answers (keys 1 and 2), another '
-    'intent, no such intent and unclear';
+    'The choices of a task: approve, fix and reject; or, where two models disagree, both answers (keys 1 and 2), '
+    'another intent, no such intent and unclear';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_prediction(
     conversation @extschema@.conversation_logs, spans jsonb, is_blind boolean) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object(
-    -- The same for all models: Label Studio shows only predictions of the version that a project saw first.
+    -- One name for all models: Label Studio only shows predictions of the version that a project saw first.
     'model_version', 'training_workflow',
-    -- Least confident first: whatever is no valid confidence deserves a look before all others.
+    -- Least confident first: an invalid confidence comes before all others.
     'score', CASE WHEN is_blind THEN 0
                   WHEN conversation.nlu_confidence BETWEEN 0 AND 1 THEN conversation.nlu_confidence ELSE 0 END,
     'result',
@@ -63,8 +63,8 @@ RETURN jsonb_build_object(
         FROM jsonb_array_elements(spans) WITH ORDINALITY AS s (span, n)), '[]'));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) IS
-    'What the model said of a conversation, as a prediction of Label Studio: the intent (not where people choose '
-    'blindly), the entities as spans, the confidence as score';
+    'The model''s answer to a conversation as a prediction of Label Studio: the intent (not for blind choices), the '
+    'entities as spans, the confidence as score';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -75,8 +75,8 @@ RETURN concat_ws(E'\n',
                                     THEN left(@extschema@.tw_labelstudio_text(conversation.response_text), 1000) END);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS
-    'What helps a person to judge, beside the message: the user''s correction and the chatbot''s reply, redacted as '
-    'the message is';
+    'Context for a reviewer beside the message: the user''s correction and the chatbot''s reply, redacted like the '
+    'message';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -99,10 +99,10 @@ BEGIN ATOMIC
                                            ELSE format('%s (%s)', c.nlu_intent,
                                                        coalesce(round(c.nlu_confidence::numeric, 3)::text,
                                                                 'no confidence')) END, c.review_reason),
-            -- The reply would tell which answer was given.
+            -- The reply would reveal which answer was given.
             'context', CASE WHEN r.is_blind THEN '' ELSE @extschema@.tw_labelstudio_context(c) END,
             'intent_options', coalesce((
-                -- The model's answer first, then those of its module.
+                -- The model's answer first, then the other intents of its module.
                 SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind
                                  AND i.intent = c.nlu_intent DESC,
                                  NOT r.is_blind AND @extschema@.intent_module_type(i.intent)
@@ -131,5 +131,4 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) IS
-    'The tasks of a batch as Label Studio imports them, in the order in which they should be served; NULL where '
-    'none is left';
+    'The tasks of a batch in Label Studio''s import format, in review order; NULL where none is left';

@@ -1,5 +1,5 @@
--- Pulling: every task that changed since the last pull, by Label Studio's own clock, a page a transaction. What was
--- seen before is known by the annotation's number and time, so that seeing it twice does nothing.
+-- Pulling: every task that changed since the last pull, by Label Studio's own clock, one page per transaction. An
+-- annotation seen before is recognised by its number and time, so that seeing it twice changes nothing.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_chosen(annotations jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -15,7 +15,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_chosen(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_chosen(jsonb) IS
-    'The annotation of a task that counts: the one marked as ground truth, else the newest; skips are none';
+    'The annotation of a task that counts: the one marked as ground truth, else the newest; skips do not count';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_own(project @extschema@.labelstudio_projects, task jsonb)
     RETURNS @extschema@.labelstudio_tasks
@@ -31,8 +31,8 @@ BEGIN
         RETURN own;
     END IF;
     conversation := @extschema@.tw_labelstudio_marked(task);
-    -- Pushed by a database that this one was restored from before the push; or by an import that came to its end after
-    -- everybody had given it up, and whose conversation was claimed again since.
+    -- Either this database was restored from before the push, or the import finished after it was given up and the
+    -- conversation was claimed again.
     INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, external_id, batch_id, status, task_id,
                                                spans, pushed_at)
     SELECT project.id, c.id, external, gen_random_uuid(), 'open', (task ->> 'id')::bigint,
@@ -51,8 +51,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_projects, jsonb) IS
-    'The outbox row of a task over there: the one whose external id it carries, a new one for a task that only its '
-    'conversation knows, or the one that waits for that conversation; NULLs for a task that is not ours';
+    'The outbox row of a task in Label Studio: the one with its external id; else the waiting row of its '
+    'conversation, or a new one. NULLs for a task of another origin';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_mark(
     own @extschema@.labelstudio_tasks, status text, annotation jsonb, code text, message text) RETURNS void
@@ -75,7 +75,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_mark(@extschema@.labelstudio_tasks, text, jsonb, text, text) IS
-    'Writes down what became of a task, and which annotation says so (NULL: none does)';
+    'Records the state of a task, and the annotation behind it (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_unjudge(
     project @extschema@.labelstudio_projects, own @extschema@.labelstudio_tasks, skipped boolean,
@@ -101,8 +101,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_unjudge(
     @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_unjudge(
     @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, boolean, timestamptz) IS
-    'A task has no annotation (any more), or a skip: withdraws the verdict that came from it, if that still stands; '
-    'returns withdrawn, skipped or NULL';
+    'Handles a task without an annotation, or with a skip: withdraws the verdict that came from it, if that is still '
+    'the newest; returns withdrawn, skipped or NULL';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_observe(
     project @extschema@.labelstudio_projects, row_id bigint, task jsonb, skew interval, people jsonb) RETURNS text
@@ -116,12 +116,12 @@ DECLARE
     source CONSTANT jsonb := jsonb_build_object('project', project.project_id, 'task', number);
     newest @extschema@.review_events;
 BEGIN
-    -- Another task of this page may have changed it.
+    -- Another task of this page may have changed the row.
     SELECT * INTO STRICT own FROM @extschema@.labelstudio_tasks t WHERE t.id = row_id;
     IF own.status = 'claimed'
        OR own.task_id IS DISTINCT FROM number AND annotation IS NOT NULL
           AND (own.annotation_id IS NULL OR (annotation ->> 'updated_at')::timestamptz > own.annotation_updated_at) THEN
-        -- An import whose answer never came; or there twice, and this is the one that was worked on last.
+        -- An import whose answer was lost; or a duplicate, and this is the one annotated last.
         UPDATE @extschema@.labelstudio_tasks t
         SET task_id = number, external_id = @extschema@.tw_labelstudio_external_id(task),
             status = CASE t.status WHEN 'claimed' THEN 'open' ELSE t.status END,
@@ -150,8 +150,8 @@ BEGIN
         PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL::text, NULL::text);
         RETURN NULL;
     END IF;
-    -- The newest verdict stands, and one that came from there is as old as its annotation.
-    -- What this very task said before is what it says no more.
+    -- The newest verdict stands; the time of a verdict from Label Studio is that of its annotation. This task's own
+    -- earlier verdict is replaced.
     IF NOT coalesce(newest.details -> 'labelstudio' @> source, false)
        AND coalesce((newest.details -> 'labelstudio' ->> 'given_at')::timestamptz, newest.created_at) > given_at
        OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
@@ -168,9 +168,9 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_observe(
     @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_observe(
     @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
-    'Brings an outbox row, and the verdict, to what its task over there says: approve, fix, reject, skipped, '
-    'withdrawn, superseded (a newer verdict was given here), or NULL where nothing changed. skew: how much Label '
-    'Studio''s clock is ahead of ours. Raises what the verdict raises';
+    'Updates an outbox row, and the verdict, from its task in Label Studio; returns approve, fix, reject, skipped, '
+    'withdrawn, superseded (a newer verdict was given here), or NULL where nothing changed. skew: how far Label '
+    'Studio''s clock is ahead of the database''s. Raises the errors of the verdict';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_try_observe(
     project @extschema@.labelstudio_projects, row_id bigint, task jsonb, skew interval, people jsonb) RETURNS text
@@ -191,7 +191,7 @@ BEGIN
         RETURN @extschema@.tw_labelstudio_observe(project, row_id, task, skew, people);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
-        -- What passes is tried again by the next pull; what is our own fault must not be laid at the annotator's door.
+        -- Temporary errors are tried again by the next pull; our own errors must not be blamed on the annotator.
         IF left(code, 2) IN ('40', '53', '57', '58', 'XX') OR code = '55P03' THEN
             RAISE;
         END IF;
@@ -202,7 +202,7 @@ BEGIN
     IF own.status = 'unusable' AND own.annotation_updated_at = (annotation ->> 'updated_at')::timestamptz THEN
         RETURN NULL;
     END IF;
-    -- An annotation that was a verdict and is none any more takes it back.
+    -- An annotation that no longer is a verdict withdraws its earlier one.
     PERFORM @extschema@.tw_labelstudio_withdraw(project, own, (annotation ->> 'updated_at')::timestamptz - skew,
                                                 'annotation changed in Label Studio');
     PERFORM @extschema@.tw_labelstudio_mark(own, 'unusable', annotation, code, message);
@@ -213,11 +213,12 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try_observe(
     @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_try_observe(
     @extschema@.labelstudio_projects, bigint, jsonb, interval, jsonb) IS
-    'tw_labelstudio_observe(), or unusable: the annotation is no verdict, and error_message says why';
+    'tw_labelstudio_observe(), but returns unusable for an annotation that is no verdict, with the reason in '
+    'error_message';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_person(annotation jsonb, people jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
--- Whoever changed it last; an annotation itself names only who began it: "First Last address, id".
+-- The last person who changed it; an annotation itself only names its first author: "First Last address, id".
 RETURN coalesce(
     nullif(people ->> coalesce(annotation ->> 'updated_by', annotation ->> 'completed_by'), ''),
     CASE WHEN coalesce(annotation ->> 'updated_by',
@@ -226,8 +227,8 @@ RETURN coalesce(
     'Label Studio user ' || coalesce(annotation ->> 'updated_by', annotation ->> 'completed_by', 'unknown'));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_person(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_person(jsonb, jsonb) IS
-    'Who gave an annotation: the e-mail address of whoever changed it last; people maps Label Studio''s numbers of '
-    'users to addresses';
+    'The e-mail address of the person who last changed an annotation; people maps Label Studio''s user numbers to '
+    'addresses';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_people(server text) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -237,7 +238,7 @@ DECLARE
 BEGIN
     SELECT * INTO answer FROM @extschema@.tw_labelstudio_request(server, 'GET', '/api/users/', NULL::text[],
         NULL::text, false);
-    -- A token may not be allowed to list users: annotations still say who began them.
+    -- The token may lack the permission to list users: annotations still name their first author.
     IF answer.status NOT BETWEEN 200 AND 299 AND answer.status NOT IN (401, 403, 404) THEN
         PERFORM @extschema@.tw_labelstudio_refuse(server, 'list users', answer.status);
     END IF;
@@ -250,7 +251,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_people(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_people(text) IS
-    'The e-mail addresses of Label Studio''s users by number';
+    'The e-mail addresses of Label Studio''s users, by user number';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_changed(
     project @extschema@.labelstudio_projects, since timestamptz, size integer, one_by_one boolean,
@@ -258,7 +259,7 @@ CREATE FUNCTION @extschema@.tw_labelstudio_changed(
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- The names of an annotation's own fields too: include reaches into it.
+    -- Includes the field names of annotations: include applies to nested objects too.
     fields CONSTANT text := 'id,meta,updated_at,annotations,result,was_cancelled,ground_truth,completed_by,updated_by,'
                             'created_username,parent_prediction';
     filters CONSTANT jsonb := jsonb_build_array(@extschema@.tw_labelstudio_filter('updated_at',
@@ -274,8 +275,7 @@ BEGIN
         FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', fields, 'all', size, what) l;
         RETURN;
     END IF;
-    -- Somebody pasted a book into an annotation: the page is fetched task
-    -- by task, without those that are too large themselves.
+    -- An annotation with a huge text: the page is fetched task by task, without tasks that are too large themselves.
     SELECT l.tasks, l.server_time INTO light, server_time
     FROM @extschema@.tw_labelstudio_list(project, filters, 'updated_at', 'id,meta,updated_at', 'task_only',
                                          size, what) l;
@@ -288,7 +288,7 @@ BEGIN
         EXCEPTION WHEN program_limit_exceeded THEN
             found := jsonb_build_array(task || '{"too_large": true}');
         END;
-        -- With the time that it was listed with: it may have changed in between, and the next page should see that.
+        -- With the time from the list: if the task has changed since, the next page should see that.
         tasks := tasks || coalesce((SELECT jsonb_agg(f.found || jsonb_build_object('updated_at', task -> 'updated_at'))
                                     FROM jsonb_array_elements(found) AS f (found)), '[]');
     END LOOP;
@@ -298,8 +298,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_changed(
     @extschema@.labelstudio_projects, timestamptz, integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_changed(
     @extschema@.labelstudio_projects, timestamptz, integer, boolean) IS
-    'The first size tasks that changed since then, with their annotations, and Label Studio''s time. Raises 54000 '
-    'where they are too much for one reply, unless one_by_one, which marks what is too large itself';
+    'The first size tasks that changed since a time, with their annotations, and Label Studio''s time. Raises 54000 '
+    'where they are too large for one reply; with one_by_one, marks the tasks that are too large instead';
 
 CREATE FUNCTION @extschema@.tw_lock_free_rows(ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -313,7 +313,7 @@ DECLARE
                              WHERE k.conversation_log_id = ANY (held) ORDER BY k.conversation_log_id
                                  FOR UPDATE SKIP LOCKED);
 BEGIN
-    -- What is gone is held by nobody.
+    -- Deleted rows are locked by nobody.
     RETURN ARRAY(
         SELECT i.id FROM unnest(ids) AS i (id)
         WHERE (i.id = ANY (held) OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = i.id))
@@ -325,8 +325,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) IS
-    'Locks conversations, their samples and their claims without waiting for anybody, and returns those of which all '
-    'could be had';
+    'Locks conversations, their samples and their claims without waiting, and returns the conversations for which all '
+    'locks were free';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval,
     people jsonb,
@@ -345,7 +345,7 @@ BEGIN
     FROM jsonb_array_elements(list) AS l (task)
     CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_own(project, l.task) AS own OFFSET 0) o
     WHERE (o.own).id IS NOT NULL
-      -- What was seen before needs no lock.
+      -- Annotations seen before need no lock.
       AND CASE WHEN jsonb_path_exists(l.task, '$.annotations[*]') OR l.task ? 'too_large'
           THEN NOT EXISTS (
                    SELECT FROM (SELECT @extschema@.tw_labelstudio_chosen(l.task -> 'annotations') AS chosen) c
@@ -353,7 +353,7 @@ BEGIN
                          ((c.chosen ->> 'id')::bigint, (c.chosen ->> 'updated_at')::timestamptz))
                OR (o.own).annotation_id IS NULL
           ELSE (o.own).status NOT IN ('open', 'closed', 'deleted') END;
-    -- All conversations, then all samples, each in the order of their ids, as everybody does.
+    -- Lock order: all conversations, then all samples, each by id, as in all functions.
     free := @extschema@.tw_lock_free_rows(ARRAY(SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t
         WHERE t.id = ANY (rows)));
 
@@ -365,7 +365,7 @@ BEGIN
         ORDER BY r.row_id, r.number
     LOOP
         IF item.is_locked THEN
-            -- The next pull begins before it; what it has seen already costs it little.
+            -- The next pull begins at this task; tasks seen before cost it little.
             locked_from := least(locked_from, (item.task ->> 'updated_at')::timestamptz);
             counted := counted || jsonb_build_object('tasks locked',
                 coalesce((counted ->> 'tasks locked')::bigint, 0) + 1);
@@ -381,16 +381,15 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
-    'Brings outbox and verdicts to what a list of tasks says; returns how many of what came of it, and the time of '
-    'the first task whose conversation somebody holds, which the next pull has to see again. Locks rows, and asks '
-    'nobody';
+    'Updates outbox and verdicts from a list of tasks; returns how many had which result, and the time of the first '
+    'task whose conversation is locked, which the next pull has to read again. Locks rows, and makes no request';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, cursor_state jsonb,
     OUT next_cursor jsonb, OUT counted jsonb)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- Rows may become visible a little after their time.
+    -- Rows may become visible slightly after their timestamp.
     since timestamptz := coalesce((cursor_state ->> 'since')::timestamptz, project.pulled_to - interval '60 seconds',
                                   '1970-01-01 00:00:00+00');
     size integer := coalesce((cursor_state ->> 'size')::integer, 200);
@@ -401,7 +400,7 @@ DECLARE
     upto timestamptz;
     skew interval;
     people jsonb := '{}';
-    -- Of this page and those before it.
+    -- Of this page and the pages before.
     locked_from timestamptz;
 BEGIN
     counted := '{}';
@@ -416,14 +415,14 @@ BEGIN
             cursor_state -> 'locked_from');
         RETURN;
     END;
-    -- Its clock was ahead and has been set right: what was done since is older
-    -- than what was seen. Seeing all again does no harm.
+    -- Label Studio's clock was ahead and has been corrected: newer changes have earlier times. Reading all tasks again
+    -- does no harm.
     IF cursor_state IS NULL AND since > there + interval '1 minute' THEN
         UPDATE @extschema@.labelstudio_projects p SET pulled_to = NULL WHERE p.id = project.id;
         next_cursor := jsonb_build_object('since', '1970-01-01 00:00:00+00'::timestamptz);
         RETURN;
     END IF;
-    -- HTTP's Date has no fractions, and was written at some time while we waited.
+    -- HTTP's Date has whole seconds, and was written while the request was under way.
     skew := CASE WHEN there > clock_timestamp() + interval '2 seconds' THEN there - clock_timestamp()
                  WHEN there < asked_at - interval '2 seconds' THEN there - asked_at ELSE '0' END;
     IF jsonb_path_exists(list, '$[*].annotations[*]') THEN
@@ -436,7 +435,7 @@ BEGIN
     UPDATE @extschema@.labelstudio_projects p SET pulled_to = greatest(p.pulled_to, least(upto, there, locked_from))
         WHERE p.id = project.id;
     IF jsonb_array_length(list) >= size THEN
-        -- A whole page of one time, such as a change of many at once leaves: a larger page gets past it.
+        -- A whole page with one time, after a bulk change, for example: a larger page gets past it.
         next_cursor := CASE WHEN upto > since THEN jsonb_build_object('since', upto)
                            ELSE jsonb_build_object('since', since, 'size', size * 2, 'one_by_one', one_by_one) END
                       || jsonb_build_object('locked_from', locked_from);
@@ -453,4 +452,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_pull(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_pull(@extschema@.labelstudio_projects, jsonb) IS
-    'Takes in one page of changed tasks; next_cursor is where the next page begins, NULL after the last one';
+    'Takes in one page of changed tasks; next_cursor is the start of the next page, NULL after the last one';

@@ -1,7 +1,7 @@
--- Pushing: claim a batch, commit, import it, look it up, record it, commit. Whatever happens in between, the next run
--- looks up what Label Studio has of the batch before it sends anything again.
+-- Pushing: claim a batch, commit, import it, look it up, record it, commit. After any failure, the next run looks up
+-- which tasks of the batch Label Studio has before it sends anything again.
 
--- The rows are locked by now: this looks with a snapshot of its own whether somebody took them just before.
+-- The rows are locked by now: a new snapshot shows whether they were claimed just before.
 CREATE FUNCTION @extschema@.tw_labelstudio_hold(ids bigint[], project bigint, run bigint, batch uuid) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -21,8 +21,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_hold(bigint[], bigint, bigint, uuid) IS
-    'Writes the outbox rows of conversations that are locked, in this order, except those that somebody took '
-    'meanwhile; returns how many';
+    'Adds the outbox rows of locked conversations, in this order, except those claimed since; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_claim(
     project @extschema@.labelstudio_projects, run bigint, max_tasks integer, audited boolean, batch uuid) RETURNS bigint
@@ -37,7 +36,7 @@ BEGIN ATOMIC
             AND c.created_at < a.until
         CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
         WHERE c.review_priority IS NOT NULL AND (c.is_audit IS TRUE) = audited
-          -- Nothing else can become a sample, whatever an import says of it; and nobody reads a book in a text field.
+          -- No other message can become a sample, whatever an import says; and very long ones cannot be reviewed.
           AND @extschema@.tw_is_learnable(c.message_type, c.user_message)
           AND NOT @extschema@.tw_is_too_long(65536, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, NULL::text, c.nlu_entities)
@@ -48,8 +47,9 @@ BEGIN ATOMIC
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_holds(t.status))
-        -- What two models disagree about first. Audited rows as they came, or what is done of the audit would be no
-        -- random sample, those first that a rollout waits for; the rest as training_queue has it.
+        -- Disagreements of two models come first. Audited rows are in order of arrival, or the reviewed part of the
+        -- audit would not be a random sample; those that a rollout waits for come first. The rest is in the order of
+        -- training_queue.
         ORDER BY c.review_reason IS DISTINCT FROM 'model disagreement',
                  CASE WHEN audited THEN a.model_version IS NULL END, CASE WHEN NOT audited THEN c.review_priority END,
                  CASE WHEN NOT audited THEN c.nlu_confidence END NULLS FIRST,
@@ -63,8 +63,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim(
     @extschema@.labelstudio_projects, bigint, integer, boolean, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim(
     @extschema@.labelstudio_projects, bigint, integer, boolean, uuid) IS
-    'Claims at most so many audited, or other, conversations for a batch: those that wait, belong to the project, and '
-    'neither are claimed in SQL nor were handed over already; returns how many';
+    'Claims conversations, audited or others, for a batch, up to a limit: those that wait, belong to the project, and '
+    'are neither claimed in SQL nor pushed already; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_claim_batch(project @extschema@.labelstudio_projects, run bigint)
     RETURNS bigint
@@ -75,7 +75,7 @@ DECLARE
     room integer;
     taken bigint;
 BEGIN
-    -- Locked until the claim is committed: a project that is retired meanwhile gets nothing any more.
+    -- Locked until the claim is committed: a project retired in the meantime gets no more tasks.
     SELECT least(100, p.max_open_tasks - (
         SELECT count(*) FROM @extschema@.labelstudio_tasks t
         WHERE t.project = p.id AND @extschema@.tw_task_is_shown(t.status))) INTO room
@@ -83,7 +83,7 @@ BEGIN
     IF coalesce(room, 0) <= 0 THEN
         RETURN 0;
     END IF;
-    -- Half of every batch at most; where nothing else waits, the audit gets the rest.
+    -- At most half of every batch; where nothing else waits, the audit gets the rest.
     taken := @extschema@.tw_labelstudio_claim(project, run, floor(room / 2.0 + random())::integer, true, batch);
     taken := taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, false, batch);
     RETURN taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, true, batch);
@@ -91,8 +91,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
-    'Claims the next batch of a project: audited rows for up to half of it, as they came (those that a rollout waits '
-    'for first), then by priority, within max_open_tasks; returns how many';
+    'Claims the next batch of a project: audited rows for up to half of it, in order of arrival (those that a rollout '
+    'waits for first), then by priority, within max_open_tasks; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid)
     RETURNS bigint
@@ -105,7 +105,7 @@ BEGIN
     SELECT l.tasks INTO list FROM @extschema@.tw_labelstudio_list(project,
         jsonb_build_array(@extschema@.tw_labelstudio_filter('data.batch_id', 'equal', 'String', to_jsonb(batch))),
         'id', 'id,meta', 'task_only', 1000, 'look up a batch') l;
-    -- Should it be there twice, the first one counts; the sweep takes the other away.
+    -- Of duplicates, the first one counts; the sweep deletes the other.
     UPDATE @extschema@.labelstudio_tasks t
     SET status = 'open', task_id = f.task_id, pushed_at = clock_timestamp()
     FROM (SELECT min((l.task ->> 'id')::bigint) AS task_id,
@@ -131,7 +131,7 @@ DECLARE
     waiting bigint := 0;
     found bigint;
 BEGIN
-    -- What Label Studio refused may be tried again after a day; what was judged meanwhile need not be.
+    -- A refused task may be tried again after a day, unless its conversation was judged since.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
       AND (t.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
@@ -149,11 +149,11 @@ BEGIN
         found := @extschema@.tw_labelstudio_record_batch(project, batch.batch_id);
         recorded := recorded + found;
         IF found > 0 OR batch.claimed_at + patience < clock_timestamp() THEN
-            -- An import is done as a whole or not at all: what is not there by now was not imported.
+            -- An import is atomic: a missing task was not imported.
             DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch.batch_id AND t.status = 'claimed';
             released := released + batch.size - found;
         ELSE
-            -- Label Studio may still be at it, with nobody waiting for its answer.
+            -- Label Studio may still be processing the import.
             waiting := waiting + batch.size;
         END IF;
     END LOOP;
@@ -162,15 +162,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_settle(@extschema@.labelstudio_projects, bigint) IS
-    'Finds out what became of batches that earlier runs did not see the end of: recorded where Label Studio has them, '
-    'claimable again where it does not and had import_timeout to finish. Returns counts';
+    'Resolves batches whose result earlier runs did not see: recorded where Label Studio has them, free to be claimed '
+    'again where it does not and import_timeout has passed. Returns counts';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_refused(project @extschema@.labelstudio_projects, batch uuid, reply jsonb)
     RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- One entry for each task, in order: an empty object for a good one. What it says is not kept: it quotes the task.
+    -- One entry for each task, in order: an empty object for a valid one. The text is not stored: it quotes the task.
     entries jsonb := CASE jsonb_typeof(reply -> 'validation_errors' -> 'non_field_errors')
                      WHEN 'array' THEN reply -> 'validation_errors' -> 'non_field_errors' ELSE '[]' END;
     size bigint := (SELECT count(*) FROM @extschema@.labelstudio_tasks t
@@ -191,8 +191,8 @@ BEGIN
         WHERE t.id = o.id AND (size = 1 OR jsonb_typeof(entries -> (o.n - 1)::integer) = 'string');
         GET DIAGNOSTICS refused = ROW_COUNT;
     END IF;
-    -- Several in a row, each on its own, cannot all be odd: it is the project that
-    -- has changed, and they shall go there when it is right again.
+    -- Several refused single tasks in a row point to a change of the project; they are sent again when that is
+    -- corrected.
     IF size = 1 AND (SELECT count(*) FROM @extschema@.labelstudio_tasks t
                      WHERE t.project = tw_labelstudio_refused.project.id AND t.status = 'refused'
                        AND t.finished_at > accepted_at) > 3 THEN
@@ -203,8 +203,8 @@ BEGIN
                    project.server_name, project.project_id));
     END IF;
     IF refused = 0 THEN
-        -- It does not say which, or all, by something that need not be theirs: half
-        -- of them go on alone, the rest is claimed again later.
+        -- Label Studio named no task, or all of them, perhaps for another reason: half of the batch is sent alone, the
+        -- rest is claimed again later.
         DELETE FROM @extschema@.labelstudio_tasks t
         USING (SELECT c.id, row_number() OVER (ORDER BY c.id) AS n
                FROM @extschema@.labelstudio_tasks c WHERE c.batch_id = batch AND c.status = 'claimed') o
@@ -216,9 +216,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_refused(@extschema@.labelstudio_projects, uuid, jsonb) IS
-    'After HTTP 400 or 413: marks the tasks that Label Studio refused, or halves the batch where it does not name '
-    'them; the rest stays claimed, to be sent again. Where it refuses one after the other, that is an error, and '
-    'nothing more is sent';
+    'After HTTP 400 or 413: marks the tasks that Label Studio refused, or halves the batch where it names none; the '
+    'rest stays claimed, to be sent again. Several refused single tasks in a row are an error that ends the push';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_import(project @extschema@.labelstudio_projects, batch uuid) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -231,7 +230,7 @@ DECLARE
     code text;
     message text;
 BEGIN
-    -- Somebody may have judged or deleted them since they were claimed.
+    -- Some may have been judged or deleted since the claim.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.batch_id = batch AND t.status = 'claimed'
       AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
@@ -251,7 +250,8 @@ BEGIN
         END IF;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
-        -- Refused (408 may come after the deed), or never sent: then nothing of it is there, and nobody has to look.
+        -- Refused (but 408 may come after the import), or never sent: Label Studio has none of it, and no lookup is
+        -- needed.
         IF answered BETWEEN 400 AND 499 AND answered <> 408
            OR answered = 0 AND (code = '08001' OR left(code, 2) IN ('22', '28', '42')) THEN
             DELETE FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed';
@@ -262,9 +262,9 @@ BEGIN
     IF answered IN (400, 413) THEN
         RETURN @extschema@.tw_labelstudio_refused(project, batch, answer);
     END IF;
-    -- The numbers that it answered with are not relied on: what carries our ids is ours.
+    -- The numbers in the answer are not used: a task is identified by its external id.
     recorded := @extschema@.tw_labelstudio_record_batch(project, batch);
-    -- Of those that were claimed when it was sent; labelstudio_retire_project() may have closed some since.
+    -- Only rows that are still claimed: labelstudio_retire_project() may have closed some since.
     IF EXISTS (SELECT FROM @extschema@.labelstudio_tasks t WHERE t.batch_id = batch AND t.status = 'claimed') THEN
         RETURN jsonb_build_object('pushed', recorded, 'error_code', '08P01', 'error_message',
             format('Label Studio (server "%s") has %s of %s tasks that it said it imported', project.server_name,
@@ -275,6 +275,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_import(@extschema@.labelstudio_projects, uuid) IS
-    'Imports a batch that this run claimed and that nobody has sent yet, looks it up and records it; returns counts, '
-    'with error_code and error_message where it was not imported. Any other error leaves it claimed: Label Studio '
-    'may have it';
+    'Imports a batch that this run claimed and nobody has sent yet, looks it up and records it; returns counts, with '
+    'error_code and error_message where it was not imported. After any other error the batch stays claimed: Label '
+    'Studio may have it';

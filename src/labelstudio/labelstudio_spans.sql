@@ -1,5 +1,5 @@
--- Entities as spans of text, and back: what Label Studio can show of nlu_entities, and what a person made of it.
--- Positions are code points from 0, the end excluded, there as here; redaction keeps their number.
+-- Conversion between nlu_entities and the spans of text that Label Studio shows and people change. Positions are code
+-- points from 0, the end excluded, in both; redaction keeps their number.
 
 CREATE FUNCTION @extschema@.tw_entities_of_spans(spans jsonb, entities jsonb, message text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -11,7 +11,7 @@ BEGIN ATOMIC
                                        ELSE '[]' END) WITH ORDINALITY AS e (entity, n)
     ), wanted AS (
         SELECT w.span, coalesce(
-                   -- What the model said of a span that stayed is kept with it.
+                   -- An unchanged span keeps the model's other fields.
                    (SELECT h.entity FROM had h WHERE h.span = w.span ORDER BY h.n LIMIT 1),
                    jsonb_build_object('start', w.span -> 0, 'end', w.span -> 1, 'label', w.span -> 2,
                                       'value', substr(message, (w.span ->> 0)::integer + 1,
@@ -20,13 +20,13 @@ BEGIN ATOMIC
     )
     SELECT coalesce((SELECT jsonb_agg(w.entity ORDER BY (w.span ->> 0)::integer, (w.span ->> 1)::integer,
                                                         (w.span ->> 2) COLLATE "C") FROM wanted w), '[]')
-        -- Nobody was shown what is no span of the text.
+        -- Entities that are no valid spans were not shown to the annotator.
         || coalesce((SELECT jsonb_agg(h.entity ORDER BY h.n) FROM had h WHERE h.span IS NULL), '[]');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_entities_of_spans(jsonb, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_entities_of_spans(jsonb, jsonb, text) IS
-    'The entities of a message after a person marked these spans [[start, end, label], ...]: those that the model had '
-    'found as they were, new ones as {start, end, label, value}';
+    'The entities of a message after a person marked these spans [[start, end, label], ...]: the model''s entities of '
+    'unchanged spans, new ones as {start, end, label, value}';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_spans(result jsonb, text_length integer) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -41,13 +41,13 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) IS
-    'The spans that an annotation marks, as tw_entity_spans() has them';
+    'The spans that an annotation marks, in the format of tw_entity_spans()';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_text(message text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
--- A browser makes one line feed of carriage return and line feed; as many characters as before keep the spans in place.
+-- A browser turns carriage return and line feed into one line feed; the replacement keeps the length, and so the spans.
 RETURN replace(replace(@extschema@.tw_shown_text(message, true), E'\r\n', E' \n'), E'\r', E'\n');
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_text(text) IS
-    'The message as Label Studio gets it: redacted while the setting redact is on, with plain line feeds, of the same '
-    'length unless it is longer than the setting max_message_bytes';
+    'The message for Label Studio: redacted while the setting redact is on, with plain line feeds; of the same length '
+    'unless it is longer than the setting max_message_bytes';

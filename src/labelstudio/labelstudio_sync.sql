@@ -1,5 +1,5 @@
 -- CALL labelstudio_push(), labelstudio_pull() and labelstudio_sync(): their steps. A step catches its errors, so that
--- one project's trouble does not keep the others waiting.
+-- an error in one project does not stop the others.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_do(
     project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
@@ -40,7 +40,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
-    'One transaction''s worth of a phase (settle, pull, sweep, push); next_cursor is NULL when the phase is done';
+    'One transaction of a phase (settle, pull, sweep, push); next_cursor is NULL when the phase is done';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_try(
     project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
@@ -77,7 +77,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_try(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
-    'tw_labelstudio_do() with its errors written down instead of raised';
+    'tw_labelstudio_do(), with errors recorded, not raised';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -98,14 +98,14 @@ BEGIN
         RETURN CASE WHEN projects IS NOT NULL THEN jsonb_build_object('projects', projects, 'phases', phases) END;
     END IF;
     SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = (projects ->> 0)::bigint AND p.is_active;
-    -- Else it was retired since the run began.
+    -- Not found if it was retired since the run began.
     IF FOUND THEN
         SELECT * INTO done FROM @extschema@.tw_labelstudio_try(project, run, phases_left ->> 0, state -> 'place');
         IF done.next_cursor IS NOT NULL THEN
             RETURN state || jsonb_build_object('place', done.next_cursor);
         END IF;
         has_failed := has_failed OR done.failed;
-        -- What is wrong with a verdict need not keep others from being reviewed.
+        -- An error in a verdict need not stop other reviews.
         phases_left := CASE WHEN done.unreachable THEN '[]' ELSE phases_left - 0 END;
         IF jsonb_array_length(phases_left) > 0 THEN
             RETURN jsonb_build_object('projects', projects, 'phases', phases_left, 'failed', has_failed);
@@ -135,10 +135,10 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_push() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_push() IS
-    'Hands conversations that wait for a person to Label Studio: audited ones for up to half of each batch, then by '
-    'priority, at most max_open_tasks unfinished in a project; takes back what was judged here meanwhile. Commits as '
-    'it goes, so it cannot run inside a transaction. Errors are recorded in job_runs and labelstudio_projects, and '
-    'warned of; nothing is lost or doubled by one';
+    'Sends conversations that wait for a person to Label Studio: audited ones for up to half of each batch, then by '
+    'priority, at most max_open_tasks unfinished ones in a project; deletes tasks there that were judged here since. '
+    'Commits between steps, so it cannot run inside a transaction. Errors are recorded in job_runs and '
+    'labelstudio_projects, and raised as warnings; none of them loses or duplicates a task';
 
 CREATE PROCEDURE @extschema@.labelstudio_pull()
     LANGUAGE plpgsql
@@ -150,9 +150,9 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_pull() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_pull() IS
-    'Takes in what people did in Label Studio since the last pull: new and changed annotations become verdicts in the '
-    'annotator''s name, deleted ones withdraw theirs, skipped tasks return to the queue; a verdict given here that is '
-    'newer stands. Commits and records errors as labelstudio_push() does';
+    'Reads all annotations that changed in Label Studio since the last pull: new and changed ones become verdicts in '
+    'the annotator''s name, deleted ones withdraw theirs, skipped tasks return to the queue; a newer verdict given '
+    'here stands. Commits and records errors as labelstudio_push() does';
 
 CREATE PROCEDURE @extschema@.labelstudio_sync()
     LANGUAGE plpgsql

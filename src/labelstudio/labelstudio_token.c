@@ -1,11 +1,9 @@
 /*
  * labelstudio_token.c
- *		Label Studio's two kinds of tokens, and the short-lived ones that the second kind is exchanged for.
+ *		Label Studio's two kinds of tokens, and the access tokens that the second kind is exchanged for.
  *
- * A legacy token is sent as it is. A personal access token is a JSON Web Token
- * of the type "refresh", good for nothing but getting access tokens, which last
- * some minutes. Those are kept for the session, beside a hash of what they were
- * got with.
+ * A legacy token is sent unchanged. A personal access token is a JSON Web Token of the type "refresh"; it only serves
+ * to get access tokens, which last some minutes. Those are cached for the session, with a hash of the personal token.
  */
 #include "postgres.h"
 
@@ -22,13 +20,13 @@
 
 #define MAX_TOKEN (16 * 1024)
 
-/* Sessions that talk to more servers exchange their tokens more often. */
+/* Sessions with more servers exchange their tokens more often. */
 #define KEPT_TOKENS 8
 
 typedef struct Claims
 {
 	bool		is_refresh;
-	double		expires;		/* Unix time; 0 = not said */
+	double		expires;		/* Unix time; 0 = unknown */
 } Claims;
 
 typedef struct KeptToken
@@ -76,7 +74,7 @@ decode(const char *from, size_t length, char *to)
 	return written;
 }
 
-/* What a JSON Web Token says of itself; false for anything else. Its signature is for others to check. */
+/* The claims of a JSON Web Token; false for anything else. Its signature is not checked: the server does that. */
 static bool
 read_claims(const char *token, Claims *claims)
 {
@@ -92,7 +90,7 @@ read_claims(const char *token, Claims *claims)
 	payload++;
 	decoded = palloc(signature - payload + 1);
 	length = decode(payload, signature - payload, decoded);
-	/* No error can be raised while the tree is there. */
+	/* No error may be raised while the tree is allocated. */
 	tree = length < 0 ? NULL : json_loadb(decoded, length, 0, NULL);
 	if (!json_is_object(tree))
 	{
@@ -140,7 +138,7 @@ forget(KeptToken *entry)
 	entry->access_token = NULL;
 }
 
-/* A server or a mapping changed: an access token of the old address is not for the new one. */
+/* A server or a mapping has changed: an access token must not go to a new address. */
 static void
 forget_all(Datum arg, int cache_id, uint32 hash)
 {
@@ -156,7 +154,7 @@ hash_token(const char *token, uint8 *hash)
 	memcpy(hash, VARDATA_ANY(digest), PG_SHA256_DIGEST_LENGTH);
 }
 
-/* An access token that this session got with that personal one and that has some time left, or NULL. */
+/* A cached access token for this personal token with enough time left, or NULL. */
 char *
 tw_kept_access_token(Oid server_id, const char *personal_token)
 {
@@ -172,7 +170,7 @@ tw_kept_access_token(Oid server_id, const char *personal_token)
 	return NULL;
 }
 
-/* One that does not say when it ends, or ends soon, is used once. */
+/* A token with an unknown or near expiry is used once. */
 void
 tw_keep_access_token(Oid server_id, const char *personal_token, const char *access_token)
 {

@@ -5,7 +5,7 @@
 #ifndef TW_LABELSTUDIO_TOKEN_H
 #define TW_LABELSTUDIO_TOKEN_H
 
-/* Seconds that an access token has to have left, for a request to be begun with it. */
+/* The least remaining lifetime of an access token, in seconds, for a new request. */
 #define TW_ACCESS_TOKEN_MARGIN 60
 
 extern bool tw_is_personal_access_token(const char *token);

@@ -1,4 +1,4 @@
--- What an annotation says, and what becomes of it here.
+-- From an annotation to a verdict.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_answers(result jsonb, name text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -15,8 +15,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) IS
-    'What an annotation''s result has for one control (choices or text), trimmed, blank ones left out; NULL where '
-    'there is none';
+    'The values of an annotation''s result for one control (choices or text), trimmed, without blank ones; NULL where '
+    'there are none';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_judge(
     task @extschema@.labelstudio_tasks, annotation jsonb, reviewer_name text, given jsonb) RETURNS text
@@ -36,7 +36,7 @@ DECLARE
 BEGIN
     SELECT * INTO c FROM @extschema@.conversation_logs l WHERE l.id = task.conversation_log_id;
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
-    -- Where two models disagree the verdict is an answer, or a word for none of them.
+    -- Where two models disagree, the verdict is one of the answers, or a word for none of them.
     IF cardinality(verdicts) = 1 AND NOT @extschema@.tw_is_verdict(verdicts[1])
        AND EXISTS (SELECT FROM @extschema@.blind_reviews b,
                                jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
@@ -53,17 +53,17 @@ BEGIN
             MESSAGE = 'the annotation has no verdict, or more than one',
             HINT = 'Choose one of what the task offers.';
     END IF;
-    -- Without a prediction to begin from, the annotator was not shown any spans: leaving them out says nothing.
+    -- Without a prediction, the annotator was not shown any spans: missing ones mean nothing.
     IF spans <> task.spans AND (spans <> '[]' OR jsonb_typeof(annotation -> 'parent_prediction') = 'number') THEN
         entities := @extschema@.tw_entities_of_spans(spans, c.nlu_entities, @extschema@.tw_sample_text(c.user_message));
-        -- To approve the intent and change the spans is to fix it to the same intent.
+        -- An approved intent with changed spans is a fix to the same intent.
         IF verdicts[1] = 'approve' AND NOT @extschema@.tw_is_blank(c.nlu_intent) THEN
             verdicts[1] := 'fix';
             intent := c.nlu_intent;
         END IF;
         intent := coalesce(intent, CASE WHEN chosen IS NULL THEN c.nlu_intent END);
     END IF;
-    -- The task is the annotator's claim: feedback that came after it was made has yet to be seen by somebody.
+    -- The task is the annotator's claim: feedback that came after it still has to be reviewed.
     INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
     VALUES (c.id, reviewer_name, task.claimed_at, clock_timestamp() + interval '1 minute')
     ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at,
@@ -76,8 +76,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb) IS
-    'Gives the verdict of an annotation, in the annotator''s name, and returns it; an approval with changed spans is a '
-    'fix to the same intent. Raises 22023 for an annotation that is no verdict, and as approve_, fix_ and '
+    'Records the verdict of an annotation, in the annotator''s name, and returns it; an approval with changed spans '
+    'is a fix to the same intent. Raises 22023 for an annotation that is no verdict, and as approve_, fix_ and '
     'reject_conversation() do';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_withdraw(
@@ -108,4 +108,4 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_withdraw(
     @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_withdraw(
     @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) IS
-    'Withdraws the verdict on a conversation if it came from this task; returns whether it did';
+    'Withdraws the newest verdict on a conversation if it came from this task; returns whether it did';

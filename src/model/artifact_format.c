@@ -1,6 +1,6 @@
 /*
  * artifact_format.c
- *		Whose bytes an artifact is.
+ *		The kind of an artifact, from its bytes.
  */
 #include "postgres.h"
 
@@ -11,7 +11,9 @@
 
 PG_FUNCTION_INFO_V1(tw_artifact_format);
 
-/* tw_artifact_format(bytes): reads an artifact of ours to the end; anything else is somebody else's. */
+/*
+ * tw_artifact_format(bytes): "router" for an artifact of the built-in trainer, read to its end; "other" for any other.
+ */
 Datum
 tw_artifact_format(PG_FUNCTION_ARGS)
 {

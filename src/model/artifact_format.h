@@ -3,15 +3,14 @@
  *		The bytes of a trained router, all numbers little-endian.
  *
  *	 0	magic, 8 bytes
- *	 8	checksum of all that follows it, 8 bytes: FNV-1a with MurmurHash3's finaliser
+ *	 8	checksum of all later bytes, 8 bytes: FNV-1a with MurmurHash3's finaliser
  *	16	format number, 4 bytes
- *	20	length of the whole, 8 bytes
+ *	20	length of the artifact, 8 bytes
  *	28	labels, features, training rows, 4 bytes each; temperature, a float
- *		labels: name and module, each its length and its bytes; for a module one more than the length,
-	0 if there is none
- *		a float for each label: the bias; again: what the sum of a text's values is multiplied by
+ *		labels: name and module, each its length and its bytes; a module's length plus 1, 0 = no module
+ *		a float for each label: the bias; another: the factor of the sum of a text's values
  *		features: distance from the bucket before, at least 1, beginning at bucket -1
- *		features: training rows that had it
+ *		features: number of training rows that have it
  *		features: weights, see below
  *
  * Up to the format number, later formats stay the same. Lengths, distances and

@@ -20,7 +20,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_artifact_manifest(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_artifact_manifest(text) IS
-    'What lies beside an artifact in the store, as JSON: what it is, what it learned from, how good it is';
+    'The manifest that is stored beside an artifact: a version''s origin, training data and figures, as JSON text; '
+    'NULL for a version without an artifact in this database';
 
 CREATE FUNCTION @extschema@.tw_upload_artifact(server text, artifact @extschema@.model_artifacts, model_type text,
                                                OUT location text, OUT sha256 text)
@@ -38,7 +39,7 @@ BEGIN
     END IF;
     SELECT * INTO there FROM @extschema@.tw_s3_head(server, folder || '/model.bin');
     IF there.is_there AND there.sha256 IS NULL THEN
-        -- What it says of itself is lost when a bucket is restored by other tools.
+        -- The checksum in the object's metadata is lost when other tools restore a bucket.
         there.sha256 := (@extschema@.tw_s3_read(server, folder || '/model.bin')).sha256;
     END IF;
     IF there.is_there AND there.sha256 IS DISTINCT FROM artifact.sha256 THEN
@@ -58,7 +59,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_upload_artifact(text, @extschema@.model_artifacts, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_upload_artifact(text, @extschema@.model_artifacts, text) IS
     'Stores an artifact and its manifest below <prefix>/<model_type>/<version>, verified by reading them back. Raises '
-    '42710 where another is there, XX001 for a damaged one, and as tw_s3_put() does';
+    '42710 where a different object is stored under that key, XX001 for a damaged artifact, and as tw_s3_put() does';
 
 CREATE FUNCTION @extschema@.tw_verify_artifact(server text, claimed text, OUT location text, OUT sha256 text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -78,8 +79,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_verify_artifact(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_verify_artifact(text, text) IS
-    'Reads the object of a model that somebody else stored, and returns its checksum; XX001 where that is not what the '
-    'object says of itself';
+    'Reads a model''s object that another program stored, and returns its location and SHA-256. Raises XX001 where '
+    'the metadata of the object has another SHA-256';
 
 CREATE FUNCTION @extschema@.tw_go_live_when_stored(version text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -88,7 +89,7 @@ DECLARE
     m @extschema@.model_versions;
 BEGIN
     SELECT * INTO STRICT m FROM @extschema@.model_versions x WHERE x.version = tw_go_live_when_stored.version;
-    -- What the gate would have done, had it been stored by then.
+    -- The conditions under which the gate makes a stored version live.
     IF m.status <> 'candidate' OR m.gate_decision IS DISTINCT FROM 'passed' OR m.base_version IS NOT NULL
        OR @extschema@.training_setting('auto_deploy') <> 'on'
        OR EXISTS (SELECT FROM @extschema@.model_versions o
@@ -102,7 +103,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_go_live_when_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_go_live_when_stored(text) IS
-    'Makes the first version of a type live that passed the gate and waited for the store; returns whether it did';
+    'Makes a version live that is the first of its type, passed the gate and waited for the object store; returns '
+    'whether it did';
 
 CREATE FUNCTION @extschema@.tw_note_stored(model_version text, at_location text, with_sha256 text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -118,14 +120,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_stored(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_stored(text, text, text) IS
-    'Writes down where a version lies, verified, and makes it live if it waited for that; returns whether it did';
+    'Records the verified location of a version''s artifact, and makes the version live if it waited for that; '
+    'returns whether it did';
 
 CREATE FUNCTION @extschema@.tw_note_not_stored(run bigint, model_version text, tried text[], code text, message text)
     RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- The others would only wait for the same.
+    -- After these errors every other upload would fail as well.
     is_over CONSTANT boolean := model_version IS NULL OR left(code, 2) IN ('08', '53');
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
@@ -140,8 +143,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_not_stored(bigint, text, text[], text, text) IS
-    'Writes down why a version, or each that is left, could not be stored, and returns whether it makes sense to go on '
-    'with the next';
+    'Records why a version (model_version NULL: every version that was not tried) could not be stored; returns false '
+    'where the next ones would fail as well';
 
 CREATE FUNCTION @extschema@.tw_store_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -170,7 +173,7 @@ BEGIN
         RETURN NULL;
     END IF;
     following := jsonb_build_object('tried', tried || m.version);
-    -- Nothing is locked while the store is talked to.
+    -- No lock is held during requests to the store.
     BEGIN
         SELECT * INTO artifact FROM @extschema@.model_artifacts a WHERE a.version = m.version;
         IF FOUND THEN
@@ -195,8 +198,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_store_step(bigint, jsonb, timestamptz) IS
-    'One step of store_model_artifacts(), as tw_job_step() calls it: stores the next version that waits and was not '
-    'tried, with its errors written down instead of raised';
+    'One step of store_model_artifacts(), as tw_job_step() calls it: stores the next version that this run has not '
+    'tried; errors are recorded, not raised';
 
 CREATE PROCEDURE @extschema@.store_model_artifacts()
     LANGUAGE plpgsql
@@ -211,10 +214,10 @@ $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.store_model_artifacts() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.store_model_artifacts() IS
     'Stores the artifacts of all candidates and live versions that are not in the object store yet, each with a '
-    'manifest, and reads them back; of models that lie there already, it reads the object. Sets minio_path, '
-    'artifact_sha256 and artifact_stored_at of those that were verified, artifact_error of the others. The first '
-    'version of a type that passed the gate then goes live while auto_deploy is on. Commits as it goes, so it cannot '
-    'run inside a transaction; does nothing without an S3 server, or on a standby';
+    'manifest, and reads them back. Of a model that is in the store already, the object is read. Sets minio_path, '
+    'artifact_sha256 and artifact_stored_at of verified versions, artifact_error of the others. While auto_deploy is '
+    'on, the first version of a type that passed the gate then goes live. Commits between steps, so it cannot run '
+    'inside a transaction. Does nothing without an S3 server, or on a standby';
 
 CREATE FUNCTION @extschema@.tw_server_of_artifact(location text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -237,7 +240,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_server_of_artifact(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_server_of_artifact(text) IS
-    'The S3 server that has the bucket of a location, 55000 where there is none';
+    'The S3 server that has the bucket of a location. Raises 55000 where there is none';
 
 CREATE FUNCTION @extschema@.fetch_model_artifact(
     version text, OUT restored boolean, OUT size_bytes bigint, OUT sha256 text)
@@ -276,7 +279,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.fetch_model_artifact(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fetch_model_artifact(text) IS
-    'Fetches the artifact of a version from the object store where its row of model_artifacts is missing or damaged '
-    '(restored), with the checksum of the time when it was stored. Raises 42704 for an unknown version, 55000 for one '
-    'that is not stored, XX001 where the object is not what was stored, and what the store answers as s3_check() '
-    'explains it';
+    'Fetches the artifact of a version from the object store where its row of model_artifacts is missing or damaged; '
+    'the bytes must have the checksum that was recorded when it was stored. Returns whether the row was restored '
+    '(restored). Raises 42704 for an unknown version, 55000 for one that is not stored, XX001 where the object has '
+    'changed since, and the errors of the store that s3_check() explains';

@@ -1,5 +1,5 @@
--- CALL run_training_jobs(): what workers outside handed in is decided about, and the built-in trainer works through
--- the queue, with a commit before and after each.
+-- CALL run_training_jobs(): decides about models that workers outside handed in, then runs the waiting jobs of the
+-- built-in trainer, with a commit before and after each.
 
 CREATE FUNCTION @extschema@.tw_start_built_in_job(run bigint DEFAULT NULL, OUT job_id bigint, OUT attempt integer)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -14,7 +14,7 @@ BEGIN
         PERFORM @extschema@.tw_require_run(run);
     END IF;
     BEGIN
-        -- Splits are decided in this short transaction, so that no verdict has to wait for the training.
+        -- Splits are decided in this short transaction: verdicts need not wait for the training.
         IF EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.trainer = 'built-in'
                    AND (j.status = 'queued'
                         OR j.status = 'running' AND j.started_at < clock_timestamp() - interval '10 seconds')) THEN
@@ -52,7 +52,7 @@ DECLARE
     code text;
     message text;
 BEGIN
-    -- While it is held, the job counts as alive; a crash or a cancel lets go of it.
+    -- While the lock is held, the job counts as alive; a crash or a cancel releases it.
     PERFORM @extschema@.tw_lock('training'::text, id);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = tw_run_built_in_job.id;
     IF job.id IS NULL OR job.trainer <> 'built-in' OR job.status <> 'running'
@@ -68,17 +68,17 @@ BEGIN
     BEGIN
         PERFORM @extschema@.tw_lock_job_queue();
     EXCEPTION WHEN lock_not_available THEN
-        -- As if this worker had fallen silent: the next run takes the job from it.
+        -- Handled like a silent worker: the next run takes the job back.
         RAISE WARNING 'training job % failed: %', job.id, message USING ERRCODE = code, HINT = SQLERRM;
         RETURN 'left';
     END;
-    -- Cancelled meanwhile: that is its end, and no failure.
+    -- A cancelled job has ended; it has not failed.
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = tw_run_built_in_job.id FOR UPDATE;
     IF job.status <> 'running' THEN
         RETURN job.status;
     END IF;
     RAISE WARNING 'training job % failed: %', job.id, message USING ERRCODE = code;
-    -- Another try only helps against what passes.
+    -- A retry only helps against temporary errors.
     IF left(code, 2) IN ('40', '53', '55') AND code <> '55000' THEN
         RETURN @extschema@.tw_retry_job(job.id, code, message);
     END IF;
@@ -98,14 +98,14 @@ BEGIN ATOMIC
     SET items_done = 0, items_total = (SELECT count(*) FROM @extschema@.training_jobs j
                                        WHERE j.trainer = 'built-in' AND j.status = 'queued' OR j.status = 'handed-in')
     WHERE r.id = run_id;
-    -- What somebody held when a version was trained on it.
+    -- The samples that were locked when a version was trained on them.
     SELECT @extschema@.tw_note_run(run_id, NULL::text, jsonb_strip_nulls(jsonb_build_object('samples marked',
         nullif(m.marked, 0), 'samples locked', nullif(m.locked, 0))), false)
     FROM @extschema@.tw_mark_held_samples() m WHERE m.marked + m.locked > 0;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_begin(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_begin(bigint) IS
-    'First step of run_training_jobs(): how much there is to do, and what is made up for before';
+    'First step of run_training_jobs(): counts the waiting jobs, and marks samples that earlier trainings had to skip';
 
 CREATE FUNCTION @extschema@.tw_training_note(run bigint, job_id bigint, outcome text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -127,7 +127,7 @@ BEGIN
     IF outcome = 'failed' THEN
         PERFORM @extschema@.tw_fail_run(run, job.error_code, format('training job %s: %s', job_id, job.error_message));
     ELSIF outcome = 'put off' AND job.error_code IS NOT NULL THEN
-        -- Else nobody would hear of what is put off for ever.
+        -- A job that is put off on every run must not go unnoticed.
         PERFORM @extschema@.tw_fail_run(run, job.error_code,
             format('training job %s is decided about later: %s', job_id, job.error_message));
     ELSIF outcome = 'left' THEN
@@ -138,13 +138,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_note(bigint, bigint, text) IS
-    'Writes down that a run begins a training job (outcome NULL), or how that ended';
+    'Records that a run begins a training job (outcome NULL), or how the job ended';
 
 CREATE FUNCTION @extschema@.tw_training_next(run bigint, handed_in bigint) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- Before each training, which may take its time: each once in a run.
+    -- Repeated before each training, which may take long; each handed-in job is tried once a run.
     job_id bigint := @extschema@.tw_next_handed_in(run, handed_in);
     attempt integer;
 BEGIN
@@ -162,8 +162,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_next(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_next(bigint, bigint) IS
-    'What run_training_jobs() does next: decide about a job that was handed in after that one, train one, or go on to '
-    'paired evaluations';
+    'What run_training_jobs() does next: decides about the next handed-in job, trains a job, or goes on to paired '
+    'evaluations';
 
 CREATE FUNCTION @extschema@.tw_training_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -184,9 +184,9 @@ BEGIN
     ELSIF evaluations IS NULL THEN
         RETURN @extschema@.tw_training_next(run, handed_in);
     ELSIF jsonb_array_length(evaluations) = 0 THEN
-        -- What was trained now, and what an earlier run could not store.
+        -- The artifacts of this run, and those that an earlier run could not store.
         RETURN CASE WHEN @extschema@.tw_artifacts_wait() THEN '{"then": "store_model_artifacts"}'::jsonb END;
-    -- A backlog of a hundred batches waits for the next run.
+    -- A backlog of more than a hundred batches waits for the next run.
     ELSIF @extschema@.tw_paired_step(run, (evaluations ->> 0)::bigint) AND batch < 100 THEN
         RETURN jsonb_build_object('evaluations', evaluations, 'batch', batch + 1);
     ELSE
@@ -209,8 +209,8 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.run_training_jobs() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
-    'Has the gate decide about what workers outside handed in, and runs the waiting jobs of the built-in trainer, one '
-    'after the other, committing between them; failures are recorded in training_jobs and job_runs and do not end it. '
-    'Takes paired evaluations further: messages scored, people asked, decisions. Then stores the artifacts that wait '
-    '(store_model_artifacts). For pg_cron, every 5 minutes. Does nothing while another session is at it, on a standby '
-    'or on a restored copy';
+    'Has the gate decide about models that workers outside handed in, and runs the waiting jobs of the built-in '
+    'trainer, one after the other, committing between them; failures are recorded in training_jobs and job_runs, and '
+    'do not stop the run. Then each paired evaluation scores new messages, queues disagreements for review, and '
+    'decides. Last, waiting artifacts are stored (store_model_artifacts). For pg_cron, every 5 minutes. Does nothing '
+    'while another session runs it, on a standby or on a restored copy';

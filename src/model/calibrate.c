@@ -1,7 +1,7 @@
 /*
  * calibrate.c
- *		The temperature, from scores that a classifier gives to rows which it has
- *		not seen; the classifier that ships is trained on all of them.
+ *		The temperature, fitted on the scores of rows that the classifier was not trained on. The classifier that ships
+ *		is trained on all rows.
  */
 #include "postgres.h"
 
@@ -13,15 +13,14 @@
 #include "utils/memutils.h"
 
 /*
- * A seventh of the rows is held out. Of few rows, five fifths are, one after the
- * other: the smaller a set, the less one part of it says, and the less the others
- * take.
+ * A seventh of the rows is held out. With fewer rows, more parts are held out, one after the other, up to five fifths:
+ * one part alone would say too little, and each takes less time.
  */
 #define PARTS 7
 #define MOST_FOLDS 5
 #define FOLDED_ROWS 15000
 
-/* Fewer held-out rows say nothing: the usual temperature is taken instead. */
+/* Too few held-out rows to fit a temperature: the usual one is taken. */
 #define LEAST_HELD_OUT 10
 
 /* The most scores to keep: 64 MB. */
@@ -90,7 +89,7 @@ fold_count(int row_count)
 	return Min(Max(FOLDED_ROWS / row_count, 1), MOST_FOLDS);
 }
 
-/* Fills the report's temperature, and what it says about held-out rows. The rows are in their final order. */
+/* Fills the report's temperature, and its figures of held-out rows. The rows are in their final order. */
 void
 tw_calibrate(TwTrainingRun *run, const TwTrainingRow *rows, int row_count, int label_count, TwTrainingReport *report)
 {

@@ -1,7 +1,7 @@
 /*
  * classifier.c
- *		One linear classifier out of three: the softmax, the support vectors and
- *		naive Bayes, whose scores differ enough to correct each other.
+ *		One linear classifier, combined from three: the softmax, the support vector machine and naive Bayes, whose
+ *		scores differ enough to correct each other.
  */
 #include "postgres.h"
 
@@ -10,10 +10,10 @@
 
 #include <math.h>
 
-/* What naive Bayes takes for granted before it has seen anything. */
+/* The strength of naive Bayes' prior, as a count of features. */
 #define BAYES_PRIOR 50.0
 
-/* Counts are gathered for this part of the features at a time: memory against passes over the examples. */
+/* Features are counted in this many parts: less memory, but one pass over the examples for each. */
 #define BAYES_PARTS 8
 
 /* The weights of the support vector machine are sums over its support vectors. */
@@ -38,7 +38,7 @@ add_support(const TwExamples *examples, const TwDual *dual, TwClassifier *classi
 	}
 }
 
-/* How often each label has features at all; returns the total. */
+/* The weighted sum of feature values of each label; returns the total. */
 static double
 count_labels(const TwExamples *examples, double *label_counts)
 {
@@ -77,9 +77,7 @@ count_features(const TwExamples *examples, TwMatrix *counts, uint32 first)
 	}
 }
 
-/*
- * The logarithm of how much likelier a feature makes a label, pulled to 0 by the prior; nothing where they never met.
- */
+/* The log likelihood ratio of a label given a feature, shrunk to 0 by the prior; 0 where the two never met. */
 static void
 add_log_ratios(const TwMatrix *counts, int labels, double total, TwMatrix *weights, int first)
 {
@@ -126,7 +124,7 @@ add_bayes(TwTrainingRun *run, const TwExamples *examples, TwClassifier *classifi
 	pfree(label_counts);
 }
 
-/* Adds the other two to a classifier that has the softmax's weights. */
+/* Adds the support vector machine and naive Bayes to a classifier that has the softmax's weights. */
 void
 tw_combine(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, TwClassifier *classifier)
 {
@@ -136,7 +134,8 @@ tw_combine(TwTrainingRun *run, const TwExamples *examples, const TwDual *dual, T
 }
 
 /*
- * The classifier of these examples; a training has TW_CLASSIFIER_STEPS steps, that of making the examples among them.
+ * Trains the classifier of these examples. A training has TW_CLASSIFIER_STEPS steps, including that of making the
+ * examples.
  */
 TwClassifier *
 tw_train_classifier(TwTrainingRun *run, const TwExamples *examples)
@@ -149,7 +148,7 @@ tw_train_classifier(TwTrainingRun *run, const TwExamples *examples)
 	tw_allocate_matrix(&classifier->weights, examples->vocabulary.count, examples->stride);
 	tw_clear_matrix(&classifier->weights);
 
-	/* The support vectors are enough to get their weights back: one matrix does for all. */
+	/* The weights can be computed from the support vectors: one matrix serves all three. */
 	dual = tw_solve_dual(run, examples, &classifier->weights, classifier->bias, TW_PASSES);
 	tw_clear_matrix(&classifier->weights);
 	memset(classifier->bias, 0, sizeof(float) * examples->stride);
@@ -158,7 +157,7 @@ tw_train_classifier(TwTrainingRun *run, const TwExamples *examples)
 	return classifier;
 }
 
-/* Room for a stride of scores. */
+/* The scores of all labels; `scores` has room for a stride. */
 void
 tw_classifier_scores(const TwClassifier *classifier, const TwFeature *features, int count, float *scores)
 {

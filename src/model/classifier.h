@@ -1,21 +1,21 @@
 /*
  * classifier.h
- *		One linear classifier out of three.
+ *		One linear classifier, combined from three.
  */
 #ifndef TW_CLASSIFIER_H
 #define TW_CLASSIFIER_H
 
 #include "model/solvers.h"
 
-/* How much the support vectors and naive Bayes count beside the softmax; neither number is sensitive. */
+/* The weights of the support vector machine and of naive Bayes relative to the softmax; neither number is sensitive. */
 #define TW_SUPPORT_SHARE 10.0f
 #define TW_BAYES_SHARE 0.17
 
-/* Ten of each bring nothing that could be measured. */
+/* Ten of each made no measurable difference. */
 #define TW_PASSES 6
 #define TW_EPOCHS 6
 
-/* The examples, each pass and epoch, and the combining. */
+/* Making the examples, each pass and epoch, and the combination. */
 #define TW_CLASSIFIER_STEPS (1 + TW_PASSES + TW_EPOCHS + 1)
 
 /* score = weights * x + bias + slope * sum(x) */

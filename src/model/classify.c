@@ -11,7 +11,7 @@
 #include "samples/model_text.h"
 #include "utils/builtins.h"
 
-/* The model that the arguments ask for: a type that is not NULL, and a version or NULL for the live one. */
+/* The model that the arguments name: its type, never NULL, and a version or NULL for the live one. */
 static TwServedModel
 requested_model(FunctionCallInfo fcinfo, Oid schema, int type_argument)
 {
@@ -28,7 +28,7 @@ requested_model(FunctionCallInfo fcinfo, Oid schema, int type_argument)
 	return tw_model_of_version(schema, model_type, text_to_cstring(PG_GETARG_TEXT_PP(type_argument + 1)));
 }
 
-/* The probabilities of the labels, or NULL when the model knows nothing in the text. */
+/* The probabilities of the labels, or NULL when the text has no feature that the model knows. */
 static float *
 probabilities_of(const TwModel *model, text *input)
 {
@@ -103,7 +103,7 @@ tw_classify_intent(PG_FUNCTION_ARGS)
 	values[1] = Float8GetDatum(0.0);
 	if (probabilities != NULL)
 	{
-		/* Labels are in order: of two equal ones the first wins, on every machine. */
+		/* Labels are sorted: of two equally probable ones the first wins, on every machine. */
 		for (int i = 1; i < tw_model_label_count(served.model); i++)
 		{
 			if (probabilities[i] > probabilities[best])

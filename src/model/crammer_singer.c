@@ -1,12 +1,11 @@
 /*
  * crammer_singer.c
- *		A linear multi-class support vector machine: Crammer and Singer, On the
- *		algorithmic implementation of multiclass kernel-based vector machines
- *		(JMLR 2001), solved by the sequential dual method of Keerthi et al., A
- *		sequential dual method for large scale multi-class linear SVMs (KDD 2008).
+ *		A linear multi-class support vector machine: Crammer and Singer, On the algorithmic implementation of multiclass
+ *		kernel-based vector machines (JMLR 2001), solved by the sequential dual method of Keerthi et al., A sequential
+ *		dual method for large scale multi-class linear SVMs (KDD 2008).
  *
- * The bias is the weight of a feature of value 1. An example of weight w has the
- * cost C * w. Only examples with a share in the solution keep one.
+ * The bias is the weight of a feature of value 1. An example of weight w has the cost C * w. Dual variables (alpha) are
+ * kept for support vectors only.
  */
 #include "postgres.h"
 
@@ -16,7 +15,7 @@
 
 #define COST 1.0f
 
-/* Smaller changes of a share are not worth an update. */
+/* Smaller changes of an alpha are not worth an update. */
 #define LEAST_CHANGE 1e-6f
 
 #define SEED UINT64CONST(0x2545F4914F6CDD1D)
@@ -28,15 +27,14 @@ typedef struct Solver
 	float	   *bias;
 	TwDual	   *dual;
 	float	   *scores;
-	float	   *alpha;			/* of the example at hand, 0 elsewhere */
+	float	   *alpha;			/* of the current example, 0 elsewhere */
 	float	   *changes;		/* of alpha, 0 elsewhere */
-	int		   *changed;		/* labels that have one */
+	int		   *changed;		/* labels whose alpha changed */
 } Solver;
 
 /*
- * The threshold at which what exceeds it adds up to A * cost: o holds the
- * gradients, the true label's raised by A * cost - 1. Both stops are needed:
- * rounding would otherwise let it go in circles.
+ * The threshold above which the excess adds up to A * cost: o holds the gradients, the true label's raised by
+ * A * cost - 1. Both stops are needed: with rounding, the loop might not end otherwise.
  */
 static float
 find_threshold(const float *o, int labels, float a_cost)
@@ -95,7 +93,7 @@ keep_support(Solver *solver, int i)
 	}
 }
 
-/* All labels at once while many change; leaves no change behind. */
+/* Updates all labels at once while many change, and clears the changes. */
 static void
 apply_changes(Solver *solver, const TwExample *example, int changed)
 {
@@ -118,7 +116,7 @@ apply_changes(Solver *solver, const TwExample *example, int changed)
 	}
 }
 
-/* Finds the best shares of one example, all others given; tells whether they changed. */
+/* Finds the best alphas of one example, given all others; returns whether they changed. */
 static bool
 visit(Solver *solver, int i)
 {
@@ -191,7 +189,7 @@ tw_solve_dual(TwTrainingRun *run, const TwExamples *examples, TwMatrix *weights,
 			int			i = order[j];
 
 			CHECK_FOR_INTERRUPTS();
-			/* What did not change twice rarely does; now and then, everything is looked at. */
+			/* An example that did not change twice rarely changes later: it is skipped in three of four passes. */
 			if (idle[i] >= 2 && (pass & 3) != 3)
 				continue;
 			idle[i] = visit(&solver, i) ? 0 : idle[i] + 1;

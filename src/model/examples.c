@@ -11,12 +11,12 @@
 #include "model/router.h"
 #include "utils/memutils.h"
 
-/* Features are kept in chunks of this many: one array would have to move while it grows. */
+/* Features are kept in chunks of this many: one array would have to be moved as it grows. */
 #define CHUNK_FEATURES (256 * 1024)
 
 /*
- * The most weights that a matrix may have: 160 MB. Where there would be more,
- * features of one row go first; without those, accuracy was the same.
+ * The largest number of weights in a matrix: 160 MB. Above it, the features of the fewest rows are dropped, beginning
+ * with those of one row; accuracy was the same without them.
  */
 #define MOST_WEIGHTS (40 * 1024 * 1024)
 
@@ -76,7 +76,7 @@ extract_all(TwTrainingRun *run, TwExamples *examples, const TwTrainingRow **rows
 	return frequency;
 }
 
-/* How many rows a feature has to be in, so that all that are have room. */
+/* The least number of rows that a feature must be in, so that all such features have room. */
 static int
 least_frequency(const int *frequency, int row_count, int stride)
 {
@@ -118,7 +118,7 @@ fill_vocabulary(TwExamples *examples, const int *frequency, int least)
 	tw_number_vocabulary(vocabulary);
 }
 
-/* A counting sort by frequency, falling; what is seen as often stays in the order of buckets. */
+/* A counting sort by falling frequency; equally frequent ones stay in the order of buckets. */
 static void
 order_by_frequency(TwExamples *examples)
 {
@@ -181,7 +181,7 @@ tw_make_examples(TwTrainingRun *run, const TwTrainingRow **rows, int row_count, 
 	return examples;
 }
 
-/* A text that is not among the examples, over their vocabulary; the features are the scratch's. */
+/* Features of a text that is not an example, over the examples' vocabulary; the scratch owns the result. */
 int
 tw_weigh_text(const TwExamples *examples, TwFeatureScratch *scratch, const TwTrainingRow *row, TwFeature **features)
 {

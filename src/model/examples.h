@@ -9,14 +9,14 @@
 #include "model/rows.h"
 #include "model/run.h"
 
-/* A training row as the solvers see it. */
+/* A training row as the solvers take it. */
 typedef struct TwExample
 {
 	TwFeature  *features;
 	int			count;
 	int			label;
 	float		weight;
-	float		square;			/* of the features' length */
+	float		square;			/* squared length of the features */
 } TwExample;
 
 /* Examples over a vocabulary. Ids are rows of the weights, the most frequent features first: they share cache lines. */
@@ -27,8 +27,8 @@ typedef struct TwExamples
 	int			label_count;
 	int			stride;
 	TwVocabulary vocabulary;
-	int		   *frequency;		/* one a row of the vocabulary: examples that have it */
-	uint32	   *weight_row;		/* one a row of the vocabulary: its row of the weights */
+	int		   *frequency;		/* number of examples, for each row of the vocabulary */
+	uint32	   *weight_row;		/* row of the weights, for each row of the vocabulary */
 } TwExamples;
 
 extern TwExamples *tw_make_examples(TwTrainingRun *run, const TwTrainingRow **rows, int row_count, int label_count);

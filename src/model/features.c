@@ -2,9 +2,8 @@
  * features.c
  *		Words, word pairs and character n-grams of a text, as buckets of a hash.
  *
- * Training and prediction both come here, so that what is learned about a
- * feature is what is looked up. There is no list of words: two features that
- * share a bucket share their weights.
+ * Training and prediction share this code, so both see the same features. There is no list of words: two features in
+ * the same bucket share their weights.
  */
 #include "postgres.h"
 
@@ -15,17 +14,17 @@
 
 #include <math.h>
 
-/* Character n-grams begin where words do not end up: another basis. */
+/* Character n-grams start from another basis, so that they do not collide with words. */
 #define CHARACTER_BASIS UINT64CONST(0x9ae16a3b2f90404f)
 #define LONGEST_NGRAM 5
 
-/* Told apart by what is xored in. */
+/* Kinds of features differ by what is xored in. */
 #define WORD_SALT 0x1111
 #define PAIR_SALT 0x2222
 #define FIRST_WORD_SALT 0x5555
 #define LAST_WORD_SALT 0x6666
 
-/* What a word weighs beside characters. */
+/* The weight of words relative to characters. */
 #define WORD_BLOCK 0.8
 
 #define INITIAL_SLOTS 1024
@@ -37,7 +36,7 @@ typedef struct Slot
 	uint32		position;		/* in features */
 } Slot;
 
-/* A table of the keys of one text. A new stamp empties it. */
+/* A hash table of the keys of one text. A new stamp empties it. */
 struct TwFeatureScratch
 {
 	MemoryContext context;
@@ -71,11 +70,11 @@ empty_table(TwFeatureScratch *scratch)
 	}
 }
 
-/* The key's slot, or the free one where it belongs. */
+/* The key's slot, or the free slot where it belongs. */
 static inline Slot *
 find_slot(TwFeatureScratch *scratch, uint64 key)
 {
-	/* The low bits are the bucket's: others keep keys of one bucket apart. */
+	/* The low bits select the bucket: the others separate keys of one bucket. */
 	uint32		at = (uint32) (key >> 32);
 
 	for (;; at++)
@@ -130,7 +129,7 @@ count_key(TwFeatureScratch *scratch, uint64 raw, uint32 block)
 	scratch->count++;
 }
 
-/* Whatever is not a continuation byte begins a character, also in what is no UTF-8. */
+/* Any byte but a continuation byte begins a character, in malformed UTF-8 as well. */
 static inline bool
 begins_character(unsigned char c)
 {
@@ -162,7 +161,7 @@ count_ngrams(TwFeatureScratch *scratch, const unsigned char *word, int length)
 	}
 }
 
-/* Where the last character begins that is not whole within the limit. */
+/* The start of the last character that is cut off by the limit. */
 static int
 text_limit(const char *text, int length)
 {
@@ -176,8 +175,8 @@ text_limit(const char *text, int length)
 }
 
 /*
- * The features of a text in the order in which they appear, each once, with the
- * value 1 + ln(count). The result is the scratch's, until the next call.
+ * The features of a text in the order of their first occurrence, each once, with the value 1 + ln(count). The scratch
+ * owns the result, which is valid until the next call.
  */
 int
 tw_extract_features(TwFeatureScratch *scratch, const char *text, int length, TwFeature **features)
@@ -218,7 +217,7 @@ tw_extract_features(TwFeatureScratch *scratch, const char *text, int length, TwF
 	return scratch->count;
 }
 
-/* Adds up features of the same row of the vocabulary; the first keeps its place. */
+/* Merges features of the same row of the vocabulary; the first keeps its position. */
 static int
 merge_features(TwFeatureScratch *scratch, TwFeature *features, int count)
 {
@@ -252,7 +251,7 @@ bit_count(uint64 word)
 	return (int) ((word * UINT64CONST(0x0101010101010101)) >> 56);
 }
 
-/* The bucket's place among those that are known, or -1. */
+/* The bucket's position among the known ones, or -1. */
 static inline int
 vocabulary_row(const TwVocabulary *vocabulary, uint32 bucket)
 {
@@ -263,9 +262,8 @@ vocabulary_row(const TwVocabulary *vocabulary, uint32 bucket)
 }
 
 /*
- * Turns extracted features into a vector over the vocabulary, in place: unknown
- * ones are dropped, words and characters brought to a length of their own, and
- * what shares a bucket is added up. Returns how many are left.
+ * Turns extracted features into a vector over the vocabulary, in place: unknown features are dropped, words and
+ * characters are each scaled to a fixed length, features in the same bucket are added up. Returns how many are left.
  */
 int
 tw_weigh_features(TwFeatureScratch *scratch, const TwVocabulary *vocabulary, TwFeature *features, int count)
@@ -307,7 +305,7 @@ tw_init_vocabulary(TwVocabulary *vocabulary, int count)
 	vocabulary->idf = palloc(sizeof(float) * Max(count, 1));
 }
 
-/* Once all buckets are added. */
+/* Called when all buckets are added. */
 void
 tw_number_vocabulary(TwVocabulary *vocabulary)
 {
@@ -320,7 +318,7 @@ tw_number_vocabulary(TwVocabulary *vocabulary)
 	}
 }
 
-/* The root of a smoothed inverse document frequency. */
+/* The square root of a smoothed inverse document frequency. */
 float
 tw_idf(int row_count, int frequency)
 {

@@ -1,15 +1,15 @@
 /*
  * features.h
- *		What the router sees of a text: hashed words, word pairs and characters.
+ *		The features of a text: hashed words, word pairs and characters.
  */
 #ifndef TW_FEATURES_H
 #define TW_FEATURES_H
 
-/* A key's bucket is its low bits. */
+/* The low bits of a key are its bucket. */
 #define TW_BUCKET_BITS 20
 #define TW_BUCKETS (1 << TW_BUCKET_BITS)
 
-/* Set beside the bucket in the id of a feature that is not weighed yet. */
+/* Set beside the bucket in the id of a character feature that is not weighed yet. */
 #define TW_CHARACTER_BLOCK ((uint32) 1 << 31)
 
 typedef struct TwFeature
@@ -18,13 +18,13 @@ typedef struct TwFeature
 	float		value;
 } TwFeature;
 
-/* Which buckets are known, in their order, and the weight of each. */
+/* The known buckets in their order, and the weight of each. */
 typedef struct TwVocabulary
 {
 	int			count;
-	uint64	   *bits;			/* one a bucket */
-	uint32	   *ranks;			/* how many are set before each word of bits */
-	float	   *idf;			/* one a known bucket */
+	uint64	   *bits;			/* one bit for each bucket */
+	uint32	   *ranks;			/* number of bits set before each word of bits */
+	float	   *idf;			/* one for each known bucket */
 } TwVocabulary;
 
 typedef struct TwFeatureScratch TwFeatureScratch;

@@ -13,9 +13,8 @@ RETURN EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = tw_has
     AND (NOT m.location_unknown OR m.minio_path IS NOT NULL));
 REVOKE ALL ON FUNCTION @extschema@.tw_has_location(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_has_location(text) IS
-    'Whether anybody can know where a version is: not so where a worker handed it in with neither an artifact nor a '
-    'location. What is registered as living '
-    'outside, by register_model(), is where whoever registered it says';
+    'Whether the location of a version is known: false where a worker handed it in with neither an artifact nor a '
+    'location. A version registered by register_model() counts as known';
 
 CREATE FUNCTION @extschema@.tw_answers(
     version text, model_type text,
@@ -31,7 +30,7 @@ BEGIN
             FROM @extschema@.model_test_set(tw_answers.model_type) t
             CROSS JOIN LATERAL @extschema@.classify_intent(t.text, tw_answers.model_type, tw_answers.version) c;
     ELSE
-        -- A version never changes, and so neither does its answer to a text.
+        -- Answers are kept: a version never changes, so its answer to a text does not either.
         RETURN QUERY
             SELECT t.sample_id, t.text_hash, t.intent, t.weight, e.predicted_intent, e.confidence, e.id IS NOT NULL
             FROM @extschema@.model_test_set(tw_answers.model_type) t
@@ -43,8 +42,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_answers(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_answers(text, text) IS
-    'What a version answers to the test set of a model type: classified now, or for a version outside, as its worker '
-    'reported; is_answered is false where it never did';
+    'A version''s answers to the test set of a model type: classified now, or for a version outside, as its worker '
+    'reported them; is_answered is false for samples that it never answered';
 
 CREATE FUNCTION @extschema@.tw_require_version(version text, OUT model_type text, OUT status text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -110,7 +109,7 @@ BEGIN
     FROM @extschema@.tw_scores(answers.labels, answers.intents_a, answers.confidences_a, answers.weights) one,
          @extschema@.tw_scores(answers.labels, answers.intents_b, answers.confidences_b, answers.weights) other;
 
-    -- Asked the other way round, the difference has the other sign, and better is worse.
+    -- Seen from the other version, the difference changes its sign, and better becomes worse.
     SELECT CASE WHEN p.challenger = first THEN p.status WHEN p.status = 'better' THEN 'worse'
                 WHEN p.status = 'worse' THEN 'better' ELSE p.status END,
            p.messages, p.disagreements, p.labels,
@@ -127,13 +126,14 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
     'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, '
-    'calibration error, how many samples only one of them gets right, and the two-sided p-value of the exact McNemar '
-    'test. unanswered counts the samples left out because a version that lives outside was never asked. The columns '
-    'paired_... are those of their last paired evaluation, seen from the first: NULL where there was none. Changes '
-    'nothing. Raises 42704 for an unknown version, 22023 for versions of different types';
+    'calibration error, the numbers of samples that only one of them gets right, and the two-sided p-value of the '
+    'exact McNemar test. unanswered is the number of samples left out because a version outside has not answered '
+    'them. The columns paired_... come from the last paired evaluation of the two, seen from the first version; NULL '
+    'where there was none. Changes nothing. Raises 42704 for an unknown version, 22023 for versions of different '
+    'types';
 
--- What the gate says of a candidate whose figures are known. The order
--- matters: what a person has to know first comes first.
+-- The decision about a candidate with these figures. The order of the reasons matters: the most important one for a
+-- person comes first.
 CREATE FUNCTION @extschema@.tw_gate_decision(
     samples bigint, effective double precision, accuracy double precision, live_version text,
     live_accuracy double precision, min_samples integer, target double precision, paired @extschema@.paired_evaluations,
@@ -144,15 +144,15 @@ BEGIN ATOMIC
     FROM (SELECT round(accuracy::numeric, 4) AS mine, round(live_accuracy::numeric, 4) AS its,
                  round(target::numeric, 4) AS goal) r,
          LATERAL (VALUES
-            -- What people chose blindly comes first: it needs fewer labels, and
-            -- looks at messages that neither has learned from.
+            -- A blind comparison by people comes first: it needs fewer labels, and uses messages that neither version
+            -- has learned from.
             (-2, (paired).status IN ('worse', 'undecided'), 'failed', 'paired review: ' || (paired).reason),
             (-1, (paired).status IN ('better', 'non-inferior') AND accuracy < target AND live_accuracy >= target
              AND effective >= min_samples, 'failed',
              format('paired review: %s; but below the target accuracy: %s of %s on %s samples', (paired).reason, r.mine,
                     r.goal, samples)),
             (0, (paired).status IN ('better', 'non-inferior'), 'passed', 'paired review: ' || (paired).reason),
-            -- A fraction of a sample less is a matter of rounding.
+            -- A millionth of a sample is rounding.
             (1, coalesce(effective, 0) < min_samples - 1e-6, 'undecided',
              concat_ws('; ', format('too few test samples: %s of at least %s',
                                     CASE WHEN floor(effective + 1e-6) < samples
@@ -179,9 +179,9 @@ REVOKE ALL ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, do
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_gate_decision(bigint, double precision, double precision, text, double precision,
                                                  integer, double precision, @extschema@.paired_evaluations) IS
-    'The gate''s rule: what the paired evaluation says, where it has ended; else enough samples (by their effective '
-    'number), a higher weighted accuracy than the live version, and the target accuracy unless the live version is '
-    'itself below it; without a live version the target alone';
+    'The gate''s rule. The decision of a paired evaluation counts first, where it has ended. Otherwise a candidate '
+    'needs enough samples (effective number), a higher weighted accuracy than the live version, and the target '
+    'accuracy unless the live version is itself below it; without a live version, the samples and the target';
 
 CREATE FUNCTION @extschema@.tw_store_answers(evaluation_id bigint, version text, model_type text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -196,7 +196,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_store_answers(bigint, text, text) IS
-    'Keeps what a version answers now to each test sample';
+    'Stores a version''s current answer to each test sample';
 
 CREATE FUNCTION @extschema@.tw_stored_scores(
     evaluation_id bigint, version text, beside text,
@@ -212,7 +212,8 @@ BEGIN ATOMIC
                  array_agg(e.weight ORDER BY e.sample_id) AS weights,
                  count(*) FILTER (WHERE e.intent = e.predicted_intent
                                     AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right,
-                 -- Kish, Survey Sampling, 1965: as many of equal weight would be as certain.
+                 -- Effective sample size (Kish, Survey Sampling, 1965): the number of equally weighted samples of the
+                 -- same variance.
                  coalesce(sum(e.weight) ^ 2 / nullif(sum(e.weight ^ 2), 0), 0) AS effective
           FROM @extschema@.model_evaluations e
           JOIN @extschema@.model_evaluations o ON o.evaluation_id = e.evaluation_id AND o.version = beside
@@ -222,8 +223,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_stored_scores(bigint, text, text) IS
-    'The scores of a version in an evaluation, on the samples that the version beside it (or itself) answered as well, '
-    'and how many only the first of them got right, and as how many of equal weight they count';
+    'The scores of a version in an evaluation, on the samples that the other version (or itself) answered as well, '
+    'with the number of samples that only the first gets right, and the effective number of samples';
 
 CREATE FUNCTION @extschema@.tw_run_gate(candidate text, OUT decision text, OUT reason text)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -245,7 +246,7 @@ BEGIN
     IF live IS NOT NULL THEN
         PERFORM @extschema@.tw_store_answers(evaluation, live, kind);
     END IF;
-    -- All NULL, and no sample, where nothing is live.
+    -- All NULL, with no samples, where nothing is live.
     SELECT s.*, (@extschema@.tw_stored_scores(evaluation, candidate, live)).only_right AS only_own_right
     INTO its FROM @extschema@.tw_stored_scores(evaluation, live, candidate) s;
 
@@ -268,7 +269,7 @@ BEGIN
         reason := reason || '; its artifact has to be stored first (store_model_artifacts)';
     END IF;
 
-    -- The registry's lock comes before its rows, as everywhere.
+    -- Lock order: the registry's lock before its rows.
     PERFORM @extschema@.tw_lock_registry();
     UPDATE @extschema@.model_versions m
     SET status = CASE tw_run_gate.decision WHEN 'failed' THEN 'rejected' ELSE 'candidate' END,
@@ -277,19 +278,19 @@ BEGIN
         effective_test_samples = own.effective,
         macro_f1 = own.macro_f1, calibration_error = own.calibration_error, base_version = live,
         evaluation_id = evaluation,
-        -- The figures of the two stand beside one another only where they are of the same samples.
+        -- Figures of two versions are stored side by side only if they come from the same samples.
         base_accuracy = CASE WHEN its.samples = own.samples THEN its.accuracy END,
         mcnemar_p = CASE WHEN live IS NOT NULL AND its.samples = own.samples
                          THEN @extschema@.mcnemar_p(its.only_own_right, its.only_right) END,
         gate_decision = tw_run_gate.decision, gate_reason = tw_run_gate.reason
     WHERE m.version = candidate;
 
-    -- There is nothing to compare the first of its type with in production, and nothing that it could take traffic
-    -- from. One that is not in the object store yet waits: store_model_artifacts() makes it live.
+    -- The first version of its type has nothing to be compared with in production, and no version to take traffic from.
+    -- One that is not in the object store yet waits: store_model_artifacts() makes it live.
     IF decision = 'passed' AND live IS NULL AND @extschema@.training_setting('auto_deploy') = 'on'
        AND @extschema@.tw_is_stored(candidate)
        AND @extschema@.tw_has_location(candidate) THEN
-        -- Somebody may have made another one live while this one was scored.
+        -- Another version may have gone live while this one was scored.
         IF NOT EXISTS (SELECT FROM @extschema@.model_versions m
                        WHERE m.model_type = kind AND m.status = 'production') THEN
             PERFORM @extschema@.tw_make_live(candidate, 'the first of its type, and it passed the gate: ' || reason,
@@ -300,7 +301,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_gate(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_gate(text) IS
-    'Scores a candidate and the live version on the test set as it is now, keeps every answer, decides, and moves the '
+    'Scores a candidate and the live version on the current test set, stores every answer, decides, and sets the '
     'candidate''s status; the first version of a type that passes goes live while auto_deploy is on';
 
 CREATE FUNCTION @extschema@.model_intent_scores(
@@ -323,9 +324,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_intent_scores(text, bigint) IS
-    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, or '
-    'from another one that it took part in (the one of its successor, say); samples counts the labels, answered the '
-    'answers. Raises 42704 for an unknown version';
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, '
+    'or from another evaluation of that version (its successor''s, say). samples is the number of labels, answered '
+    'the number of answers. Raises 42704 for an unknown version';
 
 CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -343,6 +344,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.evaluate_model(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.evaluate_model(text) IS
-    'Takes a candidate through the gate again, for one that was undecided, or rejected before the target or the test '
-    'set changed: on the test set and against the live version of now. A candidate that fails is rejected. Raises '
-    '42704 for an unknown version, 55000 for one that is no candidate';
+    'Takes a candidate through the gate again, on the current test set and against the current live version: for one '
+    'that was undecided, or rejected before the target or the test set changed. A candidate that fails is rejected. '
+    'Raises 42704 for an unknown version, 55000 for one that is no candidate';

@@ -1,4 +1,4 @@
--- What is live: one production version of a type, made so by the gate, by a rollout or by hand.
+-- The live version: one production version of a type, made so by the gate, by a rollout or by hand.
 
 CREATE FUNCTION @extschema@.tw_lock_registry() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -7,7 +7,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_registry() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_registry() IS
-    'Held until the end of the transaction by whoever changes what is live, from before the look at what is live now';
+    'Takes the lock that every change of the live version needs, until the end of the transaction; to be taken before '
+    'the current state is read';
 
 CREATE FUNCTION @extschema@.tw_end_watch(type text, why text, at timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -22,7 +23,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_watch(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_watch(text, text, timestamptz) IS
-    'Nobody looks any longer at the rollout of a type that reached all sessions';
+    'Ends the monitoring of a finished rollout of a type';
 
 CREATE FUNCTION @extschema@.tw_make_live(
     version text, why text, figures jsonb DEFAULT NULL, at timestamptz DEFAULT NULL, actor text DEFAULT session_user)
@@ -35,9 +36,9 @@ DECLARE
     changed timestamptz;
 BEGIN
     PERFORM @extschema@.tw_lock_registry();
-    -- Not the transaction's time, which may be before a change that it waited for.
+    -- The transaction's start may be before a change that it waited for.
     SELECT * INTO promoted FROM @extschema@.model_versions m WHERE m.version = tw_make_live.version FOR UPDATE;
-    -- Nor the clock's, where that was set back: live_model_at() goes by the order of these times.
+    -- The clock may have been set back: live_model_at() relies on the order of these times.
     changed := coalesce(at, greatest(clock_timestamp(), (SELECT max(d.created_at) FROM @extschema@.model_deployments d
                                                          WHERE d.model_type = promoted.model_type)));
     SELECT * INTO previous FROM @extschema@.model_versions m
@@ -67,8 +68,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_make_live(text, text, jsonb, timestamptz, text) IS
-    'Makes a version the production version of its type, retires the one before it, records both in model_deployments '
-    'as of a time and in the name of an actor (default: now, whoever logged in), and returns the version before';
+    'Makes a version the production version of its type, retires the previous one, and records both in '
+    'model_deployments with a time and an actor (default: now, the session''s user). Returns the previous version';
 
 CREATE FUNCTION @extschema@.promote_model(version text, reason text, despite_gate boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -121,7 +122,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.promote_model(text, text, boolean) IS
     'Makes a candidate the production version of its type at once, by a person''s decision, and returns the version '
-    'that it replaced (NULL: none). So is made what the gate rejected, where nothing of the type is live, or with '
-    'despite_gate; that is kept in the figures of model_deployments, beside the reason. Raises 42704 for an unknown '
-    'version, 55000 for one that is no candidate or is yet to be stored by store_model_artifacts(), or while another '
-    'is rolled out, 22023 without a reason';
+    'that it replaced (NULL: none). A version that the gate rejected is accepted where nothing of the type is live, '
+    'or with despite_gate; the figures in model_deployments record that, beside the reason. Raises 42704 for an '
+    'unknown version, 55000 for one that is no candidate or is yet to be stored by store_model_artifacts(), or while '
+    'another is rolled out, 22023 without a reason';

@@ -1,5 +1,5 @@
--- What workers outside handed in, decided about: by run_training_jobs(), one job in one transaction, once, and never
--- in one that whoever handed it in could roll back. Only here do their answers meet the labels.
+-- Decisions about models that workers outside handed in: by run_training_jobs(), one job in one transaction, once.
+-- Answers meet labels only here, never in a transaction that the worker could roll back.
 
 CREATE FUNCTION @extschema@.tw_store_predictions(job @extschema@.training_jobs) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -24,7 +24,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_predictions(@extschema@.training_jobs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_store_predictions(@extschema@.training_jobs) IS
-    'Keeps the predictions of a job that was handed in beside the labels of today, those for a paired evaluation in '
+    'Stores the predictions of a handed-in job beside the current labels, and those for a paired evaluation in '
     'paired_answers';
 
 CREATE FUNCTION @extschema@.tw_decide_training(job @extschema@.training_jobs) RETURNS void
@@ -42,7 +42,7 @@ BEGIN
         training_seconds = (job.handed_in ->> 'training_seconds')::double precision,
         location_unknown = job.artifact IS NULL AND job.handed_in ->> 'minio_path' IS NULL
     WHERE m.version = job.version;
-    -- What the worker can have read.
+    -- The samples that the worker was able to read.
     SELECT array_agg(i.id) AS ids, array_agg(x.intent) AS intents INTO l
     FROM @extschema@.tw_training_texts(job.model_type) x, unnest(x.sample_ids) AS i (id), @extschema@.training_samples s
     WHERE x.excluded IS NULL AND s.id = i.id AND greatest(s.created_at, s.reviewed_at) <= job.cutoff;
@@ -53,7 +53,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_training(@extschema@.training_jobs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_training(@extschema@.training_jobs) IS
-    'Keeps the model that a worker handed in, and takes it through the gate';
+    'Registers the model that a worker handed in, and takes it through the gate';
 
 CREATE FUNCTION @extschema@.tw_decide_evaluation(job @extschema@.training_jobs) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -62,7 +62,7 @@ DECLARE
     waiting text;
     decided jsonb := '[]';
 BEGIN
-    -- The candidates that were waiting for this.
+    -- The candidates that waited for these answers.
     FOR waiting IN
         SELECT m.version FROM @extschema@.model_versions m
         WHERE m.model_type = job.model_type AND m.status = 'candidate' AND m.gate_decision = 'undecided'
@@ -74,8 +74,8 @@ BEGIN
                 SELECT jsonb_build_object('version', waiting, 'gate_decision', g.decision, 'gate_reason', g.reason)
                 FROM @extschema@.tw_run_gate(waiting) g);
         EXCEPTION WHEN object_not_in_prerequisite_state THEN
-            -- Somebody promoted or started it while it was scored: there is nothing to decide any more. The answers
-            -- stay, and the other candidates have theirs.
+            -- Promoted or rolled out while it was scored: no decision is left to make. The answers stay for the other
+            -- candidates.
             IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = waiting AND m.status = 'candidate')
                 THEN
                 RAISE;
@@ -90,7 +90,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_evaluation(@extschema@.training_jobs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_evaluation(@extschema@.training_jobs) IS
-    'Has the gate decide about the candidates that waited for the answers of a version that lives outside';
+    'Has the gate decide about the candidates that waited for the answers of a version outside';
 
 CREATE FUNCTION @extschema@.tw_take_in(job @extschema@.training_jobs) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -106,7 +106,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_in(@extschema@.training_jobs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_in(@extschema@.training_jobs) IS
-    'Decides about a job that was handed in, and ends it';
+    'Decides about a handed-in job, and ends it';
 
 CREATE FUNCTION @extschema@.tw_next_handed_in(run bigint, after bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -118,9 +118,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_next_handed_in(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_next_handed_in(bigint, bigint) IS
-    'The next job that run_training_jobs() decides about, NULL where none is left. Raises 55000 when it is not called '
-    'by the '
-    'run''s own session';
+    'The next job that run_training_jobs() decides about, NULL where none is left. Raises 55000 outside the session '
+    'of the run';
 
 CREATE FUNCTION @extschema@.tw_decide_handed_in(run bigint, job_id bigint) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -131,7 +130,7 @@ DECLARE
     message text;
 BEGIN
     PERFORM @extschema@.tw_require_run(run);
-    -- The row alone says that it is handed in: no lock on the queue, and no wait for whoever cancels it just now.
+    -- The row alone says that the job is handed in: no lock on the queue, and no wait for a cancel in progress.
     SELECT * INTO job FROM @extschema@.training_jobs j
     WHERE j.id = job_id AND j.status = 'handed-in' FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -144,7 +143,7 @@ BEGIN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     END;
     RAISE WARNING 'training job % could not be decided: %', job_id, message USING ERRCODE = code;
-    -- Another try only helps against what passes; the predictions are here, so that no worker is asked again.
+    -- A retry only helps against temporary errors. The predictions are stored, so no worker is asked again.
     IF left(code, 2) IN ('40', '53', '55') AND code <> '55000' THEN
         UPDATE @extschema@.training_jobs j SET error_code = code, error_message = message WHERE j.id = job_id;
         RETURN 'put off';
@@ -155,6 +154,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_decide_handed_in(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_decide_handed_in(bigint, bigint) IS
-    'One transaction of run_training_jobs(): has the gate decide about a job that was handed in, or records why not; '
-    'returns '
-    'decided, failed, or put off until the next run. Raises 55000 when it is not called by the run''s own session';
+    'One transaction of run_training_jobs(): has the gate decide about a handed-in job, or records the error. Returns '
+    'decided, failed, or put off until the next run. Raises 55000 outside the session of the run';

@@ -1,13 +1,11 @@
 /*
  * hold_out.c
- *		Which rows a classifier is calibrated on, so that it has not seen them.
+ *		Which rows are held out for the calibration.
  *
- * People say the same thing in almost the same words. A row whose near-twin is
- * trained on is easier than what users will send, and confidences that are
- * fitted to such rows are too high: near-twins stay together. They are found by
- * minwise hashing of their words and word pairs (Broder, On the resemblance and
- * containment of documents, 1997), banded as in Leskovec, Rajaraman and Ullman,
- * Mining of Massive Datasets, section 3.4.
+ * People say the same thing in almost the same words. A row whose near-duplicate is in the training set is easier than
+ * what users will send, and confidences fitted to such rows are too high: near-duplicates are kept together. They are
+ * found by minwise hashing of their words and word pairs (Broder, On the resemblance and containment of documents,
+ * 1997), banded as in Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.
  */
 #include "postgres.h"
 
@@ -20,7 +18,7 @@
 #define BANDS 6
 #define BAND_MINIMA 3
 
-/* Groups do not grow beyond this part of the rows, or chains of twins would make everything one group. */
+/* The largest group is this part of the rows: chains of near-duplicates would make everything one group. */
 #define LARGEST_GROUP 100
 #define SEED UINT64CONST(0xD1B54A32D192ED03)
 
@@ -42,7 +40,7 @@ compare_keys(const void *a, const void *b)
 	return one->row - other->row;
 }
 
-/* One key a band, of a row's words and word pairs; of its own for a row without words. */
+/* One key for each band, of a row's words and word pairs; a unique one for a row without words. */
 static void
 sketch(TwFeatureScratch *scratch, const TwTrainingRow *row, uint64 *keys)
 {
@@ -88,7 +86,7 @@ join_groups(int *parents, int *sizes, int a, int b, int most)
 	sizes[Min(a, b)] = sizes[a] + sizes[b];
 }
 
-/* One group a row, named by its first row. */
+/* The group of each row, named by its first row. */
 static int *
 group_twins(const TwTrainingRow *rows, int row_count)
 {
@@ -126,8 +124,8 @@ group_twins(const TwTrainingRow *rows, int row_count)
 }
 
 /*
- * A part for each row, from 0 to parts - 1, near-twins in the same one; -1 for
- * rows that are never held out, because no other row would tell of their label.
+ * A part for each row, from 0 to parts - 1, the same one for near-duplicates; -1 for rows that are never held out,
+ * because no other row has their label.
  */
 int *
 tw_split_rows(const TwTrainingRow *rows, int row_count, int label_count, int parts)

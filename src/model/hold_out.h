@@ -1,6 +1,6 @@
 /*
  * hold_out.h
- *		Which rows a classifier is calibrated on.
+ *		Which rows are held out for the calibration.
  */
 #ifndef TW_HOLD_OUT_H
 #define TW_HOLD_OUT_H

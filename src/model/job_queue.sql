@@ -1,10 +1,10 @@
--- The queue of training jobs: for the built-in trainer, and for workers outside that speak nothing but SQL.
+-- The queue of training jobs: for the built-in trainer, and for workers outside that use SQL alone.
 --
--- A job is queued, running, and then succeeded, failed or cancelled; one of a worker outside is handed-in before it
--- has succeeded. A worker that falls silent loses it: the job is queued again, and fails when that happened three
--- times. Locks are taken in this order: that of the splits (tw_decide_splits); the queue's, by everybody who moves a
--- job between queued and running; then rows. What is handed in, and decided about, is moved by its row's lock alone.
--- That of a model type is only ever tried.
+-- A job is queued, running, and then succeeded, failed or cancelled; a job of a worker outside is handed-in before it
+-- has succeeded. A silent worker loses its job: it is queued again, and fails after the third time. Locks are taken in
+-- this order: the lock of the splits (tw_decide_splits); the queue's lock, for every change between queued and running;
+-- then rows. A handed-in job changes under its row's lock alone. The lock of a model type is only tried, never waited
+-- for.
 
 CREATE FUNCTION @extschema@.tw_lock_job_queue() RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lock_job_queue() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lock_job_queue() IS
-    'Held until the end of the transaction by whoever moves a job between queued and running';
+    'Takes the lock that every change of a job between queued and running needs, until the end of the transaction';
 
 CREATE FUNCTION @extschema@.tw_try_model_type(model_type text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -24,16 +24,15 @@ BEGIN
     IF @extschema@.tw_try_lock('model type'::text, key) THEN
         RETURN true;
     END IF;
-    -- A transaction lets go of its locks one after the other: whoever has
-    -- just waited for one may be too early for this one.
+    -- A transaction releases its locks one after the other: this one may still be held just after another was released.
     PERFORM pg_sleep(0.05);
     RETURN @extschema@.tw_try_lock('model type'::text, key);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_try_model_type(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_model_type(text) IS
-    'Whether nobody else begins, in a transaction that is still open, a job of this model type; true holds it until '
-    'the end of the transaction';
+    'Tries the lock of a model type; false where an open transaction of another session is beginning a job of the '
+    'type. true holds it until the end of the transaction';
 
 CREATE FUNCTION @extschema@.tw_queue_job(
     job_type text, job_kind text, job_trainer text, job_version text, job_parameters jsonb) RETURNS bigint
@@ -42,7 +41,7 @@ AS $function$
 DECLARE
     job_id bigint;
 BEGIN
-    -- Without the queue's lock: a gate comes here with samples locked. Asking twice is asking once by a unique index.
+    -- The queue's lock is not needed (a gate comes here with samples locked): a unique index makes two requests one.
     LOOP
         SELECT j.id INTO job_id FROM @extschema@.training_jobs j
         WHERE j.model_type = job_type AND j.kind = job_kind AND j.trainer = job_trainer AND j.status = 'queued'
@@ -60,7 +59,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_queue_job(text, text, text, text, jsonb) IS
-    'The job of this kind that waits already, or a new one';
+    'The id of the waiting job of this kind, or of a new one';
 
 CREATE FUNCTION @extschema@.request_training(
     model_type text DEFAULT 'router', trainer text DEFAULT 'built-in', parameters jsonb DEFAULT '{}') RETURNS bigint
@@ -86,16 +85,16 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_training(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
-    'Queues a training of a model type and returns the job''s id; where such a job waits already, that one''s. '
-    'parameters reach an outside worker as they are; "major": true asks for a new major version. Raises 22023 for an '
-    'unknown type or trainer, or odd parameters';
+    'Queues a training of a model type and returns the job''s id, or the id of such a job that waits already. '
+    'parameters are passed to an outside worker unchanged; "major": true asks for a new major version. Raises 22023 '
+    'for an unknown type or trainer, or invalid parameters';
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version,
     '{}'::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.tw_queue_evaluation(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version that lives outside';
+COMMENT ON FUNCTION @extschema@.tw_queue_evaluation(text) IS 'Queues the evaluation of a version outside';
 
 CREATE FUNCTION @extschema@.request_evaluation(version text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -113,7 +112,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_evaluation(text) IS
-    'Queues a job that has a version which lives outside answer the test set, and returns its id. The gate asks for it '
+    'Queues a job in which a worker has a version outside answer the test set, and returns its id. The gate does so '
     'by itself. Raises 42704 for an unknown version, 55000 for one that the database can serve';
 
 CREATE FUNCTION @extschema@.tw_end_job(job_id bigint, how text, code text, message text) RETURNS void
@@ -134,8 +133,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_job(bigint, text, text, text) IS
-    'Ends a job that came to nothing (failed or cancelled), and the version that it was training; of a failure whoever '
-    'listens is told';
+    'Ends a job as failed or cancelled, and the version that it was training; sends a NOTIFY for a failure';
 
 CREATE FUNCTION @extschema@.tw_retry_job(job_id bigint, code text, message text) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -145,7 +143,7 @@ DECLARE
     job @extschema@.training_jobs;
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
-    -- Where another of its kind was asked for meanwhile, that one is the retry.
+    -- Where another job of the kind was queued since, that job is the retry.
     IF job.attempt >= max_attempts OR EXISTS (
         SELECT FROM @extschema@.training_jobs o
         WHERE o.status = 'queued' AND o.model_type = job.model_type AND o.kind = job.kind AND o.trainer = job.trainer
@@ -172,8 +170,8 @@ BEGIN ATOMIC
         SELECT j.id, j.worker, j.attempt FROM @extschema@.training_jobs j
         WHERE j.status = 'running'
           AND CASE j.trainer WHEN 'outside' THEN j.lease_expires_at < clock_timestamp()
-              -- The backend that trains holds this lock; the moment between
-              -- the two transactions of a job is not silence.
+              -- The backend that trains holds this lock; the gap between the two transactions of a job does not count
+              -- as silence.
               ELSE j.started_at < clock_timestamp() - interval '10 seconds'
                    AND @extschema@.tw_try_lock('training'::text, j.id) END
         ORDER BY j.id FOR UPDATE SKIP LOCKED
@@ -183,7 +181,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_silent_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_requeue_silent_jobs() IS
-    'Takes jobs from workers that fell silent; returns how many';
+    'Takes jobs from silent workers; returns how many';
 
 CREATE FUNCTION @extschema@.tw_claim_job(of_trainer text, by_worker text, for_time interval, of_types text[])
     RETURNS @extschema@.training_jobs
@@ -222,8 +220,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_claim_job(text, text, interval, text[]) IS
-    'Gives the oldest waiting job of a trainer, whose model type has none running, to a worker; a row of NULLs where '
-    'there is none';
+    'Gives the oldest waiting job of a trainer, whose model type has no running job, to a worker; a row of NULLs '
+    'where there is none';
 
 CREATE FUNCTION @extschema@.cancel_training_job(job_id bigint, reason text DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -248,6 +246,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
-    'Cancels a job that waits, runs or was handed in, and returns what it was doing; a worker learns of it from its '
-    'next heartbeat, the built-in '
-    'trainer when it is done. Raises P0002 for an unknown job, 55000 for one that has ended';
+    'Cancels a job that waits, runs or was handed in, and returns its status before. A worker learns of it from its '
+    'next heartbeat, the built-in trainer at the end of its training. Raises P0002 for an unknown job, 55000 for one '
+    'that has ended';

@@ -18,7 +18,7 @@ typedef int32 IntLanes __attribute__((vector_size(TW_LANES * sizeof(int32)), ali
 
 #define KERNEL static inline __attribute__((always_inline))
 
-/* Four features at a time, so that the sums are loaded and stored once for them; the order of additions stays. */
+/* Four features at a time: each sum is loaded and stored once for all four. The order of additions is unchanged. */
 KERNEL void
 add_rows(float *sums, const float *weights, int stride, const TwFeature *features, int count)
 {
@@ -60,13 +60,13 @@ add_to_rows(float *weights, int stride, const TwFeature *features, int count, fl
 }
 
 /*
- * exp(x) as 2^n * exp(r), the polynomial that of Moshier's Cephes library
- * (expf): some 2 ulp, for x up to 80; below -87 as at -87.
+ * exp(x) as 2^n * exp(r), with the polynomial of Moshier's Cephes library (expf): an error of about 2 ulp for x up to
+ * 80; below -87 it is taken at -87.
  */
 KERNEL float
 exponentials(float *values, int stride, float shift)
 {
-	const float round_to_int = 12582912.0f; /* 1.5 * 2^23: what is added to it loses its fraction */
+	const float round_to_int = 12582912.0f; /* 1.5 * 2^23: a float added to it loses its fraction */
 	Lanes		total = {0};
 	float		sum = 0;
 
@@ -94,7 +94,7 @@ exponentials(float *values, int stride, float shift)
 	return sum;
 }
 
-/* One variant each for any processor and for AVX2, the same but for the instructions. */
+/* One variant for any processor and one for AVX2, from the same code. */
 #define VARIANTS(suffix, attribute) \
 attribute static void \
 add_rows_##suffix(float *sums, const float *weights, int stride, const TwFeature *features, int count) \
@@ -140,7 +140,7 @@ tw_exponentials(float *values, int stride, float shift)
 	return CALL(exponentials, values, stride, shift);
 }
 
-/* Without contents; tw_clear_matrix comes next. */
+/* Allocates without setting values; tw_clear_matrix() follows. */
 void
 tw_allocate_matrix(TwMatrix *matrix, int rows, int stride)
 {

@@ -2,8 +2,8 @@
  * kernels.h
  *		The loops over labels in which training spends its time.
  *
- * They work on lanes of eight floats, and nothing is added up across lanes but
- * where the order is written down: AVX2 changes the speed and no bit of a result.
+ * They work on lanes of eight floats. Sums across lanes have a fixed order: AVX2 changes the speed and no bit of a
+ * result.
  */
 #ifndef TW_KERNELS_H
 #define TW_KERNELS_H
@@ -15,7 +15,7 @@
 
 #define tw_stride(labels) (((labels) + TW_LANES - 1) / TW_LANES * TW_LANES)
 
-/* A matrix with one row a feature, beginning at a cache line. */
+/* A matrix with one row for each feature, aligned to cache lines. */
 typedef struct TwMatrix
 {
 	float	   *at;

@@ -17,7 +17,7 @@ struct TwModel
 	float	   *bias;
 	float	   *slope;
 	TwVocabulary vocabulary;
-	/* Feature i has the weights from starts[i] to starts[i + 1], each to be multiplied by its scale. */
+	/* Feature i has the weights from starts[i] to before starts[i + 1], each to be multiplied by scales[i]. */
 	uint32	   *starts;
 	float	   *scales;
 	uint16	   *weight_labels;

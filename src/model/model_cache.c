@@ -2,12 +2,10 @@
  * model_cache.c
  *		Models that this backend has loaded, and which version is live.
  *
- * Two small tables are cached: what versions there are with their type and
- * status, and the checksums of artifacts. Both are invalidated by triggers, the
- * first only where a version, its type, its status or its share of the traffic
- * changes. A model itself is kept by its checksum: as long as the same bytes are
- * asked for, nothing reloads it, and what a changed registry no longer needs is
- * freed.
+ * Two small tables are cached: the versions with their type and status, and the checksums of artifacts. Triggers
+ * invalidate both, the first only when a version, its type, its status or its percentage of the traffic changes. A
+ * model is cached by its checksum: it is not loaded again while the bytes stay the same, and is freed when a changed
+ * registry no longer needs it.
  */
 #include "postgres.h"
 
@@ -27,12 +25,12 @@
 #include "utils/rel.h"
 
 /*
- * So many models stay in memory, the live one, a canary and a few that were named; a model is about as large as its
- * artifact.
+ * The number of models kept in memory: the live one, a canary and a few named versions. A model takes about as much
+ * memory as its artifact.
  */
 #define MAX_LOADED_MODELS 4
 
-/* SHA-256 in hexadecimal, with its end. */
+/* SHA-256 in hexadecimal, with its terminator. */
 #define SHA256_LENGTH 65
 
 typedef struct VersionRow
@@ -61,7 +59,7 @@ typedef struct LoadedModel
 static dlist_head loaded_models = DLIST_STATIC_INIT(loaded_models);
 static int	loaded_count = 0;
 
-/* Set when one of the two tables was read anew: what is loaded may not be needed any more. */
+/* Set when one of the two tables was read again: some loaded models may not be needed any more. */
 static bool registry_changed = false;
 
 enum
@@ -157,7 +155,7 @@ static TwCachedTable artifacts_cache = {
 	.finish = finish_list,
 };
 
-/* The row of a version in either list: both kinds begin with it. */
+/* The row of a version in either list: both kinds of rows begin with the version. */
 static void *
 find_row(List *rows, const char *version)
 {
@@ -198,7 +196,7 @@ is_served(List *versions, List *artifacts, const char *sha256)
 	return false;
 }
 
-/* After a change of the registry: gives back the memory of models that take no traffic. */
+/* After a change of the registry: frees the models that take no traffic. */
 static void
 drop_unserved(List *versions, List *artifacts)
 {
@@ -230,8 +228,8 @@ find_loaded(const char *sha256)
 }
 
 /*
- * The bytes of an artifact. They are read as cached tables are, with a catalog
- * snapshot, so that a role that may classify needs no right to the table.
+ * The bytes of an artifact. They are read like catalog tables, with a catalog snapshot, so that a role that may
+ * classify needs no privilege on the table.
  */
 static bytea *
 read_bytes(Oid schema, const char *version)
@@ -271,14 +269,14 @@ check_sha256(bytea *bytes, const char *version, const char *expected)
 				 errhint("Restore its row of model_artifacts from a backup, or train again.")));
 }
 
-/* Loads a model, or fails and leaves everything as it was. */
+/* Loads a model; an error leaves the cache unchanged. */
 static LoadedModel *
 load_model(Oid schema, const ArtifactRow *artifact)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(caller, "training_workflow artifact", ALLOCSET_DEFAULT_SIZES);
 
-	/* A child of the caller's until it is complete: an error takes it along. */
+	/* A child of the caller's context until it is complete: an error frees it. */
 	MemoryContext context = AllocSetContextCreate(caller, "training_workflow model", ALLOCSET_DEFAULT_SIZES);
 	LoadedModel *loaded = MemoryContextAllocZero(context, sizeof(LoadedModel));
 	bytea	   *bytes;

@@ -13,7 +13,7 @@ typedef struct TwServedModel
 	const TwModel *model;
 } TwServedModel;
 
-/* Good until the next call. */
+/* Valid until the next call. */
 extern TwServedModel tw_live_model(Oid schema, const char *model_type);
 extern TwServedModel tw_model_of_version(Oid schema, const char *model_type, const char *version);
 

@@ -1,21 +1,22 @@
 -- The evidence of a paired evaluation.
 --
--- Where the two agree, neither is better. So the difference of their accuracies over all messages is the share of
--- disagreements times the mean of d over disagreements, where d is 1 if the challenger alone is right, -1 if the live
--- version alone is, and 0 if neither is. Messages that were drawn with a probability p count p_min / p, with p_min the
--- least of them: x = d p_min / p, which lies between -1 and 1 and has a mean over all disagreements of the sign of d's.
+-- Where two versions agree, neither is better. Their difference in accuracy over all messages is therefore the fraction
+-- of disagreements times the mean of d over disagreements. d is 1 if only the challenger is right, -1 if only the live
+-- version is, and 0 if neither is. A message that was drawn with probability p has the weight p_min / p, with p_min the
+-- smallest such probability. x = d p_min / p lies between -1 and 1; its mean over all disagreements has the sign of the
+-- mean of d.
 --
--- If the challenger is no better, a bettor who stakes the share k of what they have on each x has a wealth of prod(1 +
--- k x), which is a supermartingale of mean 1, and so is its mean over any distribution of k in (0, 1): by Ville's
--- inequality (1939) it ever reaches 20 with probability at most 1/20, however often one looks and whenever one stops
--- (Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal Statistical
--- Society B 86, 2024). The evidence that it is worse is the same with -x, and that it loses less than the margin the
--- same with d + margin / share of disagreements. The distribution is uniform on 0.02, 0.04, ..., 0.98.
+-- If the challenger is no better, a bettor who stakes the fraction k of their wealth on each x has a wealth of prod(1 +
+-- k x). This is a supermartingale of mean 1, and so is its mean over any distribution of k in (0, 1). By Ville's
+-- inequality (1939) it ever reaches 20 with probability at most 1/20, however often it is checked and whenever one
+-- stops (Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal
+-- Statistical Society B 86, 2024). The evidence for worse uses -x. The evidence for a loss below the margin uses d +
+-- margin / fraction of disagreements. The distribution is uniform on 0.02, 0.04, ..., 0.98.
 
 CREATE FUNCTION @extschema@.paired_evidence(outcomes double precision[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- exp(700) is about the greatest number that there is; avg() squares its input.
+    -- exp(700) is close to the largest double; avg() squares its input.
     SELECT coalesce(sum(exp(greatest(least(w.log_wealth, 700), -700))) / 49, 1)
     FROM (SELECT sum(ln(1 + k * 0.02::double precision * greatest(-1, least(1, x)))) AS log_wealth
           FROM generate_series(1, 49) AS k, unnest(outcomes) AS x
@@ -23,17 +24,17 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.paired_evidence(double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.paired_evidence(double precision[]) IS
-    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0: reaches 20 at any look with probability '
-    'at most 5 % if they have not. A mixture of bets (Waudby-Smith and Ramdas, JRSS B 86, 2024); the order of the '
-    'outcomes does not matter, and 1 stands for none';
+    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0. If they have not, it reaches 20 at any '
+    'check with probability at most 5 %. A mixture of bets (Waudby-Smith and Ramdas, JRSS B 86, 2024); the order of '
+    'the outcomes does not matter; 1 without outcomes';
 
 CREATE FUNCTION @extschema@.tw_paired_outcomes(
     evaluation bigint, OUT conversation_log_id bigint, OUT outcome double precision, OUT weight double precision)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- What was chosen blindly; a verdict that was given before, or with the answer in sight, leans towards the live
-    -- version. The newest verdict stands; unclear ones, and those that were withdrawn, say nothing.
+    -- Only blind choices count: a verdict given before, or with the answer in sight, favours the live version. The
+    -- newest verdict counts; unclear and withdrawn ones do not.
     SELECT d.conversation_log_id,
            CASE WHEN v.action <> 'reject' THEN (d.challenger_intent IS NOT DISTINCT FROM v.intent)::integer
                                                - (d.live_intent IS NOT DISTINCT FROM v.intent)::integer
@@ -51,13 +52,13 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_outcomes(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_outcomes(bigint) IS
-    'What people decided of the disagreements of an evaluation: 1 the challenger alone is right, -1 the live version '
-    'alone, 0 neither; weight is what it counts for';
+    'People''s decisions about the disagreements of an evaluation: 1 only the challenger is right, -1 only the live '
+    'version, 0 neither; weight is p_min / p (see the top of this file)';
 
 CREATE FUNCTION @extschema@.tw_weigh_evidence(evaluation bigint) RETURNS @extschema@.paired_evaluations
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- The interval is that of a weighted mean, with one more outcome of each sign, so that it never collapses.
+    -- The interval of a weighted mean, with one more outcome of each sign, so that its width is never 0.
     WITH outcomes AS (
         SELECT coalesce(array_agg(o.outcome * o.weight), '{}') AS x, count(*)::integer AS labels,
                sum(o.outcome * o.weight) / nullif(sum(o.weight), 0) AS mean,
@@ -78,7 +79,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_weigh_evidence(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_weigh_evidence(bigint) IS
-    'Brings labels, difference and evidence of an evaluation up to date, and returns it';
+    'Updates the labels, difference and evidence of an evaluation, and returns it';
 
 CREATE FUNCTION @extschema@.tw_labels_needed(p @extschema@.paired_evaluations) RETURNS integer
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -87,22 +88,22 @@ DECLARE
     max_labels CONSTANT integer := @extschema@.training_setting('paired_max_labels');
     growth double precision;
 BEGIN
-    -- As the labels so far went, with one more of each sign: the best bet
-    -- on either side grows by so much with each label.
+    -- Extrapolates the labels so far, with one more of each sign: the evidence of the best bet grows by this factor
+    -- with each label.
     SELECT max(g.growth) INTO growth
     FROM (SELECT avg(ln(1 + side * k * 0.02::double precision * o.x)) AS growth
           FROM generate_series(1, 49) k, (VALUES (1), (-1)) s (side),
                (SELECT r.outcome * r.weight AS x FROM @extschema@.tw_paired_outcomes(p.id) r UNION ALL
                 VALUES (1), (-1)) o
           GROUP BY k, side) g;
-    -- 60 instead of 20: nobody knows the best bet beforehand.
+    -- 60 instead of 20: the best bet is not known beforehand.
     RETURN greatest(1, least(max_labels - p.labels, CASE WHEN growth > 0.001 THEN ceil(
         ln(60 / greatest(p.better_evidence, p.worse_evidence, 1)) / growth) ELSE max_labels END));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labels_needed(@extschema@.paired_evaluations) IS
-    'How many more labels a running evaluation is likely to need, as they went so far; at most what '
+    'Expected number of labels that a running evaluation still needs, extrapolated from those so far; at most what '
     'paired_max_labels leaves';
 
 CREATE FUNCTION @extschema@.tw_paired_decision(p @extschema@.paired_evaluations, OUT decision text, OUT reason text)
@@ -118,14 +119,14 @@ BEGIN
     IF p.better_evidence >= 20 OR p.worse_evidence >= 20 THEN
         decision := CASE WHEN p.better_evidence >= 20 THEN 'better' ELSE 'worse' END;
     ELSIF p.disagreements = 0 AND (1 - margin) ^ p.messages <= 0.05 THEN
-        -- Were more than the margin of all messages answered differently, so many without one would come once in
-        -- twenty times at most.
+        -- If more than the margin of all messages were answered differently, this many without a disagreement would
+        -- occur in at most one case in twenty.
         decision := 'undecided';
         reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages,
             p.live_version);
         RETURN;
     ELSIF p.labels >= max_labels THEN
-        -- x with the margin added lies between -1 and 1 again when it is divided by what it can be at most.
+        -- With the margin added, x is divided by its new maximum, so that it lies between -1 and 1 again.
         is_close := slack >= 1 OR @extschema@.paired_evidence(ARRAY(SELECT (o.outcome + slack) * o.weight / (1 + slack)
                                                                     FROM @extschema@.tw_paired_outcomes(p.id) o)) >= 20;
         decision := CASE WHEN is_close THEN 'non-inferior' ELSE 'undecided' END;
@@ -147,5 +148,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_decision(@extschema@.paired_evaluations) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_decision(@extschema@.paired_evaluations) IS
-    'What the evidence of an evaluation says: better, worse, at paired_max_labels non-inferior or undecided, NULL '
-    'while there is not enough';
+    'The decision that the evidence allows: better or worse; at paired_max_labels also non-inferior or undecided; '
+    'NULL while there is not enough';

@@ -1,10 +1,10 @@
--- Paired evaluations as they go: begun, scored as messages come, asked about,
--- decided. run_training_jobs() takes each a step further.
+-- The course of paired evaluations: start, scoring of new messages, review of disagreements, decision. Each run of
+-- run_training_jobs() takes each of them a step further.
 
 CREATE FUNCTION @extschema@.tw_start_paired_evaluations() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- The newest candidate that the gate could not decide about. Nobody is asked twice about the same pair.
+    -- The newest candidate that the gate could not decide about. A pair of versions is evaluated once.
     WITH begun AS (
         INSERT INTO @extschema@.paired_evaluations (model_type, challenger, live_version, first_id, scored_to,
                                                     approved_rate)
@@ -42,7 +42,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_paired_evaluation(bigint, text, text) IS
-    'Ends an evaluation; what nobody has chosen yet leaves the queue, or waits as it did before';
+    'Ends an evaluation; disagreements without a choice leave the review queue, or wait as they did before';
 
 CREATE FUNCTION @extschema@.tw_withdraw_left_blind(OUT released bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -63,11 +63,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_withdraw_left_blind() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
-    'Withdraws the questions of evaluations that are over which somebody held when they ended; returns how many, and '
-    'how many are still held';
+    'Withdraws blind questions of ended evaluations that were claimed or locked when they ended; returns how many, '
+    'and how many are still locked';
 
--- The next messages of the pool, with the answers of both. A version that lives outside answers by its workers
--- (paired_answers), the live one also by what it has answered already.
+-- The next messages of the pool, with the answers of both versions. The answers of a version outside come from its
+-- workers (paired_answers); for the live one also from conversation_logs.
 CREATE FUNCTION @extschema@.tw_pool_answers(
     p @extschema@.paired_evaluations, max_messages integer,
     OUT id bigint, OUT is_certain boolean, OUT challenger_intent text, OUT live_intent text, OUT is_answered boolean)
@@ -107,14 +107,14 @@ BEGIN ATOMIC
                               false) AS is_own) o
         LEFT JOIN @extschema@.paired_answers a ON a.version = (p).live_version AND a.conversation_log_id = b.id
         WHERE NOT h.live) y
-    -- Nobody could choose between two answers to what is too long to become a sample.
+    -- Messages too long to become a sample are left out: nobody could choose between two answers to them.
     WHERE b.filter_outcome <> 'not-applicable' AND NOT b.is_too_long
       AND @extschema@.tw_is_of_type((p).model_type, @extschema@.tw_module_type(b.nlu_module_type, b.nlu_intent));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) IS
-    'The learnable messages of the type among so many conversations that come next in a pool; is_certain: a '
-    'disagreement about it is asked about for certain';
+    'The learnable messages of the type among the next conversations of a pool, at most this many; is_certain: a '
+    'disagreement about it is always queued for review';
 
 CREATE FUNCTION @extschema@.tw_unanswered_pool(version text, max_messages integer DEFAULT 5000) RETURNS SETOF bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -128,7 +128,7 @@ BEGIN ATOMIC
       AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
           c.message_language, c.routed_to, c.nlu_entities)
       AND @extschema@.tw_is_of_type(p.model_type, @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent))
-      -- What the live version answered itself is known.
+      -- The live version's own answer in conversation_logs is known.
       AND (tw_unanswered_pool.version = p.challenger
            OR NOT coalesce(c.nlu_model_version = p.live_version
                            AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type),
@@ -139,8 +139,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) IS
-    'The next messages of a running paired evaluation that a version which lives outside has not answered, at '
-    'most so many';
+    'The next messages of a running paired evaluation that a version outside has not answered, at most this many';
 
 CREATE FUNCTION @extschema@.tw_score_pool(evaluation bigint, max_messages integer DEFAULT 10000) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -161,7 +160,7 @@ BEGIN
     WITH answers AS MATERIALIZED (
         SELECT * FROM @extschema@.tw_pool_answers(p, max_messages)
     ), cut AS (
-        -- What a worker has yet to answer waits, and what came after it with it.
+        -- A message without a worker's answer waits, and so do all messages after it.
         SELECT coalesce(min(a.id) FILTER (WHERE NOT a.is_answered), last_id + 1) AS id FROM answers a
     ), written AS (
         INSERT INTO @extschema@.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent,
@@ -192,16 +191,16 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_score_pool(bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_score_pool(bigint, integer) IS
-    'Has both versions of an evaluation answer the messages that came since, of so many conversations at most, keeps '
-    'the disagreements, and returns how many messages were scored; asks for an evaluate job where a version that lives '
-    'outside has yet to answer';
+    'Scores the next messages of an evaluation, of at most this many conversations, with both versions; stores the '
+    'disagreements and returns how many messages were scored. Queues an evaluate job where a version outside has not '
+    'answered yet';
 
 CREATE FUNCTION @extschema@.tw_ask_about_disagreements(evaluation bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     p @extschema@.paired_evaluations;
-    -- No more than can still count: what waits and what is judged already are part of them.
+    -- At most paired_max_labels labels count, waiting and judged ones included.
     room bigint;
     asked bigint[];
 BEGIN
@@ -233,8 +232,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_ask_about_disagreements(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_ask_about_disagreements(bigint) IS
-    'Queues disagreements that were drawn for blind review, as long as their labels can still count, and '
-    'returns how many';
+    'Queues drawn disagreements for blind review while their labels can still count; returns how many';
 
 CREATE FUNCTION @extschema@.tw_judge_pair(evaluation bigint) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -259,7 +257,7 @@ BEGIN
     END IF;
     p := @extschema@.tw_weigh_evidence(evaluation);
     SELECT * INTO d FROM @extschema@.tw_paired_decision(p);
-    -- A fortnight without an answer: the next challenger has its turn.
+    -- After a fortnight without a label, the next challenger is evaluated.
     IF d.decision IS NULL AND p.started_at < clock_timestamp() - interval '14 days' THEN
         SELECT 'cancelled', format('no decision in two weeks: %s labels of %s disagreements on %s messages', p.labels,
                                    p.disagreements, p.messages) INTO d.decision, d.reason;
@@ -275,8 +273,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_judge_pair(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_judge_pair(bigint) IS
-    'Weighs what people decided so far, ends the evaluation where that is enough, with the gate''s decision about the '
-    'challenger, and returns how it ended; NULL while it goes on';
+    'Weighs people''s decisions so far; ends the evaluation where they are enough, with the gate''s decision about '
+    'the challenger. Returns how it ended; NULL while it goes on';
 
 CREATE FUNCTION @extschema@.tw_paired_begin(run bigint) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -290,7 +288,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_begin(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_begin(bigint) IS
-    'Begins what paired evaluations there are to begin, and returns those that run';
+    'Begins the paired evaluations that are due, and returns those that run';
 
 CREATE FUNCTION @extschema@.tw_paired_step(run bigint, evaluation bigint) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -324,5 +322,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_paired_step(bigint, bigint) IS
-    'One transaction of a paired evaluation: judged, scored, asked about, with its error written down instead of '
-    'raised; returns whether there may be more messages';
+    'One transaction of a paired evaluation: decides, scores, queues for review; errors are recorded, not raised. '
+    'Returns whether there may be more messages';

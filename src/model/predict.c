@@ -36,7 +36,7 @@ softmax(float *scores, int count, float temperature)
 		scores[k] /= sum;
 }
 
-/* One a label. Without a feature that the model knows, false, and all of them 0. */
+/* Fills one probability for each label. Returns false, with all of them 0, where the text has no known feature. */
 bool
 tw_model_probabilities(const TwModel *model, const char *text, int length, float *probabilities)
 {

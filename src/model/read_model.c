@@ -1,7 +1,7 @@
 /*
  * read_model.c
- *		From an artifact to a model, nothing of it believed: an artifact may come
- *		from anywhere, and whoever can make one can make its checksum.
+ *		Reads a model from an artifact, and checks every value: an artifact may come from anywhere, and a checksum is
+ *		easily computed.
  */
 #include "postgres.h"
 
@@ -68,7 +68,7 @@ take_float(Reader *reader)
 	float		number;
 
 	memcpy(&number, &bits, sizeof(number));
-	/* also false for what is not a number */
+	/* false for NaN as well */
 	if (!(fabsf(number) <= TW_MOST_WEIGHT))
 		corrupt("A number is out of range.");
 	return number;
@@ -104,7 +104,7 @@ take_varint(Reader *reader, uint32 least, uint32 most)
 	return (uint32) number;
 }
 
-/* How many bytes a character has that begins with this one; 0 for none. */
+/* The length of the UTF-8 character that begins with this byte; 0 for none. */
 static int
 character_length(unsigned char c)
 {
@@ -113,7 +113,7 @@ character_length(unsigned char c)
 	return c >= 0xF0 ? (c <= 0xF4 ? 4 : 0) : c >= 0xE0 ? 3 : c >= 0xC2 ? 2 : 0;
 }
 
-/* Well-formed UTF-8 (The Unicode Standard, table 3-7) without a zero: names go to where nobody looks again. */
+/* Well-formed UTF-8 (The Unicode Standard, table 3-7) without a zero: later code does not check names again. */
 static bool
 is_text(const unsigned char *at, Size length)
 {
@@ -187,7 +187,7 @@ read_vocabulary(Reader *reader, TwVocabulary *vocabulary, int feature_count, uin
 		vocabulary->idf[i] = tw_idf(row_count, take_varint(reader, 1, row_count));
 }
 
-/* One feature's weights, into `labels` and `weights`, which have room for one a label. Returns how many there are. */
+/* The weights of one feature, into `labels` and `weights`, which have room for one per label. Returns their number. */
 static int
 read_weights(Reader *reader, int label_count, float *scale, uint16 *labels, int8 *weights)
 {
@@ -227,7 +227,7 @@ read_weights(Reader *reader, int label_count, float *scale, uint16 *labels, int8
 	return count;
 }
 
-/* Read twice, first to see that it is right and how much it is: a feature may claim more weights than there are. */
+/* Two passes, the first to check and count: a feature may claim more weights than there are. */
 static void
 read_features(Reader *reader, TwModel *model)
 {
@@ -307,7 +307,7 @@ tw_read_model(const char *bytes, Size size)
 	feature_count = take_count(&reader, 0, TW_BUCKETS);
 	row_count = take_count(&reader, 1, PG_INT32_MAX);
 	model->temperature = take_positive_float(&reader);
-	/* Before anything is allocated for them: a label takes ten bytes at least, a feature three. */
+	/* Checked before any allocation: a label takes at least ten bytes, a feature three. */
 	if ((uint64) model->label_count * 10 + (uint64) feature_count * 3 > (uint64) (reader.end - reader.at))
 		corrupt("It ends too early.");
 	read_labels(&reader, model);

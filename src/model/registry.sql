@@ -15,14 +15,14 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.next_model_version(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
-    'The version that the next training of a type makes: v1.0.0 at first, then the highest one''s minor number plus '
-    'one, or its major number plus one on request. Raises 22023 for an unknown model type';
+    'The version number of the next training of a type: v1.0.0 at first, then the highest one with its minor number '
+    'plus one, or with its major number plus one on request. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.tw_last_conversation() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Numbers that are given out and not committed yet count; on a subscriber,
-    -- whose sequence does not move, those that are there.
+    -- The sequence counts numbers that are given out and not committed yet; a subscriber's sequence does not move, so
+    -- existing rows count there.
     SELECT greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass),
                     (SELECT max(c.id) FROM @extschema@.conversation_logs c), 0);
 END;
@@ -49,15 +49,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_figures(double precision, double precision, double precision) IS
-    'Raises 22023 for a figure that no model can have';
+    'Raises 22023 for a figure outside its range';
 
 CREATE FUNCTION @extschema@.tw_artifact_format(bytes bytea) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_artifact_format';
 REVOKE ALL ON FUNCTION @extschema@.tw_artifact_format(bytea) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_artifact_format(bytea) IS
-    'router for an artifact that classify_intent() can load, other for bytes of another kind. Raises XX001 '
-    '(data_corrupted) for an artifact of ours that is damaged, 0A000 for one of a newer format';
+    'router for an artifact that classify_intent() can load, other for any other bytes. Raises XX001 (data_corrupted) '
+    'for a damaged router artifact, 0A000 for one of a newer format';
 
 CREATE FUNCTION @extschema@.tw_store_artifact(version text, bytes bytea) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -69,7 +69,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_store_artifact(text, bytea) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_store_artifact(text, bytea) IS
-    'Keeps the bytes of a version with their checksum, after a look inside';
+    'Stores the bytes of a version with their checksum, after a check of their format';
 
 CREATE FUNCTION @extschema@.register_model(
     version text, model_type text, status text DEFAULT 'candidate', artifact bytea DEFAULT NULL,
@@ -117,7 +117,7 @@ BEGIN
         PERFORM @extschema@.tw_require_version(base_version);
     END IF;
 
-    -- What it has learned from is not known: anything that there is by now.
+    -- Its training data is unknown: any conversation so far may be part of it.
     INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, sample_counts, training_accuracy,
                                             training_seconds, model_size_mb, base_version, learned_to)
     VALUES (version, model_type, 'candidate', minio_path, sample_counts, training_accuracy, training_seconds,
@@ -146,9 +146,9 @@ REVOKE ALL ON FUNCTION @extschema@.register_model(
     text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision,
                                                double precision, text) IS
-    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it '
-    'is what answers today and the type has no live version yet. An artifact of the built-in trainer can be served '
-    'here, any other is kept. sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s '
-    'own size stands above it), accuracy is from 0 to 1. Raises 22023 for a version that does not match its type '
-    'and for figures out of range, 42710 for one that exists, 55000 for a second live version, 42704 for an unknown '
-    'base_version, XX001 for a damaged artifact';
+    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is '
+    'what answers today and the type has no live version yet. A router artifact can be served here, any other is only '
+    'stored. sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s own size takes '
+    'precedence), accuracy is from 0 to 1. Raises 22023 for a version that does not match its type and for figures '
+    'out of range, 42710 for one that exists, 55000 for a second live version, 42704 for an unknown base_version, '
+    'XX001 for a damaged artifact';

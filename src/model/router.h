@@ -1,14 +1,14 @@
 /*
  * router.h
- *		A router that answers: the artifact in, probabilities out. It runs no SQL.
+ *		Prediction with a router: an artifact in, probabilities out. It runs no SQL.
  */
 #ifndef TW_ROUTER_H
 #define TW_ROUTER_H
 
-/* As much of a text as is looked at, in training as in prediction. */
+/* Only this much of a text counts, in training and in prediction. */
 #define TW_MODEL_TEXT_BYTES 16384
 
-/* More labels than this are refused: what is learned about them shares a bounded memory. */
+/* More labels than this are refused: the memory for their weights is bounded. */
 #define TW_MODEL_LABELS 10000
 
 typedef struct TwModel TwModel;

@@ -1,6 +1,6 @@
 /*
  * rows.c
- *		Training rows in an order of their own.
+ *		Training rows in an order that does not depend on the caller's.
  */
 #include "postgres.h"
 
@@ -37,8 +37,8 @@ compare_rows(const void *a, const void *b)
 }
 
 /*
- * Brings weights to a mean of 1 where it is below: what matters is how they
- * compare, and if all were 0.3 nothing would be learned as firmly as it could be.
+ * Scales weights to a mean of 1 where it is below: only their ratios matter, and weights of 0.3 throughout would make
+ * every update too small.
  */
 static void
 raise_weights(TwTrainingRow *rows, int row_count)
@@ -53,7 +53,7 @@ raise_weights(TwTrainingRow *rows, int row_count)
 		rows[i].weight = (float) Min(rows[i].weight / (sum / row_count), MOST_WEIGHT);
 }
 
-/* The rows in an order that is random but does not depend on how they came. */
+/* The rows in a random order that does not depend on the order of the input. */
 TwTrainingRow *
 tw_sort_rows(const TwTrainingSet *set)
 {

@@ -1,6 +1,6 @@
 /*
  * rows.h
- *		What is trained on: labelled texts, as the caller hands them over.
+ *		Training rows: labelled texts from the caller.
  */
 #ifndef TW_ROWS_H
 #define TW_ROWS_H
@@ -9,8 +9,8 @@ typedef struct TwTrainingRow
 {
 	const char *text;			/* normalised UTF-8, not terminated */
 	int			length;
-	int			label;			/* an index */
-	float		weight;			/* above 0; what exceeds 100 counts as 100, and a mean below 1 as 1 */
+	int			label;			/* index into the labels */
+	float		weight;			/* above 0; more than 100 counts as 100, and a mean below 1 as 1 */
 } TwTrainingRow;
 
 typedef struct TwTrainingSet
@@ -19,7 +19,7 @@ typedef struct TwTrainingSet
 	TwTrainingRow *rows;
 	int			label_count;
 	const char **labels;		/* sorted by strcmp, distinct */
-	const char **modules;		/* one a label, each of which may be NULL */
+	const char **modules;		/* one for each label; may be NULL */
 } TwTrainingSet;
 
 extern TwTrainingRow *tw_sort_rows(const TwTrainingSet *set);

@@ -1,13 +1,13 @@
 /*
  * run.c
- *		A training run: how far it is, and what it takes.
+ *		A training run: its progress, and the memory it takes.
  */
 #include "postgres.h"
 
 #include "model/run.h"
 #include "utils/memutils.h"
 
-/* Says what comes next. */
+/* Reports the next phase. */
 void
 tw_begin_step(TwTrainingRun *run, const char *phase)
 {

@@ -1,9 +1,9 @@
 /*
  * run.h
- *		A training run: how far it is, what it takes, and what it says of itself.
+ *		A training run: its progress, its memory, and its report.
  *
- * The headers of training stand on each other in this order: run, rows,
- * examples, solvers, classifier, calibrate, train.
+ * The headers of training build on each other in this order: run, rows, examples, solvers, classifier, calibrate,
+ * train.
  */
 #ifndef TW_RUN_H
 #define TW_RUN_H
@@ -14,7 +14,7 @@ typedef struct TwTrainingRun
 {
 	TwProgress	progress;
 	void	   *arg;
-	int			steps;			/* all there are, and those that began */
+	int			steps;			/* the total, and the number begun */
 	int			steps_done;
 	MemoryContext context;
 	Size		peak_bytes;
@@ -23,9 +23,9 @@ typedef struct TwTrainingRun
 typedef struct TwTrainingReport
 {
 	double		temperature;
-	double		training_accuracy;	/* on the rows it was trained on: says little */
+	double		training_accuracy;	/* on the rows of the training: optimistic */
 	int			held_out;		/* rows that the temperature was fitted on; 0 if there were too few */
-	double		held_out_accuracy;	/* on those, by a classifier that had not seen them */
+	double		held_out_accuracy;	/* on those, by a classifier that was not trained on them */
 	int			feature_count;
 	double		cpu_seconds;
 	uint64		peak_bytes;

@@ -1,4 +1,4 @@
--- How things stand with the object stores, and with the models that wait to be stored there.
+-- The state of the object stores, and of the models that wait to be stored there.
 
 CREATE FUNCTION @extschema@.s3_check(
     server text DEFAULT NULL,
@@ -49,8 +49,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.s3_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.s3_check(text) IS
-    'How things stand with an S3 server, or with each: puts a small object <prefix>/.training_workflow_check.<pid>, '
-    'reads and deletes it (tried) and tells how that went (state: ok, read only, refused, no bucket, clock skew, '
-    'failing, unreachable, not configured, restored copy), how far its clock is ahead of ours (clock_difference), how '
-    'many models wait to be stored there and the last error of storing one, and what to do (advice; NULL when all is '
-    'well). Raises 42704 where there is no such server';
+    'The state of an S3 server, or of each: puts a small object <prefix>/.training_workflow_check.<pid>, reads and '
+    'deletes it (tried) and returns the result (state: ok, read only, refused, no bucket, clock skew, failing, '
+    'unreachable, not configured, restored copy), how far its clock is ahead of the database''s (clock_difference), '
+    'how many models wait to be stored there, the last error of storing one, and what to do (advice; NULL when all is '
+    'well). Raises 42704 for an unknown server';

@@ -1,15 +1,15 @@
--- How good a list of answers is. Nothing here reads a table.
+-- The scores of a list of answers. No function here reads a table.
 --
 -- weighted accuracy      a = sum(w right) / sum(w)
 -- effective samples      n = sum(w)^2 / sum(w^2)                              (Kish, Survey Sampling, 1965)
 -- interval               Wilson's of a and n, z = 1.959964                    (Wilson, JASA 22, 1927)
--- calibration error      sum over 15 equal bins of confidence: share of
--- the weight in it * |its accuracy - its mean confidence|
+-- calibration error      sum over 15 equal bins of confidence: fraction of
+--                        the weight in it * |its accuracy - its mean confidence|
 --                        (Naeini, Cooper and Hauskrecht, AAAI 2015)
 -- F1 of an intent        2 tp / (2 tp + fp + fn), by weight; macro-F1 is
--- the mean over every intent that is a label or an answer
+--                        the mean over every intent that is a label or an answer
 -- McNemar                with b and c samples that only one of two models has
--- right: 2 P(X <= min(b, c)), X ~ Binomial(b + c, 1/2),
+--                        right: 2 P(X <= min(b, c)), X ~ Binomial(b + c, 1/2),
 --                        at most 1: the exact form (McNemar, Psychometrika 12, 1947)
 
 CREATE FUNCTION @extschema@.mcnemar_p(only_first bigint, only_second bigint) RETURNS double precision
@@ -43,8 +43,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_intent_scores(text[], text[], double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_intent_scores(text[], text[], double precision[]) IS
-    'Precision, recall and F1 of each intent, weighted; precision is NULL where nothing was answered so, recall where '
-    'nothing is labelled so';
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted; precision is NULL for an intent that was never '
+    'answered, recall for one that is no label';
 
 CREATE FUNCTION @extschema@.tw_scores(
     labels text[], answers text[], confidences double precision[], weights double precision[],
@@ -65,7 +65,7 @@ BEGIN ATOMIC
         FROM answers a
         GROUP BY least(floor(a.confidence * 15), 14)
     )
-    -- Rounding must not make a share of 1.0000000000000002; and least() would make 1 of nothing.
+    -- Rounding must not return an accuracy of 1.0000000000000002; least() alone would turn NULL into 1.
     SELECT t.samples, CASE WHEN t.samples > 0 THEN least(t.accuracy, 1) END, w.lower, w.upper,
            CASE WHEN t.samples > 0 THEN (SELECT least(avg(i.f1), 1)
                                          FROM @extschema@.tw_intent_scores(labels, answers, weights) i) END,
@@ -75,5 +75,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_scores(text[], text[], double precision[], double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_scores(text[], text[], double precision[], double precision[]) IS
-    'Weighted accuracy with its 95 % interval, macro-F1 and calibration error of answers to labelled samples; an '
-    'answer of NULL is wrong; all NULL without samples';
+    'Weighted accuracy with its 95 % interval, macro-F1 and calibration error of answers to labelled samples, 0 to 1; '
+    'a NULL answer counts as wrong; all NULL without samples';

@@ -11,17 +11,17 @@
 
 #include <math.h>
 
-/* What the true label's score must lead by. */
+/* The margin by which the true label's score must lead. */
 #define MARGIN 2.0f
-/* How much of the target is spread over all labels. */
+/* Label smoothing: the fraction of the target that is spread over all labels. */
 #define SMOOTHING 0.1f
-/* The first step, from which they shrink to nothing, and how much shorter those of the bias are. */
+/* The initial step size, which falls to 0, and the factor for the steps of the bias. */
 #define FIRST_STEP 2.0f
 #define BIAS_STEP 0.1f
 
 #define SEED UINT64CONST(0x9E3779B97F4A7C15)
 
-/* A score that no label has: padding must not take part. */
+/* A score that no label has: padding must not count. */
 #define NO_SCORE -1e30f
 
 typedef struct Learner
@@ -34,7 +34,7 @@ typedef struct Learner
 	uint64		random;
 } Learner;
 
-/* Each feature with probability one half (dropout: Srivastava et al., JMLR 2014), doubled to make up for the others. */
+/* Keeps each feature with probability one half (dropout: Srivastava et al., JMLR 2014), and doubles those kept. */
 static int
 drop_features(Learner *learner, const TwExample *example)
 {
@@ -73,7 +73,7 @@ visit(Learner *learner, const TwExample *example, float weight, float step)
 		most = Max(most, scores[k]);
 	scale = 1 / tw_exponentials(scores, stride, most);
 
-	/* Now the gradient. */
+	/* From here on, the array holds the gradient. */
 	for (int k = 0; k < labels; k++)
 		scores[k] = scores[k] * scale - SMOOTHING / labels;
 	for (int k = labels; k < stride; k++)

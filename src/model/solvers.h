@@ -1,7 +1,6 @@
 /*
  * solvers.h
- *		Two ways to weights: a support vector machine (crammer_singer.c) and a
- *		softmax (softmax.c).
+ *		Two solvers: a support vector machine (crammer_singer.c) and a softmax (softmax.c).
  */
 #ifndef TW_SOLVERS_H
 #define TW_SOLVERS_H
@@ -9,7 +8,7 @@
 #include "model/examples.h"
 #include "model/kernels.h"
 
-/* Crammer and Singer's dual solution: which examples hold the separating planes, for and against which label. */
+/* Crammer and Singer's dual solution: the support vectors, with the labels that each is for and against. */
 typedef struct TwSupport
 {
 	int			label;
@@ -18,7 +17,7 @@ typedef struct TwSupport
 
 typedef struct TwDual
 {
-	TwSupport **support;		/* one list an example */
+	TwSupport **support;		/* one list for each example */
 	int		   *counts;
 } TwDual;
 

@@ -24,8 +24,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_artifact_server() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_artifact_server() IS
-    'Whether models have to be in an object store before they go live, and which server that is; problem says why none '
-    'can be told';
+    'Whether models have to be in an object store before they go live, and the server of that store; problem says why '
+    'none can be determined (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_can_be_verified(location text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -35,8 +35,8 @@ RETURN (SELECT coalesce(starts_with(location, format('s3://%s/%s', @extschema@.t
         FROM @extschema@.tw_artifact_server() a);
 REVOKE ALL ON FUNCTION @extschema@.tw_can_be_verified(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_can_be_verified(text) IS
-    'Whether a model that somebody else stored lies where we can look: in the bucket, and below the prefix, of the '
-    'store for models';
+    'Whether the location of a model that another program stored can be read: it is in the bucket, and below the '
+    'prefix, of the store for models';
 
 CREATE FUNCTION @extschema@.tw_is_stored(version text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -46,8 +46,8 @@ RETURN NOT (@extschema@.tw_artifact_server()).is_wanted
                   AND @extschema@.tw_can_be_verified(m.minio_path));
 REVOKE ALL ON FUNCTION @extschema@.tw_is_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_stored(text) IS
-    'Whether a version may go live as far as the object store is concerned: its artifact was verified there, or there '
-    'is no store';
+    'Whether a version may go live with regard to the object store: its artifact was verified there, or there is no '
+    'store';
 
 CREATE FUNCTION @extschema@.tw_require_stored(version text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -74,15 +74,15 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_stored(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_stored(text) IS
-    'Refuses, with 55000, a version that may not go live before its artifact is stored';
+    'Raises 55000 for a version that must not go live before its artifact is stored';
 
 CREATE FUNCTION @extschema@.tw_unstored_versions() RETURNS SETOF @extschema@.model_versions
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A candidate that the gate left undecided is among them: a person may still
-    -- promote it. The newest comes first and goes live.
+    -- A candidate that the gate left undecided is included: a person may still promote it. The newest comes first and
+    -- goes live.
     SELECT m.* FROM @extschema@.model_versions m
-    -- Another store may be the one for models by now.
+    -- The store for models may have changed since.
     WHERE m.status IN ('candidate', 'canary', 'production') AND (m.artifact_stored_at IS NULL
            OR (@extschema@.tw_artifact_server()).server IS NOT NULL
            AND NOT @extschema@.tw_can_be_verified(m.minio_path))
@@ -92,7 +92,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unstored_versions() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unstored_versions() IS
-    'Candidates and live versions whose artifact is yet to be verified in the store';
+    'Candidates and live versions whose artifact is not verified in the store yet';
 
 CREATE FUNCTION @extschema@.tw_artifacts_wait() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -1,8 +1,7 @@
 /*
  * temperature.c
- *		The number that scores are multiplied by before the softmax, so that a
- *		probability of 0.9 is right nine times in ten: Guo et al., On calibration of
- *		modern neural networks (ICML 2017), whose temperature is its inverse.
+ *		The factor of scores before the softmax, fitted so that a probability of 0.9 is right nine times in ten: Guo et
+ *		al., On calibration of modern neural networks (ICML 2017), whose temperature is its inverse.
  */
 #include "postgres.h"
 
@@ -16,9 +15,8 @@
 #define STEPS 40
 
 /*
- * How sure of the usual value to be before any example is seen: scores that are
- * all right would otherwise make it grow for ever. In units of examples; a few
- * dozen outweigh it.
+ * The weight of the usual value as a prior, in examples: without it, scores that are all right would make the factor
+ * grow for ever. A few dozen examples outweigh it.
  */
 #define PRIOR_EXAMPLES 4.0
 

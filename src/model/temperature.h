@@ -1,14 +1,14 @@
 /*
  * temperature.h
- *		What scores are multiplied by before the softmax.
+ *		The factor of scores before the softmax.
  */
 #ifndef TW_TEMPERATURE_H
 #define TW_TEMPERATURE_H
 
-/* What the scores of a text are multiplied by where nothing better is known. */
+/* The factor where none can be fitted. */
 #define TW_USUAL_TEMPERATURE 0.45
 
-/* Scores of examples that the classifier has not seen. */
+/* Scores of examples that the classifier was not trained on. */
 typedef struct TwHeldOut
 {
 	int			count;

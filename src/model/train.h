@@ -2,10 +2,9 @@
  * train.h
  *		Rows in, artifact out. It runs no SQL.
  *
- * The same rows give the same bytes, whatever their order. Of a text, only the
- * first TW_MODEL_TEXT_BYTES bytes count, less if that would cut a character, in
- * training as in prediction: a text of that size has some 65,000 features, and
- * memory is bounded by what a row can have.
+ * The same rows give the same bytes, whatever their order. Only the first TW_MODEL_TEXT_BYTES bytes of a text count, in
+ * training and in prediction; a character is not cut. A text of that size has about 65,000 features, which bounds the
+ * memory of a row.
  */
 #ifndef TW_TRAIN_H
 #define TW_TRAIN_H

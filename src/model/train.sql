@@ -46,7 +46,7 @@ DECLARE
     wanted bigint[];
     held bigint[];
 BEGIN
-    -- In the order of everybody who locks samples. A label that changed while the model was trained is still new.
+    -- Samples are locked in the order that all functions use. A label that changed during the training stays new.
     wanted := ARRAY(SELECT s.id FROM @extschema@.training_samples s
                     WHERE s.id IN (SELECT unnest(sample_ids)) AND s.model_version_target IS NULL);
     held := ARRAY(SELECT s.id FROM @extschema@.training_samples s
@@ -57,15 +57,16 @@ BEGIN
     WHERE s.id IN (SELECT unnest(held)) AND s.id = l.id AND s.intent = l.intent AND s.review_status = 'approved'
         AND s.model_version_target IS NULL;
     GET DIAGNOSTICS marked = ROW_COUNT;
-    -- Nobody's training is lost because a session holds a sample: tw_mark_held_samples() does those later.
+    -- Samples locked by another session are skipped, or the training would be lost: tw_mark_held_samples() marks them
+    -- later.
     unmarked := (SELECT jsonb_object_agg(l.id, l.intent) FROM unnest(sample_ids, sample_intents) AS l (id, intent)
                  WHERE l.id IN (SELECT unnest(wanted) EXCEPT SELECT unnest(held)));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_learned(text, bigint[], text[]) IS
-    'Stores which version first learned from samples that still carry the label it learned; returns how many were new '
-    'to any, and those that somebody held, with their intents (NULL: none)';
+    'Records which version first learned from samples whose label has not changed since; returns how many are new to '
+    'all versions, and those that were locked, with their intents (NULL: none)';
 
 CREATE FUNCTION @extschema@.tw_mark_held_samples(OUT marked bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -78,7 +79,7 @@ DECLARE
 BEGIN
     marked := 0;
     locked := 0;
-    -- The oldest first: it is the first version that counts. What another session is at, it does.
+    -- The oldest version first: the first one is recorded. Jobs locked by another session are left to it.
     FOR job IN
         SELECT j.id, j.version, j.result -> 'unmarked' AS unmarked FROM @extschema@.training_jobs j
         WHERE j.status = 'succeeded' AND j.result ? 'unmarked' ORDER BY j.id FOR UPDATE SKIP LOCKED
@@ -96,8 +97,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_mark_held_samples() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_mark_held_samples() IS
-    'Stores which version first learned from samples that somebody held when it was trained (training_jobs.result, '
-    'unmarked); returns how many, and how many are still held';
+    'Records which version first learned from samples that were locked when it was trained (training_jobs.result, '
+    'unmarked); returns how many, and how many are still locked';
 
 CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -109,9 +110,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_version(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_version(text, boolean) IS
-    'Takes the next version number of a type, with status training';
+    'Creates the next version of a type, with status training, and returns its number';
 
--- What both kinds of trainer end with.
+-- The common end of both kinds of training.
 CREATE FUNCTION @extschema@.tw_finish_training(
     job_id bigint, sample_ids bigint[], sample_intents text[], learned_until timestamptz, figures jsonb,
     OUT gate_decision text, OUT gate_reason text)
@@ -122,11 +123,11 @@ DECLARE
     learned record;
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
-    -- What an earlier version learned first.
+    -- Samples that an earlier version learned first.
     PERFORM @extschema@.tw_mark_held_samples();
     SELECT * INTO learned FROM @extschema@.tw_mark_learned(job.version, sample_ids, sample_intents);
     UPDATE @extschema@.model_versions m
-    -- What came between the start of the job and its samples is learned as well.
+    -- Samples that were added between the start of the job and the reading of its samples are learned as well.
     SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s
                                              WHERE s.id = ANY (sample_ids))),
         sample_counts = (SELECT jsonb_object_agg(x.label_source, x.n)
@@ -147,7 +148,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_finish_training(bigint, bigint[], text[], timestamptz, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_finish_training(bigint, bigint[], text[], timestamptz, jsonb) IS
-    'What follows the training of a version, wherever it was trained: samples marked as learned, gate, job closed';
+    'Follows every training: marks samples as learned, runs the gate, closes the job';
 
 CREATE FUNCTION @extschema@.tw_train_job(job_id bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -159,7 +160,7 @@ DECLARE
     began CONSTANT timestamptz := clock_timestamp();
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
-    -- One statement, so that what is marked as learned is what was learned.
+    -- One statement, so that the samples marked as learned are the samples learned.
     WITH x AS MATERIALIZED (
         SELECT * FROM @extschema@.tw_training_texts(job.model_type) y WHERE y.excluded IS NULL
     )
@@ -177,8 +178,8 @@ BEGIN
     RAISE NOTICE 'training % on % samples: % texts, % intents', job.version, t.samples, cardinality(t.texts),
     t.intent_count;
     SELECT * INTO trained FROM @extschema@.tw_train_router(t.texts, t.intents, t.modules, t.weights);
-    -- It was not locked while that took its time. What train_model() made
-    -- is not committed: nobody else can have seen it.
+    -- The job was not locked during the training. The job of train_model() is not committed: no other session has seen
+    -- it.
     IF job.worker <> 'train_model' THEN
         PERFORM @extschema@.tw_lock_job_queue();
     END IF;
@@ -194,16 +195,16 @@ BEGIN
     WHERE m.version = job.version;
 
     PERFORM @extschema@.tw_finish_training(job_id, t.sample_ids, t.sample_intents,
-        -- What transactions make or relabel that begin later is new to the next
-        -- job; a claimed job's time is that of its splits.
+        -- Samples that later transactions add or relabel are new to the next job; a claimed job's time is that of its
+        -- splits.
         coalesce(job.cutoff, now()), (to_jsonb(trained) - 'artifact')
         || jsonb_build_object('texts', cardinality(t.texts), 'intents', t.intent_count));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_train_job(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_train_job(bigint) IS
-    'Trains the version of a job with the built-in trainer on the texts whose split is decided, keeps its artifact, '
-    'and takes it through the gate; raises 55000 where there is nothing to learn';
+    'Trains the version of a job with the built-in trainer on the texts whose split is decided, stores its artifact, '
+    'and takes it through the gate. Raises 55000 where there is nothing to learn';
 
 CREATE FUNCTION @extschema@.train_model(
     model_type text DEFAULT 'router', major boolean DEFAULT false,
@@ -216,7 +217,7 @@ DECLARE
     running bigint;
 BEGIN
     PERFORM @extschema@.tw_check_model_type(model_type);
-    -- An older snapshot would not show the version numbers and splits that others have committed since.
+    -- An older snapshot would miss version numbers and splits that others have committed since.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'active_sql_transaction',

@@ -1,6 +1,6 @@
 /*
  * train_router.c
- *		tw_train_router(): the trainer's face to SQL.
+ *		tw_train_router(): the SQL interface of the trainer.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* One argument, taken apart. */
+/* One array argument, deconstructed. */
 typedef struct Elements
 {
 	Datum	   *values;
@@ -96,8 +96,8 @@ compare_modules(const void *a, const void *b)
 }
 
 /*
- * The module of each intent: the one that most of its rows name, of equally
- * frequent ones the first by strcmp, so that the order of the rows means nothing.
+ * The module of each intent: the one that most of its rows name. Of equally frequent ones the first by strcmp, so that
+ * the order of the rows does not matter.
  */
 static void
 choose_modules(TwTrainingSet *set, Elements modules)
@@ -127,7 +127,7 @@ choose_modules(TwTrainingSet *set, Elements modules)
 	}
 }
 
-/* The rows that the arguments describe, checked. */
+/* Reads and checks the rows of the arguments. */
 static TwTrainingSet
 read_rows(FunctionCallInfo fcinfo)
 {
@@ -176,7 +176,7 @@ read_rows(FunctionCallInfo fcinfo)
 	return set;
 }
 
-/* One line for each phase: what a person at a prompt wants to see, and no more. */
+/* One line for each phase, for a person at a prompt. */
 static void
 report_progress(const char *phase, int done, int total, void *arg)
 {

@@ -1,15 +1,15 @@
--- What a trainer outside the database calls: claim, heartbeat, complete, fail. It needs nothing but SQL, and one role.
+-- The interface of a trainer outside the database: claim, heartbeat, complete, fail. It needs SQL and one role.
 --
--- A job is its worker's by a secret that claim_training_job() returns once, and of which only a hash is kept. Nothing
--- here looks at a label of the test set or scores an answer: whoever can roll a transaction back could else ask as
--- often as they like. What is handed in is stored as it came, and run_training_jobs() decides about it once, when it
--- is committed (handed_in.sql).
+-- A job belongs to its worker by a secret that claim_training_job() returns once; only a hash of it is stored. No
+-- function here reads a label of the test set or scores an answer: a worker that rolls its transaction back could ask
+-- as often as it likes. Handed-in predictions are stored unchanged; run_training_jobs() decides about them once, after
+-- the commit (handed_in.sql).
 
 CREATE FUNCTION @extschema@.tw_secret_hash(secret text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 RETURN encode(sha256(convert_to(secret, getdatabaseencoding())), 'hex');
 REVOKE ALL ON FUNCTION @extschema@.tw_secret_hash(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_secret_hash(text) IS 'What training_jobs keeps of the secret of a job';
+COMMENT ON FUNCTION @extschema@.tw_secret_hash(text) IS 'The hash of a job''s secret that training_jobs stores';
 
 CREATE FUNCTION @extschema@.claim_training_job(
     worker text, lease interval DEFAULT '5 minutes', model_types text[] DEFAULT NULL,
@@ -22,7 +22,7 @@ DECLARE
     job @extschema@.training_jobs;
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
-    -- A name goes into messages, which have to fit where they are told.
+    -- Names appear in messages, whose size is limited.
     IF @extschema@.tw_is_blank(worker) OR length(worker) > 200
        OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
         RAISE EXCEPTION USING
@@ -32,7 +32,7 @@ BEGIN
             HINT = 'Choose a name that no other worker has, such as its host and process, and send a heartbeat before '
                    'each lease is over.';
     END IF;
-    -- Splits are for a training that begins, not for a worker who only asks.
+    -- Splits are decided for a training that begins, not for a request that gets no job.
     IF NOT EXISTS (SELECT FROM @extschema@.training_jobs j
                    WHERE j.trainer = 'outside' AND (j.status = 'queued'
                                                     OR j.status = 'running' AND j.lease_expires_at < clock_timestamp())
@@ -60,11 +60,11 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
-    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. '
-    'secret is what all that follows about the job asks for; it is shown this once, and the worker''s name is only for '
-    'people. The worker reads training_set(model_type) (kind train) and training_job_test_set(job_id, secret), sends '
-    'heartbeat_training_job() before each lease is over, and ends with complete_ or fail_training_job(). Raises 22023 '
-    'for a blank or long worker or an odd lease';
+    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. All '
+    'later calls about the job need secret, which is returned only here; the worker''s name only informs people. The '
+    'worker reads training_set(model_type) (kind train) and training_job_test_set(job_id, secret), calls '
+    'heartbeat_training_job() before each lease ends, and finishes with complete_ or fail_training_job(). Raises '
+    '22023 for a blank or long worker or an invalid lease';
 
 CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -78,7 +78,7 @@ BEGIN
             MESSAGE = format('training job %s does not exist', coalesce(job_id::text, 'NULL')),
             HINT = 'The id is what claim_training_job() returned.';
     END IF;
-    -- Whoever does not have the secret is told the same of every job, whatever its state is and whosever it is.
+    -- Without the secret the answer is the same for every job, whatever its state and its worker.
     IF NOT is_its OR job.status <> 'running' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -93,7 +93,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_worker(bigint, @extschema@.training_jobs, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_worker(bigint, @extschema@.training_jobs, text) IS
-    'Raises P0002 for a job that does not exist, 55000 for one that is not running, or that this is not the secret of';
+    'Raises P0002 for an unknown job, 55000 for one that is not running or has another secret';
 
 CREATE FUNCTION @extschema@.tw_own_job(job_id bigint, secret text) RETURNS @extschema@.training_jobs
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -101,7 +101,8 @@ AS $function$
 DECLARE
     job @extschema@.training_jobs;
 BEGIN
-    -- Before the lock, so that nobody else waits for it or holds it; and again, as somebody may have held it.
+    -- Checked before the lock, so that strangers neither wait for it nor hold it; and again, as the job may have
+    -- changed.
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     PERFORM @extschema@.tw_check_worker(job_id, job, secret);
     SELECT * INTO job FROM @extschema@.training_jobs j WHERE j.id = job_id FOR UPDATE;
@@ -111,7 +112,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_own_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_own_job(bigint, text) IS
-    'Locks the running job that a secret belongs to; raises as tw_check_worker() does';
+    'Locks and returns the running job that a secret belongs to; raises as tw_check_worker() does';
 
 CREATE FUNCTION @extschema@.heartbeat_training_job(job_id bigint, secret text, progress jsonb DEFAULT NULL)
     RETURNS timestamptz
@@ -137,9 +138,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
-    'Says that a worker is still at it, with its progress as it likes to tell it, and returns the end of its lease. '
-    'Raises P0002 for an unknown job, 55000 when the job is not the worker''s (that is, not this secret''s) or not any '
-    'more: then it has to stop; 22023 for a progress of more than 64 kB';
+    'Reports that a worker is alive, with its progress (any JSON), and returns the end of its lease. Raises P0002 for '
+    'an unknown job; 55000 where the secret is not the job''s, or the job was taken back: then the worker has to '
+    'stop; 22023 for a progress of more than 64 kB';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -149,7 +150,7 @@ BEGIN ATOMIC
     JOIN @extschema@.training_samples s ON s.id = ANY (j.test_samples)
     WHERE j.id = job_id AND s.review_status = 'approved'
     UNION ALL
-    -- The messages of a paired evaluation have no sample: they go by the number of the conversation, below zero.
+    -- Messages of a paired evaluation have no sample: their id is the negated number of the conversation.
     SELECT - c.id, @extschema@.tw_sample_text(c.user_message)
     FROM @extschema@.training_jobs j
     JOIN @extschema@.conversation_logs c ON c.id = ANY (j.pool)
@@ -157,7 +158,8 @@ BEGIN ATOMIC
     ORDER BY 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_test_set(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_job_test_set(bigint) IS 'What training_job_test_set() returns';
+COMMENT ON FUNCTION @extschema@.tw_job_test_set(bigint) IS
+    'The rows of training_job_test_set(), without a check of the secret';
 
 CREATE FUNCTION @extschema@.training_job_test_set(job_id bigint, secret text, OUT sample_id bigint, OUT text text)
     RETURNS SETOF record
@@ -173,9 +175,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint, text) IS
-    'The texts that the worker of a job has to predict, as they were fixed when it took the job; without their labels. '
-    'A sample_id below zero is a message of a paired evaluation. Raises P0002 and 55000 as '
-    'heartbeat_training_job() does';
+    'The texts that the worker of a job has to predict, fixed when it took the job; without their labels. A negative '
+    'sample_id is a message of a paired evaluation. Raises P0002 and 55000 as heartbeat_training_job() does';
 
 CREATE FUNCTION @extschema@.tw_read_predictions(
     predictions jsonb, OUT sample_id bigint, OUT intent text, OUT confidence double precision)
@@ -215,7 +216,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_read_predictions(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_read_predictions(jsonb) IS
-    'The predictions of a worker as rows, or 22023 that shows the first that is none';
+    'The predictions of a worker as rows. Raises 22023 with the first invalid one';
 
 CREATE FUNCTION @extschema@.tw_check_predictions(
     job @extschema@.training_jobs, predictions jsonb, OUT predictions_read bigint, OUT without_answer bigint)
@@ -233,7 +234,7 @@ BEGIN
     INTO strange, doubled, predictions_read, without_answer
     FROM (SELECT r.sample_id, count(*) AS n, count(*) FILTER (WHERE r.intent IS NULL) AS blank
           FROM @extschema@.tw_read_predictions(predictions) r GROUP BY r.sample_id) p;
-    -- What was rejected or deleted meanwhile need not be answered.
+    -- Samples rejected or deleted since the claim need no answer.
     SELECT array_agg(t.sample_id ORDER BY t.sample_id) INTO missing
     FROM @extschema@.tw_job_test_set(job.id) t
     WHERE NOT EXISTS (SELECT FROM @extschema@.tw_read_predictions(predictions) p WHERE p.sample_id = t.sample_id);
@@ -255,8 +256,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_predictions(@extschema@.training_jobs, jsonb) IS
-    'How many predictions there are, and how many of them are no answer; 22023 unless each row of '
-    'training_job_test_set() is answered once. Looks at no label';
+    'The number of predictions, and how many of them have no intent. Raises 22023 unless each row of '
+    'training_job_test_set() is answered once. Reads no label';
 
 CREATE FUNCTION @extschema@.complete_training_job(
     job_id bigint, secret text, predictions jsonb, artifact bytea DEFAULT NULL, minio_path text DEFAULT NULL,
@@ -278,10 +279,10 @@ BEGIN
     SELECT c.predictions_read, c.without_answer INTO predictions_read, without_answer
     FROM @extschema@.tw_check_predictions(own, predictions) c;
     IF own.kind = 'train' THEN
-        -- A damaged one is told to its worker, who can still mend it.
+        -- The worker is told of a damaged artifact, which it can still replace.
         kept_format := @extschema@.tw_artifact_format(artifact);
     END IF;
-    -- Not a step further: what is stored here can be taken back by whoever handed it in.
+    -- No scoring here: the worker could roll this transaction back.
     UPDATE @extschema@.training_jobs j
     SET status = 'handed-in', handed_in_at = clock_timestamp(), artifact = CASE WHEN kept_format IS NOT NULL
         THEN complete_training_job.artifact END,
@@ -301,20 +302,20 @@ REVOKE ALL ON FUNCTION @extschema@.complete_training_job(
     bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.complete_training_job(
     bigint, text, jsonb, bytea, text, double precision, double precision) IS
-    'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} that answers every row of '
-    'training_job_test_set(job_id, secret) once, and returns a receipt, which says nothing of their worth: how many '
-    'were read, and how many of them are no answer. The job is handed-in and the worker''s no more; the next '
-    'run_training_jobs() computes the accuracy and has the gate decide, once. artifact is kept, minio_path says where '
-    'the model lies: with neither, no rollout begins by itself. Raises P0002 and 55000 as heartbeat_training_job() '
-    'does, 22023 where predictions are missing, strange or doubled, figures out of range or a path too long: the job '
-    'stays the worker''s';
+    'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} with one element for '
+    'every row of training_job_test_set(job_id, secret). Returns the number of predictions read and the number '
+    'without an answer, and no figure of their quality. The job is handed-in and no longer the worker''s; the next '
+    'run_training_jobs() computes the accuracy and has the gate decide, once. artifact is stored, minio_path is the '
+    'model''s location: with neither, no rollout begins by itself. Raises P0002 and 55000 as heartbeat_training_job() '
+    'does; 22023 for missing, unknown or repeated predictions, figures out of range or a path too long: the job stays '
+    'the worker''s';
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
     RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
-    -- Nobody waits for the queue, or holds it up, whose job it is not.
+    -- Checked before the queue's lock, so that strangers neither wait for the queue nor block it.
     PERFORM @extschema@.tw_check_worker(job_id, (SELECT j FROM @extschema@.training_jobs j WHERE j.id = job_id),
         secret);
     PERFORM @extschema@.tw_lock_job_queue();
@@ -328,5 +329,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) IS
-    'Gives a worker''s job back with an error: queued again unless retry is false or it was begun three times. Returns '
-    'its new status, queued or failed. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'Gives a worker''s job back with an error: queued again unless retry is false or it was begun three times. '
+    'Returns its new status, queued or failed. Raises P0002 and 55000 as heartbeat_training_job() does';

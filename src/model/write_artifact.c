@@ -1,6 +1,6 @@
 /*
  * write_artifact.c
- *		Writing a trained router: small weights dropped, the others a byte each.
+ *		Writing a trained router: small weights are dropped, the others stored as bytes.
  */
 #include "postgres.h"
 
@@ -17,7 +17,7 @@
 
 #define LARGEST_VARINT 5
 
-/* Grows as it is written; begins with a bytea's header. */
+/* A growing buffer; begins with a bytea's header. */
 typedef struct Writer
 {
 	char	   *data;
@@ -104,7 +104,7 @@ put_buckets(Writer *writer, const TwExamples *examples)
 		put_varint(writer, examples->frequency[i]);
 }
 
-/* As bytes, with what they are to be multiplied by; returns how many are not 0. */
+/* Quantises to bytes and their common scale; returns how many are not 0. */
 static int
 quantise(const float *weights, int label_count, int8 *bytes, float *scale)
 {

@@ -2,15 +2,15 @@
  * assign.c
  *		assign_model_version(): which version of a model answers a session.
  *
- * Each rollout deals its units into 10,000 buckets, and a canary with p percent
+ * Each rollout hashes its units into 10,000 buckets, and a canary with p percent
  * of the traffic answers those below 100 p: raising the percentage only adds
- * units, and no unit moves otherwise. A rollout is known by its canary's
- * version; where that is tried again after a rollback, by the version and the
- * number of the try, as in "router-v1.1.0#2", so that others meet it. Both
- * stand in model_versions: a standby or a restored database deals the same.
+ * units, and no unit moves otherwise. The hash depends on the canary's version;
+ * from its second rollout on (after a rollback) on the version and the number of
+ * the rollout, as in "router-v1.1.0#2", so that it gets other units. Both are
+ * in model_versions: a standby or a restored database assigns the same.
  *
  * Applications may compute buckets themselves (in a proxy, say), so the formula
- * is for ever:
+ * never changes:
  *
  *		bucket = mix(mix(fnv(unit)) XOR mix(fnv(rollout))) modulo 10000
  *
@@ -19,9 +19,9 @@
  * byte h = ((h XOR byte) * 0x100000001b3) modulo 2^64. mix is MurmurHash3's
  * finaliser: h = h XOR h >> 33, h = h * 0xff51afd7ed558ccd modulo 2^64,
  * h = h XOR h >> 33, h = h * 0xc4ceb9fe1a85ec53 modulo 2^64,
- * h = h XOR h >> 33. Rollouts that share a salt would try every new version on
- * the same people; mixed before they meet, versions that differ in one digit
- * give buckets that are independent of each other.
+ * h = h XOR h >> 33. With one salt for all rollouts, every new version would get
+ * the same users first. Both hashes are mixed before the XOR, so that versions
+ * that differ in one digit give independent buckets.
  */
 #include "postgres.h"
 
@@ -55,7 +55,7 @@ static const TwColumn columns[] = {
 	{ROLLOUT_NUMBER_ATTNUM, INT4OID, "rollout_number"},
 };
 
-/* What a type of model answers with. */
+/* The versions that answer for a model type. */
 typedef struct ModelType
 {
 	TwSlice		name;
@@ -69,7 +69,7 @@ typedef struct ModelTypes
 {
 	int			count;
 	int			capacity;
-	ModelType  *types;			/* by name, once it is complete */
+	ModelType  *types;			/* sorted by name once it is complete */
 } ModelTypes;
 
 static uint64
@@ -94,7 +94,7 @@ begin_types(void)
 	return all;
 }
 
-/* The entry of a type, a new one the first time that it comes. */
+/* The entry of a type; a new one at its first version. */
 static ModelType *
 type_entry(ModelTypes *all, TwSlice name)
 {
@@ -132,7 +132,7 @@ text_column(HeapTuple tuple, TupleDesc desc, AttrNumber attnum)
 	return tw_text_slice(value, isnull);
 }
 
-/* What its buckets are dealt by: the version, and from its second rollout on the number of that. */
+/* The hash of a rollout: of the version, and from its second rollout on of "<version>#<number>". */
 static uint64
 rollout_salt(TwSlice version, int number)
 {
@@ -153,7 +153,7 @@ add_version(void *data, HeapTuple tuple, TupleDesc desc)
 	ModelType  *type;
 	bool		isnull;
 
-	/* None of them can be, unless an owner took the NOT NULL away. */
+	/* NULL only if an owner dropped the NOT NULL constraints. */
 	if (version.data == NULL || status.data == NULL || name.data == NULL)
 		return;
 	type = type_entry(data, name);
@@ -242,7 +242,7 @@ tw_assign_model_version(PG_FUNCTION_ARGS)
 	if (version == NULL)
 		PG_RETURN_NULL();
 
-	/* A copy: the next call, in the same row perhaps, may load the table anew. */
+	/* A copy: the next call, perhaps for the same row, may reload the table. */
 	result = palloc(VARSIZE(version));
 	memcpy(result, version, VARSIZE(version));
 	PG_RETURN_TEXT_P(result);

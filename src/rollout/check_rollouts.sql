@@ -1,4 +1,4 @@
--- CALL check_rollouts(): looks at every rollout, and rolls back, holds or advances it; starts the rollouts that wait.
+-- CALL check_rollouts(): checks every rollout, and rolls back, holds or advances it; starts the rollouts that wait.
 
 CREATE FUNCTION @extschema@.tw_act_on_rollout(
     r @extschema@.rollouts, check_id bigint, verdict text, why text, at timestamptz) RETURNS text
@@ -23,7 +23,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_act_on_rollout(@extschema@.rollouts, bigint, text, text, timestamptz) IS
-    'Does what a verdict says, and returns what was done';
+    'Carries out the verdict of a check, and returns what was done';
 
 CREATE FUNCTION @extschema@.tw_check_rollout(rollout bigint, at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -42,13 +42,13 @@ BEGIN
         RETURN 'ended';
     END IF;
     looked_at := @extschema@.tw_change_time(at, greatest(r.step_times[cardinality(r.step_times)], r.promoted_at));
-    -- Without a lock: it may take a while, and an operator must be able to roll back meanwhile.
+    -- Without a lock: the check may take long, and an operator must be able to roll back during it.
     SELECT * INTO look FROM @extschema@.tw_look_at_rollout(rollout, looked_at);
     SELECT v.verdict, v.reason INTO verdict, why
     FROM @extschema@.tw_rollout_verdict(r, coalesce(look.canary_units, 0), coalesce(look.production_units, 0),
                                         look.sample_ratio_problem, coalesce(look.metrics, '[]'), looked_at) v;
 
-    -- Only a mistyped time, or a clock that was ahead, can have led to this.
+    -- A mistyped time or a clock that was ahead is the only cause.
     IF at IS NULL AND r.status = 'running' AND looked_at > clock_timestamp() + interval '1 minute'
        AND verdict = 'hold' THEN
         why := format('it counts sessions from %s on, which is in the future: roll it back', looked_at);
@@ -57,7 +57,7 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     SELECT x.status = r.status AND x.step_times = r.step_times INTO is_same FROM @extschema@.rollouts x
     WHERE x.id = rollout FOR UPDATE;
-    -- Somebody changed it during the look, which says nothing about what it is now.
+    -- The rollout changed during the check, whose figures no longer apply.
     IF is_same IS NOT TRUE THEN
         RETURN 'ended';
     END IF;
@@ -67,15 +67,14 @@ BEGIN
             verdict, why, coalesce(look.canary_units, 0), coalesce(look.production_units, 0),
             look.sample_ratio_evidence, coalesce(look.metrics, '[]'), looked_at)
     RETURNING id INTO check_id;
-    -- What follows from it begins now, not when the look began: sessions were
-    -- dealt by the old share while it took its time or waited.
+    -- The next step begins now, not at the start of the check: until now, sessions were assigned by the old percentage.
     RETURN @extschema@.tw_act_on_rollout(r, check_id, verdict, why,
                                          coalesce(at, greatest(looked_at, clock_timestamp())));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_rollout(bigint, timestamptz) IS
-    'Looks at a rollout, writes the look down, does what it says, and returns what that was';
+    'Checks a rollout, records the check in rollout_checks, carries out its verdict, and returns what was done';
 
 CREATE FUNCTION @extschema@.tw_note_failed_look(rollout bigint, message text, at timestamptz) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -89,8 +88,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_failed_look(bigint, text, timestamptz) IS
-    'Writes down a look that came to nothing, so that rollout_status says so; nothing where the task was no look '
-    '(which is NULL)';
+    'Records a check that failed with an error, for rollout_status. Does nothing for a task of another kind (rollout '
+    'NULL)';
 
 CREATE FUNCTION @extschema@.tw_rollout_tasks(at timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -108,7 +107,7 @@ RETURN (SELECT jsonb_agg(t.task ORDER BY t.part, t.name)
           WHERE EXISTS (SELECT FROM @extschema@.tw_unsettled_versions(at, interval '1 day'))) t);
 REVOKE ALL ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollout_tasks(timestamptz) IS
-    'What there is to do for check_rollouts(); NULL for nothing';
+    'The tasks of a run of check_rollouts(); NULL for none';
 
 CREATE FUNCTION @extschema@.tw_rollout_task(run bigint, task jsonb, at timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -127,14 +126,15 @@ BEGIN
                 done := CASE WHEN @extschema@.tw_start_waiting_rollout(task ->> 'start', at) THEN 'started'
                              ELSE 'nothing to start' END;
             WHEN task ? 'settle' THEN
-                -- A batch each five minutes, so that nothing waits for it for
-                -- long; the daily job does all that is left.
+                -- A batch every five minutes, so that other sessions do not wait long for its locks; the daily job does
+                -- the rest.
                 SELECT jsonb_build_object('samples locked', nullif(s.locked, 0)) INTO counted
                 FROM @extschema@.tw_settle_samples(at, interval '1 day', 20000::bigint) s;
                 done := 'settled';
             ELSE
                 PERFORM @extschema@.tw_measure_production(at);
-                -- Traffic that doubles in the morning must not be drawn at last week's rate until the night.
+                -- Hourly, as traffic may double in the morning: last week's sampling rate would be too high until the
+                -- night.
                 PERFORM @extschema@.tw_audit_by_budget(at);
                 done := 'measured';
         END CASE;
@@ -157,7 +157,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_rollout_task(bigint, jsonb, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollout_task(bigint, jsonb, timestamptz) IS
-    'One task of check_rollouts(), with its error written down instead of raised';
+    'One task of check_rollouts(); errors are recorded, not raised';
 
 CREATE FUNCTION @extschema@.tw_rollouts_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -186,9 +186,10 @@ AS $procedure$ BEGIN
 END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.check_rollouts(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
-    'Looks at every rollout and writes the look into rollout_checks: rolls back what a guardrail shows to be worse, '
-    'holds, or takes the next step; starts the rollout of the newest candidate that passed the gate, while auto_deploy '
-    'is on and nothing else of its type is rolled out or watched; once an hour measures versions in production and '
-    'fits the audit to the review budget; takes back the samples that a rollback of the last day left. For pg_cron, '
-    'every 5 minutes. at is the time to count as now, for tests. Commits as it goes, so it cannot run inside a '
-    'transaction; errors are recorded in job_runs and warned of. Does nothing on a standby or a restored copy';
+    'Checks every rollout and records the check in rollout_checks: rolls back a version that a guardrail shows to be '
+    'worse, holds, or takes the next step. Starts the rollout of the newest candidate that passed the gate, while '
+    'auto_deploy is on and no other version of its type is rolled out or watched. Once an hour, measures versions in '
+    'production and fits the audit to the review budget. Takes back remaining samples of rollbacks of the last day. '
+    'For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits between steps, so it cannot run '
+    'inside a transaction; errors are recorded in job_runs and raised as warnings. Does nothing on a standby or a '
+    'restored copy';

@@ -1,4 +1,4 @@
--- live_model_at(): what was live when, from the record of changes.
+-- live_model_at(): the versions that were live at a time, from model_deployments.
 
 CREATE FUNCTION @extschema@.tw_require_type(type text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ BEGIN
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_type(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_require_type(text) IS 'Raises 42704 for a type of which there is no version';
+COMMENT ON FUNCTION @extschema@.tw_require_type(text) IS 'Raises 42704 for a type without any version';
 
 CREATE FUNCTION @extschema@.live_model_at(
     model_type text, "time" timestamptz DEFAULT now(),
@@ -26,7 +26,7 @@ BEGIN
     FROM @extschema@.model_deployments d
     WHERE d.model_type = live_model_at.model_type AND d.created_at <= "time" AND d.to_status = 'production'
     ORDER BY d.created_at DESC, d.id DESC LIMIT 1;
-    -- The last change of a canary says whether it still is one.
+    -- The canary's last change says whether it still is the canary.
     SELECT c.version, c.to_percentage INTO canary_version, canary_percentage
     FROM (SELECT DISTINCT ON (d.version) d.version, d.to_status, d.to_percentage
           FROM @extschema@.model_deployments d
@@ -37,5 +37,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.live_model_at(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_model_at(text, timestamptz) IS
-    'Which version of a type was in production at a time, since when and why, and which canary had how many percent of '
-    'the sessions beside it; NULL where there was none. Raises 42704 for a type of which there is no version';
+    'The version of a type that was in production at a time, since when and why, and the canary beside it with its '
+    'percentage of the sessions; NULL where there was none. Raises 42704 for a type without any version';

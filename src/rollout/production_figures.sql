@@ -10,7 +10,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_production_figures_wait(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_production_figures_wait(timestamptz) IS
-    'Whether the figures of a live version are an hour old';
+    'Whether the figures of a live version are at least an hour old';
 
 CREATE FUNCTION @extschema@.tw_production_figures(
     today date, OUT version text, OUT conversations bigint, OUT fallback_rate double precision,
@@ -35,14 +35,14 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_production_figures(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_production_figures(date) IS
-    'What the 30 days up to today say of each version that conversations name';
+    'The figures of each version that conversations of the 30 days up to today name';
 
 CREATE FUNCTION @extschema@.tw_measure_production(at timestamptz) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     measured_at CONSTANT timestamptz := coalesce(at, now());
-    -- First the reading, which takes a while, then the registry's lock.
+    -- The measurement takes a while, so it comes before the registry's lock.
     figures CONSTANT jsonb := (SELECT jsonb_agg(to_jsonb(f))
                                FROM @extschema@.tw_production_figures(
                                    (measured_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date) f);
@@ -59,7 +59,7 @@ BEGIN
                                            accuracy double precision, lower double precision, upper double precision)
     WHERE m.version = f.version;
     GET DIAGNOSTICS measured = ROW_COUNT;
-    -- A live version that nobody named has been looked at as well.
+    -- A live version without conversations counts as measured as well.
     UPDATE @extschema@.model_versions m
     SET production_computed_at = measured_at, production_conversations = coalesce(m.production_conversations, 0)
     WHERE m.status IN ('production', 'canary') AND m.production_computed_at IS DISTINCT FROM measured_at;
@@ -68,5 +68,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_measure_production(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_measure_production(timestamptz) IS
-    'Measures every version that conversations of the last 30 days name, writes it into model_versions, and returns '
-    'how many there are; versions without traffic in these days keep their last figures';
+    'Measures every version that conversations of the last 30 days name, stores the figures in model_versions, and '
+    'returns the number of these versions; versions without traffic in these days keep their last figures';

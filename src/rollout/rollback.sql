@@ -1,5 +1,5 @@
--- rollback_rollout(): back to the version before, at once. Like start_rollout()
--- it holds the registry's lock from before its first look.
+-- rollback_rollout(): back to the previous version, at once. Like start_rollout() it takes the registry's lock before
+-- it reads any state.
 
 CREATE FUNCTION @extschema@.tw_end_canary(canary text, became text, why text, figures jsonb, at timestamptz, actor text)
     RETURNS void
@@ -10,7 +10,7 @@ DECLARE
     live text;
 BEGIN
     SELECT * INTO STRICT before FROM @extschema@.model_versions m WHERE m.version = canary FOR UPDATE;
-    -- Its row may have vanished; the sessions go back all the same.
+    -- The rollout's row may be missing; the sessions go back all the same.
     UPDATE @extschema@.rollouts x
     SET status = CASE became WHEN 'retired' THEN 'superseded' ELSE 'rolled-back' END, ended_at = at, end_reason = why
     WHERE x.version = canary AND x.status = 'running';
@@ -31,8 +31,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_end_canary(text, text, text, jsonb, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_end_canary(text, text, text, jsonb, timestamptz, text) IS
-    'Gives the sessions of a canary back to the production version: it became rolled-back, or retired in favour of a '
-    'better candidate';
+    'Gives the sessions of a canary back to the production version; the canary becomes rolled-back, or retired in '
+    'favour of a better candidate';
 
 CREATE FUNCTION @extschema@.tw_reinstate(bad text, good text, why text, figures jsonb, at timestamptz, actor text)
     RETURNS void
@@ -41,7 +41,7 @@ AS $function$
 DECLARE
     type text;
 BEGIN
-    -- One after the other: there is one production version at any time.
+    -- Two updates, so that there is never more than one production version.
     UPDATE @extschema@.model_versions m SET status = 'rolled-back', traffic_percentage = 0, retired_at = at
     WHERE m.version = bad
     RETURNING m.model_type INTO STRICT type;
@@ -65,7 +65,7 @@ COMMENT ON FUNCTION @extschema@.tw_reinstate(text, text, text, jsonb, timestampt
 CREATE FUNCTION @extschema@.tw_version_before(version text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- One that was rolled back itself does not return.
+    -- A version that was rolled back itself does not return.
     SELECT d.previous_version
     FROM @extschema@.model_deployments d
     JOIN @extschema@.model_versions p ON p.version = d.previous_version AND p.status = 'retired'
@@ -74,7 +74,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_version_before(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_version_before(text) IS
-    'The version that a production version replaced and that can take its place again; NULL where there is none';
+    'The version that a production version replaced and that can be reinstated; NULL where there is none';
 
 CREATE FUNCTION @extschema@.tw_require_meant(
     type text, version text, only_version text, is_live boolean, at timestamptz) RETURNS void
@@ -93,7 +93,7 @@ BEGIN
                    'back already.';
     END IF;
     SELECT * INTO last_change FROM @extschema@.model_deployments d WHERE d.model_type = type ORDER BY d.id DESC LIMIT 1;
-    -- Two people who see the same trouble must not take two versions back.
+    -- Two people who see the same problem must not roll back two versions.
     IF only_version IS NULL AND is_live AND (last_change.to_status = 'rolled-back'
                                              OR last_change.from_status = 'retired') THEN
         RAISE EXCEPTION USING
@@ -104,7 +104,7 @@ BEGIN
             HINT = format('"%s" answers now. To take it back as well, name it: rollback_rollout(..., only_version => '
                           '%L).', version, version);
     END IF;
-    -- What people complain about may have been taken out of service a moment ago, and its successor is innocent.
+    -- The version that users complain about may have been superseded a moment ago; its successor is not to blame.
     SELECT r.superseded_version INTO superseded
     FROM @extschema@.rollouts r
     WHERE r.version = tw_require_meant.version AND r.status = 'running' AND r.started_at > at - interval '1 hour';
@@ -119,8 +119,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_meant(text, text, text, boolean, timestamptz) IS
-    'Raises 55000 where a rollback would take back another version than it names, or one that it does not name right '
-    'after another rollback, or after it took another''s place';
+    'Raises 55000 where a rollback would take back another version than only_version, and without only_version right '
+    'after another rollback, or within an hour after a version took a canary''s place';
 
 CREATE FUNCTION @extschema@.tw_roll_back(
     type text, why text, figures jsonb, at timestamptz, actor text, only_version text,
@@ -128,7 +128,7 @@ CREATE FUNCTION @extschema@.tw_roll_back(
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- Not by rollouts: a canary whose row there has vanished is still what people complain about.
+    -- From model_versions, not from rollouts: a canary whose row there is missing still answers users.
     canary CONSTANT text := (SELECT m.version FROM @extschema@.model_versions m
                              WHERE m.model_type = type AND m.status = 'canary');
 BEGIN
@@ -159,7 +159,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text, text) IS
-    'Rolls back the canary of a type, or else its production version, and tells whoever listens';
+    'Rolls back the canary of a type, or else its production version, and sends a NOTIFY';
 
 CREATE FUNCTION @extschema@.rollback_rollout(
     model_type text, reason text, at timestamptz DEFAULT NULL, only_version text DEFAULT NULL, OUT version text,
@@ -184,12 +184,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) IS
-    'Takes the sessions back at once from the version of a model type that is being rolled out; where none is, from '
-    'the production version, which its predecessor replaces, however long ago it went live. only_version says which '
-    'version is meant, so that two people do not roll back two; it is needed right after another rollback, '
-    'and in the first hour of a version that took a canary''s place. From half of the sessions or more, the samples '
-    'that the version labelled itself and nobody looked at wait from then on (training_samples.pending_reason), until '
-    'it answers again. Returns the version that was rolled back and the one that is live now, and sends NOTIFY '
-    'training_workflow. at is the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where there '
-    'is nothing to return to or another version is meant, 22023 without a reason, for a time before the last change or '
-    'one to come';
+    'Takes all sessions back at once from the version of a model type that is being rolled out. Without a rollout, '
+    'the production version is replaced by its predecessor, however long ago it went live. only_version names the '
+    'version that is meant, so that two people do not roll back two versions; it is required right after another '
+    'rollback, and in the first hour of a version that took a canary''s place. If the version had half of the '
+    'sessions or more, the samples that it labelled itself and that nobody has reviewed are pending from then on '
+    '(training_samples.pending_reason), until it is live again. Returns the version that was rolled back and the one '
+    'that is live now, and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 '
+    'for an unknown type, 55000 where no version can be reinstated or another version is meant, 22023 without a '
+    'reason, for a time before the last change or in the future';

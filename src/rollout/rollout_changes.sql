@@ -1,6 +1,6 @@
--- start_rollout(), advance_rollout(): what gives a version more of the sessions. Like rollback_rollout() they hold the
--- registry's lock from before their first look to the end of the transaction, so that two of them, or one and
--- check_rollouts(), follow one another.
+-- start_rollout(), advance_rollout(): a version gets more of the sessions. Like rollback_rollout() they take the
+-- registry's lock before they read any state and hold it to the end of the transaction, so that they and
+-- check_rollouts() run one after the other.
 
 CREATE FUNCTION @extschema@.tw_change_time(at timestamptz, earlier timestamptz) RETURNS timestamptz
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -14,14 +14,14 @@ BEGIN
             DETAIL = format('The change before it was at %s.', coalesce(earlier::text, 'no time')),
             HINT = 'Leave "at" out: it is the time to count as now in tests and simulations.';
     END IF;
-    -- Not the transaction's time: it may have waited for the lock. A clock
-    -- that was set back does not turn the order round.
+    -- Not the transaction's time: it may have waited for the lock. A clock that was set back does not reverse the
+    -- order.
     RETURN coalesce(at, greatest(clock_timestamp(), earlier));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_change_time(timestamptz, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_change_time(timestamptz, timestamptz) IS
-    'The time of a change: at, or now; 22023 for one that is yet to come, or before the change that came earlier';
+    'The time of a change: at, or now. Raises 22023 for a time in the future, or before the previous change';
 
 CREATE FUNCTION @extschema@.tw_set_share(canary text, percentage integer, why text, figures jsonb, at timestamptz,
                                          actor text) RETURNS void
@@ -46,7 +46,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_set_share(text, integer, text, jsonb, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_set_share(text, integer, text, jsonb, timestamptz, text) IS
-    'Gives a canary a share of the sessions, the production version the others, and records it';
+    'Sets a canary''s percentage of the sessions (the production version has the rest), and records it';
 
 CREATE FUNCTION @extschema@.tw_require_rollable(version text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -57,7 +57,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_require_version(version);
     SELECT * INTO m FROM @extschema@.model_versions x WHERE x.version = tw_require_rollable.version;
-    -- A person may try again what was rolled back.
+    -- A person may roll out again a version that was rolled back.
     IF m.status = 'rolled-back' AND @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -116,7 +116,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_rollable(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_rollable(text, text) IS
-    'Raises what start_rollout() says of a version that cannot be rolled out';
+    'Raises the errors of start_rollout() for a version that cannot be rolled out';
 
 CREATE FUNCTION @extschema@.tw_insert_rollout(m @extschema@.model_versions, live text, said text, began timestamptz,
                                               actor text, superseded text)
@@ -137,7 +137,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_insert_rollout(@extschema@.model_versions, text, text, timestamptz, text, text)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_insert_rollout(@extschema@.model_versions, text, text, timestamptz, text, text) IS
-    'Writes down a rollout that begins, with everything that is taken from the settings once';
+    'Inserts a rollout that begins, with a copy of the settings it depends on';
 
 CREATE FUNCTION @extschema@.tw_start_rollout(
     version text, reason text, at timestamptz, actor text, superseded text DEFAULT NULL) RETURNS bigint
@@ -154,7 +154,8 @@ BEGIN
     PERFORM @extschema@.tw_lock_registry();
     PERFORM @extschema@.tw_require_rollable(version, reason);
     SELECT * INTO m FROM @extschema@.model_versions x WHERE x.version = tw_start_rollout.version;
-    -- FOR UPDATE: under an older snapshot, in which nobody has started another one, this is a serialization failure.
+    -- FOR UPDATE raises a serialization failure under an older snapshot, which would miss a rollout that another
+    -- started.
     SELECT x.version INTO live FROM @extschema@.model_versions x
     WHERE x.model_type = m.model_type AND x.status = 'production' FOR UPDATE;
     began := @extschema@.tw_change_time(at, (SELECT max(d.created_at) FROM @extschema@.model_deployments d
@@ -162,7 +163,7 @@ BEGIN
     why := coalesce(said, 'passed the gate: ' || m.gate_reason);
 
     PERFORM @extschema@.tw_end_watch(m.model_type, format('"%s" is rolled out', version), began);
-    -- Older ones that passed are superseded: were this one rolled back, they would be next.
+    -- Older candidates that passed are superseded: otherwise they would be next after a rollback of this one.
     UPDATE @extschema@.model_versions x SET status = 'retired', retired_at = began
     WHERE x.model_type = m.model_type AND x.status = 'candidate' AND x.gate_decision = 'passed'
       AND x.created_at < m.created_at;
@@ -182,8 +183,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_rollout(text, text, timestamptz, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_rollout(text, text, timestamptz, text, text) IS
-    'start_rollout() in the name of an actor, in the place of a canary that was superseded just before or of none; '
-    'returns the rollout''s id';
+    'start_rollout() in the name of an actor, after superseding a canary (NULL: none); returns the rollout''s id';
 
 CREATE FUNCTION @extschema@.tw_promote_canary(rollout bigint, why text, figures jsonb, at timestamptz, actor text)
     RETURNS void
@@ -205,7 +205,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_promote_canary(bigint, text, jsonb, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_promote_canary(bigint, text, jsonb, timestamptz, text) IS
-    'Gives the version of a rollout all sessions; from then on it is watched';
+    'Makes the version of a rollout the production version; it is watched from then on';
 
 CREATE FUNCTION @extschema@.tw_advance_rollout(rollout bigint, why text, figures jsonb, at timestamptz, actor text)
     RETURNS integer
@@ -243,7 +243,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_running_rollout(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_running_rollout(text) IS
-    'The rollout of a type that is running, NULL where none is; 42704 for an unknown type';
+    'The running rollout of a type, NULL where there is none. Raises 42704 for an unknown type';
 
 CREATE FUNCTION @extschema@.tw_require_no_stray_canary(type text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -264,7 +264,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_require_no_stray_canary(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_no_stray_canary(text) IS
-    'Raises 55000 where a type has a canary whose rollout has vanished; called where no rollout is running';
+    'Raises 55000 where a type has a canary without a row in rollouts; called where no rollout is running';
 
 CREATE FUNCTION @extschema@.start_rollout(
     version text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
@@ -282,13 +282,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
-    'Gives a candidate the first share of the sessions that the setting rollout_steps names (auto: that fits '
-    'the traffic), beside the production version of its type; assign_model_version() follows from the commit '
-    'on, check_rollouts() watches. A candidate that did not pass the gate, or that lies nowhere that is known, needs a '
-    'reason, and so does a version that was rolled back: it meets other sessions than before, and is judged by them '
-    'alone. at is the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot '
-    'be rolled out or is yet to be stored, while another is rolled out, or without a production version, 22023 for a '
-    'missing reason, a time before the last change or one to come';
+    'Gives a candidate the first percentage of the sessions in the setting rollout_steps (auto: one that fits the '
+    'traffic), beside the production version of its type. assign_model_version() follows from the commit on; '
+    'check_rollouts() monitors it. A reason is required for a candidate that did not pass the gate or has no known '
+    'location, and for a version that was rolled back: it gets other sessions than before, and only those count. at '
+    'is the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled '
+    'out or is yet to be stored, while another is rolled out, or without a production version, 22023 for a missing '
+    'reason, a time before the last change or in the future';
 
 CREATE FUNCTION @extschema@.advance_rollout(
     model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
@@ -325,7 +325,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) IS
     'Takes the rollout of a model type to its next step by hand, whatever check_rollouts() waits for, and returns the '
-    'new percentage; 100 makes the version the production version. only_from is the percentage that it must be at, so '
-    'that two people do not take two steps. The reason is kept in model_deployments. at is the time to count as now, '
-    'for tests. Raises 42704 for an unknown type, 55000 where nothing is rolled out or it is at another percentage, '
-    '22023 for a time before the last change or one to come';
+    'new percentage; 100 makes the version the production version. only_from is the percentage that the rollout must '
+    'have now, so that two people do not take two steps. The reason is kept in model_deployments. at is the time to '
+    'count as now, for tests. Raises 42704 for an unknown type, 55000 where no rollout is running or it has another '
+    'percentage, 22023 for a time before the last change or in the future';

@@ -1,23 +1,23 @@
--- What a look at a rollout sees: how its sessions did, beside those of the production version in the same steps.
+-- The figures of a check of a rollout: the canary's sessions, beside those of the production version in the same steps.
 --
 -- The unit is the session in a step, in the arm of its first message there, with its first messages of that step (as
--- assigned, not as answered: an arm that depends on what happened meanwhile would be no random one). How many of them
+-- assigned, not as answered: an arm that depends on later events would not be random). The number of messages that
 -- count is limited (rollout_messages_per_session, frozen at the start): a few sessions of hundreds of messages would
--- outweigh all others, and their number is too small for the bounds (simulated: with lengths by Zipf's law on 1 to 200,
--- equal models are rolled back in 6 to 8 %, where 5 are allowed; with ten messages each in less). Each metric is a
--- ratio of sums over sessions; strata are the steps, as both arms share a step's days and mixing days of different
--- steps would be Simpson's paradox; sequential_comparison() does the rest.
+-- outweigh all others, and are too few for the bounds (simulated: with lengths by Zipf's law on 1 to 200, equal models
+-- are rolled back in 6 to 8 %, where 5 are allowed; with ten messages each in less). Each metric is a ratio of sums
+-- over sessions. Strata are the steps: both arms share a step's days, and mixing days of different steps would be
+-- Simpson's paradox. sequential_comparison() computes the bounds.
 --
--- A metric is compared, not measured (it has data, but an arm has it of fewer sessions than tw_measured_from(), or of
--- so few that not even a version that always fails would be seen), or has no data: over the whole rollout (state), on
--- which verdict and bounds rest, and in the step that is on (step_state).
+-- A metric has one of three states: compared; not measured (an arm has data of fewer sessions than tw_measured_from(),
+-- or of so few that even a version that always fails would not be detected); no data. It has a state over the whole
+-- rollout (state), which verdict and bounds use, and one in the current step (step_state).
 --
--- Sessions that go on over several steps, with a session_id that lasts for weeks, say, are strata of their own: by the
--- step in which they were first seen. An application that keeps a session's first version deals the old ones by an
--- earlier share than the new ones, and who stays for long may be easier to please. And they make strata dependent. So
--- each metric has a design effect (Kish, Survey Sampling, 1965): the variance of the linearised, stratified difference
--- with the whole session as the cluster, over that with its steps taken as independent. It is 1 where sessions end
--- within a step.
+-- Sessions that span several steps, with a session_id that lasts for weeks, say, are strata of their own, by the step
+-- in which they began. An application that keeps a session's first version assigns the old ones by an earlier
+-- percentage than the new ones, and users who stay for long may be easier to please. Such sessions also make strata
+-- dependent. So each metric has a design effect (Kish, Survey Sampling, 1965): the variance of the linearised,
+-- stratified difference with the whole session as the cluster, over that with its steps taken as independent. It is 1
+-- where sessions end within a step.
 
 CREATE FUNCTION @extschema@.tw_rollout_messages(
     rollout_id bigint, at timestamptz,
@@ -27,19 +27,18 @@ CREATE FUNCTION @extschema@.tw_rollout_messages(
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- The audited messages alone have labels that do not depend on the model:
-    -- see live_accuracy(). Step 0 is the day before.
+    -- Only audited messages have labels that do not depend on the model: see live_accuracy(). Step 0 is the day before.
     SELECT width_bucket(c.created_at, r.step_times), c.session_id, c.id, c.created_at, c.nlu_model_version = r.version,
            c.nlu_processing_time_ms, v.weight, v.is_right, c.response_success,
            CASE WHEN c.nlu_provider IS NOT NULL
                 THEN NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type) END,
            lower(c.user_feedback COLLATE "C") = 'negative' IS TRUE OR c.user_correction IS NOT NULL
     FROM @extschema@.rollouts r
-    -- It ends with the time of the look, and with sessions on both sides.
+    -- It ends at the time of the check, or when the two versions no longer share the sessions.
     CROSS JOIN LATERAL (SELECT least(r.promoted_at, r.ended_at, tw_rollout_messages.at) AS ended) span
     JOIN @extschema@.conversation_logs c ON c.created_at >= r.started_at - interval '1 day'
         AND c.created_at < span.ended
-        -- The index knows days, of whatever time zone.
+        -- The index is on days, which depend on the time zone.
         AND c.created_on BETWEEN (r.started_at - interval '3 days')::date AND (span.ended + interval '2 days')::date
         AND c.nlu_model_version IN (r.version, r.previous_version)
     LEFT JOIN LATERAL (
@@ -54,33 +53,33 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) IS
-    'The messages of both versions since a rollout began, with what is known of each; as step 0 those of the '
-    'day before';
+    'The messages of both versions since a rollout began, with latency, label and outcome of each; those of the day '
+    'before are step 0';
 
 CREATE FUNCTION @extschema@.tw_metric_state(units bigint, verdict text, minimum_detectable_loss double precision)
     RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN units = 0 THEN 'no data'
             WHEN verdict IN ('worse', 'better') THEN 'compared'
-            -- Where the live version fails often itself, ten sessions do not tell one that always fails from it.
+            -- Where the live version often fails too, ten sessions cannot tell a version that always fails from it.
             WHEN verdict = 'not measured' OR minimum_detectable_loss >= 1 THEN 'not measured'
             ELSE 'compared' END;
 REVOKE ALL ON FUNCTION @extschema@.tw_metric_state(bigint, text, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_metric_state(bigint, text, double precision) IS
-    'compared, not measured or no data, by how many sessions of both arms have data and what sequential_comparison() '
-    'says of them: not measured as well where no loss at all would have been seen';
+    'compared, not measured or no data, from the number of sessions with data in both arms and the result of '
+    'sequential_comparison(); not measured also where no loss at all could be detected';
 
 CREATE FUNCTION @extschema@.tw_look_at_rollout(
     rollout_id bigint, at timestamptz,
     OUT step integer, OUT percentage integer, OUT canary_units bigint, OUT production_units bigint,
     OUT sample_ratio_evidence double precision, OUT sample_ratio_problem text, OUT metrics jsonb)
-    -- Compiling the many expressions would take longer than running them.
+    -- JIT compilation of the many expressions would take longer than their execution.
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH r AS (
         SELECT * FROM @extschema@.rollouts x WHERE x.id = tw_look_at_rollout.rollout_id
     ), steps AS MATERIALIZED (
-        -- The last one has all sessions and nothing to compare them with.
+        -- The last step has all sessions, and no other arm to compare them with.
         SELECT t.number::integer AS step, r.steps[t.number] AS percentage, t.number = cardinality(r.step_times) AS is_on
         FROM r, unnest(r.step_times) WITH ORDINALITY AS t (began, number)
         WHERE r.steps[t.number] < 100
@@ -104,7 +103,7 @@ BEGIN ATOMIC
         VALUES ('accuracy', 'guardrail', 1), ('failure rate', 'guardrail', 2), ('fallback rate', 'guardrail', 3),
                ('negative feedback', 'signal', 4)
     ), scored AS MATERIALIZED (
-        -- n trials of a session, and y good ones.
+        -- A session has n trials, y of them good.
         SELECT u.step, u.first_step, u.session_id, u.is_canary, s.name, s.n, s.y
         FROM units u
         CROSS JOIN LATERAL (VALUES ('accuracy', u.labelled, u.right_labels),
@@ -119,8 +118,7 @@ BEGIN ATOMIC
         FROM scored c
         GROUP BY c.name, c.step, c.first_step, c.is_canary
     ), residuals AS (
-        -- The difference by its terms: what each session adds to it, weighted
-        -- as a step with equal variances in it would be.
+        -- The linearised difference: the contribution of each session, with the weight of a step with equal variances.
         SELECT c.name, c.session_id,
                (CASE WHEN c.is_canary THEN 1
                      ELSE -1 END) * (c.y - a.y / a.n * c.n) / a.n * (a.units * b.units / (a.units + b.units)) AS z
@@ -129,7 +127,7 @@ BEGIN ATOMIC
             AND a.is_canary = c.is_canary
         JOIN cells b ON b.name = c.name AND b.step = c.step AND b.first_step = c.first_step
             AND b.is_canary <> c.is_canary
-        -- Where nobody comes back there is nothing to correct.
+        -- Without sessions in several steps there is nothing to correct.
         WHERE EXISTS (SELECT FROM units u WHERE u.step > 1 AND NOT u.is_new)
     ), effects AS (
         SELECT w.name, greatest(1, sum(w.whole * w.whole) / nullif(sum(w.parts), 0)) AS effect
@@ -150,7 +148,7 @@ BEGIN ATOMIC
                array_agg(coalesce(p.nn, 0) ORDER BY s.step, f.first_step) AS pnn,
                array_agg(coalesce(p.ny, 0) ORDER BY s.step, f.first_step) AS pny,
                array_agg(coalesce(p.yy, 0) ORDER BY s.step, f.first_step) AS pyy,
-               -- Those of the step that is on are the last ones.
+               -- Elements from first_on on belong to the current step.
                count(*) FILTER (WHERE s.step < (SELECT max(x.step) FROM steps x)) + 1 AS first_on,
                coalesce(sum(c.units), 0)::bigint AS canary_units, coalesce(sum(p.units), 0)::bigint AS production_units,
                coalesce(sum(c.units) FILTER (WHERE s.is_on), 0)::bigint AS step_canary_units,
@@ -163,8 +161,8 @@ BEGIN ATOMIC
         LEFT JOIN effects e ON e.name = m.name
         GROUP BY m.name, m.kind, m.number, e.effect
     ), compared AS (
-        -- The guardrails share alpha; a signal, which can only hold, has one
-        -- of its own. Rates of bad things are shown as such.
+        -- The guardrails divide alpha among them; a signal, which can only hold, has its own. Rates of failures are
+        -- shown as such.
         SELECT t.number, jsonb_build_object(
                    'metric', t.name, 'kind', t.kind, 'alpha', a.alpha,
                    'state', b.state, 'step_state',
@@ -188,14 +186,14 @@ BEGIN ATOMIC
                                                                  t.effect) q
         CROSS JOIN LATERAL (SELECT @extschema@.tw_metric_state(t.canary_units + t.production_units, q.verdict,
                                                                q.minimum_detectable_loss) AS state) b
-        -- Sessions without an other arm beside them, such as go on from an
-        -- earlier step, show nothing, however many they are.
+        -- Sessions without another arm beside them, continued from an earlier step, say, are no evidence, whatever
+        -- their number.
         CROSS JOIN LATERAL @extschema@.sequential_comparison(
             t.cu[t.first_on:], t.cn[t.first_on:], t.cy[t.first_on:], t.cnn[t.first_on:], t.cny[t.first_on:],
             t.cyy[t.first_on:], t.pu[t.first_on:], t.pn[t.first_on:], t.py[t.first_on:], t.pnn[t.first_on:],
             t.pny[t.first_on:], t.pyy[t.first_on:], a.alpha, r.margin, @extschema@.tw_measured_from(), t.effect) o
     ), latency AS (
-        -- Within the step that is on, as days differ.
+        -- Only within the current step, as days differ.
         SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE m.is_canary) AS canary,
                percentile_cont(0.95) WITHIN GROUP (ORDER BY m.latency_ms) FILTER (WHERE NOT m.is_canary) AS production,
                count(m.latency_ms) FILTER (WHERE m.is_canary) AS canary_count,
@@ -203,8 +201,8 @@ BEGIN ATOMIC
         FROM messages m
         WHERE m.step = (SELECT max(s.step) FROM steps s)
     ), shares AS (
-        -- A session is counted once, in the step and arm of its first message;
-        -- one that was talking before the rollout, not at all.
+        -- A session is counted once, in the step and arm of its first message; a session that began before the rollout
+        -- is not counted.
         SELECT array_agg(coalesce(u.canary, 0) ORDER BY s.step) AS canary,
                array_agg(coalesce(u.production, 0) ORDER BY s.step) AS production,
                array_agg(s.percentage / 100.0::double precision ORDER BY s.step) AS share
@@ -226,7 +224,7 @@ BEGIN ATOMIC
                || jsonb_build_object('metric', 'latency p95', 'kind', 'signal', 'canary', round(l.canary::numeric, 1),
                                      'production', round(l.production::numeric, 1),
                   'canary_units', l.canary_count, 'production_units', l.production_count,
-                  -- The 95th percentile of fewer messages is that of the five slowest.
+                  -- Of fewer messages, the 95th percentile depends on the five slowest alone.
                   'state', CASE WHEN l.canary_count + l.production_count = 0 THEN 'no data'
                                 WHEN least(l.canary_count, l.production_count) < 100 THEN 'not measured'
                                 ELSE 'compared' END,
@@ -242,6 +240,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) IS
-    'The figures of a rollout as of a time: its sessions in the step that is on, evidence against the shares they '
-    'should have, and each metric over all steps (see rollout_checks.metrics); no row where the first step had '
-    'all sessions';
+    'The figures of a rollout at a time: the number of sessions in the current step, evidence against the planned '
+    'split, and each metric over all steps (see rollout_checks.metrics); no row where the first step had all sessions';

@@ -1,17 +1,16 @@
--- Which steps a rollout takes: those that rollout_steps lists, or with auto those that fit the traffic.
+-- The steps of a rollout: those listed in rollout_steps, or with auto those that fit the traffic.
 
 CREATE FUNCTION @extschema@.tw_sessions_a_day(type text, at timestamptz, any_version boolean DEFAULT false)
     RETURNS double precision
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-    -- Of the messages that name a version of the type, since a rollout counts
-    -- no others. A young installation has fewer days.
+    -- Of messages that name a version of the type: a rollout counts no others. A young installation has fewer days.
     SELECT coalesce(count(DISTINCT (c.session_id, c.created_on))
                     / least(7, greatest(1, extract(epoch FROM tw_sessions_a_day.at
                                                               - min(c.created_at))::double precision / 86400)), 0)
     FROM @extschema@.conversation_logs c
     WHERE c.created_at >= tw_sessions_a_day.at - interval '7 days' AND c.created_at < tw_sessions_a_day.at
-      -- The index knows days, of whatever time zone.
+      -- The index is on days, which depend on the time zone.
       AND c.created_on BETWEEN (tw_sessions_a_day.at
                                 - interval '9 days')::date AND (tw_sessions_a_day.at + interval '2 days')::date
       AND (any_version OR c.nlu_model_version IN (SELECT m.version FROM @extschema@.model_versions m
@@ -19,19 +18,19 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_sessions_a_day(text, timestamptz, boolean) IS
-    'How many sessions a day named a version of a model type (or any version or none) in the seven days before a time, '
+    'Sessions per day that named a version of a model type (or any version or none) in the seven days before a time, '
     'or since the first of them';
 
 CREATE FUNCTION @extschema@.tw_fitting_steps(sessions double precision, units integer) RETURNS integer[]
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
--- Never above one half: the production version has to reach its sessions as well.
+-- At most one half: the production version needs its number of sessions as well.
 RETURN CASE WHEN sessions * 0.10 >= units THEN '{10,10,25,50,100}'::integer[]
             WHEN sessions * 0.25 >= units THEN '{25,50,100}'::integer[]
             ELSE '{50,100}'::integer[] END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fitting_steps(double precision, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fitting_steps(double precision, integer) IS
-    'Steps of which each has so many sessions of the new version in a day, at so many sessions a day, as far as that '
-    'can be: a tenth first, then a quarter, then half';
+    'Steps, in percent, each of which gives the new version this many sessions within a day at this many sessions a '
+    'day, as far as possible: the first is a tenth, else a quarter, else half';
 
 CREATE FUNCTION @extschema@.tw_planned_steps(type text, at timestamptz, OUT steps integer[], OUT reason text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -40,11 +39,11 @@ DECLARE
     setting CONSTANT text := @extschema@.training_setting('rollout_steps');
     units CONSTANT integer := @extschema@.training_setting('rollout_min_units');
     named CONSTANT double precision := @extschema@.tw_sessions_a_day(type, at, false);
-    -- An application that only now begins to name versions has more than none.
+    -- An application that begins to name versions only now has more sessions than that.
     sessions CONSTANT double precision := coalesce(nullif(named, 0), @extschema@.tw_sessions_a_day(type, at, true));
     first double precision;
     days numeric;
-    -- Of so many sessions of each version, nine in ten good: what a step can see at all.
+    -- The loss that a step can detect, from the minimum number of sessions of each version, nine in ten good.
     unseen CONSTANT numeric := (
         SELECT round(100 * q.minimum_detectable_loss::numeric)
         FROM (SELECT ARRAY[greatest(units, @extschema@.tw_measured_from())::double precision] AS n) x,
@@ -83,4 +82,4 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_planned_steps(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_planned_steps(text, timestamptz) IS
-    'The steps of a rollout that starts now, and in words where they come from and what they cannot promise';
+    'The steps, in percent, of a rollout that starts now, and a text with their origin and limits';

@@ -1,4 +1,4 @@
--- The verdict of a look, from its figures alone, and in words: what was compared, what was not, and what that means.
+-- The verdict of a check, from its figures alone, as text: what was compared, what was not, and the consequence.
 
 CREATE FUNCTION @extschema@.tw_loss_in_words(figures jsonb, beside text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -19,7 +19,7 @@ RETURN CASE metric WHEN 'accuracy' THEN 'labels' WHEN 'failure rate' THEN 'respo
             WHEN 'fallback rate' THEN 'nlu_provider' END;
 REVOKE ALL ON FUNCTION @extschema@.tw_metric_source(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_metric_source(text) IS
-    'What a guardrail is made of: a column of conversation_logs, or the labels of the audit';
+    'The source of a guardrail: a column of conversation_logs, or the labels of the audit';
 
 CREATE FUNCTION @extschema@.tw_listed(words text[]) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -60,16 +60,16 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_measured_in_words(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_measured_in_words(jsonb) IS
-    'Which guardrails of a look were compared, and from which loss on it would have been seen; which were not '
-    'measured, and which have no data';
+    'The guardrails of a check that were compared, with the smallest loss that each would have detected; those that '
+    'were not measured, and those without data';
 
 CREATE FUNCTION @extschema@.tw_missing_in_words(
     rollout @extschema@.rollouts, canary_units bigint, production_units bigint, metrics jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Labels come as people find time. What the application sends with each message of one version, and of the other
-    -- with less than half as many, is lost, or the other often does not answer at all, and what it does report is no
-    -- sample of what it does.
+    -- Accuracy is exempt: its labels depend on people's time. If the application reports a metric for one version, and
+    -- for the other with less than half of that frequency, then either reports are lost, or that version often fails to
+    -- answer. Its reports are then not representative.
     SELECT string_agg(format('%s comes with %s of %s sessions of %s, and with %s of %s of %s: is it lost on the way, '
                              'or does that version not answer?',
                              @extschema@.tw_metric_source(f ->> 'metric'), p.units, production_units,
@@ -83,8 +83,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_missing_in_words(@extschema@.rollouts, bigint, bigint, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_missing_in_words(@extschema@.rollouts, bigint, bigint, jsonb) IS
-    'What the application reports of the live version in a step and not of the new one; NULL where there is nothing of '
-    'that kind';
+    'The metrics that the application reports for the live version in a step and not for the new one; NULL where '
+    'there are none';
 
 CREATE FUNCTION @extschema@.tw_waits_in_words(
     rollout @extschema@.rollouts, canary_units bigint, production_units bigint, metrics jsonb,
@@ -117,10 +117,9 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_waits_in_words(@extschema@.rollouts, bigint, bigint, jsonb, timestamptz)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_waits_in_words(@extschema@.rollouts, bigint, bigint, jsonb, timestamptz) IS
-    'What a step has not had yet: its hours, its sessions, and a guardrail that was compared in it; NULL where it '
-    'has had all';
+    'What a step still needs: its hours, its sessions, and a compared guardrail; NULL where it needs nothing more';
 
--- What a person has to know first comes first.
+-- The most important reason for a person comes first.
 CREATE FUNCTION @extschema@.tw_rollout_verdict(
     rollout @extschema@.rollouts, canary_units bigint, production_units bigint, sample_ratio_problem text,
     metrics jsonb, at timestamptz, OUT verdict text, OUT reason text)
@@ -152,13 +151,13 @@ BEGIN
     reason := concat_ws('; ', sample_ratio_problem,
         (SELECT string_agg(@extschema@.tw_loss_in_words(f, rollout.previous_version), '; ')
          FROM jsonb_array_elements(metrics) f WHERE f ->> 'kind' = 'signal' AND f ->> 'verdict' = 'worse'),
-        -- That is a fault of ours, and no proof of anything.
+        -- A missing verdict is an internal error, and no evidence.
         (SELECT 'no verdict about ' || string_agg(f ->> 'metric', ', ')
          FROM jsonb_array_elements(metrics) f
          WHERE f ->> 'kind' = 'guardrail' AND f ->> 'state' = 'compared' AND f ->> 'verdict' IS NULL
          HAVING count(*) > 0),
         @extschema@.tw_missing_in_words(rollout, canary_units, production_units, metrics),
-        -- A metric without any data in an arm is one that this application does not report.
+        -- A metric without any data in an arm is not reported by this application.
         (SELECT 'not yet shown to lose less than ' || round(100 * rollout.margin::numeric, 2) || ' points: '
                 || string_agg(f ->> 'metric', ', ')
          FROM jsonb_array_elements(metrics) f
@@ -177,7 +176,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_rollout_verdict(@extschema@.rollouts, bigint, bigint, text, jsonb, timestamptz)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollout_verdict(@extschema@.rollouts, bigint, bigint, text, jsonb, timestamptz) IS
-    'rollback where a guardrail is worse; hold while sessions are shared out wrongly, a signal is worse, what the '
-    'application reports of one version is missing of the other, or the step has not had its hours, its sessions '
-    'and a guardrail that was compared in it (and, where that is asked for, while a guardrail is not shown to be '
-    'non-inferior); advance otherwise. The reason says as well what was compared and what was not';
+    'rollback where a guardrail is worse. hold while the split of sessions is wrong, a signal is worse, a metric '
+    'reported for one version is missing for the other, or the step still needs hours, sessions or a compared '
+    'guardrail (and, if so set, while a guardrail is not shown to be non-inferior). advance otherwise. The reason '
+    'also says what was compared and what was not';

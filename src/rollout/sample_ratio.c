@@ -1,6 +1,6 @@
 /*
  * sample_ratio.c
- *		sample_ratio_check(): whether sessions are divided as they should be.
+ *		sample_ratio_check(): whether sessions are split between the arms as planned.
  */
 #include "postgres.h"
 
@@ -15,9 +15,9 @@
 
 PG_FUNCTION_INFO_V1(tw_sample_ratio_check);
 
-/* Beyond that, logarithms of gamma functions lose the digits that matter. */
+/* For larger counts, log-gamma functions lose the significant digits. */
 #define GREATEST_COUNT INT64CONST(1000000000000)
-/* No row of JSON can carry infinity. */
+/* JSON has no infinity. */
 #define GREATEST_EVIDENCE 1e300
 
 static double

@@ -1,11 +1,11 @@
 /*
  * sample_ratio.h
- *		Whether sessions are divided between the arms as they should be.
+ *		Whether sessions are split between the arms as planned.
  */
 #ifndef TW_SAMPLE_RATIO_H
 #define TW_SAMPLE_RATIO_H
 
-/* A step: sessions by the arm of their first assignment, and the share that the canary should have. */
+/* A step: sessions by the arm of their first assignment, and the canary's planned fraction. */
 typedef struct TwSplit
 {
 	double		canary;

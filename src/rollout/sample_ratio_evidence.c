@@ -1,21 +1,17 @@
 /*
  * sample_ratio_evidence.c
- *		The evidence against the split that was asked for.
+ *		The evidence against the planned split.
  *
- * Lindon and Malek (Anytime-valid inference for multinomial count data, NeurIPS
- * 35, 2022): the likelihood of the assignments if the canary's share has a beta
- * distribution around the right one, over their likelihood at the right one, is
- * a nonnegative martingale of mean 1 as long as sessions are assigned
- * independently at that share. So is the product over steps, which follow each
- * other, and the mean over several such distributions. By Ville's inequality it
- * ever reaches 1 / alpha with probability at most alpha, however often one looks.
+ * Lindon and Malek (Anytime-valid inference for multinomial count data, NeurIPS 35, 2022): take the likelihood of the
+ * assignments if the canary's fraction has a beta distribution around the planned one, over their likelihood at the
+ * planned one. This ratio is a nonnegative martingale of mean 1 as long as sessions are assigned independently at that
+ * fraction. So is the product over successive steps, and the mean over several such distributions. By Ville's
+ * inequality it ever reaches 1 / alpha with probability at most alpha, however often it is checked.
  *
- * The distribution Beta(c share, c (1 - share)) has a standard deviation of
- * sqrt(share (1 - share) / (c + 1)) and finds deviations of about that size
- * soonest. A broken split can be anything from a tenth lost to an arm that gets
- * nothing, so three concentrations c share the odds; against knowing the best
- * beforehand that costs a factor of three at most, log 3 of the log 1000 that an
- * alarm at 0.001 needs.
+ * The distribution Beta(c share, c (1 - share)) has a standard deviation of sqrt(share (1 - share) / (c + 1)) and
+ * detects deviations of about that size soonest. A broken split can be anything from a tenth lost to an arm that gets
+ * nothing, so the evidence is the mean over three concentrations c. Compared with knowing the best c beforehand, that
+ * costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001 needs.
  */
 #include "postgres.h"
 

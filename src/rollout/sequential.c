@@ -1,35 +1,34 @@
 /*
  * sequential.c
  *		The canary against production, stratified by rollout step, with bounds that
- *		hold at every look at once.
+ *		hold at all checks together.
  *
  * An asymptotic confidence sequence in the sense of Waudby-Smith, Arbour, Sinha,
  * Kennedy and Ramdas (Time-uniform central limit theory and asymptotic
  * confidence sequences, Annals of Statistics 52, 2024): the sums are
  * approximated, uniformly over time, by a Brownian motion whose variance is
  * estimated, and the boundary is one for Brownian motion. It assumes that
- * sessions are independent of each other, that more than two moments of what a
- * session contributes are bounded (they are: shares), and that within a step
- * sessions of both arms are drawn from the same traffic. Rates may change from
- * step to step: what is compared is the mean, over steps, of differences within
- * a step, weighted by information, so that a change of the base rate between
- * steps is no difference (which it is when steps are pooled).
+ * sessions are independent of each other, that more than two moments of a
+ * session's contribution are bounded (they are: it is a fraction), and that
+ * within a step sessions of both arms are drawn from the same traffic. Rates may
+ * change from step to step: the estimate is the mean, over steps, of differences
+ * within a step, weighted by information. A change of the base rate between
+ * steps is therefore no difference (with pooled steps it would be).
  *
  * What makes the approximation good where counts are small:
  *
  * - The unit is the session. A step's rate is a ratio of sums; its variance is
  *	 that of independent trials times a design effect, the ratio of the delta
- *	 method's variance over sessions to the binomial one. Few failures estimate
- *	 that ratio well, and the variance itself badly.
- * - Variances are those under the difference in question, not those at the
- *	 arms' own rates, which are small exactly when the rate happens to be high.
- *	 A bound is the difference that the data are just at odds with: a score test
- *	 inverted.
+ *	 method's variance over sessions to the binomial one. With few failures,
+ *	 that ratio is estimated well, and the variance itself badly.
+ * - Variances are those under the tested difference, not those at the arms' own
+ *	 rates, which are small exactly when the rate happens to be high. A bound is
+ *	 the difference that the data just reject: an inverted score test.
  * - Failures are rare and therefore skewed. A sum z standard deviations away
  *	 counts as the signed root of twice Bennett's function, which is the log
  *	 likelihood ratio of a Poisson count with that skewness, corrected for its
- *	 mean. Without it an equal canary of 1 % of the sessions at a rate of 0.99 is
- *	 rolled back in 6 % of all cases where 5 % are allowed; with it, in 3 %.
+ *	 mean. Without this correction an equal canary with 1 % of the sessions at a rate
+ *	 of 0.99 is rolled back in 6 % of all cases where 5 % are allowed; with it, in 3 %.
  */
 #include "postgres.h"
 
@@ -48,7 +47,7 @@ typedef struct Stratum
 	double		production_rate;
 	double		canary_share;	/* of the trials */
 	double		rate;			/* of both arms */
-	double		least;			/* how near to 0 or 1 a rate is taken to be */
+	double		least;			/* the least distance of a rate from 0 and 1 */
 	double		weight;
 } Stratum;
 
@@ -58,7 +57,7 @@ typedef struct Moments
 	double		third;			/* third central moment */
 } Moments;
 
-/* The sum over sessions of squared deviations from the arm's rate, and what independent trials would have. */
+/* The sum over sessions of squared deviations from the arm's rate, and its expectation for independent trials. */
 static void
 deviations(const TwArmSums *arm, double *squares, double *expected)
 {
@@ -71,9 +70,9 @@ deviations(const TwArmSums *arm, double *squares, double *expected)
 }
 
 /*
- * How many times the variance of independent trials the sessions have. An arm
- * with few failures leans on both arms together by the weight of a session,
- * and those, while there are next to none, on all trials of a session being one.
+ * The design effect: variance over that of independent trials. With few failures, an arm's estimate is shrunk towards
+ * that of both arms, by the weight of a session; and with next to none, towards the case that all trials of a session
+ * are equal.
  */
 static void
 set_design_effects(const TwStepSums *step, double session, Stratum *stratum)
@@ -92,7 +91,7 @@ set_design_effects(const TwStepSums *step, double session, Stratum *stratum)
 	stratum->production_effect = (squares[1] + session * both) / (expected[1] + session);
 }
 
-/* Moments of a step's estimated difference if the true one is this and the rate of both arms together what it is. */
+/* Moments of a step's estimated difference, given the true difference and the estimated rate of both arms together. */
 static Moments
 step_moments(const Stratum *stratum, double difference)
 {
@@ -124,25 +123,24 @@ make_stratum(const TwStepSums *step, double effect, Stratum *stratum)
 	double		n = canary->n + production->n;
 	double		session = effect * n / (canary->units + production->units);
 
-	/* As if only one of so many sessions were there. */
+	/* The effective numbers of trials, after the design effect. */
 	stratum->canary_n = canary->n / effect;
 	stratum->production_n = production->n / effect;
 	set_design_effects(step, session, stratum);
 	stratum->canary_rate = canary->y / canary->n;
 	stratum->production_rate = production->y / production->n;
 	stratum->canary_share = canary->n / n;
-	/* One good and one bad session more than there are: no rate is certain (Agresti and Caffo 2000). */
+	/* One good and one bad session are added: no rate is certain (Agresti and Caffo 2000). */
 	stratum->least = session / (n + 2 * session);
 	stratum->rate = (canary->y + production->y + session) / (n + 2 * session);
-	/* Inverse variance under no difference: hardly correlated with the difference that was found. */
+	/* Inverse variance under no difference: it hardly correlates with the observed difference. */
 	stratum->weight = 1 / step_moments(stratum, 0).variance;
 }
 
 /*
- * How far a value of this skewness is from its mean, in standard deviations, if
- * it is as unlikely as a normal one at z. That is x / skewness with h(x) =
- * skewness^2 r^2 / 2, where h(x) = (1 + x) log(1 + x) - x is Bennett's function,
- * and r is z less the mean that the signed root has.
+ * The distance in standard deviations of a value of this skewness from its mean that is as unlikely as a normal value
+ * at z. It is x / skewness with h(x) = skewness^2 r^2 / 2, where h(x) = (1 + x) log(1 + x) - x is Bennett's function,
+ * and r is z less the mean of the signed root.
  */
 static double
 skewed(double z, double skewness)
@@ -153,11 +151,11 @@ skewed(double z, double skewness)
 
 	if (fabs(x) < 1e-4)
 		return root * (1 + x / 6);
-	/* No count lies further below its mean; a continuation for bounds that nothing reaches. */
+	/* No count is further below its mean; a continuation for bounds that are never reached. */
 	if (skewness < 0 && target >= 1 - 1e-9)
 		return root * M_SQRT1_2;
 
-	/* h is convex: Newton's steps stay on one side. */
+	/* h is convex: Newton's steps stay on one side of the root. */
 	x = Max(x, -1 + 1e-12);
 	for (int i = 0; i < 100; i++)
 	{
@@ -171,9 +169,8 @@ skewed(double z, double skewness)
 }
 
 /*
- * The boundary in standard deviations. Information counts trials, as it were:
- * variances are in units of a trial's. The clock is that of no difference for
- * every bound.
+ * The boundary in standard deviations. Information is counted in trials: variances are in units of a trial's variance.
+ * All bounds use the information under no difference.
  */
 static double
 boundary_of(const Stratum *strata, int count, double alpha)
@@ -189,7 +186,7 @@ boundary_of(const Stratum *strata, int count, double alpha)
 	return tw_boundary(trial / variance, alpha) / sqrt(trial / variance);
 }
 
-/* How far below (side 1) or above (side -1) a true difference the estimate may lie before the two are at odds. */
+/* How far below (side 1) or above (side -1) a true difference the estimate may lie without contradicting it. */
 static double
 radius(const Stratum *strata, int count, double difference, int side, double boundary)
 {
@@ -207,7 +204,7 @@ radius(const Stratum *strata, int count, double difference, int side, double bou
 	return skewed(boundary, -side * third / (variance * sqrt(variance))) * sqrt(variance);
 }
 
-/* The upper (side 1) or lower (side -1) bound: the difference that is its radius away (Illinois method). */
+/* The upper (side 1) or lower (side -1) bound: the difference at a distance of its radius (Illinois method). */
 static double
 find_bound(const Stratum *strata, int count, double estimate, int side, double boundary)
 {
@@ -248,7 +245,7 @@ find_bound(const Stratum *strata, int count, double estimate, int side, double b
 	return estimate + side * middle;
 }
 
-/* The strata of steps that have both arms, with weights that add up to 1; counts sessions where asked to. */
+/* The strata of the steps that have both arms, with weights that add up to 1; counts their sessions if asked to. */
 static Stratum *
 make_strata(const TwStepSums *steps, int count, double effect, int *used, TwComparison *units)
 {
@@ -296,8 +293,8 @@ tw_compare_arms(const TwStepSums *steps, int count, double alpha, double effect,
 }
 
 /*
- * By how much a canary's rate that is that much lower than production's in each
- * step is too near to it still: negative where it would be called worse.
+ * How far a canary that is worse than production by this loss in each step still is from the boundary: negative where
+ * the verdict would be worse.
  */
 static double
 missing_loss(const Stratum *strata, Stratum *supposed, int count, double alpha, double loss)
@@ -310,7 +307,7 @@ missing_loss(const Stratum *strata, Stratum *supposed, int count, double alpha, 
 		double		canary = Max(strata[i].production_rate - loss, 0);
 
 		supposed[i] = strata[i];
-		/* Failures that come with the loss belong to the rate of both arms, and so to the variance. */
+		/* The failures of that loss change the rate of both arms together, and so the variance. */
 		supposed[i].rate += (1 - 2 * strata[i].least) * strata[i].canary_share * (canary - strata[i].canary_rate);
 		supposed[i].weight = 1 / step_moments(&supposed[i], 0).variance;
 		total += supposed[i].weight;
@@ -322,9 +319,8 @@ missing_loss(const Stratum *strata, Stratum *supposed, int count, double alpha, 
 }
 
 /*
- * The smallest loss that would be called worse if it were observed now: with
- * these sessions, production as it is, and a canary that much below it.  1 where
- * none would.
+ * The smallest loss that would give the verdict worse if it were observed now: with these sessions, production as it
+ * is, and a canary that is worse by it. 1 where no loss would.
  */
 double
 tw_minimum_detectable_loss(const TwStepSums *steps, int count, double alpha, double effect)

@@ -1,23 +1,21 @@
 /*
  * sequential.h
- *		Comparing the canary with production at any time: sums over sessions in,
- *		difference and bounds out. No catalog access; sequential.c has the method.
+ *		Comparing the canary with production at any time: sums over sessions in, difference and bounds out. No catalog
+ *		access; sequential.c describes the method.
  */
 #ifndef TW_SEQUENTIAL_H
 #define TW_SEQUENTIAL_H
 
 /*
- * From how many sessions with data an arm is measured, for a verdict and for the
- * end of a step alike.  It is what it takes to tell a canary that fails always:
- * with ten sessions of each, beside a version that fails in 15 % at most, the
- * bound is crossed even at a third of 0.05 (beside one that fails in half, with
- * 24: tw_minimum_detectable_loss() says so).  Below that little but chance would be
- * compared, by approximations that are bad there; with more, disasters would go
- * on for longer than they have to.
+ * The least number of sessions with data in an arm, for a verdict and for the end of a step alike. It is the number
+ * that detects a canary that always fails: with ten sessions of each, beside a version that fails in 15 % at most, the
+ * bound is crossed even at a third of 0.05 (beside one that fails in half, with 24: see tw_minimum_detectable_loss()).
+ * With fewer, the comparison would be mostly chance, by approximations that are bad there; with more, total failures
+ * would go on for longer than necessary.
  */
 #define TW_MEASURED_FROM 10
 
-/* What somebody may ask for instead: a variance over fewer sessions is none. */
+/* The least value that a caller may set: fewer sessions have no useful variance. */
 #define TW_LEAST_MEASURED_FROM 5
 
 /* Sums over the sessions of an arm in a step: n trials of a session, y of them good. Both may be weighted. */
@@ -26,9 +24,9 @@ typedef struct TwArmSums
 	double		units;			/* sessions with a trial */
 	double		n;
 	double		y;
-	double		nn;				/* of n * n */
-	double		ny;				/* of n * y */
-	double		yy;				/* of y * y */
+	double		nn;				/* sum of n * n */
+	double		ny;				/* sum of n * y */
+	double		yy;				/* sum of y * y */
 } TwArmSums;
 
 typedef struct TwStepSums

@@ -19,7 +19,7 @@ refuse_null(const char *name, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* The array's elements, none of them NULL. Their number has to be *count unless that is negative, and is put there. */
+/* The array's elements, without NULLs. Sets *count to their number if it is negative, else requires that number. */
 Datum *
 tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type, int *count)
 {
@@ -37,7 +37,7 @@ tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type,
 				 errmsg("%s must have one dimension", name),
 				 errdetail("It has %d.", ARR_NDIM(array)),
 				 errhint("Each array has one element for each step of the rollout.")));
-	/* Both types that are asked for have eight bytes. */
+	/* Both element types that callers use have eight bytes. */
 	Assert(type == FLOAT8OID || type == INT8OID);
 	deconstruct_array(array, type, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, &nulls, &number);
 	for (int i = 0; i < number; i++)
@@ -57,7 +57,7 @@ tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type,
 	return elements;
 }
 
-/* A number above 0 and at most this one. */
+/* A number above 0 and at most `most`. */
 double
 tw_probability_argument(FunctionCallInfo fcinfo, int argument, const char *name, double most, const char *hint)
 {

@@ -1,7 +1,7 @@
 /*
  * sequential_boundary.c
- *		The boundary that a sum without upward drift crosses with probability at
- *		most alpha, ever.
+ *		The boundary that a sum without upward drift ever crosses with probability
+ *		at most alpha.
  *
  * Let S(v) be a Brownian motion with drift k per unit of information v. If
  * there is no drift, exp(k S - k^2 v / 2) is a martingale of mean 1 for every
@@ -11,26 +11,26 @@
  * 1970) took the half-normal distribution, which is Proposition 6 of Howard,
  * Ramdas, McAuliffe and Sekhon (Time-uniform, nonparametric, nonasymptotic
  * confidence sequences, Annals of Statistics 49, 2021). Here it is a mixture of
- * two normal ones that are cut off at zero. For each of them, with
+ * two normal distributions truncated at zero. For each of them, with
  * a = v + 1 / SD^2 and b = S + MEAN / SD^2,
  *
  *		M = Phi(b / sqrt(a)) / Phi(MEAN / SD) / (SD sqrt(a))
  *			* exp(b^2 / (2 a) - MEAN^2 / (2 SD^2))
  *
- * and MEAN = 0 makes it the half-normal one. k counts in standard deviations of
- * a trial, and what a rollout is watched for is known beforehand:
+ * and MEAN = 0 makes it the half-normal one. k is in standard deviations of a
+ * trial. A rollout is monitored for two kinds of loss:
  *
  * - A small loss. 3 to 5 points at a rate of 0.90 are 0.10 to 0.17. A
- *	 distribution that lies there finds them some 6 % earlier than the best
+ *	 distribution around these values detects them about 6 % earlier than the best
  *	 half-normal one, and a loss of one point later.
  * - A disaster: a model that fails always, or half of the time, is a loss of 0.8
- *	 to 3, and has to be seen in a dozen sessions. The first distribution alone
- *	 would ask for ten standard deviations there. The half-normal one, at a
- *	 fifth of the weight, asks for four, and makes the boundary for small losses
- *	 higher by 1 to 2 %: a loss of 3 points takes 2 to 3 % more requests.
+ *	 to 3, and has to be detected within a dozen sessions. The first distribution
+ *	 alone would need ten standard deviations there. The half-normal one, at a
+ *	 fifth of the weight, needs four, and raises the boundary for small losses by
+ *	 1 to 2 %: a loss of 3 points takes 2 to 3 % more requests.
  *
- * The error depends on neither. The boundary is the sum at which M is 1 / alpha
- * itself, not a bound of it in closed form.
+ * The error probability depends on neither choice. The boundary is the exact sum
+ * at which M is 1 / alpha, not a bound of it in closed form.
  */
 #include "postgres.h"
 
@@ -56,7 +56,7 @@ log_normal_cdf(double x)
 	return log(0.5 * erfc(-x * M_SQRT1_2));
 }
 
-/* log M of one distribution for a sum that is not negative; it rises with the sum, by *slope. */
+/* log M of one distribution for a nonnegative sum; increases with the sum, with derivative *slope. */
 static double
 log_component(const Component *c, double sum, double information, double *slope)
 {
@@ -70,7 +70,7 @@ log_component(const Component *c, double sum, double information, double *slope)
 	return log_cdf - log_normal_cdf(ratio) - 0.5 * log(c->sd * c->sd * a) + 0.5 * x * x - 0.5 * ratio * ratio;
 }
 
-/* log M of the mixture, which is convex in the sum as the logarithm of a mean of exponentials of it. */
+/* log M of the mixture: convex in the sum, as the logarithm of a mean of exponentials of it. */
 static double
 log_mixture(double sum, double information, double *slope)
 {
@@ -96,7 +96,7 @@ log_mixture(double sum, double information, double *slope)
 	return most + log(total);
 }
 
-/* Newton's steps on a rising convex function stay on the right of its root after the first. */
+/* Newton's steps for an increasing convex function stay to the right of its root after the first. */
 double
 tw_boundary(double information, double alpha)
 {

@@ -1,6 +1,6 @@
 /*
  * sequential_comparison.c
- *		sequential_comparison(): sums by step as arrays, a verdict.
+ *		sequential_comparison(): arrays of sums by step in, verdict out.
  */
 #include "postgres.h"
 
@@ -18,10 +18,10 @@
 PG_FUNCTION_INFO_V1(tw_sequential_comparison);
 
 #define SUMS (sizeof(TwArmSums) / sizeof(double))
-/* Beyond that, squares overflow or vanish. */
+/* For larger or smaller values, squares overflow or vanish. */
 #define LEAST_SUM 1e-100
 #define GREATEST_SUM 1e100
-/* Sums that came about in another order differ by that much. */
+/* Sums computed in another order may differ by this much. */
 #define ROUNDING 1e-9
 
 static const char *const argument_names[2 * SUMS] = {
@@ -47,7 +47,7 @@ checked_sum(double value, const char *name, int step)
 	return value;
 }
 
-/* Raises an error unless less <= more but for rounding. */
+/* Raises an error unless less <= more, up to rounding. */
 static void
 require_at_most(double less, double more, const char *rule, const char *arm, int step)
 {
@@ -61,7 +61,7 @@ require_at_most(double less, double more, const char *rule, const char *arm, int
 						 "y * y over sessions, where 0 <= y <= n.")));
 }
 
-/* What any sessions with 0 <= y <= n satisfy. */
+/* Inequalities that hold for all sessions with 0 <= y <= n. */
 static void
 check_arm(const TwArmSums *arm, const char *name, int step)
 {
@@ -77,7 +77,7 @@ check_arm(const TwArmSums *arm, const char *name, int step)
 	require_at_most(arm->ny, arm->nn, "ny <= nn", name, step);
 	require_at_most(arm->nn, arm->n * arm->n, "nn <= n * n", name, step);
 	require_at_most(arm->yy, arm->y * arm->y, "yy <= y * y", name, step);
-	/* Cauchy and Schwarz. */
+	/* The Cauchy-Schwarz inequality. */
 	require_at_most(arm->n * arm->n, arm->units * arm->nn, "n * n <= units * nn", name, step);
 	require_at_most(arm->y * arm->y, arm->units * arm->yy, "y * y <= units * yy", name, step);
 	require_at_most(arm->ny * arm->ny, arm->nn * arm->yy, "ny * ny <= nn * yy", name, step);
@@ -179,7 +179,7 @@ verdict(const TwComparison *result, double margin)
 
 PG_FUNCTION_INFO_V1(tw_measured_from);
 
-/* tw_measured_from(): the floor, where SQL needs it. */
+/* tw_measured_from(): the constant, for SQL. */
 Datum
 tw_measured_from(PG_FUNCTION_ARGS)
 {

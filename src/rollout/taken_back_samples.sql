@@ -1,10 +1,10 @@
--- What a bad version taught: its own confident answers, which nobody has looked at. They wait from its rollback on, so
--- that no model learns from them, and count again when the version answers again. Below half of the sessions there is
--- nothing to see (measured).
+-- Samples from a bad version: its own confident answers, which nobody has reviewed. From its rollback on they are
+-- pending, so that no model learns from them; they are approved again when the version is live again. Below half of the
+-- sessions there is no measurable effect.
 --
--- A rollback must not fail, or wait, for their sake: it takes back what it can in a subtransaction. What is left
--- (samples that somebody holds, those above the limit, or all where that failed) and what is captured later is made up
--- for by check_rollouts() for a day, and by the daily job for a month.
+-- A rollback must not fail, or wait, because of them: it takes back what it can in a subtransaction. check_rollouts()
+-- takes back the rest for a day, and the daily job for a month: locked samples, those above the limit, all after an
+-- error, and samples captured later.
 
 CREATE FUNCTION @extschema@.tw_count_taken_back(bad text, more bigint) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -16,13 +16,14 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_count_taken_back(text, bigint) IS
-    'Adds to the count in the last rollout of a version that was rolled back from half of the sessions or more';
+    'Adds to the number of samples in the last rollout of a version that was rolled back from half of the sessions or '
+    'more';
 
 CREATE FUNCTION @extschema@.tw_take_back_samples(bad text, max_samples bigint, OUT taken bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
-    -- The index knows days, of whatever time zone.
+    -- The index is on days, which depend on the time zone.
     first_day CONSTANT date := (SELECT least(m.created_at, (SELECT min(d.created_at)
                                                             FROM @extschema@.model_deployments d WHERE d.version = bad))
                                 FROM @extschema@.model_versions m WHERE m.version = bad) - interval '2 days';
@@ -33,7 +34,7 @@ BEGIN
                     JOIN @extschema@.training_samples x ON x.conversation_log_id = c.id
                     WHERE c.created_on >= first_day AND c.nlu_model_version = bad AND c.review_status = 'auto-approved'
                       AND x.review_status = 'approved' AND x.label_source = 'model'
-                    -- Enough to find so many that nobody holds.
+                    -- Twice the limit, to find enough unlocked samples.
                     ORDER BY x.id LIMIT 2 * max_samples);
     UPDATE @extschema@.training_samples s
     SET review_status = 'pending', pending_reason = @extschema@.tw_rollback_reason(bad)
@@ -42,14 +43,14 @@ BEGIN
                    ORDER BY x.id LIMIT max_samples FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS taken = ROW_COUNT;
     PERFORM @extschema@.tw_count_taken_back(bad, taken) WHERE taken > 0;
-    -- Where fewer than max_samples were to be had, the others were held by somebody.
+    -- Below the limit, all remaining samples were locked by other sessions.
     locked := CASE WHEN coalesce(taken < max_samples, true) THEN cardinality(wanted) - taken ELSE 0 END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_take_back_samples(text, bigint) IS
-    'Sets the samples that a version labelled itself, and that nobody has looked at, to pending, at most so many '
-    '(NULL: all) and without those that somebody holds; returns how many, and how many were held';
+    'Sets the samples that a version labelled itself, and that nobody has reviewed, to pending, at most max_samples '
+    '(NULL: all), skipping locked ones; returns how many, and how many were locked';
 
 CREATE FUNCTION @extschema@.tw_give_back_samples(good text, max_samples bigint, OUT given bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -74,8 +75,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_give_back_samples(text, bigint) IS
-    'Approves again the samples that were taken back with a version, at most so many (NULL: all), except what a user '
-    'contradicted meanwhile and what somebody holds; returns how many, and how many were held';
+    'Approves again the samples that were taken back with a version, at most max_samples (NULL: all), except those '
+    'that a user has contradicted since and locked ones; returns how many, and how many were locked';
 
 CREATE FUNCTION @extschema@.tw_settle_version(
     version text, max_samples bigint, OUT taken_back bigint, OUT given_back bigint,
@@ -94,8 +95,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_version(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_version(text, bigint) IS
-    'Takes back the samples of a version whose rollback stands, gives back those of any other, at most so many; '
-    'returns how many, and how many somebody held';
+    'Takes back the samples of a version that is rolled back, or approves those of any other again, at most '
+    'max_samples; returns how many, and how many were locked';
 
 CREATE FUNCTION @extschema@.tw_try_settling(version text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -110,13 +111,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_try_settling(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_try_settling(text) IS
-    'Settles the samples of a version whose sessions change, as far as one statement of 20,000 rows does; a failure is '
-    'a warning';
+    'Takes back or approves the samples of a version whose sessions change, at most 20,000 in one statement; an error '
+    'becomes a warning';
 
 CREATE FUNCTION @extschema@.tw_unsettled_versions(at timestamptz, since interval) RETURNS SETOF text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- A conversation names the version that its session was given, be it days ago.
+    -- A conversation names the version that its session was given, possibly days ago.
     SELECT d.version
     FROM @extschema@.model_deployments d
     WHERE d.created_at > coalesce(at, clock_timestamp()) - since
@@ -128,8 +129,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unsettled_versions(timestamptz, interval) IS
-    'The versions that were rolled back or became live in a period before a time, and may have samples to take back or '
-    'give back';
+    'The versions that were rolled back or went live within an interval before a time, and may have samples to take '
+    'back or approve again';
 
 CREATE FUNCTION @extschema@.tw_settle_samples(at timestamptz, since interval, max_samples bigint,
     OUT taken_back bigint, OUT given_back bigint, OUT locked bigint)
@@ -142,5 +143,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_samples(timestamptz, interval, bigint) IS
-    'Takes back what rollbacks in a period before a time left, and gives back what reinstatements left, at most so '
-    'many of each version; returns how many samples, and how many somebody held';
+    'Takes back samples that rollbacks within an interval before a time left, and approves those that reinstatements '
+    'left, at most max_samples of each version; returns how many samples, and how many were locked';

@@ -1,5 +1,4 @@
--- The rollouts that wait: the newest candidate that passed the gate starts by itself,
--- also in the place of a canary that it is better than.
+-- Waiting rollouts: the newest candidate that passed the gate starts by itself, also in place of a worse canary.
 
 CREATE FUNCTION @extschema@.tw_waiting_rollout(type text, at timestamptz, OUT version text, OUT canary text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -14,9 +13,9 @@ BEGIN
     END IF;
     SELECT m.version INTO canary FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'canary';
     IF canary IS NOT NULL THEN
-        -- One that has reached half of the sessions goes on. So does one that a person tries again, who has a reason,
-        -- and one that took another's place less than a week ago: where each day brings a candidate, none would ever
-        -- arrive otherwise.
+        -- These canaries are not replaced: one with half of the sessions or more; one that a person rolls out again,
+        -- with a reason; one that superseded another less than a week ago (with a new candidate every day, no rollout
+        -- would ever end).
         SELECT * INTO r FROM @extschema@.rollouts x WHERE x.version = canary AND x.status = 'running';
         IF r.id IS NULL OR r.steps[cardinality(r.step_times)] >= 50 OR r.number > 1
            OR r.superseded_version IS NOT NULL
@@ -36,14 +35,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_waiting_rollout(text, timestamptz) IS
-    'The newest candidate of a type that passed the gate, lies somewhere that is known, and may start now, while no '
-    'other is watched, and the canary whose place it takes, being better (NULL: none)';
+    'The newest candidate of a type that passed the gate, has a known location, and may start now, while no other is '
+    'watched; and the worse canary that it supersedes (NULL: none)';
 
--- A ramp that begins anew costs days. Let the canary answer better than what is live by g, let the candidate answer
--- better than the canary by lead, and let the canary have come e days and have r days to go. If the canary goes on,
--- the candidate is live r days later than if it begins now: that loses lead * r. If the candidate begins now, the e
--- days are gone in which the canary would have been live earlier: that loses g * e. A canary that has stood in one
--- step for three days is stale: nobody knows when it would arrive.
+-- A rollout that begins again costs days. Let the canary be better than the live version by g, the candidate better
+-- than the canary by lead; let the canary have run for e days and have r days to go. If the canary continues, the
+-- candidate goes live r days later than if it begins now, which loses lead * r. If the candidate begins now, the e days
+-- are lost by which the canary would have been live earlier, which loses g * e. A canary that has stayed in one step
+-- for three days is stale: the time it still needs is unknown.
 CREATE FUNCTION @extschema@.tw_lead_over_canary(candidate text, canary text, at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -57,7 +56,7 @@ BEGIN ATOMIC
           FROM @extschema@.rollouts r, (SELECT coalesce(at, clock_timestamp()) AS now) n
           WHERE r.version = canary AND r.status = 'running') r
          CROSS JOIN LATERAL @extschema@.compare_models(canary, r.previous_version) g
-    -- A lead that counts as none elsewhere is none here.
+    -- The same thresholds for a lead as elsewhere.
     WHERE c.first_accuracy > c.second_accuracy
       AND c.first_accuracy >= c.second_accuracy + @extschema@.training_setting('rollout_margin')::double precision
       AND c.samples >= @extschema@.training_setting('min_test_samples')::integer
@@ -68,8 +67,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_lead_over_canary(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_lead_over_canary(text, text, timestamptz) IS
-    'By how much a candidate is better than a canary on the test samples that both have answered, in words; NULL '
-    'where it is not by rollout_margin, where there are too few, or where beginning anew costs more than it gains';
+    'A text about a candidate''s lead over a canary on the test samples that both have answered; NULL where it is '
+    'below rollout_margin, has too few samples, or is worth less than the time that a new rollout costs';
 
 CREATE FUNCTION @extschema@.tw_start_waiting_rollout(type text, at timestamptz) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -85,8 +84,8 @@ BEGIN
         RETURN false;
     END IF;
     SELECT m.version INTO live FROM @extschema@.model_versions m WHERE m.model_type = type AND m.status = 'production';
-    -- What is live has changed since it passed: the gate has to look again.
-    -- It fails, or is undecided, or passes against this one.
+    -- The live version has changed since it passed: the gate decides again, and fails it, leaves it undecided, or
+    -- passes it.
     IF live IS DISTINCT FROM (SELECT m.base_version FROM @extschema@.model_versions m
                               WHERE m.version = next.version) THEN
         BEGIN
@@ -94,7 +93,7 @@ BEGIN
                 RETURN false;
             END IF;
         EXCEPTION WHEN object_not_in_prerequisite_state THEN
-            -- Somebody started or promoted it while it was scored.
+            -- Rolled out or promoted by a person while it was scored.
             RETURN false;
         END;
     END IF;
@@ -119,6 +118,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_start_waiting_rollout(text, timestamptz) IS
-    'Starts the rollout of the candidate of a type that waits for it, while auto_deploy is on, if need be in the place '
-    'of a canary that it is better than; returns whether it did';
+    'Starts the waiting rollout of a type''s candidate while auto_deploy is on, if necessary in place of a worse '
+    'canary; returns whether it did';
 

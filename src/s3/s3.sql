@@ -1,13 +1,13 @@
--- Objects in S3: what C does with them, and s3_check(). Nobody but the owner calls the functions that begin with
--- tw_s3_: whoever could would act over there with the owner's key.
+-- Objects in S3: the functions implemented in C, and the probe of s3_check(). Only the owner may call the functions
+-- that begin with tw_s3_: they use the owner's key.
 
 CREATE FUNCTION @extschema@.tw_s3_location(server text, key text) RETURNS text
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_location_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_location(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_location(text, text) IS
-    'Where the object of this key is, s3://bucket/...: keys are below the server''s prefix; a location in its bucket '
-    'stands for itself. Raises 22023 for what cannot be a key';
+    'The location of the object with this key, s3://bucket/...: keys are below the server''s prefix; a location in '
+    'its bucket is returned unchanged. Raises 22023 for an invalid key';
 
 CREATE FUNCTION @extschema@.tw_s3_put(server text, key text, data bytea, only_new boolean DEFAULT false,
                                       OUT location text, OUT byte_count bigint, OUT sha256 text)
@@ -15,9 +15,10 @@ CREATE FUNCTION @extschema@.tw_s3_put(server text, key text, data bytea, only_ne
     AS 'training_workflow_remote', 'tw_s3_put_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_put(text, text, bytea, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_put(text, text, bytea, boolean) IS
-    'Stores bytes as an object and reads it back; only_new: unless another is there (42710). Raises 28000 where the '
-    'store refuses our key, 42704 where there is no bucket, 53000 or 53100 where it has no room, 08001 and 08006 where '
-    'it cannot be reached, 08P01 for other refusals, XX001 where other bytes come back';
+    'Stores bytes as an object and reads them back. With only_new, raises 42710 where a different object exists. '
+    'Raises 28000 where the store refuses our key, 42704 where there is no bucket, 53000 or 53100 where it has no '
+    'room, 08001 and 08006 where it cannot be reached, 08P01 for other refusals, XX001 where other bytes are read '
+    'back';
 
 CREATE FUNCTION @extschema@.tw_s3_put_file(
     server text, key text, path text, byte_count bigint, sha256 text, only_new boolean DEFAULT false) RETURNS text
@@ -25,22 +26,24 @@ CREATE FUNCTION @extschema@.tw_s3_put_file(
     AS 'training_workflow_remote', 'tw_s3_put_file_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_put_file(text, text, text, bigint, text, boolean) IS
-    'Stores a file of the server as an object, as tw_s3_put() does, and returns its location. Raises 22023 for a file '
-    'of another length, 54000 above 5 GB';
+    'Stores a file of the database server as an object, as tw_s3_put() does, and returns its location. Raises 22023 '
+    'for a file of another length, 54000 above 5 GB';
 
 CREATE FUNCTION @extschema@.tw_s3_get(server text, key text, sha256 text) RETURNS bytea
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_get_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_get(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_get(text, text, text) IS
-    'The bytes of an object, which have to have this SHA-256, else XX001; errors as with tw_s3_put()';
+    'The bytes of an object with this SHA-256 (hexadecimal). Raises XX001 for any other SHA-256, and as tw_s3_put() '
+    'does';
 
 CREATE FUNCTION @extschema@.tw_s3_read(server text, key text, OUT byte_count bigint, OUT sha256 text)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_read_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_read(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_read(text, text) IS
-    'Reads an object to its end, and says how long it is and what its SHA-256 is; errors as with tw_s3_put()';
+    'Reads an object to its end, and returns its length in bytes and its SHA-256 (hexadecimal); raises as tw_s3_put() '
+    'does';
 
 CREATE FUNCTION @extschema@.tw_s3_head(server text, key text, OUT is_there boolean, OUT byte_count bigint,
                                        OUT sha256 text)
@@ -48,14 +51,15 @@ CREATE FUNCTION @extschema@.tw_s3_head(server text, key text, OUT is_there boole
     AS 'training_workflow_remote', 'tw_s3_head_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_head(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_head(text, text) IS
-    'Whether there is such an object, and what it says of itself; sha256 is NULL where it was not stored by us';
+    'Whether an object exists, with its length and the SHA-256 in its metadata; sha256 is NULL where other software '
+    'stored it';
 
 CREATE FUNCTION @extschema@.tw_s3_delete(server text, key text) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_delete_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_delete(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_delete(text, text) IS
-    'Deletes an object, if it is there';
+    'Deletes an object, if it exists';
 
 CREATE FUNCTION @extschema@.tw_s3_ask(server text, method text, key text, data bytea, OUT status integer, OUT code text,
                                       OUT problem text,
@@ -64,7 +68,7 @@ CREATE FUNCTION @extschema@.tw_s3_ask(server text, method text, key text, data b
     AS 'training_workflow_remote', 'tw_s3_ask_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_ask(text, text, text, bytea) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_ask(text, text, text, bytea) IS
-    'One request (PUT, GET, DELETE) and how it ended: a refusal is no error here';
+    'One request (PUT, GET, DELETE) and its result; a refusal is no error here';
 
 CREATE FUNCTION @extschema@.tw_s3_servers() RETURNS text[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -80,8 +84,8 @@ RETURN @extschema@.tw_endpoint_server('training_workflow_s3', server, 'S3',
     '''/...'');');
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_server(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_server(text) IS
-    'The S3 server of this name, or the only one when it is NULL; 42704 where there is none, 42P08 where a name '
-    'is needed';
+    'The S3 server of this name, or the only one when the name is NULL. Raises 42704 where there is none, 42P08 where '
+    'a name is needed';
 
 CREATE FUNCTION @extschema@.tw_s3_option(server text, option text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -95,7 +99,7 @@ CREATE FUNCTION @extschema@.tw_s3_probe(server text, OUT state text, OUT tried t
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- Of this session alone: two checks at once must not meet.
+    -- A key for this session alone: two checks at once must not collide.
     key CONSTANT text := format('.training_workflow_check.%s', pg_backend_pid());
     probe CONSTANT bytea := convert_to(format('training_workflow was here: %s', clock_timestamp()), 'UTF8');
     asked record;
@@ -104,7 +108,7 @@ DECLARE
 BEGIN
     tried := 'put';
     SELECT * INTO asked FROM @extschema@.tw_s3_ask(server, 'PUT', key, probe);
-    -- That header has whole seconds.
+    -- The header Date has whole seconds.
     clock_difference := date_trunc('second', asked.server_time - clock_timestamp() + interval '0.5 seconds');
     problem := asked.problem;
     IF asked.status NOT BETWEEN 200 AND 299 THEN
@@ -152,4 +156,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_probe(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_probe(text) IS
-    'Puts a small object, reads it, looks for one that is not there, deletes the first, and says how far that went';
+    'Puts a small object, reads it, asks for one that does not exist, deletes the first, and returns how far that '
+    'succeeded';

@@ -1,9 +1,9 @@
 /*
  * s3_client.c
- *		Objects in a bucket: put, get, look at, delete.
+ *		Objects in a bucket: put, get, head, delete.
  *
- * libcurl signs the requests. What its versions sign wrongly does not occur here: keys are made of letters, digits and
- * ._/- alone, there is no query, and every header that is signed is sent.
+ * libcurl signs the requests. Cases that some versions sign wrongly do not occur: keys consist of letters, digits and
+ * ._/- alone, there is no query, and every signed header is sent.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 #define STANDARD_REGION "us-east-1"
 #define MAX_KEY 1024
 
-/* Replies that are kept are errors, but for objects that are fetched into memory. */
+/* Replies kept in memory are errors, except objects that are fetched into memory. */
 #define MAX_ERROR ((size_t) 1024 * 1024)
 
 #define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -24,7 +24,7 @@ required_option(const TwEndpoint *endpoint, const char *option)
 {
 	const char *value = tw_endpoint_text(endpoint, option);
 
-	/* The validator requires it, but an owner can do without a validator. */
+	/* The validator requires this option, but an owner can remove the validator. */
 	if (value == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
@@ -33,7 +33,7 @@ required_option(const TwEndpoint *endpoint, const char *option)
 	return value;
 }
 
-/* The store of that name, with what its user mapping holds. */
+/* The store of this name, with the keys of its user mapping. */
 TwS3Store *
 tw_s3_store(const char *server)
 {
@@ -53,7 +53,7 @@ tw_s3_store(const char *server)
 	{
 		char	   *host = strstr(url, "://");
 
-		/* A wrapper's owner can take the validator away. */
+		/* A wrapper's owner can remove the validator. */
 		if (host == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -75,10 +75,7 @@ refuse_key(const char *name, const char *why)
 			 errhint("A key is made of letters, digits and ._/- like router/router-v1.0.0/model.bin.")));
 }
 
-/*
- * Slashes stand between names that are neither empty nor dots: some stores, and many of their clients, make folders of
- * them.
- */
+/* No part of a key is empty or consists of dots: some stores, and many of their clients, map parts to folders. */
 static void
 check_key(const char *key)
 {
@@ -116,7 +113,7 @@ is_below(const char *key, const char *prefix)
 	return strncmp(key, prefix, length) == 0 && key[length] == '/';
 }
 
-/* The whole key of an object: of one below the server's prefix, or of one at a location in its bucket. */
+/* The full key of an object, from one below the server's prefix, or from a location in its bucket. */
 char *
 tw_s3_key(const TwS3Store *store, const char *name)
 {
@@ -132,7 +129,7 @@ tw_s3_key(const TwS3Store *store, const char *name)
 					 errmsg("\"%s\" is not in the bucket of server \"%s\"", name, store->endpoint->server),
 					 errhint("That bucket is \"%s\".", store->bucket)));
 		key = pstrdup(name + strlen(bucket));
-		/* Whoever may name a location shall not get at what others keep in the bucket. */
+		/* A caller who names a location must not reach other users' objects in the bucket. */
 		if (prefix != NULL && prefix[0] != '\0' && !is_below(key, prefix))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -143,7 +140,7 @@ tw_s3_key(const TwS3Store *store, const char *name)
 		key = pstrdup(name);
 	else
 	{
-		/* Before the prefix is put before it. */
+		/* Checked before the prefix is added. */
 		if (name[0] == '/')
 			refuse_key(name, "It begins with a slash.");
 		key = psprintf("%s%s%s", prefix, prefix[strlen(prefix) - 1] == '/' ? "" : "/", name);
@@ -170,7 +167,7 @@ tw_s3_init_request(const TwS3Store *store, TwHttpRequest *request, const char *m
 	request->url = psprintf("%s%s", store->root, key);
 	request->signing = &store->signing;
 	request->connect_timeout = tw_endpoint_seconds(endpoint, "connect_timeout", TW_CONNECT_TIMEOUT);
-	/* How long an upload takes is not known; that something moves can be asked for. */
+	/* The duration of an upload is unknown: the time-out applies to time without progress. */
 	request->timeout = tw_endpoint_seconds(endpoint, "timeout", TW_TIMEOUT);
 	request->timeout_is_stall = true;
 	request->max_reply = MAX_ERROR;
@@ -178,7 +175,7 @@ tw_s3_init_request(const TwS3Store *store, TwHttpRequest *request, const char *m
 	request->ca_file = tw_endpoint_text(endpoint, "ca_file");
 }
 
-/* Makes the request, which can be repeated whatever it is: an object that is put twice is the same. */
+/* Makes the request. Any request can be repeated: putting an object twice gives the same object. */
 void
 tw_s3_try(TwHttpRequest *request, const TwS3Content *content, TwHttpResponse *response)
 {
@@ -200,7 +197,7 @@ tw_s3_try(TwHttpRequest *request, const TwS3Content *content, TwHttpResponse *re
 	request->headers = NULL;
 }
 
-/* The same; all but a success is an error. */
+/* The same, but any failure is an error. */
 void
 tw_s3_perform(const TwS3Store *store, TwHttpRequest *request, const TwS3Content *content, TwHttpResponse *response)
 {
@@ -211,7 +208,7 @@ tw_s3_perform(const TwS3Store *store, TwHttpRequest *request, const TwS3Content 
 		tw_s3_refuse(store, request, response);
 }
 
-/* An object that goes by. */
+/* The state of an object that is hashed as it arrives. */
 typedef struct Reading
 {
 	pg_cryptohash_ctx *hash;
@@ -232,7 +229,7 @@ read_piece(void *arg, const char *data, size_t length)
 	return !reading->failed;
 }
 
-/* Reads an object through SHA-256; the result is its length, or more than `most`, and then there is no checksum. */
+/* Reads an object through SHA-256. Returns its length, or more than `most`, and then no checksum. */
 int64
 tw_s3_read(const TwS3Store *store, const char *key, int64 most, char *sha256)
 {
@@ -263,7 +260,7 @@ tw_s3_read(const TwS3Store *store, const char *key, int64 most, char *sha256)
 	return reading.length;
 }
 
-/* Stores an object, and reads it back: only what comes back counts as stored. */
+/* Stores an object, and reads it back: only the bytes read back count as stored. */
 void
 tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 {
@@ -283,7 +280,7 @@ tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 	tw_s3_try(&request, content, &response);
 	if (response.fault != TW_HTTP_NO_FAULT)
 		tw_http_raise(&request, &response);
-	/* 412: it is there.  A repeated request may meet what it stored itself, and that is as good. */
+	/* 412: it exists. A repeated request may find what it stored itself, which is a success. */
 	is_there = content->only_new && response.status == 412;
 	if (!is_there && (response.status < 200 || response.status > 299))
 		tw_s3_refuse(store, &request, &response);

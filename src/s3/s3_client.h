@@ -1,6 +1,6 @@
 /*
  * s3_client.h
- *		Objects in a bucket: put, get, look at, delete.
+ *		Objects in a bucket: put, get, head, delete.
  */
 #ifndef TW_S3_CLIENT_H
 #define TW_S3_CLIENT_H
@@ -11,33 +11,33 @@
 
 #define TW_SHA256_LENGTH (2 * PG_SHA256_DIGEST_LENGTH)
 
-/* One request stores 5 GB at most. */
+/* One request stores at most 5 GB. */
 #define TW_S3_MAX_BYTES (INT64CONST(5) * 1024 * 1024 * 1024)
 
 typedef struct TwS3Store
 {
 	TwEndpoint *endpoint;
 	const char *bucket;
-	char	   *root;			/* the address before a key */
+	char	   *root;			/* the URL up to the key */
 	TwHttpSigning signing;
 } TwS3Store;
 
-/* What is stored: bytes in memory, or those of a file. */
+/* The content of an object: bytes in memory, or a file's. */
 typedef struct TwS3Content
 {
 	const char *bytes;
 	bool		is_file;
 	int			file;
 	int64		length;
-	bool		only_new;		/* nothing that is there may be replaced */
+	bool		only_new;		/* an existing object must not be replaced */
 	char		sha256[TW_SHA256_LENGTH + 1];
 } TwS3Content;
 
-/* What a store's refusal means. */
+/* A store's refusal, explained. */
 typedef struct TwS3Refusal
 {
 	int			sqlerrcode;
-	char	   *code;			/* the store's, or NULL */
+	char	   *code;			/* the store's code, or NULL */
 	char	   *message;
 	char	   *detail;			/* or NULL */
 	char	   *hint;

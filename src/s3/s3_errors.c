@@ -1,8 +1,8 @@
 /*
  * s3_errors.c
- *		What a store's refusal means, and what to do.
+ *		The meaning of a store's refusal, and advice.
  *
- * Of the reply, its code and message are told and nothing else: some stores repeat in it what they were sent.
+ * Only the code and message of the reply are quoted: some stores repeat the request in it.
  */
 #include "postgres.h"
 
@@ -13,7 +13,7 @@
 #define MAX_CODE 64
 #define MAX_MESSAGE 200
 
-/* From here on, stores refuse for the clock's sake, in seconds. */
+/* From this difference on, in seconds, stores refuse because of the clock. */
 #define MAX_SKEW (15 * 60)
 
 typedef struct Explanation
@@ -63,7 +63,7 @@ static const Explanation explanations[] = {
 	"The bytes that arrived are not those that were sent: look for a proxy that changes them."},
 };
 
-/* A refusal without a code that we know: a HEAD has no body, and a proxy speaks no XML. */
+/* A refusal without a known code: a HEAD has no body, and a proxy sends no XML. */
 static Explanation
 explain_status(int status)
 {
@@ -112,7 +112,7 @@ is_code(const char *code)
 	return code[0] != '\0';
 }
 
-/* What the clocks differ by, or NULL where that is no reason to refuse. */
+/* The difference between the clocks, or NULL where it is too small for a refusal. */
 static char *
 skew_of(const TwHttpResponse *response)
 {
@@ -127,7 +127,7 @@ skew_of(const TwHttpResponse *response)
 					labs(seconds) / 60 % 60, labs(seconds) % 60, seconds > 0 ? "ahead of" : "behind");
 }
 
-/* The store's own words, unless they hold what is nobody's business. */
+/* The store's message, unless it contains the key. */
 static char *
 words_of(const TwS3Store *store, const TwHttpResponse *response)
 {

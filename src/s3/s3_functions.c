@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* What fits into a bytea. */
+/* The largest object that fits into a bytea. */
 #define MAX_FETCHED ((size_t) 1000 * 1000 * 1000)
 
 #define ARGUMENT_TEXT(n) text_to_cstring(PG_GETARG_TEXT_PP(n))
@@ -60,7 +60,7 @@ PG_FUNCTION_INFO_V1(tw_s3_head_sql);
 PG_FUNCTION_INFO_V1(tw_s3_delete_sql);
 PG_FUNCTION_INFO_V1(tw_s3_ask_sql);
 
-/* tw_s3_location(server, key): where that object would be. */
+/* tw_s3_location(server, key) */
 Datum
 tw_s3_location_sql(PG_FUNCTION_ARGS)
 {
@@ -123,7 +123,7 @@ tw_s3_put_file_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(tw_s3_location(store, key)));
 }
 
-/* tw_s3_get(server, key, sha256): the object, which has to have that checksum. */
+/* tw_s3_get(server, key, sha256): the object, which must have this checksum. */
 Datum
 tw_s3_get_sql(PG_FUNCTION_ARGS)
 {
@@ -154,7 +154,7 @@ tw_s3_get_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(result);
 }
 
-/* tw_s3_read(server, key, OUT byte_count, OUT sha256): what is in the object, read to its end. */
+/* tw_s3_read(server, key, OUT byte_count, OUT sha256): length and checksum, from reading the object to its end. */
 Datum
 tw_s3_read_sql(PG_FUNCTION_ARGS)
 {
@@ -194,7 +194,7 @@ tw_s3_head_sql(PG_FUNCTION_ARGS)
 	{
 		nulls[1] = response.announced < 0;
 		values[1] = Int64GetDatum(response.announced);
-		/* A header may hold anything. */
+		/* A header may contain anything. */
 		nulls[2] = response.header == NULL || strlen(response.header) != TW_SHA256_LENGTH ||
 			strspn(response.header, "0123456789abcdef") != TW_SHA256_LENGTH;
 		values[2] = nulls[2] ? 0 : CStringGetTextDatum(response.header);
@@ -204,7 +204,7 @@ tw_s3_head_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(make_row(fcinfo, values, nulls));
 }
 
-/* tw_s3_delete(server, key): what is not there can be deleted, too. */
+/* tw_s3_delete(server, key): a missing object is no error. */
 Datum
 tw_s3_delete_sql(PG_FUNCTION_ARGS)
 {
@@ -218,8 +218,8 @@ tw_s3_delete_sql(PG_FUNCTION_ARGS)
 }
 
 /*
- * tw_s3_ask(server, method, key, data, OUT status, OUT code, OUT problem, OUT
- * server_time, OUT body): one request of s3_check(), with a refusal as a result.
+ * tw_s3_ask(server, method, key, data, OUT status, OUT code, OUT problem, OUT server_time, OUT body): one request of
+ * s3_check(); a refusal is a result, not an error.
  */
 Datum
 tw_s3_ask_sql(PG_FUNCTION_ARGS)

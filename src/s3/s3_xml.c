@@ -1,9 +1,9 @@
 /*
  * s3_xml.c
- *		What is looked for in the XML of a store that refuses: the text of one element.
+ *		The text of one element in the XML of a store's refusal.
  *
- * This is no XML parser. It knows the five entities that every document has and no others, passes over what declares
- * some, looks at nothing but plain elements, and gives away printable ASCII only.
+ * This is no XML parser. It knows the five predefined entities and no others, skips declarations, reads plain elements
+ * only, and returns printable ASCII only.
  */
 #include "postgres.h"
 
@@ -26,7 +26,7 @@ static const Entity entities[] = {
 	{"&apos;", '\''},
 };
 
-/* Where the text is found before the end, or NULL. It is not taken for a string: it may hold a NUL. */
+/* The position of the text before the end, or NULL. The buffer is no C string: it may contain a NUL. */
 static const char *
 find(const char *at, const char *end, const char *text)
 {
@@ -43,7 +43,7 @@ find(const char *at, const char *end, const char *text)
 	return NULL;
 }
 
-/* The character at *at, which goes on to the next. */
+/* Decodes the character at *at, and advances *at. */
 static char
 next_character(const char **at, const char *end)
 {
@@ -63,7 +63,7 @@ next_character(const char **at, const char *end)
 	return character;
 }
 
-/* The text of the first element of that name within <Error>, at most so many characters of it; NULL = there is none. */
+/* The text of the first element of that name within <Error>, cut to a maximum length; NULL = there is none. */
 char *
 tw_s3_error_part(const char *body, size_t length, const char *name, size_t most)
 {
