@@ -13,16 +13,16 @@
 TwSlice
 tw_text_slice(Datum value, bool isnull)
 {
-	TwSlice		span = TW_NULL_SLICE;
+	TwSlice		slice = TW_NULL_SLICE;
 
 	if (!isnull)
 	{
 		text	   *packed = DatumGetTextPP(value);
 
-		span.data = VARDATA_ANY(packed);
-		span.length = VARSIZE_ANY_EXHDR(packed);
+		slice.data = VARDATA_ANY(packed);
+		slice.length = VARSIZE_ANY_EXHDR(packed);
 	}
-	return span;
+	return slice;
 }
 
 /* The content of a function's text argument. */
@@ -48,13 +48,13 @@ tw_slice_compare(TwSlice a, TwSlice b)
 
 /* Whether the two are equal once the ASCII letters of `span` are lowered; `lower` must be in lower case. */
 bool
-tw_slice_equals_ascii_ci(TwSlice span, TwSlice lower)
+tw_slice_equals_ascii_ci(TwSlice slice, TwSlice lower)
 {
-	if (span.data == NULL || span.length != lower.length)
+	if (slice.data == NULL || slice.length != lower.length)
 		return false;
-	for (int i = 0; i < span.length; i++)
+	for (int i = 0; i < slice.length; i++)
 	{
-		char		c = span.data[i];
+		char		c = slice.data[i];
 
 		if (c >= 'A' && c <= 'Z')
 			c += 'a' - 'A';
@@ -73,10 +73,10 @@ is_blank_character(pg_wchar c)
 
 /* Whether a UTF-8 text consists of blank characters only. */
 bool
-tw_slice_is_blank(TwSlice span)
+tw_slice_is_blank(TwSlice slice)
 {
-	const unsigned char *at = (const unsigned char *) span.data;
-	const unsigned char *end = at + span.length;
+	const unsigned char *at = (const unsigned char *) slice.data;
+	const unsigned char *end = at + slice.length;
 
 	while (at < end)
 	{

@@ -28,7 +28,7 @@ tw_is_white_space(pg_wchar c)
 extern TwSlice tw_text_slice(Datum value, bool isnull);
 extern TwSlice tw_text_argument(FunctionCallInfo fcinfo, int n);
 extern int	tw_slice_compare(TwSlice a, TwSlice b);
-extern bool tw_slice_equals_ascii_ci(TwSlice span, TwSlice lower);
-extern bool tw_slice_is_blank(TwSlice span);
+extern bool tw_slice_equals_ascii_ci(TwSlice slice, TwSlice lower);
+extern bool tw_slice_is_blank(TwSlice slice);
 
 #endif							/* TW_SLICE_H */

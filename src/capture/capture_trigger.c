@@ -89,14 +89,14 @@ is_too_long(const LogRow *row)
 	static const TwLogColumn texts[] = {
 		TW_LOG_USER_MESSAGE, TW_LOG_NLU_INTENT, TW_LOG_NLU_MODULE_TYPE, TW_LOG_MESSAGE_LANGUAGE, TW_LOG_ROUTED_TO
 	};
-	int			most = tw_setting_max_message_bytes(row->schema);
+	int			max_bytes = tw_setting_max_message_bytes(row->schema);
 
 	for (size_t i = 0; i < lengthof(texts); i++)
 	{
-		if (tw_text_exceeds(get(row, texts[i]), is_null(row, texts[i]), most))
+		if (tw_text_exceeds(get(row, texts[i]), is_null(row, texts[i]), max_bytes))
 			return true;
 	}
-	return tw_json_exceeds(get(row, TW_LOG_NLU_ENTITIES), is_null(row, TW_LOG_NLU_ENTITIES), most);
+	return tw_json_exceeds(get(row, TW_LOG_NLU_ENTITIES), is_null(row, TW_LOG_NLU_ENTITIES), max_bytes);
 }
 
 /* Decides about a learnable message, draws for the audit, and writes the decision. */

@@ -51,16 +51,16 @@ text_column(HeapTuple tuple, TupleDesc desc, int attnum)
 {
 	bool		isnull;
 	Datum		value = column(tuple, desc, attnum, &isnull);
-	TwSlice		span = TW_NULL_SLICE;
+	TwSlice		slice = TW_NULL_SLICE;
 
 	if (!isnull)
 	{
 		char	   *copy = TextDatumGetCString(value);
 
-		span.data = copy;
-		span.length = strlen(copy);
+		slice.data = copy;
+		slice.length = strlen(copy);
 	}
-	return span;
+	return slice;
 }
 
 static TwProviderList

@@ -34,11 +34,11 @@ typedef struct FailedPromotion
 
 /*
  * Number of this statement's conversations that its filter auto-approved,
- * counted up to `most`. Rows inserted with a review_status were not filtered
+ * counted up to `limit`. Rows inserted with a review_status were not filtered
  * in this transaction and do not count.
  */
 static int64
-count_promotable(TriggerData *trigdata, int64 most)
+count_promotable(TriggerData *trigdata, int64 limit)
 {
 	Tuplestorestate *store = trigdata->tg_newtable;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(trigdata->tg_relation), &TTSOpsMinimalTuple);
@@ -47,7 +47,7 @@ count_promotable(TriggerData *trigdata, int64 most)
 
 	tuplestore_select_read_pointer(store, 0);
 	tuplestore_rescan(store);
-	while (count < most && tuplestore_gettupleslot(store, true, false, slot))
+	while (count < limit && tuplestore_gettupleslot(store, true, false, slot))
 	{
 		bool		isnull;
 		Datum		filtered_at = slot_getattr(slot, TW_LOG_FILTERED_AT, &isnull);

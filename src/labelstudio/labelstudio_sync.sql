@@ -100,9 +100,9 @@ BEGIN
     SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = (projects ->> 0)::bigint AND p.is_active;
     -- Not found if it was retired since the run began.
     IF FOUND THEN
-        SELECT * INTO done FROM @extschema@.tw_labelstudio_try(project, run, phases_left ->> 0, state -> 'place');
+        SELECT * INTO done FROM @extschema@.tw_labelstudio_try(project, run, phases_left ->> 0, state -> 'cursor');
         IF done.next_cursor IS NOT NULL THEN
-            RETURN state || jsonb_build_object('place', done.next_cursor);
+            RETURN state || jsonb_build_object('cursor', done.next_cursor);
         END IF;
         has_failed := has_failed OR done.failed;
         -- An error in a verdict need not stop other reviews.

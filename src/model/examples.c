@@ -80,7 +80,7 @@ extract_all(TwTrainingRun *run, TwExamples *examples, const TwTrainingRow **rows
 static int
 least_frequency(const int *frequency, int row_count, int stride)
 {
-	int			most = MOST_WEIGHTS / stride;
+	int			max_rows = MOST_WEIGHTS / stride;
 	int			least = 1;
 
 	for (; least < row_count; least++)
@@ -90,7 +90,7 @@ least_frequency(const int *frequency, int row_count, int stride)
 		CHECK_FOR_INTERRUPTS();
 		for (int bucket = 0; bucket < TW_BUCKETS; bucket++)
 			count += frequency[bucket] >= least;
-		if (count <= most)
+		if (count <= max_rows)
 			break;
 	}
 	return least;

@@ -76,11 +76,11 @@ find_group(int *parents, int row)
 }
 
 static void
-join_groups(int *parents, int *sizes, int a, int b, int most)
+join_groups(int *parents, int *sizes, int a, int b, int max_size)
 {
 	a = find_group(parents, a);
 	b = find_group(parents, b);
-	if (a == b || sizes[a] + sizes[b] > most)
+	if (a == b || sizes[a] + sizes[b] > max_size)
 		return;
 	parents[Max(a, b)] = Min(a, b);
 	sizes[Min(a, b)] = sizes[a] + sizes[b];
@@ -95,7 +95,7 @@ group_twins(const TwTrainingRow *rows, int row_count)
 	BandKey    *sorted = palloc_extended(sizeof(BandKey) * (Size) row_count, MCXT_ALLOC_HUGE);
 	int		   *parents = palloc_extended(sizeof(int) * (Size) row_count, MCXT_ALLOC_HUGE);
 	int		   *sizes = palloc_extended(sizeof(int) * (Size) row_count, MCXT_ALLOC_HUGE);
-	int			most = Max(row_count / LARGEST_GROUP, 10);
+	int			max_size = Max(row_count / LARGEST_GROUP, 10);
 
 	for (int i = 0; i < row_count; i++)
 	{
@@ -112,7 +112,7 @@ group_twins(const TwTrainingRow *rows, int row_count)
 		for (int i = 1; i < row_count; i++)
 		{
 			if (sorted[i].key == sorted[i - 1].key)
-				join_groups(parents, sizes, sorted[i - 1].row, sorted[i].row, most);
+				join_groups(parents, sizes, sorted[i - 1].row, sorted[i].row, max_size);
 		}
 	}
 	for (int i = 0; i < row_count; i++)

@@ -22,14 +22,14 @@ add_feature(const TwModel *model, TwFeature feature, float *scores)
 static void
 softmax(float *scores, int count, float temperature)
 {
-	float		most = scores[0];
+	float		largest = scores[0];
 	float		sum = 0;
 
 	for (int k = 1; k < count; k++)
-		most = Max(most, scores[k]);
+		largest = Max(largest, scores[k]);
 	for (int k = 0; k < count; k++)
 	{
-		scores[k] = expf(temperature * (scores[k] - most));
+		scores[k] = expf(temperature * (scores[k] - largest));
 		sum += scores[k];
 	}
 	for (int k = 0; k < count; k++)

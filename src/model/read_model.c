@@ -50,13 +50,13 @@ take_number(Reader *reader, int bytes)
 	return number;
 }
 
-/* A number from `least` to `most`. */
+/* A number from `least` to `greatest`. */
 static uint32
-take_count(Reader *reader, uint32 least, uint32 most)
+take_count(Reader *reader, uint32 least, uint32 greatest)
 {
 	uint32		number = (uint32) take_number(reader, 4);
 
-	if (number < least || number > most)
+	if (number < least || number > greatest)
 		corrupt("A count is out of range.");
 	return number;
 }
@@ -85,7 +85,7 @@ take_positive_float(Reader *reader)
 }
 
 static uint32
-take_varint(Reader *reader, uint32 least, uint32 most)
+take_varint(Reader *reader, uint32 least, uint32 greatest)
 {
 	uint64		number = 0;
 	int			shift = 0;
@@ -99,7 +99,7 @@ take_varint(Reader *reader, uint32 least, uint32 most)
 		number |= (uint64) (byte & 0x7F) << shift;
 		shift += 7;
 	} while (byte & 0x80);
-	if (number < least || number > most)
+	if (number < least || number > greatest)
 		corrupt("A number is out of range.");
 	return (uint32) number;
 }

@@ -60,7 +60,7 @@ visit(Learner *learner, const TwExample *example, float weight, float step)
 	int			stride = learner->examples->stride;
 	float	   *scores = learner->scores;
 	int			count = drop_features(learner, example);
-	float		most;
+	float		largest;
 	float		scale;
 
 	memcpy(scores, learner->bias, sizeof(float) * labels);
@@ -68,10 +68,10 @@ visit(Learner *learner, const TwExample *example, float weight, float step)
 	scores[example->label] -= MARGIN;
 	for (int k = labels; k < stride; k++)
 		scores[k] = NO_SCORE;
-	most = scores[0];
+	largest = scores[0];
 	for (int k = 1; k < labels; k++)
-		most = Max(most, scores[k]);
-	scale = 1 / tw_exponentials(scores, stride, most);
+		largest = Max(largest, scores[k]);
+	scale = 1 / tw_exponentials(scores, stride, largest);
 
 	/* From here on, the array holds the gradient. */
 	for (int k = 0; k < labels; k++)

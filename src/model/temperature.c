@@ -29,16 +29,16 @@ slope(const TwHeldOut *held_out, int label_count, double temperature)
 	for (int i = 0; i < held_out->count; i++)
 	{
 		const float *scores = held_out->scores + (Size) i * held_out->stride;
-		float		most = scores[0];
+		float		largest = scores[0];
 		double		sum = 0;
 		double		expected = 0;
 
 		CHECK_FOR_INTERRUPTS();
 		for (int k = 1; k < label_count; k++)
-			most = Max(most, scores[k]);
+			largest = Max(largest, scores[k]);
 		for (int k = 0; k < label_count; k++)
 		{
-			double		share = exp(temperature * (scores[k] - most));
+			double		share = exp(temperature * (scores[k] - largest));
 
 			sum += share;
 			expected += share * scores[k];

@@ -103,7 +103,7 @@ static void
 choose_modules(TwTrainingSet *set, Elements modules)
 {
 	LabelledModule *named = palloc_extended(sizeof(LabelledModule) * Max(modules.count, 1), MCXT_ALLOC_HUGE);
-	int		   *most = palloc0(sizeof(int) * set->label_count);
+	int		   *frequencies = palloc0(sizeof(int) * set->label_count);
 	int			count = 0;
 
 	set->modules = palloc0(sizeof(char *) * set->label_count);
@@ -119,9 +119,9 @@ choose_modules(TwTrainingSet *set, Elements modules)
 
 		if (compare_modules(&named[i], &named[start]) != 0)
 			start = i;
-		if (i - start + 1 > most[label])
+		if (i - start + 1 > frequencies[label])
 		{
-			most[label] = i - start + 1;
+			frequencies[label] = i - start + 1;
 			set->modules[label] = named[i].module;
 		}
 	}

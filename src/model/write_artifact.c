@@ -108,12 +108,12 @@ put_buckets(Writer *writer, const TwExamples *examples)
 static int
 quantise(const float *weights, int label_count, int8 *bytes, float *scale)
 {
-	float		most = 0;
+	float		largest = 0;
 	int			count = 0;
 
 	for (int k = 0; k < label_count; k++)
-		most = Max(most, fabsf(weights[k]));
-	*scale = most / 127;
+		largest = Max(largest, fabsf(weights[k]));
+	*scale = largest / 127;
 	for (int k = 0; k < label_count; k++)
 	{
 		bytes[k] = fabsf(weights[k]) < LEAST_WEIGHT ? 0 : (int8) rintf(weights[k] / *scale);

@@ -40,11 +40,11 @@ raw_bytes(Datum value)
 	return toast_raw_datum_size(value) - VARHDRSZ;
 }
 
-/* Whether a text is longer than `most` bytes. */
+/* Whether a text is longer than `max_bytes` bytes. */
 bool
-tw_text_exceeds(Datum value, bool isnull, int most)
+tw_text_exceeds(Datum value, bool isnull, int max_bytes)
 {
-	return !isnull && raw_bytes(value) > (Size) most;
+	return !isnull && raw_bytes(value) > (Size) max_bytes;
 }
 
 /* Number of bytes that escape_json() writes for a string. */
@@ -82,21 +82,21 @@ printed_bytes(const JsonbValue *value)
 	return result;
 }
 
-/* Whether a document is longer than `most` bytes, as stored or as JSON: 1e100000 is short only as stored. */
+/* Whether a document is longer than `max_bytes` bytes, as stored or as JSON: 1e100000 is short only as stored. */
 bool
-tw_json_exceeds(Datum value, bool isnull, int most)
+tw_json_exceeds(Datum value, bool isnull, int max_bytes)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue	part;
 	Size		bytes = 0;
 
-	if (isnull || raw_bytes(value) <= (Size) (most / MOST_JSON_BYTES))
+	if (isnull || raw_bytes(value) <= (Size) (max_bytes / MOST_JSON_BYTES))
 		return false;
-	if (raw_bytes(value) > (Size) most)
+	if (raw_bytes(value) > (Size) max_bytes)
 		return true;
 	iterator = JsonbIteratorInit(&DatumGetJsonbP(value)->root);
-	while (bytes <= (Size) most && (token = JsonbIteratorNext(&iterator, &part, false)) != WJB_DONE)
+	while (bytes <= (Size) max_bytes && (token = JsonbIteratorNext(&iterator, &part, false)) != WJB_DONE)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM)
@@ -104,7 +104,7 @@ tw_json_exceeds(Datum value, bool isnull, int most)
 		else
 			bytes += 2;
 	}
-	return bytes > (Size) most;
+	return bytes > (Size) max_bytes;
 }
 
 /* The beginning of a value that is too long, redacted or not, with its length. */
@@ -130,7 +130,7 @@ cut_text(Datum value, bool redact)
 
 PG_FUNCTION_INFO_V1(tw_cut_text);
 
-/* tw_cut_text(value, most): the value, cut where it is longer than `most` bytes; never redacted. */
+/* tw_cut_text(value, max_bytes): the value, cut where it is longer than `max_bytes` bytes; never redacted. */
 Datum
 tw_cut_text(PG_FUNCTION_ARGS)
 {
@@ -179,14 +179,14 @@ PG_FUNCTION_INFO_V1(tw_is_too_long);
 Datum
 tw_is_too_long(PG_FUNCTION_ARGS)
 {
-	int			most = tw_setting_max_message_bytes(tw_kept_schema_of_function(fcinfo));
+	int			max_bytes = tw_setting_max_message_bytes(tw_kept_schema_of_function(fcinfo));
 
 	if (!PG_ARGISNULL(0))
-		most = Min(most, PG_GETARG_INT32(0));
+		max_bytes = Min(max_bytes, PG_GETARG_INT32(0));
 	for (int i = 1; i <= 5; i++)
 	{
-		if (tw_text_exceeds(PG_GETARG_DATUM(i), PG_ARGISNULL(i), most))
+		if (tw_text_exceeds(PG_GETARG_DATUM(i), PG_ARGISNULL(i), max_bytes))
 			PG_RETURN_BOOL(true);
 	}
-	PG_RETURN_BOOL(tw_json_exceeds(PG_GETARG_DATUM(6), PG_ARGISNULL(6), most));
+	PG_RETURN_BOOL(tw_json_exceeds(PG_GETARG_DATUM(6), PG_ARGISNULL(6), max_bytes));
 }

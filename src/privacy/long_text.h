@@ -8,7 +8,7 @@
 
 #include "postgres.h"
 
-extern bool tw_text_exceeds(Datum value, bool isnull, int most);
-extern bool tw_json_exceeds(Datum value, bool isnull, int most);
+extern bool tw_text_exceeds(Datum value, bool isnull, int max_bytes);
+extern bool tw_json_exceeds(Datum value, bool isnull, int max_bytes);
 
 #endif							/* TW_LONG_TEXT_H */

@@ -73,9 +73,9 @@ typedef struct ModelTypes
 } ModelTypes;
 
 static uint64
-mixed(TwSlice span)
+mixed(TwSlice slice)
 {
-	return tw_finalise(tw_fnv(TW_FNV_BASIS, span.data, span.length));
+	return tw_finalise(tw_fnv(TW_FNV_BASIS, slice.data, slice.length));
 }
 
 static inline uint32
@@ -118,9 +118,9 @@ type_entry(ModelTypes *all, TwSlice name)
 }
 
 static bool
-span_is(TwSlice span, const char *word)
+slice_is(TwSlice slice, const char *word)
 {
-	return span.length == (int) strlen(word) && memcmp(span.data, word, span.length) == 0;
+	return slice.length == (int) strlen(word) && memcmp(slice.data, word, slice.length) == 0;
 }
 
 static TwSlice
@@ -157,9 +157,9 @@ add_version(void *data, HeapTuple tuple, TupleDesc desc)
 	if (version.data == NULL || status.data == NULL || name.data == NULL)
 		return;
 	type = type_entry(data, name);
-	if (span_is(status, "production"))
+	if (slice_is(status, "production"))
 		type->live = cstring_to_text_with_len(version.data, version.length);
-	else if (span_is(status, "canary"))
+	else if (slice_is(status, "canary"))
 	{
 		Datum		percentage = heap_getattr(tuple, TRAFFIC_ATTNUM, desc, &isnull);
 		bool		no_number;

@@ -79,14 +79,14 @@ set_design_effects(const TwStepSums *step, double session, Stratum *stratum)
 {
 	const TwArmSums *canary = &step->canary;
 	const TwArmSums *production = &step->production;
-	double		most = (canary->nn + production->nn) / (canary->n + production->n);
+	double		highest = (canary->nn + production->nn) / (canary->n + production->n);
 	double		squares[2];
 	double		expected[2];
 	double		both;
 
 	deviations(canary, &squares[0], &expected[0]);
 	deviations(production, &squares[1], &expected[1]);
-	both = (squares[0] + squares[1] + session * most) / (expected[0] + expected[1] + session);
+	both = (squares[0] + squares[1] + session * highest) / (expected[0] + expected[1] + session);
 	stratum->canary_effect = (squares[0] + session * both) / (expected[0] + session);
 	stratum->production_effect = (squares[1] + session * both) / (expected[1] + session);
 }
@@ -95,7 +95,7 @@ set_design_effects(const TwStepSums *step, double session, Stratum *stratum)
 static Moments
 step_moments(const Stratum *stratum, double difference)
 {
-	double		most = 1 - stratum->least;
+	double		highest = 1 - stratum->least;
 	double		canary = stratum->rate + (1 - stratum->canary_share) * difference;
 	double		production = stratum->rate - stratum->canary_share * difference;
 	double		canary_scale = stratum->canary_effect / stratum->canary_n;
@@ -103,8 +103,8 @@ step_moments(const Stratum *stratum, double difference)
 	double		canary_variance;
 	double		production_variance;
 
-	canary = Min(Max(canary, stratum->least), most);
-	production = Min(Max(production, stratum->least), most);
+	canary = Min(Max(canary, stratum->least), highest);
+	production = Min(Max(production, stratum->least), highest);
 	canary_variance = canary * (1 - canary) * canary_scale;
 	production_variance = production * (1 - production) * production_scale;
 	return (Moments)

@@ -57,19 +57,19 @@ tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type,
 	return elements;
 }
 
-/* A number above 0 and at most `most`. */
+/* A number above 0 and at most `greatest`. */
 double
-tw_probability_argument(FunctionCallInfo fcinfo, int argument, const char *name, double most, const char *hint)
+tw_probability_argument(FunctionCallInfo fcinfo, int argument, const char *name, double greatest, const char *hint)
 {
 	double		value;
 
 	if (PG_ARGISNULL(argument))
 		refuse_null(name, hint);
 	value = PG_GETARG_FLOAT8(argument);
-	if (!(value >= 1e-100 && value <= most))
+	if (!(value >= 1e-100 && value <= greatest))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be above 0 and at most %g", name, most),
+				 errmsg("%s must be above 0 and at most %g", name, greatest),
 				 errdetail("It is %g.", value),
 				 errhint("%s", hint)));
 	return value;

@@ -76,24 +76,24 @@ log_mixture(double sum, double information, double *slope)
 {
 	double		logs[lengthof(components)];
 	double		slopes[lengthof(components)];
-	double		most = -INFINITY;
+	double		largest = -INFINITY;
 	double		total = 0;
 
 	for (int i = 0; i < (int) lengthof(components); i++)
 	{
 		logs[i] = log(components[i].weight) + log_component(&components[i], sum, information, &slopes[i]);
-		most = Max(most, logs[i]);
+		largest = Max(largest, logs[i]);
 	}
 	*slope = 0;
 	for (int i = 0; i < (int) lengthof(components); i++)
 	{
-		double		share = exp(logs[i] - most);
+		double		share = exp(logs[i] - largest);
 
 		total += share;
 		*slope += share * slopes[i];
 	}
 	*slope /= total;
-	return most + log(total);
+	return largest + log(total);
 }
 
 /* Newton's steps for an increasing convex function stay to the right of its root after the first. */

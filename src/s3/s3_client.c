@@ -213,7 +213,7 @@ typedef struct Reading
 {
 	pg_cryptohash_ctx *hash;
 	int64		length;
-	int64		most;
+	int64		max_bytes;
 	bool		failed;
 } Reading;
 
@@ -223,18 +223,18 @@ read_piece(void *arg, const char *data, size_t length)
 	Reading    *reading = arg;
 
 	reading->length += length;
-	if (reading->length > reading->most)
+	if (reading->length > reading->max_bytes)
 		return false;
 	reading->failed = pg_cryptohash_update(reading->hash, (const uint8 *) data, length) < 0;
 	return !reading->failed;
 }
 
-/* Reads an object through SHA-256. Returns its length, or more than `most`, and then no checksum. */
+/* Reads an object through SHA-256. Returns its length, or more than `max_bytes`, and then no checksum. */
 int64
-tw_s3_read(const TwS3Store *store, const char *key, int64 most, char *sha256)
+tw_s3_read(const TwS3Store *store, const char *key, int64 max_bytes, char *sha256)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	Reading		reading = {.hash = pg_cryptohash_create(PG_SHA256), .most = most};
+	Reading		reading = {.hash = pg_cryptohash_create(PG_SHA256), .max_bytes = max_bytes};
 	TwHttpRequest request;
 	TwHttpResponse response;
 
@@ -246,7 +246,7 @@ tw_s3_read(const TwS3Store *store, const char *key, int64 most, char *sha256)
 	tw_s3_try(&request, NULL, &response);
 	if (reading.failed)
 		elog(ERROR, "SHA-256 cannot be computed");
-	if (reading.length <= most)
+	if (reading.length <= max_bytes)
 	{
 		if (response.fault != TW_HTTP_NO_FAULT)
 			tw_http_raise(&request, &response);

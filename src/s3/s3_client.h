@@ -52,7 +52,7 @@ extern void tw_s3_try(TwHttpRequest *request, const TwS3Content *content, TwHttp
 extern void tw_s3_perform(const TwS3Store *store, TwHttpRequest *request, const TwS3Content *content,
 						  TwHttpResponse *response);
 extern void tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content);
-extern int64 tw_s3_read(const TwS3Store *store, const char *key, int64 most, char *sha256);
+extern int64 tw_s3_read(const TwS3Store *store, const char *key, int64 max_bytes, char *sha256);
 
 extern void tw_s3_explain(const TwS3Store *store, const TwHttpRequest *request, const TwHttpResponse *response,
 						  TwS3Refusal *refusal);
@@ -60,6 +60,6 @@ extern void tw_s3_refuse(const TwS3Store *store, const TwHttpRequest *request, c
 			pg_attribute_noreturn();
 
 /* s3_xml.c */
-extern char *tw_s3_error_part(const char *body, size_t length, const char *name, size_t most);
+extern char *tw_s3_error_part(const char *body, size_t length, const char *name, size_t max_bytes);
 
 #endif							/* TW_S3_CLIENT_H */

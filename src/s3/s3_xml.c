@@ -65,7 +65,7 @@ next_character(const char **at, const char *end)
 
 /* The text of the first element of that name within <Error>, cut to a maximum length; NULL = there is none. */
 char *
-tw_s3_error_part(const char *body, size_t length, const char *name, size_t most)
+tw_s3_error_part(const char *body, size_t length, const char *name, size_t max_bytes)
 {
 	const char *end = body + Min(length, MAX_DOCUMENT);
 	char	   *opening = psprintf("<%s>", name);
@@ -84,7 +84,7 @@ tw_s3_error_part(const char *body, size_t length, const char *name, size_t most)
 		return NULL;
 
 	initStringInfo(&result);
-	while (at < end && (size_t) result.len < most)
+	while (at < end && (size_t) result.len < max_bytes)
 	{
 		char		character = next_character(&at, end);
 
