@@ -187,6 +187,11 @@ SELECT tw_close_days('2026-05-12 02:00+00', 30, now()) > 5 AS counted_again;
 SELECT tw_close_days('2026-05-12 02:00+00', 30, now()) AS again;
 SELECT * FROM days();
 ROLLBACK;
+-- Set back while the run goes on, it counts each day once all the same.
+BEGIN;
+SELECT tw_close_days('2026-05-12 02:00+00', 30, now() + interval '1 hour') > 5 AS counted_again;
+SELECT tw_close_days('2026-05-12 02:00+00', 30, now() + interval '1 hour') AS again;
+ROLLBACK;
 -- A day that is not over is forgotten: the time zone was another when it was counted.
 BEGIN;
 UPDATE daily_statistics SET date = now()::date + 3 WHERE date = '2026-05-03';

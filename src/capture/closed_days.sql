@@ -131,8 +131,8 @@ BEGIN
                    FROM @extschema@.review_events e JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
                    WHERE e.created_at >= first_event
                    GROUP BY c.created_on) v ON v.created_on = s.date
-        -- The clock may have been set back.
-        WHERE (s.as_of < since OR s.as_of > clock_timestamp())
+        -- The clock may have been set back, since that count or since the run began.
+        WHERE (s.as_of < since OR s.as_of > greatest(clock_timestamp(), since))
           AND (s.date > last_day - 35
                OR n.conversations IS DISTINCT FROM s.conversations
                OR s.fallback_rules <> @extschema@.tw_fallback_rules()
@@ -175,7 +175,7 @@ BEGIN
     PERFORM @extschema@.tw_forget_days(ARRAY(SELECT s.date FROM @extschema@.daily_statistics s
                                              WHERE s.date > greatest(yesterday, (clock_timestamp() AT TIME ZONE
                                                  @extschema@.training_setting('time_zone'))::date - 1)));
-    counted_at := clock_timestamp();
+    counted_at := greatest(clock_timestamp(), since);
     days := @extschema@.tw_days_to_count(yesterday, max_days, since);
     IF days = '{}' THEN
         UPDATE @extschema@.daily_statistics d SET as_of = counted_at
@@ -185,7 +185,7 @@ BEGIN
     END IF;
     DELETE FROM @extschema@.daily_statistics s WHERE s.date = ANY (days);
     -- Right before the snapshot that is counted under: what is said from here on, the view adds.
-    counted_at := clock_timestamp();
+    counted_at := greatest(clock_timestamp(), since);
     INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
         approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
         negative_feedback, feedback, fallback_rules, as_of)
