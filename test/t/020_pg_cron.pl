@@ -312,8 +312,8 @@ for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg
 is(sql_as($node, 'tw_operator', q{SELECT string_agg(DISTINCT what, ', ') FROM unschedule_jobs() WHERE done}),
     'unscheduled of role "tw_operator"', 'unscheduled');
 is(entries($node, 'username, command'),
-    qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".tw_run_job('labelstudio_sync'::text, NULL::text,
-        NULL::timestamptz)}, 'the operator\'s are gone');
+    qq{tw_operator|SELECT 1\ntw_other|CALL "My Training".tw_run_job('labelstudio_sync'::text, NULL::text, }
+        . 'NULL::timestamptz)', 'the operator\'s are gone');
 is(sql($node, q{SELECT count(*) FROM unschedule_jobs() WHERE done}), '1', 'a superuser removes the other\'s');
 is(entries($node, 'jobname'), 'my own', 'what is not ours stays');
 is(sql($node, 'SELECT count(*) FROM unschedule_jobs()'), '0', 'nothing is left to unschedule');
