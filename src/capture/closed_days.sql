@@ -5,7 +5,8 @@
 -- * Older days are counted again where the number of their conversations has changed, or where review_events has
 --   something newer than a week before the last count: a verdict may have been in a transaction that was open then.
 -- * The sweep and import_conversations() delete the stored row (tw_forget_days). Whatever purges or erases must, too.
---   What an owner changes by hand on older days, recount_days() makes good.
+--   What else changes on older days, recount_days() makes good: columns or samples that an owner changes by hand, and
+--   a row that came while triggers did not fire and is filtered by an UPDATE instead of the sweep.
 
 -- Each day is found in the index from the day before, so the query reads one entry per day, not every conversation. It
 -- ends with NULL, which stands for conversations without a day (loaded while triggers were disabled).
@@ -103,8 +104,9 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.recount_days(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
     'Deletes the stored figures of a range of days (both ends included; NULL = no limit) and returns the number of '
-    'days. daily_training_stats counts them at query time until the next daily job stores them again. Needed after '
-    'manual changes that are not detected: of predicted columns, or of samples deleted or added';
+    'days. daily_training_stats counts them at query time until the next daily job stores them again. Needed for days '
+    'older than five weeks, which the daily job does not count every night, after manual changes of predicted columns '
+    'or of samples';
 
 CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer, since timestamptz) RETURNS date[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off

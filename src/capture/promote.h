@@ -14,7 +14,7 @@
 
 /*
  * The samples of `conversations`, a FROM clause with the alias c. `intent` is
- * the label, `is_own` whether the model predicted it, and `person` the person
+ * the label, `is_own` whether the model predicted it, and `reviewer` the person
  * who gave it, or the text NULL. NULLIF and "=" are avoided: they would be
  * resolved along the caller's search_path. OFFSET 0 keeps the planner from
  * running the redaction twice, for the text and for its hash. The inner SELECT
@@ -24,17 +24,17 @@
  * prediction. The sample of a message that came with feedback against the
  * model is pending until a person reviews it.
  */
-#define TW_SAMPLES_OF(conversations, intent, is_own, entities, person) \
+#define TW_SAMPLES_OF(conversations, intent, is_own, entities, reviewer) \
 	TW_INSERT_SAMPLES( \
 	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), 1, c.label, " \
 	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, " \
 	"c.module_type, %1$s.tw_sample_entities(" entities "), c.message_language, " \
 	"CASE WHEN " is_own " THEN c.routed_to END, " \
-	"CASE WHEN " person " IS NULL AND c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 " \
+	"CASE WHEN " reviewer " IS NULL AND c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 " \
 	"THEN 'pending' ELSE 'approved' END, " \
-	"CASE WHEN " person " IS NULL THEN 'model' ELSE 'human' END, " person ", " \
-	"CASE WHEN " person " IS NOT NULL THEN pg_catalog.now() END, 'production', NULL, c.selection_probability, " \
-	"CASE WHEN " person " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
+	"CASE WHEN " reviewer " IS NULL THEN 'model' ELSE 'human' END, " reviewer ", " \
+	"CASE WHEN " reviewer " IS NOT NULL THEN pg_catalog.now() END, 'production', NULL, c.selection_probability, " \
+	"CASE WHEN " reviewer " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
 	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
 	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
 	"CASE WHEN " is_own " THEN %1$s.tw_module_type(c.nlu_module_type, " intent ") " \

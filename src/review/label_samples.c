@@ -15,7 +15,7 @@
 
 PG_FUNCTION_INFO_V1(tw_label_samples);
 
-/* tw_label_samples(ids, new_intent, new_entities, person) */
+/* tw_label_samples(ids, new_intent, new_entities, reviewer_name) */
 Datum
 tw_label_samples(PG_FUNCTION_ARGS)
 {
