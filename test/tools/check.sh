@@ -64,8 +64,8 @@ passed=0 failed=0 skipped=0
 # A part that dies before it can count must not look like one that passed.
 broken=()
 
-expected_dir() { # pg_regress of 14 and 15 has no such option
-    [[ $major == 14 || $major == 15 ]] || printf -- '--expecteddir=%s' "$1"
+expected_dir() { # pg_regress of 15 has no such option
+    [[ $major == 15 ]] || printf -- '--expecteddir=%s' "$1"
 }
 
 # Both pg_regress and pg_isolation_regress print "test NAME ... ok 12 ms", from 16 on "ok 1 - NAME 12 ms".
