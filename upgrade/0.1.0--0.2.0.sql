@@ -83,6 +83,38 @@ ALTER TABLE @extschema@.rollouts
         (status IN ('finished', 'rolled-back', 'superseded')) = (ended_at IS NOT NULL)
         AND (status <> 'watching' OR promoted_at IS NOT NULL));
 
+-- Rows. Triggers would set updated_at, which is not for an update of the extension to say; those that invalidate caches
+-- fire all the same.
+SET LOCAL session_replication_role = replica;
+-- A version was rolled out once at most; another rollout of it is its second.
+UPDATE @extschema@.model_versions m SET rollout_number = 1
+WHERE m.version IN (SELECT r.version FROM @extschema@.rollouts r);
+-- Rollouts counted all messages of a session. One that goes on counts its first ten from now on.
+UPDATE @extschema@.rollouts r SET messages_per_session = 2147483647 WHERE r.status NOT IN ('running', 'watching');
+UPDATE @extschema@.rollout_checks k
+SET metrics = (
+    SELECT jsonb_agg(f.value - 'detectable_loss'
+        || CASE WHEN f.value ? 'detectable_loss'
+                THEN jsonb_build_object('minimum_detectable_loss', f.value -> 'detectable_loss') ELSE '{}' END
+        || jsonb_build_object('state', s.state, 'verdict', CASE WHEN s.state = 'compared' THEN f.value -> 'verdict' END)
+        ORDER BY f.number)
+    FROM jsonb_array_elements(k.metrics) WITH ORDINALITY AS f (value, number)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN (f.value ->> 'canary_units')::bigint + (f.value ->> 'production_units')::bigint = 0 THEN 'no data'
+                    WHEN f.value ->> 'verdict' IN ('worse', 'better') THEN 'compared'
+                    WHEN f.value ->> 'verdict' = 'too few' OR (f.value ->> 'detectable_loss')::double precision >= 1
+                    THEN 'not measured'
+                    ELSE 'compared' END AS state) s)
+WHERE jsonb_typeof(k.metrics) = 'array' AND k.metrics <> '[]';
+UPDATE @extschema@.training_samples s SET pending_reason = c.review_reason
+FROM @extschema@.conversation_logs c
+WHERE c.id = s.conversation_log_id AND s.review_status = 'pending' AND s.label_source = 'model'
+  AND c.review_reason IN ('negative feedback', 'user correction');
+-- Fewer sessions are no measurement.
+UPDATE @extschema@.training_settings s SET value = '5'
+WHERE s.name = 'rollout_min_units' AND s.value IN ('1', '2', '3', '4');
+SET LOCAL session_replication_role = origin;
+
 -- Views and functions that are gone, or whose columns, parameters or results are others.
 DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status;
 DROP ROUTINE
