@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 
@@ -47,7 +48,21 @@ RETIRED(tw_reload_policies)
 
 RETIRED_TRIGGER(tw_conversation_changed)
 RETIRED_TRIGGER(tw_sample_changed)
-RETIRED_TRIGGER(tw_local_only)
+
+PG_FUNCTION_INFO_V1(tw_local_only);
+
+/*
+ * The BEFORE trigger of the tables of those figures, ENABLE ALWAYS: a subscriber
+ * skips the publisher's rows. Rows of this database are refused: the daily job
+ * would wait for the triggers above.
+ */
+Datum
+tw_local_only(PG_FUNCTION_ARGS)
+{
+	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA)
+		update_first();
+	return PointerGetDatum(NULL);
+}
 
 PG_FUNCTION_INFO_V1(tw_is_late_sample);
 
