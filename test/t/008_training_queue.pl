@@ -165,7 +165,7 @@ is(claim('later'), '', 'silent three times: no fourth');
 job_is($router, 'failed|3|router-v1.0.0|failed', 'it failed, and so did its version');
 is(
     sql("SELECT error_message, finished_at IS NOT NULL FROM training_jobs WHERE id = $router"),
-    'worker "late" fell silent (attempt 3)|t',
+    'worker "late" sent no heartbeat (attempt 3)|t',
     'the reason is kept'
 );
 
@@ -292,7 +292,7 @@ claim('w5');
 is(complete($router, 'w5', predictions(4)), "$router|router-v1.4.0|handed-in|4|0", 'the next is handed in');
 my (undef, $decision, $reason) = split /\|/, decide('router-v1.4.0');
 is($decision, 'undecided', 'the live version has to be asked first');
-my ($evaluation) = $reason =~ /^router-v1\.3\.0 lives outside and has to be evaluated first: job (\d+)$/;
+my ($evaluation) = $reason =~ /^router-v1\.3\.0 runs outside the database and has to be evaluated first: job (\d+)$/;
 ok($evaluation, 'the gate says so') or diag $reason;
 job_is($router, 'succeeded|1|router-v1.4.0|candidate', 'the candidate waits');
 is(as_operator("SELECT gate_reason FROM evaluate_model('router-v1.4.0')"),
