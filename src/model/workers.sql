@@ -206,7 +206,7 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('element %s of predictions is not a prediction', wrong.ordinality),
+            MESSAGE = format('prediction %s is not valid', wrong.ordinality),
             DETAIL = format('It is %s.', @extschema@.tw_excerpt(wrong.value::text)),
             HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence '
                    '(0 to 1, or null).';
