@@ -18,8 +18,8 @@ BEGIN
                                    'new one on the account page.'
             WHEN status = 403 THEN 'The token''s user may not do this: see the user''s role in Label Studio.'
             WHEN status = 404 THEN 'It does not exist (any more), or belongs to another organization than the token''s '
-                                   'user; is the server''s url that of Label Studio? A project that was deleted there: '
-                                   'SELECT labelstudio_retire_project(...);'
+                                   'user, or the option url of the server is wrong. If the project was deleted in '
+                                   'Label Studio, run SELECT labelstudio_retire_project(...);'
             WHEN status >= 500 THEN 'See Label Studio''s own log. The next run tries again; nothing is lost.'
             ELSE 'Check the option url of the server, and that the version of Label Studio is supported.' END;
 END
