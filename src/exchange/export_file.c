@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/null_argument.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "exchange/export_path.h"
@@ -155,8 +156,8 @@ Datum
 tw_export_file(PG_FUNCTION_ARGS)
 {
 	FileExport *file = palloc0(sizeof(FileExport));
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(ARG_PATH));
-	bool		overwrite = PG_GETARG_BOOL(ARG_OVERWRITE);
+	char	   *path;
+	bool		overwrite;
 	TupleDesc	desc;
 	Datum		values[4];
 	bool		nulls[4] = {false};
@@ -164,6 +165,11 @@ tw_export_file(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	tw_refuse_null(fcinfo, ARG_PATH, "path", "Pass the file's absolute path.");
+	tw_refuse_null(fcinfo, ARG_OVERWRITE, "overwrite", "Leave it out: an existing file is then kept.");
+	tw_refuse_null(fcinfo, ARG_ID, "id", "It is the export's row in training_export_jobs.");
+	path = text_to_cstring(PG_GETARG_TEXT_PP(ARG_PATH));
+	overwrite = PG_GETARG_BOOL(ARG_OVERWRITE);
 	file->write_chunk = write_to_path;
 	file->target = (TwExportPath) {.folder = -1, .file = -1};
 	PG_ENSURE_ERROR_CLEANUP(clean_up, PointerGetDatum(&file->target));

@@ -13,7 +13,8 @@ CREATE FUNCTION @extschema@.normalize_text(text text) RETURNS text
 REVOKE ALL ON FUNCTION @extschema@.normalize_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.normalize_text(text) IS
     'The normal form by which equal texts are recognised: NFKC, ASCII letters lowered, white space collapsed, outer '
-    'punctuation dropped (unless the text is all punctuation). The same on every machine; idempotent';
+    'punctuation dropped (unless the text is all punctuation), more than 30 marks in a row broken up by U+034F (UAX '
+    '#15, Stream-Safe Text). The same on every machine; idempotent';
 
 CREATE FUNCTION @extschema@.text_hash(text text) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
