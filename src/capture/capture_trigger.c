@@ -6,12 +6,12 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "base/compat.h"
 #include "base/table_triggers.h"
 #include "capture/audit_rate.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
+#include "common/pg_prng.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "privacy/long_text.h"
@@ -123,7 +123,7 @@ filter_learnable(LogRow *row)
 	decision.audit_rate = tw_raised_audit_rate(row->schema, get_text(row, TW_LOG_NLU_MODEL_VERSION),
 											   decision.audit_rate);
 
-	audit = !too_long && tw_random() < decision.audit_rate;
+	audit = !too_long && pg_prng_double(&pg_global_prng_state) < decision.audit_rate;
 	if (audit && decision.status == TW_AUTO_APPROVED)
 	{
 		/* Promoted like any other row, and also reviewed by a person. */

@@ -10,7 +10,6 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "base/compat.h"
 #include "base/null_argument.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"

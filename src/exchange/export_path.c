@@ -19,7 +19,7 @@
 /* How deep a folder may lie; a path has no more components than that. */
 #define MAX_DEPTH (MAXPGPATH / 2)
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse(const char *path, int sqlerrcode, const char *problem, const char *hint)
 {
 	ereport(ERROR,
@@ -28,7 +28,7 @@ refuse(const char *path, int sqlerrcode, const char *problem, const char *hint)
 			 errhint("%s", hint)));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_file_error(const char *what, const char *path)
 {
 	ereport(ERROR,

@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "exchange/export_spans.h"
 #include "exchange/export_words.h"
 #include "utils/json.h"

@@ -7,7 +7,6 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "exchange/export_samples.h"

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "exchange/export_spans.h"
 #include "fmgr.h"
 #include "miscadmin.h"

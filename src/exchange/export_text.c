@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "exchange/export_samples.h"
 #include "exchange/export_words.h"

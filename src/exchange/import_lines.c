@@ -52,7 +52,7 @@ find_key(const char *name)
 	return -1;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_key(const Reader *reader, const char *name)
 {
 	StringInfoData names;
@@ -67,7 +67,7 @@ refuse_key(const Reader *reader, const char *name)
 			 errhint("Pass ignore_unknown_keys => true to leave all other keys out. " NOTHING_STAYS)));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_value(const Reader *reader, int key, const json_t *value)
 {
 	bool		required = key == TW_IMPORT_TEXT || key == TW_IMPORT_INTENT;
@@ -98,7 +98,7 @@ parser_says(json_error_t *error)
 	return psprintf("The parser says: %s.", error->text);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_json(const Reader *reader, json_error_t *error)
 {
 	enum json_error_code code = json_error_code(error);

@@ -203,7 +203,7 @@ look_up_stored(Import *import)
 	}
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_pin(const TwImportLine *line, const char *wanted_split, const KnownText *known)
 {
 	const char *other = strcmp(wanted_split, "test") == 0 ? "train" : "test";

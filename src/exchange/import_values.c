@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-#include "base/compat.h"
 #include "base/slice.h"
 #include "common/shortest_dec.h"
 #include "exchange/import_values.h"

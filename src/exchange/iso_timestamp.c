@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "exchange/iso_timestamp.h"
 #include "fmgr.h"
 #include "utils/builtins.h"

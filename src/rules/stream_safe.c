@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "common/unicode_norm.h"
 #include "miscadmin.h"
 #include "rules/stream_safe.h"
