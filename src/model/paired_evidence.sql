@@ -24,9 +24,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.paired_evidence(double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.paired_evidence(double precision[]) IS
-    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0. If they have not, it reaches 20 at any '
-    'check with probability at most 5 %. A mixture of bets (Waudby-Smith and Ramdas, JRSS B 86, 2024); the order of '
-    'the outcomes does not matter; 1 without outcomes';
+    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0; larger ones are cut, and none may be '
+    'NULL. If they have not, it reaches 20 at any check with probability at most 5 %. A mixture of bets (Waudby-Smith '
+    'and Ramdas, JRSS B 86, 2024); the order of the outcomes does not matter; 1 without outcomes. Raises no error of '
+    'its own';
 
 CREATE FUNCTION @extschema@.tw_paired_outcomes(
     evaluation bigint, OUT conversation_log_id bigint, OUT outcome double precision, OUT weight double precision)

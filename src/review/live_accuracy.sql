@@ -238,7 +238,7 @@ COMMENT ON VIEW @extschema@.live_accuracy_by_model IS
     'live_accuracy() of each model version and module, over the last 30 days';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.model_version IS
     'The version that the sessions were assigned; NULL where the application named none';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.module_type IS 'The module';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.module_type IS 'The module; NULL = none';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.conversations IS
     'Number of conversations that the filter saw, without not-applicable ones';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS
@@ -246,16 +246,18 @@ COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy IS
     'Estimated fraction of all conversations that the model understood, 0 to 1; NULL where labels are missing, see '
     'reason';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS 'Lower end of the 95 % interval of accuracy, 0 to 1';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS 'Upper end of the 95 % interval of accuracy, 0 to 1';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS
+    'Lower end of the 95 % interval of accuracy, 0 to 1; NULL where no stratum has 5 labels';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS
+    'Upper end of the 95 % interval of accuracy, 0 to 1; NULL where no stratum has 5 labels';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.effective_labels IS
-    'Size of a simple random sample of the same precision';
+    'Size of a simple random sample of the same precision; NULL where no stratum has 5 labels';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_accuracy IS
-    'Fraction right among all reviewed conversations, 0 to 1: biased, for comparison only';
+    'Fraction right among all reviewed conversations, 0 to 1: biased, for comparison only; NULL = none was reviewed';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_labels IS
     'Number of reviewed conversations behind naive_accuracy';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unclear_share IS
-    'Estimated fraction of conversations whose meaning is unclear, 0 to 1';
+    'Estimated fraction of conversations whose meaning is unclear, 0 to 1; NULL = no audited row was reviewed';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.strata IS
     'For each filter outcome and policy: conversations, weight, audited, reviewed, labelled, accuracy';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS 'Why accuracy is NULL; NULL if it is not';
