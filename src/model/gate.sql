@@ -126,11 +126,11 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
     'Two versions of one type, first and second, on the same test samples, scored now: weighted accuracy with 95 % '
-    'interval, macro-F1, calibration error, the numbers of samples that only one of them gets right, and the two-sided '
-    'p-value of the exact McNemar test (mcnemar_p). unanswered is the number of samples left out because a version '
-    'outside has not answered them. The columns paired_... come from the last paired evaluation of the two, seen from '
-    'the first version; NULL where there was none. Changes nothing. Raises 42704 for an unknown version, 22023 for '
-    'versions of different types';
+    'interval (Wilson, JASA 22, 1927), macro-F1, calibration error (Naeini et al., AAAI 2015), all 0 to 1, the numbers '
+    'of samples that only one of them gets right, and the two-sided p-value of the exact McNemar test (mcnemar_p). '
+    'unanswered is the number of samples left out because a version outside has not answered them. The columns '
+    'paired_... come from the last paired evaluation of the two, seen from the first version; NULL where there was '
+    'none. Changes nothing. Raises 42704 for an unknown version, 22023 for versions of different types';
 
 -- The decision about a candidate with these figures. The order of the reasons matters: the most important one for a
 -- person comes first.

@@ -217,15 +217,17 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.live_accuracy(date, date, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
     'Fraction of the conversations from from_date to to_date (both included, NULL = open) that the model understood: '
-    'accuracy with its 95 % interval (lower, upper), estimated from labels, the audited rows that a person judged. '
-    'effective_labels is the size of a simple random sample of the same precision. One row for all, or one for each '
-    'value of what by lists: model_version, module_type, intent, and one of day, week, month (period is its first '
-    'day). approve and a fix to the same intent are right; other fixes and no-such-intent are wrong; unclear is left '
-    'out, and unclear_share estimates its fraction. accuracy is NULL where a stratum has fewer than 5 labels: reason '
-    'names it, and lower and upper hold for any accuracy of it. naive_accuracy is the fraction right among all '
-    'naive_labels verdicts, audited or not; it is biased, since doubtful rows are reviewed most. strata has the size, '
-    'weight and audit completion of each; versions whose rollout had them reviewed first are strata of their own. '
-    'Raises 22023 for an unknown name or a period that ends before it begins';
+    'accuracy with its 95 % interval (lower, upper), estimated from labels, the audited rows that a person judged, '
+    'weighted by 1/selection_probability and stratified by filter outcome and policy (Wilson''s interval, JASA 22, '
+    '1927, on the effective sample size of Korn and Graubard, Survey Methodology 24, 1998). effective_labels is the '
+    'size of a simple random sample of the same precision. One row for all, or one for each value of what by lists: '
+    'model_version, module_type, intent, and one of day, week, month (period is its first day). approve and a fix to '
+    'the same intent are right; other fixes and no-such-intent are wrong; unclear is left out, and unclear_share '
+    'estimates its fraction. accuracy is NULL where a stratum has fewer than 5 labels: reason names it, and lower and '
+    'upper hold for any accuracy of it. naive_accuracy is the fraction right among all naive_labels verdicts, audited '
+    'or not; it is biased, since doubtful rows are reviewed most. strata has the size, weight and audit completion of '
+    'each; versions whose rollout had them reviewed first are strata of their own. Raises 22023 for an unknown name or '
+    'a period that ends before it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,
