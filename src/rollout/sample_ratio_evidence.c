@@ -8,10 +8,10 @@
  * fraction. So is the product over successive steps, and the mean over several such distributions. By Ville's
  * inequality it ever reaches 1 / alpha with probability at most alpha, however often it is checked.
  *
- * With the planned fraction p, the distribution Beta(c p, c (1 - p)) has the standard deviation sqrt(p (1 - p) / (c + 1))
- * and detects deviations of about that size soonest. A broken split can be anything from a tenth lost to an arm that
- * gets nothing, so the evidence is the mean over three concentrations c. Compared with knowing the best c beforehand,
- * that costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001 needs.
+ * With the planned fraction p, the distribution Beta(c p, c (1 - p)) has the standard deviation
+ * sqrt(p (1 - p) / (c + 1)) and detects deviations of about that size soonest. A broken split can be anything from a
+ * tenth lost to an arm that gets nothing, so the evidence is the mean over three concentrations c. Compared with knowing
+ * the best c beforehand, that costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001 needs.
  */
 #include "postgres.h"
 
