@@ -10,8 +10,9 @@
  *
  * With the planned fraction p, the distribution Beta(c p, c (1 - p)) has the standard deviation
  * sqrt(p (1 - p) / (c + 1)) and detects deviations of about that size soonest. A broken split can be anything from a
- * tenth lost to an arm that gets nothing, so the evidence is the mean over three concentrations c. Compared with knowing
- * the best c beforehand, that costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001 needs.
+ * tenth lost to an arm that gets nothing, so the evidence is the mean over three concentrations c. Compared with
+ * knowing the best c beforehand, that costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001
+ * needs.
  */
 #include "postgres.h"
 
