@@ -21,7 +21,7 @@ REVOKE ALL ON TABLE @extschema@.review_policies FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.review_policies', '');
 SELECT pg_extension_config_dump('@extschema@.review_policies_id_seq', '');
 
--- UNIQUE (module_type, intent) would take ('food', NULL) twice; NULLS NOT DISTINCT needs PostgreSQL 15.
+-- UNIQUE (module_type, intent) would take ('food', NULL) twice.
 CREATE UNIQUE INDEX review_policies_scope_key
     ON @extschema@.review_policies (coalesce(module_type, ''), coalesce(intent, ''));
 
