@@ -17,7 +17,7 @@ packages:
 	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
 
 # The worked example of a trainer outside, what the router is measured beside, what looks at PL/pgSQL functions, and the formatter.
-check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
+check: EXTRA_PACKAGES = clang fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
 format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)

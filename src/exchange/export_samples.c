@@ -84,7 +84,8 @@ typedef struct SampleReceiver
 	MemoryContext scratch;		/* reset after each sample */
 } SampleReceiver;
 
-static void
+/* The word, which must be one of these. */
+static const char *
 check_word(const char *what, const char *word, const char *const *words)
 {
 	StringInfoData list;
@@ -93,13 +94,14 @@ check_word(const char *what, const char *word, const char *const *words)
 	for (int i = 0; words[i] != NULL; i++)
 	{
 		if (word != NULL && strcmp(word, words[i]) == 0)
-			return;
+			return words[i];
 		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", words[i]);
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("there is no %s \"%s\"", what, word ? word : "NULL"),
 			 errhint("Choose one of: %s.", list.data)));
+	return NULL;				/* keep compiler quiet */
 }
 
 static char *
@@ -120,8 +122,15 @@ format_argument(FunctionCallInfo fcinfo)
 			return formats[i];
 		names[i] = formats[i]->name;
 	}
-	check_word("format", wanted, names);
+	(void) check_word("format", wanted, names);
 	return NULL;				/* keep compiler quiet */
+}
+
+/* Which splits are exported: "all", or one of them. */
+static const char *
+split_argument(FunctionCallInfo fcinfo)
+{
+	return check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
 }
 
 /* Raises 22023 for an invalid argument. */
@@ -129,9 +138,9 @@ void
 tw_export_check(FunctionCallInfo fcinfo)
 {
 	format_argument(fcinfo);
-	check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
+	(void) split_argument(fcinfo);
 	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
-		check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), tw_status_names(TW_OF_SAMPLES));
+		(void) check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), tw_status_names(TW_OF_SAMPLES));
 	if (!PG_ARGISNULL(ARG_SOURCES))
 	{
 		Datum	   *values;
@@ -141,7 +150,7 @@ tw_export_check(FunctionCallInfo fcinfo)
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_SOURCES), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
 						  &count);
 		for (int i = 0; i < count; i++)
-			check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
+			(void) check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
 	}
 	if (!PG_ARGISNULL(ARG_LIMIT) && PG_GETARG_INT64(ARG_LIMIT) < 0)
 		ereport(ERROR,
@@ -284,7 +293,7 @@ append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const cha
 static void
 append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema, bool too_long)
 {
-	const char *split = text_argument(fcinfo, ARG_INCLUDE_SPLIT);
+	const char *split = split_argument(fcinfo);
 
 	/* The first condition, so that texts that are too long are not detoasted. */
 	appendStringInfo(query, " WHERE %s %s.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, "
@@ -459,7 +468,7 @@ tw_export_training_samples(PG_FUNCTION_ARGS)
 	info->setDesc = rows.desc;
 	MemoryContextSwitchTo(caller);
 
-	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0 && !IsTransactionBlock())
+	if (strcmp(split_argument(fcinfo), "all") != 0 && !IsTransactionBlock())
 		decide_splits(schema);
 	tw_export_run(&rows.export, schema, fcinfo);
 	if (rows.export.skipped > 0)

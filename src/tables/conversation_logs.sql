@@ -137,5 +137,5 @@ COMMENT ON COLUMN @extschema@.conversation_logs.filtered_at IS
 COMMENT ON COLUMN @extschema@.conversation_logs.created_at IS
     'When the message came (default, also for an inserted NULL: start of the transaction); never changes';
 COMMENT ON COLUMN @extschema@.conversation_logs.created_on IS
-    'The day of created_at in the time zone of the setting time_zone, from 4713-01-01 BC to 294275-12-31; written once; '
-    'NULL = the row came while triggers did not fire';
+    'The day of created_at in the time zone of the setting time_zone, from 4713-01-01 BC to 294275-12-31; written '
+    'once; NULL = the row came while triggers did not fire';

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# wheel.sh DIR MAJOR - fetches a PostgreSQL of that major version (16 or 18) from Python's package index, unpacks it into
-# DIR/MAJOR-wheel unless it is there, and prints the path of its pg_config. Nothing is installed.
+# wheel.sh DIR MAJOR - fetches a PostgreSQL of that major version (16 or 18) from Python's package index, unpacks it
+# into DIR/MAJOR-wheel unless it is there, and prints the path of its pg_config. Nothing is installed.
 #
 # Where it cannot be had, prints why and ends with status 77. Its programs find libpq by a path relative to themselves:
 # copies of them need LD_LIBRARY_PATH, which is the folder *.libs in DIR/MAJOR-wheel.
