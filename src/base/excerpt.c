@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "fmgr.h"
 #include "utils/builtins.h"

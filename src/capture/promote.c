@@ -7,7 +7,6 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "base/compat.h"
 #include "base/kept_plan.h"
 #include "base/subtransaction.h"
 #include "base/table_triggers.h"
@@ -20,6 +19,7 @@
 #include "miscadmin.h"
 #include "rules/statuses.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "access/reloptions.h"
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
@@ -185,7 +186,7 @@ tw_secret_fault(const char *secret, size_t length)
 	return NULL;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_file(const TwEndpoint *endpoint, const char *option, const char *path, const char *why)
 {
 	ereport(ERROR,

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "http/http.h"
 
 static const char *
@@ -22,7 +23,7 @@ while_doing(TwHttpPhase phase)
 	}
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_not_connected(const TwHttpRequest *request, const TwHttpResponse *response)
 {
 	const char *why = "the connection failed";
@@ -63,7 +64,7 @@ raise_not_connected(const TwHttpRequest *request, const TwHttpResponse *response
 			 errhint("%s", hint)));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_too_large(const TwHttpRequest *request, const TwHttpResponse *response)
 {
 	ereport(ERROR,
@@ -74,7 +75,7 @@ raise_too_large(const TwHttpRequest *request, const TwHttpResponse *response)
 			 errhint("Check that the address of the server leads to the right service.")));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_broken(const TwHttpRequest *request, const TwHttpResponse *response)
 {
 	const char *doing = while_doing(response->phase);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
@@ -32,7 +33,7 @@ typedef struct OptionKind
 	const char *group;
 } OptionKind;
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_value(const char *option, const char *what, const char *hint)
 {
 	ereport(ERROR,
@@ -228,7 +229,7 @@ static const OptionKind s3_options[] = {
 	{NULL}
 };
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_name(const OptionKind *kinds, Oid catalog, const char *name)
 {
 	StringInfoData valid;

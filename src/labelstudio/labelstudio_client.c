@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -202,7 +203,7 @@ perform_with_token(TwHttpRequest *request, const TwEndpoint *endpoint, TwHttpRes
 	return true;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_reply(const TwHttpRequest *request, int status, const char *what, const char *hint)
 {
 	ereport(ERROR,

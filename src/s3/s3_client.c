@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "common/cryptohash.h"
 #include "s3/s3_client.h"
@@ -66,7 +67,7 @@ tw_s3_store(const char *server)
 	return store;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_key(const char *name, const char *why)
 {
 	ereport(ERROR,

@@ -19,7 +19,6 @@
 
 #include <math.h>
 
-#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
