@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/kept_plan.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
@@ -359,7 +360,7 @@ check_arguments(FunctionCallInfo fcinfo)
 	if (strcmp(source, "synthetic") != 0 && strcmp(source, "manual") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("samples cannot be imported with the source \"%s\"", source),
+				 errmsg("samples cannot be imported with the source \"%s\"", tw_excerpt(source)),
 				 strcmp(source, "production") == 0 ? errdetail("Production samples come from conversations.") : 0,
 				 errhint("The sources are: synthetic, manual.")));
 }

@@ -125,7 +125,7 @@ BEGIN
         -- If more than the margin of all messages were answered differently, this many without a disagreement would
         -- occur in at most one case in twenty.
         decision := 'undecided';
-        reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages,
+        reason := format('both gave the same answer to all of %s messages: there is no gain over %s', p.messages,
             p.live_version);
         RETURN;
     ELSIF p.labels >= max_labels THEN
