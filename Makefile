@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench doc format typedefs
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-real bench doc format typedefs
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -17,8 +17,9 @@ packages:
 	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
 
 # The worked example of a trainer outside, what the router is measured beside, what looks at PL/pgSQL functions, and the formatter.
-check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
+check: EXTRA_PACKAGES = clang fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
 format: EXTRA_PACKAGES = pg-bsd-indent
+check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 
@@ -37,6 +38,10 @@ demo-stop:
 
 check: private-install
 	@bash $(TOOLS)/check.sh $(BUILD) $(PG_CONFIG)
+
+# The same with servers of other major versions, which it fetches into build/.
+check-majors: packages
+	@bash $(TOOLS)/majors.sh $(BUILD)
 
 # Against a real Label Studio and a real MinIO, and the tools that exports are for; installs them below build/.
 check-real: private-install
@@ -75,6 +80,7 @@ OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c 
 SQL_PARTS = \
 	src/header.sql \
 	src/base/table_triggers.sql \
+	src/base/excerpt.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
 	src/rules/statuses.sql \
@@ -207,7 +213,8 @@ SHLIB_LINK += -ljansson
 EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)
 
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
+# A function that no header declares would make a library that builds and cannot be loaded.
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror=implicit-function-declaration
 
 # "make installcheck" against a server that the extension is installed on; with REGRESS=filter or ISOLATION=policy_conflict that
 # test and no other. Isolation and TAP tests have options of their own.
@@ -226,7 +233,7 @@ endif
 include $(PGXS)
 
 # From 16 on, the expected results of isolation tests are not looked for beside their inputs.
-ifeq ($(filter 14 15,$(MAJORVERSION)),)
+ifneq ($(MAJORVERSION),15)
 ISOLATION_OPTS += --expecteddir=$(srcdir)/test
 endif
 

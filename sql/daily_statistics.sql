@@ -110,23 +110,23 @@ SELECT * FROM watch('another verdict', $$SELECT reject_conversation(one('review_
 SELECT * FROM watch('the same again', $$SELECT approve_conversation(one('review_status = ''approved'''))$$);
 SELECT * FROM watch('withdraw', $$SELECT withdraw_verdict(one('review_status = ''approved'''))$$);
 SELECT * FROM watch('feedback', $$SELECT record_feedback(id, session_id, 'negative', 'no') FROM conversation_logs
-    WHERE id = one('review_status = ''auto-approved'' AND user_feedback IS NULL')$$);
+    WHERE id = (SELECT one('review_status = ''auto-approved'' AND user_feedback IS NULL'))$$);
 SELECT * FROM watch('feedback, otherwise', $$SELECT record_feedback(id, session_id, 'positive') FROM conversation_logs
-    WHERE id = one('user_feedback = ''negative''')$$);
+    WHERE id = (SELECT one('user_feedback = ''negative'''))$$);
 SELECT * FROM watch('feedback after that of the insert',
                     $$SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs
-    WHERE id = one('user_feedback = ''Positive''')$$);
+    WHERE id = (SELECT one('user_feedback = ''Positive'''))$$);
 SELECT *
 FROM watch('feedback on what waits', $$SELECT record_feedback(id, session_id, 'negative') FROM conversation_logs
-    WHERE id = one('review_status = ''needs-review'' AND review_priority = 2')$$);
+    WHERE id = (SELECT one('review_status = ''needs-review'' AND review_priority = 2'))$$);
 SELECT * FROM watch('feedback taken away', $$UPDATE conversation_logs SET user_feedback = NULL, user_correction = NULL
-    WHERE id = one('user_feedback = ''negative''')$$);
+    WHERE id = (SELECT one('user_feedback = ''negative'''))$$);
 SELECT * FROM watch('feedback and a verdict',
                     $$SELECT record_feedback(id, session_id, 'negative', 'no'), approve_conversation(id)
-    FROM conversation_logs WHERE id = one('review_status = ''needs-review'' AND user_feedback IS NULL')$$);
+    FROM conversation_logs WHERE id = (SELECT one('review_status = ''needs-review'' AND user_feedback IS NULL'))$$);
 SELECT *
 FROM watch('response: nothing to count', $$SELECT record_response(id, session_id, 'here you are') FROM conversation_logs
-    WHERE id = one('true')$$);
+    WHERE id = (SELECT one('true'))$$);
 SELECT * FROM days();
 -- It is in the next count, and not counted twice.
 CALL close_all('2026-05-12 02:00+00');

@@ -214,10 +214,9 @@ CREATE TABLE public.bad (id integer PRIMARY KEY, session_id text, user_message t
                          nlu_module_id text, nlu_processing_time_ms float8,
     nlu_entities text, response_success text, created_at text, metadata text, answer json);
 INSERT INTO public.bad (id, session_id, user_message) SELECT g, 'bad', 'fine' FROM generate_series(1, 1500) g;
-\set VERBOSITY verbose
 \set row 'public.bad SET'
 BEGIN; UPDATE :row session_id = NULL WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-\set VERBOSITY default
+\echo :LAST_ERROR_SQLSTATE
 BEGIN; UPDATE :row user_message = NULL WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_confidence = '0,93' WHERE id = 1400;
 SELECT training.import_conversations('public.bad'); ROLLBACK;

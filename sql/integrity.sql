@@ -38,10 +38,16 @@ INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
 ALTER TABLE conversation_logs RENAME COLUMN audit TO is_audit;
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
 CREATE TYPE message_kind AS ENUM ('text', 'image');
-ALTER TABLE conversation_logs ALTER message_type DROP DEFAULT, ALTER message_type TYPE message_kind
-    USING message_type::message_kind;
--- Functions that read the column keep PostgreSQL from doing that; the library
--- looks all the same, as its tables may be older than itself.
+-- Functions that read the column keep PostgreSQL from changing its type, with
+-- an internal error in older minor releases. The library looks all the same, as its tables may be older than itself.
+DO $$
+    BEGIN
+        ALTER TABLE conversation_logs ALTER message_type DROP DEFAULT, ALTER message_type TYPE message_kind
+            USING message_type::message_kind;
+        RAISE EXCEPTION 'the type was changed';
+    EXCEPTION WHEN feature_not_supported OR internal_error THEN
+        NULL;
+    END $$;
 UPDATE pg_attribute SET atttypid = 'varchar'::regtype
 WHERE attrelid = 'conversation_logs'::regclass AND attname = 'message_type';
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'hi');
@@ -54,8 +60,8 @@ ROLLBACK;
 SELECT review_reason FROM filter_decision(0.5, 'indicbert', 'a.b', NULL);
 -- Parents and owners.
 BEGIN;
-CREATE TABLE parent (session_id text NOT NULL);
-ALTER TABLE conversation_logs INHERIT parent;
+CREATE TABLE parent (reviewer text NOT NULL);
+ALTER TABLE review_claims INHERIT parent;
 CREATE ROLE regress_tw_owner;
 ALTER TABLE training_samples OWNER TO regress_tw_owner;
 SELECT problem, relation, example FROM check_integrity();

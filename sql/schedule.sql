@@ -24,8 +24,7 @@ FROM (VALUES ('Europe/Berlin', '2026-03-28 00:59:59+00'), ('Europe/Berlin', '202
              ('America/New_York', '2026-11-01 06:59:59+00'), ('America/New_York', '2026-11-01 07:00+00'),
              ('America/New_York', '2026-11-02 07:00+00'),
              ('Asia/Kolkata', '2026-03-28 20:29:59+00'), ('Asia/Kolkata', '2026-03-28 20:30+00'),
-             ('asia/kolkata', '2026-03-29 20:29:59+00'),
-             ('CET', '2026-07-01 00:00+00')) AS z (zone, time)
+             ('asia/kolkata', '2026-03-29 20:29:59+00')) AS z (zone, time)
 CROSS JOIN LATERAL (SELECT z.time::timestamptz AS at) t;
 SELECT z.zone, t.at, tw_due_since('weekly_model_training', z.zone, t.at) AS due_since,
        tw_due_time('weekly_model_training', z.zone, t.at, true) AS due_next

@@ -12,12 +12,9 @@
 #include "capture/log_columns.h"
 #include "governance/drop_guard.h"
 #include "runs/job_lock.h"
+#include "utils/guc.h"
 
-#ifdef PG_MODULE_MAGIC_EXT
-PG_MODULE_MAGIC_EXT(.name = "training_workflow", .version = TW_VERSION);
-#else
-PG_MODULE_MAGIC;
-#endif
+tw_module_magic("training_workflow");
 
 void		_PG_init(void);
 
@@ -29,5 +26,5 @@ _PG_init(void)
 	tw_drop_guard_init();
 	tw_time_argument_init();
 	tw_job_lock_init();
-	tw_reserve_guc_prefix("training_workflow");
+	MarkGUCPrefixReserved("training_workflow");
 }

@@ -1,31 +1,37 @@
 /*
  * compat.h
- *		Differences between PostgreSQL 14 and 18. No other file tests
+ *		Differences between PostgreSQL 15 and 18. No other file tests
  *		PG_VERSION_NUM.
  */
 #ifndef TW_COMPAT_H
 #define TW_COMPAT_H
 
-#include "utils/guc.h"
-
-#if PG_VERSION_NUM < 140000
-#error "training_workflow needs PostgreSQL 14 or later"
+#if PG_VERSION_NUM < 150000
+#error "training_workflow needs PostgreSQL 15 or later"
 #endif
 
+/* SET_VARSIZE, VARDATA_ANY and their like, which postgres.h had until then. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
 
-#if PG_VERSION_NUM >= 150000
-#include "common/pg_prng.h"
+/* A function that does not return. 18 replaced pg_attribute_noreturn() by this word, which comes first. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
 
-#define tw_reserve_guc_prefix(prefix) MarkGUCPrefixReserved(prefix)
-
-/* A uniform random number in [0, 1). Its state belongs to the backend; setseed() does not affect it. */
-#define tw_random() pg_prng_double(&pg_global_prng_state)
+/* PG_MODULE_MAGIC; from 18 on pg_get_loaded_modules() shows a library's name and version too. */
+#if PG_VERSION_NUM >= 180000
+#define tw_module_magic(library) PG_MODULE_MAGIC_EXT(.name = library, .version = TW_VERSION)
 #else
-#define tw_reserve_guc_prefix(prefix) EmitWarningsOnPlaceholders(prefix)
-#define tw_random() ((double) random() / ((double) MAX_RANDOM_VALUE + 1))
+#define tw_module_magic(library) PG_MODULE_MAGIC
+#endif
+
+/* What a failed assertion calls. For the unit tests, which stand in for the server. */
+#if PG_VERSION_NUM >= 160000
+#define TW_EXCEPTIONAL_CONDITION(condition, file, line) ExceptionalCondition(condition, file, line)
+#else
+#define TW_EXCEPTIONAL_CONDITION(condition, file, line) ExceptionalCondition(condition, const char *type, file, line)
 #endif
 
 /* A lexer for pg_parse_json() over UTF-8 text that decodes escapes. For users of common/jsonapi.h. */

@@ -5,6 +5,8 @@
 #ifndef TW_PROMOTE_H
 #define TW_PROMOTE_H
 
+#include "rules/normalize.h"
+
 /* For tw_kept_plan. `source` is a SELECT of these columns; if text_hash is NULL, the trigger computes it. */
 #define TW_INSERT_SAMPLES(source) \
 	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, " \
@@ -35,7 +37,7 @@
  */
 #define TW_SAMPLES_OF(conversations, intent, is_own, entities, reviewer) \
 	TW_INSERT_SAMPLES( \
-	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), 1, c.label, " \
+	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), " CppAsString2(TW_NORMALIZER) ", c.label, " \
 	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, " \
 	"c.module_type, %1$s.tw_sample_entities(" entities "), c.message_language, " \
 	"CASE WHEN " is_own " THEN c.routed_to END, " \

@@ -1,6 +1,6 @@
 /*
  * export_path.c
- *		Where on the server an export may be written, and how it gets there.
+ *		Checks the path of an export to a server file, and replaces or creates it.
  *
  * The folder is opened once, and used through its descriptor from then on: a
  * symbolic link put into its path later changes nothing.
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "exchange/export_path.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -19,21 +20,21 @@
 /* How deep a folder may lie; a path has no more components than that. */
 #define MAX_DEPTH (MAXPGPATH / 2)
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse(const char *path, int sqlerrcode, const char *problem, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(sqlerrcode),
-			 errmsg("cannot export to \"%s\": %s", path, problem),
+			 errmsg("cannot export to \"%s\": %s", tw_excerpt(path), problem),
 			 errhint("%s", hint)));
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_file_error(const char *what, const char *path)
 {
 	ereport(ERROR,
 			(errcode_for_file_access(),
-			 errmsg("could not %s \"%s\": %m", what, path)));
+			 errmsg("could not %s \"%s\": %m", what, tw_excerpt(path))));
 }
 
 static void
@@ -77,7 +78,7 @@ is_tablespace(const struct stat *at)
 	return result;
 }
 
-/* Whether an open folder lies in the data directory, or is it; so is what pg_wal and tablespaces point to. */
+/* Whether an open folder is in the data directory, or in a folder that pg_wal or a tablespace points to. */
 static bool
 is_inside_data(const char *path, int folder)
 {
@@ -155,7 +156,7 @@ tw_export_path_open(TwExportPath *target, const char *path, bool overwrite)
 	check_place(target, overwrite);
 }
 
-/* Creates the temporary file. Its name tells its origin, should the server be killed. */
+/* Creates the temporary file. Its name shows its origin if the server is killed. */
 void
 tw_export_path_create(TwExportPath *target, int64 id)
 {
@@ -173,7 +174,7 @@ tw_export_path_create(TwExportPath *target, int64 id)
 	strlcpy(target->temporary, name, sizeof(target->temporary));
 }
 
-/* Renames the temporary file durably. Without overwrite, a file created there meanwhile stays. */
+/* Renames the temporary file durably. Without overwrite, a file created there in the meantime is kept. */
 void
 tw_export_path_publish(TwExportPath *target, bool overwrite)
 {

@@ -5,6 +5,7 @@
 #ifndef TW_HTTP_H
 #define TW_HTTP_H
 
+#include "base/compat.h"
 #include "datatype/timestamp.h"
 
 /* Signs the request for S3, with signature version 4. The header x-amz-content-sha256 must be among its headers. */
@@ -90,7 +91,7 @@ typedef struct TwHttpResponse
 
 extern void tw_http_try(const TwHttpRequest *request, TwHttpResponse *response);
 extern void tw_http_perform(const TwHttpRequest *request, TwHttpResponse *response);
-extern void tw_http_raise(const TwHttpRequest *request, const TwHttpResponse *response) pg_attribute_noreturn();
+pg_noreturn extern void tw_http_raise(const TwHttpRequest *request, const TwHttpResponse *response);
 extern bool tw_http_may_pass(const TwHttpResponse *response);
 extern void tw_http_try_repeatedly(const TwHttpRequest *request, TwHttpResponse *response);
 extern void tw_http_perform_repeatedly(const TwHttpRequest *request, TwHttpResponse *response);

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "http/http_transfer.h"
 
 #include <unistd.h>
@@ -134,7 +135,7 @@ tw_http_refuse_memory(void)
 			refuse_option(#option); \
 	} while (0)
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_option(const char *option)
 {
 	elog(ERROR, "libcurl does not take %s", option);

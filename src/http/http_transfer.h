@@ -5,6 +5,7 @@
 #ifndef TW_HTTP_TRANSFER_H
 #define TW_HTTP_TRANSFER_H
 
+#include "base/compat.h"
 #include "http/http.h"
 
 #include <curl/curl.h>
@@ -47,6 +48,6 @@ typedef struct TwHttpTransfer
 } TwHttpTransfer;
 
 extern void tw_http_set_up(TwHttpTransfer *transfer, const TwHttpRequest *request);
-extern void tw_http_refuse_memory(void) pg_attribute_noreturn();
+pg_noreturn extern void tw_http_refuse_memory(void);
 
 #endif							/* TW_HTTP_TRANSFER_H */

@@ -12,11 +12,7 @@
 
 #include <curl/curl.h>
 
-#ifdef PG_MODULE_MAGIC_EXT
-PG_MODULE_MAGIC_EXT(.name = "training_workflow_remote", .version = TW_VERSION);
-#else
-PG_MODULE_MAGIC;
-#endif
+tw_module_magic("training_workflow_remote");
 
 void		_PG_init(void);
 

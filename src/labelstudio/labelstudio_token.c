@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "common/sha2.h"
 #include "http/endpoint.h"
 #include "http/jansson.h"

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "base/catalog.h"
+#include "base/compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "model/model_cache.h"

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/hash.h"
 #include "miscadmin.h"
 #include "model/artifact_format.h"
@@ -18,7 +19,7 @@ typedef struct Reader
 	const unsigned char *end;
 } Reader;
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 corrupt(const char *detail)
 {
 	ereport(ERROR,

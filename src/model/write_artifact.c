@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/hash.h"
 #include "miscadmin.h"
 #include "model/artifact_format.h"

@@ -10,6 +10,7 @@
 
 #include "access/detoast.h"
 #include "base/catalog.h"
+#include "base/compat.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

@@ -29,6 +29,7 @@
 #include "base/cached_table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/hash.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
@@ -206,9 +207,9 @@ find_type(Oid schema, TwSlice name)
 	if (type == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model type \"%s\" does not exist", pnstrdup(name.data, name.length)),
+				 errmsg("model type \"%s\" does not exist", tw_excerpt_of(name.data, name.length)),
 				 errdetail("There is no version of that type in model_versions."),
-				 errhint("Register what answers today with register_model(), or train a first version with "
+				 errhint("Register the model that answers today with register_model(), or train a first version with "
 						 "train_model().")));
 	return type;
 }

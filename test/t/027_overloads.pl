@@ -33,7 +33,7 @@ close $file or die "$list: $!";
 chmod 0644, $list;
 cmp_ok(scalar(() = $overloads =~ /^CREATE/mg), '>', 5000, 'there are so many ways to try');
 
-# The schema is open to all, as public was by default before PostgreSQL 15, and they were there first.
+# The schema is open to all, as public is in clusters upgraded from PostgreSQL 14 or older, and they were there first.
 sql('CREATE ROLE outsider LOGIN');
 sql('CREATE DATABASE captured');
 in_database($node, 'captured');
@@ -43,8 +43,8 @@ my $theirs = q{SELECT count(*) FROM pg_proc WHERE proowner = 'outsider'::regrole
 cmp_ok(sql($theirs), '>', 5000, 'the outsider has created them');
 my ($status, $out, $err) = $node->psql('captured', 'CREATE EXTENSION training_workflow');
 is($status, 0, 'the extension is created beside them') or diag $err;
-like($err, qr/WARNING: .*everybody may create objects in schema "public"/m,
-    'and says that everybody may create objects in its schema');
+like($err, qr/WARNING: .*every role may create objects in schema "public"/m,
+    'and says that every role may create objects in its schema');
 like($err, qr/^HINT: .*CREATE SCHEMA/m, 'and what to do');
 like(sql('SELECT problem, example, hint FROM check_integrity() ORDER BY problem'),
     qr/^function\ of\ others\ with\ a\ name\ or\ type\ of\ ours\|.*\n

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "base/compat.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -227,7 +228,7 @@ ProcessInterrupts(void)
 }
 
 void
-ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
+TW_EXCEPTIONAL_CONDITION(const char *condition, const char *file, int line)
 {
 	fprintf(stderr, "failed assertion %s, %s:%d\n", condition, file, line);
 	abort();

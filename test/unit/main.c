@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "base/compat.h"
 #include "check.h"
 
 #include <stdio.h>

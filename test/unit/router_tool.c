@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "base/compat.h"
 #include "model/classifier.h"
 #include "model/examples.h"
 #include "model/router.h"

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "base/compat.h"
 #include "base/hash.h"
 #include "check.h"
 #include "miscadmin.h"
