@@ -100,7 +100,8 @@ SET metrics = (
         ORDER BY f.number)
     FROM jsonb_array_elements(k.metrics) WITH ORDINALITY AS f (value, number)
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN (f.value ->> 'canary_units')::bigint + (f.value ->> 'production_units')::bigint = 0 THEN 'no data'
+        SELECT CASE WHEN (f.value ->> 'canary_units')::bigint + (f.value ->> 'production_units')::bigint = 0
+                    THEN 'no data'
                     WHEN f.value ->> 'verdict' IN ('worse', 'better') THEN 'compared'
                     WHEN f.value ->> 'verdict' = 'too few' OR (f.value ->> 'detectable_loss')::double precision >= 1
                     THEN 'not measured'
@@ -217,3 +218,18 @@ DROP ROUTINE
 
 @INSTALL_SCRIPT@
 @END@
+-- The zone that an entry was made for is not always in it, so whoever made the entries renews them.
+DO $cron$
+BEGIN
+    IF EXISTS (SELECT FROM @extschema@.tw_cron_entries() e
+               WHERE NOT EXISTS (SELECT FROM @extschema@.tw_cron_plan(@extschema@.training_setting('time_zone'::text)) p
+                                 WHERE p.job_name = e.job_name AND p.schedule = e.schedule AND p.command = e.command))
+    THEN
+        SET LOCAL client_min_messages = notice;
+        RAISE NOTICE USING
+            MESSAGE = 'the entries of pg_cron are those of training_workflow 0.1.0',
+            DETAIL = 'They go on running the jobs at the same times.',
+            HINT = 'SELECT * FROM schedule_jobs(); as the role that made them brings them up to date.';
+    END IF;
+END
+$cron$;
