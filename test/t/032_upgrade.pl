@@ -1,4 +1,4 @@
-# 031_upgrade.pl - ALTER EXTENSION UPDATE leads from 0.1.0 to what a new installation has, and keeps what is stored.
+# 032_upgrade.pl - ALTER EXTENSION UPDATE leads from 0.1.0 to what a new installation has, and keeps what is stored.
 #
 # fixtures/upgrade/0.1.0.dump is of a database that 0.1.0 and its own library filled.
 
