@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench doc format typedefs
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-real bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -21,6 +21,7 @@ check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-ind
 format: EXTRA_PACKAGES = pg-bsd-indent
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
+deb: EXTRA_PACKAGES = git dpkg-dev debhelper lintian postgresql-all
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
 private-install: packages
@@ -55,6 +56,10 @@ typedefs: packages
 # Writes the reference in doc/ anew, from the COMMENTs in the catalog; "make check" compares it.
 doc: private-install
 	@bash $(TOOLS)/doc.sh $(BUILD)
+
+# Debian packages in build/deb, one for each major version of PostgreSQL.
+deb: packages
+	@bash packaging/build-deb.sh $(BUILD)
 
 # Goals of PGXS beside these, as in "make clean check".
 $(filter-out $(OUTSIDE_PGXS),$(MAKECMDGOALS)):
@@ -213,7 +218,9 @@ endif
 ifneq ($(origin REGRESS),command line)
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 endif
-ISOLATION_OPTS = --inputdir=$(srcdir)/test
+# Whatever the server's encoding and collation are, the tests have those that their results were made with.
+REGRESS_OPTS = --encoding=UTF8 --no-locale
+ISOLATION_OPTS = $(REGRESS_OPTS) --inputdir=$(srcdir)/test
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(wildcard $(PGXS)),)
