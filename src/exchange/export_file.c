@@ -119,7 +119,7 @@ write_to_temporary(FileExport *file)
 	}
 }
 
-/* Everything up to the last byte; the result is the checksum in hexadecimal. */
+/* Writes the whole export; returns its checksum in hexadecimal. */
 static char *
 write_all(FileExport *file, Oid schema, FunctionCallInfo fcinfo)
 {
@@ -141,7 +141,7 @@ write_all(FileExport *file, Oid schema, FunctionCallInfo fcinfo)
 	return result;
 }
 
-/* Also for a session that is being ended, which runs no PG_CATCH. */
+/* Also runs when the session is terminated, which runs no PG_CATCH. */
 static void
 clean_up(int code, Datum arg)
 {
@@ -256,7 +256,7 @@ tw_export_temporary(PG_FUNCTION_ARGS)
 	file->temporary = open_temporary();
 	sha256 = write_all(file, tw_schema_of_function(fcinfo), fcinfo);
 
-	/* Relative to the data directory, in which every session of the server is at home. */
+	/* Relative to the data directory, the working directory of every session. */
 	values[0] = CStringGetTextDatum(FilePathName(file->temporary));
 	values[1] = Int64GetDatum(file->export.rows);
 	values[2] = Int64GetDatum(file->bytes);

@@ -1,6 +1,6 @@
 /*
  * export_path.c
- *		Where on the server an export may be written, and how it gets there.
+ *		Checks the path of an export to a server file, and replaces or creates it.
  *
  * The folder is opened once, and used through its descriptor from then on: a
  * symbolic link put into its path later changes nothing.
@@ -77,7 +77,7 @@ is_tablespace(const struct stat *at)
 	return result;
 }
 
-/* Whether an open folder lies in the data directory, or is it; so is what pg_wal and tablespaces point to. */
+/* Whether an open folder is in the data directory, or in a folder that pg_wal or a tablespace points to. */
 static bool
 is_inside_data(const char *path, int folder)
 {
@@ -155,7 +155,7 @@ tw_export_path_open(TwExportPath *target, const char *path, bool overwrite)
 	check_place(target, overwrite);
 }
 
-/* Creates the temporary file. Its name tells its origin, should the server be killed. */
+/* Creates the temporary file. Its name shows its origin if the server is killed. */
 void
 tw_export_path_create(TwExportPath *target, int64 id)
 {
@@ -173,7 +173,7 @@ tw_export_path_create(TwExportPath *target, int64 id)
 	strlcpy(target->temporary, name, sizeof(target->temporary));
 }
 
-/* Renames the temporary file durably. Without overwrite, a file created there meanwhile stays. */
+/* Renames the temporary file durably. Without overwrite, a file created there in the meantime is kept. */
 void
 tw_export_path_publish(TwExportPath *target, bool overwrite)
 {

@@ -91,7 +91,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_s3_export(bigint) IS
     'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error, '
-    'NULL if none. No row is locked meanwhile';
+    'NULL if none. No row is locked during the requests';
 
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name is qualified.
 CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
@@ -131,7 +131,10 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
-    'Stores the result of export_training_samples() as an object of an S3 server (NULL: the only one), below the '
-    'server''s prefix, reads it back, and records it in training_export_jobs, failures too. Raises 42710 for an '
-    'existing object, unless overwrite; 22023 for an invalid key; 42704 where there is no server; 55000 on a restored '
-    'copy; and the errors of the store as s3_check() explains them. Commits, so it cannot run inside a transaction';
+    'Stores the result of export_training_samples() (review_status, languages, module_types, sources, since, limit, '
+    'format, include_split: as there) under key on an S3 server (NULL: the only one), below the server''s prefix, '
+    'reads it back, and records it in training_export_jobs, failures too. Raises 42710 for an existing object, unless '
+    'overwrite; 22023 for an invalid key and as export_training_samples(); 22004 for a NULL key or overwrite; 42704 '
+    'where there is no server, 42P08 where several are and none is named; 55000 on a restored copy, 25006 on a '
+    'standby; 28000, 42704, 53000, 53100, 54000, 08001, 08006, 08P01 and XX001 for errors of the store as s3_check() '
+    'explains them; 2D000 inside a transaction, since it commits';

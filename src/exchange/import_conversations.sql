@@ -317,12 +317,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) IS
-    'Copies the conversations of a table or view that an application made earlier, in this transaction; the caller '
-    'must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId), or given: '
-    'columns => ''{"session_id": "chatId"}''; unmatched columns go into metadata. Rows are not filtered, promoted or '
-    'drawn for the audit. A valid review_status stays; other rows become not-applicable, or on request needs-review, '
-    'with the priority that the filter would give. Times without a zone are in time_zone. Integer ids are kept where '
-    'they are free (imported_conversations has old and new ids); for that it waits for transactions that are '
-    'capturing. A row is copied once, also in repeated calls; differing counts the rows that changed since. Raises '
-    '22023 for invalid arguments, 42703 for missing columns, and for an invalid row the error with row and column; '
-    'then nothing is imported';
+    'Copies the conversations of source, a table or view that an application made earlier, in this transaction; the '
+    'caller must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId), or '
+    'given: columns => ''{"session_id": "chatId"}''; unmatched columns go into metadata. Rows are not filtered, '
+    'promoted or drawn for the audit. A valid review_status stays; other rows become not-applicable, or on request '
+    'needs-review, with the priority that the filter would give. Times without a zone are in time_zone. With keep_ids, '
+    'integer ids are kept where they are free (imported_conversations has old and new ids); for that it waits for '
+    'transactions that are capturing. A row is copied once, also in repeated calls; differing counts the rows that '
+    'changed since. Raises 22023 for invalid arguments and 22004 for NULL ones, 42P01 and 42809 for a source that is '
+    'no table or view or is of the extension, 42703 for missing columns, 42702 for ambiguous ones, 23502 and 23505 for '
+    'ids that are NULL or not unique, 55P03 while a capturing transaction does not end, 0A000 in a REPEATABLE READ or '
+    'SERIALIZABLE transaction, and for an invalid row the error with row and column; then nothing is imported';

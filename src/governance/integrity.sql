@@ -368,4 +368,4 @@ COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction; for each column, index, constraint or trigger on the '
     'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; and for what other roles '
     'may create, or have created, in its schema. found is the number of rows, example the id or name of one, hint what '
-    'to do. Empty when there is no problem';
+    'to do. Empty when there is no problem. Raises no error of its own';

@@ -331,6 +331,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
-    'Revokes the privileges of a kind. Privileges of other kinds that the role has stay, unless the other kind is '
-    'wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises the '
-    'same errors as grant_training_role()';
+    'Revokes the privileges of a kind from a role. Privileges of other kinds that the role has stay, unless the other '
+    'kind is wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises '
+    'the same errors as grant_training_role()';

@@ -346,7 +346,8 @@ COMMENT ON FUNCTION @extschema@.schedule_jobs(text) IS
     'minutes; the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what '
     'was done, and otherwise the statement to run. Further calls change only what differs. Where pg_cron is not in '
     'this database it changes nothing, and returns the statements to run where it is. Raises 22023 for an unknown '
-    'zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
+    'zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 0A000 for a pg_cron '
+    'before 1.4, 25006 on a standby';
 
 CREATE FUNCTION @extschema@.unschedule_jobs(OUT job_name text, OUT done boolean, OUT what text, OUT statement text)
     RETURNS SETOF record

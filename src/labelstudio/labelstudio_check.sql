@@ -139,9 +139,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
-    'The state of a Label Studio server, or of each: whether it answers (state: ok, failing, no project, refused, '
-    'unreachable, restored copy), its version, our account and kind of token, the projects, the times of the last '
-    'successful push and pull (the oldest of its projects), the time since the last pull (lag), tasks there that wait '
-    '(open), have an unknown import result (uncertain), or have an invalid annotation (unusable), conversations that '
-    'wait here (backlog), the last error, and what to do (advice; NULL when all is well). Raises 42704 for an unknown '
-    'server';
+    'The state of the Label Studio server of that name, or of each (NULL): whether it answers (state: ok, failing, no '
+    'project, refused, unreachable, restored copy), its version, our account and kind of token, the projects, the '
+    'times of the last successful push and pull (the oldest of its projects), the time since the last pull (lag), '
+    'tasks there that wait (open), have an unknown import result (uncertain), or have an invalid annotation '
+    '(unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when all is '
+    'well). Raises 42704 for an unknown server, and where there is none';

@@ -165,13 +165,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) IS
-    'Creates a project in Label Studio for the conversations of a module, or (module_type NULL) of all modules '
-    'without a project, and returns its number in labelstudio_projects; a repeated call returns the same project. '
-    'server may be omitted where there is one. max_open_tasks: the largest number of unfinished tasks in the project; '
-    'entity_labels: labels offered to reviewers beside those of recent samples. Raises 22023 for an invalid title, '
-    'module or limit, 42710 where the module has another project or another project has the title, 42704 without '
-    'server or user mapping, 55000 on a restored copy, 08001, 08006, 08P01, 28000 for errors of the connection and of '
-    'Label Studio';
+    'Creates a project of this title (3 to 50 characters) in Label Studio for the conversations of a module, or '
+    '(module_type NULL) of all modules without a project, and returns its number in labelstudio_projects; a repeated '
+    'call returns the same project. server may be omitted where there is one. max_open_tasks: the largest number of '
+    'unfinished tasks in the project, 1 to 10000; entity_labels: labels offered to reviewers beside those of recent '
+    'samples. Raises 22023 for an invalid title, module or limit, 42710 where the module has another project or '
+    'another project has the title, 42704 without server or user mapping, 42P08 where several servers are there and '
+    'none is named, 55000 on a restored copy, 55P03 while another session creates one, 08001, 08006, 08P01, 28000 for '
+    'errors of the connection and of Label Studio';
 
 CREATE FUNCTION @extschema@.labelstudio_retire_project(project bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -197,6 +198,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_retire_project(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_retire_project(bigint) IS
-    'Retires a project: it gets no more pushes and pulls, and its unfinished conversations go back to the queue; '
-    'returns how many. Deletes nothing in Label Studio, and no verdict here. CALL labelstudio_pull() first to keep '
-    'its annotations. Raises P0002 for an unknown or retired project';
+    'Retires the project of this number in labelstudio_projects: it gets no more pushes and pulls, and its unfinished '
+    'conversations go back to the queue; returns how many. Deletes nothing in Label Studio, and no verdict here. CALL '
+    'labelstudio_pull() first to keep its annotations. Raises P0002 for an unknown or retired project';

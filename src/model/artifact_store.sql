@@ -216,8 +216,9 @@ COMMENT ON PROCEDURE @extschema@.store_model_artifacts() IS
     'Stores the artifacts of all candidates and live versions that are not in the object store yet, each with a '
     'manifest, and reads them back. Of a model that is in the store already, the object is read. Sets minio_path, '
     'artifact_sha256 and artifact_stored_at of verified versions, artifact_error of the others. While auto_deploy is '
-    'on, the first version of a type that passed the gate then goes live. Commits between steps, so it cannot run '
-    'inside a transaction. Does nothing without an S3 server, or on a standby';
+    'on, the first version of a type that passed the gate then goes live. Commits between steps. Does nothing without '
+    'an S3 server or a version to store, or on a standby. Raises 2D000 inside a transaction, 25001 inside a block with '
+    'EXCEPTION';
 
 CREATE FUNCTION @extschema@.tw_server_of_artifact(location text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -281,5 +282,6 @@ REVOKE ALL ON FUNCTION @extschema@.fetch_model_artifact(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fetch_model_artifact(text) IS
     'Fetches the artifact of a version from the object store where its row of model_artifacts is missing or damaged; '
     'the bytes must have the checksum that was recorded when it was stored. Returns whether the row was restored '
-    '(restored). Raises 42704 for an unknown version, 55000 for one that is not stored, XX001 where the object has '
-    'changed since, and the errors of the store that s3_check() explains';
+    '(restored), and the artifact''s size in bytes and SHA-256. Raises 42704 for an unknown version; 55000 for one '
+    'that is not stored, where no server has its bucket, and on a restored copy; XX001 where the object has changed '
+    'since; and 28000, 42704, 53000, 08001, 08006, 08P01 for errors of the store as s3_check() explains them';

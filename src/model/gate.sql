@@ -125,12 +125,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
-    'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, '
-    'calibration error, the numbers of samples that only one of them gets right, and the two-sided p-value of the '
-    'exact McNemar test. unanswered is the number of samples left out because a version outside has not answered '
-    'them. The columns paired_... come from the last paired evaluation of the two, seen from the first version; NULL '
-    'where there was none. Changes nothing. Raises 42704 for an unknown version, 22023 for versions of different '
-    'types';
+    'Two versions of one type, first and second, on the same test samples, scored now: weighted accuracy with 95 % '
+    'interval (Wilson, JASA 22, 1927), macro-F1, calibration error (Naeini et al., AAAI 2015), all 0 to 1, the numbers '
+    'of samples that only one of them gets right, and the two-sided p-value of the exact McNemar test (mcnemar_p). '
+    'unanswered is the number of samples left out because a version outside has not answered them. The columns '
+    'paired_... come from the last paired evaluation of the two, seen from the first version; NULL where there was '
+    'none. Changes nothing. Raises 42704 for an unknown version, 22023 for versions of different types';
 
 -- The decision about a candidate with these figures. The order of the reasons matters: the most important one for a
 -- person comes first.
@@ -324,9 +324,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_intent_scores(text, bigint) IS
-    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, '
-    'or from another evaluation of that version (its successor''s, say). samples is the number of labels, answered '
-    'the number of answers. Raises 42704 for an unknown version';
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind the figures of a '
+    'version, or from the evaluation evaluation_id of that version (its successor''s, say; NULL: its own). samples is '
+    'the number of labels, answered the number of answers. No row without an evaluation. Raises 42704 for an unknown '
+    'version';
 
 CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -344,6 +345,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.evaluate_model(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.evaluate_model(text) IS
-    'Takes a candidate through the gate again, on the current test set and against the current live version: for one '
-    'that was undecided, or rejected before the target or the test set changed. A candidate that fails is rejected. '
-    'Raises 42704 for an unknown version, 55000 for one that is no candidate';
+    'Takes the version, a candidate, through the gate again, on the current test set and against the current live '
+    'version: for one that was undecided, or rejected before the target or the test set changed. A candidate that '
+    'fails is rejected. Returns the gate''s decision (passed, failed or undecided) and its reason. Raises 42704 for an '
+    'unknown version, 55000 for one that is no candidate, 55P03 where a lock is not free within 5 seconds';

@@ -121,8 +121,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.promote_model(text, text, boolean) IS
-    'Makes a candidate the production version of its type at once, by a person''s decision, and returns the version '
-    'that it replaced (NULL: none). A version that the gate rejected is accepted where nothing of the type is live, '
-    'or with despite_gate; the figures in model_deployments record that, beside the reason. Raises 42704 for an '
-    'unknown version, 55000 for one that is no candidate or is yet to be stored by store_model_artifacts(), or while '
-    'another is rolled out, 22023 without a reason';
+    'Makes the version, a candidate, the production version of its type at once, by a person''s decision, and returns '
+    'the version that it replaced (NULL: none). A version that the gate rejected is accepted where nothing of the type '
+    'is live, or with despite_gate; the figures in model_deployments record that, beside the reason. Raises 42704 for '
+    'an unknown version, 55000 for one that is no candidate or is yet to be stored by store_model_artifacts(), or '
+    'while another is rolled out, 22023 without a reason, 55P03 where the registry is locked for 5 seconds';

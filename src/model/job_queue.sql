@@ -85,9 +85,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_training(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
-    'Queues a training of a model type and returns the job''s id, or the id of such a job that waits already. '
-    'parameters are passed to an outside worker unchanged; "major": true asks for a new major version. Raises 22023 '
-    'for an unknown type or trainer, or invalid parameters';
+    'Queues a training of model_type (router, or <module>-agent) by a trainer (built-in or outside), and returns the '
+    'job''s id, or the id of such a job that waits already. parameters (a JSON object; NULL: none) are passed to an '
+    'outside worker unchanged; "major": true asks for a new major version. Raises 22023 for an unknown type or '
+    'trainer, or invalid parameters, 55P03 where such a job is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -112,8 +113,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_evaluation(text) IS
-    'Queues a job in which a worker has a version outside answer the test set, and returns its id. The gate does so '
-    'by itself. Raises 42704 for an unknown version, 55000 for one that the database can serve';
+    'Queues a job in which a worker has a version outside answer the test set, and returns its id. The gate does so by '
+    'itself. Raises 42704 for an unknown version, 55000 for one that the database can serve, 55P03 where such a job is '
+    'locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_end_job(job_id bigint, how text, code text, message text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -246,6 +248,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
-    'Cancels a job that waits, runs or was handed in, and returns its status before. A worker learns of it from its '
-    'next heartbeat, the built-in trainer at the end of its training. Raises P0002 for an unknown job, 55000 for one '
-    'that has ended';
+    'Cancels the job job_id, which waits, runs or was handed in, and returns its status before. reason (NULL: none) is '
+    'kept as its error_message. A worker learns of it from its next heartbeat, the built-in trainer at the end of its '
+    'training. Raises P0002 for an unknown job, 55000 for one that has ended, 55P03 where the queue is locked for 5 '
+    'seconds';

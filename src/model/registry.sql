@@ -15,8 +15,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.next_model_version(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
-    'The version number of the next training of a type: v1.0.0 at first, then the highest one with its minor number '
-    'plus one, or with its major number plus one on request. Raises 22023 for an unknown model type';
+    'The version number of the next training of model_type: v1.0.0 at first, then the highest one with its minor '
+    'number plus one, or with its major number plus one if major is true. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.tw_last_conversation() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -146,9 +146,11 @@ REVOKE ALL ON FUNCTION @extschema@.register_model(
     text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision,
                                                double precision, text) IS
-    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is '
-    'what answers today and the type has no live version yet. A router artifact can be served here, any other is only '
-    'stored. sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s own size takes '
-    'precedence), accuracy is from 0 to 1. Raises 22023 for a version that does not match its type and for figures '
-    'out of range, 42710 for one that exists, 55000 for a second live version, 42704 for an unknown base_version, '
-    'XX001 for a damaged artifact';
+    'Registers a version of model_type that was trained elsewhere and returns it: with status candidate, or production '
+    'where it is what answers today and the type has no live version yet. A router artifact can be served here, any '
+    'other is only stored. minio_path is the model''s location; sample_counts counts by label source; '
+    'training_accuracy is from 0 to 1, training_seconds in seconds, model_size_mb in megabytes (an artifact''s own '
+    'size takes precedence); base_version is the version that it was compared with. NULL: none, or unknown. Raises '
+    '22023 for an unknown type or status, a version that does not match its type and figures out of range, 42710 for a '
+    'version that exists, 55000 for a second live version, 42704 for an unknown base_version, XX001 for a damaged '
+    'artifact, 0A000 for one of a newer format, 55P03 where the registry is locked for 5 seconds';

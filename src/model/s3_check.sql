@@ -49,8 +49,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.s3_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.s3_check(text) IS
-    'The state of an S3 server, or of each: puts a small object <prefix>/.training_workflow_check.<pid>, reads and '
-    'deletes it (tried) and returns the result (state: ok, read only, refused, no bucket, clock skew, failing, '
-    'unreachable, not configured, restored copy), how far its clock is ahead of the database''s (clock_difference), '
-    'how many models wait to be stored there, the last error of storing one, and what to do (advice; NULL when all is '
-    'well). Raises 42704 for an unknown server';
+    'The state of the S3 server of that name, or of each (NULL): puts a small object '
+    '<prefix>/.training_workflow_check.<pid>, reads and deletes it (tried) and returns the result (state: ok, read '
+    'only, refused, no bucket, clock skew, failing, unreachable, not configured, restored copy), how far its clock is '
+    'ahead of the database''s (clock_difference), how many models wait to be stored there, the last error of storing '
+    'one, and what to do (advice; NULL when all is well). Raises 42704 for an unknown server, and where there is none';

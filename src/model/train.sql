@@ -262,8 +262,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.train_model(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.train_model(text, boolean) IS
-    'Trains the next version of a model type (router, or <module>-agent) on all its live samples, old and new, scores '
-    'it and the live version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. '
+    'Trains the next version of model_type (router, or <module>-agent) on all its live samples, old and new, scores it '
+    'and the live version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. '
     'Everything happens in the caller''s transaction; CALL run_training_jobs() commits on the way. major asks for a '
     'new major version. Raises 22023 for an unknown model type, 55000 where there is nothing to learn, 55006 while '
-    'another job of the type runs, 25001 in a REPEATABLE READ or SERIALIZABLE transaction';
+    'another job of the type runs, 54000 for more intents than a model holds, 25001 in a REPEATABLE READ or '
+    'SERIALIZABLE transaction, 55P03 where a lock is not free within 10 seconds';

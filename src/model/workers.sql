@@ -60,11 +60,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
-    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. All '
-    'later calls about the job need secret, which is returned only here; the worker''s name only informs people. The '
-    'worker reads training_set(model_type) (kind train) and training_job_test_set(job_id, secret), calls '
-    'heartbeat_training_job() before each lease ends, and finishes with complete_ or fail_training_job(). Raises '
-    '22023 for a blank or long worker or an invalid lease';
+    'Gives the oldest waiting job for trainers outside (only of model_types; NULL: any) to a worker, a name of at most '
+    '200 characters, for a lease of one second to one day, or no row. All later calls about the job need secret, which '
+    'is returned only here; the worker''s name only informs people. The worker reads training_set(model_type) (kind '
+    'train) and training_job_test_set(job_id, secret), calls heartbeat_training_job() before each lease ends, and '
+    'finishes with complete_ or fail_training_job(). Raises 22023 for a blank or long worker or an invalid lease, '
+    '55P03 where the queue or the splits are locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -138,9 +139,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
-    'Reports that a worker is alive, with its progress (any JSON), and returns the end of its lease. Raises P0002 for '
-    'an unknown job; 55000 where the secret is not the job''s, or the job was taken back: then the worker has to '
-    'stop; 22023 for a progress of more than 64 kB';
+    'Reports that the worker of job_id is alive, with its progress (any JSON; NULL keeps the last one), and returns '
+    'the end of its lease. Raises P0002 for an unknown job; 55000 where the secret is not the job''s, or the job was '
+    'taken back: then the worker has to stop; 22023 for a progress of more than 64 kB; 55P03 where the job is locked '
+    'for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -175,8 +177,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint, text) IS
-    'The texts that the worker of a job has to predict, fixed when it took the job; without their labels. A negative '
-    'sample_id is a message of a paired evaluation. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'The texts that the worker of job_id has to predict, fixed when it took the job; without their labels. secret is '
+    'what claim_training_job() returned. A negative sample_id is a message of a paired evaluation. Raises P0002 and '
+    '55000 as heartbeat_training_job() does';
 
 CREATE FUNCTION @extschema@.tw_read_predictions(
     predictions jsonb, OUT sample_id bigint, OUT intent text, OUT confidence double precision)
@@ -302,13 +305,14 @@ REVOKE ALL ON FUNCTION @extschema@.complete_training_job(
     bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.complete_training_job(
     bigint, text, jsonb, bytea, text, double precision, double precision) IS
-    'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} with one element for '
-    'every row of training_job_test_set(job_id, secret). Returns the number of predictions read and the number '
-    'without an answer, and no figure of their quality. The job is handed-in and no longer the worker''s; the next '
-    'run_training_jobs() computes the accuracy and has the gate decide, once. artifact is stored, minio_path is the '
-    'model''s location: with neither, no rollout begins by itself. Raises P0002 and 55000 as heartbeat_training_job() '
-    'does; 22023 for missing, unknown or repeated predictions, figures out of range or a path too long: the job stays '
-    'the worker''s';
+    'Hands in the predictions of the worker of job_id, a JSON array of {"sample_id", "intent", "confidence"} with one '
+    'element for every row of training_job_test_set(job_id, secret). Returns the number of predictions read and the '
+    'number without an answer, and no figure of their quality. The job is handed-in and no longer the worker''s; the '
+    'next run_training_jobs() computes the accuracy and has the gate decide, once. artifact is stored, minio_path (at '
+    'most 2000 characters) is the model''s location: with neither, no rollout begins by itself. training_accuracy (0 '
+    'to 1) and training_seconds are the worker''s own figures (NULL: unknown). Raises P0002, 55000 and 55P03 as '
+    'heartbeat_training_job() does; 22023 for missing, unknown or repeated predictions, figures out of range or a path '
+    'too long, XX001 for a damaged router artifact, 0A000 for one of a newer format: the job stays the worker''s';
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
     RETURNS text
@@ -329,5 +333,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) IS
-    'Gives a worker''s job back with an error: queued again unless retry is false or it was begun three times. '
-    'Returns its new status, queued or failed. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'Gives the job job_id, whose secret the worker has, back with an error (its first 10,000 characters are kept): '
+    'queued again unless retry is false or it was begun three times. Returns its new status, queued or failed. Raises '
+    'P0002 and 55000 as heartbeat_training_job() does, 55P03 where the queue or the job is locked for 5 seconds';

@@ -117,4 +117,5 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
     'An overview of the loop as text on one screen: captured, queue, samples; for each model type the live version, '
-    'its rollout and its training; then the jobs. at: the time to use as now for live versions and days, for tests';
+    'its rollout and its training; then the jobs. at: the time to use as now for live versions and days, for tests '
+    '(NULL: now). Raises no error of its own';

@@ -190,6 +190,6 @@ COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
     'worse, holds, or takes the next step. Starts the rollout of the newest candidate that passed the gate, while '
     'auto_deploy is on and no other version of its type is rolled out or watched. Once an hour, measures versions in '
     'production and fits the audit to the review budget. Takes back remaining samples of rollbacks of the last day. '
-    'For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits between steps, so it cannot run '
-    'inside a transaction; errors are recorded in job_runs and raised as warnings. Does nothing on a standby or a '
-    'restored copy';
+    'For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits between steps; errors are '
+    'recorded in job_runs and raised as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
+    'transaction, 25001 inside a block with EXCEPTION, 22023 for a time in the future';

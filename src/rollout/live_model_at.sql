@@ -37,5 +37,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.live_model_at(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_model_at(text, timestamptz) IS
-    'The version of a type that was in production at a time, since when and why, and the canary beside it with its '
+    'The version of model_type that was in production at a time, since when and why, and the canary beside it with its '
     'percentage of the sessions; NULL where there was none. Raises 42704 for a type without any version';

@@ -184,12 +184,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) IS
-    'Takes all sessions back at once from the version of a model type that is being rolled out. Without a rollout, '
-    'the production version is replaced by its predecessor, however long ago it went live. only_version names the '
-    'version that is meant, so that two people do not roll back two versions; it is required right after another '
-    'rollback, and in the first hour of a version that took a canary''s place. If the version had half of the '
-    'sessions or more, the samples that it labelled itself and that nobody has reviewed are pending from then on '
+    'Takes all sessions back at once from the version of model_type that is being rolled out. Without a rollout, the '
+    'production version is replaced by its predecessor, however long ago it went live. only_version names the version '
+    'that is meant (NULL: any), so that two people do not roll back two versions; it is required right after another '
+    'rollback, and in the first hour of a version that took a canary''s place. If the version had half of the sessions '
+    'or more, the samples that it labelled itself and that nobody has reviewed are pending from then on '
     '(training_samples.pending_reason), until it is live again. Returns the version that was rolled back and the one '
-    'that is live now, and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 '
-    'for an unknown type, 55000 where no version can be reinstated or another version is meant, 22023 without a '
-    'reason, for a time before the last change or in the future';
+    'that is live now, and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 for '
+    'an unknown type, 55000 where no version can be reinstated or another version is meant, 22023 without a reason, '
+    'for a time before the last change or in the future, 55P03 where the registry is locked for 5 seconds';

@@ -282,13 +282,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
-    'Gives a candidate the first percentage of the sessions in the setting rollout_steps (auto: one that fits the '
-    'traffic), beside the production version of its type. assign_model_version() follows from the commit on; '
+    'Gives a version, a candidate, the first percentage of the sessions in the setting rollout_steps (auto: one that '
+    'fits the traffic), beside the production version of its type. assign_model_version() follows from the commit on; '
     'check_rollouts() monitors it. A reason is required for a candidate that did not pass the gate or has no known '
-    'location, and for a version that was rolled back: it gets other sessions than before, and only those count. at '
-    'is the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled '
-    'out or is yet to be stored, while another is rolled out, or without a production version, 22023 for a missing '
-    'reason, a time before the last change or in the future';
+    'location, and for a version that was rolled back: it gets other sessions than before, and only those count. at is '
+    'the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled out '
+    'or is yet to be stored, while another is rolled out, or without a production version, 22023 for a missing reason, '
+    'a time before the last change or in the future, 55P03 where the registry is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.advance_rollout(
     model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
@@ -324,8 +324,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) IS
-    'Takes the rollout of a model type to its next step by hand, whatever check_rollouts() waits for, and returns the '
+    'Takes the rollout of model_type to its next step by hand, whatever check_rollouts() waits for, and returns the '
     'new percentage; 100 makes the version the production version. only_from is the percentage that the rollout must '
-    'have now, so that two people do not take two steps. The reason is kept in model_deployments. at is the time to '
-    'count as now, for tests. Raises 42704 for an unknown type, 55000 where no rollout is running or it has another '
-    'percentage, 22023 for a time before the last change or in the future';
+    'have now (NULL: any), so that two people do not take two steps. The reason is kept in model_deployments. at is '
+    'the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where no rollout is running or it '
+    'has another percentage, 22023 for a time before the last change or in the future, 55P03 where the registry is '
+    'locked for 5 seconds';

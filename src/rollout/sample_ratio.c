@@ -35,7 +35,7 @@ checked_count(Datum element, const char *name, int step)
 }
 
 static double
-checked_share(Datum element, int step)
+checked_fraction(Datum element, int step)
 {
 	double		value = DatumGetFloat8(element);
 
@@ -55,7 +55,7 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 	int			count = -1;
 	Datum	   *canary = tw_step_array(fcinfo, 0, "canary_units", INT8OID, &count);
 	Datum	   *production = tw_step_array(fcinfo, 1, "production_units", INT8OID, &count);
-	Datum	   *shares = tw_step_array(fcinfo, 2, "canary_share", FLOAT8OID, &count);
+	Datum	   *fractions = tw_step_array(fcinfo, 2, "canary_share", FLOAT8OID, &count);
 	double		alpha = tw_probability_argument(fcinfo, 3, "alpha", 0.5,
 												"It is the probability of a false alarm that is accepted, such as "
 												"0.001.");
@@ -76,10 +76,10 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 
 		split->canary = checked_count(canary[i], "canary_units", i);
 		split->production = checked_count(production[i], "production_units", i);
-		split->share = checked_share(shares[i], i);
+		split->fraction = checked_fraction(fractions[i], i);
 		units += split->canary + split->production;
 		observed += split->canary;
-		expected += (split->canary + split->production) * split->share;
+		expected += (split->canary + split->production) * split->fraction;
 	}
 	evidence = tw_sample_ratio_log_evidence(splits, count);
 	values[0] = Float8GetDatum(evidence < log(GREATEST_EVIDENCE) ? exp(evidence) : GREATEST_EVIDENCE);

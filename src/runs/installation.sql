@@ -65,4 +65,4 @@ REVOKE ALL ON FUNCTION @extschema@.adopt_installation() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.adopt_installation() IS
     'Lets a restored copy call remote services and run jobs from now on; returns whether this database was a restored '
     'copy. In a copy beside production, first point its servers elsewhere (ALTER SERVER) or drop them. Also needed '
-    'after pg_upgrade, which gives the cluster a new identifier';
+    'after pg_upgrade, which gives the cluster a new identifier. Raises no error of its own';

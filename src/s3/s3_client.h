@@ -57,7 +57,8 @@ extern int64 tw_s3_read(const TwS3Store *store, const char *key, int64 max_bytes
 
 extern void tw_s3_explain(const TwS3Store *store, const TwHttpRequest *request, const TwHttpResponse *response,
 						  TwS3Refusal *refusal);
-pg_noreturn extern void tw_s3_refuse(const TwS3Store *store, const TwHttpRequest *request, const TwHttpResponse *response);
+pg_noreturn extern void tw_s3_refuse(const TwS3Store *store, const TwHttpRequest *request,
+									 const TwHttpResponse *response);
 
 /* s3_xml.c */
 extern char *tw_s3_error_part(const char *body, size_t length, const char *name, size_t max_bytes);

@@ -65,7 +65,7 @@ COMMENT ON COLUMN @extschema@.rollouts.status IS
     'candidate)';
 COMMENT ON COLUMN @extschema@.rollouts.steps IS 'Percentage of the sessions in each step';
 COMMENT ON COLUMN @extschema@.rollouts.steps_reason IS
-    'Where the steps come from, and which guarantees they cannot give';
+    'Where the steps come from, and which guarantees they cannot give; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.rollouts.messages_per_session IS
     'Number of first messages of a session that count in a step';
 COMMENT ON COLUMN @extschema@.rollouts.alpha IS
@@ -73,12 +73,12 @@ COMMENT ON COLUMN @extschema@.rollouts.alpha IS
 COMMENT ON COLUMN @extschema@.rollouts.margin IS
     'Non-inferiority margin: the loss that counts as none where non-inferiority is required, 0 to 1';
 COMMENT ON COLUMN @extschema@.rollouts.step_times IS 'The times at which the steps so far began';
-COMMENT ON COLUMN @extschema@.rollouts.reason IS 'Why it was started, if a person started it';
+COMMENT ON COLUMN @extschema@.rollouts.reason IS 'Why it was started, if a person started it; NULL = not given';
 COMMENT ON COLUMN @extschema@.rollouts.started_by IS 'The login role, or the job, that started it';
 COMMENT ON COLUMN @extschema@.rollouts.started_at IS 'When it started';
 COMMENT ON COLUMN @extschema@.rollouts.promoted_at IS 'When it reached all sessions; NULL = not (yet)';
 COMMENT ON COLUMN @extschema@.rollouts.ended_at IS 'When its checks ended, or it was rolled back; NULL = not (yet)';
-COMMENT ON COLUMN @extschema@.rollouts.end_reason IS 'Why it ended';
+COMMENT ON COLUMN @extschema@.rollouts.end_reason IS 'Why it ended; NULL = it has not';
 COMMENT ON COLUMN @extschema@.rollouts.superseded_version IS
     'The canary that it replaced, being better on the same test samples; NULL = none';
 COMMENT ON COLUMN @extschema@.rollouts.samples_taken_back IS
@@ -126,7 +126,7 @@ COMMENT ON COLUMN @extschema@.rollout_checks.production_units IS
     'Number of sessions of the previous version in that step';
 COMMENT ON COLUMN @extschema@.rollout_checks.sample_ratio_evidence IS
     'Evidence (e-value) of a sample ratio mismatch between the versions (sample_ratio_check); 1,000 or more holds the '
-    'rollout';
+    'rollout; NULL = not measured';
 COMMENT ON COLUMN @extschema@.rollout_checks.metrics IS
     'One object for each metric: kind (guardrail or signal), state (compared, not measured: too few sessions have '
     'data, or no data) over all steps and in the current one, rates of both versions, difference with its bounds, '

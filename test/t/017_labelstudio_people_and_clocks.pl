@@ -17,7 +17,7 @@ use TW::LabelStudioTest;
 use TW::Util;
 
 # A loop without an end shall end as a failure.
-my $node  = start_node('main', conf => "statement_timeout = '60s'\n");
+my $node  = start_node('main', conf => "statement_timeout = '300s'\n");
 my $cases = 0;
 my $json  = JSON::PP->new->canonical;
 my $model = 'intent.food.item.search';
@@ -91,7 +91,7 @@ odd 'whole numbers of more than 64 bits', {}, sub {
     $ls->good('sync', 'and the next sync');
 };
 
-odd 'notes of 17 MB, and one above 32', { server => { timeout => 50 } }, sub {
+odd 'notes of 17 MB, and one above 32', { server => { timeout => 250 } }, sub {
     my ($ls, $stub) = @_;
     my @ids = several($ls, 5);
     $ls->good('sync', 'five tasks');

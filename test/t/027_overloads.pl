@@ -33,7 +33,7 @@ close $file or die "$list: $!";
 chmod 0644, $list;
 cmp_ok(scalar(() = $overloads =~ /^CREATE/mg), '>', 5000, 'there are so many ways to try');
 
-# The schema is open to all, as public was by default before PostgreSQL 15, and they were there first.
+# The schema is open to all, as public is in clusters upgraded from PostgreSQL 14 or older, and they were there first.
 sql('CREATE ROLE outsider LOGIN');
 sql('CREATE DATABASE captured');
 in_database($node, 'captured');

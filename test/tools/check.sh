@@ -119,7 +119,7 @@ run_tap() { # FILE...
 run_lint() {
     local log=$build/check-lint.log
     printf '== lint\n'
-    bash "$here/lint.sh" "$root" | tee "$log"
+    PG_CONFIG=$pg_config bash "$here/lint.sh" "$root" | tee "$log"
     (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log") ))
     (( skipped += $(grep -c '^skipped ' "$log") ))
     grep -q '^ok ' "$log" || broken+=("lint: nothing was looked at")

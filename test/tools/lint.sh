@@ -75,6 +75,20 @@ extern_names() { # every symbol that a library gives away is ours by name
         grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
 }
 
+# By another compiler, and by the paths through the code that gcc follows.
+no_warnings_by() { # COMPILER [FLAG...]
+    command -v "$1" >/dev/null || { echo "there is no $1"; return 77; }
+    CC=$1 bash test/tools/warnings.sh . "${PG_CONFIG:-pg_config}" "${@:2}"
+}
+# The headers of other major versions, without their servers: "make check-majors" runs those.
+no_warnings() { # MAJOR
+    local pg_config status
+    pg_config=$(bash test/tools/wheel.sh "${WHEELS:-build/majors}" "$1")
+    status=$?
+    (( status == 0 )) || { printf '%s\n' "$pg_config"; return "$status"; }
+    bash test/tools/warnings.sh . "$pg_config"
+}
+
 # By name, an argument that is left out goes unseen; see test/t/027_overloads.pl.
 named_arguments() {
     local part
@@ -96,6 +110,10 @@ promise "exported symbols begin with tw_" extern_names training_workflow.so trai
 promise "no call of our own names its arguments" named_arguments
 promise "includes and calls go down in src/LAYERS" perl test/tools/layers.pl .
 promise "no circle of includes" perl test/tools/circles.pl .
+promise "no warning of clang" no_warnings_by clang
+promise "nothing is found by gcc -fanalyzer" no_warnings_by gcc -fanalyzer
+promise "no warning of the compiler with the headers of PostgreSQL 16" no_warnings 16
+promise "no warning of the compiler with the headers of PostgreSQL 18" no_warnings 18
 promise "no line is wider than 120 columns" wide_lines
 promise "the C code is as the formatter would have it" perl test/tools/format.pl --check .
 promise "links of README.md and doc/ resolve, pages are short and say what they answer" perl test/tools/pages.pl .

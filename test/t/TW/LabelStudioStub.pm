@@ -54,7 +54,7 @@
 #
 # What happened: requests(%which) gives [{method, path, query => {}, at, auth, bytes, status, fault}] (`at` seconds
 # since start, auth 'Token', 'Bearer', 'none' or 'other', status undefined where it was not answered in one piece);
-# wait_for_requests(%which, count, seconds) says whether so many (1) come in time (60), %which here being method, path
+# wait_for_requests(%which, count, seconds) says whether so many (1) come in time (300), %which here being method, path
 # and the name of a fault; clear_requests; connections (how many are open now); pending.
 #
 # What there is: projects, views, tasks($project or all) as the list of tasks shows them with fields=all. What people do
@@ -83,7 +83,7 @@ use TW::LabelStudioStub::Api;
 use TW::LabelStudioStub::Server;
 
 # How long a method waits for the process, in seconds. An answer may come after a large request is dealt with.
-use constant PATIENCE => 60;
+use constant PATIENCE => 300;
 
 my %running;    # for END, by the number of the process
 
