@@ -22,7 +22,7 @@ format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
-deb: EXTRA_PACKAGES = git dpkg-dev debhelper lintian postgresql-all
+deb: EXTRA_PACKAGES = git build-essential debhelper lintian postgresql-all
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
 private-install: packages
