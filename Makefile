@@ -17,7 +17,7 @@ packages:
 	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
 
 # The worked example of a trainer outside, what the router is measured beside, what looks at PL/pgSQL functions, and the formatter.
-check: EXTRA_PACKAGES = clang fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
+check: EXTRA_PACKAGES = clang unzip fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
 format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
@@ -272,8 +272,10 @@ clean-build:
 	@test ! -x $(BUILD)/pg/bin/postgres || bash $(TOOLS)/cluster.sh stop $(BUILD)
 	rm -rf $(BUILD)
 
+# The archive for PGXN, of the commit that is checked out; .gitattributes says what it leaves out.
+DIST_DIR ?= .
 .PHONY: dist
 dist:
-	git archive --format zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+	git archive --format zip -9 --prefix=$(EXTENSION)-$(EXTVERSION)/ -o '$(DIST_DIR)/$(EXTENSION)-$(EXTVERSION).zip' HEAD
 
 endif

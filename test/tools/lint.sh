@@ -25,9 +25,16 @@ promise() { # WHAT COMMAND...: the command's output is what is wrong
 
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" training_workflow.control)
 
-# PGXN wants the version spelled out in its own file.
-meta_version() {
-    [[ $(grep -c "\"version\": \"$version\"" META.json) == 2 ]] || echo "META.json does not say $version twice"
+# The specification's own validator, where somebody has it.
+pgxn_meta() {
+    command -v pgxn_meta >/dev/null || { echo "there is no pgxn_meta (cargo install pgxn_meta)"; return 77; }
+    command pgxn_meta META.json 2>&1 | grep -vx 'META.json is OK'
+    return 0
+}
+debian_version() { # an archive of a release has no packaging
+    [[ -d packaging ]] || { echo "there is no packaging/"; return 77; }
+    head -1 packaging/debian/changelog | grep -q "^training-workflow ($version-" ||
+        echo "packaging/debian/changelog does not begin with version $version"
 }
 changelog_version() { grep -q "^## $version " CHANGELOG.md || echo "CHANGELOG.md has no section $version"; }
 # A part that the Makefile forgot would be missing in silence, and so would a test.
@@ -61,12 +68,14 @@ wide_lines() {
     while IFS= read -r file; do
         expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -v 'wide data$' |
             { [[ $file == *.sql ]] && grep -vE '^[0-9]+: *(\$\$)?[{<\\]' || cat; } | sed "s|^|$file: |"
-    done < <(find src sql test -type f -not -name '*.o' -regextype posix-extended \
-        -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
+    done < <([[ ! -d packaging ]] || find packaging -type f
+        find src sql test -type f -not -name '*.o' -regextype posix-extended \
+            -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
 }
 spaces() {
     grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' \
         src sql test Makefile
+    [[ ! -d packaging ]] || grep -rnIE '[[:space:]]+$' packaging
 }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
@@ -97,7 +106,9 @@ named_arguments() {
     done
 }
 
-promise "META.json has the version of the control file" meta_version
+promise "META.json is as PGXN Meta 1.0.0 has it, and has the version of the control file" perl test/tools/meta.pl .
+promise "pgxn_meta finds nothing wrong with META.json" pgxn_meta
+promise "the Debian changelog begins with that version" debian_version
 promise "CHANGELOG.md has a section for it" changelog_version
 promise "the install script takes every SQL part" sql_parts
 promise "every regression test begins with an extension of its own" test_begins
