@@ -51,7 +51,8 @@ my @tree = files($tree);
 my %is_there = map { $_ => 1 } @tree;
 is_deeply([ grep { !$is_there{$_} } qw(META.json Makefile README.md CHANGELOG.md LICENSE training_workflow.control) ],
     [], 'what PGXN shows is there');
-is_deeply([ grep { m{^(?:\.|packaging/)|\.(?:o|so|bc)$} } @tree ], [], 'nothing that only a clone needs, nothing built');
+is_deeply([ grep { m{^(?:\.|packaging/)|\.(?:o|so|bc)$} } @tree ],
+    [], 'nothing that only a clone needs, nothing built');
 is(works('META.json can be read there', $^X, "$root/test/tools/meta.pl", $tree), '', 'META.json names files of it');
 
 # Without optimization: it is quicker, and nothing here is run.

@@ -51,7 +51,8 @@ sub field {
 sub unknown_fields {
     my ($map, $path) = @_;
     for my $name (sort keys %$map) {
-        print "META.json: $path/$name is no field of the specification\n" if !$known{$path}{$name} && $name !~ /^x_/i;
+        next if $known{$path}{$name} || $name =~ /^x_/i;
+        print 'META.json: ', $path eq '' ? $name : "$path/$name", " is no field of the specification\n";
     }
 }
 sub map_of {
