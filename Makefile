@@ -85,6 +85,7 @@ OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c 
 SQL_PARTS = \
 	src/header.sql \
 	src/base/table_triggers.sql \
+	src/base/excerpt.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
 	src/rules/statuses.sql \

@@ -163,13 +163,13 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('cannot close %s days as of %s', coalesce(max_days::text, 'NULL'),
                              coalesce(at::text, 'now')),
-            HINT = 'max_days is a whole number from 1, at a point in time.';
+            HINT = 'max_days must be at least 1, and "at" a finite time.';
     END IF;
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
             MESSAGE = 'days are closed in READ COMMITTED transactions only',
-            DETAIL = format('This one is %s: what it counts may be older than the time that it would be known as of.',
+            DETAIL = format('This one is %s: its figures may be older than the time that is stored with them.',
                             upper(current_setting('transaction_isolation'))),
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;

@@ -22,6 +22,9 @@
 /* How many conversations are promoted in one subtransaction. */
 #define BATCH_SIZE 1000
 
+/* The greatest min_age. Timestamps begin in 4713 BC. */
+#define MAX_AGE_YEARS 1000
+
 typedef struct Missed
 {
 	Oid			schema;
@@ -175,6 +178,17 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 		FreeErrorData(error);
 }
 
+/* Whether a field of the interval is beyond MAX_AGE_YEARS. Compared one by one, as fields can cancel each other. */
+static bool
+is_too_old(const Interval *age)
+{
+	const int	days = MAX_AGE_YEARS * 366;
+
+	return age->month > MAX_AGE_YEARS * MONTHS_PER_YEAR || age->month < -MAX_AGE_YEARS * MONTHS_PER_YEAR ||
+		age->day > days || age->day < -days ||
+		age->time > days * USECS_PER_DAY || age->time < -days * USECS_PER_DAY;
+}
+
 PG_FUNCTION_INFO_V1(tw_promote_missed_conversations);
 
 /*
@@ -199,11 +213,12 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(min_age), IntervalPGetDatum(&zero))))
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(min_age), IntervalPGetDatum(&zero))) ||
+		is_too_old(min_age))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("min_age must not be negative"),
-				 errhint("Pass the age from which on conversations are swept, '0' for all.")));
+				 errmsg("min_age must not be negative or more than %d years", MAX_AGE_YEARS),
+				 errhint("Pass the least age of the conversations to promote, '0' for all.")));
 
 	SPI_connect();
 	filtered = filter_unfiltered(schema, &locked);

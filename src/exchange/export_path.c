@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "exchange/export_path.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -24,7 +25,7 @@ refuse(const char *path, int sqlerrcode, const char *problem, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(sqlerrcode),
-			 errmsg("cannot export to \"%s\": %s", path, problem),
+			 errmsg("cannot export to \"%s\": %s", tw_excerpt(path), problem),
 			 errhint("%s", hint)));
 }
 
@@ -33,7 +34,7 @@ refuse_file_error(const char *what, const char *path)
 {
 	ereport(ERROR,
 			(errcode_for_file_access(),
-			 errmsg("could not %s \"%s\": %m", what, path)));
+			 errmsg("could not %s \"%s\": %m", what, tw_excerpt(path))));
 }
 
 static void

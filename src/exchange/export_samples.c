@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "base/excerpt.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "exchange/export_samples.h"
@@ -99,7 +100,7 @@ check_word(const char *what, const char *word, const char *const *words)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no %s \"%s\"", what, word ? word : "NULL"),
+			 errmsg("there is no %s \"%s\"", what, word ? tw_excerpt(word) : "NULL"),
 			 errhint("Choose one of: %s.", list.data)));
 	return NULL;				/* keep compiler quiet */
 }

@@ -115,7 +115,7 @@ BEGIN
     -- The sessions of these exports have ended, or it was this session, and its export ended without recording it.
     UPDATE @extschema@.training_export_jobs j
     SET status = 'failed', finished_at = clock_timestamp(),
-        error = 'the session that ran it ended or was cancelled; what it wrote may be there all the same'
+        error = 'the session that ran it ended or was cancelled; the file or object may exist all the same'
     WHERE j.status = 'running' AND NOT EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.pid = j.backend_pid AND a.pid <> pg_backend_pid()

@@ -30,7 +30,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'permission denied to write a file of the server',
-            DETAIL = format('Role "%s" has not the privileges of pg_write_server_files.',
+            DETAIL = format('Role "%s" does not have the privileges of pg_write_server_files.',
                             @extschema@.tw_calling_role()),
             HINT = 'Write what export_training_samples() returns to a file of your own (psql -At -o file), or have the '
                    'role granted.';
@@ -104,9 +104,9 @@ CREATE PROCEDURE @extschema@.export_training_samples_to_file(
 AS $procedure$
 DECLARE
     export_id bigint;
-    code text;
-    message text;
-    hint text;
+    code pg_catalog.text;
+    message pg_catalog.text;
+    hint pg_catalog.text;
 BEGIN
     export_id := @extschema@.tw_begin_file_export(path,
         @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format,
@@ -121,7 +121,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = code,
             MESSAGE = message,
-            HINT = pg_catalog.concat_ws(' ', nullif(hint, ''),
+            HINT = pg_catalog.concat_ws(' ', CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint END,
                                         pg_catalog.format('This is export %s of training_export_jobs.', export_id));
     END IF;
 END

@@ -17,8 +17,8 @@ BEGIN
     IF key LIKE 's3://%' OR key ~ '^[^/]+/[^/]+-v[0-9]+[.][0-9]+[.][0-9]+/' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('"%s" cannot be the key of an export', key),
-            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'Keys are below the server''s prefix.'
+            MESSAGE = format('"%s" cannot be the key of an export', @extschema@.tw_excerpt(key)),
+            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'A key is relative to the prefix of the server.'
                           ELSE 'Models are stored there.' END,
             HINT = 'For example ''exports/samples.jsonl''.';
     END IF;
@@ -44,7 +44,7 @@ BEGIN
     IF NOT (job.filter ->> 'overwrite')::boolean AND (@extschema@.tw_s3_head(server, job.location)).is_there THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('%s exists already', job.location),
+            MESSAGE = format('%s exists already', @extschema@.tw_excerpt(job.location)),
             HINT = 'Choose another key, or pass overwrite => true.';
     END IF;
     SELECT * INTO STRICT written FROM @extschema@.tw_export_to_temporary(job.filter, job.format);
@@ -78,7 +78,7 @@ BEGIN
                                 error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
         IF left(error_code, 2) IN ('08', '57') AND error_code <> '08001' THEN
             error_detail := concat_ws(' ', nullif(error_detail, ''),
-                                      'The object may be there all the same: overwrite => true replaces it.');
+                                      'The object may exist all the same: overwrite => true replaces it.');
         END IF;
         PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text,
             concat_ws('. ', error_message, nullif(error_detail, '')), NULL::bigint);
@@ -103,10 +103,10 @@ CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
 AS $procedure$
 DECLARE
     export_id bigint;
-    code text;
-    message text;
-    detail text;
-    hint text;
+    code pg_catalog.text;
+    message pg_catalog.text;
+    detail pg_catalog.text;
+    hint pg_catalog.text;
 BEGIN
     export_id := @extschema@.tw_begin_s3_export(key,
         @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format,
@@ -121,9 +121,10 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = code,
             MESSAGE = message,
-            DETAIL = pg_catalog.concat_ws(' ', nullif(detail, ''),
+            DETAIL = pg_catalog.concat_ws(' ', CASE WHEN detail OPERATOR(pg_catalog.<>) '' THEN detail END,
                                           pg_catalog.format('This is export %s of training_export_jobs.', export_id)),
-            HINT = coalesce(nullif(hint, ''), 'SELECT * FROM training_export_jobs shows every export.');
+            HINT = CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint
+                   ELSE 'SELECT * FROM training_export_jobs shows every export.' END;
     END IF;
 END
 $procedure$;

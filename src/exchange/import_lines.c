@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/slice.h"
 #include "exchange/import_lines.h"
 #include "exchange/import_values.h"
@@ -62,7 +63,7 @@ refuse_key(const Reader *reader, const char *name)
 		appendStringInfo(&names, "%s%s", key == 0 ? "" : ", ", tw_import_keys[key].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("line %lld: there is no key \"%s\"", LINE(reader), tw_import_excerpt(name, strlen(name))),
+			 errmsg("line %lld: there is no key \"%s\"", LINE(reader), tw_excerpt(name)),
 			 errdetail("The keys are: %s.", names.data),
 			 errhint("Pass ignore_unknown_keys => true to leave all other keys out. " NOTHING_STAYS)));
 }
@@ -109,6 +110,11 @@ refuse_json(const Reader *reader, json_error_t *error)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("Failed while parsing line %lld of the data.", LINE(reader))));
+	if (code == json_error_stack_overflow)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("line %lld, column %d: the JSON is nested too deep", LINE(reader), error->column),
+				 errhint("Arrays and objects may have 2048 levels. " NOTHING_STAYS)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("line %lld, column %d: this is not JSON that can be imported", LINE(reader), error->column),

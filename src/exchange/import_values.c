@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "base/excerpt.h"
 #include "base/slice.h"
 #include "common/shortest_dec.h"
 #include "exchange/import_values.h"
@@ -17,9 +18,6 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* Longest excerpt of a value or key in a message, in bytes. */
-#define EXCERPT_BYTES 60
 
 static bool read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result);
 static bool read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result);
@@ -45,15 +43,6 @@ const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS] = {
 	[TW_IMPORT_CREATED_AT] = {"created_at", read_created_at, "a time such as \"2026-11-23T09:30:00+05:30\""},
 };
 
-/* The beginning of a value or key, for a message. */
-char *
-tw_import_excerpt(const char *value, size_t length)
-{
-	if (length <= EXCERPT_BYTES)
-		return pnstrdup(value, length);
-	return psprintf("%.*s...", pg_mbcliplen(value, (int) length, EXCERPT_BYTES), value);
-}
-
 /* A description of the value that completes the sentence "It is ...". */
 char *
 tw_import_describe(const json_t *value)
@@ -66,7 +55,7 @@ tw_import_describe(const json_t *value)
 			return "an array";
 		case JSON_STRING:
 			return psprintf("the string \"%s\"",
-							tw_import_excerpt(json_string_value(value), json_string_length(value)));
+							tw_excerpt_of(json_string_value(value), json_string_length(value)));
 		case JSON_INTEGER:
 			return psprintf("the number %lld", (long long) json_integer_value(value));
 		case JSON_REAL:

@@ -34,7 +34,6 @@ typedef struct TwImportKeyDefinition
 
 extern const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS];
 
-extern char *tw_import_excerpt(const char *value, size_t length);
 extern char *tw_import_describe(const json_t *value);
 
 #endif							/* TW_IMPORT_VALUES_H */

@@ -162,7 +162,7 @@ BEGIN ATOMIC
                                        @extschema@.tw_job_call(n.job_name))
                WHEN 'not scheduled' THEN 'SELECT * FROM schedule_jobs()'
                WHEN 'inactive'
-               THEN format('somebody switched it off: SELECT cron.alter_job(%s, active => true)', n.entry)
+               THEN format('it was switched off: SELECT cron.alter_job(%s, active => true)', n.entry)
                WHEN 'no login' THEN format('pg_cron runs it as role %1$I, which cannot log in: ALTER ROLE %1$I LOGIN, '
                                            'or schedule the jobs as another role', n.role_name)
                WHEN 'failing' THEN @extschema@.tw_failure_advice(n.job_name, n.code, n.error, n.role_name,

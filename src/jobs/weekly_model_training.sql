@@ -39,7 +39,7 @@ BEGIN
         WHEN 'export' THEN
             RETURN @extschema@.tw_weekly_export((state ->> 'export')::bigint, at);
         WHEN 'request' THEN
-            RETURN jsonb_build_object('result', format('succeeded: %s asked for',
+            RETURN jsonb_build_object('result', format('succeeded: %s requested',
                 @extschema@.tw_request_due_trainings(@extschema@.training_setting('min_new_samples')::integer)));
         WHEN 'training' THEN
             job := 'run_training_jobs';

@@ -30,7 +30,8 @@ BEGIN
     IF project IS NOT NULL AND strpos(coalesce(project ->> 'description', ''), marker) = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('Label Studio (server "%s") has a project "%s" already, which is not ours', server, title),
+            MESSAGE = format('Label Studio (server "%s") has a project "%s" already, which is not ours', server,
+                             @extschema@.tw_excerpt(title)),
             DETAIL = format('It is project %s there, and its description does not say that this database made it.',
                             project ->> 'id'),
             HINT = 'Choose another title: reviewers could not tell the two apart.';
@@ -53,7 +54,7 @@ BEGIN
     IF title IS NULL OR char_length(title) NOT BETWEEN 3 AND 50 OR title <> btrim(title) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'the title of a project has 3 to 50 characters, and no space at either end',
+            MESSAGE = 'the title of a project must have 3 to 50 characters, and no space at either end',
             HINT = 'Label Studio refuses others.';
     END IF;
     IF module_type IS NOT NULL AND @extschema@.tw_is_blank(module_type) THEN
@@ -66,7 +67,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'max_open_tasks must be between 1 and 10000',
-            HINT = 'So many tasks may wait over there before an urgent one has to wait here; 200 is the default.';
+            HINT = 'It is the most tasks that wait in Label Studio at a time; further conversations wait in this '
+                   'database. The default is 200.';
     END IF;
     -- A repeated request returns the same project.
     SELECT * INTO other FROM @extschema@.labelstudio_projects p
@@ -76,9 +78,9 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = CASE WHEN module_type IS NULL THEN 'there is a project for all modules already'
-                           ELSE format('module "%s" has a project already', module_type) END,
+                           ELSE format('module "%s" has a project already', @extschema@.tw_excerpt(module_type)) END,
             DETAIL = format('It is "%s" on server "%s", number %s.', other.title, other.server_name, other.id),
-            HINT = format('To begin anew: SELECT labelstudio_retire_project(%s);', other.id);
+            HINT = format('To replace it, first run SELECT labelstudio_retire_project(%s);', other.id);
     END IF;
 END
 $function$;

@@ -34,7 +34,7 @@ BEGIN
     IF artifact.sha256 <> encode(sha256(artifact.bytes), 'hex') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'data_corrupted',
-            MESSAGE = format('the artifact of model "%s" is damaged', artifact.version),
+            MESSAGE = format('the artifact of model "%s" is damaged', @extschema@.tw_excerpt(artifact.version)),
             HINT = 'Restore its row of model_artifacts from a backup, or train again.';
     END IF;
     SELECT * INTO there FROM @extschema@.tw_s3_head(server, folder || '/model.bin');
@@ -45,10 +45,12 @@ BEGIN
     IF there.is_there AND there.sha256 IS DISTINCT FROM artifact.sha256 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('object store "%s" has another %s/model.bin already', server, folder),
-            DETAIL = format('Ours has the SHA-256 %s, that one %s.', artifact.sha256, there.sha256),
-            HINT = 'Another database stores its models in this place: give each a prefix of its own (ALTER SERVER), or '
-                   'move that object away.';
+            MESSAGE = format('object store "%s" has another %s/model.bin already', server,
+                             @extschema@.tw_excerpt(folder)),
+            DETAIL = format('The artifact of this database has the SHA-256 %s, the object %s.', artifact.sha256,
+                            there.sha256),
+            HINT = 'Another database may store its models under the same prefix: give each a prefix of its own (ALTER '
+                   'SERVER), or move that object away.';
     END IF;
     SELECT p.location, p.sha256 INTO location, sha256
     FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes, true) p;
@@ -72,8 +74,8 @@ BEGIN
     IF said <> sha256 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'data_corrupted',
-            MESSAGE = format('%s in store "%s" was changed or is damaged', claimed, server),
-            DETAIL = format('It has the SHA-256 %s and says %s.', sha256, said);
+            MESSAGE = format('%s in store "%s" was changed or is damaged', @extschema@.tw_excerpt(claimed), server),
+            DETAIL = format('Its SHA-256 is %s, that in its metadata %s.', sha256, said);
     END IF;
 END
 $function$;
@@ -232,7 +234,7 @@ BEGIN
     IF found IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('no S3 server has the bucket of %s', location),
+            MESSAGE = format('no S3 server has the bucket of %s', @extschema@.tw_excerpt(location)),
             HINT = format('CREATE SERVER ... FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''...'', '
                           'bucket %L);', wanted);
     END IF;
@@ -256,8 +258,8 @@ BEGIN
     IF m.artifact_stored_at IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('the artifact of model "%s" is not in the object store', version),
-            DETAIL = coalesce(m.artifact_error, 'It was not tried yet.'),
+            MESSAGE = format('the artifact of model "%s" is not in the object store', @extschema@.tw_excerpt(version)),
+            DETAIL = coalesce(@extschema@.tw_cut_text(m.artifact_error, 1000), 'No upload was tried yet.'),
             HINT = 'CALL store_model_artifacts() stores those of candidates and live versions.';
     END IF;
     sha256 := m.artifact_sha256;

@@ -132,7 +132,7 @@ BEGIN
             format('training job %s is decided about later: %s', job_id, job.error_message));
     ELSIF outcome = 'left' THEN
         PERFORM @extschema@.tw_fail_run(run, '55P03'::text,
-            format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
+            format('training job %s: another session holds the job queue; its next attempt follows', job_id));
     END IF;
 END
 $function$;

@@ -54,7 +54,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('model version "%s" does not exist', coalesce(version, 'NULL')),
+            MESSAGE = format('model version "%s" does not exist', coalesce(@extschema@.tw_excerpt(version), 'NULL')),
             HINT = 'SELECT version, status FROM model_versions; shows those that do.';
     END IF;
 END
@@ -82,7 +82,8 @@ BEGIN
     IF first_type <> second_type THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('"%s" and "%s" are models of different types', first, second),
+            MESSAGE = format('"%s" and "%s" are models of different types', @extschema@.tw_excerpt(first),
+                             @extschema@.tw_excerpt(second)),
             HINT = 'Only versions of one type have a test set in common.';
     END IF;
     SELECT array_agg(a.intent ORDER BY a.sample_id) AS labels, array_agg(a.weight ORDER BY a.sample_id) AS weights,
@@ -159,7 +160,7 @@ BEGIN ATOMIC
                                          THEN format('%s, which count for %s', samples, floor(effective + 1e-6))
                                          ELSE coalesce(samples, 0)::text END, min_samples),
                              CASE WHEN (paired).status = 'running' THEN format(
-                                 'people are asked about disagreements: %s labels so far', (paired).labels) END)),
+                                 'people review disagreements: %s labels so far', (paired).labels) END)),
             (2, accuracy <= live_accuracy, 'failed',
              format('not better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
             (3, accuracy < target AND (live_accuracy IS NULL OR live_accuracy >= target), 'failed',
@@ -253,7 +254,7 @@ BEGIN
     IF live IS NOT NULL AND its.samples < own.samples AND own.effective >= min_samples
        AND coalesce(paired.status, 'running') = 'running' THEN
         decision := 'undecided';
-        reason := format('%s lives outside and has to be evaluated first: job %s', live,
+        reason := format('%s runs outside the database and has to be evaluated first: job %s', live,
                          @extschema@.tw_queue_evaluation(live));
     ELSE
         SELECT g.decision, g.reason INTO decision, reason
@@ -336,9 +337,9 @@ BEGIN
     IF (@extschema@.tw_require_version(version)).status NOT IN ('candidate', 'rejected') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model "%s" is not a candidate', version),
-            HINT = 'The gate decides about candidates, and again about what it rejected; compare_models() compares any '
-                   'two versions and changes nothing.';
+            MESSAGE = format('model "%s" is not a candidate', @extschema@.tw_excerpt(version)),
+            HINT = 'The gate decides about candidates and rejected versions only; compare_models() compares any two '
+                   'versions, without a decision.';
     END IF;
     SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(version) g;
 END

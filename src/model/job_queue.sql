@@ -70,7 +70,7 @@ BEGIN
     IF trainer IS NULL OR trainer NOT IN ('built-in', 'outside') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no trainer "%s"', coalesce(trainer, 'NULL')),
+            MESSAGE = format('there is no trainer "%s"', coalesce(@extschema@.tw_excerpt(trainer), 'NULL')),
             HINT = 'The trainers are built-in, which CALL run_training_jobs() runs, and outside, for workers that call '
                    'claim_training_job().';
     END IF;
@@ -78,7 +78,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'parameters must be a JSON object, and "major" in it true or false',
-            HINT = 'For example ''{"major": true, "epochs": 25}''; all but "major" are the worker''s to understand.';
+            HINT = 'For example ''{"major": true, "epochs": 25}''; all keys except "major" are for the worker.';
     END IF;
     RETURN @extschema@.tw_queue_job(model_type, 'train', trainer, NULL, parameters);
 END
@@ -105,8 +105,8 @@ BEGIN
     IF @extschema@.tw_is_servable(version) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model "%s" lives in the database', version),
-            HINT = 'Nobody outside has to answer for it: compare_models() and evaluate_model() ask it directly.';
+            MESSAGE = format('model "%s" runs in the database', @extschema@.tw_excerpt(version)),
+            HINT = 'It needs no worker: compare_models() and evaluate_model() run it directly.';
     END IF;
     RETURN @extschema@.tw_queue_evaluation(version);
 END
@@ -178,7 +178,7 @@ BEGIN ATOMIC
                    AND @extschema@.tw_try_lock('training'::text, j.id) END
         ORDER BY j.id FOR UPDATE SKIP LOCKED
     )
-    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)',
+    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" sent no heartbeat (attempt %s)',
                                                              left(s.worker, 200), s.attempt))) FROM silent s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_silent_jobs() FROM PUBLIC;
@@ -240,7 +240,8 @@ BEGIN
             MESSAGE = CASE WHEN job.id IS NULL
                            THEN format('training job %s does not exist', coalesce(job_id::text, 'NULL'))
                            ELSE format('training job %s is %s', job_id, job.status) END,
-            HINT = 'Jobs can be cancelled until they are decided about: SELECT id, status FROM training_jobs;';
+            HINT = 'Jobs can be cancelled while they are queued, running or handed-in: SELECT id, status FROM '
+                   'training_jobs;';
     END IF;
     PERFORM @extschema@.tw_end_job(job_id, 'cancelled', NULL, reason);
     RETURN job.status;

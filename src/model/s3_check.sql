@@ -35,11 +35,13 @@ BEGIN
         END IF;
         advice := CASE
             WHEN is_copy
-            THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
+            THEN 'This database is a restored copy and contacts no server. If it takes over: SELECT '
+                 'adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
             WHEN artifacts.problem IS NOT NULL THEN artifacts.problem
             WHEN abs(extract(epoch FROM clock_difference)) > 300
-            THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, best by NTP.'
+            THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, '
+                 'preferably with NTP.'
             WHEN waiting_models > 0
             THEN 'CALL store_model_artifacts(); or run_training_jobs(), which does so, too: models wait to be stored.'
             END;

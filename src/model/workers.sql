@@ -24,7 +24,9 @@ BEGIN
     PERFORM @extschema@.tw_bound_waits();
     -- Names appear in messages, whose size is limited.
     IF @extschema@.tw_is_blank(worker) OR length(worker) > 200
-       OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
+       OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day'
+       -- '5000000 years -1800000000 days' is no longer than the day before, and overflows when added to a time.
+       OR extract(year FROM lease) <> 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'a claim needs the name of a worker, of at most 200 characters, and a lease of one second '
@@ -83,12 +85,12 @@ BEGIN
     IF NOT is_its OR job.status <> 'running' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('training job %s is not this worker''s, or not any more', job_id),
+            MESSAGE = format('training job %s does not belong to this worker, or no longer', job_id),
             DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status)
-                ELSE 'This is not the secret of whoever has it.' END,
-            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost '
-                   'its job stops, drops the work, and '
-                   'claims another; it sends heartbeats more often, or asks for a longer lease.';
+                ELSE 'The secret is not that of its present worker.' END,
+            HINT = 'Pass the secret that claim_training_job() returned with the job. A worker that has lost its job '
+                   'should drop the work and claim another job. To keep a job, send heartbeats more often, or ask for '
+                   'a longer lease.';
     END IF;
 END
 $function$;
@@ -127,7 +129,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('a progress of %s kB is too long', pg_column_size(progress) / 1024),
-            HINT = 'Tell where the training is in at most 64 kB; logs belong elsewhere. The lease is as it was.';
+            HINT = 'Pass at most 64 kB, and store logs elsewhere. The lease was not extended.';
     END IF;
     UPDATE @extschema@.training_jobs j
     SET heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + j.lease,
@@ -207,8 +209,8 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('prediction %s is none', wrong.ordinality),
-            DETAIL = left(wrong.value::text, 200),
+            MESSAGE = format('prediction %s is not valid', wrong.ordinality),
+            DETAIL = format('It is %s.', @extschema@.tw_excerpt(wrong.value::text)),
             HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence '
                    '(0 to 1, or null).';
     END IF;
@@ -247,11 +249,12 @@ BEGIN
             MESSAGE = format('the predictions do not fit the test set of training job %s', job.id),
             DETAIL = concat_ws(' ',
                 CASE WHEN missing IS NOT NULL
-                     THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
+                     THEN format('Samples without a prediction: %s, the first of them sample %s.', cardinality(missing),
+                                 missing[1]) END,
                 CASE WHEN strange IS NOT NULL THEN format('Sample %s is not in it.', strange) END,
                 CASE WHEN doubled IS NOT NULL THEN format('Sample %s was answered more than once.', doubled) END),
-            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, '
-                   'with intent null.';
+            HINT = 'Pass one prediction for each row of training_job_test_set(job_id, secret), with intent null where '
+                   'the model has no answer.';
     END IF;
     predictions_read := coalesce(predictions_read, 0);
     without_answer := coalesce(without_answer, 0);
@@ -277,7 +280,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('a path of %s characters is too long', length(minio_path)),
-            HINT = 'minio_path says in at most 2000 characters where the model lies.';
+            HINT = 'minio_path is the location of the model, and has at most 2000 characters.';
     END IF;
     SELECT c.predictions_read, c.without_answer INTO predictions_read, without_answer
     FROM @extschema@.tw_check_predictions(own, predictions) c;

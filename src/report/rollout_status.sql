@@ -24,9 +24,9 @@ CREATE VIEW @extschema@.rollout_status AS
            c.canary_units, c.production_units, c.verdict, c.checked_at,
            CASE WHEN r.status IN ('finished', 'rolled-back', 'superseded') THEN r.end_reason
                 WHEN c.id IS NULL AND cardinality(r.step_times) > 1
-                THEN format('step %s began, and nobody has looked since', cardinality(r.step_times))
+                THEN format('step %s has begun, and no check has run since', cardinality(r.step_times))
                 WHEN c.id IS NULL
-                THEN 'nobody has looked yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
+                THEN 'no check has run yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
                 ELSE c.reason END AS why,
            @extschema@.tw_minimum_detectable_losses(c.metrics) AS minimum_detectable_loss, r.samples_taken_back,
            r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id

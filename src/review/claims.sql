@@ -23,10 +23,12 @@ BEGIN
             MESSAGE = 'count must be between 1 and 1000',
             HINT = 'Claim what one person can review before the lease ends.';
     END IF;
-    IF lease IS NULL OR clock_timestamp() + lease <= clock_timestamp() OR lease > '1 day' THEN
+    -- Compared before it is added to a time: the sum may overflow.
+    IF lease IS NULL OR lease <= '0' OR lease > '1 day' OR extract(year FROM lease) <> 0
+       OR clock_timestamp() + lease <= clock_timestamp() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'lease must be longer than nothing and at most a day',
+            MESSAGE = 'lease must be above 0 and at most one day',
             HINT = 'For example ''30 minutes''.';
     END IF;
 

@@ -106,8 +106,9 @@ BEGIN
     IF feedback NOT IN ('positive', 'negative') OR (feedback IS NULL AND @extschema@.tw_is_blank(correction)) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('feedback must be positive or negative, not "%s"', coalesce(feedback, 'NULL')),
-            HINT = 'NULL is fine together with a correction.';
+            MESSAGE = format('feedback must be positive or negative, not "%s"',
+                             coalesce(@extschema@.tw_excerpt(feedback), 'NULL')),
+            HINT = 'NULL is allowed together with a correction.';
     END IF;
     UPDATE @extschema@.conversation_logs c SET
         user_feedback = coalesce(record_feedback.feedback, c.user_feedback),

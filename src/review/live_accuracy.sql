@@ -35,13 +35,13 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('the period begins on %s, after its end on %s', from_date, to_date),
-            HINT = 'Both days belong to the period; NULL leaves an end open.';
+            HINT = 'Both days belong to the period; NULL stands for no limit.';
     END IF;
     FOREACH name IN ARRAY coalesce(by, '{}') LOOP
         IF name IS NULL OR name <> ALL (names) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('live_accuracy cannot group by "%s"', coalesce(name, 'NULL')),
+                MESSAGE = format('live_accuracy cannot group by "%s"', coalesce(@extschema@.tw_excerpt(name), 'NULL')),
                 HINT = format('It groups by any of: %s.', array_to_string(names, ', '));
         END IF;
     END LOOP;
@@ -49,7 +49,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'live_accuracy can group by one of day, week and month only',
-            HINT = 'Each of them is the column period: ask once for each.';
+            HINT = 'Each of them fills the column period: call live_accuracy() once for each.';
     END IF;
     RETURN coalesce(by, '{}');
 END
@@ -198,7 +198,7 @@ BEGIN ATOMIC
            g.known * least(w.lower, greatest(g.p, 0)),
            1 - g.known * (1 - greatest(w.upper, least(g.p, 1))),
            n.n, g.naive_accuracy, coalesce(g.naive_labels, 0), g.unclear_share, coalesce(g.strata, '[]'),
-           CASE WHEN g.conversations IS NULL THEN 'no conversations that the filter saw'
+           CASE WHEN g.conversations IS NULL THEN 'no filtered conversations'
                 WHEN NOT g.is_known THEN g.gap END
     FROM request r
     LEFT JOIN grouped g ON true

@@ -26,7 +26,8 @@ BEGIN
     IF action = 'reject' AND (reason IS NULL OR reason NOT IN ('unclear', 'no-such-intent')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no reason "%s" to reject a conversation', coalesce(reason, 'NULL')),
+            MESSAGE = format('there is no reason "%s" to reject a conversation',
+                             coalesce(@extschema@.tw_excerpt(reason), 'NULL')),
             HINT = 'The reasons are: unclear, no-such-intent.';
     END IF;
 END
@@ -103,7 +104,8 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('conversation %s cannot be approved: two models disagree about it', problem.id),
             DETAIL = format('The suggestions are, in random order: %s.',
-                            array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer' ELSE s END
+                            array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer'
+                                                             ELSE @extschema@.tw_excerpt(s) END
                                                  FROM unnest(problem.suggestions) AS s), ', ')),
             HINT = 'Choose one of them, or any other intent, with fix_conversation(id, intent); or reject it as '
                    'unclear or no-such-intent.';
@@ -124,7 +126,8 @@ BEGIN
     IF FOUND AND NOT @extschema@.tw_is_operator() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_in_use',
-            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id, problem.reviewer,
+            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id,
+                             @extschema@.tw_excerpt(problem.reviewer),
                              problem.expires_at),
             HINT = 'Wait for that verdict or for the end of the lease, or ask an operator.';
     END IF;

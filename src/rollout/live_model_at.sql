@@ -7,7 +7,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = type) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('there is no model of type "%s"', coalesce(type, 'NULL')),
+            MESSAGE = format('there is no model of type "%s"', coalesce(@extschema@.tw_excerpt(type), 'NULL')),
             HINT = 'SELECT DISTINCT model_type FROM model_versions; shows the types.';
     END IF;
 END

@@ -215,7 +215,7 @@ BEGIN ATOMIC
            (SELECT count(*) FROM units u WHERE u.step = s.step AND u.is_canary),
            (SELECT count(*) FROM units u WHERE u.step = s.step AND NOT u.is_canary),
            q.evidence,
-           CASE WHEN q.mismatch THEN format('%s %% of the new sessions were the canary''s, and it should be %s %%: '
+           CASE WHEN q.mismatch THEN format('%s %% of the new sessions were the canary''s, instead of %s %%: '
                                             'somewhere between assign_model_version() and the INSERT sessions are lost '
                                             'or given the other version (evidence %s to 1)',
                round(100 * q.observed_share::numeric, 1), round(100 * q.expected_share::numeric, 1),

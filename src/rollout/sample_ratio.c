@@ -44,8 +44,8 @@ checked_fraction(Datum element, int step)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("canary_share must have numbers above 0 and below 1"),
 				 errdetail("Element %d is %g.", step + 1, value),
-				 errhint("It is a share, 0.1 for 10 %%, of at least one in a million. Leave out steps in which every "
-						 "session has the same arm.")));
+				 errhint("It is a fraction of at least one in a million: 0.1 stands for 10 %%. Leave out steps in "
+						 "which every session has the same arm.")));
 	return value;
 }
 

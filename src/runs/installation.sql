@@ -39,7 +39,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'this database is a restored copy: it does not talk to other servers',
-            DETAIL = 'Another database did so with the same data, and may still do.',
+            DETAIL = 'Another database with the same data did so, and may still do so.',
             HINT = 'If this one takes over, or its servers are now others (ALTER SERVER), run SELECT '
                    'adopt_installation();';
     END IF;

@@ -7,7 +7,7 @@ BEGIN
     IF model_type IS NULL OR model_type !~ '^([a-z0-9]+(-[a-z0-9]+)*-agent|router)$' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no model type "%s"', coalesce(model_type, 'NULL')),
+            MESSAGE = format('there is no model type "%s"', coalesce(@extschema@.tw_excerpt(model_type), 'NULL')),
             HINT = 'The types are router, and <module>-agent for each module, for example food-agent.';
     END IF;
     RETURN regexp_replace(model_type, '-agent$', '');

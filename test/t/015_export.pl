@@ -252,7 +252,7 @@ is(last_job(), 'running', 'the row is nobody\'s');
 
 ($error) = with_blocked_export('middle', sub {
     is(sql(q{SELECT status || ': ' || error FROM training_export_jobs ORDER BY id DESC OFFSET 1 LIMIT 1}),
-        'failed: the session that ran it ended or was cancelled; what it wrote may be there all the same',
+        'failed: the session that ran it ended or was cancelled; the file or object may exist all the same',
             'the next export says what became of it');
     append_to_file("$folder/middle", "somebody else's\n");
     release(@_);
