@@ -13,6 +13,7 @@
 #include "base/compat.h"
 #include "base/excerpt.h"
 #include "base/kept_plan.h"
+#include "base/null_argument.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "exchange/import_lines.h"
@@ -344,18 +345,11 @@ lock_out_imports(Oid schema)
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
-	static const char *const names[] = {"data", "source", "ignore_unknown_keys"};
 	char	   *source;
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be NULL", names[i]),
-					 i == 0 ? errhint("Pass the lines to import as one text; an empty one holds none.") :
-					 errhint("Leave it out to have its default.")));
-	}
+	tw_refuse_null(fcinfo, 0, "data", "Pass the lines to import as one text; an empty one holds none.");
+	tw_refuse_null(fcinfo, 1, "source", "Leave it out to have its default.");
+	tw_refuse_null(fcinfo, 2, "ignore_unknown_keys", "Leave it out to have its default.");
 	source = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if (strcmp(source, "synthetic") != 0 && strcmp(source, "manual") != 0)
 		ereport(ERROR,

@@ -20,12 +20,13 @@ BEGIN ATOMIC
     SELECT coalesce(sum(exp(greatest(least(w.log_wealth, 700), -700))) / 49, 1)
     FROM (SELECT sum(ln(1 + k * 0.02::double precision * greatest(-1, least(1, x)))) AS log_wealth
           FROM generate_series(1, 49) AS k, unnest(outcomes) AS x
+          WHERE x IS NOT NULL
           GROUP BY k) w;
 END;
 REVOKE ALL ON FUNCTION @extschema@.paired_evidence(double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.paired_evidence(double precision[]) IS
-    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0; larger ones are cut, and none may be '
-    'NULL. If they have not, it reaches 20 at any check with probability at most 5 %. A mixture of bets (Waudby-Smith '
+    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0; larger ones are cut, and NULLs left '
+    'out. If they have not, it reaches 20 at any check with probability at most 5 %. A mixture of bets (Waudby-Smith '
     'and Ramdas, JRSS B 86, 2024); the order of the outcomes does not matter; 1 without outcomes. Raises no error of '
     'its own';
 

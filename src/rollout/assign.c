@@ -31,6 +31,7 @@
 #include "base/compat.h"
 #include "base/excerpt.h"
 #include "base/hash.h"
+#include "base/null_argument.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -224,18 +225,11 @@ tw_assign_model_version(PG_FUNCTION_ARGS)
 	const text *version;
 	text	   *result;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the model type must not be NULL"),
-				 errhint("It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows "
-						 "all.")));
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the unit must not be NULL"),
-				 errhint("Pass the session's id, the same for each message of the session: its version depends on "
-						 "nothing else.")));
+	tw_refuse_null(fcinfo, 0, "the model type",
+				   "It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows all.");
+	tw_refuse_null(fcinfo, 1, "the unit",
+				   "Pass the session's id, the same for each message of the session: its version depends on nothing "
+				   "else.");
 
 	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_slice(PG_GETARG_DATUM(0), false));
 	if (type->canary != NULL && bucket_of(type->salt, tw_text_slice(PG_GETARG_DATUM(1), false)) < type->canary_buckets)

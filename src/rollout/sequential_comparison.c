@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "base/null_argument.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -111,11 +112,8 @@ margin_argument(FunctionCallInfo fcinfo, int argument)
 {
 	double		margin;
 
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("margin must not be NULL"),
-				 errhint("It is a difference between two rates: 0.02 stands for 2 percentage points.")));
+	tw_refuse_null(fcinfo, argument, "margin",
+				   "It is a difference between two rates: 0.02 stands for 2 percentage points.");
 	margin = PG_GETARG_FLOAT8(argument);
 	if (!(margin >= 0 && margin < 1))
 		ereport(ERROR,
@@ -131,11 +129,8 @@ min_units_argument(FunctionCallInfo fcinfo, int argument)
 {
 	int32		least;
 
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("min_units must not be NULL"),
-				 errhint("Leave it out: it is the number of sessions below which an arm is not measured.")));
+	tw_refuse_null(fcinfo, argument, "min_units",
+				   "Leave it out: it is the number of sessions below which an arm is not measured.");
 	least = PG_GETARG_INT32(argument);
 	if (least < TW_LEAST_MEASURED_FROM)
 		ereport(ERROR,
@@ -152,11 +147,7 @@ effect_argument(FunctionCallInfo fcinfo, int argument)
 {
 	double		effect;
 
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("design_effect must not be NULL"),
-				 errhint("It is 1 where each session is in one step only.")));
+	tw_refuse_null(fcinfo, argument, "design_effect", "It is 1 where each session is in one step only.");
 	effect = PG_GETARG_FLOAT8(argument);
 	if (!(effect >= 1 && effect <= 1e6))
 		ereport(ERROR,

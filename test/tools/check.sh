@@ -103,7 +103,8 @@ run_tap() { # FILE...
         return
     fi
     rm -rf -- "${check:?}/tap"
-    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" \
+    # PG_CONFIG: that of the private tree, which comes first in PATH, knows of no header files.
+    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" PG_CONFIG="$(command -v "$pg_config")" \
         PERL5LIB="$root/test/t:$modules${PERL5LIB:+:$PERL5LIB}" \
         PG_REGRESS="$pgxs_test/regress/pg_regress" TESTDIR="$check/tap" TESTDATADIR="$check/tap/data" \
         TESTLOGDIR="$check/tap/log" PG_TEST_PORT_DIR="$check/tap/ports" prove --verbose "$@" 2>&1 | tee "$log"

@@ -25,9 +25,16 @@ promise() { # WHAT COMMAND...: the command's output is what is wrong
 
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" training_workflow.control)
 
-# PGXN wants the version spelled out in its own file.
-meta_version() {
-    [[ $(grep -c "\"version\": \"$version\"" META.json) == 2 ]] || echo "META.json does not say $version twice"
+# The specification's own validator, where somebody has it.
+validated_meta() {
+    command -v pgxn_meta >/dev/null || { echo "there is no pgxn_meta (cargo install pgxn_meta)"; return 77; }
+    pgxn_meta META.json 2>&1 | grep -vx 'META.json is OK'
+    return 0
+}
+debian_version() { # an archive of a release has no packaging
+    [[ -d packaging ]] || { echo "there is no packaging/"; return 77; }
+    head -1 packaging/debian/changelog | grep -q "^training-workflow ($version-" ||
+        echo "packaging/debian/changelog does not begin with version $version"
 }
 changelog_version() { grep -q "^## $version " CHANGELOG.md || echo "CHANGELOG.md has no section $version"; }
 # A part that the Makefile forgot would be missing in silence, and so would a test.
@@ -55,19 +62,22 @@ long_files() {
     wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'
 }
 # A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON,
-# XML or a command of psql do; elsewhere data on a line that ends with the words "wide data".
+# XML or a command of psql do; elsewhere data on a line that ends with the words "wide data", and the line of a Debian
+# changelog that says who and when.
 wide_lines() {
     local file
     while IFS= read -r file; do
-        expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -v 'wide data$' |
+        expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -vE 'wide data$|^[0-9]+: -- ' |
             { [[ $file == *.sql ]] && grep -vE '^[0-9]+: *(\$\$)?[{<\\]' || cat; } | sed "s|^|$file: |"
-    done < <(find src sql test upgrade -type f -not -name '*.o' -not -path 'upgrade/training_workflow--*' \
-        -regextype posix-extended \
-        -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
+    done < <([[ ! -d packaging ]] || find packaging -type f
+        find src sql test upgrade -type f -not -name '*.o' -not -path 'upgrade/training_workflow--*' \
+            -regextype posix-extended \
+            -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
 }
 spaces() {
     grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' \
         src sql test Makefile
+    [[ ! -d packaging ]] || grep -rnIE '[[:space:]]+$' packaging
 }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
@@ -134,7 +144,9 @@ released_functions() {
         done
 }
 
-promise "META.json has the version of the control file" meta_version
+promise "META.json is as PGXN Meta 1.0.0 has it, and has the version of the control file" perl test/tools/meta.pl .
+promise "pgxn_meta finds nothing wrong with META.json" validated_meta
+promise "the Debian changelog begins with that version" debian_version
 promise "CHANGELOG.md has a section for it" changelog_version
 promise "the install script takes every SQL part" sql_parts
 promise "scripts of released versions are as they were released" released_scripts
