@@ -206,7 +206,12 @@ SQL_PARTS = \
 	src/governance/drop_guard.sql \
 	src/governance/name_guard.sql
 
-DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+# Beside the install script, the one that leads to it from the release before it: its steps are written by hand, the rest
+# is made of the two install scripts. What was released lies in upgrade/ and never changes.
+UPDATES = $(patsubst upgrade/%.sql,$(EXTENSION)--%.sql,$(filter-out upgrade/$(EXTENSION)--%,$(wildcard upgrade/*--$(EXTVERSION).sql)))
+FRESH_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
+DATA_built = $(FRESH_SCRIPT) $(UPDATES)
+DATA = $(wildcard upgrade/$(EXTENSION)--*.sql)
 DOCS = $(sort $(wildcard doc/*.md))
 
 SHLIB_LINK += -ljansson
@@ -240,9 +245,12 @@ ISOLATION_OPTS += --expecteddir=$(srcdir)/test
 endif
 
 # Whatever has a table's name has a comment: so the header knows what the parts behind it will create.
-$(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
+$(FRESH_SCRIPT): $(SQL_PARTS) $(EXTENSION).control Makefile
 	names=$$(sed -nE 's/^COMMENT ON (TABLE|VIEW|SEQUENCE) @extschema@\.([a-z_]+).*/\2/p' $(SQL_PARTS) | paste -sd, -) && \
 		sed "s/@RELATIONS@/$$names/" $(SQL_PARTS) > $@
+
+$(UPDATES): $(EXTENSION)--%--$(EXTVERSION).sql: upgrade/%--$(EXTVERSION).sql $(FRESH_SCRIPT) $(wildcard upgrade/*)
+	perl upgrade/compose.pl $< upgrade/$(EXTENSION)--$*.sql $(FRESH_SCRIPT) > $@ || { rm -f $@; exit 1; }
 
 $(OBJS) $(REMOTE_OBJS): $(wildcard src/*/*.h)
 

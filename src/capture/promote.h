@@ -15,6 +15,15 @@
 	"split, selection_probability, quality_score, created_at) " source
 
 /*
+ * The module of a conversation with this intent, as tw_module_type() has it.
+ * Written with what 0.1.0 had: its capture makes samples with this library
+ * until ALTER EXTENSION UPDATE is run.
+ */
+#define TW_MODULE_OF(intent) \
+	"CASE WHEN c.nlu_module_type OPERATOR(pg_catalog.<>) '' THEN c.nlu_module_type ELSE " \
+	"%1$s.intent_module_type(" intent ") END"
+
+/*
  * The samples of `conversations`, a FROM clause with the alias c. `intent` is
  * the label, `is_own` whether the model predicted it, and `reviewer` the person
  * who gave it, or the text NULL. NULLIF and "=" are avoided: they would be
@@ -39,8 +48,8 @@
 	"CASE WHEN " reviewer " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
 	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
 	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
-	"CASE WHEN " is_own " THEN %1$s.tw_module_type(c.nlu_module_type, " intent ") " \
-	"ELSE coalesce(%1$s.intent_module_type(" intent "), %1$s.tw_module_type(c.nlu_module_type, NULL)) END " \
+	"CASE WHEN " is_own " THEN " TW_MODULE_OF(intent) " " \
+	"ELSE coalesce(%1$s.intent_module_type(" intent "), " TW_MODULE_OF("NULL") ") END " \
 	"AS module_type, %1$s.tw_sample_text(c.user_message) AS sample_text " \
 	"FROM " conversations " OFFSET 0) c")
 

@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/excerpt.h"
+#include "base/kept_plan.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "exchange/export_samples.h"
@@ -368,7 +369,7 @@ count_too_long(FunctionCallInfo fcinfo, Oid schema_id)
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT count(*) FROM %s.training_samples s", schema);
 	append_conditions(&query, fcinfo, schema, true);
-	if (SPI_execute_extended(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
+	if (tw_execute(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "counting samples that are too long failed");
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
@@ -400,7 +401,7 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 	SPI_connect();
 	export->skipped = count_too_long(fcinfo, schema);
 	options.params = build_params(fcinfo);
-	result = SPI_execute_extended(build_query(export->format, fcinfo, schema), &options);
+	result = tw_execute(build_query(export->format, fcinfo, schema), &options);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "reading samples failed: %s", SPI_result_code_string(result));
 	SPI_finish();
@@ -436,9 +437,11 @@ put_row(TwExport *export, const char *line, int length)
 static void
 decide_splits(Oid schema)
 {
+	SPIExecuteOptions options = {0};
+
 	SPI_connect();
-	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))), false,
-					0) < 0)
+	if (tw_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))),
+				   &options) < 0)
 		elog(ERROR, "deciding about splits failed");
 	SPI_finish();
 }

@@ -37,14 +37,18 @@ DO $inventory$
 DECLARE
     own text := (
         SELECT string_agg(format('(%L::regclass, %L, %L, %L::text[])',
-                                 o.table_id::regclass, o.object_kind, o.state, o.names), ', ')
+                                 o.table_id::regclass, o.object_kind, o.state, o.names), ', '
+                          ORDER BY o.table_id::regclass::text COLLATE "C", o.object_kind, o.state)
         FROM (SELECT t.table_id, t.object_kind, t.state, array_agg(t.object_name ORDER BY t.object_name) AS names
               FROM @extschema@.tw_table_objects() t
               -- An event trigger of another role may have added a trigger to a new table.
-              WHERE t.object_kind <> 'trigger' OR EXISTS (
+              WHERE (t.object_kind <> 'trigger' OR EXISTS (
                   SELECT FROM pg_trigger g
                   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = g.tgfoid AND d.deptype = 'e'
-                  WHERE g.tgrelid = t.table_id AND g.tgname = t.object_name)
+                  WHERE g.tgrelid = t.table_id AND g.tgname = t.object_name))
+                -- What people had added before an update (upgrade/begin.sql).
+                AND NOT coalesce(current_setting('tw_update.added', true)::jsonb @> jsonb_build_array(
+                    jsonb_build_object('table', t.table_id, 'kind', t.object_kind, 'name', t.object_name)), false)
               GROUP BY t.table_id, t.object_kind, t.state) o);
 BEGIN
     EXECUTE $function$

@@ -54,7 +54,7 @@ static const TwColumn columns[] = {
 	{TYPE_ATTNUM, TEXTOID, "model_type"},
 	{STATUS_ATTNUM, TEXTOID, "status"},
 	{TRAFFIC_ATTNUM, INT4OID, "traffic_percentage"},
-	{ROLLOUT_NUMBER_ATTNUM, INT4OID, "rollout_number"},
+	{ROLLOUT_NUMBER_ATTNUM, INT4OID, "rollout_number", .is_later = true},
 };
 
 /* The versions that answer for a model type. */
@@ -164,8 +164,10 @@ add_version(void *data, HeapTuple tuple, TupleDesc desc)
 	else if (slice_is(status, "canary"))
 	{
 		Datum		percentage = heap_getattr(tuple, TRAFFIC_ATTNUM, desc, &isnull);
-		bool		no_number;
-		Datum		number = heap_getattr(tuple, ROLLOUT_NUMBER_ATTNUM, desc, &no_number);
+
+		/* Until ALTER EXTENSION UPDATE, tables of 0.1.0 answer for this library. */
+		bool		no_number = desc->natts < ROLLOUT_NUMBER_ATTNUM;
+		Datum		number = no_number ? (Datum) 0 : heap_getattr(tuple, ROLLOUT_NUMBER_ATTNUM, desc, &no_number);
 
 		type->canary = cstring_to_text_with_len(version.data, version.length);
 		type->salt = rollout_salt(version, no_number ? 1 : DatumGetInt32(number));

@@ -23,7 +23,6 @@ CREATE TABLE @extschema@.training_samples (
     language text,
     expected_service text,
     review_status text NOT NULL DEFAULT 'pending',
-    pending_reason text,
     label_source text NOT NULL DEFAULT 'human',
     reviewed_by text,
     reviewed_at timestamptz,
@@ -34,6 +33,7 @@ CREATE TABLE @extschema@.training_samples (
     model_version_target text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    pending_reason text,
     CONSTRAINT training_samples_pkey PRIMARY KEY (id),
     -- The only unique key that capture checks. Two chats never share a conversation, so capture never waits for it.
     CONSTRAINT training_samples_conversation_log_id_key UNIQUE (conversation_log_id),

@@ -57,7 +57,7 @@ RESET client_min_messages;'
     done
 }
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
-ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql; }
+ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql upgrade/*.sql; }
 long_files() {
     wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'
 }
@@ -70,7 +70,8 @@ wide_lines() {
         expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -vE 'wide data$|^[0-9]+: -- ' |
             { [[ $file == *.sql ]] && grep -vE '^[0-9]+: *(\$\$)?[{<\\]' || cat; } | sed "s|^|$file: |"
     done < <([[ ! -d packaging ]] || find packaging -type f
-        find src sql test -type f -not -name '*.o' -regextype posix-extended \
+        find src sql test upgrade -type f -not -name '*.o' -not -path 'upgrade/training_workflow--*' \
+            -regextype posix-extended \
             -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
 }
 spaces() {
@@ -107,11 +108,50 @@ named_arguments() {
     done
 }
 
+# Databases have been made with these scripts: whatever is different now belongs into an update script.
+released_scripts() {
+    local script
+    sha256sum --check --quiet upgrade/SHA256SUMS
+    for script in upgrade/training_workflow--*.sql; do
+        grep -q "  $script\$" upgrade/SHA256SUMS || echo "$script is not in upgrade/SHA256SUMS"
+    done
+}
+# From each released version ALTER EXTENSION UPDATE has to find a way; compose.pl refuses tables that changed without
+# a step.
+update_paths() {
+    local steps script from
+    for steps in upgrade/*--"$version".sql; do
+        from=$(basename "$steps" "--$version.sql")
+        [[ $from != training_workflow ]] || continue
+        perl upgrade/compose.pl "$steps" "upgrade/training_workflow--$from.sql" "training_workflow--$version.sql" \
+            >/dev/null
+    done
+    for script in upgrade/training_workflow--*.sql; do
+        from=$(basename "$script" .sql)
+        [[ $from =~ ^training_workflow--([^-]+)$ ]] || continue
+        compgen -G "training_workflow--${BASH_REMATCH[1]}--*.sql" >/dev/null ||
+            compgen -G "upgrade/training_workflow--${BASH_REMATCH[1]}--*.sql" >/dev/null ||
+            echo "nothing leads from ${BASH_REMATCH[1]} to a later version"
+    done
+}
+# CREATE EXTENSION ... VERSION, pg_upgrade, and what runs before the update need the functions of every release.
+released_functions() {
+    local name given
+    given=$(nm -D --defined-only training_workflow.so training_workflow_remote.so | awk '$2 == "T" {print $3}')
+    grep -hoE "AS '[^']*', *'[a-z0-9_]+'" upgrade/*.sql | sed -E "s/.*'([a-z0-9_]+)'$/\1/" | sort -u |
+        while read -r name; do
+            grep -qx "$name" <<<"$given" || echo "$name() of a released version is missing (see src/base/retired.c)"
+        done
+}
+
 promise "META.json is as PGXN Meta 1.0.0 has it, and has the version of the control file" perl test/tools/meta.pl .
 promise "pgxn_meta finds nothing wrong with META.json" validated_meta
 promise "the Debian changelog begins with that version" debian_version
 promise "CHANGELOG.md has a section for it" changelog_version
 promise "the install script takes every SQL part" sql_parts
+promise "scripts of released versions are as they were released" released_scripts
+promise "every released version can be updated to this one" update_paths
+promise "the libraries have the functions of released versions" released_functions
 promise "every regression test begins with an extension of its own" test_begins
 promise "the install script is ASCII" ascii_sql
 promise "no file of src has more than 500 lines" long_files
