@@ -145,7 +145,8 @@ sub crash_while_capturing {
         "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
          SELECT 'after', 'crash', @{[ CONFIDENT ]} RETURNING id"
     );
-    cmp_ok($id, '>', (sort { $b <=> $a } @$committed, @$undone)[0], "$name: the next conversation gets a fresh number");
+    # A number that was rolled back may come again: no ROLLBACK waits until the sequence's WAL is on disk.
+    cmp_ok($id, '>', (sort { $b <=> $a } @$committed)[0], "$name: the next conversation gets a fresh number");
     samples_match($node, 'crash', "$name, next conversation");
     return;
 }
