@@ -95,7 +95,7 @@ sub new_season {
         CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (
             url '@{[ $stub->url ]}', connect_timeout '5', timeout '10', import_timeout '10');
         CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token 'crash');
-        SELECT labelstudio_create_project('Crash $number', max_open_tasks => 10000);
+        SELECT labelstudio_create_project('Crash $number', max_open_tasks => 150);
         SELECT inserted FROM import_training_samples(\$samples\$$samples\$samples\$);
         SELECT version FROM train_model();
         SELECT promote_model('router-v1.0.0', 'the first') WHERE NOT EXISTS (
@@ -105,7 +105,7 @@ SQL
     for (@work) {
         my ($name, $method) = @$_;
         my $start = time;
-        ask($_->[0]), $_->[1]->([]) for grep { $method !~ /capture/ } $work->$method;
+        $_->[1]->(ask($_->[0])) for $work->$method;
         $took{$name} //= time - $start;
     }
     note 'seconds of work: ', join ', ', map { sprintf '%s %.2f', $_, $took{$_} } sort keys %took;

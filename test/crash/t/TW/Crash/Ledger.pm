@@ -10,7 +10,8 @@ use warnings;
 
 # The kinds, and the query that says what is in the database of each: name, rows, different rows, smallest id.
 my %found = (
-    conversation => q{SELECT session_id, count(*), count(DISTINCT user_message), min(id)
+    conversation => q{SELECT session_id, count(*),
+            count(DISTINCT coalesce(metadata ->> 'number', user_message)), min(id)
         FROM conversation_logs GROUP BY 1},
     event => q{SELECT note, count(*), count(DISTINCT conversation_log_id), NULL::bigint
         FROM review_events WHERE note IS NOT NULL GROUP BY 1},

@@ -26,14 +26,16 @@ sub _next { my ($self) = @_; return ++$self->{number} }
 
 # --- capture ---------------------------------------------------------------------------------------------------------
 
-# One statement that captures so many messages of a session, some of them to be promoted, some to be reviewed.
+# One statement that captures so many messages of a session: one in ten is to be reviewed, the others are promoted. They
+# repeat a few texts, so that a training does not take longer and longer.
 sub _insert {
     my ($self, $session, $rows) = @_;
     my $sample = $self->{samples}[ $self->_next % @{ $self->{samples} } ];
     my ($text, $intent) = map { _quote($sample->{$_}) } qw(text intent);
     return "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
-            nlu_model_version)
-        SELECT '$session', $text || ' ' || g, $intent, 0.6 + 0.4 * (g % 5) / 4, 'indicbert', 'router-v1.0.0'
+            nlu_model_version, metadata)
+        SELECT '$session', $text || ' ' || g % 3, $intent, CASE g % 10 WHEN 7 THEN 0.6 ELSE 0.97 END, 'indicbert',
+            'router-v1.0.0', jsonb_build_object('number', g)
         FROM generate_series(1, $rows) g RETURNING id" =~ s/\s+/ /gr;
 }
 
@@ -92,7 +94,7 @@ sub _waiting {
         ORDER BY id DESC LIMIT $count";
     my $ids = $self->_sql($ask);
     return @$ids if @$ids >= $count;
-    my ($sql, $then) = @{ $self->_captures('', '', 'to review ' . $self->_next => 5 * $count) };
+    my ($sql, $then) = @{ $self->_captures('', '', 'to review ' . $self->_next => 10 * $count) };
     $then->($self->_sql($sql));
     return @{ $self->_sql($ask) };
 }
@@ -230,7 +232,7 @@ sub import_conversations {
         FROM generate_series(1, 200) g");
     $ledger->ask('conversation', $session, 200);
     return [
-        q{SELECT imported FROM import_conversations('old_logs', review_status => 'needs-review')},
+        q{SELECT imported FROM import_conversations('old_logs')},
         # It brings what an earlier one may not have brought.
         sub { $ledger->told('conversation', $_) for $ledger->unknown('conversation', qr/^imported /) }
     ];
@@ -273,6 +275,10 @@ sub export {
 
 sub push_tasks {
     my ($self) = @_;
+    # There is room for new ones where some are judged here, and deleted over there.
+    $self->_sql(q{SELECT reject_conversations(array_agg(conversation_log_id), 'unclear')
+        FROM (SELECT conversation_log_id FROM labelstudio_tasks WHERE status = 'open' ORDER BY id LIMIT 30) t
+        HAVING count(*) > 0});
     $self->_waiting(30);
     return [ 'CALL labelstudio_push()', sub { } ];
 }
