@@ -87,11 +87,17 @@ sub capture_bulk {
 
 # --- review ----------------------------------------------------------------------------------------------------------
 
+# Where a verdict here would be newer than one over there, which then does not count.
+sub _not_annotated {
+    my ($self, $column) = @_;
+    return "$column <> ALL ('{" . join(',', sort keys %{ $self->{annotated} // {} }) . "}')";
+}
+
 # Numbers of conversations that wait, captured for that if there are too few.
 sub _waiting {
     my ($self, $count) = @_;
     my $ask = "SELECT id FROM conversation_logs WHERE review_priority IS NOT NULL AND nlu_intent IS NOT NULL
-        ORDER BY id DESC LIMIT $count";
+        AND @{[ $self->_not_annotated('id') ]} ORDER BY id DESC LIMIT $count";
     my $ids = $self->_sql($ask);
     return @$ids if @$ids >= $count;
     my ($sql, $then) = @{ $self->_captures('', '', 'to review ' . $self->_next => 10 * $count) };
@@ -277,8 +283,8 @@ sub push_tasks {
     my ($self) = @_;
     # There is room for new ones where some are judged here, and deleted over there.
     $self->_sql(q{SELECT reject_conversations(array_agg(conversation_log_id), 'unclear')
-        FROM (SELECT conversation_log_id FROM labelstudio_tasks WHERE status = 'open' ORDER BY id LIMIT 30) t
-        HAVING count(*) > 0});
+        FROM (SELECT conversation_log_id FROM labelstudio_tasks WHERE status = 'open' AND }
+        . $self->_not_annotated('conversation_log_id') . ' ORDER BY id LIMIT 30) t HAVING count(*) > 0');
     $self->_waiting(30);
     return [ 'CALL labelstudio_push()', sub { } ];
 }
@@ -291,6 +297,7 @@ sub sync_tasks {
     for my $task (grep { defined } @open[ 0 .. 4 ]) {
         my $note = 'annotated ' . $self->_next;
         $ledger->ask('event', $note, 1);
+        $self->{annotated}{ (split /@/, $task->{meta}{conversation})[0] } = 1;
         $self->{stub}->annotate($task->{id}, result => result(verdict => 'reject', reason => 'unclear', note => $note));
     }
     return [
