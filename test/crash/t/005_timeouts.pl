@@ -40,6 +40,8 @@ sql(<<"SQL");
            set_training_setting('min_new_samples', '1'), set_training_setting('training_threshold', '1'),
            set_training_setting('rollout_steps', '10,50,100'), set_training_setting('target_accuracy', '0.1');
     SELECT version FROM train_model();
+    INSERT INTO model_versions (version, model_type, status, traffic_percentage)
+        VALUES ('food-agent-v1.0.0', 'food-agent', 'production', 100);
 SQL
 $node->psql('timeouts', 'CALL store_model_artifacts(); CALL check_rollouts()');
 if (sql(q{SELECT count(*) FROM model_versions WHERE status = 'production'}) eq '0') {
@@ -63,9 +65,10 @@ sub make_work {
         INSERT INTO training_samples (text, intent, review_status, source) VALUES
             ('a conflict $n', 'intent.one', 'approved', 'manual'), ('a conflict $n', 'intent.two', 'approved', 'manual');
         SELECT request_training('router');
-        INSERT INTO model_versions (version, model_type, gate_decision, gate_reason, base_version)
-            SELECT 'router-v8.$n.0', 'router', 'passed', 'better', version
-            FROM model_versions WHERE model_type = 'router' AND status = 'production';
+        SELECT rollback_rollout('food-agent', 'the next one', only_version => version) FROM model_versions
+            WHERE model_type = 'food-agent' AND status = 'canary';
+        INSERT INTO model_versions (version, model_type, gate_decision, gate_reason, minio_path)
+            VALUES ('food-agent-v2.$n.0', 'food-agent', 'passed', 'better', 's3://elsewhere/food-agent');
 SQL
     my ($open) = grep { !@{ $_->{annotations} } } $ls->tasks;
     $ls->stub->annotate($open->{id}, result => result(verdict => 'approve', note => "annotated $n")) if $open;
