@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check.sh BUILD_DIR PG_CONFIG - what `make check-crash` runs: kill -9, full disks, prepared transactions, a standby that
-# is promoted, time-outs; closes with "N passed, N failed, N skipped".
+# check.sh BUILD_DIR PG_CONFIG - what `make check-crash` runs: kill -9, full disks, prepared transactions, a standby
+# that is promoted, time-outs; closes with "N passed, N failed, N skipped".
 #
 # KILLS=1000 is how often 001_kills.pl kills. CRASH="002_disk_full ..." chooses among the files of t/. Test output lies
 # in BUILD_DIR/crash, the whole run in BUILD_DIR/check-crash.log.

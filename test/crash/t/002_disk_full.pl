@@ -68,7 +68,8 @@ sub all_are_there {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     cmp_ok(scalar @$told, '>', 0, "$name: some were acknowledged before");
     is(sql('SELECT count(*), count(DISTINCT (session_id, user_message)) FROM conversation_logs WHERE session_id = ANY (
-        ARRAY[' . join(',', map { "'$_'" } @$told) . '])'), join('|', ($rows * @$told) x 2), "$name: each is there once");
+        ARRAY[' . join(',', map { "'$_'" } @$told) . '])'), join('|', ($rows * @$told) x 2),
+        "$name: each is there once");
     my ($prefix) = $told->[0] =~ /^(.*) \d+$/;
     is(sql("SELECT session_id, count(*) FROM conversation_logs WHERE session_id LIKE '$prefix %' GROUP BY 1
         HAVING count(*) <> $rows"), '', "$name: none is there in part");
@@ -115,7 +116,8 @@ for my $leave (0, 16_384, 65_536) {
     my $job  = sql(q{SELECT request_training('router')});
     sql('CHECKPOINT');
     fill_disk($leave);
-    my (undef, undef, $said) = $node->psql('full', "\\set VERBOSITY verbose\nSELECT version FROM train_model('router')");
+    my (undef, undef, $said) =
+        $node->psql('full', "\\set VERBOSITY verbose\nSELECT version FROM train_model('router')");
     is_full_error($said, "$name, train_model()");
     (undef, undef, $said) = $node->psql('full', "\\set VERBOSITY verbose\nCALL run_training_jobs()");
     is_full_error($said, "$name, run_training_jobs()");

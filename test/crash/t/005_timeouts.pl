@@ -63,7 +63,8 @@ sub make_work {
                    now() - interval '1 day' * ($n % 200 + 2)
             FROM generate_series(1, 5) g;
         INSERT INTO training_samples (text, intent, review_status, source) VALUES
-            ('a conflict $n', 'intent.one', 'approved', 'manual'), ('a conflict $n', 'intent.two', 'approved', 'manual');
+            ('a conflict $n', 'intent.one', 'approved', 'manual'),
+            ('a conflict $n', 'intent.two', 'approved', 'manual');
         SELECT request_training('router');
         SELECT rollback_rollout('food-agent', 'the next one', only_version => version) FROM model_versions
             WHERE model_type = 'food-agent' AND status = 'canary';

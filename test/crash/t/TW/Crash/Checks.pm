@@ -13,8 +13,8 @@ use TW::Util;
 
 our @EXPORT = qw(check_all mend);
 
-# Jobs that make up for what was cut off. A training that was cut off is taken up after ten seconds: the clock of the job
-# is set back, so that nobody has to wait for it.
+# Jobs that make up for what was cut off. A training that was cut off is taken up after ten seconds: the clock of the
+# job is set back, so that nobody has to wait for it.
 sub mend {
     my ($node, $database) = @_;
     my ($status, $out, $err) = $node->psql($database, <<'SQL', on_error_stop => 0);
@@ -51,7 +51,8 @@ sub check_all {
 
     # Before anything is mended.
     for my $kind ($ledger->kinds) {
-        is($query->($ledger->problems($kind)), '', "$name: each $kind that was acknowledged is there once, no other is");
+        is($query->($ledger->problems($kind)), '',
+            "$name: each $kind that was acknowledged is there once, no other is");
     }
     is(mend($node, $database), '', "$name: what was cut off goes on");
     $query->(q{SELECT imported FROM import_conversations('old_logs')});
@@ -76,7 +77,8 @@ sub check_all {
         WHERE status = 'running' AND trainer = 'built-in'
         UNION ALL
         SELECT 'version in training ' || version, 0, 1 FROM model_versions m WHERE m.status = 'training'
-            AND NOT EXISTS (SELECT FROM training_jobs j WHERE j.version = m.version AND j.status IN ('queued', 'running'))
+            AND NOT EXISTS (SELECT FROM training_jobs j
+                            WHERE j.version = m.version AND j.status IN ('queued', 'running'))
 SQL
     _labelstudio_matches($name, $with{stub}, $query);
     _exports_are_whole($name, $with{work}, $folder, $query);
@@ -117,7 +119,8 @@ sub _exports_are_whole {
             next;
         }
         my $text = PostgreSQL::Test::Utils::slurp_file($path);
-        push @wrong, "$file is not what was recorded" if $said && Digest::SHA->new(256)->addfile($path)->hexdigest ne $said;
+        push @wrong, "$file is not what was recorded"
+            if $said && Digest::SHA->new(256)->addfile($path)->hexdigest ne $said;
         push @wrong, "$file ends in a line" if $text !~ /\}\n\z/;
     }
     is("@wrong", '', "$name: every export is whole");
