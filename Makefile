@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-real bench doc format typedefs deb
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-real check-crash bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -47,6 +47,10 @@ check-majors: packages
 # Against a real Label Studio and a real MinIO, and the tools that exports are for; installs them below build/.
 check-real: private-install
 	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
+
+# kill -9, a thousand times, and other ends that come at once; half an hour. KILLS=50 kills less often.
+check-crash: private-install
+	@bash test/crash/check.sh $(BUILD) $(PG_CONFIG)
 
 bench: private-install
 	@bash $(TOOLS)/bench.sh $(BUILD)

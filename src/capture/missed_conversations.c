@@ -148,7 +148,8 @@ forget_days(Oid schema, const int64 *ids, int64 count)
 /*
  * Promotes a batch in one subtransaction and, if that fails, each conversation
  * in its own, so that one failure does not stop the others. A subtransaction
- * for each from the start would consume a transaction id for each.
+ * for each from the start would consume a transaction id for each. A wait for
+ * a lock that was in vain is raised: each conversation would wait as long.
  */
 static void
 promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *failed)
@@ -160,6 +161,8 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 	error = tw_try(promote_some, &missed);
 	if (error == NULL)
 		*promoted += missed.promoted;
+	else if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
 	else if (count > 1)
 	{
 		for (int i = 0; i < count; i++)

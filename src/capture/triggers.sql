@@ -54,7 +54,7 @@ COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
     'does not stop the others. Returns the numbers of conversations filtered, promoted, and failed again (a WARNING '
     'each); NULLs, and nothing done, for a NULL min_age. A deleted sample is made again: reject the conversation '
     'instead. Rows locked by another transaction are left for the next call. Raises 22023 for a min_age that is '
-    'negative or above 1000 years';
+    'negative or above 1000 years, and 55P03 when lock_timeout ends a wait';
 
 CREATE FUNCTION @extschema@.tw_sweep_conversations(
     min_age interval, OUT filtered bigint, OUT promoted bigint, OUT failed bigint, OUT locked bigint)

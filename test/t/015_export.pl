@@ -285,7 +285,9 @@ $node->poll_query_until('exports', 'SELECT true') or die 'the server does not co
 is(@{ temporaries() }, 1, 'killed: the temporary file stays, with a name that says what it is');
 ok(!-e "$folder/middle", 'nothing is in its place');
 is(last_job(), 'running', 'no row says done');
+append_to_file("$folder/training_workflow_export_x_1.tmp", 'of somebody else');
 sql(to_file('middle', $small));
+is_deeply(temporaries(), ["$folder/training_workflow_export_x_1.tmp"], 'the next export removes it, and no other');
 is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs
     ORDER BY id DESC LIMIT 2) j}),
     'succeeded failed', 'the next export marks it, and succeeds');

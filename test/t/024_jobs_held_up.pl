@@ -176,6 +176,21 @@ is(sql("SELECT status, error_code, details -> 'promoted', details -> 'not promot
     details -> 'parts' ->> 'promotions' $daily"), 'succeeded||2|0|succeeded', 'samples: the next run makes them')
         or diag $err;
 
+# The table of samples is locked: the sweep ends, and does not wait again for each conversation.
+sql(<<"SQL");
+    SET session_replication_role = replica;
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+        SELECT 'locked', 'pizza ' || g, 'intent.food.order', 0.95, 'indicbert', now() FROM generate_series(1, 3) g;
+SQL
+my $holder = $node->background_psql($dbname);
+$holder->query_safe('BEGIN; LOCK TABLE training_samples IN SHARE MODE');
+($out, $err) = run_sql(q{SET lock_timeout = '100ms'; SELECT * FROM promote_missed_conversations('0')});
+like($err, qr/ERROR:  55P03:/, 'locked samples: the sweep ends');
+unlike($err, qr/could not make a training sample/, 'locked samples: with the first wait');
+$holder->quit;
+is(sql(q{SELECT filtered, promoted, failed FROM promote_missed_conversations('0')}), '3|3|0',
+    'locked samples: the next sweep makes them');
+
 # Names that no notification has room for: a type's, and a worker's, each character of which is six in JSON.
 new_database('names');
 my $type = ('x' x 7944) . '-agent';
