@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-real bench doc format typedefs
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-real check-crash bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -17,11 +17,12 @@ packages:
 	$(if $(filter command environment,$(origin PG_CONFIG)),,@bash $(TOOLS)/packages.sh $(EXTRA_PACKAGES))
 
 # The worked example of a trainer outside, what the router is measured beside, what looks at PL/pgSQL functions, and the formatter.
-check: EXTRA_PACKAGES = fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
+check: EXTRA_PACKAGES = clang unzip fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
 format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
+deb: EXTRA_PACKAGES = git build-essential debhelper lintian postgresql-all
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
 private-install: packages
@@ -47,6 +48,10 @@ check-majors: packages
 check-real: private-install
 	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
 
+# kill -9, a thousand times, and other ends that come at once; half an hour. KILLS=50 kills less often.
+check-crash: private-install
+	@bash test/crash/check.sh $(BUILD) $(PG_CONFIG)
+
 bench: private-install
 	@bash $(TOOLS)/bench.sh $(BUILD)
 
@@ -60,6 +65,10 @@ typedefs: packages
 # Writes the reference in doc/ anew, from the COMMENTs in the catalog; "make check" compares it.
 doc: private-install
 	@bash $(TOOLS)/doc.sh $(BUILD)
+
+# Debian packages in build/deb, one for each major version of PostgreSQL.
+deb: packages
+	@bash packaging/build-deb.sh $(BUILD)
 
 # Goals of PGXS beside these, as in "make clean check".
 $(filter-out $(OUTSIDE_PGXS),$(MAKECMDGOALS)):
@@ -80,6 +89,7 @@ OBJS = $(filter-out $(REMOTE_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c 
 SQL_PARTS = \
 	src/header.sql \
 	src/base/table_triggers.sql \
+	src/base/excerpt.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
 	src/rules/statuses.sql \
@@ -200,7 +210,12 @@ SQL_PARTS = \
 	src/governance/drop_guard.sql \
 	src/governance/name_guard.sql
 
-DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+# Beside the install script, the one that leads to it from the release before it: its steps are written by hand, the rest
+# is made of the two install scripts. What was released lies in upgrade/ and never changes.
+UPDATES = $(patsubst upgrade/%.sql,$(EXTENSION)--%.sql,$(filter-out upgrade/$(EXTENSION)--%,$(wildcard upgrade/*--$(EXTVERSION).sql)))
+FRESH_SCRIPT = $(EXTENSION)--$(EXTVERSION).sql
+DATA_built = $(FRESH_SCRIPT) $(UPDATES)
+DATA = $(wildcard upgrade/$(EXTENSION)--*.sql)
 DOCS = $(sort $(wildcard doc/*.md))
 
 SHLIB_LINK += -ljansson
@@ -218,7 +233,9 @@ endif
 ifneq ($(origin REGRESS),command line)
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 endif
-ISOLATION_OPTS = --inputdir=$(srcdir)/test
+# Whatever the server's encoding and collation are, the tests have those that their results were made with.
+REGRESS_OPTS = --encoding=UTF8 --no-locale
+ISOLATION_OPTS = $(REGRESS_OPTS) --inputdir=$(srcdir)/test
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(wildcard $(PGXS)),)
@@ -232,9 +249,12 @@ ISOLATION_OPTS += --expecteddir=$(srcdir)/test
 endif
 
 # Whatever has a table's name has a comment: so the header knows what the parts behind it will create.
-$(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
+$(FRESH_SCRIPT): $(SQL_PARTS) $(EXTENSION).control Makefile
 	names=$$(sed -nE 's/^COMMENT ON (TABLE|VIEW|SEQUENCE) @extschema@\.([a-z_]+).*/\2/p' $(SQL_PARTS) | paste -sd, -) && \
 		sed "s/@RELATIONS@/$$names/" $(SQL_PARTS) > $@
+
+$(UPDATES): $(EXTENSION)--%--$(EXTVERSION).sql: upgrade/%--$(EXTVERSION).sql $(FRESH_SCRIPT) $(wildcard upgrade/*)
+	perl upgrade/compose.pl $< upgrade/$(EXTENSION)--$*.sql $(FRESH_SCRIPT) > $@ || { rm -f $@; exit 1; }
 
 $(OBJS) $(REMOTE_OBJS): $(wildcard src/*/*.h)
 
@@ -265,8 +285,10 @@ clean-build:
 	@test ! -x $(BUILD)/pg/bin/postgres || bash $(TOOLS)/cluster.sh stop $(BUILD)
 	rm -rf $(BUILD)
 
+# The archive for PGXN, of the commit that is checked out; .gitattributes says what it leaves out.
+DIST_DIR ?= .
 .PHONY: dist
 dist:
-	git archive --format zip --prefix=$(EXTENSION)-$(EXTVERSION)/ -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+	git archive --format zip -9 --prefix=$(EXTENSION)-$(EXTVERSION)/ -o '$(DIST_DIR)/$(EXTENSION)-$(EXTVERSION).zip' HEAD
 
 endif

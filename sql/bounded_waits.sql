@@ -41,6 +41,8 @@ SELECT pg_get_function_sqlbody('tw_notify(jsonb)'::regprocedure);
 SET client_min_messages = warning;
 SELECT request_training('other-agent', 'outside') IS NOT NULL AS asked;
 SELECT job_id FROM claim_training_job(repeat('w', 201));
+SELECT job_id FROM claim_training_job('w', '178000000 years');
+SELECT job_id FROM claim_training_job('w', '5000000 years -1799999999 days -23 hours');
 SELECT attempt FROM claim_training_job(repeat('w', 200));
 -- As an earlier version let it.
 UPDATE training_jobs SET worker = repeat('w', 268435456), attempt = 3, lease_expires_at = now() - interval '1 minute';

@@ -219,3 +219,25 @@ DROP ROLE regress_tw_exporter;
 ALTER TABLE training_samples ENABLE TRIGGER training_samples_touch;
 DELETE FROM training_samples WHERE text = 'For testing!';
 SELECT * FROM check_integrity();
+
+-- A search_path with operators and types of its own changes no error that an export raises after its COMMIT.
+CREATE SERVER store FOREIGN DATA WRAPPER training_workflow_s3
+    OPTIONS (endpoint 'http://127.0.0.1:9', bucket 'models', connect_timeout '1', timeout '1');
+CREATE USER MAPPING FOR PUBLIC SERVER store OPTIONS (access_key_id 'a', secret_access_key 'b');
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.equals(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.equals);
+CREATE OPERATOR trap.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.equals);
+CREATE DOMAIN trap.text AS integer;
+\c -
+SET search_path = trap, pg_catalog;
+-- The address of a service where there is none; and a folder in which nobody can make a file.
+\set VERBOSITY sqlstate
+CALL public.export_training_samples_to_s3('exports/samples.jsonl');
+CALL public.export_training_samples_to_file('/proc/samples.jsonl');
+\set VERBOSITY default
+RESET search_path;
+SELECT status, finished_at IS NOT NULL AS ended FROM training_export_jobs ORDER BY id DESC LIMIT 2;
+SET client_min_messages = warning;
+DROP SCHEMA trap CASCADE;
+DROP SERVER store CASCADE;

@@ -114,12 +114,26 @@ SELECT message_type, created_at = transaction_timestamp() AS now,
        created_on = (transaction_timestamp() AT TIME ZONE 'Asia/Kolkata')::date AS day
 FROM conversation_logs WHERE session_id = 'nulls 2';
 COMMIT;
--- West of Greenwich the first timestamps fall before the first date; what
--- is stored must be a date that a restore can read.
+-- The first timestamps, west of Greenwich, and the last ones, east of it, have no local day that views could compute
+-- with: it is kept within bounds.
 SELECT set_training_setting('time_zone', 'America/New_York');
-INSERT INTO conversation_logs (session_id, user_message, created_at)
-VALUES ('first', 'hi', '4714-11-24 00:00:00+00 BC');
-SELECT created_on, created_on = created_on::text::date AS readable FROM conversation_logs WHERE session_id = 'first';
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+VALUES ('first', 'hi', 'intent.food.item.search', 0.5, 'indicbert', '4714-11-24 00:00:00+00 BC');
+SELECT set_training_setting('time_zone', 'Asia/Kolkata');
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+VALUES ('last', 'hi', 'intent.food.item.search', 0.5, 'indicbert', '294276-12-31 23:59:59.999999+00');
+SELECT created_on, created_on = created_on::text::date AS readable FROM conversation_logs
+WHERE session_id IN ('first', 'last') ORDER BY id;
+SELECT count(fix_conversation(id, 'intent.food.item.search')) FROM conversation_logs
+WHERE session_id IN ('first', 'last');
+SET client_min_messages = error;
+SELECT unit, count(*) > 0 AS computed FROM unnest(ARRAY['day', 'week', 'month']) AS unit,
+    live_accuracy('-infinity', 'infinity', ARRAY[unit]) GROUP BY unit ORDER BY unit;
+CALL daily_training_capture();
+SELECT count(*) > 0 AS computed FROM daily_training_stats;
+SELECT count(*) > 0 AS computed FROM review_backlog;
+SELECT count(*) > 0 AS computed FROM training_workflow_status();
+RESET client_min_messages;
 SELECT set_training_setting('time_zone', NULL);
 
 -- Odd but storable: captured, and right.

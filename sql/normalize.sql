@@ -57,3 +57,24 @@ SELECT text, text_hash = text_hash('bye') AS same FROM training_samples WHERE te
 UPDATE training_samples SET text_hash = 1 WHERE text = 'bye';
 UPDATE training_samples SET language = 'en' WHERE text = 'bye';
 SELECT text_hash FROM training_samples WHERE text = 'bye';
+
+-- More than 30 marks in a row are broken up by an invisible character (UAX #15, Stream-Safe Text), so that the time is
+-- linear. 30 are left alone, however they are written; twice is as good as once. (10: a mark of the lowest class stays
+-- behind the joiner.)
+SELECT n, length(normalize_text(t)) - length(normalize(t, NFKC)) AS joiners,
+       normalize_text(normalize_text(t)) = normalize_text(t) AS stable,
+       replace(normalize_text(t), U&'\034F', '') = normalize(t, NFKC) AS nothing_else
+FROM (VALUES (1, 'x' || repeat(U&'\0301', 30)), (2, 'x' || repeat(U&'\0301', 31)), (3, 'x' || repeat(U&'\0301', 61)),
+    (4, 'x' || repeat(U&'\0344', 15)), (5, 'x' || repeat(U&'\0344', 16)), (6, U&'\1F82' || repeat(U&'\0301', 27)),
+    (7, U&'\1F82' || repeat(U&'\0301', 28)), (8, repeat(U&'\1F82', 100)), (9, repeat(U&'\0915\094D', 100)),
+    (10, repeat(U&'\0F73', 16)), (11, repeat('x', 13) || repeat(U&'\0301', 31) || 'x'),
+    (12, repeat('x', 20000) || U&'\1100\1161\11A8'), (13, repeat(U&'\1100\1161\11A8', 20000)),
+    (14, repeat('x', 16383) || U&'e\0301e\0301')) AS x (n, t) ORDER BY n;
+-- Long texts are normalised piece by piece: the same as at once, wherever the pieces meet.
+SELECT count(*) AS texts, count(*) FILTER (WHERE normalize_text(t) <> normalize_text(normalize(t, NFKC))) AS differ
+FROM (SELECT i, string_agg(chr(CASE WHEN r < 0.3 THEN 192 + (random() * 60000)::integer % 54000
+                                    WHEN r < 0.6 THEN 4352 + (random() * 255)::integer
+                                    WHEN r < 0.8 THEN 768 + (random() * 111)::integer
+                                    ELSE 44032 + (random() * 11171)::integer END), '') AS t
+      FROM generate_series(1, 20) AS i, LATERAL (SELECT random() AS r FROM generate_series(1, 40000 + i)) AS x
+      GROUP BY i) AS x;

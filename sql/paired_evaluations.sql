@@ -19,6 +19,8 @@ SELECT round(paired_evidence('{1,1,-1,0.5}')::numeric,
 FROM (SELECT i * 0.02 AS k FROM generate_series(1, 49) i) k;
 SELECT paired_evidence('{1,-1,0.5,1}') = paired_evidence('{0.5,1,1,-1}')
        OR abs(paired_evidence('{1,-1,0.5,1}') - paired_evidence('{0.5,1,1,-1}')) < 1e-12 AS any_order;
+SELECT paired_evidence('{1,NULL,-1}') = paired_evidence('{1,-1}') AS nulls_left_out,
+       paired_evidence('{NULL}') AS nothing;
 SELECT min(n) AS first_to_decide FROM generate_series(1, 20) n
 WHERE paired_evidence(array_fill(1.0::float8, ARRAY[n])) >= 20;
 SELECT paired_evidence(array_fill(1.0::float8, ARRAY[100000])) > 1e300 AS is_finite,

@@ -132,6 +132,10 @@ SELECT * FROM promote_missed_conversations('0');
 SELECT * FROM promote_missed_conversations('0');
 SELECT text, label_source, quality_score FROM training_samples WHERE text IN ('good', 'bad') ORDER BY text;
 SELECT * FROM promote_missed_conversations('-1 second');
+-- Intervals whose sum with a time overflows, also where their fields cancel each other.
+SELECT * FROM promote_missed_conversations('178000000 years');
+SELECT * FROM promote_missed_conversations('5000000 years -1825000000 days');
+SELECT * FROM promote_missed_conversations('1000 years');
 
 -- Errors that are not about the sample are not swallowed: the statement fails as a whole.
 CREATE TRIGGER raise_on_bad BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION raise_on_bad('40001');

@@ -147,6 +147,10 @@ RESET ROLE;
 
 SELECT count(*) FROM claim_reviews(1001);
 SELECT claim_reviews(1, '2 days');
+-- The sum with a time would overflow.
+SELECT claim_reviews(1, '178000000 years');
+SELECT claim_reviews(1, '-178000000 years');
+SELECT claim_reviews(1, '5000000 years -1799999999 days -23 hours');
 -- Given back before the lease ends: one's own only, by name for operators.
 SET ROLE regress_tw_reviewer;
 SELECT release_reviews(ARRAY[206]), release_reviews(ARRAY[999]);

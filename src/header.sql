@@ -35,9 +35,9 @@ BEGIN
                WHERE n.oid = '@extschema@'::regnamespace AND a.grantee = 0 AND a.privilege_type = 'CREATE') THEN
         -- CREATE EXTENSION lets no notice of its script through.
         RAISE WARNING USING
-            MESSAGE = format('everybody may create objects in schema "%s", where training_workflow is installed',
+            MESSAGE = format('every role may create objects in schema "%s", where training_workflow is installed',
                 '@extschema@'),
-            DETAIL = 'A function of somebody else can then take the place of one of ours in what you call.',
+            DETAIL = 'You could then call a function of another role instead of one of the extension.',
             HINT = format('Install it in a schema of its own (CREATE SCHEMA training; '
                 'CREATE EXTENSION training_workflow SCHEMA training;), '
                 'or REVOKE CREATE ON SCHEMA %s FROM PUBLIC;', '@extschema@');

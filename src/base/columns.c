@@ -23,6 +23,8 @@ tw_check_columns(Relation rel, const TwColumn *columns, int count)
 		Form_pg_attribute attribute = columns[i].attnum <= desc->natts ?
 			TupleDescAttr(desc, columns[i].attnum - 1) : NULL;
 
+		if (columns[i].is_later && columns[i].attnum > desc->natts)
+			continue;
 		if (attribute == NULL || attribute->attisdropped || attribute->atttypid != columns[i].type ||
 			strcmp(NameStr(attribute->attname), columns[i].name) != 0)
 			ereport(ERROR,

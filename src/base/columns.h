@@ -13,6 +13,7 @@ typedef struct TwColumn
 	AttrNumber	attnum;
 	Oid			type;
 	const char *name;
+	bool		is_later;		/* added after the first release: the table may end before it */
 } TwColumn;
 
 extern void tw_check_columns(Relation rel, const TwColumn *columns, int count);

@@ -17,6 +17,7 @@ typedef struct TwKeptPlan
 
 extern int64 tw_run_insert(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types, Datum *values,
 						   const char *nulls);
+extern int	tw_execute(const char *command, const SPIExecuteOptions *options);
 extern SPIPlanPtr tw_kept_plan(TwKeptPlan *kept, Oid schema, const char *command, int nargs, Oid *types);
 
 #endif							/* TW_KEPT_PLAN_H */

@@ -22,7 +22,15 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-/* The day of a point in time, in the time zone of the settings. */
+/*
+ * The bounds of created_on: 4713-01-01 BC and 294275-12-31. The first and the
+ * last timestamps lie outside, or their weeks, months and neighbouring days
+ * do: a view that computes with such a day would fail for everybody.
+ */
+#define FIRST_DAY (date2j(-4712, 1, 1) - POSTGRES_EPOCH_JDATE)
+#define LAST_DAY (date2j(294275, 12, 31) - POSTGRES_EPOCH_JDATE)
+
+/* The day of a point in time, in the time zone of the settings, within these bounds. */
 static DateADT
 local_day(Oid schema, TimestampTz time)
 {
@@ -43,13 +51,10 @@ local_day(Oid schema, TimestampTz time)
 	if (zone == last_zone && time == last_time)
 		return last_day;
 
-	/*
-	 * West of Greenwich the earliest timestamps fall on a day before the first valid date. A dump with such a date
-	 * could not be restored.
-	 */
-	last_day = DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE;
+	/* Only the very last timestamps have no local time, east of Greenwich. */
+	last_day = LAST_DAY;
 	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) == 0)
-		last_day = Max(last_day, date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE);
+		last_day = Min(Max(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE, FIRST_DAY), LAST_DAY);
 	last_zone = zone;
 	last_time = time;
 	return last_day;

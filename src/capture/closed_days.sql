@@ -103,10 +103,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.recount_days(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
-    'Deletes the stored figures of a range of days (both ends included; NULL = no limit) and returns the number of '
-    'days. daily_training_stats counts them at query time until the next daily job stores them again. Needed for days '
-    'older than five weeks, which the daily job does not count every night, after manual changes of predicted columns '
-    'or of samples';
+    'Deletes the stored figures of the days from from_date to to_date (both included; NULL = no limit) and returns the '
+    'number of days. daily_training_stats counts them at query time until the next daily job stores them again. Needed '
+    'for days older than five weeks, which the daily job does not count every night, after manual changes of predicted '
+    'columns or of samples. Raises 55P03 where a day is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer, since timestamptz) RETURNS date[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -163,13 +163,13 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('cannot close %s days as of %s', coalesce(max_days::text, 'NULL'),
                              coalesce(at::text, 'now')),
-            HINT = 'max_days is a whole number from 1, at a point in time.';
+            HINT = 'max_days must be at least 1, and "at" a finite time.';
     END IF;
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
             MESSAGE = 'days are closed in READ COMMITTED transactions only',
-            DETAIL = format('This one is %s: what it counts may be older than the time that it would be known as of.',
+            DETAIL = format('This one is %s: its figures may be older than the time that is stored with them.',
                             upper(current_setting('transaction_isolation'))),
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;

@@ -22,6 +22,9 @@
 /* How many conversations are promoted in one subtransaction. */
 #define BATCH_SIZE 1000
 
+/* The greatest min_age. Timestamps begin in 4713 BC. */
+#define MAX_AGE_YEARS 1000
+
 typedef struct Missed
 {
 	Oid			schema;
@@ -145,7 +148,8 @@ forget_days(Oid schema, const int64 *ids, int64 count)
 /*
  * Promotes a batch in one subtransaction and, if that fails, each conversation
  * in its own, so that one failure does not stop the others. A subtransaction
- * for each from the start would consume a transaction id for each.
+ * for each from the start would consume a transaction id for each. A wait for
+ * a lock that was in vain is raised: each conversation would wait as long.
  */
 static void
 promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *failed)
@@ -157,6 +161,8 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 	error = tw_try(promote_some, &missed);
 	if (error == NULL)
 		*promoted += missed.promoted;
+	else if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
 	else if (count > 1)
 	{
 		for (int i = 0; i < count; i++)
@@ -173,6 +179,17 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 	}
 	if (error != NULL)
 		FreeErrorData(error);
+}
+
+/* Whether a field of the interval is beyond MAX_AGE_YEARS. Compared one by one, as fields can cancel each other. */
+static bool
+is_too_old(const Interval *age)
+{
+	const int	days = MAX_AGE_YEARS * 366;
+
+	return age->month > MAX_AGE_YEARS * MONTHS_PER_YEAR || age->month < -MAX_AGE_YEARS * MONTHS_PER_YEAR ||
+		age->day > days || age->day < -days ||
+		age->time > days * USECS_PER_DAY || age->time < -days * USECS_PER_DAY;
 }
 
 PG_FUNCTION_INFO_V1(tw_promote_missed_conversations);
@@ -199,11 +216,12 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(min_age), IntervalPGetDatum(&zero))))
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(min_age), IntervalPGetDatum(&zero))) ||
+		is_too_old(min_age))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("min_age must not be negative"),
-				 errhint("Pass the age from which on conversations are swept, '0' for all.")));
+				 errmsg("min_age must not be negative or more than %d years", MAX_AGE_YEARS),
+				 errhint("Pass the least age of the conversations to promote, '0' for all.")));
 
 	SPI_connect();
 	filtered = filter_unfiltered(schema, &locked);

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "base/excerpt.h"
 #include "base/table_triggers.h"
 #include "capture/filter.h"
 #include "capture/policy.h"
@@ -24,11 +25,11 @@
 static char *
 describe_scope(TwSlice module_type, TwSlice intent)
 {
-	return psprintf("%s%.*s, %s%.*s",
+	return psprintf("%s%s, %s%s",
 					module_type.data ? "module " : "every module",
-					module_type.length, module_type.data ? module_type.data : "",
+					module_type.data ? tw_excerpt_of(module_type.data, module_type.length) : "",
 					intent.data ? "intent " : "every intent",
-					intent.length, intent.data ? intent.data : "");
+					intent.data ? tw_excerpt_of(intent.data, intent.length) : "");
 }
 
 PG_FUNCTION_INFO_V1(tw_policy_lock);
@@ -64,7 +65,7 @@ check_share(HeapTuple tuple, TupleDesc desc, int attnum)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s of a review policy must be between 0 and 1, not %g", SPI_fname(desc, attnum), value),
-				 errhint("Confidences and audit rates are shares of one: 0.85, not 85. NULL inherits.")));
+				 errhint("Confidences and audit rates are fractions: 0.85, not 85. NULL inherits.")));
 }
 
 /* Refuses an empty or blank module or intent: NULL stands for "every". */
@@ -75,7 +76,7 @@ check_scope(TwSlice name, const char *column)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s of a review policy must not be blank", column),
-				 errhint("Use NULL for a policy that holds for every one.")));
+				 errhint("Use NULL for a policy that holds for all of them.")));
 }
 
 /* Refuses a provider list with elements that cannot match. */
@@ -96,7 +97,7 @@ check_providers(HeapTuple tuple, TupleDesc desc, int attnum, const TwProviderLis
 	if (bad)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s of a review policy must be a plain list of names", SPI_fname(desc, attnum)),
+				 errmsg("%s of a review policy must be an array of names", SPI_fname(desc, attnum)),
 				 errdetail("It has an element that is NULL or blank, or more than one dimension."),
 				 errhint("For example ARRAY['indicbert', 'rasa']; '{}' for no provider at all; NULL inherits.")));
 }

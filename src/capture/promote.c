@@ -143,7 +143,7 @@ report_failure(TriggerData *trigdata, ErrorData *error)
 						   "could not make training samples of %lld captured conversations: %s",
 						   (unsigned long) failed.count, (long long) failed.count, error->message),
 			 errdetail("The conversations are kept%s.", recorded ? ", and the failure is recorded in job_runs" : ""),
-			 errhint("Once the cause is mended, promote_missed_conversations() makes the samples.")));
+			 errhint("Remove the cause. Then run promote_missed_conversations(), which makes the samples.")));
 }
 
 PG_FUNCTION_INFO_V1(tw_capture_promote);

@@ -5,12 +5,23 @@
 #ifndef TW_PROMOTE_H
 #define TW_PROMOTE_H
 
+#include "rules/normalize.h"
+
 /* For tw_kept_plan. `source` is a SELECT of these columns; if text_hash is NULL, the trigger computes it. */
 #define TW_INSERT_SAMPLES(source) \
 	"INSERT INTO %1$s.training_samples AS s (conversation_log_id, text, text_hash, normalizer, intent, module_id, " \
 	"module_type, entities, language, expected_service, review_status, label_source, reviewed_by, reviewed_at, " \
 	"source, " \
 	"split, selection_probability, quality_score, created_at) " source
+
+/*
+ * The module of a conversation with this intent, as tw_module_type() has it.
+ * Written with what 0.1.0 had: its capture makes samples with this library
+ * until ALTER EXTENSION UPDATE is run.
+ */
+#define TW_MODULE_OF(intent) \
+	"CASE WHEN c.nlu_module_type OPERATOR(pg_catalog.<>) '' THEN c.nlu_module_type ELSE " \
+	"%1$s.intent_module_type(" intent ") END"
 
 /*
  * The samples of `conversations`, a FROM clause with the alias c. `intent` is
@@ -26,7 +37,7 @@
  */
 #define TW_SAMPLES_OF(conversations, intent, is_own, entities, reviewer) \
 	TW_INSERT_SAMPLES( \
-	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), 1, c.label, " \
+	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), " CppAsString2(TW_NORMALIZER) ", c.label, " \
 	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, " \
 	"c.module_type, %1$s.tw_sample_entities(" entities "), c.message_language, " \
 	"CASE WHEN " is_own " THEN c.routed_to END, " \
@@ -37,8 +48,8 @@
 	"CASE WHEN " reviewer " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
 	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
 	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
-	"CASE WHEN " is_own " THEN %1$s.tw_module_type(c.nlu_module_type, " intent ") " \
-	"ELSE coalesce(%1$s.intent_module_type(" intent "), %1$s.tw_module_type(c.nlu_module_type, NULL)) END " \
+	"CASE WHEN " is_own " THEN " TW_MODULE_OF(intent) " " \
+	"ELSE coalesce(%1$s.intent_module_type(" intent "), " TW_MODULE_OF("NULL") ") END " \
 	"AS module_type, %1$s.tw_sample_text(c.user_message) AS sample_text " \
 	"FROM " conversations " OFFSET 0) c")
 

@@ -5,14 +5,14 @@ CREATE FUNCTION @extschema@.tw_audit_rollout(r @extschema@.rollouts) RETURNS voi
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    share CONSTANT integer := r.steps[cardinality(r.step_times)];
+    percentage CONSTANT integer := r.steps[cardinality(r.step_times)];
     drawn CONSTANT double precision := @extschema@.training_setting('rollout_audit_rate')::double precision
                                            * r.steps[1];
 BEGIN
     INSERT INTO @extschema@.audited_versions AS a (model_version, audit_rate, since, reason)
-    SELECT v.version, CASE WHEN drawn > 0 THEN least(1, drawn / v.share) END, r.started_at,
+    SELECT v.version, CASE WHEN drawn > 0 THEN least(1, drawn / v.percentage) END, r.started_at,
            format('rollout %s of %s', r.number, r.version)
-    FROM (VALUES (r.version, share), (r.previous_version, 100 - share)) AS v (version, share)
+    FROM (VALUES (r.version, percentage), (r.previous_version, 100 - percentage)) AS v (version, percentage)
     ON CONFLICT (model_version) DO UPDATE
         SET audit_rate = excluded.audit_rate, since = excluded.since, until = excluded.until, reason = excluded.reason;
 END

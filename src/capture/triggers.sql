@@ -52,8 +52,9 @@ COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
     'The sweep: filters conversations that came in while triggers did not fire, then makes the missing samples of '
     'auto-approved conversations: those it has just filtered, and those filtered at least min_age ago. A failing row '
     'does not stop the others. Returns the numbers of conversations filtered, promoted, and failed again (a WARNING '
-    'each). A deleted sample is made again: reject the conversation instead. Rows locked by another transaction are '
-    'left for the next call. Raises 22023 for a negative min_age';
+    'each); NULLs, and nothing done, for a NULL min_age. A deleted sample is made again: reject the conversation '
+    'instead. Rows locked by another transaction are left for the next call. Raises 22023 for a min_age that is '
+    'negative or above 1000 years, and 55P03 when lock_timeout ends a wait';
 
 CREATE FUNCTION @extschema@.tw_sweep_conversations(
     min_age interval, OUT filtered bigint, OUT promoted bigint, OUT failed bigint, OUT locked bigint)

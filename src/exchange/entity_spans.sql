@@ -17,5 +17,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_entity_spans(jsonb, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_entity_spans(jsonb, integer) IS
-    'The entities that are spans of a text of so many code points, as [[start, end, label], ...]: objects of an array '
-    'with whole numbers start < end and a label (or entity, or type). What is none is left out';
+    'The entities that are spans of a text of text_length code points, as [[start, end, label], ...]: objects of an '
+    'array with whole numbers start < end and a label (or entity, or type). Other elements are left out';

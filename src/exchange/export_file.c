@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "base/null_argument.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "exchange/export_path.h"
@@ -118,7 +119,7 @@ write_to_temporary(FileExport *file)
 	}
 }
 
-/* Everything up to the last byte; the result is the checksum in hexadecimal. */
+/* Writes the whole export; returns its checksum in hexadecimal. */
 static char *
 write_all(FileExport *file, Oid schema, FunctionCallInfo fcinfo)
 {
@@ -140,7 +141,7 @@ write_all(FileExport *file, Oid schema, FunctionCallInfo fcinfo)
 	return result;
 }
 
-/* Also for a session that is being ended, which runs no PG_CATCH. */
+/* Also runs when the session is terminated, which runs no PG_CATCH. */
 static void
 clean_up(int code, Datum arg)
 {
@@ -154,8 +155,8 @@ Datum
 tw_export_file(PG_FUNCTION_ARGS)
 {
 	FileExport *file = palloc0(sizeof(FileExport));
-	char	   *path = text_to_cstring(PG_GETARG_TEXT_PP(ARG_PATH));
-	bool		overwrite = PG_GETARG_BOOL(ARG_OVERWRITE);
+	char	   *path;
+	bool		overwrite;
 	TupleDesc	desc;
 	Datum		values[4];
 	bool		nulls[4] = {false};
@@ -163,6 +164,11 @@ tw_export_file(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	tw_refuse_null(fcinfo, ARG_PATH, "path", "Pass the file's absolute path.");
+	tw_refuse_null(fcinfo, ARG_OVERWRITE, "overwrite", "Leave it out: an existing file is then kept.");
+	tw_refuse_null(fcinfo, ARG_ID, "id", "It is the export's row in training_export_jobs.");
+	path = text_to_cstring(PG_GETARG_TEXT_PP(ARG_PATH));
+	overwrite = PG_GETARG_BOOL(ARG_OVERWRITE);
 	file->write_chunk = write_to_path;
 	file->target = (TwExportPath) {.folder = -1, .file = -1};
 	PG_ENSURE_ERROR_CLEANUP(clean_up, PointerGetDatum(&file->target));
@@ -250,7 +256,7 @@ tw_export_temporary(PG_FUNCTION_ARGS)
 	file->temporary = open_temporary();
 	sha256 = write_all(file, tw_schema_of_function(fcinfo), fcinfo);
 
-	/* Relative to the data directory, in which every session of the server is at home. */
+	/* Relative to the data directory, the working directory of every session. */
 	values[0] = CStringGetTextDatum(FilePathName(file->temporary));
 	values[1] = Int64GetDatum(file->export.rows);
 	values[2] = Int64GetDatum(file->bytes);

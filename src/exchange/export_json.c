@@ -13,14 +13,14 @@
 #include "exchange/export_spans.h"
 #include "utils/json.h"
 
-/* What import_training_samples() reads, in the order of its documentation. */
+/* The keys that import_training_samples() reads, in the order of its documentation. */
 static const TwExportColumn jsonl_keys[] = {
 	TW_EXPORT_TEXT, TW_EXPORT_INTENT, TW_EXPORT_LANGUAGE, TW_EXPORT_ENTITIES, TW_EXPORT_MODULE_ID,
 	TW_EXPORT_MODULE_TYPE,
 	TW_EXPORT_EXPECTED_SERVICE, TW_EXPORT_SPLIT, TW_EXPORT_LABEL_SOURCE, TW_EXPORT_QUALITY_SCORE, TW_EXPORT_CREATED_AT
 };
 
-/* What the assistant of an "openai" line was told. */
+/* The system message of an "openai" line. */
 #define SYSTEM_MESSAGE "Answer with the intent of the message and its entities, if there are any, as JSON."
 
 static void
@@ -48,7 +48,7 @@ append_jsonl_value(TwExport *export, TwExportColumn column)
 	}
 }
 
-/* Entities that import_training_samples() would refuse hold nothing: numbers and strings are none. */
+/* Entities that are numbers or strings count as absent: import_training_samples() would refuse them. */
 static bool
 is_absent(TwExport *export, TwExportColumn column)
 {

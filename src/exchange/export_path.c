@@ -1,17 +1,20 @@
 /*
  * export_path.c
- *		Where on the server an export may be written, and how it gets there.
+ *		Checks the path of an export to a server file, and replaces or creates it.
  *
  * The folder is opened once, and used through its descriptor from then on: a
  * symbolic link put into its path later changes nothing.
  */
 #include "postgres.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "exchange/export_path.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -19,12 +22,18 @@
 /* How deep a folder may lie; a path has no more components than that. */
 #define MAX_DEPTH (MAXPGPATH / 2)
 
+/* Of a temporary file: the export's id and the process that writes it, so that people can tell where one comes from. */
+#define TEMPORARY_NAME "training_workflow_export_%lld_%d.tmp"
+
+/* How often a temporary file is created until it stays. */
+#define MAX_ATTEMPTS 10
+
 pg_noreturn static void
 refuse(const char *path, int sqlerrcode, const char *problem, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(sqlerrcode),
-			 errmsg("cannot export to \"%s\": %s", path, problem),
+			 errmsg("cannot export to \"%s\": %s", tw_excerpt(path), problem),
 			 errhint("%s", hint)));
 }
 
@@ -33,7 +42,7 @@ refuse_file_error(const char *what, const char *path)
 {
 	ereport(ERROR,
 			(errcode_for_file_access(),
-			 errmsg("could not %s \"%s\": %m", what, path)));
+			 errmsg("could not %s \"%s\": %m", what, tw_excerpt(path))));
 }
 
 static void
@@ -77,7 +86,7 @@ is_tablespace(const struct stat *at)
 	return result;
 }
 
-/* Whether an open folder lies in the data directory, or is it; so is what pg_wal and tablespaces point to. */
+/* Whether an open folder is in the data directory, or in a folder that pg_wal or a tablespace points to. */
 static bool
 is_inside_data(const char *path, int folder)
 {
@@ -155,25 +164,101 @@ tw_export_path_open(TwExportPath *target, const char *path, bool overwrite)
 	check_place(target, overwrite);
 }
 
-/* Creates the temporary file. Its name tells its origin, should the server be killed. */
+/* Whether a name is one that tw_export_path_create() gives. */
+static bool
+is_temporary_name(const char *name)
+{
+	long long	id;
+	int			pid;
+	char		spelled[sizeof(((TwExportPath *) NULL)->temporary)];
+
+	if (sscanf(name, TEMPORARY_NAME, &id, &pid) != 2)
+		return false;
+	snprintf(spelled, sizeof(spelled), TEMPORARY_NAME, id, pid);
+	return strcmp(name, spelled) == 0;
+}
+
+/*
+ * Removes a temporary file that nobody writes any more: whoever writes one has
+ * it locked, and the lock ends with the process. What cannot be opened or
+ * locked is left alone.
+ */
+static void
+remove_orphan(int folder, const char *name)
+{
+	int			file = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | PG_BINARY);
+
+	if (file < 0)
+		return;
+	if (flock(file, LOCK_EX | LOCK_NB) == 0 && unlinkat(folder, name, 0) == 0)
+		ereport(LOG,
+				(errmsg("removed the temporary file \"%s\" of an export that was cut off", name)));
+	close(file);
+}
+
+/* Exports that were cut off by kill -9 or a crash of the server cannot clean up after themselves. */
+static void
+remove_orphans(int folder)
+{
+	int			copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR		   *entries = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (entries == NULL)
+	{
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((entry = readdir(entries)) != NULL)
+	{
+		if (is_temporary_name(entry->d_name))
+			remove_orphan(folder, entry->d_name);
+	}
+	closedir(entries);
+}
+
+/*
+ * Creates the temporary file, and locks it; removes those of exports that were
+ * cut off. Another session may do so between the two: then the file has no
+ * name any more, and is created again.
+ */
 void
 tw_export_path_create(TwExportPath *target, int64 id)
 {
 	char		name[sizeof(target->temporary)];
-	bool		is_there;
+	struct stat there;
 
-	snprintf(name, sizeof(name), "training_workflow_export_%lld_%d.tmp", (long long) id, MyProcPid);
-	target->file = openat(target->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | PG_BINARY, S_IRUSR | S_IWUSR);
-	is_there = target->file < 0 && errno == EEXIST;
+	remove_orphans(target->folder);
+	snprintf(name, sizeof(name), TEMPORARY_NAME, (long long) id, MyProcPid);
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+	{
+		bool		is_there;
+
+		target->file = openat(target->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | PG_BINARY,
+							  S_IRUSR | S_IWUSR);
+		is_there = target->file < 0 && errno == EEXIST;
+		if (target->file < 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not create the temporary file \"%s\" for \"%s\": %m", name, target->path),
+					 is_there ? errhint("A server that crashed left it behind: remove it.") : 0));
+		strlcpy(target->temporary, name, sizeof(target->temporary));
+		/* On a file system without locks, nobody removes files by them either. */
+		while (flock(target->file, LOCK_EX) != 0 && errno == EINTR)
+			CHECK_FOR_INTERRUPTS();
+		if (fstat(target->file, &there) != 0 || there.st_nlink > 0)
+			break;
+		target->temporary[0] = '\0';
+		close(target->file);
+		target->file = -1;
+	}
 	if (target->file < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create the temporary file \"%s\" for \"%s\": %m", name, target->path),
-				 is_there ? errhint("A server that crashed left it behind: remove it.") : 0));
-	strlcpy(target->temporary, name, sizeof(target->temporary));
+		refuse(target->path, ERRCODE_OBJECT_IN_USE, "its temporary file is removed again and again",
+			   "Try again.");
 }
 
-/* Renames the temporary file durably. Without overwrite, a file created there meanwhile stays. */
+/* Renames the temporary file durably. Without overwrite, a file created there in the meantime is kept. */
 void
 tw_export_path_publish(TwExportPath *target, bool overwrite)
 {

@@ -1,6 +1,6 @@
 /*
  * export_path.h
- *		Where on the server an export may be written, and how it gets there.
+ *		Checks the path of an export to a server file, and replaces or creates it.
  */
 #ifndef TW_EXPORT_PATH_H
 #define TW_EXPORT_PATH_H
@@ -8,7 +8,7 @@
 #include <limits.h>
 
 /*
- * A file on its way to its place. Names are relative to the folder, which stays the same whatever happens to its path.
+ * The target of an export. Names are relative to the open folder, which stays the same if its path is changed.
  */
 typedef struct TwExportPath
 {

@@ -2,9 +2,9 @@
  * export_rasa.c
  *		The format rasa: NLU training data in YAML, version 3.1.
  *
- * Samples of one intent follow each other. Texts that fit into one line of
- * YAML's literal blocks stand there, as people write them ("- text"); the others
- * have a block of their own, in which every text is a quoted string.
+ * Samples come grouped by intent. Texts that fit into one line of a literal
+ * block of YAML are written there, as people write them ("- text"); the others
+ * are quoted strings in a block of their own.
  *
  * Rasa finds entities by a regular expression, [value](label) or
  * [value]{"entity": "label"}, and has no escape for texts that look like that.
@@ -16,12 +16,12 @@
 #include "utils/json.h"
 
 /*
- * The check mark is for Rasa: a file of nothing but ASCII it decodes as if it
- * were Python source, so that a text with "\u" in it would break the whole file.
+ * With the check mark the file is not pure ASCII. Rasa decodes a pure ASCII file
+ * like Python source, and a "\u" in a text would break the whole file.
  */
 #define HEADER "# Rasa NLU training data in UTF-8 \xE2\x9C\x93"
 
-/* YAML's own idea of what can stand in a document as it is, less what may end a line and what is invisible. */
+/* Characters that YAML allows unescaped, except line ends and the invisible byte order mark. */
 static bool
 is_printable(pg_wchar c)
 {
@@ -46,7 +46,7 @@ is_one_line(StringInfo text)
 	return true;
 }
 
-/* A double-quoted string. Without \u: see HEADER, which then would only be needed for what users write. */
+/* Appends a double-quoted string. Escapes with \x where it can, since Rasa reads \u wrongly without HEADER. */
 static void
 append_quoted(StringInfo line, const char *data, int length)
 {
@@ -74,7 +74,7 @@ append_quoted(StringInfo line, const char *data, int length)
 	appendStringInfoChar(line, '"');
 }
 
-/* Whether every version of YAML reads this as a string. */
+/* Whether every version of YAML reads the value without quotes as a string. */
 static bool
 is_plain_string(TwSlice value)
 {
@@ -96,7 +96,7 @@ is_plain_string(TwSlice value)
 	return value.length > 0;
 }
 
-/* (label), or {"entity": "label"} where the label would end too early. */
+/* Appends (label), or {"entity": "label"} for a label with characters that would end it too early. */
 static void
 append_entity(StringInfo line, const char *label)
 {
@@ -112,7 +112,7 @@ append_entity(StringInfo line, const char *label)
 	appendStringInfoString(line, "{\"entity\": ");
 	for (const char *at = json.data; *at != '\0'; at++)
 	{
-		/* The expression looks for the first brace, and brackets are counted below. */
+		/* Rasa's expression ends at the first brace, and open_bracket() counts brackets. */
 		if (strchr("[]}", *at) != NULL)
 			appendStringInfo(line, "\\u%04x", *at);
 		else
@@ -121,7 +121,7 @@ append_entity(StringInfo line, const char *label)
 	appendStringInfoChar(line, '}');
 }
 
-/* Where the text that has been written so far has a bracket that is still open; -1 if it has none. */
+/* Position of the last [ of the text that no ] follows; -1 = none. */
 static int
 open_bracket(const char *text, int length)
 {
@@ -133,7 +133,7 @@ open_bracket(const char *text, int length)
 	return -1;
 }
 
-/* Appends text outside entities, changed so that Rasa finds no entity in it. */
+/* Appends text outside entities, with a word joiner where Rasa would find an entity in it. */
 static void
 append_outside(StringInfo line, const char *data, int length)
 {
@@ -147,7 +147,7 @@ append_outside(StringInfo line, const char *data, int length)
 	}
 }
 
-/* Whether Rasa can say where the entity is, given the line before it. */
+/* Whether Rasa's expression can match the entity: it has no ], and no [ is open before it. */
 static bool
 can_annotate(StringInfo line, const char *data, const TwEntitySpan *span)
 {
@@ -181,7 +181,7 @@ annotated_text(TwExport *export)
 	return line;
 }
 
-/* Ends the block at hand if this sample does not belong into it, and begins its own. */
+/* Begins a new block unless the sample belongs to the open one. */
 static void
 open_block(TwExport *export, bool has_lines)
 {

@@ -1,12 +1,14 @@
 /*
  * export_samples.c
- *		Training samples as lines, one at a time: what is asked for, the query,
- *		and what all formats have in common.
+ *		Writes training samples as lines: checks the arguments, runs the query,
+ *		and has the functions that all formats use.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "base/excerpt.h"
+#include "base/kept_plan.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "exchange/export_samples.h"
@@ -26,7 +28,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-/* The arguments of every function that exports, in this order. */
+/* The first arguments of every export function, in this order. */
 enum
 {
 	ARG_REVIEW_STATUS,
@@ -76,15 +78,16 @@ const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS] = {
 	[TW_EXPORT_UPDATED_AT] = {"updated_at", TIMESTAMPTZOID},
 };
 
-/* Where the executor puts the samples. */
+/* Receives the samples from the executor. */
 typedef struct SampleReceiver
 {
 	DestReceiver pub;
 	TwExport   *export;
-	MemoryContext scratch;		/* of one sample */
+	MemoryContext scratch;		/* reset after each sample */
 } SampleReceiver;
 
-static void
+/* The word, which must be one of these. */
+static const char *
 check_word(const char *what, const char *word, const char *const *words)
 {
 	StringInfoData list;
@@ -93,13 +96,14 @@ check_word(const char *what, const char *word, const char *const *words)
 	for (int i = 0; words[i] != NULL; i++)
 	{
 		if (word != NULL && strcmp(word, words[i]) == 0)
-			return;
+			return words[i];
 		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", words[i]);
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no %s \"%s\"", what, word ? word : "NULL"),
+			 errmsg("there is no %s \"%s\"", what, word ? tw_excerpt(word) : "NULL"),
 			 errhint("Choose one of: %s.", list.data)));
+	return NULL;				/* keep compiler quiet */
 }
 
 static char *
@@ -120,18 +124,25 @@ format_argument(FunctionCallInfo fcinfo)
 			return formats[i];
 		names[i] = formats[i]->name;
 	}
-	check_word("format", wanted, names);
+	(void) check_word("format", wanted, names);
 	return NULL;				/* keep compiler quiet */
 }
 
-/* Refuses arguments that mean nothing, with 22023. */
+/* Which splits are exported: "all", or one of them. */
+static const char *
+split_argument(FunctionCallInfo fcinfo)
+{
+	return check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
+}
+
+/* Raises 22023 for an invalid argument. */
 void
 tw_export_check(FunctionCallInfo fcinfo)
 {
 	format_argument(fcinfo);
-	check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
+	(void) split_argument(fcinfo);
 	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
-		check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), tw_status_names(TW_OF_SAMPLES));
+		(void) check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), tw_status_names(TW_OF_SAMPLES));
 	if (!PG_ARGISNULL(ARG_SOURCES))
 	{
 		Datum	   *values;
@@ -141,7 +152,7 @@ tw_export_check(FunctionCallInfo fcinfo)
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_SOURCES), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
 						  &count);
 		for (int i = 0; i < count; i++)
-			check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
+			(void) check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
 	}
 	if (!PG_ARGISNULL(ARG_LIMIT) && PG_GETARG_INT64(ARG_LIMIT) < 0)
 		ereport(ERROR,
@@ -150,14 +161,14 @@ tw_export_check(FunctionCallInfo fcinfo)
 				 errhint("Pass how many samples to export at most, or NULL for all of them.")));
 }
 
-/* Whether the sample at hand has a value there. */
+/* Whether the column of the current sample is not NULL. */
 bool
 tw_export_has(const TwExport *export, TwExportColumn column)
 {
 	return !export->sample[column].isnull;
 }
 
-/* A text of the sample at hand, which has it; redacted where it has to be. */
+/* A text column of the current sample, which must not be NULL; redacted if the export redacts. */
 TwSlice
 tw_export_text(TwExport *export, TwExportColumn column)
 {
@@ -172,7 +183,7 @@ tw_export_cstring(TwExport *export, TwExportColumn column)
 	return pnstrdup(text.data, text.length);
 }
 
-/* The entities of the sample at hand, which has some; redacted where they have to be. */
+/* The entities of the current sample, which must not be NULL; redacted if the export redacts. */
 Jsonb *
 tw_export_entities(TwExport *export)
 {
@@ -184,7 +195,7 @@ tw_export_entities(TwExport *export)
 	return entities;
 }
 
-/* Whether ISO 8601 has a name for a time: it knows no infinity, and import_training_samples() four digits of a year. */
+/* Whether import_training_samples() can read the time: neither infinite nor with a year of other than four digits. */
 bool
 tw_export_is_iso_time(Datum value)
 {
@@ -196,7 +207,7 @@ tw_export_is_iso_time(Datum value)
 		tm.tm_year >= 1 && tm.tm_year <= 9999;
 }
 
-/* Appends what needs no quotes in JSON, but a time, which is in UTC whatever the session's zone. */
+/* Appends a value without quotes: a number, a boolean, or a time, which is in UTC in every session. */
 void
 tw_export_append_plain(TwExport *export, TwExportColumn column)
 {
@@ -213,7 +224,7 @@ tw_export_append_plain(TwExport *export, TwExportColumn column)
 			appendStringInfo(&export->line, INT64_FORMAT, DatumGetInt64(value));
 			break;
 		case FLOAT8OID:
-			/* Not by float8out: extra_float_digits is the session's. */
+			/* Not float8out(), which depends on extra_float_digits. */
 			double_to_shortest_decimal_buf(DatumGetFloat8(value), buffer);
 			appendStringInfoString(&export->line, buffer);
 			break;
@@ -229,7 +240,7 @@ tw_export_append_plain(TwExport *export, TwExportColumn column)
 	}
 }
 
-/* Passes the finished line on. */
+/* Passes the finished line to put_line and begins the next one. */
 void
 tw_export_end_line(TwExport *export)
 {
@@ -249,7 +260,7 @@ receive_sample(TupleTableSlot *slot, DestReceiver *self)
 	slot_getallattrs(slot);
 	for (int i = 0; i < TW_EXPORT_COLUMNS; i++)
 		export->sample[i] = (NullableDatum) {slot->tts_values[i], slot->tts_isnull[i]};
-	/* Once, not for each use. */
+	/* Detoasted and redacted once, not at each use. */
 	message->value = PointerGetDatum(DatumGetTextPP(message->value));
 	if (export->redact)
 		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value)));
@@ -271,7 +282,7 @@ ignore(DestReceiver *self)
 {
 }
 
-/* A condition on a column that may be one of an array's; a NULL in it stands for samples without a value. */
+/* Appends a condition: the column is one of the elements of an array argument; a NULL element matches NULL. */
 static void
 append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const char *column)
 {
@@ -284,12 +295,12 @@ append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const cha
 static void
 append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema, bool too_long)
 {
-	const char *split = text_argument(fcinfo, ARG_INCLUDE_SPLIT);
+	const char *split = split_argument(fcinfo);
 
-	/* First, so that what is too long is not fetched. */
+	/* The first condition, so that texts that are too long are not detoasted. */
 	appendStringInfo(query, " WHERE %s %s.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, "
 					 "s.expected_service, s.entities)", too_long ? "" : "NOT", schema);
-	/* No tool has a use for those, and import_training_samples() refuses them. */
+	/* Blank texts and intents are useless to every tool, and import_training_samples() refuses them. */
 	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
 	if (strcmp(split, "all") != 0)
 		appendStringInfo(query, " AND s.split = $%d", ARG_INCLUDE_SPLIT + 1);
@@ -306,7 +317,7 @@ append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema,
 		appendStringInfo(query, " AND greatest(s.created_at, s.reviewed_at) >= $%d", ARG_SINCE + 1);
 }
 
-/* The limit is about the first samples by their number, so that it means the same samples in every format. */
+/* The limit selects the first samples by id, so that it selects the same samples in every format. */
 static char *
 build_query(const TwExportFormat *format, FunctionCallInfo fcinfo, Oid schema_id)
 {
@@ -346,7 +357,7 @@ build_params(FunctionCallInfo fcinfo)
 	return params;
 }
 
-/* How many samples were asked for and are too long to be written, whatever the limit. */
+/* Number of selected samples that are too long to be written, regardless of the limit. */
 static int64
 count_too_long(FunctionCallInfo fcinfo, Oid schema_id)
 {
@@ -358,14 +369,15 @@ count_too_long(FunctionCallInfo fcinfo, Oid schema_id)
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT count(*) FROM %s.training_samples s", schema);
 	append_conditions(&query, fcinfo, schema, true);
-	if (SPI_execute_extended(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
+	if (tw_execute(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "counting samples that are too long failed");
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 /*
- * Writes the samples that the first arguments of fcinfo ask for. put_line is the
- * caller's; the query's own snapshot sees what this transaction did before.
+ * Writes the samples that the first arguments of fcinfo select, to the caller's
+ * put_line. The query has a new snapshot, which sees earlier changes of this
+ * transaction.
  */
 void
 tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
@@ -389,7 +401,7 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 	SPI_connect();
 	export->skipped = count_too_long(fcinfo, schema);
 	options.params = build_params(fcinfo);
-	result = SPI_execute_extended(build_query(export->format, fcinfo, schema), &options);
+	result = tw_execute(build_query(export->format, fcinfo, schema), &options);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "reading samples failed: %s", SPI_result_code_string(result));
 	SPI_finish();
@@ -398,7 +410,7 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 	MemoryContextDelete(receiver.scratch);
 }
 
-/* What export_training_samples() returns. */
+/* An export whose lines are the result of export_training_samples(). */
 typedef struct RowsExport
 {
 	TwExport	export;
@@ -418,23 +430,25 @@ put_row(TwExport *export, const char *line, int length)
 }
 
 /*
- * The first run or export that needs the splits decides them. An export does not in a read-only transaction, nor in a
- * transaction of several statements: the splits of exported texts could be rolled back, and others would wait for its
- * end.
+ * The first training or export that needs the splits decides them. An export in a read-only transaction or in a
+ * transaction of several statements does not: the splits of exported texts could be rolled back, and other sessions
+ * would wait for its end.
  */
 static void
 decide_splits(Oid schema)
 {
+	SPIExecuteOptions options = {0};
+
 	SPI_connect();
-	if (SPI_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))), false,
-					0) < 0)
+	if (tw_execute(psprintf("SELECT %s.tw_decide_export_splits()", quote_identifier(tw_schema_name(schema))),
+				   &options) < 0)
 		elog(ERROR, "deciding about splits failed");
 	SPI_finish();
 }
 
 PG_FUNCTION_INFO_V1(tw_export_training_samples);
 
-/* export_training_samples(...): lines, in a tuplestore that goes to disk beyond work_mem. */
+/* export_training_samples(...): lines, in a tuplestore that is written to disk beyond work_mem. */
 Datum
 tw_export_training_samples(PG_FUNCTION_ARGS)
 {
@@ -458,7 +472,7 @@ tw_export_training_samples(PG_FUNCTION_ARGS)
 	info->setDesc = rows.desc;
 	MemoryContextSwitchTo(caller);
 
-	if (strcmp(text_argument(fcinfo, ARG_INCLUDE_SPLIT), "all") != 0 && !IsTransactionBlock())
+	if (strcmp(split_argument(fcinfo), "all") != 0 && !IsTransactionBlock())
 		decide_splits(schema);
 	tw_export_run(&rows.export, schema, fcinfo);
 	if (rows.export.skipped > 0)

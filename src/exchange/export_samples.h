@@ -1,7 +1,6 @@
 /*
  * export_samples.h
- *		Training samples on their way out: what is asked for, what a sample has,
- *		and the formats that it can be written in.
+ *		Export of training samples: arguments, columns of a sample, and formats.
  */
 #ifndef TW_EXPORT_SAMPLES_H
 #define TW_EXPORT_SAMPLES_H
@@ -11,7 +10,7 @@
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
-/* What the query gives for each sample, in the order of the table's columns. */
+/* The columns of the query, in the order of the table's columns. */
 typedef enum TwExportColumn
 {
 	TW_EXPORT_ID,
@@ -35,7 +34,7 @@ typedef enum TwExportColumn
 	TW_EXPORT_MODEL_VERSION_TARGET,
 	TW_EXPORT_CREATED_AT,
 	TW_EXPORT_UPDATED_AT,
-	TW_EXPORT_SPANS				/* not a column: tw_entity_spans(), for the formats that want it */
+	TW_EXPORT_SPANS				/* not in the table: tw_entity_spans(), for formats with wants_spans */
 } TwExportColumn;
 
 #define TW_EXPORT_TABLE_COLUMNS TW_EXPORT_SPANS
@@ -51,7 +50,7 @@ extern const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS]
 
 typedef struct TwExport TwExport;
 
-/* How a format says things. Each function ends the lines that it writes with tw_export_end_line(). */
+/* A format. Its functions write lines, each ended with tw_export_end_line(). */
 typedef struct TwExportFormat
 {
 	const char *name;
@@ -70,19 +69,19 @@ extern const TwExportFormat tw_export_huggingface;
 extern const TwExportFormat tw_export_openai;
 extern const TwExportFormat tw_export_spacy;
 
-/* An export that goes on. */
+/* The state of a running export. */
 struct TwExport
 {
 	const TwExportFormat *format;
 	bool		redact;
-	/* where lines go, without their line feed */
+	/* receives each line, without its line feed */
 	void		(*put_line) (TwExport *export, const char *line, int length);
-	/* the sample at hand; whatever is allocated for it goes with it */
+	/* the current sample, in a memory context that is reset after it */
 	NullableDatum sample[TW_EXPORT_COLUMNS];
 	StringInfoData line;
-	int64		rows;			/* samples so far */
-	int64		skipped;		/* samples that are too long */
-	/* rasa: the block that is open */
+	int64		rows;			/* samples written so far */
+	int64		skipped;		/* samples left out because they are too long */
+	/* rasa: the open block */
 	StringInfoData intent;
 	bool		block_has_lines;
 };

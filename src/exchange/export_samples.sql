@@ -44,13 +44,14 @@ REVOKE ALL ON FUNCTION @extschema@.export_training_samples(
     text, text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.export_training_samples(
     text, text[], text[], text[], timestamptz, bigint, text, text) IS
-    'Training samples as lines of jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), '
-    'huggingface, openai or spacy, ordered by id (rasa: by intent, then id). review_status, languages, module_types, '
+    'Training samples as lines of format: jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), '
+    'huggingface, openai or spacy; ordered by id (rasa: by intent, then id). review_status, languages, module_types, '
     'sources: NULL = all; a NULL element of languages or module_types stands for samples without one. since: only '
-    'samples made or reviewed from then on. limit: only the first ones. include_split: train (default), test, or all. '
-    'Splits of new texts are decided first, as by a training run; texts whose audit is not finished have none. Samples '
-    'longer than the setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the '
-    'setting redact is on. Raises 22023 for invalid arguments';
+    'samples made or reviewed from then on (NULL = all). limit: only the first ones (NULL = all). include_split: train '
+    '(default), test, or all. The splits of new texts are decided first, as by a training run, unless the transaction '
+    'is read-only or has several statements; texts whose audit is not finished have none. Samples longer than the '
+    'setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the setting redact '
+    'is on. Raises 22023 for an unknown review_status, source, format or include_split and for a negative limit';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
@@ -114,7 +115,7 @@ BEGIN
     -- The sessions of these exports have ended, or it was this session, and its export ended without recording it.
     UPDATE @extschema@.training_export_jobs j
     SET status = 'failed', finished_at = clock_timestamp(),
-        error = 'the session that ran it ended or was cancelled; what it wrote may be there all the same'
+        error = 'the session that ran it ended or was cancelled; the file or object may exist all the same'
     WHERE j.status = 'running' AND NOT EXISTS (
         SELECT FROM pg_stat_activity a
         WHERE a.pid = j.backend_pid AND a.pid <> pg_backend_pid()

@@ -18,7 +18,7 @@ number_at(JsonbContainer *container, uint32 index)
 	return DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(value->val.numeric)));
 }
 
-/* Finds the bytes of spans that are sorted by their start. */
+/* Converts positions in code points to positions in bytes. The spans are sorted by start. */
 static void
 find_bytes(TwSlice text, TwEntitySpan *spans, int count)
 {
@@ -42,7 +42,7 @@ find_bytes(TwSlice text, TwEntitySpan *spans, int count)
 	}
 }
 
-/* All spans, sorted by start, end and label, as tw_entity_spans() has them: within the text, and none of them empty. */
+/* The sample's spans as tw_entity_spans() returns them: sorted by start, end and label, not empty, within the text. */
 int
 tw_export_spans(TwExport *export, TwEntitySpan **spans)
 {
@@ -69,7 +69,7 @@ tw_export_spans(TwExport *export, TwEntitySpan **spans)
 	return count;
 }
 
-/* To Python, and so to spaCy, four separators are white space as well. */
+/* Python, and therefore spaCy, counts four control characters (U+001C to U+001F) as white space, too. */
 static bool
 is_white_space(const char *at)
 {
@@ -78,7 +78,7 @@ is_white_space(const char *at)
 	return tw_is_white_space(c) || (c >= 0x1C && c <= 0x1F);
 }
 
-/* Takes white space off both ends; false if nothing else is there. */
+/* Removes white space from both ends of the span; false if nothing remains. */
 static bool
 trim(TwSlice text, TwEntitySpan *span)
 {
@@ -104,9 +104,9 @@ trim(TwSlice text, TwEntitySpan *span)
 }
 
 /*
- * Spans for a tool that knows no entity inside another, and none with white
- * space at its ends: of those that overlap the first one stays, of several that
- * begin together the longest.
+ * Spans for a tool that allows neither overlapping entities nor white space at
+ * their ends. Of overlapping spans the first is kept; of spans with the same
+ * start, the longest.
  */
 int
 tw_export_flat_spans(TwExport *export, TwEntitySpan **spans)

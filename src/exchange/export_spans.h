@@ -9,7 +9,7 @@
 
 typedef struct TwEntitySpan
 {
-	int			start;			/* in code points */
+	int			start;			/* in code points; the end is excluded */
 	int			end;
 	int			first_byte;
 	int			end_byte;

@@ -21,7 +21,7 @@ append_quoted(StringInfo line, TwSlice value)
 	appendStringInfoChar(line, '"');
 }
 
-/* An empty field is NULL, as for COPY; so an empty string has quotes. */
+/* As in COPY, an empty field without quotes is NULL; an empty string has quotes. */
 static bool
 wants_quotes(TwSlice value)
 {
@@ -75,14 +75,14 @@ write_csv(TwExport *export)
 	tw_export_end_line(export);
 }
 
-/* What separates words for fastText. */
+/* White space by which fastText separates words. */
 static bool
 is_separator(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* A label is one word: white space in it, and the sign that stands for that, as in a URL (%20). */
+/* A label must be one word: white space and % in it are encoded as in a URL (%20). */
 static void
 append_label(StringInfo line, TwSlice intent)
 {
@@ -112,7 +112,7 @@ begins_with(const char *at, const char *end, const char *what)
 	return (size_t) (end - at) >= strlen(what) && memcmp(at, what, strlen(what)) == 0;
 }
 
-/* A word that fastText would take for a label or for the end of the text. */
+/* Whether fastText would read the word as a label or as the end of the text. */
 static bool
 is_special(const char *at, const char *end)
 {
@@ -122,7 +122,7 @@ is_special(const char *at, const char *end)
 		(end - at == strlen(TW_FASTTEXT_END) || is_separator(at[strlen(TW_FASTTEXT_END)]));
 }
 
-/* The text on one line, by any reader's definition of line ends. */
+/* Appends the text on one line: every character that some reader takes for a line end becomes a blank. */
 static void
 append_words(StringInfo line, TwSlice text)
 {

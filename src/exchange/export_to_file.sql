@@ -30,7 +30,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'permission denied to write a file of the server',
-            DETAIL = format('Role "%s" has not the privileges of pg_write_server_files.',
+            DETAIL = format('Role "%s" does not have the privileges of pg_write_server_files.',
                             @extschema@.tw_calling_role()),
             HINT = 'Write what export_training_samples() returns to a file of your own (psql -At -o file), or have the '
                    'role granted.';
@@ -104,9 +104,9 @@ CREATE PROCEDURE @extschema@.export_training_samples_to_file(
 AS $procedure$
 DECLARE
     export_id bigint;
-    code text;
-    message text;
-    hint text;
+    code pg_catalog.text;
+    message pg_catalog.text;
+    hint pg_catalog.text;
 BEGIN
     export_id := @extschema@.tw_begin_file_export(path,
         @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format,
@@ -121,7 +121,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = code,
             MESSAGE = message,
-            HINT = pg_catalog.concat_ws(' ', nullif(hint, ''),
+            HINT = pg_catalog.concat_ws(' ', CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint END,
                                         pg_catalog.format('This is export %s of training_export_jobs.', export_id));
     END IF;
 END
@@ -130,7 +130,11 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_file(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean) IS
-    'Writes the result of export_training_samples() to a file of the server, completely or not at all, and records it '
-    'in training_export_jobs, failures too. For operators with the privileges of pg_write_server_files (else 42501). '
-    'path is absolute, without "..", outside the data directory, and does not exist; with overwrite it may be a '
-    'regular file. Commits, so it cannot run inside a transaction';
+    'Writes the result of export_training_samples() (review_status, languages, module_types, sources, since, limit, '
+    'format, include_split: as there) to a file of the server, completely or not at all, and records it in '
+    'training_export_jobs, failures too. path is absolute, without "..", outside the data directory, and does not '
+    'exist; with overwrite it may be a regular file. Raises 42501 without the privileges of pg_write_server_files; '
+    '22004 for a NULL path or overwrite; 42602 for an invalid path, 58P01 where its folder is missing, 58P02 where the '
+    'file exists, 42809 where it is no regular file, 0A000 where the file system has no links; the errors of writing '
+    '(53100: disk full); 22023 as export_training_samples(); 25006 on a standby; 2D000 inside a transaction, since it '
+    'commits';

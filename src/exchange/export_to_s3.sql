@@ -17,8 +17,8 @@ BEGIN
     IF key LIKE 's3://%' OR key ~ '^[^/]+/[^/]+-v[0-9]+[.][0-9]+[.][0-9]+/' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('"%s" cannot be the key of an export', key),
-            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'Keys are below the server''s prefix.'
+            MESSAGE = format('"%s" cannot be the key of an export', @extschema@.tw_excerpt(key)),
+            DETAIL = CASE WHEN key LIKE 's3://%' THEN 'A key is relative to the prefix of the server.'
                           ELSE 'Models are stored there.' END,
             HINT = 'For example ''exports/samples.jsonl''.';
     END IF;
@@ -44,7 +44,7 @@ BEGIN
     IF NOT (job.filter ->> 'overwrite')::boolean AND (@extschema@.tw_s3_head(server, job.location)).is_there THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('%s exists already', job.location),
+            MESSAGE = format('%s exists already', @extschema@.tw_excerpt(job.location)),
             HINT = 'Choose another key, or pass overwrite => true.';
     END IF;
     SELECT * INTO STRICT written FROM @extschema@.tw_export_to_temporary(job.filter, job.format);
@@ -78,7 +78,7 @@ BEGIN
                                 error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
         IF left(error_code, 2) IN ('08', '57') AND error_code <> '08001' THEN
             error_detail := concat_ws(' ', nullif(error_detail, ''),
-                                      'The object may be there all the same: overwrite => true replaces it.');
+                                      'The object may exist all the same: overwrite => true replaces it.');
         END IF;
         PERFORM @extschema@.tw_end_export(export_id, NULL::bigint, NULL::bigint, NULL::text,
             concat_ws('. ', error_message, nullif(error_detail, '')), NULL::bigint);
@@ -91,7 +91,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_run_s3_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_run_s3_export(bigint) IS
     'Second transaction of export_training_samples_to_s3(): stores the object and ends the row; returns the error, '
-    'NULL if none. No row is locked meanwhile';
+    'NULL if none. No row is locked during the requests';
 
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT. So every name is qualified.
 CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
@@ -103,10 +103,10 @@ CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
 AS $procedure$
 DECLARE
     export_id bigint;
-    code text;
-    message text;
-    detail text;
-    hint text;
+    code pg_catalog.text;
+    message pg_catalog.text;
+    detail pg_catalog.text;
+    hint pg_catalog.text;
 BEGIN
     export_id := @extschema@.tw_begin_s3_export(key,
         @extschema@.tw_export_filter(review_status, languages, module_types, sources, since, "limit", format,
@@ -121,9 +121,10 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = code,
             MESSAGE = message,
-            DETAIL = pg_catalog.concat_ws(' ', nullif(detail, ''),
+            DETAIL = pg_catalog.concat_ws(' ', CASE WHEN detail OPERATOR(pg_catalog.<>) '' THEN detail END,
                                           pg_catalog.format('This is export %s of training_export_jobs.', export_id)),
-            HINT = coalesce(nullif(hint, ''), 'SELECT * FROM training_export_jobs shows every export.');
+            HINT = CASE WHEN hint OPERATOR(pg_catalog.<>) '' THEN hint
+                   ELSE 'SELECT * FROM training_export_jobs shows every export.' END;
     END IF;
 END
 $procedure$;
@@ -131,7 +132,10 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text, text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
-    'Stores the result of export_training_samples() as an object of an S3 server (NULL: the only one), below the '
-    'server''s prefix, reads it back, and records it in training_export_jobs, failures too. Raises 42710 for an '
-    'existing object, unless overwrite; 22023 for an invalid key; 42704 where there is no server; 55000 on a restored '
-    'copy; and the errors of the store as s3_check() explains them. Commits, so it cannot run inside a transaction';
+    'Stores the result of export_training_samples() (review_status, languages, module_types, sources, since, limit, '
+    'format, include_split: as there) under key on an S3 server (NULL: the only one), below the server''s prefix, '
+    'reads it back, and records it in training_export_jobs, failures too. Raises 42710 for an existing object, unless '
+    'overwrite; 22023 for an invalid key and as export_training_samples(); 22004 for a NULL key or overwrite; 42704 '
+    'where there is no server, 42P08 where several are and none is named; 55000 on a restored copy, 25006 on a '
+    'standby; 28000, 42704, 53000, 53100, 54000, 08001, 08006, 08P01 and XX001 for errors of the store as s3_check() '
+    'explains them; 2D000 inside a transaction, since it commits';

@@ -7,7 +7,7 @@
 
 #include "mb/pg_wchar.h"
 
-/* What makes a word of fastText's a label, and what it takes for the end of a line. */
+/* fastText's prefix of labels, and its mark for the end of a line. */
 #define TW_FASTTEXT_LABEL "__label__"
 #define TW_FASTTEXT_END "</s>"
 
@@ -17,7 +17,7 @@
  */
 #define TW_WORD_JOINER "\xE2\x81\xA0"
 
-/* What ends a line for one reader or another; Python's splitlines() knows them all. */
+/* Whether some reader takes the character for a line end; the list is that of Python's splitlines(). */
 static inline bool
 tw_ends_line(pg_wchar c)
 {

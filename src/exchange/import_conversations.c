@@ -2,14 +2,14 @@
  * import_conversations.c
  *		Waiting for messages that have a number, but are not in the table yet.
  *
- * An import keeps the numbers of an earlier table where nobody has them.  A
+ * An import keeps the numbers of an earlier table where they are free.  A
  * capture takes its number first and inserts its row after that, so that a
  * number which is not in the table may be one that a capture is about to use;
  * it would fail on the import's row.  A transaction that has taken numbers holds
  * a lock on the sequence until its end.  So: move the sequence past the numbers
  * in question, then wait for the current holders of that lock, as
  * CREATE INDEX CONCURRENTLY waits.  No lock is taken, and captures that begin
- * meanwhile get other numbers and wait for nothing.
+ * later get other numbers and do not wait.
  */
 #include "postgres.h"
 

@@ -34,8 +34,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'wrong_object_type',
             MESSAGE = format('%s belongs to training_workflow', source),
-            HINT = 'Name the table that your application made earlier, with its schema: public.conversation_logs, '
-                   'for example.';
+            HINT = 'Name the table of your application, with its schema, for example app.messages.';
     END IF;
     RETURN format('%I.%I', schema_name, table_name);
 END
@@ -67,26 +66,28 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'columns must be a JSON object',
-            HINT = 'Our column first, then the table''s: {"session_id": "chatId"}; null for one that is not to '
-                   'be filled.';
+            HINT = 'Each key is a column of conversation_logs, its value a column of the table: '
+                   '{"session_id": "chatId"}. The value null leaves the column empty.';
     END IF;
     FOR target, named IN SELECT c.key, c.value FROM jsonb_each(columns) AS c (key, value) LOOP
         IF target <> ALL (targets) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no column "%s" to import into', target),
+                MESSAGE = format('there is no column "%s" to import into', @extschema@.tw_excerpt(target)),
                 DETAIL = format('These can be filled: %s.', array_to_string(targets, ', ')),
-                HINT = 'Our column first, then the table''s: {"session_id": "chatId"}.';
+                HINT = 'Each key is a column of conversation_logs, its value a column of the table: '
+                       '{"session_id": "chatId"}.';
         ELSIF jsonb_typeof(named) NOT IN ('string', 'null') THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('columns names no column for "%s": %s', target, named),
-                HINT = 'A string with the name of a column of the table, or null.';
+                MESSAGE = format('the column for "%s" must be a string or null, not %s', target,
+                                 @extschema@.tw_excerpt(named::text)),
+                HINT = 'Name a column of the table, or pass null to leave the column empty.';
         ELSIF jsonb_typeof(named) = 'string' AND (named #>> '{}') <> ALL (present) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'undefined_column',
-                MESSAGE = format('%s has no column "%s"', source, named #>> '{}'),
-                DETAIL = format('It has: %s.', array_to_string(present, ', '));
+                MESSAGE = format('%s has no column "%s"', source, @extschema@.tw_excerpt(named #>> '{}')),
+                DETAIL = format('It has: %s.', @extschema@.tw_cut_text(array_to_string(present, ', '), 1000));
         END IF;
     END LOOP;
 
@@ -104,7 +105,7 @@ BEGIN
                 ERRCODE = 'ambiguous_column',
                 MESSAGE = format('several columns of %s could be %s: %s', source, target,
                                  array_to_string(candidates, ', ')),
-                HINT = format('Say which: columns => %L.', jsonb_build_object(target, candidates[1]));
+                HINT = format('Name one of them: columns => %L.', jsonb_build_object(target, candidates[1]));
         ELSIF cardinality(candidates) = 1 THEN
             mapping := mapping || jsonb_build_object(target, candidates[1]);
         END IF;
@@ -115,9 +116,9 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'undefined_column',
                 MESSAGE = format('%s has no column for %s', source, target),
-                DETAIL = format('It has: %s.', array_to_string(present, ', ')),
-                HINT = CASE target WHEN 'id' THEN 'By its id a row is known when it is imported again. ' ELSE '' END
-                    || format('Say which column it is: columns => ''{"%s": "..."}''.', target);
+                DETAIL = format('It has: %s.', @extschema@.tw_cut_text(array_to_string(present, ', '), 1000)),
+                HINT = CASE target WHEN 'id' THEN 'The id identifies a row that is imported again. ' ELSE '' END
+                    || format('Name the column: columns => ''{"%s": "..."}''.', target);
         END IF;
     END LOOP;
     RETURN mapping;
@@ -206,9 +207,10 @@ BEGIN
             ERRCODE = CASE WHEN missing > 0 THEN 'not_null_violation' ELSE 'unique_violation' END,
             MESSAGE = CASE WHEN missing > 0
                            THEN format('%s of the rows of %s have no %s', missing, source, quote_ident(key_column))
-                           ELSE format('several rows of %s have the %s %s', source, quote_ident(key_column), twice) END,
-            HINT = 'By its id a row is known when it is imported again: name a column that is different in each row '
-                   'with columns => ''{"id": "..."}''.';
+                           ELSE format('several rows of %s have the %s %s', source, quote_ident(key_column),
+                                       @extschema@.tw_excerpt(twice)) END,
+            HINT = 'The id identifies a row that is imported again: name a column that is different in each row, with '
+                   'columns => ''{"id": "..."}''.';
     END IF;
 END
 $function$;
@@ -246,16 +248,17 @@ BEGIN
     IF review_status IS NULL OR review_status NOT IN ('not-applicable', 'needs-review') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('imported rows cannot all be "%s"', coalesce(review_status, 'NULL')),
-            HINT = 'not-applicable: history that nobody is asked about. needs-review: into the review queue. Rows that '
-                   'have a review_status of ours keep it.';
+            MESSAGE = format('imported rows cannot have the review status "%s"',
+                             coalesce(@extschema@.tw_excerpt(review_status), 'NULL')),
+            HINT = 'Pass not-applicable to keep the rows out of the review queue, needs-review to put them into it. '
+                   'Rows with a valid review_status of their own keep it.';
     END IF;
     IF time_zone IS NULL OR NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(time_zone)) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no time zone "%s"', coalesce(time_zone, 'NULL')),
-            HINT = 'Name the one in which times without a zone were written, as in pg_timezone_names: UTC (Prisma), '
-                   'Asia/Kolkata, ...';
+            MESSAGE = format('there is no time zone "%s"', coalesce(@extschema@.tw_excerpt(time_zone), 'NULL')),
+            HINT = 'Pass the zone of the times that have none, by its name in pg_timezone_names: UTC (Prisma) or '
+                   'Asia/Kolkata, for example.';
     END IF;
     IF keep_ids IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'keep_ids must not be NULL';
@@ -309,20 +312,22 @@ BEGIN
         RAISE WARNING USING
             MESSAGE = format('%s rows of %s were imported before under the same id, but with another session, message '
                              'or time', differing, source),
-            DETAIL = format('They were skipped. The first has the id %s.', example),
-            HINT = 'If they are other messages, which a new table of the same name holds, import a view of it: that '
-                   'has a name of its own.';
+            DETAIL = format('They were skipped. The first has the id %s.', @extschema@.tw_excerpt(example)),
+            HINT = 'If another table with other messages now has that name, import a view of it, which has a name '
+                   'of its own.';
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) IS
-    'Copies the conversations of a table or view that an application made earlier, in this transaction; the caller '
-    'must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId), or given: '
-    'columns => ''{"session_id": "chatId"}''; unmatched columns go into metadata. Rows are not filtered, promoted or '
-    'drawn for the audit. A valid review_status stays; other rows become not-applicable, or on request needs-review, '
-    'with the priority that the filter would give. Times without a zone are in time_zone. Integer ids are kept where '
-    'they are free (imported_conversations has old and new ids); for that it waits for transactions that are '
-    'capturing. A row is copied once, also in repeated calls; differing counts the rows that changed since. Raises '
-    '22023 for invalid arguments, 42703 for missing columns, and for an invalid row the error with row and column; '
-    'then nothing is imported';
+    'Copies the conversations of source, a table or view that an application made earlier, in this transaction; the '
+    'caller must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId), or '
+    'given: columns => ''{"session_id": "chatId"}''; unmatched columns go into metadata. Rows are not filtered, '
+    'promoted or drawn for the audit. A valid review_status stays; other rows become not-applicable, or on request '
+    'needs-review, with the priority that the filter would give. Times without a zone are in time_zone. With keep_ids, '
+    'integer ids are kept where they are free (imported_conversations has old and new ids); for that it waits for '
+    'transactions that are capturing. A row is copied once, also in repeated calls; differing counts the rows that '
+    'changed since. Raises 22023 for invalid arguments and 22004 for NULL ones, 42P01 and 42809 for a source that is '
+    'no table or view or is of the extension, 42703 for missing columns, 42702 for ambiguous ones, 23502 and 23505 for '
+    'ids that are NULL or not unique, 55P03 while a capturing transaction does not end, 0A000 in a REPEATABLE READ or '
+    'SERIALIZABLE transaction, and for an invalid row the error with row and column; then nothing is imported';

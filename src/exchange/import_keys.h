@@ -1,6 +1,6 @@
 /*
  * import_keys.h
- *		What a line to import can say.
+ *		The keys of a line to import.
  */
 #ifndef TW_IMPORT_KEYS_H
 #define TW_IMPORT_KEYS_H

@@ -1,13 +1,14 @@
 /*
  * import_lines.c
- *		JSONL with labelled texts, line by line, and what is wrong with a line.
+ *		Reads JSONL with labelled texts line by line, and reports invalid lines.
  *
- * Jansson parses. Its memory comes from malloc and survives an error of ours:
- * there is one tree at a time, and PG_FINALLY frees it.
+ * The parser is Jansson. Its memory comes from malloc, which an ereport() does
+ * not free: there is one tree at a time, and PG_FINALLY frees it.
  */
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/slice.h"
 #include "exchange/import_lines.h"
 #include "exchange/import_values.h"
@@ -21,26 +22,26 @@
 #define NOTHING_STAYS "Nothing of the data was imported."
 #define EXAMPLE "{\"text\": \"hello\", \"intent\": \"intent.general.greeting\"}"
 
-/* Number of the line at hand, for a message. */
+/* Number of the current line, for messages. */
 #define LINE(reader) ((long long) (reader)->place.number)
 
 typedef struct Reader
 {
-	/* what is to be read, and how */
+	/* the rest of the input, and the options */
 	const char *at;
 	const char *end;
 	bool		ignore_unknown_keys;
 
-	/* the line at hand */
+	/* the current line */
 	TwImportPlace place;
 	json_t	   *root;
 
-	/* what was read */
+	/* the lines read so far */
 	TwImportLines result;
 	int64		room;
 } Reader;
 
-/* A key of ours, or -1. */
+/* The TwImportKey of this name, or -1. */
 static int
 find_key(const char *name)
 {
@@ -62,7 +63,7 @@ refuse_key(const Reader *reader, const char *name)
 		appendStringInfo(&names, "%s%s", key == 0 ? "" : ", ", tw_import_keys[key].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("line %lld: there is no key \"%s\"", LINE(reader), tw_import_excerpt(name, strlen(name))),
+			 errmsg("line %lld: there is no key \"%s\"", LINE(reader), tw_excerpt(name)),
 			 errdetail("The keys are: %s.", names.data),
 			 errhint("Pass ignore_unknown_keys => true to leave all other keys out. " NOTHING_STAYS)));
 }
@@ -81,14 +82,14 @@ refuse_value(const Reader *reader, int key, const json_t *value)
 			 errhint("Correct the line, or leave \"%s\" out of it. " NOTHING_STAYS, tw_import_keys[key].name)));
 }
 
-/* What jansson has to say, as a sentence. Its excerpts can end within a character. */
+/* Jansson's message as a sentence. Its excerpts can end in the middle of a character. */
 static char *
 parser_says(json_error_t *error)
 {
 	static const char file[] = "end of file";
 	size_t		length = strlen(error->text);
 
-	/* Its files are our lines. */
+	/* What Jansson calls a file is a line here. */
 	if (strncmp(error->text, file, strlen(file)) == 0)
 		memcpy(error->text + strlen(file) - strlen("file"), "line", strlen("line"));
 	if (length >= strlen(file) && strcmp(error->text + length - strlen(file), file) == 0)
@@ -109,6 +110,11 @@ refuse_json(const Reader *reader, json_error_t *error)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory"),
 				 errdetail("Failed while parsing line %lld of the data.", LINE(reader))));
+	if (code == json_error_stack_overflow)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("line %lld, column %d: the JSON is nested too deep", LINE(reader), error->column),
+				 errhint("Arrays and objects may have 2048 levels. " NOTHING_STAYS)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("line %lld, column %d: this is not JSON that can be imported", LINE(reader), error->column),
@@ -123,7 +129,7 @@ is_interrupted(void)
 	return INTERRUPTS_PENDING_CONDITION() && INTERRUPTS_CAN_BE_PROCESSED();
 }
 
-/* Gives jansson the line in pieces, so that a long one can be cancelled: what has come is then all there is. */
+/* Gives Jansson the line in pieces. An interrupt ends the input early, so that a long line can be cancelled. */
 static size_t
 next_piece(void *buffer, size_t size, void *arg)
 {
@@ -138,7 +144,7 @@ next_piece(void *buffer, size_t size, void *arg)
 	return size;
 }
 
-/* Parses the line at hand into reader->root, an object. */
+/* Parses the current line into reader->root, an object. */
 static void
 parse_line(Reader *reader)
 {
@@ -151,7 +157,7 @@ parse_line(Reader *reader)
 		json_decref(reader->root);
 		rest = reader->place.line;
 		reader->root = json_load_callback(next_piece, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-		/* What interrupted it need not end it. */
+		/* Parses again after an interrupt that did not cancel the query. */
 	} while (rest.length > 0 && is_interrupted());
 
 	if (reader->root == NULL)
@@ -183,7 +189,7 @@ add_line(Reader *reader)
 	return line;
 }
 
-/* Refuses what no sample may have, since no export would write it. */
+/* Refuses a value longer than max_message_bytes: no export would write the sample. */
 static void
 check_size(const Reader *reader, int key, const NullableDatum *value)
 {
@@ -231,7 +237,7 @@ read_line(Reader *reader)
 	}
 }
 
-/* Moves on to the next line; false at the end of the data. A carriage return before its end belongs to its end. */
+/* Reads the next line; false at the end of the data. A line ends with a line feed or with CR and LF. */
 static bool
 next_line(Reader *reader)
 {
@@ -262,10 +268,10 @@ is_blank(TwSlice line)
 }
 
 /*
- * Reads JSONL, one object a line, and raises an error about the first line that
- * does not fit. Blank lines count, but hold nothing; a byte order mark may come
- * first. With `redact`, texts and entities come out redacted. What is longer than
- * max_bytes is refused: no export would write it.
+ * Reads JSONL, one object a line, and raises an error about the first invalid
+ * line. Blank lines are counted and skipped; so is a byte order mark at the
+ * start. With `redact`, texts and entities are redacted. Values longer than
+ * max_bytes are invalid.
  */
 TwImportLines
 tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, int max_bytes)

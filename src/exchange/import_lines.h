@@ -9,9 +9,9 @@
 
 typedef struct TwImportLine
 {
-	int64		number;			/* as an editor counts, from 1 */
-	const char *review_status;	/* for the importer to decide; NULL = not to be stored */
-	NullableDatum values[TW_IMPORT_KEYS];	/* of the column's type; text and entities as samples hold them */
+	int64		number;			/* line number in the data, from 1 */
+	const char *review_status;	/* set by the importer; NULL = not stored */
+	NullableDatum values[TW_IMPORT_KEYS];	/* in the column's type; text and entities as stored in samples */
 } TwImportLine;
 
 typedef struct TwImportLines

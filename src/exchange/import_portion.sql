@@ -16,7 +16,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
             MESSAGE = 'conversations are imported in READ COMMITTED transactions only',
-            DETAIL = format('This one is %s, and might not see what another import has just copied.',
+            DETAIL = format('This one is %s: it might not see the rows of an import that has just ended.',
                             upper(current_setting('transaction_isolation'))),
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;
@@ -36,7 +36,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
     IF max_number > 9007199254740991 THEN
-        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the sequence would come near its end';
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the ids are too large for the sequence';
     END IF;
     reached := coalesce(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'), 0);
     -- Only with a large distance: fewer than a million messages arrive between the check and setval, which must not set
@@ -51,9 +51,9 @@ BEGIN
 EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION USING
         ERRCODE = 'lock_not_available',
-        MESSAGE = 'another transaction has captured messages and does not end',
-        DETAIL = 'Their numbers are not free for the import yet. Nothing was imported.',
-        HINT = 'Import again when it is over; pg_stat_activity shows who is idle in transaction.';
+        MESSAGE = 'another transaction that captured messages is still open',
+        DETAIL = 'The import has to wait for the ids of its messages. Nothing was imported.',
+        HINT = 'Import again when it has ended; pg_stat_activity shows sessions that are idle in transaction.';
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reserve_numbers(bigint) FROM PUBLIC;
@@ -133,9 +133,11 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             RAISE EXCEPTION USING
                 ERRCODE = SQLSTATE,
-                MESSAGE = format('the row of %s with id %s cannot be imported', source, keys[i]),
-                DETAIL = format('Column "%s": %s.', coalesce(mapping ->> at, at), SQLERRM),
-                HINT = 'Nothing was imported. Correct the row, or import a view of the table that does.';
+                MESSAGE = format('the row of %s with id %s cannot be imported', source,
+                                 @extschema@.tw_excerpt(keys[i])),
+                DETAIL = format('Column "%s": %s.', @extschema@.tw_excerpt(coalesce(mapping ->> at, at)),
+                                @extschema@.tw_cut_text(SQLERRM, 1000)),
+                HINT = 'Nothing was imported. Correct the row, or import a view that corrects it.';
         END;
     END LOOP;
 END

@@ -1,17 +1,19 @@
 /*
  * import_samples.c
- *		import_training_samples(): labelled texts from outside become samples.
+ *		import_training_samples(): stores labelled texts from outside as samples.
  *
- * Everything is read first, so that a bad line costs no write. Then one query
- * of the stored samples of the same texts tells which lines are new, and a few
- * statements over arrays store those.
+ * All lines are read first, so that an invalid line costs no write. Then one
+ * query of the stored samples of the same texts finds which lines are new, and
+ * a few statements over arrays store those.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/kept_plan.h"
+#include "base/null_argument.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "exchange/import_lines.h"
@@ -29,35 +31,35 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* The splits that samples of a text are in, as bits. */
+/* The splits of the samples of a text, as bits. */
 #define SPLIT_TRAIN 1
 #define SPLIT_TEST 2
 
-/* An intent that a text has: a live sample, one that an import from this source left pending, or a line. */
+/* An intent of a text: from live samples, from pending ones of earlier imports of this source, or from a line. */
 typedef struct Label Label;
 
 struct Label
 {
 	Label	   *next;
 	TwSlice		intent;
-	bool		is_there;		/* another line with it adds nothing */
-	Datum		unpinned;		/* ids of stored samples that a pin may still be given to; 0 = none */
-	TwImportLine *line;			/* the line that made it */
+	bool		is_there;		/* a further line with it is no new sample */
+	Datum		unpinned;		/* ids of stored samples without a split, which a line may pin; 0 = none */
+	TwImportLine *line;			/* the line that added it; NULL = it was stored before */
 };
 
 typedef struct KnownText KnownText;
 
 struct KnownText
 {
-	KnownText  *next;			/* of the same hash */
+	KnownText  *next;			/* with the same hash */
 	TwSlice		normal;
 	int			splits;
-	int64		pinned_by;		/* line that did; 0 = none */
+	int64		pinned_by;		/* number of the line that pinned it; 0 = none */
 	bool		is_live;
 	Label	   *labels;
 };
 
-/* An entry of the hash table: what texts have this hash. */
+/* An entry of the hash table: the texts with this hash. */
 typedef struct HashEntry
 {
 	int64		hash;
@@ -70,19 +72,19 @@ typedef struct Import
 	Datum		source;
 	TwImportLines input;
 	Datum	   *hashes;			/* of the lines' texts */
-	MemoryContext scratch;		/* for what normalising a text leaves behind */
+	MemoryContext scratch;		/* reset after each text is normalised */
 	HTAB	   *texts;
-	/* pins for stored samples, side by side */
+	/* stored samples to pin, as parallel arrays */
 	ArrayBuildState *pinned_ids;
 	ArrayBuildState *pinned_splits;
 	int64		pinned;
-	/* what the caller learns */
+	/* the results */
 	int64		inserted;
 	int64		existing;
 	int64		conflicting;
 } Import;
 
-/* What is known of a text; nothing, if it is asked for the first time. */
+/* Finds the entry of a text, or adds an empty one. */
 static KnownText *
 find_text(Import *import, int64 hash, TwSlice normal)
 {
@@ -142,7 +144,7 @@ hash_texts(Import *import)
 	}
 }
 
-/* One row of the query of stored samples: the samples of one text and intent. */
+/* Adds a row of the query of stored samples: the samples of one text and intent. */
 static void
 add_stored(Import *import, HeapTuple tuple, TupleDesc desc)
 {
@@ -165,10 +167,9 @@ add_stored(Import *import, HeapTuple tuple, TupleDesc desc)
 }
 
 /*
- * Looks up what is stored of the texts. Not a kept plan: it depends on how many
- * texts there are, of which a plan for any number would know nothing. With a
- * snapshot of now: in a REPEATABLE READ transaction the lock would be of no use
- * if what the last import committed were out of sight.
+ * Reads the stored samples of the texts. Not a kept plan: the right plan depends
+ * on the number of texts. With a new snapshot: otherwise a REPEATABLE READ
+ * transaction would hold the lock, but not see what the last import committed.
  */
 static void
 look_up_stored(Import *import)
@@ -218,7 +219,7 @@ refuse_pin(const TwImportLine *line, const char *wanted_split, const KnownText *
 					 "imported.")));
 }
 
-/* Gives a split to the stored samples of a label that have none. */
+/* Records that the stored samples of a label that have no split get this one. */
 static void
 pin_stored(Import *import, Label *label, Datum wanted_split)
 {
@@ -252,7 +253,7 @@ find_text_of_line(Import *import, const TwImportLine *line, Datum hash)
 	return known;
 }
 
-/* Decides what becomes of a line, given what is stored and the lines before it. */
+/* Decides whether and how a line is stored, given the stored samples and the earlier lines. */
 static void
 decide_line(Import *import, TwImportLine *line, Datum hash)
 {
@@ -282,7 +283,7 @@ decide_line(Import *import, TwImportLine *line, Datum hash)
 			label->line->values[TW_IMPORT_SPLIT] = *split;
 		return;
 	}
-	/* One text, one live intent. */
+	/* A text has one live intent: a line with another one is pending. */
 	line->review_status = known->is_live ? "pending" : "approved";
 	*(known->is_live ? &import->conflicting : &import->inserted) += 1;
 	known->is_live = true;
@@ -290,7 +291,7 @@ decide_line(Import *import, TwImportLine *line, Datum hash)
 	label->line = line;
 }
 
-/* The samples are locked before, ids ascending: UPDATE takes them in whatever order its plan finds them. */
+/* Locks the samples first, in the order of their ids: UPDATE alone would lock them in the order of its plan. */
 static void
 store_pins(Import *import)
 {
@@ -312,7 +313,7 @@ store_pins(Import *import)
 	values[0] = makeArrayResult(import->pinned_ids, CurrentMemoryContext);
 	values[1] = makeArrayResult(import->pinned_splits, CurrentMemoryContext);
 
-	/* All locks are needed; a lock held for long is one that its session forgot. */
+	/* All locks are needed, so none is skipped. A session that holds one for longer has probably forgotten it. */
 	nest_level = tw_begin_bounded_wait(TW_PATIENCE_MS);
 	result = SPI_execute_plan(tw_kept_plan(&lock, import->schema, lock_command, 1, types), values, NULL, false, 0);
 	tw_end_bounded_wait(nest_level);
@@ -329,13 +330,13 @@ store_pins(Import *import)
 				 errhint("Import it again.")));
 }
 
-/* Two imports at once would not see each other's samples; capture and reviews go on. */
+/* Concurrent imports would not see each other's samples. Capture and reviews are not blocked. */
 static void
 lock_out_imports(Oid schema)
 {
 	static TwKeptPlan kept;
 
-	/* By way of SQL, whose error says who holds the lock. */
+	/* tw_lock() in SQL, since its error names the holder of the lock. */
 	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT %1$s.tw_lock('splits'::text, 0::bigint)", 0, NULL),
 						 NULL, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not lock out other imports");
@@ -344,23 +345,16 @@ lock_out_imports(Oid schema)
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
-	static const char *const names[] = {"data", "source", "ignore_unknown_keys"};
 	char	   *source;
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be NULL", names[i]),
-					 i == 0 ? errhint("Pass the lines to import as one text; an empty one holds none.") :
-					 errhint("Leave it out to have its default.")));
-	}
+	tw_refuse_null(fcinfo, 0, "data", "Pass the lines to import as one text; an empty one holds none.");
+	tw_refuse_null(fcinfo, 1, "source", "Leave it out to have its default.");
+	tw_refuse_null(fcinfo, 2, "ignore_unknown_keys", "Leave it out to have its default.");
 	source = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if (strcmp(source, "synthetic") != 0 && strcmp(source, "manual") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("samples cannot be imported with the source \"%s\"", source),
+				 errmsg("samples cannot be imported with the source \"%s\"", tw_excerpt(source)),
 				 strcmp(source, "production") == 0 ? errdetail("Production samples come from conversations.") : 0,
 				 errhint("The sources are: synthetic, manual.")));
 }

@@ -7,10 +7,12 @@ CREATE FUNCTION @extschema@.import_training_samples(
     AS 'MODULE_PATHNAME', 'tw_import_training_samples';
 REVOKE ALL ON FUNCTION @extschema@.import_training_samples(text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_training_samples(text, text, boolean) IS
-    'Reads training samples from JSONL: one object a line with text and intent, and optionally language, entities, '
-    'module_id, module_type, expected_service, split (pins the text to train or test), label_source, quality_score and '
-    'created_at (a future time counts as now). Texts are redacted like captured ones. Returns the number of lines that '
-    'became live samples; that exist already with the same text and intent; and that name another intent than a live '
-    'sample of the same text, which wait as pending. A bad line fails the call, with its number: 22P02 for broken '
-    'JSON, 22023 for invalid values and keys and for a text that would change its split. Raises 22004 for a NULL '
-    'argument, 40001 where a sample that a line pins was changed concurrently';
+    'Reads training samples from data, which is JSONL: one object a line with text and intent, and optionally '
+    'language, entities, module_id, module_type, expected_service, split (pins the text to train or test), '
+    'label_source, quality_score and created_at (a future time counts as now). source is synthetic or manual; with '
+    'ignore_unknown_keys, other keys are skipped. Texts are redacted like captured ones. Returns the number of lines '
+    'that became live samples; that exist already with the same text and intent; and that name another intent than a '
+    'live sample of the same text, which wait as pending. A bad line fails the call, with its number: 22P02 for broken '
+    'JSON, 54000 for JSON that is nested too deep, 22023 for invalid values and keys and for a text that would change '
+    'its split. Raises 22023 for another source, 22004 for a NULL argument, 40001 where a sample that a line pins was '
+    'changed concurrently, 55P03 where one is locked for 5 seconds';

@@ -17,7 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* How much one INSERT takes at most. */
+/* Limits of one INSERT. */
 #define BATCH_LINES 10000
 #define BATCH_BYTES (64 * 1024 * 1024)
 

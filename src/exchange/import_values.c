@@ -1,11 +1,12 @@
 /*
  * import_values.c
- *		The keys that a line to import may have, and which values fit.
+ *		The keys that a line to import may have, and their valid values.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "base/excerpt.h"
 #include "base/slice.h"
 #include "common/shortest_dec.h"
 #include "exchange/import_values.h"
@@ -17,9 +18,6 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* How much of somebody's value or key a message repeats, in bytes. */
-#define EXCERPT_BYTES 60
 
 static bool read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result);
 static bool read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result);
@@ -45,16 +43,7 @@ const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS] = {
 	[TW_IMPORT_CREATED_AT] = {"created_at", read_created_at, "a time such as \"2026-11-23T09:30:00+05:30\""},
 };
 
-/* The beginning of what somebody wrote, for a message. */
-char *
-tw_import_excerpt(const char *value, size_t length)
-{
-	if (length <= EXCERPT_BYTES)
-		return pnstrdup(value, length);
-	return psprintf("%.*s...", pg_mbcliplen(value, (int) length, EXCERPT_BYTES), value);
-}
-
-/* What a value is, as words for the end of "It is ...". */
+/* A description of the value that completes the sentence "It is ...". */
 char *
 tw_import_describe(const json_t *value)
 {
@@ -66,7 +55,7 @@ tw_import_describe(const json_t *value)
 			return "an array";
 		case JSON_STRING:
 			return psprintf("the string \"%s\"",
-							tw_import_excerpt(json_string_value(value), json_string_length(value)));
+							tw_excerpt_of(json_string_value(value), json_string_length(value)));
 		case JSON_INTEGER:
 			return psprintf("the number %lld", (long long) json_integer_value(value));
 		case JSON_REAL:
@@ -105,7 +94,7 @@ read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result
 	return true;
 }
 
-/* A leading or trailing space would make it another intent. */
+/* Trimmed: a leading or trailing space would make it another intent. */
 static bool
 read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
@@ -123,7 +112,7 @@ read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *resu
 	return set_text(result, start, end - start);
 }
 
-/* An optional name; a blank one is none. */
+/* An optional name; a blank one is read as NULL. */
 static bool
 read_word(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
@@ -192,7 +181,7 @@ read_created_at(const TwImportPlace *place, const json_t *value, NullableDatum *
 	return true;
 }
 
-/* Error context: what jsonb alone refuses, such as a string of 256 MB, shall name the line as well. */
+/* Error context: adds the line to errors that jsonb itself raises, such as for a string of 256 MB. */
 static void
 entities_context(void *arg)
 {
@@ -200,8 +189,8 @@ entities_context(void *arg)
 }
 
 /*
- * Taken from the line as it was written: jansson keeps fractions as doubles,
- * jsonb keeps their digits.
+ * jsonb parses the text of the line again: Jansson converts fractions to
+ * doubles, jsonb keeps their digits.
  */
 static bool
 read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result)

@@ -1,6 +1,6 @@
 /*
  * import_values.h
- *		The keys that a line to import may have, and which values fit.
+ *		The keys that a line to import may have, and their valid values.
  */
 #ifndef TW_IMPORT_VALUES_H
 #define TW_IMPORT_VALUES_H
@@ -9,32 +9,31 @@
 #include "exchange/import_keys.h"
 #include "utils/fmgrprotos.h"
 
-/* PostgreSQL has functions json_typeof, which becomes a macro here, and json_object, which we must not call. */
+/* PostgreSQL has both names: json_typeof() is Jansson's macro here, and Jansson's json_object() must not be called. */
 #define json_object jansson_json_object
 #include <jansson.h>
 #undef json_object
 
-/* Where a value stands, and how it is to be read. */
+/* The line that a value stands in, and the options for reading it. */
 typedef struct TwImportPlace
 {
-	int64		number;			/* of the line, from 1 */
+	int64		number;			/* line number in the data, from 1 */
 	TwSlice		line;
 	bool		redact;
-	int			max_bytes;		/* of each value that is a text or a document */
-	MemoryContext scratch;		/* for jsonb's parser, which leaves much behind */
+	int			max_bytes;		/* limit for each text and document */
+	MemoryContext scratch;		/* for jsonb's parser, which frees little */
 } TwImportPlace;
 
 typedef struct TwImportKeyDefinition
 {
 	const char *name;
-	/* Whether the value, which is not null, fits; if so, what the column gets. */
+	/* Whether the value (never JSON null) is valid; if so, result is what the column gets. */
 	bool		(*read) (const TwImportPlace *place, const json_t *value, NullableDatum *result);
 	const char *wanted;
 } TwImportKeyDefinition;
 
 extern const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS];
 
-extern char *tw_import_excerpt(const char *value, size_t length);
 extern char *tw_import_describe(const json_t *value);
 
 #endif							/* TW_IMPORT_VALUES_H */

@@ -1,9 +1,9 @@
 /*
  * iso_timestamp.c
- *		Times as ISO 8601 writes them, from data that somebody else made.
+ *		Reads times in the format ISO 8601.
  *
- * PostgreSQL's own input takes much more ("tomorrow", "03/04/2026"), depends on
- * DateStyle for some of it, and raises an error instead of saying no.
+ * PostgreSQL's input function accepts much more ("tomorrow", "03/04/2026"), in
+ * part depending on DateStyle, and raises an error instead of returning false.
  */
 #include "postgres.h"
 
@@ -36,7 +36,7 @@ read_char(const char **at, const char *choices)
 	return true;
 }
 
-/* YYYY-MM-DD, a day that there is. */
+/* YYYY-MM-DD, a date of the calendar. */
 static bool
 read_date(const char **at)
 {
@@ -49,7 +49,7 @@ read_date(const char **at)
 		year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= day_tab[isleap(year)][month - 1];
 }
 
-/* HH:MM, then :SS, then up to nine places of a second. */
+/* HH:MM, optionally :SS, optionally a fraction of up to nine digits. */
 static bool
 read_time(const char **at)
 {
@@ -73,7 +73,7 @@ read_time(const char **at)
 	return true;
 }
 
-/* Z, or +HH, +HHMM, +HH:MM and the same with a minus. */
+/* Z, +HH, +HHMM or +HH:MM, or the same with a minus. */
 static bool
 read_zone(const char **at)
 {
@@ -90,8 +90,8 @@ read_zone(const char **at)
 }
 
 /*
- * A date, or a date and a time with or without a zone; without one it is a time
- * of the session's zone, as everywhere in PostgreSQL. False for all else.
+ * Reads a date, or a date and a time with or without a zone. Without one, the
+ * session's zone applies, as in PostgreSQL. False for anything else.
  */
 bool
 tw_read_iso_timestamp(const char *value, TimestampTz *result)

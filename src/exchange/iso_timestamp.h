@@ -1,6 +1,6 @@
 /*
  * iso_timestamp.h
- *		Times as ISO 8601 writes them, from data that somebody else made.
+ *		Reads times in the format ISO 8601.
  */
 #ifndef TW_ISO_TIMESTAMP_H
 #define TW_ISO_TIMESTAMP_H

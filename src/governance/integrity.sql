@@ -37,14 +37,18 @@ DO $inventory$
 DECLARE
     own text := (
         SELECT string_agg(format('(%L::regclass, %L, %L, %L::text[])',
-                                 o.table_id::regclass, o.object_kind, o.state, o.names), ', ')
+                                 o.table_id::regclass, o.object_kind, o.state, o.names), ', '
+                          ORDER BY o.table_id::regclass::text COLLATE "C", o.object_kind, o.state)
         FROM (SELECT t.table_id, t.object_kind, t.state, array_agg(t.object_name ORDER BY t.object_name) AS names
               FROM @extschema@.tw_table_objects() t
               -- An event trigger of another role may have added a trigger to a new table.
-              WHERE t.object_kind <> 'trigger' OR EXISTS (
+              WHERE (t.object_kind <> 'trigger' OR EXISTS (
                   SELECT FROM pg_trigger g
                   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = g.tgfoid AND d.deptype = 'e'
-                  WHERE g.tgrelid = t.table_id AND g.tgname = t.object_name)
+                  WHERE g.tgrelid = t.table_id AND g.tgname = t.object_name))
+                -- What people had added before an update (upgrade/begin.sql).
+                AND NOT coalesce(current_setting('tw_update.added', true)::jsonb @> jsonb_build_array(
+                    jsonb_build_object('table', t.table_id, 'kind', t.object_kind, 'name', t.object_name)), false)
               GROUP BY t.table_id, t.object_kind, t.state) o);
 BEGIN
     EXECUTE $function$
@@ -97,7 +101,7 @@ BEGIN ATOMIC
                 THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation,
                             CASE c.right_state WHEN 'always' THEN 'ALWAYS ' ELSE '' END, c.object_name,
                             CASE c.relation WHEN '@extschema@.conversation_logs'::regclass
-                            THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in meanwhile'
+                            THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in since'
                             ELSE '' END)
                 ELSE format('REINDEX INDEX %I; it is not valid.', c.object_name)
            END
@@ -122,7 +126,7 @@ BEGIN ATOMIC
     FROM (VALUES ('disabled drop guard', 'training_workflow_drop_guard',
                   'DROP EXTENSION would delete every conversation'),
                  ('disabled name guard', 'training_workflow_name_guard',
-                  'Functions of others can keep ours from being called')) AS g (problem, name, without_it)
+                  'Functions of other roles can be called instead of its own')) AS g (problem, name, without_it)
     WHERE NOT EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = g.name AND e.evtenabled = 'A')
     ORDER BY 2, 1, 4;
 END;
@@ -158,7 +162,7 @@ BEGIN
             -- Causes: an import with ids, the promotion of a subscriber, or a failed restore that set the sequence
             -- back.
             RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, highest::text,
-                format('The next INSERT would meet an id that exists: SELECT setval(%L, %s);', q.sequence_id, highest);
+                format('The next INSERT would get an id that exists: SELECT setval(%L, %s);', q.sequence_id, highest);
         END IF;
     END LOOP;
 END
@@ -231,7 +235,7 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'unfinished task of a retired Label Studio project', '@extschema@.labelstudio_tasks'::regclass::text,
                count(*), min(t.id)::text,
-               'Nobody will collect its verdict, and its conversation is not served: UPDATE labelstudio_tasks SET '
+               'Its verdict will not be collected, and its conversation is not served: UPDATE labelstudio_tasks SET '
                'status = ''closed'' for it.'
         FROM @extschema@.labelstudio_tasks t
         JOIN @extschema@.labelstudio_projects p ON p.id = t.project
@@ -268,7 +272,7 @@ BEGIN ATOMIC
            OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.previous_version)
         UNION ALL
         SELECT 'canary without a rollout', '@extschema@.model_versions'::regclass::text, count(*), min(m.version),
-               'It has sessions and nobody watches it: restore its row of rollouts, or SELECT rollback_rollout(...) '
+               'It has sessions and is not watched: restore its row of rollouts, or SELECT rollback_rollout(...) '
                'after that.'
         FROM @extschema@.model_versions m
         WHERE m.status = 'canary'
@@ -282,14 +286,14 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = r.version AND m.status = 'canary')
         UNION ALL
         SELECT 'raised audit without a rollout', '@extschema@.audited_versions'::regclass::text, count(*),
-               min(a.model_version), 'Nobody waits for what the audit draws of it: DELETE FROM audited_versions for it.'
+               min(a.model_version), 'No rollout waits for its audit: DELETE FROM audited_versions for it.'
         FROM @extschema@.audited_versions a
         WHERE a.model_version <> '*' AND NOT EXISTS (SELECT FROM @extschema@.rollouts r
                           WHERE r.status IN ('running', 'watching')
                             AND a.model_version IN (r.version, r.previous_version))
         UNION ALL
         SELECT 'check of an unknown rollout', '@extschema@.rollout_checks'::regclass::text, count(*), min(c.id)::text,
-               'rollouts has no such row: restore it, or delete the looks.'
+               'rollouts has no such row: restore it, or delete the checks.'
         FROM @extschema@.rollout_checks c
         WHERE NOT EXISTS (SELECT FROM @extschema@.rollouts r WHERE r.id = c.rollout_id)
         UNION ALL
@@ -307,7 +311,7 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM @extschema@.paired_evaluations p WHERE p.id = d.evaluation_id)
         UNION ALL
         SELECT 'blind review without suggestions', '@extschema@.conversation_logs'::regclass::text, count(*),
-               min(c.id)::text, 'It waits for a choice, and blind_reviews has nothing to choose from: give the verdict '
+               min(c.id)::text, 'It has no suggestions in blind_reviews to choose from: give the verdict '
                                 'with fix_ or reject_conversation().'
         FROM @extschema@.conversation_logs c
         WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
@@ -343,7 +347,7 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'version in training without a job', '@extschema@.model_versions'::regclass::text, count(*),
                min(m.version),
-               'Nobody will finish it: UPDATE model_versions SET status = ''failed'' for it.'
+               'No job will finish it: UPDATE model_versions SET status = ''failed'' for it.'
         FROM @extschema@.model_versions m
         WHERE m.status = 'training'
           AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version
@@ -368,4 +372,4 @@ COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction; for each column, index, constraint or trigger on the '
     'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; and for what other roles '
     'may create, or have created, in its schema. found is the number of rows, example the id or name of one, hint what '
-    'to do. Empty when there is no problem';
+    'to do. Empty when there is no problem. Raises no error of its own';

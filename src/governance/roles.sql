@@ -49,6 +49,9 @@ BEGIN ATOMIC
             '@extschema@.assign_model_version(text, text)',
             '@extschema@.record_response(bigint, text, text, boolean, text, text)',
             '@extschema@.record_feedback(bigint, text, text, text)']::regprocedure[]),
+        -- Messages of functions that run with the rights of the caller.
+        ('{capture,reviewer,analyst,trainer}', ARRAY[
+            '@extschema@.tw_excerpt(text)']::regprocedure[]),
         ('{capture,reviewer}', ARRAY[
             '@extschema@.classify_intent(text, text, text)',
             '@extschema@.classify_intents(text, integer, text, text)']::regprocedure[]),
@@ -217,13 +220,13 @@ BEGIN
     IF kind IS NULL OR kind <> ALL (kinds) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no kind of training role "%s"', coalesce(kind, 'NULL')),
+            MESSAGE = format('there is no kind of training role "%s"', coalesce(@extschema@.tw_excerpt(kind), 'NULL')),
             HINT = format('The kinds are: %s.', array_to_string(kinds, ', '));
     END IF;
     IF role_id IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('role "%s" does not exist', coalesce(role, 'NULL')),
+            MESSAGE = format('role "%s" does not exist', coalesce(@extschema@.tw_excerpt(role), 'NULL')),
             HINT = 'Name one role as pg_roles spells it; nothing is granted to PUBLIC.';
     END IF;
     -- GRANT by another role would only warn, and leave a role without the privileges it needs.
@@ -331,6 +334,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
-    'Revokes the privileges of a kind. Privileges of other kinds that the role has stay, unless the other kind is '
-    'wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises the '
-    'same errors as grant_training_role()';
+    'Revokes the privileges of a kind from a role. Privileges of other kinds that the role has stay, unless the other '
+    'kind is wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises '
+    'the same errors as grant_training_role()';

@@ -56,7 +56,7 @@ BEGIN ATOMIC
     )
     SELECT 'schema in which others may create objects', s.nspname::text, count(*),
            min(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END),
-           format('Their functions can take the place of ours in what others call: REVOKE CREATE ON SCHEMA %I FROM %s;',
+           format('Their functions can be called instead of the extension''s: REVOKE CREATE ON SCHEMA %I FROM %s;',
                   s.nspname,
                   string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '
                       ORDER BY a.grantee))
@@ -67,7 +67,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT format('%s of others with a name or type of ours', n.kind), s.nspname::text, count(*),
            min(n.name COLLATE "C"),
-           'It can be called in the place of ours. Unless it is yours: ' || min(n.remedy COLLATE "C")
+           'It can be called instead of the extension''s. Unless it is yours: ' || min(n.remedy COLLATE "C")
     FROM namesakes n, own_schema s
     GROUP BY n.kind, s.nspname;
 END;

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
@@ -55,9 +56,9 @@ find_server(const char *name, const char *wrapper)
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no server \"%s\"", name),
-				 errhint("CREATE SERVER %s FOREIGN DATA WRAPPER %s OPTIONS (%s);", quote_identifier(name), wrapper,
-						 example_of(wrapper)->server)));
+				 errmsg("there is no server \"%s\"", tw_excerpt(name)),
+				 errhint("CREATE SERVER %s FOREIGN DATA WRAPPER %s OPTIONS (%s);", quote_identifier(tw_excerpt(name)),
+						 wrapper, example_of(wrapper)->server)));
 	its_wrapper = GetForeignDataWrapper(server->fdwid)->fdwname;
 	if (strcmp(its_wrapper, wrapper) != 0)
 		ereport(ERROR,
@@ -191,8 +192,8 @@ refuse_file(const TwEndpoint *endpoint, const char *option, const char *path, co
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("the file of the option \"%s\" of server \"%s\" holds no usable secret", option, endpoint->server),
-			 errdetail("The file is \"%s\". %s", path, why),
-			 errhint("It has to hold the secret alone; white space after it does not count.")));
+			 errdetail("The file is \"%s\". %s", tw_excerpt(path), why),
+			 errhint("The file must contain only the secret; white space after it is ignored.")));
 }
 
 /* Opening a pipe without a writer must not block. */
@@ -206,8 +207,8 @@ open_secret(const TwEndpoint *endpoint, const char *option, const char *path)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open the file of the option \"%s\" of server \"%s\": %m", option, endpoint->server),
-				 errdetail("The file is \"%s\".", path),
-				 errhint("It has to be readable for the database server's user.")));
+				 errdetail("The file is \"%s\".", tw_excerpt(path)),
+				 errhint("The operating system's user of the database server must be able to read it.")));
 	if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
 		refuse_file(endpoint, option, path, "It is not an ordinary file.");
 	return file;
@@ -228,7 +229,7 @@ read_secret(const TwEndpoint *endpoint, const char *option, const char *path)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read the file of the option \"%s\" of server \"%s\": %m", option, endpoint->server),
-				 errdetail("The file is \"%s\".", path)));
+				 errdetail("The file is \"%s\".", tw_excerpt(path))));
 	CloseTransientFile(file);
 	if (length > MAX_SECRET_FILE)
 		refuse_file(endpoint, option, path, "It has more than 64 kB.");

@@ -46,11 +46,13 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = CASE WHEN server IS NULL AND cardinality(servers) > 1 THEN 'ambiguous_parameter'
                            ELSE 'undefined_object' END,
-            MESSAGE = CASE WHEN server IS NOT NULL THEN format('there is no %s server "%s"', kind, server)
+            MESSAGE = CASE WHEN server IS NOT NULL THEN format('there is no %s server "%s"', kind,
+                                                             @extschema@.tw_excerpt(server))
                            WHEN cardinality(servers) = 0 THEN format('there is no %s server', kind)
                            ELSE format('there is more than one %s server', kind) END,
             HINT = CASE WHEN cardinality(servers) = 0 THEN how_to_make_one
-                        ELSE format('Name one of: %s.', array_to_string(servers, ', ')) END;
+                        ELSE format('Name one of: %s.',
+                                    @extschema@.tw_cut_text(array_to_string(servers, ', '), 1000)) END;
     END IF;
     RETURN server;
 END

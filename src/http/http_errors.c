@@ -27,8 +27,8 @@ pg_noreturn static void
 raise_not_connected(const TwHttpRequest *request, const TwHttpResponse *response)
 {
 	const char *why = "the connection failed";
-	const char *hint = "Is it running, and does the server's address (ALTER SERVER ... OPTIONS) lead to it from the "
-		"database's machine?";
+	const char *hint = "Check that it is running, and that the server's address (ALTER SERVER ... OPTIONS) leads to it "
+		"from the database's machine.";
 
 	switch (response->fault)
 	{
@@ -42,17 +42,17 @@ raise_not_connected(const TwHttpRequest *request, const TwHttpResponse *response
 			break;
 		case TW_HTTP_TIMEOUT:
 			why = psprintf("no connection within %g s", Min(request->connect_timeout, request->timeout));
-			hint = "Is it running and reachable from the database's machine? The option connect_timeout sets how long "
-				"to wait.";
+			hint = "Check that it is running and can be reached from the database's machine. The option "
+				"connect_timeout sets how long to wait.";
 			break;
 		case TW_HTTP_TLS:
-			why = "TLS could not be agreed on";
-			hint = "For a certificate of your own authority, name that authority's file in the server's option "
-				"ca_file. A server without TLS has an address that begins with http://.";
+			why = "the TLS handshake failed";
+			hint = "For a certificate of your own authority, set the server's option ca_file to that authority's "
+				"certificate. The address of a server without TLS begins with http://.";
 			break;
 		case TW_HTTP_CA_FILE:
 			why = "the file of the option ca_file cannot be used";
-			hint = "It has to hold certificates in PEM format and be readable for the database server's user.";
+			hint = "The file must contain certificates in PEM format, and the database server must be able to read it.";
 			break;
 		default:
 			break;
@@ -72,7 +72,7 @@ raise_too_large(const TwHttpRequest *request, const TwHttpResponse *response)
 			 errmsg("the reply of server \"%s\" is too large", request->server),
 			 errdetail("The request was %s. A reply may have %zu MB and 64 kB of headers.",
 					   request->what, request->max_reply / (1024 * 1024)),
-			 errhint("Does the address of the server lead to the right service?")));
+			 errhint("Check that the address of the server leads to the right service.")));
 }
 
 pg_noreturn static void
@@ -83,17 +83,17 @@ raise_broken(const TwHttpRequest *request, const TwHttpResponse *response)
 	if (response->fault == TW_HTTP_TIMEOUT)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg(request->timeout_is_stall ? "server \"%s\" took too long: nothing moved for %g s %s" :
-						"server \"%s\" took too long: %g s were over %s", request->server, request->timeout, doing),
+				 errmsg(request->timeout_is_stall ? "server \"%s\" took too long: no data for %g s %s" :
+						"server \"%s\" took too long: no end after %g s %s", request->server, request->timeout, doing),
 				 errdetail("The request was %s. It may have been carried out all the same.", request->what),
-				 errhint("Is the service overloaded? The server's options set how long to wait.")));
+				 errhint("The service may be overloaded. The server's options set how long to wait.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 errmsg(response->fault == TW_HTTP_GARBLED ? "server \"%s\" does not speak HTTP: noticed %s" :
+			 errmsg(response->fault == TW_HTTP_GARBLED ? "server \"%s\" does not speak HTTP: detected %s" :
 					"the connection to server \"%s\" broke %s", request->server, doing),
 			 errdetail("The request was %s. It may have been carried out all the same. libcurl says: %s.",
 					   request->what, response->detail),
-			 errhint("Look into the log of the service, or of a proxy before it.")));
+			 errhint("See the log of the service, or of a proxy before it.")));
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "access/reloptions.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
@@ -241,7 +242,7 @@ refuse_name(const OptionKind *kinds, Oid catalog, const char *name)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-			 errmsg("there is no option \"%s\" here", name),
+			 errmsg("there is no option \"%s\" here", tw_excerpt(name)),
 			 valid.len == 0 ? errhint("There are none.") : errhint("The options here are: %s.", valid.data)));
 }
 
@@ -297,7 +298,7 @@ check_group(const OptionKind *kinds, Oid catalog, const char *group, List *optio
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("only one of the options %s may be given", names.data),
-				 errhint("Leave one of them out, or take it away with ALTER ... OPTIONS (DROP ...).")));
+				 errhint("Leave one of them out, or remove it with ALTER ... OPTIONS (DROP ...).")));
 }
 
 static void

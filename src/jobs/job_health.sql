@@ -162,7 +162,7 @@ BEGIN ATOMIC
                                        @extschema@.tw_job_call(n.job_name))
                WHEN 'not scheduled' THEN 'SELECT * FROM schedule_jobs()'
                WHEN 'inactive'
-               THEN format('somebody switched it off: SELECT cron.alter_job(%s, active => true)', n.entry)
+               THEN format('it was switched off: SELECT cron.alter_job(%s, active => true)', n.entry)
                WHEN 'no login' THEN format('pg_cron runs it as role %1$I, which cannot log in: ALTER ROLE %1$I LOGIN, '
                                            'or schedule the jobs as another role', n.role_name)
                WHEN 'failing' THEN @extschema@.tw_failure_advice(n.job_name, n.code, n.error, n.role_name,
@@ -288,15 +288,17 @@ COMMENT ON COLUMN @extschema@.job_health.state IS
     'for all also: standby, restored copy, no pg_cron, pg_cron elsewhere, pg_cron stopped, waiting';
 COMMENT ON COLUMN @extschema@.job_health.advice IS 'What to do; NULL when there is nothing to do';
 COMMENT ON COLUMN @extschema@.job_health.last_success IS
-    'Time of the last success; from pg_cron for jobs without rows in job_runs';
-COMMENT ON COLUMN @extschema@.job_health.last_failure IS 'Time of the last failure';
+    'Time of the last success; from pg_cron for jobs without rows in job_runs; NULL = none known';
+COMMENT ON COLUMN @extschema@.job_health.last_failure IS 'Time of the last failure; NULL = none known';
 COMMENT ON COLUMN @extschema@.job_health.last_error_code IS
-    'SQLSTATE of the last failure; NULL where pg_cron could not start the job';
-COMMENT ON COLUMN @extschema@.job_health.last_error IS 'Message of the last failure';
-COMMENT ON COLUMN @extschema@.job_health.running_since IS 'Start of the unfinished run';
-COMMENT ON COLUMN @extschema@.job_health.phase IS 'Current step of the unfinished run';
-COMMENT ON COLUMN @extschema@.job_health.items_done IS 'Number of items processed so far';
-COMMENT ON COLUMN @extschema@.job_health.items_total IS 'Number of items to process';
+    'SQLSTATE of the last failure; NULL = none, or pg_cron could not start the job';
+COMMENT ON COLUMN @extschema@.job_health.last_error IS 'Message of the last failure; NULL = none';
+COMMENT ON COLUMN @extschema@.job_health.running_since IS 'Start of the unfinished run; NULL = there is none';
+COMMENT ON COLUMN @extschema@.job_health.phase IS 'Current step of the unfinished run; NULL = none recorded';
+COMMENT ON COLUMN @extschema@.job_health.items_done IS
+    'Number of items processed so far in the unfinished run; NULL = it counts none';
+COMMENT ON COLUMN @extschema@.job_health.items_total IS
+    'Number of items to process in the unfinished run; NULL = not known';
 COMMENT ON COLUMN @extschema@.job_health.schedule IS
     'Schedule of the pg_cron entry; "not scheduled", or "unknown" where it is not visible from this database';
 COMMENT ON COLUMN @extschema@.job_health.time_zone IS

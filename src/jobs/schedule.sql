@@ -138,7 +138,7 @@ BEGIN
     IF known IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no time zone "%s"', wanted),
+            MESSAGE = format('there is no time zone "%s"', @extschema@.tw_excerpt(wanted)),
             HINT = 'Choose a name from pg_timezone_names, for example Asia/Kolkata'
                 || CASE WHEN time_zone IS NULL THEN '; this one is the value of the setting time_zone.' ELSE '.' END;
     END IF;
@@ -158,7 +158,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'read_only_sql_transaction',
             MESSAGE = 'jobs cannot be scheduled on a standby',
-            HINT = 'Schedule them on the primary; pg_cron goes on here by itself once this server is promoted.';
+            HINT = 'Schedule them on the primary. pg_cron runs them here once this server is promoted.';
     END IF;
     PERFORM @extschema@.tw_require_acting();
 END
@@ -195,7 +195,7 @@ BEGIN
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('role "%s" may not run the jobs', current_user),
             DETAIL = 'pg_cron runs a job as the role that scheduled it.',
-            HINT = format('The extension''s owner lets it by SELECT grant_training_role(%L, ''operator'').',
+            HINT = format('Run SELECT grant_training_role(%L, ''operator''); as the owner of the extension.',
                           current_user);
     END IF;
     IF NOT is_here THEN
@@ -206,8 +206,8 @@ BEGIN
     ELSIF to_regprocedure('cron.schedule(text, text, text)') IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'feature_not_supported',
-            MESSAGE = 'pg_cron is too old: it takes no named entries',
-            HINT = 'Version 1.4 is the first that does: install it, and run ALTER EXTENSION pg_cron UPDATE.';
+            MESSAGE = 'pg_cron is too old: it does not have named jobs',
+            HINT = 'Install version 1.4 or later, and run ALTER EXTENSION pg_cron UPDATE.';
     ELSIF NOT has_function_privilege('cron.schedule(text, text, text)', 'EXECUTE') THEN
         grant_it := 'EXECUTE ON FUNCTION cron.schedule(text, text, text)';
     ELSIF NOT has_function_privilege('cron.unschedule(bigint)', 'EXECUTE') THEN
@@ -219,7 +219,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('role "%s" may not use pg_cron', current_user),
-            HINT = format('A superuser lets it by GRANT %s TO %I;', grant_it, current_user);
+            HINT = format('Run GRANT %s TO %I; as a superuser.', grant_it, current_user);
     END IF;
 END
 $function$;
@@ -346,7 +346,8 @@ COMMENT ON FUNCTION @extschema@.schedule_jobs(text) IS
     'minutes; the others every five minutes. Returns a row for each: its entry, whether it is in place (done), what '
     'was done, and otherwise the statement to run. Further calls change only what differs. Where pg_cron is not in '
     'this database it changes nothing, and returns the statements to run where it is. Raises 22023 for an unknown '
-    'zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 25006 on a standby';
+    'zone, 42501 without the rights, 55000 for a role that cannot log in and on a restored copy, 0A000 for a pg_cron '
+    'before 1.4, 25006 on a standby';
 
 CREATE FUNCTION @extschema@.unschedule_jobs(OUT job_name text, OUT done boolean, OUT what text, OUT statement text)
     RETURNS SETOF record
@@ -373,7 +374,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('role "%s" may not use pg_cron', current_user),
-            HINT = format('A superuser lets it by GRANT USAGE ON SCHEMA cron TO %I;', current_user);
+            HINT = format('Run GRANT USAGE ON SCHEMA cron TO %I; as a superuser.', current_user);
     END IF;
     FOR entry IN
         SELECT e.job_name, e.id, e.role_name FROM @extschema@.tw_cron_entries() e

@@ -39,7 +39,7 @@ BEGIN
         WHEN 'export' THEN
             RETURN @extschema@.tw_weekly_export((state ->> 'export')::bigint, at);
         WHEN 'request' THEN
-            RETURN jsonb_build_object('result', format('succeeded: %s asked for',
+            RETURN jsonb_build_object('result', format('succeeded: %s requested',
                 @extschema@.tw_request_due_trainings(@extschema@.training_setting('min_new_samples')::integer)));
         WHEN 'training' THEN
             job := 'run_training_jobs';
@@ -62,5 +62,6 @@ COMMENT ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) IS
     'training_export_jobs); requests and runs a training of each model type with min_new_samples new samples (gate and '
     'store included); starts the rollout of versions that passed while auto_deploy is on. Results are in '
     'job_runs.details. due_in (a time zone, for pg_cron): does nothing unless Sunday 03:00 there has passed since the '
-    'last run. at: the time to use as now, for tests. Commits, so it cannot run inside a transaction. Errors are '
-    'recorded and reported as warnings. Does nothing on a standby or a restored copy';
+    'last run. at: the time to use as now, for tests. Commits between steps. Errors are recorded and reported as '
+    'warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a transaction, 25001 inside a block '
+    'with EXCEPTION, 22023 for an unknown zone and a time in the future';

@@ -17,11 +17,11 @@ BEGIN
             WHEN status = 401 THEN 'The personal access token of the user mapping is wrong, revoked or expired: make a '
                                    'new one on the account page.'
             WHEN status = 403 THEN 'The token''s user may not do this: see the user''s role in Label Studio.'
-            WHEN status = 404 THEN 'It is not there (any more), or belongs to another organization than the token''s '
-                                   'user; is the server''s url that of Label Studio? A project that was deleted there: '
-                                   'SELECT labelstudio_retire_project(...);'
+            WHEN status = 404 THEN 'It does not exist (any more), or belongs to another organization than the token''s '
+                                   'user, or the option url of the server is wrong. If the project was deleted in '
+                                   'Label Studio, run SELECT labelstudio_retire_project(...);'
             WHEN status >= 500 THEN 'See Label Studio''s own log. The next run tries again; nothing is lost.'
-            ELSE 'Is the server''s url that of Label Studio, and its version one that is supported?' END;
+            ELSE 'Check the option url of the server, and that the version of Label Studio is supported.' END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_refuse(text, text, integer) FROM PUBLIC;
@@ -80,7 +80,7 @@ BEGIN
             ERRCODE = 'protocol_violation',
             MESSAGE = format('Label Studio (server "%s") answered with no list of tasks when asked to %s',
                              project.server_name, what),
-            HINT = 'Is the server''s url that of Label Studio, and its version one that is supported?';
+            HINT = 'Check the option url of the server, and that the version of Label Studio is supported.';
     END IF;
 END
 $function$;

@@ -118,16 +118,17 @@ BEGIN
                       WHEN projects IS NULL THEN 'no project' WHEN last_error IS NOT NULL THEN 'failing' ELSE 'ok' END;
         advice := CASE
             WHEN is_copy
-            THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
+            THEN 'This database is a restored copy and contacts no server. If it takes over: SELECT '
+                 'adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
             WHEN projects IS NULL THEN 'SELECT labelstudio_create_project(''a title'');'
             WHEN last_error IS NOT NULL
             THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
             WHEN last_pull_at IS NULL
-                 OR lag > '1 hour' THEN 'Nobody has pulled for a while: CALL labelstudio_sync(), or schedule it.'
+                 OR lag > '1 hour' THEN 'The last pull is too long ago: CALL labelstudio_sync(), or schedule it.'
             WHEN unusable_tasks > 0
-            THEN 'Some annotations are no verdicts, or tasks were refused: see error_message in labelstudio_tasks '
-                 'where status is unusable or refused; their conversations wait again.'
+            THEN 'Some annotations have no valid verdict, or tasks were refused: see error_message in '
+                 'labelstudio_tasks where status is unusable or refused; their conversations wait again.'
             END;
         RETURN NEXT;
     END LOOP;
@@ -139,9 +140,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
-    'The state of a Label Studio server, or of each: whether it answers (state: ok, failing, no project, refused, '
-    'unreachable, restored copy), its version, our account and kind of token, the projects, the times of the last '
-    'successful push and pull (the oldest of its projects), the time since the last pull (lag), tasks there that wait '
-    '(open), have an unknown import result (uncertain), or have an invalid annotation (unusable), conversations that '
-    'wait here (backlog), the last error, and what to do (advice; NULL when all is well). Raises 42704 for an unknown '
-    'server';
+    'The state of the Label Studio server of that name, or of each (NULL): whether it answers (state: ok, failing, no '
+    'project, refused, unreachable, restored copy), its version, our account and kind of token, the projects, the '
+    'times of the last successful push and pull (the oldest of its projects), the time since the last pull (lag), '
+    'tasks there that wait (open), have an unknown import result (uncertain), or have an invalid annotation '
+    '(unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when all is '
+    'well). Raises 42704 for an unknown server, and where there is none';

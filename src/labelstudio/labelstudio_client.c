@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -90,15 +91,15 @@ check_target(const char *method, const char *path)
 	if (!is_known)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no method \"%s\"", method),
+				 errmsg("there is no method \"%s\"", tw_excerpt(method)),
 				 errhint("The methods are GET, POST, PATCH, PUT and DELETE.")));
 	for (const char *at = path; at == path || *at != '\0'; at++)
 	{
 		if (path[0] != '/' || *at <= 0x20 || *at > 0x7e || strchr("?#%\\", *at) != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the path must begin with a slash and hold neither a query nor anything to be encoded"),
-					 errhint("A query goes into parameters.")));
+					 errmsg("the path must begin with a slash, and have no query and no character that needs encoding"),
+					 errhint("Pass the query in parameters.")));
 	}
 }
 
@@ -107,7 +108,7 @@ init_request(TwHttpRequest *request, const TwEndpoint *endpoint, const char *met
 {
 	memset(request, 0, sizeof(*request));
 	request->server = endpoint->server;
-	request->what = psprintf("%s %s", method, path);
+	request->what = psprintf("%s %s", method, tw_excerpt(path));
 	request->method = method;
 	request->connect_timeout = tw_endpoint_seconds(endpoint, "connect_timeout", TW_CONNECT_TIMEOUT);
 	request->timeout = tw_endpoint_seconds(endpoint, "timeout", TW_TIMEOUT);
@@ -143,10 +144,11 @@ exchange_token(const TwEndpoint *endpoint, const char *token, TwHttpResponse *re
 	if (access_token == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("server \"%s\" exchanged no access token: it answered HTTP %d", endpoint->server,
+				 errmsg("server \"%s\" did not exchange the token: it answered HTTP %d", endpoint->server,
 						response->status),
 				 errdetail("The request was %s.", request.what),
-				 errhint("Does the option url of the server lead to Label Studio, and is it healthy?")));
+				 errhint("Check that the option url of the server leads to Label Studio, and that Label Studio "
+						 "works.")));
 	tw_keep_access_token(endpoint->server_id, token, access_token);
 	return access_token;
 }
@@ -219,16 +221,16 @@ read_reply(const TwHttpRequest *request, const TwHttpResponse *response, Datum *
 
 	if (status >= 300 && status <= 399)
 		refuse_reply(request, status, "a redirect",
-					 "Redirects are not followed: the option url of the server has to name the final address, often "
+					 "Redirects are not followed: set the option url of the server to the final address, often "
 					 "with https:// instead of http://.");
 	if (status == 204 && response->length == 0)
 		return false;
 	if (tw_json_reply(response->body, response->length, reply))
 		return true;
 	if (status >= 200 && status <= 299)
-		refuse_reply(request, status, "something that is not JSON",
-					 "Does the option url of the server lead to Label Studio itself, not to a proxy's or a log-in "
-					 "page?");
+		refuse_reply(request, status, "something that is not JSON, or is nested too deep",
+					 "Check that the option url of the server leads to Label Studio itself, not to a proxy's or a "
+					 "log-in page.");
 	return false;
 }
 

@@ -175,7 +175,7 @@ BEGIN
             ERRCODE = 'protocol_violation',
             MESSAGE = format('Label Studio (server "%s") lists the same unfinished tasks again and again',
                              project.server_name),
-            HINT = 'Does it obey the filter and the order that it is asked for? Is its version one that is supported?';
+            HINT = 'It may ignore the filter or the order of the request: check that its version is supported.';
     ELSIF done_to < 9223372036854775807 THEN
         next_cursor := jsonb_build_object('after', done_to);
     END IF;

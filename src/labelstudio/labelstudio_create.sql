@@ -30,7 +30,8 @@ BEGIN
     IF project IS NOT NULL AND strpos(coalesce(project ->> 'description', ''), marker) = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('Label Studio (server "%s") has a project "%s" already, which is not ours', server, title),
+            MESSAGE = format('Label Studio (server "%s") has a project "%s" already, which is not ours', server,
+                             @extschema@.tw_excerpt(title)),
             DETAIL = format('It is project %s there, and its description does not say that this database made it.',
                             project ->> 'id'),
             HINT = 'Choose another title: reviewers could not tell the two apart.';
@@ -53,7 +54,7 @@ BEGIN
     IF title IS NULL OR char_length(title) NOT BETWEEN 3 AND 50 OR title <> btrim(title) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'the title of a project has 3 to 50 characters, and no space at either end',
+            MESSAGE = 'the title of a project must have 3 to 50 characters, and no space at either end',
             HINT = 'Label Studio refuses others.';
     END IF;
     IF module_type IS NOT NULL AND @extschema@.tw_is_blank(module_type) THEN
@@ -66,7 +67,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'max_open_tasks must be between 1 and 10000',
-            HINT = 'So many tasks may wait over there before an urgent one has to wait here; 200 is the default.';
+            HINT = 'It is the most tasks that wait in Label Studio at a time; further conversations wait in this '
+                   'database. The default is 200.';
     END IF;
     -- A repeated request returns the same project.
     SELECT * INTO other FROM @extschema@.labelstudio_projects p
@@ -76,9 +78,9 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = CASE WHEN module_type IS NULL THEN 'there is a project for all modules already'
-                           ELSE format('module "%s" has a project already', module_type) END,
+                           ELSE format('module "%s" has a project already', @extschema@.tw_excerpt(module_type)) END,
             DETAIL = format('It is "%s" on server "%s", number %s.', other.title, other.server_name, other.id),
-            HINT = format('To begin anew: SELECT labelstudio_retire_project(%s);', other.id);
+            HINT = format('To replace it, first run SELECT labelstudio_retire_project(%s);', other.id);
     END IF;
 END
 $function$;
@@ -165,13 +167,14 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, integer, text[]) IS
-    'Creates a project in Label Studio for the conversations of a module, or (module_type NULL) of all modules '
-    'without a project, and returns its number in labelstudio_projects; a repeated call returns the same project. '
-    'server may be omitted where there is one. max_open_tasks: the largest number of unfinished tasks in the project; '
-    'entity_labels: labels offered to reviewers beside those of recent samples. Raises 22023 for an invalid title, '
-    'module or limit, 42710 where the module has another project or another project has the title, 42704 without '
-    'server or user mapping, 55000 on a restored copy, 08001, 08006, 08P01, 28000 for errors of the connection and of '
-    'Label Studio';
+    'Creates a project of this title (3 to 50 characters) in Label Studio for the conversations of a module, or '
+    '(module_type NULL) of all modules without a project, and returns its number in labelstudio_projects; a repeated '
+    'call returns the same project. server may be omitted where there is one. max_open_tasks: the largest number of '
+    'unfinished tasks in the project, 1 to 10000; entity_labels: labels offered to reviewers beside those of recent '
+    'samples. Raises 22023 for an invalid title, module or limit, 42710 where the module has another project or '
+    'another project has the title, 42704 without server or user mapping, 42P08 where several servers are there and '
+    'none is named, 55000 on a restored copy, 55P03 while another session creates one, 08001, 08006, 08P01, 28000 for '
+    'errors of the connection and of Label Studio';
 
 CREATE FUNCTION @extschema@.labelstudio_retire_project(project bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -197,6 +200,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_retire_project(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_retire_project(bigint) IS
-    'Retires a project: it gets no more pushes and pulls, and its unfinished conversations go back to the queue; '
-    'returns how many. Deletes nothing in Label Studio, and no verdict here. CALL labelstudio_pull() first to keep '
-    'its annotations. Raises P0002 for an unknown or retired project';
+    'Retires the project of this number in labelstudio_projects: it gets no more pushes and pulls, and its unfinished '
+    'conversations go back to the queue; returns how many. Deletes nothing in Label Studio, and no verdict here. CALL '
+    'labelstudio_pull() first to keep its annotations. Raises P0002 for an unknown or retired project';

@@ -137,8 +137,8 @@ REVOKE ALL ON PROCEDURE @extschema@.labelstudio_push() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_push() IS
     'Sends conversations that wait for a person to Label Studio: audited ones for up to half of each batch, then by '
     'priority, at most max_open_tasks unfinished ones in a project; deletes tasks there that were judged here since. '
-    'Commits between steps, so it cannot run inside a transaction. Errors are recorded in job_runs and '
-    'labelstudio_projects, and raised as warnings; none of them loses or duplicates a task';
+    'Commits between steps. Errors are recorded in job_runs and labelstudio_projects, and raised as warnings; none of '
+    'them loses or duplicates a task. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION';
 
 CREATE PROCEDURE @extschema@.labelstudio_pull()
     LANGUAGE plpgsql
@@ -152,7 +152,7 @@ REVOKE ALL ON PROCEDURE @extschema@.labelstudio_pull() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_pull() IS
     'Reads all annotations that changed in Label Studio since the last pull: new and changed ones become verdicts in '
     'the annotator''s name, deleted ones withdraw theirs, skipped tasks return to the queue; a newer verdict given '
-    'here stands. Commits and records errors as labelstudio_push() does';
+    'here stands. Commits, records errors and raises as labelstudio_push() does';
 
 CREATE PROCEDURE @extschema@.labelstudio_sync()
     LANGUAGE plpgsql
@@ -164,4 +164,5 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_sync() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_sync() IS
-    'labelstudio_pull() and labelstudio_push() in one run: for pg_cron, every few minutes';
+    'labelstudio_pull() and labelstudio_push() in one run: for pg_cron, every few minutes. Raises as '
+    'labelstudio_push() does';

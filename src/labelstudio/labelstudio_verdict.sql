@@ -51,7 +51,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the annotation has no verdict, or more than one',
-            HINT = 'Choose one of what the task offers.';
+            HINT = 'Choose one of the verdicts that the task offers.';
     END IF;
     -- Without a prediction, the annotator was not shown any spans: missing ones mean nothing.
     IF spans <> task.spans AND (spans <> '[]' OR jsonb_typeof(annotation -> 'parent_prediction') = 'number') THEN

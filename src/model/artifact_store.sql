@@ -34,7 +34,7 @@ BEGIN
     IF artifact.sha256 <> encode(sha256(artifact.bytes), 'hex') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'data_corrupted',
-            MESSAGE = format('the artifact of model "%s" is damaged', artifact.version),
+            MESSAGE = format('the artifact of model "%s" is damaged', @extschema@.tw_excerpt(artifact.version)),
             HINT = 'Restore its row of model_artifacts from a backup, or train again.';
     END IF;
     SELECT * INTO there FROM @extschema@.tw_s3_head(server, folder || '/model.bin');
@@ -45,10 +45,12 @@ BEGIN
     IF there.is_there AND there.sha256 IS DISTINCT FROM artifact.sha256 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('object store "%s" has another %s/model.bin already', server, folder),
-            DETAIL = format('Ours has the SHA-256 %s, that one %s.', artifact.sha256, there.sha256),
-            HINT = 'Another database stores its models in this place: give each a prefix of its own (ALTER SERVER), or '
-                   'move that object away.';
+            MESSAGE = format('object store "%s" has another %s/model.bin already', server,
+                             @extschema@.tw_excerpt(folder)),
+            DETAIL = format('The artifact of this database has the SHA-256 %s, the object %s.', artifact.sha256,
+                            there.sha256),
+            HINT = 'Another database may store its models under the same prefix: give each a prefix of its own (ALTER '
+                   'SERVER), or move that object away.';
     END IF;
     SELECT p.location, p.sha256 INTO location, sha256
     FROM @extschema@.tw_s3_put(server, folder || '/model.bin', artifact.bytes, true) p;
@@ -72,8 +74,8 @@ BEGIN
     IF said <> sha256 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'data_corrupted',
-            MESSAGE = format('%s in store "%s" was changed or is damaged', claimed, server),
-            DETAIL = format('It has the SHA-256 %s and says %s.', sha256, said);
+            MESSAGE = format('%s in store "%s" was changed or is damaged', @extschema@.tw_excerpt(claimed), server),
+            DETAIL = format('Its SHA-256 is %s, that in its metadata %s.', sha256, said);
     END IF;
 END
 $function$;
@@ -216,8 +218,9 @@ COMMENT ON PROCEDURE @extschema@.store_model_artifacts() IS
     'Stores the artifacts of all candidates and live versions that are not in the object store yet, each with a '
     'manifest, and reads them back. Of a model that is in the store already, the object is read. Sets minio_path, '
     'artifact_sha256 and artifact_stored_at of verified versions, artifact_error of the others. While auto_deploy is '
-    'on, the first version of a type that passed the gate then goes live. Commits between steps, so it cannot run '
-    'inside a transaction. Does nothing without an S3 server, or on a standby';
+    'on, the first version of a type that passed the gate then goes live. Commits between steps. Does nothing without '
+    'an S3 server or a version to store, or on a standby. Raises 2D000 inside a transaction, 25001 inside a block with '
+    'EXCEPTION';
 
 CREATE FUNCTION @extschema@.tw_server_of_artifact(location text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -231,7 +234,7 @@ BEGIN
     IF found IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('no S3 server has the bucket of %s', location),
+            MESSAGE = format('no S3 server has the bucket of %s', @extschema@.tw_excerpt(location)),
             HINT = format('CREATE SERVER ... FOREIGN DATA WRAPPER training_workflow_s3 OPTIONS (endpoint ''...'', '
                           'bucket %L);', wanted);
     END IF;
@@ -255,8 +258,8 @@ BEGIN
     IF m.artifact_stored_at IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('the artifact of model "%s" is not in the object store', version),
-            DETAIL = coalesce(m.artifact_error, 'It was not tried yet.'),
+            MESSAGE = format('the artifact of model "%s" is not in the object store', @extschema@.tw_excerpt(version)),
+            DETAIL = coalesce(@extschema@.tw_cut_text(m.artifact_error, 1000), 'No upload was tried yet.'),
             HINT = 'CALL store_model_artifacts() stores those of candidates and live versions.';
     END IF;
     sha256 := m.artifact_sha256;
@@ -281,5 +284,6 @@ REVOKE ALL ON FUNCTION @extschema@.fetch_model_artifact(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fetch_model_artifact(text) IS
     'Fetches the artifact of a version from the object store where its row of model_artifacts is missing or damaged; '
     'the bytes must have the checksum that was recorded when it was stored. Returns whether the row was restored '
-    '(restored). Raises 42704 for an unknown version, 55000 for one that is not stored, XX001 where the object has '
-    'changed since, and the errors of the store that s3_check() explains';
+    '(restored), and the artifact''s size in bytes and SHA-256. Raises 42704 for an unknown version; 55000 for one '
+    'that is not stored, where no server has its bucket, and on a restored copy; XX001 where the object has changed '
+    'since; and 28000, 42704, 53000, 08001, 08006, 08P01 for errors of the store as s3_check() explains them';

@@ -132,7 +132,7 @@ BEGIN
             format('training job %s is decided about later: %s', job_id, job.error_message));
     ELSIF outcome = 'left' THEN
         PERFORM @extschema@.tw_fail_run(run, '55P03'::text,
-            format('training job %s: somebody holds the job queue; its next attempt follows', job_id));
+            format('training job %s: another session holds the job queue; its next attempt follows', job_id));
     END IF;
 END
 $function$;
@@ -213,4 +213,5 @@ COMMENT ON PROCEDURE @extschema@.run_training_jobs() IS
     'trainer, one after the other, committing between them; failures are recorded in training_jobs and job_runs, and '
     'do not stop the run. Then each paired evaluation scores new messages, queues disagreements for review, and '
     'decides. Last, waiting artifacts are stored (store_model_artifacts). For pg_cron, every 5 minutes. Does nothing '
-    'while another session runs it, on a standby or on a restored copy';
+    'while another session runs it, on a standby or on a restored copy. Raises 2D000 inside a transaction, 25001 '
+    'inside a block with EXCEPTION';

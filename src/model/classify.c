@@ -6,6 +6,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/null_argument.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "model/model_cache.h"
@@ -18,11 +19,7 @@ requested_model(FunctionCallInfo fcinfo, Oid schema, int type_argument)
 {
 	char	   *model_type;
 
-	if (PG_ARGISNULL(type_argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the model type must not be NULL"),
-				 errhint("Leave it out for router.")));
+	tw_refuse_null(fcinfo, type_argument, "the model type", "Leave it out for router.");
 	model_type = text_to_cstring(PG_GETARG_TEXT_PP(type_argument));
 	if (PG_ARGISNULL(type_argument + 1))
 		return tw_live_model(schema, model_type);

@@ -7,12 +7,14 @@ CREATE FUNCTION @extschema@.classify_intent(
     AS 'MODULE_PATHNAME', 'tw_classify_intent';
 REVOKE ALL ON FUNCTION @extschema@.classify_intent(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.classify_intent(text, text, text) IS
-    'The most likely intent of a text, its calibrated probability (0 to 1), the intent''s module, and the version '
-    'that answered: the live one of the model type unless a version is named. The intent is NULL with confidence 0 '
-    'where the text has no feature that the model knows (an empty text, say); all is NULL for a NULL text. Only the '
-    'first 16 kB of a text count. A model is loaded once a session, and checked against its checksum. Raises 42704 '
-    'for a type without a live version and for an unknown version, 55000 for a version that is not stored in the '
-    'database, XX001 (data_corrupted) for a damaged artifact, 0A000 for an artifact of a newer format';
+    'The most likely intent of a text, its probability (0 to 1, calibrated by temperature scaling: Guo et al., ICML '
+    '2017), the intent''s module, and the version that answered: the live one of model_type (router, or '
+    '<module>-agent), or the version that is named (NULL: the live one). The intent is NULL with confidence 0 where '
+    'the text has no feature that the model knows (an empty text, say); all is NULL for a NULL text. Only the first 16 '
+    'kB of a text count. A model is loaded once a session, and checked against its checksum. Raises 22004 for a NULL '
+    'model_type, 42704 for a type without a live version and for a version that is unknown or of another type, 55000 '
+    'for a version that is not stored in the database, XX001 (data_corrupted) for a damaged artifact, 0A000 for an '
+    'artifact of a newer format';
 
 CREATE FUNCTION @extschema@.classify_intents(
     text text, k integer DEFAULT 3, model_type text DEFAULT 'router', version text DEFAULT NULL,
@@ -22,5 +24,6 @@ CREATE FUNCTION @extschema@.classify_intents(
     AS 'MODULE_PATHNAME', 'tw_classify_intents';
 REVOKE ALL ON FUNCTION @extschema@.classify_intents(text, integer, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.classify_intents(text, integer, text, text) IS
-    'The k most likely intents of a text, best first, with the columns of classify_intent(); no row where the text '
-    'has no feature that the model knows. Raises 22023 for a k below 1, and what classify_intent() raises';
+    'The k most likely intents of a text, best first, with the columns of classify_intent(), which explains model_type '
+    'and version; no row where the text has no feature that the model knows. Raises 22023 for a k below 1, and what '
+    'classify_intent() raises';

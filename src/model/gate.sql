@@ -54,7 +54,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('model version "%s" does not exist', coalesce(version, 'NULL')),
+            MESSAGE = format('model version "%s" does not exist', coalesce(@extschema@.tw_excerpt(version), 'NULL')),
             HINT = 'SELECT version, status FROM model_versions; shows those that do.';
     END IF;
 END
@@ -82,7 +82,8 @@ BEGIN
     IF first_type <> second_type THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('"%s" and "%s" are models of different types', first, second),
+            MESSAGE = format('"%s" and "%s" are models of different types', @extschema@.tw_excerpt(first),
+                             @extschema@.tw_excerpt(second)),
             HINT = 'Only versions of one type have a test set in common.';
     END IF;
     SELECT array_agg(a.intent ORDER BY a.sample_id) AS labels, array_agg(a.weight ORDER BY a.sample_id) AS weights,
@@ -125,12 +126,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.compare_models(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.compare_models(text, text) IS
-    'Two versions of one type on the same test samples, scored now: weighted accuracy with 95 % interval, macro-F1, '
-    'calibration error, the numbers of samples that only one of them gets right, and the two-sided p-value of the '
-    'exact McNemar test. unanswered is the number of samples left out because a version outside has not answered '
-    'them. The columns paired_... come from the last paired evaluation of the two, seen from the first version; NULL '
-    'where there was none. Changes nothing. Raises 42704 for an unknown version, 22023 for versions of different '
-    'types';
+    'Two versions of one type, first and second, on the same test samples, scored now: weighted accuracy with 95 % '
+    'interval (Wilson, JASA 22, 1927), macro-F1, calibration error (Naeini et al., AAAI 2015), all 0 to 1, the numbers '
+    'of samples that only one of them gets right, and the two-sided p-value of the exact McNemar test (mcnemar_p). '
+    'unanswered is the number of samples left out because a version outside has not answered them. The columns '
+    'paired_... come from the last paired evaluation of the two, seen from the first version; NULL where there was '
+    'none. Changes nothing. Raises 42704 for an unknown version, 22023 for versions of different types';
 
 -- The decision about a candidate with these figures. The order of the reasons matters: the most important one for a
 -- person comes first.
@@ -159,7 +160,7 @@ BEGIN ATOMIC
                                          THEN format('%s, which count for %s', samples, floor(effective + 1e-6))
                                          ELSE coalesce(samples, 0)::text END, min_samples),
                              CASE WHEN (paired).status = 'running' THEN format(
-                                 'people are asked about disagreements: %s labels so far', (paired).labels) END)),
+                                 'people review disagreements: %s labels so far', (paired).labels) END)),
             (2, accuracy <= live_accuracy, 'failed',
              format('not better than %s: %s against %s on %s samples', live_version, r.mine, r.its, samples)),
             (3, accuracy < target AND (live_accuracy IS NULL OR live_accuracy >= target), 'failed',
@@ -253,7 +254,7 @@ BEGIN
     IF live IS NOT NULL AND its.samples < own.samples AND own.effective >= min_samples
        AND coalesce(paired.status, 'running') = 'running' THEN
         decision := 'undecided';
-        reason := format('%s lives outside and has to be evaluated first: job %s', live,
+        reason := format('%s runs outside the database and has to be evaluated first: job %s', live,
                          @extschema@.tw_queue_evaluation(live));
     ELSE
         SELECT g.decision, g.reason INTO decision, reason
@@ -324,9 +325,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_intent_scores(text, bigint) IS
-    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind a version''s figures, '
-    'or from another evaluation of that version (its successor''s, say). samples is the number of labels, answered '
-    'the number of answers. Raises 42704 for an unknown version';
+    'Precision, recall and F1 of each intent, 0 to 1 and weighted, from the evaluation behind the figures of a '
+    'version, or from the evaluation evaluation_id of that version (its successor''s, say; NULL: its own). samples is '
+    'the number of labels, answered the number of answers. No row without an evaluation. Raises 42704 for an unknown '
+    'version';
 
 CREATE FUNCTION @extschema@.evaluate_model(version text, OUT gate_decision text, OUT gate_reason text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
@@ -335,15 +337,16 @@ BEGIN
     IF (@extschema@.tw_require_version(version)).status NOT IN ('candidate', 'rejected') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model "%s" is not a candidate', version),
-            HINT = 'The gate decides about candidates, and again about what it rejected; compare_models() compares any '
-                   'two versions and changes nothing.';
+            MESSAGE = format('model "%s" is not a candidate', @extschema@.tw_excerpt(version)),
+            HINT = 'The gate decides about candidates and rejected versions only; compare_models() compares any two '
+                   'versions, without a decision.';
     END IF;
     SELECT g.decision, g.reason INTO gate_decision, gate_reason FROM @extschema@.tw_run_gate(version) g;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.evaluate_model(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.evaluate_model(text) IS
-    'Takes a candidate through the gate again, on the current test set and against the current live version: for one '
-    'that was undecided, or rejected before the target or the test set changed. A candidate that fails is rejected. '
-    'Raises 42704 for an unknown version, 55000 for one that is no candidate';
+    'Takes the version, a candidate, through the gate again, on the current test set and against the current live '
+    'version: for one that was undecided, or rejected before the target or the test set changed. A candidate that '
+    'fails is rejected. Returns the gate''s decision (passed, failed or undecided) and its reason. Raises 42704 for an '
+    'unknown version, 55000 for one that is no candidate, 55P03 where a lock is not free within 5 seconds';

@@ -90,24 +90,25 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'promoting a model by hand needs a reason',
-            HINT = 'It is kept in model_deployments: say why you do not leave it to the gate.';
+            HINT = 'Pass a reason; it is stored in model_deployments.';
     END IF;
     IF state <> 'candidate' AND NOT (state = 'rejected' AND (is_first OR coalesce(despite_gate, false))) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model "%s" is %s, not a candidate', version, state),
-            DETAIL = (SELECT coalesce('The gate: ' || m.gate_reason, 'The gate has not looked at it.')
+            MESSAGE = format('model "%s" is %s, not a candidate', @extschema@.tw_excerpt(version), state),
+            DETAIL = (SELECT coalesce('The gate: ' || @extschema@.tw_cut_text(m.gate_reason, 1000),
+                                      'The gate has not evaluated it.')
                       FROM @extschema@.model_versions m WHERE m.version = promote_model.version),
             HINT = CASE state WHEN 'rejected'
-                        THEN 'Train again, or have the gate look again with evaluate_model(version); if you know '
-                             'better, say so: promote_model(version, reason, despite_gate => true).'
+                        THEN 'Train again, or evaluate it again with evaluate_model(version). To promote it all '
+                             'the same: promote_model(version, reason, despite_gate => true).'
                         WHEN 'rolled-back' THEN 'start_rollout(version, reason) tries it again.'
                         ELSE 'Only candidates can be promoted by hand.' END;
     END IF;
     IF canary IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('"%s" is being rolled out', canary),
+            MESSAGE = format('"%s" is being rolled out', @extschema@.tw_excerpt(canary)),
             HINT = 'Finish or roll back that rollout first.';
     END IF;
     PERFORM @extschema@.tw_require_stored(version);
@@ -121,8 +122,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.promote_model(text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.promote_model(text, text, boolean) IS
-    'Makes a candidate the production version of its type at once, by a person''s decision, and returns the version '
-    'that it replaced (NULL: none). A version that the gate rejected is accepted where nothing of the type is live, '
-    'or with despite_gate; the figures in model_deployments record that, beside the reason. Raises 42704 for an '
-    'unknown version, 55000 for one that is no candidate or is yet to be stored by store_model_artifacts(), or while '
-    'another is rolled out, 22023 without a reason';
+    'Makes the version, a candidate, the production version of its type at once, by a person''s decision, and returns '
+    'the version that it replaced (NULL: none). A version that the gate rejected is accepted where nothing of the type '
+    'is live, or with despite_gate; the figures in model_deployments record that, beside the reason. Raises 42704 for '
+    'an unknown version, 55000 for one that is no candidate or is yet to be stored by store_model_artifacts(), or '
+    'while another is rolled out, 22023 without a reason, 55P03 where the registry is locked for 5 seconds';

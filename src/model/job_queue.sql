@@ -70,7 +70,7 @@ BEGIN
     IF trainer IS NULL OR trainer NOT IN ('built-in', 'outside') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no trainer "%s"', coalesce(trainer, 'NULL')),
+            MESSAGE = format('there is no trainer "%s"', coalesce(@extschema@.tw_excerpt(trainer), 'NULL')),
             HINT = 'The trainers are built-in, which CALL run_training_jobs() runs, and outside, for workers that call '
                    'claim_training_job().';
     END IF;
@@ -78,16 +78,17 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'parameters must be a JSON object, and "major" in it true or false',
-            HINT = 'For example ''{"major": true, "epochs": 25}''; all but "major" are the worker''s to understand.';
+            HINT = 'For example ''{"major": true, "epochs": 25}''; all keys except "major" are for the worker.';
     END IF;
     RETURN @extschema@.tw_queue_job(model_type, 'train', trainer, NULL, parameters);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_training(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
-    'Queues a training of a model type and returns the job''s id, or the id of such a job that waits already. '
-    'parameters are passed to an outside worker unchanged; "major": true asks for a new major version. Raises 22023 '
-    'for an unknown type or trainer, or invalid parameters';
+    'Queues a training of model_type (router, or <module>-agent) by a trainer (built-in or outside), and returns the '
+    'job''s id, or the id of such a job that waits already. parameters (a JSON object; NULL: none) are passed to an '
+    'outside worker unchanged; "major": true asks for a new major version. Raises 22023 for an unknown type or '
+    'trainer, or invalid parameters, 55P03 where such a job is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -104,16 +105,17 @@ BEGIN
     IF @extschema@.tw_is_servable(version) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model "%s" lives in the database', version),
-            HINT = 'Nobody outside has to answer for it: compare_models() and evaluate_model() ask it directly.';
+            MESSAGE = format('model "%s" runs in the database', @extschema@.tw_excerpt(version)),
+            HINT = 'It needs no worker: compare_models() and evaluate_model() run it directly.';
     END IF;
     RETURN @extschema@.tw_queue_evaluation(version);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.request_evaluation(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.request_evaluation(text) IS
-    'Queues a job in which a worker has a version outside answer the test set, and returns its id. The gate does so '
-    'by itself. Raises 42704 for an unknown version, 55000 for one that the database can serve';
+    'Queues a job in which a worker has a version outside answer the test set, and returns its id. The gate does so by '
+    'itself. Raises 42704 for an unknown version, 55000 for one that the database can serve, 55P03 where such a job is '
+    'locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_end_job(job_id bigint, how text, code text, message text) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -176,7 +178,7 @@ BEGIN ATOMIC
                    AND @extschema@.tw_try_lock('training'::text, j.id) END
         ORDER BY j.id FOR UPDATE SKIP LOCKED
     )
-    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" fell silent (attempt %s)',
+    SELECT count(@extschema@.tw_retry_job(s.id, NULL, format('worker "%s" sent no heartbeat (attempt %s)',
                                                              left(s.worker, 200), s.attempt))) FROM silent s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_requeue_silent_jobs() FROM PUBLIC;
@@ -238,7 +240,8 @@ BEGIN
             MESSAGE = CASE WHEN job.id IS NULL
                            THEN format('training job %s does not exist', coalesce(job_id::text, 'NULL'))
                            ELSE format('training job %s is %s', job_id, job.status) END,
-            HINT = 'Jobs can be cancelled until they are decided about: SELECT id, status FROM training_jobs;';
+            HINT = 'Jobs can be cancelled while they are queued, running or handed-in: SELECT id, status FROM '
+                   'training_jobs;';
     END IF;
     PERFORM @extschema@.tw_end_job(job_id, 'cancelled', NULL, reason);
     RETURN job.status;
@@ -246,6 +249,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.cancel_training_job(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.cancel_training_job(bigint, text) IS
-    'Cancels a job that waits, runs or was handed in, and returns its status before. A worker learns of it from its '
-    'next heartbeat, the built-in trainer at the end of its training. Raises P0002 for an unknown job, 55000 for one '
-    'that has ended';
+    'Cancels the job job_id, which waits, runs or was handed in, and returns its status before. reason (NULL: none) is '
+    'kept as its error_message. A worker learns of it from its next heartbeat, the built-in trainer at the end of its '
+    'training. Raises P0002 for an unknown job, 55000 for one that has ended, 55P03 where the queue is locked for 5 '
+    'seconds';

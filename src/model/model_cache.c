@@ -15,6 +15,7 @@
 #include "base/cached_table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "catalog/pg_type.h"
 #include "lib/ilist.h"
 #include "model/model_cache.h"
@@ -264,7 +265,7 @@ check_sha256(bytea *bytes, const char *version, const char *expected)
 	if (strcmp(hex, expected) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the artifact of model \"%s\" is damaged", version),
+				 errmsg("the artifact of model \"%s\" is damaged", tw_excerpt(version)),
 				 errdetail("Its bytes have the SHA-256 %s, model_artifacts says %s.", hex, expected),
 				 errhint("Restore its row of model_artifacts from a backup, or train again.")));
 }
@@ -284,7 +285,7 @@ load_model(Oid schema, const ArtifactRow *artifact)
 	MemoryContextSwitchTo(scratch);
 	bytes = read_bytes(schema, artifact->version);
 	if (bytes == NULL)
-		elog(ERROR, "artifact of model \"%s\" disappeared", artifact->version);
+		elog(ERROR, "artifact of model \"%s\" disappeared", tw_excerpt(artifact->version));
 	check_sha256(bytes, artifact->version, artifact->sha256);
 	MemoryContextSwitchTo(context);
 	loaded->model = tw_read_model(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
@@ -313,10 +314,10 @@ serve(Oid schema, List *versions, const VersionRow *version)
 	if (artifact == NULL || strcmp(artifact->format, "router") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("model \"%s\" does not live in the database", version->version),
+				 errmsg("model \"%s\" cannot run in the database", tw_excerpt(version->version)),
 				 artifact == NULL ? errdetail("It has no artifact in model_artifacts.")
-				 : errdetail("Its artifact is none of the built-in trainer's."),
-				 errhint("Ask it where it lives, or name a version that train_model() made.")));
+				 : errdetail("Its artifact is not one of the built-in trainer."),
+				 errhint("Call the model where it runs, or name a version that train_model() made.")));
 
 	if (registry_changed)
 		drop_unserved(versions, artifacts);
@@ -347,9 +348,9 @@ tw_live_model(Oid schema, const char *model_type)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("model type \"%s\" has no live version", model_type),
-			 errhint("Train one with train_model(). A first version that the gate leaves to you goes live with "
-					 "promote_model(version, reason); until then name it: classify_intent(text, model_type, "
+			 errmsg("model type \"%s\" has no live version", tw_excerpt(model_type)),
+			 errhint("Train one with train_model(). If the gate does not decide about a first version, make it live "
+					 "with promote_model(version, reason). Until then, name it: classify_intent(text, model_type, "
 					 "version).")));
 	pg_unreachable();
 }
@@ -364,12 +365,12 @@ tw_model_of_version(Oid schema, const char *model_type, const char *version)
 	if (row == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model version \"%s\" does not exist", version),
+				 errmsg("model version \"%s\" does not exist", tw_excerpt(version)),
 				 errhint("SELECT version, status FROM model_versions; shows those that do.")));
 	if (strcmp(row->model_type, model_type) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model version \"%s\" is no %s", version, model_type),
-				 errhint("Its type is %s: pass model_type => '%s'.", row->model_type, row->model_type)));
+				 errmsg("model version \"%s\" is not of type \"%s\"", tw_excerpt(version), tw_excerpt(model_type)),
+				 errhint("Its type is \"%s\": pass that as model_type.", tw_excerpt(row->model_type))));
 	return serve(schema, versions, row);
 }

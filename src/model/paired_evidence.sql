@@ -20,13 +20,15 @@ BEGIN ATOMIC
     SELECT coalesce(sum(exp(greatest(least(w.log_wealth, 700), -700))) / 49, 1)
     FROM (SELECT sum(ln(1 + k * 0.02::double precision * greatest(-1, least(1, x)))) AS log_wealth
           FROM generate_series(1, 49) AS k, unnest(outcomes) AS x
+          WHERE x IS NOT NULL
           GROUP BY k) w;
 END;
 REVOKE ALL ON FUNCTION @extschema@.paired_evidence(double precision[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.paired_evidence(double precision[]) IS
-    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0. If they have not, it reaches 20 at any '
-    'check with probability at most 5 %. A mixture of bets (Waudby-Smith and Ramdas, JRSS B 86, 2024); the order of '
-    'the outcomes does not matter; 1 without outcomes';
+    'Evidence (an e-value) that outcomes between -1 and 1 have a mean above 0; larger ones are cut, and NULLs left '
+    'out. If they have not, it reaches 20 at any check with probability at most 5 %. A mixture of bets (Waudby-Smith '
+    'and Ramdas, JRSS B 86, 2024); the order of the outcomes does not matter; 1 without outcomes. Raises no error of '
+    'its own';
 
 CREATE FUNCTION @extschema@.tw_paired_outcomes(
     evaluation bigint, OUT conversation_log_id bigint, OUT outcome double precision, OUT weight double precision)
@@ -69,11 +71,13 @@ BEGIN ATOMIC
     UPDATE @extschema@.paired_evaluations p
     SET labels = o.labels, better_evidence = @extschema@.paired_evidence(o.x),
         worse_evidence = @extschema@.paired_evidence(ARRAY(SELECT - v FROM unnest(o.x) AS v)),
-        difference = s.share * o.mean,
-        difference_lower = s.share * greatest(-1, o.mean - 1.96 * sqrt(greatest(o.square - o.mean ^ 2 / o.weight, 0))),
-        difference_upper = s.share * least(1, o.mean + 1.96 * sqrt(greatest(o.square - o.mean ^ 2 / o.weight, 0)))
+        difference = s.fraction * o.mean,
+        difference_lower = s.fraction
+            * greatest(-1, o.mean - 1.96 * sqrt(greatest(o.square - o.mean ^ 2 / o.weight, 0))),
+        difference_upper = s.fraction
+            * least(1, o.mean + 1.96 * sqrt(greatest(o.square - o.mean ^ 2 / o.weight, 0)))
     FROM outcomes o, @extschema@.paired_evaluations q,
-         LATERAL (SELECT q.disagreements::double precision / nullif(q.messages, 0) AS share) s
+         LATERAL (SELECT q.disagreements::double precision / nullif(q.messages, 0) AS fraction) s
     WHERE q.id = evaluation AND p.id = q.id
     RETURNING p.*;
 END;
@@ -112,8 +116,8 @@ AS $function$
 DECLARE
     max_labels CONSTANT integer := @extschema@.training_setting('paired_max_labels');
     margin CONSTANT double precision := @extschema@.training_setting('paired_margin');
-    share CONSTANT double precision := p.disagreements::double precision / nullif(p.messages, 0);
-    slack CONSTANT double precision := margin / nullif(share, 0);
+    fraction CONSTANT double precision := p.disagreements::double precision / nullif(p.messages, 0);
+    slack CONSTANT double precision := margin / nullif(fraction, 0);
     is_close boolean;
 BEGIN
     IF p.better_evidence >= 20 OR p.worse_evidence >= 20 THEN
@@ -122,7 +126,7 @@ BEGIN
         -- If more than the margin of all messages were answered differently, this many without a disagreement would
         -- occur in at most one case in twenty.
         decision := 'undecided';
-        reason := format('both answered all of %s messages alike: nothing is to be gained over %s', p.messages,
+        reason := format('both gave the same answer to all of %s messages: there is no gain over %s', p.messages,
             p.live_version);
         RETURN;
     ELSIF p.labels >= max_labels THEN

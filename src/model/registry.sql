@@ -15,8 +15,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.next_model_version(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.next_model_version(text, boolean) IS
-    'The version number of the next training of a type: v1.0.0 at first, then the highest one with its minor number '
-    'plus one, or with its major number plus one on request. Raises 22023 for an unknown model type';
+    'The version number of the next training of model_type: v1.0.0 at first, then the highest one with its minor '
+    'number plus one, or with its major number plus one if major is true. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.tw_last_conversation() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -43,7 +43,8 @@ BEGIN
             DETAIL = format('training_accuracy is %s, training_seconds %s, model_size_mb %s.',
                             coalesce(training_accuracy::text, 'NULL'), coalesce(training_seconds::text, 'NULL'),
                             coalesce(model_size_mb::text, 'NULL')),
-            HINT = 'An accuracy is from 0 to 1; seconds and megabytes are finite and not negative. NULL is unknown.';
+            HINT = 'An accuracy is from 0 to 1; seconds and megabytes are finite and not negative. NULL stands for '
+                   'unknown.';
     END IF;
 END
 $function$;
@@ -87,30 +88,31 @@ BEGIN
        OR regexp_replace(version, '-v[0-9.]+$', '') <> model_type THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('"%s" is no version of model type "%s"', coalesce(version, 'NULL'), model_type),
+            MESSAGE = format('"%s" is not a version of model type "%s"',
+                             coalesce(@extschema@.tw_excerpt(version), 'NULL'), @extschema@.tw_excerpt(model_type)),
             HINT = format('A version is the type and three numbers, for example %s-v1.0.0; the next one is %s.',
-                          model_type,
-                          @extschema@.next_model_version(model_type, false));
+                          @extschema@.tw_excerpt(model_type),
+                          @extschema@.tw_excerpt(@extschema@.next_model_version(model_type, false)));
     END IF;
     IF status IS NULL OR status NOT IN ('candidate', 'production') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('a model cannot be registered as "%s"', coalesce(status, 'NULL')),
-            HINT = 'Register it as candidate, or as production where it is what answers today.';
+            MESSAGE = format('a model cannot be registered as "%s"', coalesce(@extschema@.tw_excerpt(status), 'NULL')),
+            HINT = 'Register it as candidate, or as production if it answers users today.';
     END IF;
     IF EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = register_model.version) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('model version "%s" exists already', version),
+            MESSAGE = format('model version "%s" exists already', @extschema@.tw_excerpt(version)),
             HINT = format('A version never changes. The next one is %s.',
-                @extschema@.next_model_version(model_type, false));
+                          @extschema@.tw_excerpt(@extschema@.next_model_version(model_type, false)));
     END IF;
     IF status = 'production' AND EXISTS (SELECT FROM @extschema@.model_versions m
                                          WHERE m.model_type = register_model.model_type
                                            AND m.status IN ('production', 'canary')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model type "%s" has a live version already', model_type),
+            MESSAGE = format('model type "%s" has a live version already', @extschema@.tw_excerpt(model_type)),
             HINT = 'Register it as candidate, then promote_model(version, reason).';
     END IF;
     IF base_version IS NOT NULL THEN
@@ -131,12 +133,11 @@ BEGIN
             session_user::text);
         IF NOT @extschema@.tw_is_servable(version) THEN
             RAISE NOTICE USING
-                MESSAGE = format('"%s" is live and does not live here: classify_intent() cannot answer with it',
-                                 version),
+                MESSAGE = format('"%s" is live, but classify_intent() cannot run it', @extschema@.tw_excerpt(version)),
                 DETAIL = CASE WHEN artifact IS NULL THEN 'It was registered without an artifact.'
-                              ELSE 'Its artifact is none of the built-in trainer.' END,
-                HINT = 'That is right where the application asks a model of its own. To answer here, train_model() '
-                       'makes a version that can.';
+                              ELSE 'Its artifact is not one of the built-in trainer.' END,
+                HINT = 'That is right if the application calls the model elsewhere. train_model() makes a version that '
+                       'runs in the database.';
         END IF;
     END IF;
     RETURN version;
@@ -146,9 +147,11 @@ REVOKE ALL ON FUNCTION @extschema@.register_model(
     text, text, text, bytea, text, jsonb, double precision, double precision, double precision, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision,
                                                double precision, text) IS
-    'Registers a model that was trained elsewhere and returns its version: as candidate, or as production where it is '
-    'what answers today and the type has no live version yet. A router artifact can be served here, any other is only '
-    'stored. sample_counts counts by label source, model_size_mb is in megabytes (an artifact''s own size takes '
-    'precedence), accuracy is from 0 to 1. Raises 22023 for a version that does not match its type and for figures '
-    'out of range, 42710 for one that exists, 55000 for a second live version, 42704 for an unknown base_version, '
-    'XX001 for a damaged artifact';
+    'Registers a version of model_type that was trained elsewhere and returns it: with status candidate, or production '
+    'where it is what answers today and the type has no live version yet. A router artifact can be served here, any '
+    'other is only stored. minio_path is the model''s location; sample_counts counts by label source; '
+    'training_accuracy is from 0 to 1, training_seconds in seconds, model_size_mb in megabytes (an artifact''s own '
+    'size takes precedence); base_version is the version that it was compared with. NULL: none, or unknown. Raises '
+    '22023 for an unknown type or status, a version that does not match its type and figures out of range, 42710 for a '
+    'version that exists, 55000 for a second live version, 42704 for an unknown base_version, XX001 for a damaged '
+    'artifact, 0A000 for one of a newer format, 55P03 where the registry is locked for 5 seconds';

@@ -35,11 +35,13 @@ BEGIN
         END IF;
         advice := CASE
             WHEN is_copy
-            THEN 'This database is a restored copy and talks to nobody. If it takes over: SELECT adopt_installation();'
+            THEN 'This database is a restored copy and contacts no server. If it takes over: SELECT '
+                 'adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
             WHEN artifacts.problem IS NOT NULL THEN artifacts.problem
             WHEN abs(extract(epoch FROM clock_difference)) > 300
-            THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, best by NTP.'
+            THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, '
+                 'preferably with NTP.'
             WHEN waiting_models > 0
             THEN 'CALL store_model_artifacts(); or run_training_jobs(), which does so, too: models wait to be stored.'
             END;
@@ -49,8 +51,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.s3_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.s3_check(text) IS
-    'The state of an S3 server, or of each: puts a small object <prefix>/.training_workflow_check.<pid>, reads and '
-    'deletes it (tried) and returns the result (state: ok, read only, refused, no bucket, clock skew, failing, '
-    'unreachable, not configured, restored copy), how far its clock is ahead of the database''s (clock_difference), '
-    'how many models wait to be stored there, the last error of storing one, and what to do (advice; NULL when all is '
-    'well). Raises 42704 for an unknown server';
+    'The state of the S3 server of that name, or of each (NULL): puts a small object '
+    '<prefix>/.training_workflow_check.<pid>, reads and deletes it (tried) and returns the result (state: ok, read '
+    'only, refused, no bucket, clock skew, failing, unreachable, not configured, restored copy), how far its clock is '
+    'ahead of the database''s (clock_difference), how many models wait to be stored there, the last error of storing '
+    'one, and what to do (advice; NULL when all is well). Raises 42704 for an unknown server, and where there is none';

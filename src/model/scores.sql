@@ -17,8 +17,9 @@ CREATE FUNCTION @extschema@.mcnemar_p(only_first bigint, only_second bigint) RET
     AS 'MODULE_PATHNAME', 'tw_mcnemar_p';
 REVOKE ALL ON FUNCTION @extschema@.mcnemar_p(bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.mcnemar_p(bigint, bigint) IS
-    'Two-sided p-value of the exact McNemar test, 0 to 1, from the numbers of samples that only the first and only the '
-    'second of two models gets right. Raises 22023 for a negative number';
+    'Two-sided p-value of the exact McNemar test (McNemar, Psychometrika 12, 1947), 0 to 1, from the number of samples '
+    'that only the first (only_first) and only the second (only_second) of two models gets right. NULL for a NULL. '
+    'Raises 22023 for a negative number';
 
 CREATE FUNCTION @extschema@.tw_intent_scores(
     labels text[], answers text[], weights double precision[],

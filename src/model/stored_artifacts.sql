@@ -13,7 +13,7 @@ BEGIN
     ELSIF setting = ANY (servers) THEN
         server := setting;
     ELSIF setting <> 'auto' THEN
-        problem := format('The training setting artifact_server names "%s", which is no S3 server.', setting);
+        problem := format('The training setting artifact_server names "%s", which is not an S3 server.', setting);
     ELSIF cardinality(servers) = 1 THEN
         server := servers[1];
     ELSE
@@ -61,13 +61,13 @@ BEGIN
     SELECT * INTO m FROM @extschema@.model_versions x WHERE x.version = tw_require_stored.version;
     RAISE EXCEPTION USING
         ERRCODE = 'object_not_in_prerequisite_state',
-        MESSAGE = format('the artifact of model "%s" is not in the object store', version),
+        MESSAGE = format('the artifact of model "%s" is not in the object store', @extschema@.tw_excerpt(version)),
         DETAIL = CASE WHEN EXISTS (SELECT FROM @extschema@.model_artifacts a WHERE a.version = m.version)
                            OR @extschema@.tw_can_be_verified(m.minio_path)
-                      THEN coalesce(m.artifact_error, 'It was not tried yet.')
+                      THEN coalesce(@extschema@.tw_cut_text(m.artifact_error, 1000), 'No upload was tried yet.')
                       WHEN m.minio_path IS NULL THEN 'It was registered with neither an artifact nor a minio_path.'
                       ELSE format('%s is not below the prefix of the store for models, where it could be verified.',
-                                  m.minio_path) END,
+                                  @extschema@.tw_excerpt(m.minio_path)) END,
         HINT = 'CALL store_model_artifacts(); then try again. Where models need not be stored: SELECT '
                'set_training_setting(''artifact_server'', ''none'');';
 END

@@ -38,10 +38,10 @@ slope(const TwHeldOut *held_out, int label_count, double temperature)
 			largest = Max(largest, scores[k]);
 		for (int k = 0; k < label_count; k++)
 		{
-			double		share = exp(temperature * (scores[k] - largest));
+			double		weight = exp(temperature * (scores[k] - largest));
 
-			sum += share;
-			expected += share * scores[k];
+			sum += weight;
+			expected += weight * scores[k];
 		}
 		total += held_out->weights[i] * (expected / sum - scores[held_out->labels[i]]);
 	}

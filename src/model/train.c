@@ -24,7 +24,7 @@ check_set(const TwTrainingSet *set)
 	if (set->label_count > TW_MODEL_LABELS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a router cannot tell %d labels apart", set->label_count),
+				 errmsg("a router cannot have %d labels", set->label_count),
 				 errdetail("The limit is %d.", TW_MODEL_LABELS)));
 	for (int i = 0; i < set->row_count; i++)
 	{

@@ -24,12 +24,14 @@ DECLARE
 BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'object_not_in_prerequisite_state',
-        MESSAGE = CASE intents WHEN 0 THEN format('there is nothing to learn for model type "%s"', model_type)
-                  ELSE format('all samples of model type "%s" have one intent', model_type) END,
+        MESSAGE = CASE intents WHEN 0 THEN format('there is nothing to learn for model type "%s"',
+                                        @extschema@.tw_excerpt(model_type))
+                  ELSE format('all samples of model type "%s" have one intent', @extschema@.tw_excerpt(model_type)) END,
         DETAIL = format('Live samples of its module: %s.', coalesce(what, 'none')),
         HINT = CASE WHEN model_type <> 'router' AND what IS NULL
                     THEN format('Samples whose module_type is %L are missing: import or approve some, or train router, '
-                                'which learns from all.', regexp_replace(model_type, '-agent$', ''))
+                                'which learns from all.',
+                                @extschema@.tw_excerpt(regexp_replace(model_type, '-agent$', '')))
                     ELSE 'A classifier needs samples of at least two intents: import_training_samples() brings in '
                          'some, and so do verdicts on the queue.' END;
 END
@@ -175,8 +177,8 @@ BEGIN
         PERFORM @extschema@.tw_nothing_to_learn(job.model_type, t.intent_count);
     END IF;
 
-    RAISE NOTICE 'training % on % samples: % texts, % intents', job.version, t.samples, cardinality(t.texts),
-    t.intent_count;
+    RAISE NOTICE 'training % on % samples: % texts, % intents', @extschema@.tw_excerpt(job.version), t.samples,
+        cardinality(t.texts), t.intent_count;
     SELECT * INTO trained FROM @extschema@.tw_train_router(t.texts, t.intents, t.modules, t.weights);
     -- The job was not locked during the training. The job of train_model() is not committed: no other session has seen
     -- it.
@@ -187,7 +189,7 @@ BEGIN
     IF job.status <> 'running' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('training job %s was %s meanwhile', job_id, job.status);
+            MESSAGE = format('training job %s is %s, no longer running', job_id, job.status);
     END IF;
     PERFORM @extschema@.tw_store_artifact(job.version, trained.artifact);
     UPDATE @extschema@.model_versions m
@@ -229,9 +231,9 @@ BEGIN
     IF running IS NOT NULL OR NOT @extschema@.tw_try_model_type(model_type) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_in_use',
-            MESSAGE = format('a job of model type "%s" is running', model_type),
+            MESSAGE = format('a job of model type "%s" is running', @extschema@.tw_excerpt(model_type)),
             DETAIL = CASE WHEN running IS NOT NULL THEN format('It is job %s.', running)
-                          ELSE 'Another session is at it in an open transaction.' END,
+                          ELSE 'Another session runs it in an open transaction.' END,
             HINT = 'Wait for it, or end it with cancel_training_job().';
     END IF;
     INSERT INTO @extschema@.training_jobs (model_type, status, parameters, worker, attempt,
@@ -253,17 +255,19 @@ BEGIN
     IF NOT EXISTS (SELECT FROM @extschema@.model_versions m
                    WHERE m.model_type = train_model.model_type AND m.status = 'production') THEN
         RAISE NOTICE USING
-            MESSAGE = format('"%s" does not answer yet, nor does any other version of its type: %s', version,
-                             gate_reason),
+            MESSAGE = format('"%s" is not live yet, and no other version of its type is: %s',
+                             @extschema@.tw_excerpt(version), @extschema@.tw_cut_text(gate_reason, 1000)),
             HINT = format('SELECT promote_model(%L, ''why''); makes it live; classify_intent(text, %L, %L) tries it.',
-                          version, model_type, version);
+                          @extschema@.tw_excerpt(version), @extschema@.tw_excerpt(model_type),
+                          @extschema@.tw_excerpt(version));
     END IF;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.train_model(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.train_model(text, boolean) IS
-    'Trains the next version of a model type (router, or <module>-agent) on all its live samples, old and new, scores '
-    'it and the live version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. '
+    'Trains the next version of model_type (router, or <module>-agent) on all its live samples, old and new, scores it '
+    'and the live version on the frozen test set, and keeps it as candidate if it is better, as rejected if not. '
     'Everything happens in the caller''s transaction; CALL run_training_jobs() commits on the way. major asks for a '
     'new major version. Raises 22023 for an unknown model type, 55000 where there is nothing to learn, 55006 while '
-    'another job of the type runs, 25001 in a REPEATABLE READ or SERIALIZABLE transaction';
+    'another job of the type runs, 54000 for more intents than a model holds, 25001 in a REPEATABLE READ or '
+    'SERIALIZABLE transaction, 55P03 where a lock is not free within 10 seconds';

@@ -24,7 +24,9 @@ BEGIN
     PERFORM @extschema@.tw_bound_waits();
     -- Names appear in messages, whose size is limited.
     IF @extschema@.tw_is_blank(worker) OR length(worker) > 200
-       OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day' THEN
+       OR lease IS NULL OR lease < interval '1 second' OR lease > interval '1 day'
+       -- '5000000 years -1800000000 days' is no longer than the day before, and overflows when added to a time.
+       OR extract(year FROM lease) <> 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'a claim needs the name of a worker, of at most 200 characters, and a lease of one second '
@@ -60,11 +62,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.claim_training_job(text, interval, text[]) IS
-    'Gives the oldest waiting job for trainers outside (of these model types, NULL: any) to a worker, or no row. All '
-    'later calls about the job need secret, which is returned only here; the worker''s name only informs people. The '
-    'worker reads training_set(model_type) (kind train) and training_job_test_set(job_id, secret), calls '
-    'heartbeat_training_job() before each lease ends, and finishes with complete_ or fail_training_job(). Raises '
-    '22023 for a blank or long worker or an invalid lease';
+    'Gives the oldest waiting job for trainers outside (only of model_types; NULL: any) to a worker, a name of at most '
+    '200 characters, for a lease of one second to one day, or no row. All later calls about the job need secret, which '
+    'is returned only here; the worker''s name only informs people. The worker reads training_set(model_type) (kind '
+    'train) and training_job_test_set(job_id, secret), calls heartbeat_training_job() before each lease ends, and '
+    'finishes with complete_ or fail_training_job(). Raises 22023 for a blank or long worker or an invalid lease, '
+    '55P03 where the queue or the splits are locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_check_worker(job_id bigint, job @extschema@.training_jobs, secret text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -82,12 +85,12 @@ BEGIN
     IF NOT is_its OR job.status <> 'running' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('training job %s is not this worker''s, or not any more', job_id),
+            MESSAGE = format('training job %s does not belong to this worker, or no longer', job_id),
             DETAIL = CASE WHEN is_its THEN format('It is %s.', job.status)
-                ELSE 'This is not the secret of whoever has it.' END,
-            HINT = 'The secret is what claim_training_job() returned to whoever took the job last. A worker that lost '
-                   'its job stops, drops the work, and '
-                   'claims another; it sends heartbeats more often, or asks for a longer lease.';
+                ELSE 'The secret is not that of its present worker.' END,
+            HINT = 'Pass the secret that claim_training_job() returned with the job. A worker that has lost its job '
+                   'should drop the work and claim another job. To keep a job, send heartbeats more often, or ask for '
+                   'a longer lease.';
     END IF;
 END
 $function$;
@@ -126,7 +129,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('a progress of %s kB is too long', pg_column_size(progress) / 1024),
-            HINT = 'Tell where the training is in at most 64 kB; logs belong elsewhere. The lease is as it was.';
+            HINT = 'Pass at most 64 kB, and store logs elsewhere. The lease was not extended.';
     END IF;
     UPDATE @extschema@.training_jobs j
     SET heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + j.lease,
@@ -138,9 +141,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.heartbeat_training_job(bigint, text, jsonb) IS
-    'Reports that a worker is alive, with its progress (any JSON), and returns the end of its lease. Raises P0002 for '
-    'an unknown job; 55000 where the secret is not the job''s, or the job was taken back: then the worker has to '
-    'stop; 22023 for a progress of more than 64 kB';
+    'Reports that the worker of job_id is alive, with its progress (any JSON; NULL keeps the last one), and returns '
+    'the end of its lease. Raises P0002 for an unknown job; 55000 where the secret is not the job''s, or the job was '
+    'taken back: then the worker has to stop; 22023 for a progress of more than 64 kB; 55P03 where the job is locked '
+    'for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_job_test_set(job_id bigint, OUT sample_id bigint, OUT text text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -175,8 +179,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.training_job_test_set(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_job_test_set(bigint, text) IS
-    'The texts that the worker of a job has to predict, fixed when it took the job; without their labels. A negative '
-    'sample_id is a message of a paired evaluation. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'The texts that the worker of job_id has to predict, fixed when it took the job; without their labels. secret is '
+    'what claim_training_job() returned. A negative sample_id is a message of a paired evaluation. Raises P0002 and '
+    '55000 as heartbeat_training_job() does';
 
 CREATE FUNCTION @extschema@.tw_read_predictions(
     predictions jsonb, OUT sample_id bigint, OUT intent text, OUT confidence double precision)
@@ -204,8 +209,8 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('prediction %s is none', wrong.ordinality),
-            DETAIL = left(wrong.value::text, 200),
+            MESSAGE = format('prediction %s is not valid', wrong.ordinality),
+            DETAIL = format('It is %s.', @extschema@.tw_excerpt(wrong.value::text)),
             HINT = 'Each has sample_id (of training_job_test_set), intent (text, or null for no answer) and confidence '
                    '(0 to 1, or null).';
     END IF;
@@ -244,11 +249,12 @@ BEGIN
             MESSAGE = format('the predictions do not fit the test set of training job %s', job.id),
             DETAIL = concat_ws(' ',
                 CASE WHEN missing IS NOT NULL
-                     THEN format('Missing are %s, the first of them sample %s.', cardinality(missing), missing[1]) END,
+                     THEN format('Samples without a prediction: %s, the first of them sample %s.', cardinality(missing),
+                                 missing[1]) END,
                 CASE WHEN strange IS NOT NULL THEN format('Sample %s is not in it.', strange) END,
                 CASE WHEN doubled IS NOT NULL THEN format('Sample %s was answered more than once.', doubled) END),
-            HINT = 'Answer every row of training_job_test_set(job_id, secret) once; where the model has no answer, '
-                   'with intent null.';
+            HINT = 'Pass one prediction for each row of training_job_test_set(job_id, secret), with intent null where '
+                   'the model has no answer.';
     END IF;
     predictions_read := coalesce(predictions_read, 0);
     without_answer := coalesce(without_answer, 0);
@@ -274,7 +280,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('a path of %s characters is too long', length(minio_path)),
-            HINT = 'minio_path says in at most 2000 characters where the model lies.';
+            HINT = 'minio_path is the location of the model, and has at most 2000 characters.';
     END IF;
     SELECT c.predictions_read, c.without_answer INTO predictions_read, without_answer
     FROM @extschema@.tw_check_predictions(own, predictions) c;
@@ -302,13 +308,14 @@ REVOKE ALL ON FUNCTION @extschema@.complete_training_job(
     bigint, text, jsonb, bytea, text, double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.complete_training_job(
     bigint, text, jsonb, bytea, text, double precision, double precision) IS
-    'Hands in a worker''s predictions, a JSON array of {"sample_id", "intent", "confidence"} with one element for '
-    'every row of training_job_test_set(job_id, secret). Returns the number of predictions read and the number '
-    'without an answer, and no figure of their quality. The job is handed-in and no longer the worker''s; the next '
-    'run_training_jobs() computes the accuracy and has the gate decide, once. artifact is stored, minio_path is the '
-    'model''s location: with neither, no rollout begins by itself. Raises P0002 and 55000 as heartbeat_training_job() '
-    'does; 22023 for missing, unknown or repeated predictions, figures out of range or a path too long: the job stays '
-    'the worker''s';
+    'Hands in the predictions of the worker of job_id, a JSON array of {"sample_id", "intent", "confidence"} with one '
+    'element for every row of training_job_test_set(job_id, secret). Returns the number of predictions read and the '
+    'number without an answer, and no figure of their quality. The job is handed-in and no longer the worker''s; the '
+    'next run_training_jobs() computes the accuracy and has the gate decide, once. artifact is stored, minio_path (at '
+    'most 2000 characters) is the model''s location: with neither, no rollout begins by itself. training_accuracy (0 '
+    'to 1) and training_seconds are the worker''s own figures (NULL: unknown). Raises P0002, 55000 and 55P03 as '
+    'heartbeat_training_job() does; 22023 for missing, unknown or repeated predictions, figures out of range or a path '
+    'too long, XX001 for a damaged router artifact, 0A000 for one of a newer format: the job stays the worker''s';
 
 CREATE FUNCTION @extschema@.fail_training_job(job_id bigint, secret text, error text, retry boolean DEFAULT true)
     RETURNS text
@@ -329,5 +336,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fail_training_job(bigint, text, text, boolean) IS
-    'Gives a worker''s job back with an error: queued again unless retry is false or it was begun three times. '
-    'Returns its new status, queued or failed. Raises P0002 and 55000 as heartbeat_training_job() does';
+    'Gives the job job_id, whose secret the worker has, back with an error (its first 10,000 characters are kept): '
+    'queued again unless retry is false or it was begun three times. Returns its new status, queued or failed. Raises '
+    'P0002 and 55000 as heartbeat_training_job() does, 55P03 where the queue or the job is locked for 5 seconds';

@@ -94,7 +94,8 @@ REVOKE ALL ON TABLE @extschema@.daily_training_stats FROM PUBLIC;
 COMMENT ON VIEW @extschema@.daily_training_stats IS
     'One row for each day (in the time zone of the setting time_zone), newest first. The daily job counts past days '
     '(as_of); waiting conversations, verdicts and feedback are current';
-COMMENT ON COLUMN @extschema@.daily_training_stats.date IS 'The day';
+COMMENT ON COLUMN @extschema@.daily_training_stats.date IS
+    'The day; NULL = conversations without a day, which came while triggers did not fire';
 COMMENT ON COLUMN @extschema@.daily_training_stats.conversations IS 'Conversations captured';
 COMMENT ON COLUMN @extschema@.daily_training_stats.auto_approved IS 'Conversations that the filter auto-approved';
 COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review IS
@@ -106,18 +107,21 @@ COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_medium IS
 COMMENT ON COLUMN @extschema@.daily_training_stats.needs_review_low IS
     'Conversations that still wait for review, priority 3';
 COMMENT ON COLUMN @extschema@.daily_training_stats.not_applicable IS
-    'Conversations with nothing to learn from: NULL or blank text';
+    'Conversations that models cannot learn from: not a text message, or a blank one';
 COMMENT ON COLUMN @extschema@.daily_training_stats.audited IS 'Conversations drawn for the audit';
 COMMENT ON COLUMN @extschema@.daily_training_stats.approved IS 'Conversations that a person approved or fixed';
 COMMENT ON COLUMN @extschema@.daily_training_stats.rejected IS 'Conversations that a person rejected';
 COMMENT ON COLUMN @extschema@.daily_training_stats.promoted IS 'Conversations that have a training sample';
 COMMENT ON COLUMN @extschema@.daily_training_stats.fallback_rate IS
-    'Fraction of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count. Uses the '
-    'policies at the time as_of: after a change of policies the daily job counts past days again';
-COMMENT ON COLUMN @extschema@.daily_training_stats.avg_latency_ms IS 'Mean time of an NLU call, in milliseconds';
-COMMENT ON COLUMN @extschema@.daily_training_stats.p50_latency_ms IS 'Median time of an NLU call, in milliseconds';
+    'Fraction of the predictions that a fallback provider made, 0 to 1; rows without a provider do not count, NULL = '
+    'no row has one. Uses the policies at the time as_of: after a change of policies the daily job counts past days '
+    'again';
+COMMENT ON COLUMN @extschema@.daily_training_stats.avg_latency_ms IS
+    'Mean time of an NLU call, in milliseconds; NULL = none was recorded';
+COMMENT ON COLUMN @extschema@.daily_training_stats.p50_latency_ms IS
+    'Median time of an NLU call, in milliseconds; NULL = none was recorded';
 COMMENT ON COLUMN @extschema@.daily_training_stats.p95_latency_ms IS
-    '95th percentile of the time of an NLU call, in milliseconds';
+    '95th percentile of the time of an NLU call, in milliseconds; NULL = none was recorded';
 COMMENT ON COLUMN @extschema@.daily_training_stats.positive_feedback IS 'Conversations with feedback positive';
 COMMENT ON COLUMN @extschema@.daily_training_stats.negative_feedback IS 'Conversations with feedback negative';
 COMMENT ON COLUMN @extschema@.daily_training_stats.feedback IS 'Conversations with any feedback or correction';

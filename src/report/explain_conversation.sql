@@ -102,7 +102,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
-    'The history of a conversation: what the filter decided and would decide now, tasks in Label Studio, blind '
+    'The history of the conversation id: what the filter decided and would decide now, tasks in Label Studio, blind '
     'reviews, events, sample, whether the sample was taken back by a rollback, split, and the versions that learned '
     'from it. Texts are shown as in samples, cut at the setting max_message_bytes, without phone number, user and '
-    'correction. NULL for an unknown id';
+    'correction. NULL for an unknown id. Raises no error of its own';

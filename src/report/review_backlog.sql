@@ -34,10 +34,11 @@ COMMENT ON COLUMN @extschema@.review_backlog.review_reason IS 'Why the conversat
 COMMENT ON COLUMN @extschema@.review_backlog.waiting IS 'Number of waiting conversations';
 COMMENT ON COLUMN @extschema@.review_backlog.audited IS 'Number of waiting conversations that were drawn for the audit';
 COMMENT ON COLUMN @extschema@.review_backlog.claimed IS 'Number of waiting conversations that a reviewer has claimed';
-COMMENT ON COLUMN @extschema@.review_backlog.oldest IS 'Time of the oldest waiting conversation';
+COMMENT ON COLUMN @extschema@.review_backlog.oldest IS 'Time of the oldest waiting conversation; NULL = none waits';
 COMMENT ON COLUMN @extschema@.review_backlog.reviewed IS 'Number of verdicts of the last 30 days on such conversations';
-COMMENT ON COLUMN @extschema@.review_backlog.p50_time_to_review IS 'Median time from the message to such a verdict';
-COMMENT ON COLUMN @extschema@.review_backlog.p95_time_to_review IS '95th percentile of that time';
+COMMENT ON COLUMN @extschema@.review_backlog.p50_time_to_review IS
+    'Median time from the message to such a verdict; NULL = there is none';
+COMMENT ON COLUMN @extschema@.review_backlog.p95_time_to_review IS '95th percentile of that time; NULL = there is none';
 
 CREATE VIEW @extschema@.reviewer_activity AS
     SELECT (e.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS date, e.reviewer,
@@ -65,5 +66,7 @@ COMMENT ON COLUMN @extschema@.reviewer_activity.verdicts IS 'Verdicts given, cha
 COMMENT ON COLUMN @extschema@.reviewer_activity.approved IS 'Approvals';
 COMMENT ON COLUMN @extschema@.reviewer_activity.fixed IS 'Fixes';
 COMMENT ON COLUMN @extschema@.reviewer_activity.rejected IS 'Rejections';
-COMMENT ON COLUMN @extschema@.reviewer_activity.p50_time_to_review IS 'Median time from the message to the verdict';
-COMMENT ON COLUMN @extschema@.reviewer_activity.p95_time_to_review IS '95th percentile of that time';
+COMMENT ON COLUMN @extschema@.reviewer_activity.p50_time_to_review IS
+    'Median time from the message to the verdict; NULL = no message has a finite time';
+COMMENT ON COLUMN @extschema@.reviewer_activity.p95_time_to_review IS
+    '95th percentile of that time; NULL = no message has a finite time';

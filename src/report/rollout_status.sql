@@ -24,9 +24,9 @@ CREATE VIEW @extschema@.rollout_status AS
            c.canary_units, c.production_units, c.verdict, c.checked_at,
            CASE WHEN r.status IN ('finished', 'rolled-back', 'superseded') THEN r.end_reason
                 WHEN c.id IS NULL AND cardinality(r.step_times) > 1
-                THEN format('step %s began, and nobody has looked since', cardinality(r.step_times))
+                THEN format('step %s has begun, and no check has run since', cardinality(r.step_times))
                 WHEN c.id IS NULL
-                THEN 'nobody has looked yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
+                THEN 'no check has run yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
                 ELSE c.reason END AS why,
            @extschema@.tw_minimum_detectable_losses(c.metrics) AS minimum_detectable_loss, r.samples_taken_back,
            r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id
@@ -47,24 +47,26 @@ COMMENT ON COLUMN @extschema@.rollout_status.status IS
     'candidate';
 COMMENT ON COLUMN @extschema@.rollout_status.step IS 'The current or last step, from 1';
 COMMENT ON COLUMN @extschema@.rollout_status.steps IS 'Percentages of the sessions, step by step';
-COMMENT ON COLUMN @extschema@.rollout_status.steps_reason IS 'Why these steps were chosen, and what they cannot detect';
+COMMENT ON COLUMN @extschema@.rollout_status.steps_reason IS
+    'Why these steps were chosen, and what they cannot detect; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.rollout_status.traffic_percentage IS 'Percentage of the sessions in that step';
 COMMENT ON COLUMN @extschema@.rollout_status.in_step_since IS 'When that step began';
 COMMENT ON COLUMN @extschema@.rollout_status.canary_units IS
-    'Number of sessions of the version in that step, at the last check';
+    'Number of sessions of the version in that step, at the last check; NULL = no check in that step';
 COMMENT ON COLUMN @extschema@.rollout_status.production_units IS
-    'Number of sessions of the previous version in that step, at the last check';
-COMMENT ON COLUMN @extschema@.rollout_status.verdict IS 'Decision of the last check: rollback, hold or advance';
-COMMENT ON COLUMN @extschema@.rollout_status.checked_at IS 'Time of the last check';
+    'Number of sessions of the previous version in that step, at the last check; NULL = no check in that step';
+COMMENT ON COLUMN @extschema@.rollout_status.verdict IS
+    'Decision of the last check: rollback, hold or advance; NULL = no check in that step';
+COMMENT ON COLUMN @extschema@.rollout_status.checked_at IS 'Time of the last check; NULL = no check in that step';
 COMMENT ON COLUMN @extschema@.rollout_status.why IS 'What the last check waits for, or why the rollout ended';
 COMMENT ON COLUMN @extschema@.rollout_status.minimum_detectable_loss IS
     'The smallest loss that the last check would have detected, for each guardrail compared; smaller losses are '
-    'possible';
+    'possible; NULL = no check in that step';
 COMMENT ON COLUMN @extschema@.rollout_status.samples_taken_back IS
     'Number of samples with the version''s own labels that wait since its rollback from half of the sessions or more; '
     'NULL where none were taken back';
 COMMENT ON COLUMN @extschema@.rollout_status.started_at IS 'When it started';
-COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When the version received all sessions';
-COMMENT ON COLUMN @extschema@.rollout_status.ended_at IS 'When it ended';
+COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When the version received all sessions; NULL = not (yet)';
+COMMENT ON COLUMN @extschema@.rollout_status.ended_at IS 'When it ended; NULL = it still runs, or is watched';
 COMMENT ON COLUMN @extschema@.rollout_status.started_by IS 'The login role, or the job, that started it';
 COMMENT ON COLUMN @extschema@.rollout_status.rollout_id IS 'Id of the rollout, for rollout_checks';

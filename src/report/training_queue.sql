@@ -55,18 +55,23 @@ COMMENT ON COLUMN @extschema@.training_queue.review_status IS
     'ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.review_priority IS
     '1 high, 2 medium, 3 low; NULL once it is ready to train';
-COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why it needs a review';
+COMMENT ON COLUMN @extschema@.training_queue.review_reason IS 'Why it needs a review; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.text IS
     'What the user said, redacted while the setting redact is on, and cut at the setting max_message_bytes';
-COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text';
+COMMENT ON COLUMN @extschema@.training_queue.language IS 'Language of the text; NULL = not given';
 COMMENT ON COLUMN @extschema@.training_queue.intent IS
     'The predicted intent, or the sample''s label; NULL where two models disagree, so that the review is blind';
-COMMENT ON COLUMN @extschema@.training_queue.suggestions IS 'Where two models disagree: both answers, in random order';
-COMMENT ON COLUMN @extschema@.training_queue.confidence IS 'The model''s confidence, or the sample''s quality score';
-COMMENT ON COLUMN @extschema@.training_queue.provider IS 'The provider that predicted';
-COMMENT ON COLUMN @extschema@.training_queue.model_version IS 'The model version assigned to the session';
-COMMENT ON COLUMN @extschema@.training_queue.module_type IS 'The module';
+COMMENT ON COLUMN @extschema@.training_queue.suggestions IS
+    'Where two models disagree: both answers, in random order; NULL elsewhere';
+COMMENT ON COLUMN @extschema@.training_queue.confidence IS
+    'The model''s confidence, or the sample''s quality score, 0 to 1; NULL = not given';
+COMMENT ON COLUMN @extschema@.training_queue.provider IS
+    'The provider that predicted; NULL = not given, blind review, or ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.model_version IS
+    'The model version assigned to the session; NULL = none, or ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.module_type IS 'The module; NULL = none, or blind review';
 COMMENT ON COLUMN @extschema@.training_queue.label_source IS 'model or human; NULL where there is no sample';
-COMMENT ON COLUMN @extschema@.training_queue.is_audit IS 'Whether it was drawn for the audit';
-COMMENT ON COLUMN @extschema@.training_queue.session_id IS 'The chat session';
+COMMENT ON COLUMN @extschema@.training_queue.is_audit IS
+    'Whether it was drawn for the audit; NULL = not filtered, or ready to train';
+COMMENT ON COLUMN @extschema@.training_queue.session_id IS 'The chat session; NULL once it is ready to train';
 COMMENT ON COLUMN @extschema@.training_queue.created_at IS 'When the message came, or the sample was made';

@@ -54,7 +54,7 @@ BEGIN ATOMIC
     (SELECT format('rollout    %s %s: %s', r.version,
                    CASE r.status WHEN 'running'
                         THEN format('at %s %% (step %s of %s), %s', r.traffic_percentage, r.step,
-                                    cardinality(r.steps), coalesce(r.verdict, 'not looked at'))
+                                    cardinality(r.steps), coalesce(r.verdict, 'not checked'))
                         ELSE r.status END, r.why)
      FROM @extschema@.rollout_status r
      WHERE r.model_type = type
@@ -78,7 +78,7 @@ BEGIN ATOMIC
     WHERE p.model_type = type AND p.status = 'running'
     UNION ALL
     (SELECT format('           newest: %s, %s: %s', m.version, m.status,
-                   coalesce(m.gate_reason, 'the gate has not looked at it'))
+                   coalesce(m.gate_reason, 'the gate has not evaluated it'))
      FROM @extschema@.model_versions m
      WHERE m.model_type = type AND m.status NOT IN ('production', 'training')
      ORDER BY m.created_at DESC LIMIT 1);
@@ -117,4 +117,5 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
     'An overview of the loop as text on one screen: captured, queue, samples; for each model type the live version, '
-    'its rollout and its training; then the jobs. at: the time to use as now for live versions and days, for tests';
+    'its rollout and its training; then the jobs. at: the time to use as now for live versions and days, for tests '
+    '(NULL: now). Raises no error of its own';

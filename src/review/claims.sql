@@ -23,10 +23,12 @@ BEGIN
             MESSAGE = 'count must be between 1 and 1000',
             HINT = 'Claim what one person can review before the lease ends.';
     END IF;
-    IF lease IS NULL OR clock_timestamp() + lease <= clock_timestamp() OR lease > '1 day' THEN
+    -- Compared before it is added to a time: the sum may overflow.
+    IF lease IS NULL OR lease <= '0' OR lease > '1 day' OR extract(year FROM lease) <> 0
+       OR clock_timestamp() + lease <= clock_timestamp() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'lease must be longer than nothing and at most a day',
+            MESSAGE = 'lease must be above 0 and at most one day',
             HINT = 'For example ''30 minutes''.';
     END IF;
 
@@ -160,8 +162,8 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'of training_queue. Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement '
     'the answer given is not shown: suggestions has both answers in random order, and fix_conversation() chooses. '
     'Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises 22023 if '
-    'count is not between 1 and 1000 or lease is not positive and at most a day, 42501 if a caller who is not an '
-    'operator names another reviewer';
+    'count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if a caller '
+    'who is not an operator names a reviewer';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -180,4 +182,4 @@ REVOKE ALL ON FUNCTION @extschema@.release_reviews(bigint[], text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.release_reviews(bigint[], text) IS
     'Releases claims before their lease ends: those of the caller (or of the reviewer that an operator names) on the '
     'conversations in ids, or all of them when ids is NULL. Returns how many. Raises 42501 if a caller who is not an '
-    'operator names another reviewer';
+    'operator names a reviewer, 22023 for a blank one';

@@ -94,8 +94,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) IS
-    'Adds the reply, its success, the service and the backend''s reference to a conversation; a NULL argument leaves '
-    'its column unchanged. Raises P0002 when the id does not belong to the session';
+    'Adds response_text (the reply), response_success, routed_to (the service) and backend_reference (the backend''s '
+    'order or ticket) to the conversation id; a NULL leaves its column unchanged. session_id must be that of the '
+    'conversation. Raises P0002 when the id does not belong to the session';
 
 CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback text, correction text DEFAULT NULL)
     RETURNS void
@@ -105,8 +106,9 @@ BEGIN
     IF feedback NOT IN ('positive', 'negative') OR (feedback IS NULL AND @extschema@.tw_is_blank(correction)) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('feedback must be positive or negative, not "%s"', coalesce(feedback, 'NULL')),
-            HINT = 'NULL is fine together with a correction.';
+            MESSAGE = format('feedback must be positive or negative, not "%s"',
+                             coalesce(@extschema@.tw_excerpt(feedback), 'NULL')),
+            HINT = 'NULL is allowed together with a correction.';
     END IF;
     UPDATE @extschema@.conversation_logs c SET
         user_feedback = coalesce(record_feedback.feedback, c.user_feedback),
@@ -120,6 +122,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) IS
-    'Adds the user''s feedback (positive or negative), a correction, or both to a conversation. New negative feedback '
-    'and new corrections queue it again with priority 1 and set an unreviewed sample back to pending; they never '
-    'overrule a reviewer. Raises P0002 when the id does not belong to the session, 22023 for other feedback';
+    'Adds the user''s feedback (positive or negative; NULL: none), a correction (NULL or blank: none), or both to the '
+    'conversation id, whose session_id must be given. New negative feedback and new corrections queue it again with '
+    'priority 1 and set an unreviewed sample back to pending; they never overrule a reviewer. Raises P0002 when the id '
+    'does not belong to the session, 22023 for other feedback, and for neither feedback nor correction';

@@ -112,4 +112,4 @@ COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'Queues unreviewed conversations of unsettled label conflicts (priority 2, reason label conflict; three of each '
     'text and intent), and removes from the queue those whose conflict a person has settled. Returns how many were '
     'queued and released, and how many were locked and wait for the next call. Conflicts between people are not queued '
-    'again: see label_conflicts WHERE NOT settled AND human_labels > 1';
+    'again: see label_conflicts WHERE NOT settled AND human_labels > 1. Raises no error of its own';

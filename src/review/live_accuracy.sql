@@ -35,13 +35,13 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('the period begins on %s, after its end on %s', from_date, to_date),
-            HINT = 'Both days belong to the period; NULL leaves an end open.';
+            HINT = 'Both days belong to the period; NULL stands for no limit.';
     END IF;
     FOREACH name IN ARRAY coalesce(by, '{}') LOOP
         IF name IS NULL OR name <> ALL (names) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('live_accuracy cannot group by "%s"', coalesce(name, 'NULL')),
+                MESSAGE = format('live_accuracy cannot group by "%s"', coalesce(@extschema@.tw_excerpt(name), 'NULL')),
                 HINT = format('It groups by any of: %s.', array_to_string(names, ', '));
         END IF;
     END LOOP;
@@ -49,7 +49,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'live_accuracy can group by one of day, week and month only',
-            HINT = 'Each of them is the column period: ask once for each.';
+            HINT = 'Each of them fills the column period: call live_accuracy() once for each.';
     END IF;
     RETURN coalesce(by, '{}');
 END
@@ -198,7 +198,7 @@ BEGIN ATOMIC
            g.known * least(w.lower, greatest(g.p, 0)),
            1 - g.known * (1 - greatest(w.upper, least(g.p, 1))),
            n.n, g.naive_accuracy, coalesce(g.naive_labels, 0), g.unclear_share, coalesce(g.strata, '[]'),
-           CASE WHEN g.conversations IS NULL THEN 'no conversations that the filter saw'
+           CASE WHEN g.conversations IS NULL THEN 'no filtered conversations'
                 WHEN NOT g.is_known THEN g.gap END
     FROM request r
     LEFT JOIN grouped g ON true
@@ -217,15 +217,17 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.live_accuracy(date, date, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
     'Fraction of the conversations from from_date to to_date (both included, NULL = open) that the model understood: '
-    'accuracy with its 95 % interval (lower, upper), estimated from labels, the audited rows that a person judged. '
-    'effective_labels is the size of a simple random sample of the same precision. One row for all, or one for each '
-    'value of what by lists: model_version, module_type, intent, and one of day, week, month (period is its first '
-    'day). approve and a fix to the same intent are right; other fixes and no-such-intent are wrong; unclear is left '
-    'out, and unclear_share estimates its fraction. accuracy is NULL where a stratum has fewer than 5 labels: reason '
-    'names it, and lower and upper hold for any accuracy of it. naive_accuracy is the fraction right among all '
-    'naive_labels verdicts, audited or not; it is biased, since doubtful rows are reviewed most. strata has the size, '
-    'weight and audit completion of each; versions whose rollout had them reviewed first are strata of their own. '
-    'Raises 22023 for an unknown name or a period that ends before it begins';
+    'accuracy with its 95 % interval (lower, upper), estimated from labels, the audited rows that a person judged, '
+    'weighted by 1/selection_probability and stratified by filter outcome and policy (Wilson''s interval, JASA 22, '
+    '1927, on the effective sample size of Korn and Graubard, Survey Methodology 24, 1998). effective_labels is the '
+    'size of a simple random sample of the same precision. One row for all, or one for each value of what by lists: '
+    'model_version, module_type, intent, and one of day, week, month (period is its first day). approve and a fix to '
+    'the same intent are right; other fixes and no-such-intent are wrong; unclear is left out, and unclear_share '
+    'estimates its fraction. accuracy is NULL where a stratum has fewer than 5 labels: reason names it, and lower and '
+    'upper hold for any accuracy of it. naive_accuracy is the fraction right among all naive_labels verdicts, audited '
+    'or not; it is biased, since doubtful rows are reviewed most. strata has the size, weight and audit completion of '
+    'each; versions whose rollout had them reviewed first are strata of their own. Raises 22023 for an unknown name or '
+    'a period that ends before it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,
@@ -238,7 +240,7 @@ COMMENT ON VIEW @extschema@.live_accuracy_by_model IS
     'live_accuracy() of each model version and module, over the last 30 days';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.model_version IS
     'The version that the sessions were assigned; NULL where the application named none';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.module_type IS 'The module';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.module_type IS 'The module; NULL = none';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.conversations IS
     'Number of conversations that the filter saw, without not-applicable ones';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS
@@ -246,16 +248,18 @@ COMMENT ON COLUMN @extschema@.live_accuracy_by_model.labels IS
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy IS
     'Estimated fraction of all conversations that the model understood, 0 to 1; NULL where labels are missing, see '
     'reason';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS 'Lower end of the 95 % interval of accuracy, 0 to 1';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS 'Upper end of the 95 % interval of accuracy, 0 to 1';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.lower IS
+    'Lower end of the 95 % interval of accuracy, 0 to 1; NULL where no stratum has 5 labels';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.upper IS
+    'Upper end of the 95 % interval of accuracy, 0 to 1; NULL where no stratum has 5 labels';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.effective_labels IS
-    'Size of a simple random sample of the same precision';
+    'Size of a simple random sample of the same precision; NULL where no stratum has 5 labels';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_accuracy IS
-    'Fraction right among all reviewed conversations, 0 to 1: biased, for comparison only';
+    'Fraction right among all reviewed conversations, 0 to 1: biased, for comparison only; NULL = none was reviewed';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.naive_labels IS
     'Number of reviewed conversations behind naive_accuracy';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unclear_share IS
-    'Estimated fraction of conversations whose meaning is unclear, 0 to 1';
+    'Estimated fraction of conversations whose meaning is unclear, 0 to 1; NULL = no audited row was reviewed';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.strata IS
     'For each filter outcome and policy: conversations, weight, audited, reviewed, labelled, accuracy';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS 'Why accuracy is NULL; NULL if it is not';

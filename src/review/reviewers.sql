@@ -33,14 +33,14 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'reviewer must not be blank',
-            HINT = 'Name the person, or pass NULL for the role that you are.';
+            HINT = 'Name the person, or pass NULL for your own role.';
     END IF;
     IF NOT @extschema@.tw_is_operator() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = 'permission denied to act for another reviewer',
             DETAIL = format('Role "%s" is not an operator.', @extschema@.tw_calling_role()),
-            HINT = 'Leave the reviewer out to act as the role that you are.';
+            HINT = 'Leave the reviewer out to act as your own role.';
     END IF;
     RETURN reviewer;
 END

@@ -26,7 +26,8 @@ BEGIN
     IF action = 'reject' AND (reason IS NULL OR reason NOT IN ('unclear', 'no-such-intent')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no reason "%s" to reject a conversation', coalesce(reason, 'NULL')),
+            MESSAGE = format('there is no reason "%s" to reject a conversation',
+                             coalesce(@extschema@.tw_excerpt(reason), 'NULL')),
             HINT = 'The reasons are: unclear, no-such-intent.';
     END IF;
 END
@@ -103,7 +104,8 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('conversation %s cannot be approved: two models disagree about it', problem.id),
             DETAIL = format('The suggestions are, in random order: %s.',
-                            array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer' ELSE s END
+                            array_to_string(ARRAY(SELECT CASE s WHEN '' THEN 'no answer'
+                                                             ELSE @extschema@.tw_excerpt(s) END
                                                  FROM unnest(problem.suggestions) AS s), ', ')),
             HINT = 'Choose one of them, or any other intent, with fix_conversation(id, intent); or reject it as '
                    'unclear or no-such-intent.';
@@ -124,7 +126,8 @@ BEGIN
     IF FOUND AND NOT @extschema@.tw_is_operator() THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_in_use',
-            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id, problem.reviewer,
+            MESSAGE = format('conversation %s is claimed by "%s" until %s', problem.id,
+                             @extschema@.tw_excerpt(problem.reviewer),
                              problem.expires_at),
             HINT = 'Wait for that verdict or for the end of the lease, or ask an operator.';
     END IF;
@@ -228,10 +231,12 @@ RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NUL
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
-    'Approves the prediction of a conversation: its sample gets the predicted intent as a person''s label. A verdict '
-    'can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role (operators only). '
-    'Raises P0002 for an unknown id, 55000 where there is nothing to review or no predicted intent, 55006 while '
-    'another reviewer holds a claim, 42501 if a caller who is not an operator names another reviewer';
+    'Approves the prediction of the conversation id: its sample gets the predicted intent as a person''s label. A '
+    'verdict can be changed; the newest stands. note is kept with it (NULL: none). reviewer names the person behind a '
+    'shared role, for operators only (NULL: the calling role). Returns 1. Raises P0002 for an unknown id, 22004 for a '
+    'NULL one; 55000 where there is nothing to review or no predicted intent, the text is too long, or two models '
+    'disagree (fix chooses); 55006 while another reviewer holds a claim (except for operators); 42501 if a caller who '
+    'is not an operator names a reviewer, 22023 for a blank one';
 
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -240,10 +245,10 @@ RETURN @extschema@.tw_record_verdict(ids, 'approve'::text, NULL::text, NULL::jso
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversations(bigint[], text, text) IS
-    'Approves the prediction of conversations: each sample gets the predicted intent as a person''s label. A verdict '
-    'can be changed; the newest stands. Returns how many conversations. reviewer names the person behind a shared role '
-    '(operators only). Raises P0002 for an unknown id, 55000 where there is nothing to review or no predicted intent, '
-    '55006 while another reviewer holds a claim, 42501 if a caller who is not an operator names another reviewer';
+    'Approves the prediction of the conversations ids, all or none: each sample gets the predicted intent as a '
+    'person''s label. A verdict can be changed; the newest stands. note and reviewer: as in approve_conversation(). '
+    'Returns how many conversations. Raises what approve_conversation() raises: P0002, 22004, 22023, 42501, 55000, '
+    '55006';
 
 CREATE FUNCTION @extschema@.fix_conversation(
     id bigint, intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -252,11 +257,11 @@ CREATE FUNCTION @extschema@.fix_conversation(
 RETURN @extschema@.tw_record_verdict(ARRAY[id], 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversation(bigint, text, jsonb, text, text) IS
-    'Gives a conversation the right intent and entities (NULL keeps the model''s): its sample gets them as a person''s '
-    'label. A verdict can be changed; the newest stands. Returns 1. reviewer names the person behind a shared role '
-    '(operators only). Raises 22023 for a blank intent or entities that are neither object nor array, P0002 for an '
-    'unknown id, 55000 where there is nothing to review, 55006 while another reviewer holds a claim, 42501 if a caller '
-    'who is not an operator names another reviewer';
+    'Gives the conversation id the right intent and entities (a JSON object or array; NULL keeps the model''s): its '
+    'sample gets them as a person''s label. A verdict can be changed; the newest stands. note and reviewer: as in '
+    'approve_conversation(). Returns 1. Raises 22023 for a blank intent, for entities that are neither object nor '
+    'array, and where either is longer than max_message_bytes; and what approve_conversation() raises: P0002, 22004, '
+    '42501, 55000, 55006';
 
 CREATE FUNCTION @extschema@.fix_conversations(
     ids bigint[], intent text, entities jsonb DEFAULT NULL, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -265,11 +270,10 @@ CREATE FUNCTION @extschema@.fix_conversations(
 RETURN @extschema@.tw_record_verdict(ids, 'fix'::text, intent, entities, NULL::text, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.fix_conversations(bigint[], text, jsonb, text, text) IS
-    'Gives conversations the right intent and entities (NULL keeps the model''s): each sample gets them as a person''s '
-    'label. A verdict can be changed; the newest stands. Returns how many conversations. reviewer names the person '
-    'behind a shared role (operators only). Raises 22023 for a blank intent or entities that are neither object nor '
-    'array, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while another reviewer holds a '
-    'claim, 42501 if a caller who is not an operator names another reviewer';
+    'Gives the conversations ids, all or none, the right intent and entities (a JSON object or array; NULL keeps the '
+    'model''s): each sample gets them as a person''s label. A verdict can be changed; the newest stands. note and '
+    'reviewer: as in approve_conversation(). Returns how many conversations. Raises what fix_conversation() raises: '
+    'P0002, 22004, 22023, 42501, 55000, 55006';
 
 CREATE FUNCTION @extschema@.reject_conversation(
     id bigint, reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -279,10 +283,11 @@ RETURN @extschema@.tw_record_verdict(ARRAY[id], 'reject'::text, NULL::text, NULL
     NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversation(bigint, text, text, text) IS
-    'Rejects a conversation with reason unclear or no-such-intent: its sample is retired. A verdict can be changed; '
-    'the newest stands. Returns 1. reviewer names the person behind a shared role (operators only). Raises 22023 for '
-    'another reason, P0002 for an unknown id, 55000 where there is nothing to review, 55006 while another reviewer '
-    'holds a claim, 42501 if a caller who is not an operator names another reviewer';
+    'Rejects the conversation id with a reason, unclear or no-such-intent: its sample is retired. A verdict can be '
+    'changed; the newest stands. note and reviewer: as in approve_conversation(). Returns 1. Raises 22023 for another '
+    'reason and a blank reviewer, P0002 for an unknown id, 22004 for a NULL one, 55000 where there is nothing to '
+    'review, 55006 while another reviewer holds a claim (except for operators), 42501 if a caller who is not an '
+    'operator names a reviewer';
 
 CREATE FUNCTION @extschema@.reject_conversations(
     ids bigint[], reason text, note text DEFAULT NULL, reviewer text DEFAULT NULL)
@@ -291,7 +296,6 @@ CREATE FUNCTION @extschema@.reject_conversations(
 RETURN @extschema@.tw_record_verdict(ids, 'reject'::text, NULL::text, NULL::jsonb, reason, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.reject_conversations(bigint[], text, text, text) IS
-    'Rejects conversations with reason unclear or no-such-intent: each sample is retired. A verdict can be changed; '
-    'the newest stands. Returns how many conversations. reviewer names the person behind a shared role (operators '
-    'only). Raises 22023 for another reason, P0002 for an unknown id, 55000 where there is nothing to review, 55006 '
-    'while another reviewer holds a claim, 42501 if a caller who is not an operator names another reviewer';
+    'Rejects the conversations ids, all or none, with a reason, unclear or no-such-intent: each sample is retired. A '
+    'verdict can be changed; the newest stands. note and reviewer: as in approve_conversation(). Returns how many '
+    'conversations. Raises what reject_conversation() raises: P0002, 22004, 22023, 42501, 55000, 55006';

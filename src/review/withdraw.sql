@@ -73,8 +73,8 @@ CREATE FUNCTION @extschema@.withdraw_verdict(id bigint, note text DEFAULT NULL, 
 RETURN @extschema@.tw_withdraw_verdict(id, note, reviewer, NULL::jsonb);
 REVOKE ALL ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.withdraw_verdict(bigint, text, text) IS
-    'Withdraws the verdict on a conversation: it waits again with its previous priority and reason, and counts in no '
-    'estimate. Its sample is not learned from until the next verdict (that of a confident answer has the model''s '
-    'label again). Returns 1. reviewer names the person behind a shared role (operators only). Raises P0002 for an '
-    'unknown id, 55000 where there is no verdict, 55006 while another reviewer holds a claim, 42501 if a caller who is '
-    'not an operator names another reviewer';
+    'Withdraws the verdict on the conversation id: it waits again with its previous priority and reason, and counts in '
+    'no estimate. Its sample is not learned from until the next verdict (that of a confident answer has the model''s '
+    'label again). note and reviewer: as in approve_conversation(). Returns 1. Raises P0002 for an unknown id, 22004 '
+    'for a NULL one, 55000 where there is no verdict, 55006 while another reviewer holds a claim (except for '
+    'operators), 42501 if a caller who is not an operator names a reviewer, 22023 for a blank one';

@@ -29,7 +29,9 @@
 #include "base/cached_table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/hash.h"
+#include "base/null_argument.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -52,7 +54,7 @@ static const TwColumn columns[] = {
 	{TYPE_ATTNUM, TEXTOID, "model_type"},
 	{STATUS_ATTNUM, TEXTOID, "status"},
 	{TRAFFIC_ATTNUM, INT4OID, "traffic_percentage"},
-	{ROLLOUT_NUMBER_ATTNUM, INT4OID, "rollout_number"},
+	{ROLLOUT_NUMBER_ATTNUM, INT4OID, "rollout_number", .is_later = true},
 };
 
 /* The versions that answer for a model type. */
@@ -162,8 +164,10 @@ add_version(void *data, HeapTuple tuple, TupleDesc desc)
 	else if (slice_is(status, "canary"))
 	{
 		Datum		percentage = heap_getattr(tuple, TRAFFIC_ATTNUM, desc, &isnull);
-		bool		no_number;
-		Datum		number = heap_getattr(tuple, ROLLOUT_NUMBER_ATTNUM, desc, &no_number);
+
+		/* Until ALTER EXTENSION UPDATE, tables of 0.1.0 answer for this library. */
+		bool		no_number = desc->natts < ROLLOUT_NUMBER_ATTNUM;
+		Datum		number = no_number ? (Datum) 0 : heap_getattr(tuple, ROLLOUT_NUMBER_ATTNUM, desc, &no_number);
 
 		type->canary = cstring_to_text_with_len(version.data, version.length);
 		type->salt = rollout_salt(version, no_number ? 1 : DatumGetInt32(number));
@@ -204,9 +208,9 @@ find_type(Oid schema, TwSlice name)
 	if (type == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model type \"%s\" does not exist", pnstrdup(name.data, name.length)),
+				 errmsg("model type \"%s\" does not exist", tw_excerpt_of(name.data, name.length)),
 				 errdetail("There is no version of that type in model_versions."),
-				 errhint("Register what answers today with register_model(), or train a first version with "
+				 errhint("Register the model that answers today with register_model(), or train a first version with "
 						 "train_model().")));
 	return type;
 }
@@ -221,18 +225,11 @@ tw_assign_model_version(PG_FUNCTION_ARGS)
 	const text *version;
 	text	   *result;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the model type must not be NULL"),
-				 errhint("It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows "
-						 "all.")));
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the unit must not be NULL"),
-				 errhint("Pass the session's id, the same for each message of the session: its version depends on "
-						 "nothing else.")));
+	tw_refuse_null(fcinfo, 0, "the model type",
+				   "It is router for the built-in router; SELECT DISTINCT model_type FROM model_versions; shows all.");
+	tw_refuse_null(fcinfo, 1, "the unit",
+				   "Pass the session's id, the same for each message of the session: its version depends on nothing "
+				   "else.");
 
 	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_slice(PG_GETARG_DATUM(0), false));
 	if (type->canary != NULL && bucket_of(type->salt, tw_text_slice(PG_GETARG_DATUM(1), false)) < type->canary_buckets)

@@ -5,7 +5,7 @@ CREATE FUNCTION @extschema@.assign_model_version(model_type text, unit_id text) 
     AS 'MODULE_PATHNAME', 'tw_assign_model_version';
 REVOKE ALL ON FUNCTION @extschema@.assign_model_version(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.assign_model_version(text, text) IS
-    'The version of this type of model that answers the unit (the session): the canary where there is one and the '
+    'The version of model_type that answers the unit unit_id (the session): the canary where there is one and the '
     'unit''s rollout_bucket() is below 100 times its traffic_percentage, the production version otherwise. A unit '
     'keeps its version until the percentage changes, and raising it takes no unit out of the canary. Any text is a '
     'unit, the empty one as well, compared byte by byte. A change of model_versions counts in every session from its '
@@ -22,4 +22,5 @@ COMMENT ON FUNCTION @extschema@.rollout_bucket(text, text) IS
     'unit while it has more than bucket / 100 percent of the traffic. A version that is rolled out again after a '
     'rollback gets new buckets: its second rollout is rollout_bucket(''router-v1.1.0#2'', ...), see number in '
     'rollout_status. The formula never changes: mix(mix(fnv(unit_id)) XOR mix(fnv(version))) modulo 10000 in unsigned '
-    '64 bits, where fnv is FNV-1a over the bytes in UTF-8 and mix the finaliser of MurmurHash3. NULL for a NULL';
+    '64 bits, where fnv is FNV-1a over the bytes in UTF-8 and mix the finaliser of MurmurHash3. NULL for a NULL. '
+    'Raises no error of its own';

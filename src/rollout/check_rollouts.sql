@@ -82,7 +82,7 @@ BEGIN ATOMIC
     INSERT INTO @extschema@.rollout_checks (rollout_id, model_type, version, step, traffic_percentage, verdict, reason,
                                             canary_units, production_units, metrics, checked_at)
     SELECT r.id, r.model_type, r.version, cardinality(r.step_times), r.steps[cardinality(r.step_times)], 'hold',
-           'the look failed, and nobody watches until that is mended: ' || message, 0, 0, '[]',
+           'the check failed, and the rollout is not watched until this is corrected: ' || message, 0, 0, '[]',
            coalesce(at, clock_timestamp())
     FROM @extschema@.rollouts r WHERE r.id = rollout AND r.status IN ('running', 'watching');
 END;
@@ -147,7 +147,7 @@ BEGIN
         BEGIN
             PERFORM @extschema@.tw_note_failed_look((task ->> 'check')::bigint, message, at);
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'check_rollouts: that % failed could not be written down: %', task, SQLERRM;
+            RAISE WARNING 'check_rollouts: the failure of % could not be recorded: %', task, SQLERRM;
         END;
         done := 'failed';
     END IF;
@@ -190,6 +190,6 @@ COMMENT ON PROCEDURE @extschema@.check_rollouts(timestamptz) IS
     'worse, holds, or takes the next step. Starts the rollout of the newest candidate that passed the gate, while '
     'auto_deploy is on and no other version of its type is rolled out or watched. Once an hour, measures versions in '
     'production and fits the audit to the review budget. Takes back remaining samples of rollbacks of the last day. '
-    'For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits between steps, so it cannot run '
-    'inside a transaction; errors are recorded in job_runs and raised as warnings. Does nothing on a standby or a '
-    'restored copy';
+    'For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits between steps; errors are '
+    'recorded in job_runs and raised as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
+    'transaction, 25001 inside a block with EXCEPTION, 22023 for a time in the future';

@@ -7,7 +7,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = type) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('there is no model of type "%s"', coalesce(type, 'NULL')),
+            MESSAGE = format('there is no model of type "%s"', coalesce(@extschema@.tw_excerpt(type), 'NULL')),
             HINT = 'SELECT DISTINCT model_type FROM model_versions; shows the types.';
     END IF;
 END
@@ -37,5 +37,5 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.live_model_at(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.live_model_at(text, timestamptz) IS
-    'The version of a type that was in production at a time, since when and why, and the canary beside it with its '
+    'The version of model_type that was in production at a time, since when and why, and the canary beside it with its '
     'percentage of the sessions; NULL where there was none. Raises 42704 for a type without any version';

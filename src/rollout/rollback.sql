@@ -87,10 +87,11 @@ BEGIN
     IF only_version IS DISTINCT FROM version AND only_version IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('"%s" is not what would be rolled back', only_version),
-            DETAIL = coalesce(format('That is "%s".', version), format('Nothing of model type "%s" is live.', type)),
-            HINT = 'See rollout_status and live_model_at(): somebody, or check_rollouts(), may have rolled it '
-                   'back already.';
+            MESSAGE = format('"%s" is not the version that would be rolled back', @extschema@.tw_excerpt(only_version)),
+            DETAIL = coalesce(format('That is "%s".', @extschema@.tw_excerpt(version)),
+                              format('No version of model type "%s" is live.', @extschema@.tw_excerpt(type))),
+            HINT = 'A person or check_rollouts() may have rolled it back already: see rollout_status and '
+                   'live_model_at().';
     END IF;
     SELECT * INTO last_change FROM @extschema@.model_deployments d WHERE d.model_type = type ORDER BY d.id DESC LIMIT 1;
     -- Two people who see the same problem must not roll back two versions.
@@ -98,11 +99,11 @@ BEGIN
                                              OR last_change.from_status = 'retired') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('the last change of model type "%s" was a rollback already', type),
+            MESSAGE = format('the last change of model type "%s" was a rollback already', @extschema@.tw_excerpt(type)),
             DETAIL = format('At %s, by %s: %s.', last_change.created_at, last_change.actor,
-                            rtrim(last_change.reason, '.')),
+                            rtrim(@extschema@.tw_cut_text(last_change.reason, 1000), '.')),
             HINT = format('"%s" answers now. To take it back as well, name it: rollback_rollout(..., only_version => '
-                          '%L).', version, version);
+                          '%L).', @extschema@.tw_excerpt(version), @extschema@.tw_excerpt(version));
     END IF;
     -- The version that users complain about may have been superseded a moment ago; its successor is not to blame.
     SELECT r.superseded_version INTO superseded
@@ -111,9 +112,11 @@ BEGIN
     IF only_version IS NULL AND superseded IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('"%s" took the place of "%s" less than an hour ago', version, superseded),
-            DETAIL = format('"%s" has no sessions any more.', superseded),
-            HINT = format('If "%s" is meant, name it: rollback_rollout(..., only_version => %L).', version, version);
+            MESSAGE = format('"%s" replaced "%s" less than an hour ago', @extschema@.tw_excerpt(version),
+                             @extschema@.tw_excerpt(superseded)),
+            DETAIL = format('"%s" gets no sessions any more.', @extschema@.tw_excerpt(superseded)),
+            HINT = format('To roll back "%s", name it: rollback_rollout(..., only_version => %L).',
+                          @extschema@.tw_excerpt(version), @extschema@.tw_excerpt(version));
     END IF;
 END
 $function$;
@@ -142,8 +145,9 @@ BEGIN
         IF live_version IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
-                MESSAGE = format('there is no rollout of model type "%s" to roll back', type),
-                DETAIL = coalesce(format('"%s" is live, and there is no earlier version to return to.', version),
+                MESSAGE = format('there is no rollout of model type "%s" to roll back', @extschema@.tw_excerpt(type)),
+                DETAIL = coalesce(format('"%s" is live, and there is no earlier version to return to.',
+                                         @extschema@.tw_excerpt(version)),
                                   'It has no live version.'),
                 HINT = 'SELECT * FROM model_deployments; shows what was live when. Another candidate goes live with '
                        'promote_model(version, reason).';
@@ -174,7 +178,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'rolling a model back needs a reason',
-            HINT = 'It is kept in model_deployments, and sent to whoever listens.';
+            HINT = 'Pass a reason; it is stored in model_deployments, and sent to listeners.';
     END IF;
     SELECT b.version, b.live_version INTO version, live_version
     FROM @extschema@.tw_roll_back(model_type, reason, NULL, @extschema@.tw_change_time(at,
@@ -184,12 +188,12 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) IS
-    'Takes all sessions back at once from the version of a model type that is being rolled out. Without a rollout, '
-    'the production version is replaced by its predecessor, however long ago it went live. only_version names the '
-    'version that is meant, so that two people do not roll back two versions; it is required right after another '
-    'rollback, and in the first hour of a version that took a canary''s place. If the version had half of the '
-    'sessions or more, the samples that it labelled itself and that nobody has reviewed are pending from then on '
+    'Takes all sessions back at once from the version of model_type that is being rolled out. Without a rollout, the '
+    'production version is replaced by its predecessor, however long ago it went live. only_version names the version '
+    'that is meant (NULL: any), so that two people do not roll back two versions; it is required right after another '
+    'rollback, and in the first hour of a version that took a canary''s place. If the version had half of the sessions '
+    'or more, the samples that it labelled itself and that nobody has reviewed are pending from then on '
     '(training_samples.pending_reason), until it is live again. Returns the version that was rolled back and the one '
-    'that is live now, and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 '
-    'for an unknown type, 55000 where no version can be reinstated or another version is meant, 22023 without a '
-    'reason, for a time before the last change or in the future';
+    'that is live now, and sends NOTIFY training_workflow. at is the time to count as now, for tests. Raises 42704 for '
+    'an unknown type, 55000 where no version can be reinstated or another version is meant, 22023 without a reason, '
+    'for a time before the last change or in the future, 55P03 where the registry is locked for 5 seconds';

@@ -10,8 +10,8 @@ BEGIN
     IF at < earlier THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('%s is no time for this change', at),
-            DETAIL = format('The change before it was at %s.', coalesce(earlier::text, 'no time')),
+            MESSAGE = format('"at" must not be before the last change: %s', at),
+            DETAIL = format('The last change was at %s.', earlier),
             HINT = 'Leave "at" out: it is the time to count as now in tests and simulations.';
     END IF;
     -- Not the transaction's time: it may have waited for the lock. A clock that was set back does not reverse the
@@ -61,17 +61,17 @@ BEGIN
     IF m.status = 'rolled-back' AND @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('model "%s" was rolled back: trying it again needs a reason', version),
-            DETAIL = coalesce((SELECT d.reason FROM @extschema@.model_deployments d
+            MESSAGE = format('model "%s" was rolled back: trying it again needs a reason',
+                             @extschema@.tw_excerpt(version)),
+            DETAIL = coalesce((SELECT @extschema@.tw_cut_text(d.reason, 1000) FROM @extschema@.model_deployments d
                       WHERE d.model_type = m.model_type AND d.version = m.version AND d.to_status = 'rolled-back'
                       ORDER BY d.id DESC LIMIT 1), 'model_deployments does not say why.'),
-            HINT = 'Say in the argument reason what is different now. It meets sessions that are drawn anew, and is '
-                   'judged by them alone.';
+            HINT = 'Pass in reason what has changed since. The version gets newly drawn sessions, and only they count.';
     END IF;
     IF m.status NOT IN ('candidate', 'rolled-back') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('model "%s" is %s, not a candidate', version, m.status),
+            MESSAGE = format('model "%s" is %s, not a candidate', @extschema@.tw_excerpt(version), m.status),
             HINT = CASE m.status WHEN 'canary'
                         THEN 'It is being rolled out: see rollout_status; advance_rollout() takes it a step further.'
                         WHEN 'production' THEN 'It has all sessions already.'
@@ -82,25 +82,26 @@ BEGIN
     IF m.gate_decision IS DISTINCT FROM 'passed' AND @extschema@.tw_is_blank(reason) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('model "%s" has not passed the gate: rolling it out needs a reason', version),
-            DETAIL = coalesce(m.gate_reason, 'The gate has not looked at it.'),
-            HINT = 'evaluate_model() takes it through the gate; or say in the argument reason why it should meet '
-                   'customers.';
+            MESSAGE = format('model "%s" has not passed the gate: rolling it out needs a reason',
+                             @extschema@.tw_excerpt(version)),
+            DETAIL = coalesce(@extschema@.tw_cut_text(m.gate_reason, 1000), 'The gate has not evaluated it.'),
+            HINT = 'Evaluate it with evaluate_model(version), or pass a reason to roll it out all the same.';
     END IF;
     IF @extschema@.tw_is_blank(reason) AND NOT @extschema@.tw_has_location(version) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('nobody knows where model "%s" is: rolling it out needs a reason', version),
+            MESSAGE = format('the location of model "%s" is unknown: rolling it out needs a reason',
+                             @extschema@.tw_excerpt(version)),
             DETAIL = 'Its worker handed it in with neither an artifact nor a location.',
-            HINT = 'Where the application has it, say so in the argument reason; else train again, with a worker that '
-                   'hands in one of the two.';
+            HINT = 'If the application has the model, pass that as the reason. Otherwise train again, with a worker '
+                   'that hands in an artifact or a location.';
     END IF;
     IF NOT EXISTS (SELECT FROM @extschema@.model_versions x
                    WHERE x.model_type = m.model_type AND x.status = 'production') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('model type "%s" has no live version that "%s" could be compared with',
-                             m.model_type, version),
+                             @extschema@.tw_excerpt(m.model_type), @extschema@.tw_excerpt(version)),
             HINT = 'Make the first one live with promote_model(version, reason).';
     END IF;
     SELECT x.version INTO other FROM @extschema@.model_versions x
@@ -108,8 +109,9 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('"%s" is being rolled out', other),
-            HINT = format('One at a time: wait, or SELECT rollback_rollout(%L, ''...'');', m.model_type);
+            MESSAGE = format('"%s" is being rolled out', @extschema@.tw_excerpt(other)),
+            HINT = format('Wait for its end, or run SELECT rollback_rollout(%L, ''...'');',
+                          @extschema@.tw_excerpt(m.model_type));
     END IF;
     PERFORM @extschema@.tw_require_stored(version);
 END
@@ -255,10 +257,10 @@ BEGIN
     IF canary IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('nobody knows the steps of "%s"', canary),
-            DETAIL = 'It is a canary, and its row in rollouts is gone, with its steps, its level and its margin.',
-            HINT = format('SELECT * FROM rollback_rollout(%L, ''...''); gives its sessions back; it can be started '
-                          'again with a reason.', type);
+            MESSAGE = format('the steps of canary "%s" are unknown', @extschema@.tw_excerpt(canary)),
+            DETAIL = 'Its row in rollouts, which has its steps, level and margin, is missing.',
+            HINT = format('Run SELECT * FROM rollback_rollout(%L, ''...''); then start it again, with a reason.',
+                          @extschema@.tw_excerpt(type));
     END IF;
 END
 $function$;
@@ -282,13 +284,13 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.start_rollout(text, text, timestamptz) IS
-    'Gives a candidate the first percentage of the sessions in the setting rollout_steps (auto: one that fits the '
-    'traffic), beside the production version of its type. assign_model_version() follows from the commit on; '
+    'Gives a version, a candidate, the first percentage of the sessions in the setting rollout_steps (auto: one that '
+    'fits the traffic), beside the production version of its type. assign_model_version() follows from the commit on; '
     'check_rollouts() monitors it. A reason is required for a candidate that did not pass the gate or has no known '
-    'location, and for a version that was rolled back: it gets other sessions than before, and only those count. at '
-    'is the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled '
-    'out or is yet to be stored, while another is rolled out, or without a production version, 22023 for a missing '
-    'reason, a time before the last change or in the future';
+    'location, and for a version that was rolled back: it gets other sessions than before, and only those count. at is '
+    'the time to count as now, for tests. Raises 42704 for an unknown version, 55000 for one that cannot be rolled out '
+    'or is yet to be stored, while another is rolled out, or without a production version, 22023 for a missing reason, '
+    'a time before the last change or in the future, 55P03 where the registry is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.advance_rollout(
     model_type text, reason text DEFAULT NULL, at timestamptz DEFAULT NULL,
@@ -305,15 +307,15 @@ BEGIN
         PERFORM @extschema@.tw_require_no_stray_canary(model_type);
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('no version of model type "%s" is being rolled out', model_type),
+            MESSAGE = format('no version of model type "%s" is being rolled out', @extschema@.tw_excerpt(model_type)),
             HINT = 'SELECT * FROM start_rollout(version); starts one with a candidate.';
     END IF;
     IF only_from <> r.steps[cardinality(r.step_times)] THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('the rollout of "%s" is at %s %%, not at %s %%', r.version,
+            MESSAGE = format('the rollout of "%s" is at %s %%, not at %s %%', @extschema@.tw_excerpt(r.version),
                              r.steps[cardinality(r.step_times)], only_from),
-            HINT = 'Somebody, or check_rollouts(), was faster: see rollout_status.';
+            HINT = 'Another session, or check_rollouts(), has changed it: see rollout_status.';
     END IF;
     RETURN @extschema@.tw_advance_rollout(r.id, CASE WHEN @extschema@.tw_is_blank(reason) THEN 'advanced by hand'
                                                      ELSE reason END,
@@ -324,8 +326,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.advance_rollout(text, text, timestamptz, integer) IS
-    'Takes the rollout of a model type to its next step by hand, whatever check_rollouts() waits for, and returns the '
+    'Takes the rollout of model_type to its next step by hand, whatever check_rollouts() waits for, and returns the '
     'new percentage; 100 makes the version the production version. only_from is the percentage that the rollout must '
-    'have now, so that two people do not take two steps. The reason is kept in model_deployments. at is the time to '
-    'count as now, for tests. Raises 42704 for an unknown type, 55000 where no rollout is running or it has another '
-    'percentage, 22023 for a time before the last change or in the future';
+    'have now (NULL: any), so that two people do not take two steps. The reason is kept in model_deployments. at is '
+    'the time to count as now, for tests. Raises 42704 for an unknown type, 55000 where no rollout is running or it '
+    'has another percentage, 22023 for a time before the last change or in the future, 55P03 where the registry is '
+    'locked for 5 seconds';

@@ -200,12 +200,12 @@ BEGIN ATOMIC
                count(m.latency_ms) FILTER (WHERE NOT m.is_canary) AS production_count
         FROM messages m
         WHERE m.step = (SELECT max(s.step) FROM steps s)
-    ), shares AS (
+    ), planned AS (
         -- A session is counted once, in the step and arm of its first message; a session that began before the rollout
         -- is not counted.
         SELECT array_agg(coalesce(u.canary, 0) ORDER BY s.step) AS canary,
                array_agg(coalesce(u.production, 0) ORDER BY s.step) AS production,
-               array_agg(s.percentage / 100.0::double precision ORDER BY s.step) AS share
+               array_agg(s.percentage / 100.0::double precision ORDER BY s.step) AS fraction
         FROM steps s
         LEFT JOIN (SELECT x.step, count(*) FILTER (WHERE x.is_canary) AS canary,
                           count(*) FILTER (WHERE NOT x.is_canary) AS production
@@ -215,7 +215,7 @@ BEGIN ATOMIC
            (SELECT count(*) FROM units u WHERE u.step = s.step AND u.is_canary),
            (SELECT count(*) FROM units u WHERE u.step = s.step AND NOT u.is_canary),
            q.evidence,
-           CASE WHEN q.mismatch THEN format('%s %% of the new sessions were the canary''s, and it should be %s %%: '
+           CASE WHEN q.mismatch THEN format('%s %% of the new sessions were the canary''s, instead of %s %%: '
                                             'somewhere between assign_model_version() and the INSERT sessions are lost '
                                             'or given the other version (evidence %s to 1)',
                round(100 * q.observed_share::numeric, 1), round(100 * q.expected_share::numeric, 1),
@@ -235,8 +235,8 @@ BEGIN ATOMIC
                                   ELSE 'not worse' END)
     FROM (SELECT x.* FROM steps x ORDER BY x.step DESC LIMIT 1) s
     CROSS JOIN latency l
-    CROSS JOIN shares h
-    CROSS JOIN LATERAL @extschema@.sample_ratio_check(h.canary, h.production, h.share, 0.001::double precision) q;
+    CROSS JOIN planned h
+    CROSS JOIN LATERAL @extschema@.sample_ratio_check(h.canary, h.production, h.fraction, 0.001::double precision) q;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_look_at_rollout(bigint, timestamptz) IS

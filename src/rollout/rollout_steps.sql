@@ -73,9 +73,9 @@ BEGIN
                                    CASE days WHEN 1 THEN 'a day' ELSE format('about %s days', days) END);
     END IF;
     IF sessions > 0 AND sessions < 20 AND first > 0 THEN
-        reason := reason || format('. With fewer than 20 sessions a day it cannot promise to see a loss soon: one of '
-                                   'less than %s points would go unseen in such a step, and a version that always '
-                                   'fails is seen after about %s days', unseen,
+        reason := reason || format('. With fewer than 20 sessions a day it may not detect a loss soon: one of '
+                                   'less than %s points is not detected in such a step, and a version that always '
+                                   'fails is detected after about %s days', unseen,
                                    ceil(@extschema@.tw_measured_from() / first));
     END IF;
 END

@@ -3,7 +3,7 @@
 CREATE FUNCTION @extschema@.tw_loss_in_words(figures jsonb, beside text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN figures ? 'upper'
-    THEN format('%s %s against %s of %s: worse by at least %s points, whatever the number of looks (level %s)',
+    THEN format('%s %s against %s of %s: worse by at least %s points, whatever the number of checks (level %s)',
                 figures ->> 'metric', round((figures ->> 'canary')::numeric, 4),
                 round((figures ->> 'production')::numeric, 4), beside,
                 round(-100 * (figures ->> 'upper')::numeric, 2), round((figures ->> 'alpha')::numeric, 4))
@@ -70,8 +70,8 @@ BEGIN ATOMIC
     -- Accuracy is exempt: its labels depend on people's time. If the application reports a metric for one version, and
     -- for the other with less than half of that frequency, then either reports are lost, or that version often fails to
     -- answer. Its reports are then not representative.
-    SELECT string_agg(format('%s comes with %s of %s sessions of %s, and with %s of %s of %s: is it lost on the way, '
-                             'or does that version not answer?',
+    SELECT string_agg(format('%s has values for %s of %s sessions of %s, and for %s of %s of %s: is it lost '
+                             'on the way, or does that version not answer?',
                              @extschema@.tw_metric_source(f ->> 'metric'), p.units, production_units,
                              (rollout).previous_version, c.units, canary_units, (rollout).version), '; ')
     FROM jsonb_array_elements(metrics) f
@@ -142,10 +142,10 @@ BEGIN
     IF rollout.status = 'watching' THEN
         verdict := CASE WHEN at >= rollout.promoted_at + make_interval(days => days) THEN 'advance' ELSE 'hold' END;
         reason := concat_ws('; ', CASE verdict WHEN 'advance' THEN format('watched for %s days', days)
-            ELSE format('it has all sessions; watched until %s for what is still reviewed',
+            ELSE format('it has all sessions; watched until %s, as reviews of its messages are open',
                         rollout.promoted_at + make_interval(days => days)) END,
             measured, CASE WHEN metrics @> '[{"state": "compared"}]'
-                           THEN 'that is up to its promotion, what came since has nothing to be compared with' END);
+                           THEN 'the figures end with its promotion: later messages have no comparison' END);
         RETURN;
     END IF;
     reason := concat_ws('; ', sample_ratio_problem,

@@ -35,7 +35,7 @@ checked_count(Datum element, const char *name, int step)
 }
 
 static double
-checked_share(Datum element, int step)
+checked_fraction(Datum element, int step)
 {
 	double		value = DatumGetFloat8(element);
 
@@ -44,8 +44,8 @@ checked_share(Datum element, int step)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("canary_share must have numbers above 0 and below 1"),
 				 errdetail("Element %d is %g.", step + 1, value),
-				 errhint("It is a share, 0.1 for 10 %%, of at least one in a million. Leave out steps in which every "
-						 "session has the same arm.")));
+				 errhint("It is a fraction of at least one in a million: 0.1 stands for 10 %%. Leave out steps in "
+						 "which every session has the same arm.")));
 	return value;
 }
 
@@ -55,7 +55,7 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 	int			count = -1;
 	Datum	   *canary = tw_step_array(fcinfo, 0, "canary_units", INT8OID, &count);
 	Datum	   *production = tw_step_array(fcinfo, 1, "production_units", INT8OID, &count);
-	Datum	   *shares = tw_step_array(fcinfo, 2, "canary_share", FLOAT8OID, &count);
+	Datum	   *fractions = tw_step_array(fcinfo, 2, "canary_share", FLOAT8OID, &count);
 	double		alpha = tw_probability_argument(fcinfo, 3, "alpha", 0.5,
 												"It is the probability of a false alarm that is accepted, such as "
 												"0.001.");
@@ -76,10 +76,10 @@ tw_sample_ratio_check(PG_FUNCTION_ARGS)
 
 		split->canary = checked_count(canary[i], "canary_units", i);
 		split->production = checked_count(production[i], "production_units", i);
-		split->share = checked_share(shares[i], i);
+		split->fraction = checked_fraction(fractions[i], i);
 		units += split->canary + split->production;
 		observed += split->canary;
-		expected += (split->canary + split->production) * split->share;
+		expected += (split->canary + split->production) * split->fraction;
 	}
 	evidence = tw_sample_ratio_log_evidence(splits, count);
 	values[0] = Float8GetDatum(evidence < log(GREATEST_EVIDENCE) ? exp(evidence) : GREATEST_EVIDENCE);

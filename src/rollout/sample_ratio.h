@@ -10,7 +10,7 @@ typedef struct TwSplit
 {
 	double		canary;
 	double		production;
-	double		share;
+	double		fraction;
 } TwSplit;
 
 extern double tw_sample_ratio_log_evidence(const TwSplit *splits, int count);

@@ -8,10 +8,11 @@
  * fraction. So is the product over successive steps, and the mean over several such distributions. By Ville's
  * inequality it ever reaches 1 / alpha with probability at most alpha, however often it is checked.
  *
- * The distribution Beta(c share, c (1 - share)) has a standard deviation of sqrt(share (1 - share) / (c + 1)) and
- * detects deviations of about that size soonest. A broken split can be anything from a tenth lost to an arm that gets
- * nothing, so the evidence is the mean over three concentrations c. Compared with knowing the best c beforehand, that
- * costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001 needs.
+ * With the planned fraction p, the distribution Beta(c p, c (1 - p)) has the standard deviation
+ * sqrt(p (1 - p) / (c + 1)) and detects deviations of about that size soonest. A broken split can be anything from a
+ * tenth lost to an arm that gets nothing, so the evidence is the mean over three concentrations c. Compared with
+ * knowing the best c beforehand, that costs a factor of three at most: log 3 of the log 1000 that an alarm at 0.001
+ * needs.
  */
 #include "postgres.h"
 
@@ -31,11 +32,11 @@ log_beta(double a, double b)
 static double
 log_ratio(const TwSplit *split, double concentration)
 {
-	double		a = concentration * split->share;
-	double		b = concentration * (1 - split->share);
+	double		a = concentration * split->fraction;
+	double		b = concentration * (1 - split->fraction);
 
 	return log_beta(a + split->canary, b + split->production) - log_beta(a, b)
-		- split->canary * log(split->share) - split->production * log1p(-split->share);
+		- split->canary * log(split->fraction) - split->production * log1p(-split->fraction);
 }
 
 double

@@ -6,18 +6,10 @@
 
 #include <math.h>
 
+#include "base/null_argument.h"
 #include "catalog/pg_type.h"
 #include "rollout/sequential_arguments.h"
 #include "utils/array.h"
-
-static void
-refuse_null(const char *name, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("%s must not be NULL", name),
-			 errhint("%s", hint)));
-}
 
 /* The array's elements, without NULLs. Sets *count to their number if it is negative, else requires that number. */
 Datum *
@@ -28,8 +20,7 @@ tw_step_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type,
 	bool	   *nulls;
 	int			number;
 
-	if (PG_ARGISNULL(argument))
-		refuse_null(name, "Where nothing is known yet, it is empty.");
+	tw_refuse_null(fcinfo, argument, name, "Where nothing is known yet, it is empty.");
 	array = PG_GETARG_ARRAYTYPE_P(argument);
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
@@ -63,8 +54,7 @@ tw_probability_argument(FunctionCallInfo fcinfo, int argument, const char *name,
 {
 	double		value;
 
-	if (PG_ARGISNULL(argument))
-		refuse_null(name, hint);
+	tw_refuse_null(fcinfo, argument, name, hint);
 	value = PG_GETARG_FLOAT8(argument);
 	if (!(value >= 1e-100 && value <= greatest))
 		ereport(ERROR,

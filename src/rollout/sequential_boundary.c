@@ -87,10 +87,10 @@ log_mixture(double sum, double information, double *slope)
 	*slope = 0;
 	for (int i = 0; i < (int) lengthof(components); i++)
 	{
-		double		share = exp(logs[i] - largest);
+		double		weight = exp(logs[i] - largest);
 
-		total += share;
-		*slope += share * slopes[i];
+		total += weight;
+		*slope += weight * slopes[i];
 	}
 	*slope /= total;
 	return largest + log(total);

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "base/null_argument.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -54,7 +55,7 @@ require_at_most(double less, double more, const char *rule, const char *arm, int
 	if (less > more * (1 + ROUNDING))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no sessions have these sums"),
+				 errmsg("no sessions can have these sums"),
 				 errdetail("In element %d of the %s arrays, %s does not hold: %.10g is greater than %.10g.",
 						   step + 1, arm, rule, less, more),
 				 errhint("units counts the sessions with n > 0; the others are the sums of n, y, n * n, n * y and "
@@ -68,10 +69,10 @@ check_arm(const TwArmSums *arm, const char *name, int step)
 	if (arm->n > 0 && (arm->n < LEAST_SUM || arm->units < 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no sessions have these sums"),
+				 errmsg("no sessions can have these sums"),
 				 errdetail("In element %d of the %s arrays, n is %g with %g units.", step + 1, name, arm->n,
 						   arm->units),
-				 errhint("units counts the sessions with n > 0, and weights must not be next to nothing.")));
+				 errhint("units counts the sessions with n > 0, and weights must not be close to 0.")));
 	require_at_most(arm->y, arm->n, "y <= n", name, step);
 	require_at_most(arm->yy, arm->ny, "yy <= ny", name, step);
 	require_at_most(arm->ny, arm->nn, "ny <= nn", name, step);
@@ -111,18 +112,15 @@ margin_argument(FunctionCallInfo fcinfo, int argument)
 {
 	double		margin;
 
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("margin must not be NULL"),
-				 errhint("It is a difference between shares: 0.02 is two points.")));
+	tw_refuse_null(fcinfo, argument, "margin",
+				   "It is a difference between two rates: 0.02 stands for 2 percentage points.");
 	margin = PG_GETARG_FLOAT8(argument);
 	if (!(margin >= 0 && margin < 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("margin must be at least 0 and below 1"),
 				 errdetail("It is %g.", margin),
-				 errhint("It is a difference between shares: 0.02 is two points.")));
+				 errhint("It is a difference between two rates: 0.02 stands for 2 percentage points.")));
 	return margin;
 }
 
@@ -131,11 +129,8 @@ min_units_argument(FunctionCallInfo fcinfo, int argument)
 {
 	int32		least;
 
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("min_units must not be NULL"),
-				 errhint("Leave it out: it is the number of sessions below which an arm is not measured.")));
+	tw_refuse_null(fcinfo, argument, "min_units",
+				   "Leave it out: it is the number of sessions below which an arm is not measured.");
 	least = PG_GETARG_INT32(argument);
 	if (least < TW_LEAST_MEASURED_FROM)
 		ereport(ERROR,
@@ -152,11 +147,7 @@ effect_argument(FunctionCallInfo fcinfo, int argument)
 {
 	double		effect;
 
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("design_effect must not be NULL"),
-				 errhint("It is 1 where each session is in one step only.")));
+	tw_refuse_null(fcinfo, argument, "design_effect", "It is 1 where each session is in one step only.");
 	effect = PG_GETARG_FLOAT8(argument);
 	if (!(effect >= 1 && effect <= 1e6))
 		ereport(ERROR,

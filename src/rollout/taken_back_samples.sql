@@ -104,7 +104,8 @@ AS $function$
 BEGIN
     PERFORM @extschema@.tw_settle_version(version, 20000::bigint);
 EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING 'the samples of "%" could not be taken back or given back: %', version, SQLERRM
+    RAISE WARNING 'the samples of "%" could not be taken back or given back: %',
+        @extschema@.tw_excerpt(version), SQLERRM
         USING ERRCODE = SQLSTATE,
               HINT = 'check_rollouts() tries again with its next run, and the daily job each night.';
 END

@@ -5,7 +5,8 @@ CREATE FUNCTION @extschema@.intent_module_type(intent text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_intent_module_type';
 REVOKE ALL ON FUNCTION @extschema@.intent_module_type(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.intent_module_type(text) IS
-    'The module of a dotted intent, its second part: food for intent.food.item.search; NULL if there is none';
+    'The module of a dotted intent, its second part: food for intent.food.item.search; NULL if there is none. Raises '
+    'no error of its own';
 
 CREATE FUNCTION @extschema@.tw_module_type(module_type text, intent text) RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT

@@ -106,7 +106,9 @@ kind_argument(FunctionCallInfo fcinfo)
 		if (strcmp(kinds[i].name, name) == 0)
 			return i;
 	}
-	elog(ERROR, "there is no lock \"%s\"", name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no lock \"%.63s\"", name)));
 }
 
 PG_FUNCTION_INFO_V1(tw_take_lock);

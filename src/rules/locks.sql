@@ -58,7 +58,7 @@ EXCEPTION WHEN lock_not_available THEN
         MESSAGE = CASE WHEN holder.gid IS NOT NULL
                        THEN format('prepared transaction "%s" (role "%s") holds the lock of the %s since %s',
                                    holder.gid, holder.role, kind, holder.since)
-                       WHEN holder.pid IS NULL THEN format('the lock of the %s was not to be had in time', kind)
+                       WHEN holder.pid IS NULL THEN format('could not obtain the lock of the %s in time', kind)
                        ELSE format('session %s (role "%s") holds the lock of the %s, in a transaction since %s',
                                    holder.pid, holder.role, kind, holder.since) END,
         HINT = CASE WHEN holder.gid IS NOT NULL

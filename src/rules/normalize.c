@@ -14,23 +14,12 @@
 #include "base/hash.h"
 #include "base/slice.h"
 #include "base/table_triggers.h"
-#include "common/unicode_norm.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "rules/normalize.h"
+#include "rules/stream_safe.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-
-/* The number of the normalisation below, stored beside every hash. */
-#define TW_NORMALIZER 1
-
-/* Code points and their number; not terminated. */
-typedef struct CodePoints
-{
-	pg_wchar   *at;
-	int			count;
-} CodePoints;
 
 /* Characters without meaning. The joiners U+200C and U+200D are not among them: they shape Devanagari and emoji. */
 static bool
@@ -88,19 +77,6 @@ fold_ascii(CodePoints points)
 	return folded;
 }
 
-static CodePoints
-to_nfkc(CodePoints points)
-{
-	CodePoints	result;
-
-	points.at[points.count] = 0;
-	CHECK_FOR_INTERRUPTS();
-	result.at = unicode_normalize(UNICODE_NFKC, points.at);
-	for (result.count = 0; result.at[result.count] != 0; result.count++)
-		;
-	return result;
-}
-
 /* One space for every run of white space, and none at the ends. */
 static CodePoints
 collapse_white_space(CodePoints points)
@@ -154,6 +130,7 @@ encode(CodePoints points)
 		unicode_to_utf8(points.at[i], at);
 		at += pg_utf_mblen(at);
 	}
+	tw_check_normal_length((char *) at - VARDATA(result));
 	SET_VARSIZE(result, (char *) at - (char *) result);
 	return result;
 }
@@ -224,9 +201,9 @@ tw_normalize(TwSlice text)
 
 	points = decode(text);
 	fold_ascii(points);
-	points = to_nfkc(points);
+	points = tw_nfkc(tw_bound_marks(points));
 	if (fold_ascii(points))
-		points = to_nfkc(points);
+		points = tw_nfkc(points);
 	return encode(trim_punctuation(collapse_white_space(points)));
 }
 

@@ -7,6 +7,12 @@
 
 #include "base/slice.h"
 
+/*
+ * The number of the normalisation, stored beside every hash. 1 did not
+ * break up runs of marks, and differs for texts with more than 30 in a row only.
+ */
+#define TW_NORMALIZER 2
+
 extern text *tw_normalize(TwSlice text);
 extern int64 tw_hash_text(TwSlice input);
 

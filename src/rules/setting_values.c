@@ -110,18 +110,18 @@ write_number(double number)
 char *
 tw_canonical_share(const char *value)
 {
-	double		share;
+	double		fraction;
 
-	return read_number(value, &share) && share >= 0 && share <= 1 ? write_number(share) : NULL;
+	return read_number(value, &fraction) && fraction >= 0 && fraction <= 1 ? write_number(fraction) : NULL;
 }
 
 char *
 tw_canonical_positive_share(const char *value)
 {
-	double		share;
+	double		fraction;
 
 	/* Below a hundredth a single label would weigh as much as a hundred others. */
-	return read_number(value, &share) && share >= 0.01 && share <= 1 ? write_number(share) : NULL;
+	return read_number(value, &fraction) && fraction >= 0.01 && fraction <= 1 ? write_number(fraction) : NULL;
 }
 
 /* Labels that decide about a model: fewer than 10 are too few. */

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "base/cached_table.h"
 #include "base/catalog.h"
+#include "base/excerpt.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -128,7 +129,7 @@ require_definition(const char *name)
 		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", definitions[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("there is no training setting \"%s\"", name),
+			 errmsg("there is no training setting \"%s\"", tw_excerpt(name)),
 			 errhint("The settings are: %s.", names.data)));
 	return -1;					/* keep compiler quiet */
 }
@@ -190,8 +191,9 @@ finish_settings(void *data)
 		 */
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("this server does not know the time zone \"%s\" of training setting \"time_zone\"", name),
-				 errdetail("Days are counted in UTC until this is mended."),
+				 errmsg("this server does not know the time zone \"%s\" of training setting \"time_zone\"",
+						tw_excerpt(name)),
+				 errdetail("Until this is corrected, days are counted in UTC."),
 				 errhint("Choose a name from pg_timezone_names with set_training_setting('time_zone', ...).")));
 		settings->time_zone = pg_tzset("GMT");
 		/* AT TIME ZONE would accept some of these values and compute other days: replace them by UTC. */
@@ -286,7 +288,7 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 	if (definitions[index].canonical == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
-				 errmsg("training setting \"%s\" is kept by the extension", name),
+				 errmsg("training setting \"%s\" cannot be changed", name),
 				 errdetail("The setting says %s.", definitions[index].description)));
 
 	if (!PG_ARGISNULL(1))
@@ -297,7 +299,7 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 		if (value == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value for training setting \"%s\": \"%s\"", name, given),
+					 errmsg("invalid value for training setting \"%s\": \"%s\"", name, tw_excerpt(given)),
 					 errdetail("The setting says %s.", definitions[index].description),
 					 errhint("Its type is: %s. Its default is %s.",
 							 definitions[index].value_type, definitions[index].default_value)));

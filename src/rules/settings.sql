@@ -32,17 +32,17 @@ CREATE FUNCTION @extschema@.set_training_setting(name text, value text) RETURNS 
     AS 'MODULE_PATHNAME', 'tw_set_training_setting';
 REVOKE ALL ON FUNCTION @extschema@.set_training_setting(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.set_training_setting(text, text) IS
-    'Sets a setting, or resets it to its default when value is NULL; returns the value now in force. Raises 42704 '
-    '(undefined_object) for an unknown name, 22023 (invalid_parameter_value) for a value that is not allowed, 55P02 '
-    '(cant_change_runtime_param) for a setting that only the extension sets';
+    'Sets the setting name, or resets it to its default when value is NULL; returns the value now in force. Raises '
+    '42704 (undefined_object) for an unknown name, 22004 for a NULL name, 22023 (invalid_parameter_value) for a value '
+    'that is not allowed, 55P02 (cant_change_runtime_param) for a setting that only the extension sets';
 
 CREATE FUNCTION @extschema@.training_setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_training_setting';
 REVOKE ALL ON FUNCTION @extschema@.training_setting(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_setting(text) IS
-    'The value of a setting that is in force, its default included. Raises 42704 (undefined_object) for an '
-    'unknown name';
+    'The value in force of the setting name, its default included; NULL for a NULL name. Raises 42704 '
+    '(undefined_object) for an unknown name';
 
 CREATE FUNCTION @extschema@.tw_named_zone(time_zone text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -61,4 +61,4 @@ CREATE FUNCTION @extschema@.list_training_settings(
 REVOKE ALL ON FUNCTION @extschema@.list_training_settings() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.list_training_settings() IS
     'All settings: the value in force, the default, whether the two are the same, the type, and what the setting '
-    'governs';
+    'governs. Raises no error of its own';

@@ -14,13 +14,14 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('job "%s" has no time of day', coalesce(job, 'NULL')),
-            HINT = (SELECT string_agg(j.job_name, ' and ') || ' have one.' FROM @extschema@.tw_jobs() j
-                    WHERE j.local_time IS NOT NULL);
+            MESSAGE = format('job "%s" has no time of day', coalesce(@extschema@.tw_excerpt(job), 'NULL')),
+            HINT = (SELECT format('The jobs with one are: %s.', string_agg(j.job_name, ', '))
+                    FROM @extschema@.tw_jobs() j WHERE j.local_time IS NOT NULL);
     END IF;
     IF at IS NULL OR NOT isfinite(at) THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-                              MESSAGE = format('"%s" is no time at which a job could run', coalesce(at::text, 'NULL'));
+                              MESSAGE = format('"%s" is not a time at which a job could run',
+                                               coalesce(at::text, 'NULL'));
     END IF;
     -- Not AT TIME ZONE: it prefers abbreviations to names, so that IST is Israel's time and CET has no summer time.
     -- POSIX specifications such as Kolkata5:30 are refused too.
@@ -32,7 +33,7 @@ BEGIN
     EXCEPTION WHEN invalid_parameter_value THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no time zone "%s"', coalesce(time_zone, 'NULL')),
+            MESSAGE = format('there is no time zone "%s"', coalesce(@extschema@.tw_excerpt(time_zone), 'NULL')),
             HINT = 'Choose a name from pg_timezone_names, for example Asia/Kolkata.';
     END;
     -- Starts at the zone's current date, or at the job's day of the week on or before it. A local time that the clock

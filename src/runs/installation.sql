@@ -39,7 +39,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'this database is a restored copy: it does not talk to other servers',
-            DETAIL = 'Another database did so with the same data, and may still do.',
+            DETAIL = 'Another database with the same data did so, and may still do so.',
             HINT = 'If this one takes over, or its servers are now others (ALTER SERVER), run SELECT '
                    'adopt_installation();';
     END IF;
@@ -65,4 +65,4 @@ REVOKE ALL ON FUNCTION @extschema@.adopt_installation() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.adopt_installation() IS
     'Lets a restored copy call remote services and run jobs from now on; returns whether this database was a restored '
     'copy. In a copy beside production, first point its servers elsewhere (ALTER SERVER) or drop them. Also needed '
-    'after pg_upgrade, which gives the cluster a new identifier';
+    'after pg_upgrade, which gives the cluster a new identifier. Raises no error of its own';

@@ -11,10 +11,10 @@ BEGIN
     -- with a notification fails.
     IF used >= max_usage THEN
         RAISE WARNING USING
-            MESSAGE = format('nobody is notified of: %s', payload ->> 'event'),
-            DETAIL = format('The server''s queue of notifications is %s%% full.', round((used * 100)::numeric)),
-            HINT = 'A session that listens does not end its transaction; the server''s log names it ("NOTIFY queue is '
-                   '...% full"): end it with pg_terminate_backend().';
+            MESSAGE = format('notification not sent: %s', @extschema@.tw_excerpt(payload ->> 'event')),
+            DETAIL = format('The notification queue of the server is %s%% full.', round((used * 100)::numeric)),
+            HINT = 'A listening session has a transaction open. The server''s log names it ("NOTIFY queue is ...% '
+                   'full"): end it with pg_terminate_backend().';
         RETURN;
     END IF;
     -- A payload must have less than 8,000 bytes, but names of types and versions have no length limit.
@@ -80,7 +80,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no job "%s"', coalesce(job, 'NULL'));
+            MESSAGE = format('there is no job "%s"', coalesce(@extschema@.tw_excerpt(job), 'NULL'));
     END IF;
     PERFORM @extschema@.tw_check_time_argument(at);
     IF due_in IS NOT NULL AND NOT @extschema@.tw_is_due(job, due_in, coalesce(at, clock_timestamp())) THEN

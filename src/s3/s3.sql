@@ -131,7 +131,7 @@ BEGIN
     IF asked.body IS DISTINCT FROM probe THEN
         state := CASE WHEN asked.status = 200 OR asked.status >= 500 THEN 'failing' ELSE 'refused' END;
         problem := coalesce(asked.problem,
-                            'What was put came back as something else: is there a cache before the store?');
+                            'Another object came back than was stored: check for a cache before the store.');
         RETURN;
     END IF;
     tried := 'put, read, look for another';
@@ -139,7 +139,7 @@ BEGIN
     IF asked.status <> 404 THEN
         state := CASE WHEN asked.status >= 500 THEN 'failing' ELSE 'refused' END;
         problem := concat_ws(' ', asked.problem,
-                             'Without s3:ListBucket on the bucket, what is not there looks as if it were forbidden.');
+                             'Without s3:ListBucket on the bucket, the store also refuses objects that do not exist.');
         RETURN;
     END IF;
     tried := 'put, read, look for another, delete';

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "common/cryptohash.h"
 #include "s3/s3_client.h"
 #include "utils/builtins.h"
@@ -58,7 +59,7 @@ tw_s3_store(const char *server)
 		if (host == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the endpoint of server \"%s\" is no URL", server)));
+					 errmsg("the endpoint of server \"%s\" is not a URL", server)));
 		host += strlen("://");
 
 		store->root = psprintf("%.*s%s.%s/", (int) (host - url), url, store->bucket, host);
@@ -71,9 +72,9 @@ refuse_key(const char *name, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("\"%.100s\"%s cannot be the key of an object", name, strlen(name) > 100 ? "..." : ""),
+			 errmsg("\"%s\" cannot be the key of an object", tw_excerpt(name)),
 			 errdetail("%s", why),
-			 errhint("A key is made of letters, digits and ._/- like router/router-v1.0.0/model.bin.")));
+			 errhint("A key has letters, digits and ._/- alone, for example router/router-v1.0.0/model.bin.")));
 }
 
 /* No part of a key is empty or consists of dots: some stores, and many of their clients, map parts to folders. */
@@ -127,14 +128,15 @@ tw_s3_key(const TwS3Store *store, const char *name)
 		if (strncmp(name, bucket, strlen(bucket)) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("\"%s\" is not in the bucket of server \"%s\"", name, store->endpoint->server),
+					 errmsg("\"%s\" is not in the bucket of server \"%s\"", tw_excerpt(name), store->endpoint->server),
 					 errhint("That bucket is \"%s\".", store->bucket)));
 		key = pstrdup(name + strlen(bucket));
 		/* A caller who names a location must not reach other users' objects in the bucket. */
 		if (prefix != NULL && prefix[0] != '\0' && !is_below(key, prefix))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("\"%s\" is not below the prefix of server \"%s\"", name, store->endpoint->server),
+					 errmsg("\"%s\" is not below the prefix of server \"%s\"", tw_excerpt(name),
+							store->endpoint->server),
 					 errhint("That prefix is \"%s\".", prefix)));
 	}
 	else if (prefix == NULL || prefix[0] == '\0')
@@ -275,8 +277,8 @@ tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("an object of %lld bytes is too large", (long long) content->length),
-				 errdetail("Up to 5 GB can be stored in one request, and several are not made."),
-				 errhint("Store it in parts, or by a tool of the store's.")));
+				 errdetail("The limit is 5 GB, which is the most that one request can store."),
+				 errhint("Store it in parts, or with a client of the object store.")));
 	tw_s3_init_request(store, &request, "PUT", key);
 	tw_s3_try(&request, content, &response);
 	if (response.fault != TW_HTTP_NO_FAULT)
@@ -293,13 +295,13 @@ tw_s3_put(const TwS3Store *store, const char *key, const TwS3Content *content)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("object store \"%s\" has another object %s already", store->endpoint->server, key),
-				 errhint("Choose another key, or have it replaced.")));
+				 errhint("Choose another key, or replace the object.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("object store \"%s\" does not hold what was stored as %s", store->endpoint->server, key),
 			 length > content->length ?
-			 errdetail("%lld bytes were sent, and it gives back more.", (long long) content->length) :
+			 errdetail("%lld bytes were sent, and more came back.", (long long) content->length) :
 			 errdetail("%lld bytes with the SHA-256 %s were sent, %lld bytes with %s came back.",
 					   (long long) content->length, content->sha256, (long long) length, sha256),
-			 errhint("Does somebody else store something under this key? Then choose another prefix.")));
+			 errhint("Another program may store objects under this key. If so, choose another prefix.")));
 }

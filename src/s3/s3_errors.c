@@ -30,17 +30,17 @@ static const Explanation explanations[] = {
 		"Check secret_access_key of the user mapping: it has to belong to its access_key_id. A proxy that changes the "
 	"header Host has the same effect."},
 	{"ExpiredToken", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-	"The access key of the user mapping is a temporary one: give it one that stays."},
+	"The access key of the user mapping is a temporary one: use a permanent one."},
 	{"InvalidTokenId", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-	"The access key of the user mapping is a temporary one: give it one that stays."},
+	"The access key of the user mapping is a temporary one: use a permanent one."},
 	{"AuthorizationHeaderMalformed", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 	"Set the option region of the server to that of the bucket."},
 	{"AccessDenied", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 	"The access key of the user mapping may not do this: see the policies of its user and of the bucket."},
 	{"RequestTimeTooSkewed", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-	"Set the clocks of both machines, best by NTP."},
+	"Set the clocks of both machines, preferably with NTP."},
 	{"NoSuchBucket", ERRCODE_UNDEFINED_OBJECT,
-	"Make the bucket, or name the right one in the option bucket of the server."},
+	"Create the bucket, or name the right one in the option bucket of the server."},
 	{"NoSuchKey", ERRCODE_UNDEFINED_OBJECT,
 	"It was deleted, or the options bucket and prefix of the server are not those of the time when it was stored."},
 	{"SlowDown", ERRCODE_INSUFFICIENT_RESOURCES, "The store is overloaded. The next run tries again."},
@@ -71,7 +71,7 @@ explain_status(int status)
 		return (Explanation) {NULL, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 			"Check the user mapping, the policies of its access key, and that the option endpoint leads to the store."};
 	if (status == 404)
-		return (Explanation) {NULL, ERRCODE_UNDEFINED_OBJECT, "Either the object or the bucket is not there."};
+		return (Explanation) {NULL, ERRCODE_UNDEFINED_OBJECT, "Either the object or the bucket does not exist."};
 	if (status == 413)
 		return (Explanation) {NULL, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 			"A proxy before the store limits the size of uploads."};
@@ -84,10 +84,10 @@ explain_status(int status)
 		return (Explanation) {NULL, ERRCODE_CONNECTION_FAILURE, "See the store's own log. The next run tries again."};
 	if (status >= 300 && status <= 399)
 		return (Explanation) {NULL, ERRCODE_PROTOCOL_VIOLATION,
-			"Redirects are not followed: the option endpoint of the server has to name the final address, often with "
-			"https:// instead of http://, and the option region its region."};
+			"Redirects are not followed: set the option endpoint of the server to the final address, often with "
+			"https:// instead of http://, and the option region to its region."};
 	return (Explanation) {NULL, ERRCODE_PROTOCOL_VIOLATION,
-		"Does the option endpoint of the server lead to a store that speaks S3?"};
+		"Check that the option endpoint of the server leads to a store that supports S3."};
 }
 
 static Explanation

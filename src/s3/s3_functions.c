@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "s3/s3_client.h"
@@ -48,7 +49,7 @@ check_sha256(const char *sha256)
 	if (strlen(sha256) != TW_SHA256_LENGTH || strspn(sha256, "0123456789abcdef") != TW_SHA256_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a SHA-256 has 64 hexadecimal digits in small letters")));
+				 errmsg("a SHA-256 must have 64 hexadecimal digits in lower case")));
 }
 
 PG_FUNCTION_INFO_V1(tw_s3_location_sql);
@@ -97,11 +98,11 @@ open_content(const char *path, int64 expected)
 	if (file < 0 || fstat(file, &status) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", path)));
+				 errmsg("could not open file \"%s\": %m", tw_excerpt(path))));
 	if (!S_ISREG(status.st_mode) || status.st_size != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a file of %lld bytes", path, (long long) expected)));
+				 errmsg("\"%s\" is not a file of %lld bytes", tw_excerpt(path), (long long) expected)));
 	return file;
 }
 
@@ -147,10 +148,11 @@ tw_s3_get_sql(PG_FUNCTION_ARGS)
 	if (strcmp(content.sha256, expected) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("object %s in store \"%s\" was changed or is damaged", key, store->endpoint->server),
+				 errmsg("object %s in store \"%s\" was changed or is damaged", tw_excerpt(key),
+						store->endpoint->server),
 				 errdetail("It has %lld bytes with the SHA-256 %s, not %s.", (long long) content.length, content.sha256,
 						   expected),
-				 errhint("Look for another version of it in the bucket, or for a backup.")));
+				 errhint("Restore another version of the object from the bucket, or from a backup.")));
 	PG_RETURN_BYTEA_P(result);
 }
 

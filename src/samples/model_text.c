@@ -14,10 +14,10 @@
 #include "utils/builtins.h"
 
 /*
- * Maximum of bytes that are processed: far more than models read
+ * Maximum of bytes that are processed: four times what models read
  * (TW_MODEL_TEXT_BYTES), in case most of the text is white space.
  */
-#define MOST_TEXT_BYTES (1024 * 1024)
+#define MOST_TEXT_BYTES (64 * 1024)
 
 /*
  * A text as models see it. Redacted whatever the setting says: samples usually

@@ -224,7 +224,7 @@ check_arguments(ArrayType *candidates, ArrayType *texts, double threshold)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("threshold must be above 0 and at most 1"),
 				 errdetail("It is %s.", float8out_internal(threshold)),
-				 errhint("It is a share of words, for example 0.8; with 1, twins have the same words.")));
+				 errhint("It is a fraction of the words, for example 0.8; with 1, twins have the same words.")));
 	if (ARR_NDIM(candidates) > 1 || ARR_NDIM(texts) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),

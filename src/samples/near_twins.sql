@@ -6,7 +6,7 @@ CREATE FUNCTION @extschema@.near_twins(candidates text[], texts text[], threshol
     AS 'MODULE_PATHNAME', 'tw_near_twins';
 REVOKE ALL ON FUNCTION @extschema@.near_twins(text[], text[], double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.near_twins(text[], text[], double precision) IS
-    'For each candidate, in order, the position (from 1) of the most similar text: highest Jaccard similarity of the '
-    'sets of words (normalised text, every digit as 0), the first of several. NULL where no text reaches the threshold '
-    '(above 0, at most 1), for a NULL, and for a text without words. The result is exact. Raises 22023 for a threshold '
-    'out of range, 2202E for arrays of several dimensions';
+    'For each of the candidates, in order, the position (from 1) of the most similar one of texts: highest Jaccard '
+    'similarity of the sets of words (normalised text, every digit as 0), the first of several. NULL where no text '
+    'reaches the threshold (above 0, at most 1), for a NULL, and for a text without words. The result is exact. Raises '
+    '22023 for a threshold out of range, 2202E for arrays of several dimensions';

@@ -7,7 +7,7 @@ BEGIN
     IF model_type IS NULL OR model_type !~ '^([a-z0-9]+(-[a-z0-9]+)*-agent|router)$' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no model type "%s"', coalesce(model_type, 'NULL')),
+            MESSAGE = format('there is no model type "%s"', coalesce(@extschema@.tw_excerpt(model_type), 'NULL')),
             HINT = 'The types are router, and <module>-agent for each module, for example food-agent.';
     END IF;
     RETURN regexp_replace(model_type, '-agent$', '');
@@ -94,10 +94,10 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_set(text) IS
-    'The current training set of a model type, for external trainers: each text and intent once, with its number of '
-    'samples and its weight, (1, or 0.3 without a verdict of a person) * (1 + ln samples). Texts of the test split and '
-    'their near-twins, texts without a split yet, and unreviewed samples of label conflicts are left out. Raises 22023 '
-    'for an unknown model type';
+    'The current training set of model_type (router, or <module>-agent), for external trainers: each text and intent '
+    'once, with its number of samples and its weight, (1, or 0.3 without a verdict of a person) * (1 + ln samples). '
+    'Texts of the test split and their near-twins, texts without a split yet, and unreviewed samples of label '
+    'conflicts are left out. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.model_test_set(
     model_type text DEFAULT 'router',
@@ -123,9 +123,9 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
-    'The frozen test set of a model type: test-split texts that people labelled in the audit (weight: the sum of '
-    '1/selection_probability of their samples) or that an import pinned (weight 1). One row for each text, with its '
-    'newest label. Raises 22023 for an unknown model type';
+    'The frozen test set of model_type (router, or <module>-agent): test-split texts that people labelled in the audit '
+    '(weight: the sum of 1/selection_probability of their samples) or that an import pinned (weight 1). One row for '
+    'each text, with its newest label. Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.new_training_samples(model_type text DEFAULT 'router') RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -145,6 +145,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.new_training_samples(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.new_training_samples(text) IS
-    'Number of live train-split samples made or relabelled since the cutoff of the last finished training of a model '
-    'type, whatever its gate decided; compared with the training threshold. A sample whose transaction was open when '
-    'that training began is not counted, but the next training learns it. Raises 22023 for an unknown model type';
+    'Number of live train-split samples made or relabelled since the cutoff of the last finished training of '
+    'model_type (router, or <module>-agent), whatever its gate decided; compared with the training threshold. A sample '
+    'whose transaction was open when that training began is not counted, but the next training learns it. Raises 22023 '
+    'for an unknown model type';

@@ -74,38 +74,45 @@ COMMENT ON TABLE @extschema@.conversation_logs IS
 COMMENT ON SEQUENCE @extschema@.conversation_logs_id_seq IS 'Numbers of conversation_logs';
 COMMENT ON COLUMN @extschema@.conversation_logs.id IS 'Number of the conversation; never changes';
 COMMENT ON COLUMN @extschema@.conversation_logs.session_id IS 'The chat session that the message belongs to';
-COMMENT ON COLUMN @extschema@.conversation_logs.phone_number IS 'The user''s phone number; no view shows it';
-COMMENT ON COLUMN @extschema@.conversation_logs.user_id IS 'The application''s id of the user';
+COMMENT ON COLUMN @extschema@.conversation_logs.phone_number IS
+    'The user''s phone number; NULL = not given. No view shows it';
+COMMENT ON COLUMN @extschema@.conversation_logs.user_id IS 'The application''s id of the user; NULL = not given';
 COMMENT ON COLUMN @extschema@.conversation_logs.user_message IS 'The user''s message, unchanged';
 COMMENT ON COLUMN @extschema@.conversation_logs.message_type IS
     'text (the default, also for an inserted NULL), image, audio, ...; models learn only from text';
-COMMENT ON COLUMN @extschema@.conversation_logs.message_language IS 'Language of the message: en, hi, hinglish, ...';
+COMMENT ON COLUMN @extschema@.conversation_logs.message_language IS
+    'Language of the message: en, hi, hinglish, ...; NULL = not given';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_intent IS
-    'The intent that the model predicted, for example intent.food.item.search';
+    'The intent that the model predicted, for example intent.food.item.search; NULL = no prediction';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_confidence IS
-    'The model''s confidence, stored unchanged; valid values are 0 to 1';
+    'The model''s confidence, stored unchanged; valid values are 0 to 1; NULL = not given, which the filter treats as '
+    'no prediction';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_module_id IS
-    'The application''s number of the module, for example 4 for food';
+    'The application''s number of the module, for example 4 for food; NULL = not given';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_module_type IS
     'The module: food, parcel, ...; policies match on it. If it is NULL or empty, the second part of the intent counts';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_provider IS
-    'Who answered: indicbert (the router model), llm (the fallback), ...; compared without regard to ASCII case';
+    'Who answered: indicbert (the router model), llm (the fallback), ...; compared without regard to ASCII case; NULL '
+    '= not given';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_model_version IS
-    'The model version that this session was assigned, also when the fallback answered';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_entities IS 'The entities that the model predicted';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_tone IS 'The tone that the model predicted: neutral, angry, ...';
-COMMENT ON COLUMN @extschema@.conversation_logs.nlu_processing_time_ms IS 'How long the NLU call took, in milliseconds';
+    'The model version that this session was assigned, also when the fallback answered; NULL = none';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_entities IS 'The entities that the model predicted; NULL = none';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_tone IS
+    'The tone that the model predicted: neutral, angry, ...; NULL = none';
+COMMENT ON COLUMN @extschema@.conversation_logs.nlu_processing_time_ms IS
+    'How long the NLU call took, in milliseconds; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.conversation_logs.routed_to IS
-    'The service that handled the request: opensearch, php, ...';
-COMMENT ON COLUMN @extschema@.conversation_logs.response_text IS 'What the chatbot replied';
+    'The service that handled the request: opensearch, php, ...; NULL = not recorded';
+COMMENT ON COLUMN @extschema@.conversation_logs.response_text IS 'What the chatbot replied; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.conversation_logs.response_success IS
     'Whether the service could fulfil the request; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.conversation_logs.user_feedback IS
     'positive, negative, or another value of the application; NULL = no feedback';
 COMMENT ON COLUMN @extschema@.conversation_logs.user_correction IS 'The correction that the user gave; NULL = none';
-COMMENT ON COLUMN @extschema@.conversation_logs.backend_reference IS 'The backend''s order or ticket that resulted';
+COMMENT ON COLUMN @extschema@.conversation_logs.backend_reference IS
+    'The backend''s order or ticket that resulted; NULL = none';
 COMMENT ON COLUMN @extschema@.conversation_logs.metadata IS
-    'The application''s own data; the extension does not read it';
+    'The application''s own data; the extension does not read it; NULL = none';
 COMMENT ON COLUMN @extschema@.conversation_logs.is_training_candidate IS
     'True if review_status is auto-approved, needs-review or approved, else false; NULL = not filtered yet';
 COMMENT ON COLUMN @extschema@.conversation_logs.review_status IS
@@ -114,14 +121,15 @@ COMMENT ON COLUMN @extschema@.conversation_logs.review_status IS
 COMMENT ON COLUMN @extschema@.conversation_logs.review_priority IS
     '1 high, 2 medium, 3 low; NULL = not in the review queue';
 COMMENT ON COLUMN @extschema@.conversation_logs.review_reason IS
-    'Why it is in the queue: missing prediction, invalid confidence, llm fallback, low confidence, untrusted '
-    'provider, medium confidence, audit, too long, ...';
+    'Why it is in the queue: missing prediction, invalid confidence, llm fallback, low confidence, untrusted provider, '
+    'medium confidence, audit, too long, ...; NULL = not in the review queue';
 COMMENT ON COLUMN @extschema@.conversation_logs.filter_outcome IS
     'The review_status that the filter gave; written once; NULL for rows inserted with a review_status';
 COMMENT ON COLUMN @extschema@.conversation_logs.filter_policy_id IS
     'The most specific review_policies row that applied; NULL = the built-in policy; written once';
 COMMENT ON COLUMN @extschema@.conversation_logs.is_audit IS
-    'Whether the row was drawn at random for the audit, from which live accuracy is estimated; written once';
+    'Whether the row was drawn at random for the audit, from which live accuracy is estimated; written once; NULL = '
+    'not filtered';
 COMMENT ON COLUMN @extschema@.conversation_logs.selection_probability IS
     'The probability with which the audit could draw this row, 0 to 1; written once; NULL = it took part in no draw';
 COMMENT ON COLUMN @extschema@.conversation_logs.filtered_at IS
@@ -129,4 +137,5 @@ COMMENT ON COLUMN @extschema@.conversation_logs.filtered_at IS
 COMMENT ON COLUMN @extschema@.conversation_logs.created_at IS
     'When the message came (default, also for an inserted NULL: start of the transaction); never changes';
 COMMENT ON COLUMN @extschema@.conversation_logs.created_on IS
-    'The day of created_at in the time zone of the setting time_zone; written once';
+    'The day of created_at in the time zone of the setting time_zone, from 4713-01-01 BC to 294275-12-31; written '
+    'once; NULL = the row came while triggers did not fire';

@@ -41,11 +41,13 @@ COMMENT ON COLUMN @extschema@.daily_statistics.approved IS 'Conversations that a
 COMMENT ON COLUMN @extschema@.daily_statistics.rejected IS 'Conversations that a person had rejected by as_of';
 COMMENT ON COLUMN @extschema@.daily_statistics.promoted IS 'Conversations that had a training sample by as_of';
 COMMENT ON COLUMN @extschema@.daily_statistics.fallback_rate IS
-    'Fraction of the predictions that a fallback provider made, 0 to 1';
-COMMENT ON COLUMN @extschema@.daily_statistics.avg_latency_ms IS 'Mean time of an NLU call, in milliseconds';
-COMMENT ON COLUMN @extschema@.daily_statistics.p50_latency_ms IS 'Median time of an NLU call, in milliseconds';
+    'Fraction of the predictions that a fallback provider made, 0 to 1; NULL = no row had a provider';
+COMMENT ON COLUMN @extschema@.daily_statistics.avg_latency_ms IS
+    'Mean time of an NLU call, in milliseconds; NULL = none was recorded';
+COMMENT ON COLUMN @extschema@.daily_statistics.p50_latency_ms IS
+    'Median time of an NLU call, in milliseconds; NULL = none was recorded';
 COMMENT ON COLUMN @extschema@.daily_statistics.p95_latency_ms IS
-    '95th percentile of the time of an NLU call, in milliseconds';
+    '95th percentile of the time of an NLU call, in milliseconds; NULL = none was recorded';
 COMMENT ON COLUMN @extschema@.daily_statistics.positive_feedback IS 'Conversations with positive feedback by as_of';
 COMMENT ON COLUMN @extschema@.daily_statistics.negative_feedback IS 'Conversations with negative feedback by as_of';
 COMMENT ON COLUMN @extschema@.daily_statistics.feedback IS 'Conversations with any feedback or correction by as_of';

@@ -35,6 +35,6 @@ COMMENT ON COLUMN @extschema@.job_runs.items_done IS 'Number of items done; NULL
 COMMENT ON COLUMN @extschema@.job_runs.items_total IS 'Number of items in total; NULL = not known';
 COMMENT ON COLUMN @extschema@.job_runs.error_code IS 'SQLSTATE of the run''s first error; NULL = none';
 COMMENT ON COLUMN @extschema@.job_runs.error_message IS 'Message of the run''s first error; NULL = none';
-COMMENT ON COLUMN @extschema@.job_runs.details IS 'Results and counts of the run''s parts';
+COMMENT ON COLUMN @extschema@.job_runs.details IS 'Results and counts of the run''s parts; NULL = none';
 COMMENT ON COLUMN @extschema@.job_runs.started_at IS 'When the run began';
 COMMENT ON COLUMN @extschema@.job_runs.finished_at IS 'When the run ended; NULL = it still runs';

@@ -49,6 +49,6 @@ COMMENT ON COLUMN @extschema@.labelstudio_projects.last_push_at IS 'When a push 
 COMMENT ON COLUMN @extschema@.labelstudio_projects.last_pull_at IS 'When a pull last succeeded; NULL = never';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.pulled_to IS
     'Verdicts were pulled up to this updated_at of a task, by Label Studio''s clock; NULL = none yet';
-COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error_code IS 'SQLSTATE of last_error';
+COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error_code IS 'SQLSTATE of last_error; NULL = no error';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error IS 'Error of the last run; NULL once a run succeeded';
 COMMENT ON COLUMN @extschema@.labelstudio_projects.last_error_at IS 'When last_error occurred; NULL = no error';

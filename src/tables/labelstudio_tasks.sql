@@ -48,8 +48,8 @@ COMMENT ON COLUMN @extschema@.labelstudio_tasks.external_id IS
     'Identifier that the task carries in Label Studio; it identifies the task even if the task number changes';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.batch_id IS 'The import request that sent it';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.run_id IS
-    'The run (job_runs.id) that claimed it. A batch of another run is looked up in Label Studio before it is sent '
-    'again';
+    'The run (job_runs.id) that claimed it; NULL = not known. A batch of another run is looked up in Label Studio '
+    'before it is sent again';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.status IS
     'claimed: chosen, perhaps already in Label Studio; open: in Label Studio, without an annotation; skipped: an '
     'annotator skipped it; unusable: its annotation is no verdict (error_message says why), and the conversation is '
@@ -63,12 +63,12 @@ COMMENT ON COLUMN @extschema@.labelstudio_tasks.spans IS
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.annotation_id IS
     'Label Studio''s number of the annotation that was last read; NULL = none';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.annotation_updated_at IS
-    'When that annotation was last changed, by Label Studio''s clock';
-COMMENT ON COLUMN @extschema@.labelstudio_tasks.error_code IS 'SQLSTATE of error_message';
+    'When that annotation was last changed, by Label Studio''s clock; NULL = there is none';
+COMMENT ON COLUMN @extschema@.labelstudio_tasks.error_code IS 'SQLSTATE of error_message; NULL = there is none';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.error_message IS
     'Why the task is unusable or refused; NULL = it is neither';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.claimed_at IS 'When the conversation was chosen';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.pushed_at IS 'When its import was recorded; NULL = not yet';
 COMMENT ON COLUMN @extschema@.labelstudio_tasks.finished_at IS
-    'When it reached its status, if that is not claimed or open';
+    'When it reached its status; NULL = the status is claimed or open';
 

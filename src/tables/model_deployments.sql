@@ -45,6 +45,6 @@ COMMENT ON COLUMN @extschema@.model_deployments.from_percentage IS
     'Percentage of the sessions that it received before; NULL = none';
 COMMENT ON COLUMN @extschema@.model_deployments.to_percentage IS 'Percentage of the sessions that it receives after';
 COMMENT ON COLUMN @extschema@.model_deployments.actor IS 'The login role, or the job, that made the change';
-COMMENT ON COLUMN @extschema@.model_deployments.reason IS 'Why the change was made';
-COMMENT ON COLUMN @extschema@.model_deployments.figures IS 'The measurements behind the decision';
+COMMENT ON COLUMN @extschema@.model_deployments.reason IS 'Why the change was made; NULL = not given';
+COMMENT ON COLUMN @extschema@.model_deployments.figures IS 'The measurements behind the decision; NULL = none';
 COMMENT ON COLUMN @extschema@.model_deployments.created_at IS 'When the change was made';

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/excerpt.h"
 #include "base/table_triggers.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -98,7 +99,7 @@ tw_check_model_status(PG_FUNCTION_ARGS)
 			   column_text(trigdata->tg_newtuple, desc, "model_type")) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version and type of model \"%s\" cannot change", version),
+				 errmsg("version and type of model \"%s\" cannot change", tw_excerpt(version)),
 				 errdetail("Samples, evaluations and deployments name the version."),
 				 errhint("Register another version with register_model().")));
 
@@ -111,8 +112,8 @@ tw_check_model_status(PG_FUNCTION_ARGS)
 	next = steps_from(from);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("model \"%s\" cannot go from %s to %s", version, from, to),
-			 next[0] != '\0' ? errhint("From %s it can go to: %s.", from, next)
-			 : errhint("%s is where its way ends: train or register another version.", from)));
+			 errmsg("model \"%s\" cannot go from %s to %s", tw_excerpt(version), tw_excerpt(from), tw_excerpt(to)),
+			 next[0] != '\0' ? errhint("From %s it can go to: %s.", tw_excerpt(from), next)
+			 : errhint("The status %s is final: train or register another version.", tw_excerpt(from))));
 	return PointerGetDatum(NULL);	/* keep compiler quiet */
 }

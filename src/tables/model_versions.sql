@@ -105,58 +105,68 @@ COMMENT ON COLUMN @extschema@.model_versions.traffic_percentage IS
 COMMENT ON COLUMN @extschema@.model_versions.minio_path IS
     'Path of its artifact in the object store, set once the artifact was verified there (artifact_stored_at). Before '
     'that, the path that was given with a model from outside; NULL = none';
-COMMENT ON COLUMN @extschema@.model_versions.model_size_mb IS 'Size of its artifact in megabytes';
+COMMENT ON COLUMN @extschema@.model_versions.model_size_mb IS 'Size of its artifact in megabytes; NULL = not known';
 COMMENT ON COLUMN @extschema@.model_versions.training_accuracy IS
-    'Fraction of its training samples that it predicts correctly, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.test_accuracy IS 'Weighted accuracy on the frozen test set, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_lower IS 'Lower end of the 95 % interval of test_accuracy';
-COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_upper IS 'Upper end of the 95 % interval of test_accuracy';
-COMMENT ON COLUMN @extschema@.model_versions.test_samples IS 'Number of test samples behind test_accuracy';
-COMMENT ON COLUMN @extschema@.model_versions.macro_f1 IS 'Mean of the F1 scores of the intents, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.calibration_error IS 'Expected calibration error, 0 to 1';
+    'Fraction of its training samples that it predicts correctly, 0 to 1; NULL = not known';
+COMMENT ON COLUMN @extschema@.model_versions.test_accuracy IS
+    'Weighted accuracy on the frozen test set, 0 to 1; NULL = not scored, or on no sample';
+COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_lower IS
+    'Lower end of the 95 % interval of test_accuracy, 0 to 1; NULL where test_accuracy is';
+COMMENT ON COLUMN @extschema@.model_versions.test_accuracy_upper IS
+    'Upper end of the 95 % interval of test_accuracy, 0 to 1; NULL where test_accuracy is';
+COMMENT ON COLUMN @extschema@.model_versions.test_samples IS
+    'Number of test samples behind test_accuracy; NULL = not scored';
+COMMENT ON COLUMN @extschema@.model_versions.macro_f1 IS
+    'Mean of the F1 scores of the intents, 0 to 1; NULL where test_accuracy is';
+COMMENT ON COLUMN @extschema@.model_versions.calibration_error IS
+    'Expected calibration error, 0 to 1; NULL where test_accuracy is';
 COMMENT ON COLUMN @extschema@.model_versions.gate_decision IS
     'What the gate decided: passed, failed, or undecided (a person or a later check may decide); NULL = not checked '
     'yet';
-COMMENT ON COLUMN @extschema@.model_versions.gate_reason IS 'Why the gate decided so';
+COMMENT ON COLUMN @extschema@.model_versions.gate_reason IS 'Why the gate decided so; NULL = not checked yet';
 COMMENT ON COLUMN @extschema@.model_versions.base_version IS 'The live version that it was compared with; NULL = none';
 COMMENT ON COLUMN @extschema@.model_versions.base_accuracy IS
-    'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1';
+    'Weighted accuracy of base_version on the same test samples at the same time, 0 to 1; NULL = not measured';
 COMMENT ON COLUMN @extschema@.model_versions.mcnemar_p IS
-    'Two-sided p-value of the exact McNemar test of both versions on these samples';
-COMMENT ON COLUMN @extschema@.model_versions.evaluation_id IS 'The evaluation behind these figures (model_evaluations)';
+    'Two-sided p-value of the exact McNemar test of both versions on these samples, 0 to 1; NULL = not measured';
+COMMENT ON COLUMN @extschema@.model_versions.evaluation_id IS
+    'The evaluation behind these figures (model_evaluations); NULL = not scored';
 COMMENT ON COLUMN @extschema@.model_versions.sample_counts IS
-    'Number of training samples by label source, for example {"human": 812, "model": 4010}';
-COMMENT ON COLUMN @extschema@.model_versions.training_seconds IS 'How long training took, in seconds';
+    'Number of training samples by label source, for example {"human": 812, "model": 4010}; NULL = not known';
+COMMENT ON COLUMN @extschema@.model_versions.training_seconds IS 'How long training took, in seconds; NULL = not known';
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy IS
     'Estimated accuracy in production, 0 to 1 (live_accuracy() over its last 30 days with traffic); NULL while there '
     'are too few audited labels';
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_lower IS
-    'Lower end of the 95 % interval of production_accuracy';
+    'Lower end of the 95 % interval of production_accuracy, 0 to 1; NULL = not measured';
 COMMENT ON COLUMN @extschema@.model_versions.production_accuracy_upper IS
-    'Upper end of the 95 % interval of production_accuracy';
+    'Upper end of the 95 % interval of production_accuracy, 0 to 1; NULL = not measured';
 COMMENT ON COLUMN @extschema@.model_versions.production_conversations IS
-    'Number of conversations of these days with this version';
+    'Number of conversations of these days with this version; NULL = not measured';
 COMMENT ON COLUMN @extschema@.model_versions.fallback_rate IS
-    'Fraction of these conversations that a fallback provider answered, 0 to 1';
-COMMENT ON COLUMN @extschema@.model_versions.p50_latency_ms IS 'Median time of their NLU calls, in milliseconds';
+    'Fraction of these conversations that a fallback provider answered, 0 to 1; NULL = not measured';
+COMMENT ON COLUMN @extschema@.model_versions.p50_latency_ms IS
+    'Median time of their NLU calls, in milliseconds; NULL = not measured';
 COMMENT ON COLUMN @extschema@.model_versions.p95_latency_ms IS
-    '95th percentile of the time of their NLU calls, in milliseconds';
-COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS 'When the figures from production were computed';
+    '95th percentile of the time of their NLU calls, in milliseconds; NULL = not measured';
+COMMENT ON COLUMN @extschema@.model_versions.production_computed_at IS
+    'When the figures from production were computed; NULL = never';
 COMMENT ON COLUMN @extschema@.model_versions.created_at IS 'When the version was registered';
 COMMENT ON COLUMN @extschema@.model_versions.deployed_at IS 'When it first received traffic; NULL = never';
 COMMENT ON COLUMN @extschema@.model_versions.retired_at IS 'When it last stopped receiving traffic; NULL = never';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_sha256 IS
-    'SHA-256 of the artifact in the object store, in lower-case hexadecimal';
+    'SHA-256 of the artifact in the object store, in lower-case hexadecimal; NULL = not verified';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_stored_at IS
     'When that artifact was verified by reading it; NULL = not verified. If an S3 server is configured, no version '
     'goes live before';
 COMMENT ON COLUMN @extschema@.model_versions.artifact_error IS
     'Why the last attempt to store or verify it failed; NULL = it did not fail';
 COMMENT ON COLUMN @extschema@.model_versions.effective_test_samples IS
-    'Effective sample size of test_samples (Kish): the number of equally weighted samples with the same precision. '
-    'min_test_samples is compared with it';
+    'Effective sample size of test_samples (Kish): the number of equally weighted samples with the same precision; '
+    'NULL = not scored. min_test_samples is compared with it';
 COMMENT ON COLUMN @extschema@.model_versions.learned_to IS
-    'Id of the newest conversation when it was trained or registered: it cannot have learned from later ones';
+    'Id of the newest conversation when it was trained or registered: it cannot have learned from later ones; NULL = '
+    'not known, so that it may have learned from all so far';
 COMMENT ON COLUMN @extschema@.model_versions.location_unknown IS
     'True if a worker delivered it with neither an artifact nor a minio_path. Only a person can make such a version '
     'live';

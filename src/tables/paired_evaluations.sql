@@ -58,11 +58,12 @@ COMMENT ON COLUMN @extschema@.paired_evaluations.approved_rate IS
 COMMENT ON COLUMN @extschema@.paired_evaluations.labels IS
     'Number of disagreements that people have judged, without unclear ones';
 COMMENT ON COLUMN @extschema@.paired_evaluations.difference IS
-    'Estimated accuracy of the challenger minus that of the live version, over all messages, -1 to 1';
+    'Estimated accuracy of the challenger minus that of the live version, over all messages, -1 to 1; NULL = no label '
+    'yet';
 COMMENT ON COLUMN @extschema@.paired_evaluations.difference_lower IS
-    'Lower end of the 95 % confidence interval of difference, valid for a single check';
+    'Lower end of the 95 % confidence interval of difference, valid for a single check; NULL = not computed yet';
 COMMENT ON COLUMN @extschema@.paired_evaluations.difference_upper IS
-    'Upper end of the 95 % confidence interval of difference, valid for a single check';
+    'Upper end of the 95 % confidence interval of difference, valid for a single check; NULL = not computed yet';
 COMMENT ON COLUMN @extschema@.paired_evaluations.better_evidence IS
     'E-value for the challenger being better; 20 or more decides, at any check';
 COMMENT ON COLUMN @extschema@.paired_evaluations.worse_evidence IS

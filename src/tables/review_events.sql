@@ -56,10 +56,11 @@ COMMENT ON COLUMN @extschema@.review_events.reject_reason IS
     'unclear: the meaning of the message is not clear; no-such-intent: the prediction was wrong and no intent fits; '
     'NULL for other actions than reject';
 COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label of an approve or fix; NULL for other actions';
-COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities of an approve or fix';
+COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities of an approve or fix; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.note IS 'Note of the reviewer; NULL = none';
-COMMENT ON COLUMN @extschema@.review_events.from_status IS 'review_status of the conversation before';
-COMMENT ON COLUMN @extschema@.review_events.to_status IS 'review_status of the conversation after';
+COMMENT ON COLUMN @extschema@.review_events.from_status IS
+    'review_status of the conversation before; NULL = not filtered';
+COMMENT ON COLUMN @extschema@.review_events.to_status IS 'review_status of the conversation after; NULL = not filtered';
 COMMENT ON COLUMN @extschema@.review_events.review_priority IS
     'Its review_priority before; NULL = it was not in the queue';
 COMMENT ON COLUMN @extschema@.review_events.review_reason IS 'Its review_reason before; NULL = it was not in the queue';
@@ -70,5 +71,5 @@ COMMENT ON COLUMN @extschema@.review_events.calling_role IS 'The role in force w
 COMMENT ON COLUMN @extschema@.review_events.details IS
     'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; '
     'labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; '
-    'feedback when a user gave it';
+    'feedback when a user gave it; NULL = none of these';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When the event was recorded';

@@ -47,7 +47,7 @@ COMMENT ON COLUMN @extschema@.review_policies.audit_rate_approved IS
     'Fraction of auto-approved rows drawn for the audit, 0 to 1 (built-in: 0.05); NULL = inherit';
 COMMENT ON COLUMN @extschema@.review_policies.audit_rate_review IS
     'Fraction of needs-review rows drawn for the audit, 0 to 1 (built-in: 0.10); NULL = inherit';
-COMMENT ON COLUMN @extschema@.review_policies.note IS 'Why this policy exists';
+COMMENT ON COLUMN @extschema@.review_policies.note IS 'Why this policy exists; NULL = not given';
 COMMENT ON COLUMN @extschema@.review_policies.created_at IS 'When it was made';
 COMMENT ON COLUMN @extschema@.review_policies.updated_at IS 'When it last changed';
 COMMENT ON COLUMN @extschema@.review_policies.updated_by IS 'The login role that last changed it';

@@ -54,9 +54,9 @@ queue_problem(const LogState *state)
 	if (!state->candidate_is_known || state->candidate != candidate)
 		return "is_training_candidate is true exactly for auto-approved, needs-review and approved.";
 	if (!state->waits && status == TW_NEEDS_REVIEW)
-		return "A conversation that needs review has a review_priority: it is in the queue exactly while it has one.";
+		return "A conversation that needs review has a review_priority: it is in the queue while it has one.";
 	if (state->waits && status == TW_NOT_APPLICABLE)
-		return "A conversation that is not applicable has no review_priority: nobody can review it.";
+		return "A conversation that is not applicable has no review_priority: it is not reviewed.";
 	if (state->waits && (state->priority < TW_PRIORITY_HIGH || state->priority > TW_PRIORITY_LOW))
 		return "review_priority is 1 (high), 2 (medium), 3 (low) or NULL.";
 	return NULL;
@@ -67,15 +67,15 @@ static const char *
 filter_problem(const LogState *state)
 {
 	if (state->filtered != (state->outcome.data != NULL))
-		return "filtered_at and filter_outcome come together: both are the filter's, or both are NULL.";
+		return "filtered_at and filter_outcome are both set, or both NULL.";
 	if (!state->filtered && (state->drawn || state->audit))
-		return "Only what the filter saw can have been drawn for the audit.";
+		return "Only a filtered conversation can be drawn for the audit.";
 	if (state->filtered && !tw_status_in(state->outcome, TW_OUTCOMES))
 		return "filter_outcome is auto-approved, needs-review or not-applicable.";
 	if (state->drawn && !(state->probability >= 0 && state->probability <= 1))
 		return "selection_probability is between 0 and 1.";
 	if (state->audit && !(state->probability > 0))
-		return "What was drawn for the audit has a selection_probability above 0.";
+		return "An audited conversation has a selection_probability above 0.";
 	return NULL;
 }
 
@@ -109,7 +109,7 @@ tw_valid_conversation(PG_FUNCTION_ARGS)
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("conversation would be in a state that cannot be"),
+				 errmsg("conversation would be in an impossible state"),
 				 errdetail("%s", problem),
 				 errhint("Verdicts are given with approve_conversation(), fix_conversation() and "
 						 "reject_conversation().")));
@@ -145,7 +145,7 @@ tw_valid_sample(PG_FUNCTION_ARGS)
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("training sample would be in a state that cannot be"),
+				 errmsg("training sample would be in an impossible state"),
 				 errdetail("%s", problem)));
 	PG_RETURN_BOOL(true);
 }

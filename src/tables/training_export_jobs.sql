@@ -37,17 +37,21 @@ COMMENT ON COLUMN @extschema@.training_export_jobs.id IS 'Number of the export';
 COMMENT ON COLUMN @extschema@.training_export_jobs.format IS 'jsonl, csv, fasttext, rasa, huggingface, openai or spacy';
 COMMENT ON COLUMN @extschema@.training_export_jobs.filter IS
     'The arguments of export_training_samples() and, for a file, overwrite';
-COMMENT ON COLUMN @extschema@.training_export_jobs.location IS 'File or object that was written';
+COMMENT ON COLUMN @extschema@.training_export_jobs.location IS 'File or object that was written; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.training_export_jobs.status IS 'running, succeeded or failed';
-COMMENT ON COLUMN @extschema@.training_export_jobs.row_count IS 'Number of samples written';
-COMMENT ON COLUMN @extschema@.training_export_jobs.byte_count IS 'Number of bytes written';
-COMMENT ON COLUMN @extschema@.training_export_jobs.sha256 IS 'SHA-256 of the bytes, in hexadecimal';
+COMMENT ON COLUMN @extschema@.training_export_jobs.row_count IS
+    'Number of samples written; NULL = nothing was written (yet)';
+COMMENT ON COLUMN @extschema@.training_export_jobs.byte_count IS
+    'Number of bytes written; NULL = nothing was written (yet)';
+COMMENT ON COLUMN @extschema@.training_export_jobs.sha256 IS
+    'SHA-256 of the bytes, in hexadecimal; NULL = nothing was written (yet)';
 COMMENT ON COLUMN @extschema@.training_export_jobs.error IS 'Error message of a failed export; NULL = no error';
 COMMENT ON COLUMN @extschema@.training_export_jobs.requested_by IS 'The login role that asked for it';
 COMMENT ON COLUMN @extschema@.training_export_jobs.started_at IS 'When it began';
 COMMENT ON COLUMN @extschema@.training_export_jobs.finished_at IS 'When it ended; NULL = it still runs';
-COMMENT ON COLUMN @extschema@.training_export_jobs.backend_pid IS 'The process that runs it';
-COMMENT ON COLUMN @extschema@.training_export_jobs.backend_start IS 'When that process began; process ids are reused';
+COMMENT ON COLUMN @extschema@.training_export_jobs.backend_pid IS 'The process that runs it; NULL = not recorded';
+COMMENT ON COLUMN @extschema@.training_export_jobs.backend_start IS
+    'When that process began, as process ids are reused; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.training_export_jobs.skipped_too_long IS
     'Number of samples left out because they are longer than the setting max_message_bytes; NULL = nothing was '
     'written (yet)';

@@ -17,17 +17,17 @@ CREATE TABLE @extschema@.training_jobs (
     progress jsonb,
     cutoff timestamptz,
     test_samples bigint[],
-    pool bigint[],
-    secret_sha256 text,
-    handed_in_at timestamptz,
-    handed_in jsonb,
-    artifact bytea,
     result jsonb,
     error_code text,
     error_message text,
     created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
     finished_at timestamptz,
+    pool bigint[],
+    secret_sha256 text,
+    handed_in_at timestamptz,
+    handed_in jsonb,
+    artifact bytea,
     CONSTRAINT training_jobs_pkey PRIMARY KEY (id),
     CONSTRAINT training_jobs_model_type_check CHECK (model_type ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     CONSTRAINT training_jobs_kind_check CHECK (kind IN ('train', 'evaluate')),
@@ -68,7 +68,7 @@ COMMENT ON COLUMN @extschema@.training_jobs.status IS
     'queued, running, handed-in (run_training_jobs() has yet to decide), succeeded, failed or cancelled; succeeded '
     'says that the model was trained and scored, not that it passed the gate';
 COMMENT ON COLUMN @extschema@.training_jobs.version IS
-    'The version that the job trains (given when it starts) or evaluates';
+    'The version that the job trains (given when it starts; NULL until then) or evaluates';
 COMMENT ON COLUMN @extschema@.training_jobs.parameters IS
     'Passed to the worker unchanged; "major": true asks for a new major version';
 COMMENT ON COLUMN @extschema@.training_jobs.requested_by IS 'The login role that asked for it';
@@ -76,26 +76,30 @@ COMMENT ON COLUMN @extschema@.training_jobs.worker IS
     'The worker that has the job or had it last, by the name that it gave; NULL = none yet';
 COMMENT ON COLUMN @extschema@.training_jobs.attempt IS
     'Number of times it was begun; a job whose worker sends no heartbeat is begun at most three times';
-COMMENT ON COLUMN @extschema@.training_jobs.lease IS 'Longest time between two heartbeats of the worker';
+COMMENT ON COLUMN @extschema@.training_jobs.lease IS
+    'Longest time between two heartbeats of the worker; NULL = the built-in trainer, or no worker yet';
 COMMENT ON COLUMN @extschema@.training_jobs.lease_expires_at IS
-    'When the job is taken from the worker unless it sends a heartbeat before';
-COMMENT ON COLUMN @extschema@.training_jobs.heartbeat_at IS 'When the worker last sent a heartbeat';
-COMMENT ON COLUMN @extschema@.training_jobs.progress IS 'Progress that the worker reported';
+    'When the job is taken from the worker unless it sends a heartbeat before; infinity for the built-in trainer; NULL '
+    '= no worker has it';
+COMMENT ON COLUMN @extschema@.training_jobs.heartbeat_at IS
+    'When the worker took the job or last sent a heartbeat; NULL = never';
+COMMENT ON COLUMN @extschema@.training_jobs.progress IS 'Progress that the worker reported; NULL = none';
 COMMENT ON COLUMN @extschema@.training_jobs.cutoff IS
-    'Samples up to this time were used; later samples are new to the next job';
+    'Samples up to this time were used; later samples are new to the next job; NULL = not begun, or an evaluation';
 COMMENT ON COLUMN @extschema@.training_jobs.pool IS
-    'The conversations of a paired evaluation that the worker of an evaluate job has to predict as well';
+    'The conversations of a paired evaluation that the worker of an evaluate job has to predict as well; NULL = not '
+    'such a job, or not taken';
 COMMENT ON COLUMN @extschema@.training_jobs.test_samples IS
-    'The test samples that an outside worker has to predict, fixed when it takes the job';
+    'The test samples that an outside worker has to predict, fixed when it takes the job; NULL = not taken by one';
 COMMENT ON COLUMN @extschema@.training_jobs.secret_sha256 IS
-    'SHA-256, in hexadecimal, of the secret that claim_training_job() gave to the last worker';
+    'SHA-256, in hexadecimal, of the secret that claim_training_job() gave to the last worker; NULL = it gave none';
 COMMENT ON COLUMN @extschema@.training_jobs.handed_in_at IS 'When its worker submitted predictions; NULL = not (yet)';
 COMMENT ON COLUMN @extschema@.training_jobs.handed_in IS
     'The submission: predictions, minio_path, training_accuracy and training_seconds; NULL unless the status is '
     'handed-in';
 COMMENT ON COLUMN @extschema@.training_jobs.artifact IS
     'The submitted artifact; NULL = none, or the status is not handed-in';
-COMMENT ON COLUMN @extschema@.training_jobs.result IS 'Figures of the finished job';
+COMMENT ON COLUMN @extschema@.training_jobs.result IS 'Figures of the finished job; NULL = none';
 COMMENT ON COLUMN @extschema@.training_jobs.error_code IS 'SQLSTATE of the last failure; NULL = none';
 COMMENT ON COLUMN @extschema@.training_jobs.error_message IS 'Error message of the last failure; NULL = none';
 COMMENT ON COLUMN @extschema@.training_jobs.created_at IS 'When it was requested';

@@ -23,7 +23,6 @@ CREATE TABLE @extschema@.training_samples (
     language text,
     expected_service text,
     review_status text NOT NULL DEFAULT 'pending',
-    pending_reason text,
     label_source text NOT NULL DEFAULT 'human',
     reviewed_by text,
     reviewed_at timestamptz,
@@ -34,6 +33,7 @@ CREATE TABLE @extschema@.training_samples (
     model_version_target text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    pending_reason text,
     CONSTRAINT training_samples_pkey PRIMARY KEY (id),
     -- The only unique key that capture checks. Two chats never share a conversation, so capture never waits for it.
     CONSTRAINT training_samples_conversation_log_id_key UNIQUE (conversation_log_id),
@@ -70,16 +70,18 @@ COMMENT ON COLUMN @extschema@.training_samples.conversation_log_id IS
     'The conversation that it came from, which has at most one sample; NULL for synthetic and manual samples';
 COMMENT ON COLUMN @extschema@.training_samples.text IS 'The text to learn';
 COMMENT ON COLUMN @extschema@.training_samples.text_hash IS
-    'text_hash(text); filled by a trigger if it is not given, and recomputed only if the text changes';
-COMMENT ON COLUMN @extschema@.training_samples.normalizer IS 'Number of the normalisation behind text_hash';
+    'text_hash(text); filled by a trigger if it is not given, and recomputed only if the text changes; NULL = the '
+    'trigger did not fire';
+COMMENT ON COLUMN @extschema@.training_samples.normalizer IS
+    'Number of the normalisation behind text_hash; NULL = there is no hash';
 COMMENT ON COLUMN @extschema@.training_samples.intent IS 'The label';
-COMMENT ON COLUMN @extschema@.training_samples.module_id IS 'The application''s number of the module';
+COMMENT ON COLUMN @extschema@.training_samples.module_id IS 'The application''s number of the module; NULL = not given';
 COMMENT ON COLUMN @extschema@.training_samples.module_type IS
-    'The module of the conversation, or the second part of the intent if the conversation has none';
-COMMENT ON COLUMN @extschema@.training_samples.entities IS 'Entities in the text';
-COMMENT ON COLUMN @extschema@.training_samples.language IS 'Language of the text';
+    'The module of the conversation, or the second part of the intent if the conversation has none; NULL = no module';
+COMMENT ON COLUMN @extschema@.training_samples.entities IS 'Entities in the text; NULL = none';
+COMMENT ON COLUMN @extschema@.training_samples.language IS 'Language of the text; NULL = not given';
 COMMENT ON COLUMN @extschema@.training_samples.expected_service IS
-    'The service that should handle such a request (routed_to of the conversation)';
+    'The service that should handle such a request (routed_to of the conversation); NULL = not known';
 COMMENT ON COLUMN @extschema@.training_samples.review_status IS 'pending, approved (live) or rejected';
 COMMENT ON COLUMN @extschema@.training_samples.pending_reason IS
     'Why a sample with a model''s label is pending: user feedback, or the rollback of that model; NULL otherwise';
@@ -93,7 +95,7 @@ COMMENT ON COLUMN @extschema@.training_samples.split IS
 COMMENT ON COLUMN @extschema@.training_samples.selection_probability IS
     'selection_probability of the conversation, 0 to 1; NULL = it has none';
 COMMENT ON COLUMN @extschema@.training_samples.quality_score IS
-    '0.00 to 1.00: the confidence for a model''s label, 1.00 for a person''s';
+    '0.00 to 1.00: the confidence for a model''s label, 1.00 for a person''s; NULL = not given';
 COMMENT ON COLUMN @extschema@.training_samples.model_version_target IS
     'The model version that first learned from it; NULL = not yet trained';
 COMMENT ON COLUMN @extschema@.training_samples.created_at IS 'When the sample was made';

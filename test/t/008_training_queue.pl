@@ -165,7 +165,7 @@ is(claim('later'), '', 'silent three times: no fourth');
 job_is($router, 'failed|3|router-v1.0.0|failed', 'it failed, and so did its version');
 is(
     sql("SELECT error_message, finished_at IS NOT NULL FROM training_jobs WHERE id = $router"),
-    'worker "late" fell silent (attempt 3)|t',
+    'worker "late" sent no heartbeat (attempt 3)|t',
     'the reason is kept'
 );
 
@@ -222,23 +222,25 @@ worker_fails("* FROM training_set('nonsense')", '22023', 'the training set of an
 my $good = predictions(4);
 
 for my $case (
-    [ 'one is missing',    $good =~ s/, \{"sample_id": 6.*?\}//r, qr/Missing are 1, the first of them sample 6/ ],
-    [ 'all are missing',   '[]',                                  qr/Missing are 4, the first of them sample 3/ ],
+    [ 'one is missing', $good =~ s/, \{"sample_id": 6.*?\}//r,
+        qr/Samples without a prediction: 1, the first of them sample 6/ ],
+    [ 'all are missing',   '[]', qr/Samples without a prediction: 4, the first of them sample 3/ ],
     [ 'one is doubled',    $good =~ s/\]$/, {"sample_id": 4, "intent": "x"}]/r,
          qr/Sample 4 was answered more than once/ ],
     [ 'a training sample', $good =~ s/\]$/, {"sample_id": 1, "intent": "x"}]/r,  qr/Sample 1 is not in it/ ],
     [ 'another instead of one',     $good =~ s/"sample_id": 5/"sample_id": 99/r, qr/sample 5. Sample 99 is not in it/ ],
-    [ 'confidence above 1',         $good =~ s/0\.9/1.01/r,                      qr/prediction 1 is none/ ],
-    [ 'confidence below 0',         $good =~ s/0\.9\}\]/-0.1}]/r,                qr/prediction 4 is none/ ],
-    [ 'confidence beyond all',      $good =~ s/0\.9/1e400/r,                     qr/prediction 1 is none/ ],
-    [ 'confidence as text',         $good =~ s/0\.9/"0.9"/r,                     qr/prediction 1 is none/ ],
-    [ 'an intent that is a number', $good =~ s/"intent.wrong"|"intent.parcel.track"/7/r, qr/prediction 2 is none/ ],
-    [ 'an id that is text',         $good =~ s/: 3/: "3"/r,                              qr/prediction 1 is none/ ],
-    [ 'an id with a fraction',      $good =~ s/: 3/: 3.5/r,                              qr/prediction 1 is none/ ],
-    [ 'an id beyond bigint',        $good =~ s/: 3/: 3000000000000000000000/r,           qr/prediction 1 is none/ ],
-    [ 'no id',                      $good =~ s/"sample_id": 3, //r,                      qr/prediction 1 is none/ ],
-    [ 'a list of numbers',          '[3, 4]',           qr/prediction 1 is none/ ],
-    [ 'nothing in the list',        '[null]',           qr/prediction 1 is none/ ],
+    [ 'confidence above 1',         $good =~ s/0\.9/1.01/r, qr/prediction 1 is not valid/ ],
+    [ 'confidence below 0',         $good =~ s/0\.9\}\]/-0.1}]/r, qr/prediction 4 is not valid/ ],
+    [ 'confidence beyond all',      $good =~ s/0\.9/1e400/r, qr/prediction 1 is not valid/ ],
+    [ 'confidence as text',         $good =~ s/0\.9/"0.9"/r, qr/prediction 1 is not valid/ ],
+    [ 'an intent that is a number', $good =~ s/"intent.wrong"|"intent.parcel.track"/7/r,
+        qr/prediction 2 is not valid/ ],
+    [ 'an id that is text',         $good =~ s/: 3/: "3"/r, qr/prediction 1 is not valid/ ],
+    [ 'an id with a fraction',      $good =~ s/: 3/: 3.5/r, qr/prediction 1 is not valid/ ],
+    [ 'an id beyond bigint',        $good =~ s/: 3/: 3000000000000000000000/r, qr/prediction 1 is not valid/ ],
+    [ 'no id',                      $good =~ s/"sample_id": 3, //r, qr/prediction 1 is not valid/ ],
+    [ 'a list of numbers',          '[3, 4]', qr/prediction 1 is not valid/ ],
+    [ 'nothing in the list',        '[null]', qr/prediction 1 is not valid/ ],
     [ 'no list',                    '{"sample_id": 3}', qr/must be a JSON array/ ],
     [ 'null',                       'null',             qr/must be a JSON array/ ],
     )
@@ -292,7 +294,7 @@ claim('w5');
 is(complete($router, 'w5', predictions(4)), "$router|router-v1.4.0|handed-in|4|0", 'the next is handed in');
 my (undef, $decision, $reason) = split /\|/, decide('router-v1.4.0');
 is($decision, 'undecided', 'the live version has to be asked first');
-my ($evaluation) = $reason =~ /^router-v1\.3\.0 lives outside and has to be evaluated first: job (\d+)$/;
+my ($evaluation) = $reason =~ /^router-v1\.3\.0 runs outside the database and has to be evaluated first: job (\d+)$/;
 ok($evaluation, 'the gate says so') or diag $reason;
 job_is($router, 'succeeded|1|router-v1.4.0|candidate', 'the candidate waits');
 is(as_operator("SELECT gate_reason FROM evaluate_model('router-v1.4.0')"),

@@ -159,7 +159,7 @@ as_operator($run);
 job_is($job, 'failed|3|router-v1.4.0|failed', 'three are enough');
 like(
     sql("SELECT error_message FROM training_jobs WHERE id = $job"),
-    qr/^worker "backend \d+" fell silent \(attempt 3\)$/,
+    qr/^worker "backend \d+" sent no heartbeat \(attempt 3\)$/,
     'the reason is kept'
 );
 integrity_is_empty($node, 'trained', 'the built-in trainer');

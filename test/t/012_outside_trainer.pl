@@ -150,7 +150,8 @@ SKIP: {
         split /\|/,
         sql("SELECT gate_decision, gate_reason FROM model_versions WHERE version = 'router-v1.2.0'");
     is($decision, 'undecided', 'the gate cannot compare it yet');
-    my ($evaluation) = $reason =~ /^router-v1\.0\.0 lives outside and has to be evaluated first: job (\d+)$/;
+    my ($evaluation) =
+        $reason =~ /^router-v1\.0\.0 runs outside the database and has to be evaluated first: job (\d+)$/;
     ok($evaluation, 'and says why') or diag $reason;
 
     my $empty = PostgreSQL::Test::Utils::tempdir;
@@ -217,7 +218,7 @@ SKIP: {
             $client->{err},
             $how eq 'signal'
                 ? qr/it was ended by a signal/
-                : qr/training job $job is not this worker's, or not any more/,
+                : qr/training job $job does not belong to this worker, or no longer/,
             "$how: and says why"
         );
         job_is($job, $expected, "$how: the job");

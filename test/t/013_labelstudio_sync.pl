@@ -387,7 +387,7 @@ for (@unusable) {
     like($verdict->state_of($id), qr/^needs-review, priority 1$/, "$name: still waits");
 }
 is($verdict->check->{unusable_tasks}, 3, 'labelstudio_check() counts them');
-like($verdict->check->{advice}, qr/no verdicts/, 'and says where to look');
+like($verdict->check->{advice}, qr/no valid verdict/, 'and says where to look');
 $stub->edit_annotation($_->[5]{id}, result => result(%{ $_->[3] })) for @unusable;
 $verdict->good('sync', 'a sync of corrected annotations');
 is_deeply(

@@ -252,7 +252,7 @@ is(last_job(), 'running', 'the row is nobody\'s');
 
 ($error) = with_blocked_export('middle', sub {
     is(sql(q{SELECT status || ': ' || error FROM training_export_jobs ORDER BY id DESC OFFSET 1 LIMIT 1}),
-        'failed: the session that ran it ended or was cancelled; what it wrote may be there all the same',
+        'failed: the session that ran it ended or was cancelled; the file or object may exist all the same',
             'the next export says what became of it');
     append_to_file("$folder/middle", "somebody else's\n");
     release(@_);
@@ -285,7 +285,9 @@ $node->poll_query_until('exports', 'SELECT true') or die 'the server does not co
 is(@{ temporaries() }, 1, 'killed: the temporary file stays, with a name that says what it is');
 ok(!-e "$folder/middle", 'nothing is in its place');
 is(last_job(), 'running', 'no row says done');
+append_to_file("$folder/training_workflow_export_x_1.tmp", 'of somebody else');
 sql(to_file('middle', $small));
+is_deeply(temporaries(), ["$folder/training_workflow_export_x_1.tmp"], 'the next export removes it, and no other');
 is(sql(q{SELECT string_agg(status, ' ' ORDER BY id DESC) FROM (SELECT * FROM training_export_jobs
     ORDER BY id DESC LIMIT 2) j}),
     'succeeded failed', 'the next export marks it, and succeeds');

@@ -119,7 +119,7 @@ cmp_ok(time - $start, '<', 1.5, 'at once');
 # A store that says nothing.
 $start = time;
 fails(put('hang'), '08006',
-    qr/took\ too\ long:\ nothing\ moved\ for\ 1\ s\ while\ waiting\ for\ the\ reply.*
+    qr/took\ too\ long:\ no\ data\ for\ 1\ s\ while\ waiting\ for\ the\ reply.*
         The\ request\ was\ PUT\ hang\.\ It\ may\ have\ been\ carried\ out/sx, 'a store that hangs');
 cmp_ok(time - $start, '<', 3, 'is left');
 $start = time;

@@ -160,7 +160,7 @@ is(sql($node, q{SELECT count(*) FROM job_health WHERE state = 'not scheduled' AN
 
 # Rights.
 fails($node, 'SET ROLE tw_operator; SELECT schedule_jobs()', '42501',
-    qr/HINT:  A superuser lets it by GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'no right to the schema');
+    qr/HINT:  Run GRANT USAGE ON SCHEMA cron TO tw_operator; as a superuser/, 'no right to the schema');
 fails($node, 'SET ROLE tw_operator; SELECT unschedule_jobs()', '42501',
     qr/HINT:.*GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'nor to remove');
 is(sql_as($node, 'tw_operator', q{SELECT count(*) FROM job_health WHERE schedule = 'not scheduled'}), '5',
@@ -237,7 +237,7 @@ is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'
 
 # Switched off; a role that cannot log in.
 sql($node, q{SELECT cron.alter_job(jobid, active => false) FROM cron.job WHERE command LIKE '%check_rollouts%'});
-health_is($node, 'inactive', qr/^somebody switched it off: SELECT cron\.alter_job\(\d+, active => true\)$/, 'inactive');
+health_is($node, 'inactive', qr/^it was switched off: SELECT cron\.alter_job\(\d+, active => true\)$/, 'inactive');
 is(sql($node, q{SELECT next_run IS NULL FROM job_health WHERE job_name = 'check_rollouts'}), 't',
     'inactive: it has no next run');
 my $switch_on = sql_as($node, 'tw_operator', q{SELECT statement FROM schedule_jobs('UTC') WHERE NOT done});

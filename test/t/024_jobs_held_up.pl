@@ -86,7 +86,7 @@ sql(q{ALTER SERVER store OPTIONS (SET prefix 'fine')});
 is(sql(q{SELECT details -> 'parts' ->> 'export' LIKE 'succeeded: %', details -> 'parts' ->> 'request',
     error_code IS DISTINCT FROM '57014'
          FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1}),
-             't|succeeded: 1 asked for|t', 'cancelled: the next one does all of it') or diag $err;
+             't|succeeded: 1 requested|t', 'cancelled: the next one does all of it') or diag $err;
 
 # The name of what it stores is no matter of taste.
 for my $style ('SQL, DMY', 'Postgres, MDY', 'German') {
@@ -138,7 +138,7 @@ unlike($err, qr/ERROR/, 'rollout: a look that may not wait is no error');
 like($out, qr/^locks: 0$/m, 'rollout: no job is held afterwards');
 is(sql(q{SELECT status, error_code FROM job_runs WHERE job_name = 'check_rollouts' ORDER BY id DESC LIMIT 1}),
     'failed|55P03', 'rollout: the run says why');
-is(sql(q{SELECT status, verdict, why LIKE 'the look failed, %: session % holds the lock of the registry%'
+is(sql(q{SELECT status, verdict, why LIKE 'the check failed, %: session % holds the lock of the registry%'
     FROM rollout_status}), 'running|hold|t', 'rollout: and so does its status');
 $holder->query_safe('COMMIT');
 $holder->quit;
@@ -176,6 +176,21 @@ is(sql("SELECT status, error_code, details -> 'promoted', details -> 'not promot
     details -> 'parts' ->> 'promotions' $daily"), 'succeeded||2|0|succeeded', 'samples: the next run makes them')
         or diag $err;
 
+# The table of samples is locked: the sweep ends, and does not wait again for each conversation.
+sql(<<"SQL");
+    SET session_replication_role = replica;
+    INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, created_at)
+        SELECT 'locked', 'pizza ' || g, 'intent.food.order', 0.95, 'indicbert', now() FROM generate_series(1, 3) g;
+SQL
+my $holder = $node->background_psql($dbname);
+$holder->query_safe('BEGIN; LOCK TABLE training_samples IN SHARE MODE');
+($out, $err) = run_sql(q{SET lock_timeout = '100ms'; SELECT * FROM promote_missed_conversations('0')});
+like($err, qr/ERROR:  55P03:/, 'locked samples: the sweep ends');
+unlike($err, qr/could not make a training sample/, 'locked samples: with the first wait');
+$holder->quit;
+is(sql(q{SELECT filtered, promoted, failed FROM promote_missed_conversations('0')}), '3|3|0',
+    'locked samples: the next sweep makes them');
+
 # Names that no notification has room for: a type's, and a worker's, each character of which is six in JSON.
 new_database('names');
 my $type = ('x' x 7944) . '-agent';
@@ -200,7 +215,7 @@ for my $attempt (1 .. 3) {
 sql('SELECT request_training()');
 ($out, $err) = run_sql('LISTEN training_workflow; CALL run_training_jobs(); SELECT 1');
 unlike($err, qr/ERROR|WARNING/, 'names: a worker with an odd name that fell silent is in nobody\'s way');
-is(sql("SELECT status, error_message LIKE 'worker %fell silent (attempt 3)' FROM training_jobs
+is(sql("SELECT status, error_message LIKE 'worker %sent no heartbeat (attempt 3)' FROM training_jobs
     WHERE model_type = '$other'"), 'failed|t', 'names: its job failed');
 is(sql(q{SELECT status FROM training_jobs WHERE model_type = 'router' ORDER BY id DESC LIMIT 1}), 'succeeded',
     'names: the built-in trainer goes on');

@@ -43,8 +43,8 @@ my $theirs = q{SELECT count(*) FROM pg_proc WHERE proowner = 'outsider'::regrole
 cmp_ok(sql($theirs), '>', 5000, 'the outsider has created them');
 my ($status, $out, $err) = $node->psql('captured', 'CREATE EXTENSION training_workflow');
 is($status, 0, 'the extension is created beside them') or diag $err;
-like($err, qr/WARNING: .*everybody may create objects in schema "public"/m,
-    'and says that everybody may create objects in its schema');
+like($err, qr/WARNING: .*every role may create objects in schema "public"/m,
+    'and says that every role may create objects in its schema');
 like($err, qr/^HINT: .*CREATE SCHEMA/m, 'and what to do');
 like(sql('SELECT problem, example, hint FROM check_integrity() ORDER BY problem'),
     qr/^function\ of\ others\ with\ a\ name\ or\ type\ of\ ours\|.*\n

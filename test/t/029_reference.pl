@@ -1,4 +1,5 @@
-# 029_reference.pl - the reference in doc/ says what the catalog says, and every public function stands in a page.
+# 029_reference.pl - the reference in doc/ says what the catalog says, every public function stands in a page, and no
+# COMMENT leaves out an argument, the errors, or what a NULL means.
 
 use strict;
 use warnings;
@@ -45,6 +46,32 @@ SQL
 }
 is("@missing", '', 'every public function stands in a page');
 note 'in no page but the reference: ', join ', ', @reference_alone;
+
+my $members = <<'SQL';
+    FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+SQL
+is($node->safe_psql('bot', <<"SQL"), '', 'the COMMENT of every public function names each of its arguments');
+    SELECT p.oid::regprocedure || ': ' || string_agg(a.name, ', ' ORDER BY a.place) $members
+    JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+    CROSS JOIN LATERAL unnest(p.proargnames, p.proargmodes) WITH ORDINALITY AS a (name, mode, place)
+    WHERE d.deptype = 'e' AND e.extname = 'training_workflow' AND p.proname !~ '^tw_'
+      AND coalesce(a.mode, 'i') IN ('i', 'b', 'v') AND a.name <> ''
+      AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ ('\\m' || a.name || '\\M')
+    GROUP BY p.oid ORDER BY 1
+SQL
+is($node->safe_psql('bot', <<"SQL"), '', 'the COMMENT of every public function says what it raises');
+    SELECT p.oid::regprocedure $members
+    JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+    WHERE d.deptype = 'e' AND e.extname = 'training_workflow' AND p.proname !~ '^tw_'
+      AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~* '\\mraises\\M' ORDER BY 1
+SQL
+is($node->safe_psql('bot', <<"SQL"), '', 'the COMMENT of every column that may be NULL says what NULL means');
+    SELECT c.relname || '.' || a.attname $members
+    JOIN pg_class c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE d.deptype = 'e' AND e.extname = 'training_workflow' AND c.relkind = 'r' AND NOT a.attnotnull
+      AND coalesce(col_description(c.oid, a.attnum), '') !~ 'NULL' ORDER BY 1
+SQL
 
 $node->stop;
 done_testing();

@@ -103,7 +103,8 @@ run_tap() { # FILE...
         return
     fi
     rm -rf -- "${check:?}/tap"
-    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" \
+    # PG_CONFIG: that of the private tree, which comes first in PATH, knows of no header files.
+    "${as_user[@]}" -w "$check/tap" env PATH="$build/pg/bin:$PATH" PG_CONFIG="$(command -v "$pg_config")" \
         PERL5LIB="$root/test/t:$modules${PERL5LIB:+:$PERL5LIB}" \
         PG_REGRESS="$pgxs_test/regress/pg_regress" TESTDIR="$check/tap" TESTDATADIR="$check/tap/data" \
         TESTLOGDIR="$check/tap/log" PG_TEST_PORT_DIR="$check/tap/ports" prove --verbose "$@" 2>&1 | tee "$log"
@@ -119,7 +120,7 @@ run_tap() { # FILE...
 run_lint() {
     local log=$build/check-lint.log
     printf '== lint\n'
-    bash "$here/lint.sh" "$root" | tee "$log"
+    PG_CONFIG=$pg_config bash "$here/lint.sh" "$root" | tee "$log"
     (( passed += $(grep -c '^ok ' "$log"), failed += $(grep -c '^not ok ' "$log") ))
     (( skipped += $(grep -c '^skipped ' "$log") ))
     grep -q '^ok ' "$log" || broken+=("lint: nothing was looked at")

@@ -25,9 +25,16 @@ promise() { # WHAT COMMAND...: the command's output is what is wrong
 
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" training_workflow.control)
 
-# PGXN wants the version spelled out in its own file.
-meta_version() {
-    [[ $(grep -c "\"version\": \"$version\"" META.json) == 2 ]] || echo "META.json does not say $version twice"
+# The specification's own validator, where somebody has it.
+validated_meta() {
+    command -v pgxn_meta >/dev/null || { echo "there is no pgxn_meta (cargo install pgxn_meta)"; return 77; }
+    pgxn_meta META.json 2>&1 | grep -vx 'META.json is OK'
+    return 0
+}
+debian_version() { # an archive of a release has no packaging
+    [[ -d packaging ]] || { echo "there is no packaging/"; return 77; }
+    head -1 packaging/debian/changelog | grep -q "^training-workflow ($version-" ||
+        echo "packaging/debian/changelog does not begin with version $version"
 }
 changelog_version() { grep -q "^## $version " CHANGELOG.md || echo "CHANGELOG.md has no section $version"; }
 # A part that the Makefile forgot would be missing in silence, and so would a test.
@@ -50,23 +57,27 @@ RESET client_min_messages;'
     done
 }
 # Another character would make CREATE EXTENSION fail in a database of another encoding before it can say why.
-ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql; }
+ascii_sql() { LC_ALL=C grep -nP '[^\x00-\x7F]' src/*.sql src/*/*.sql upgrade/*.sql; }
 long_files() {
     wc -l src/*.c src/*/*.[ch] src/*.sql src/*/*.sql | awk '$2 != "total" && $1 > 500 {print $2 ": " $1 " lines"}'
 }
 # A tab counts for the four columns it is set to. What cannot be wrapped may be wider: in SQL, lines that begin as JSON,
-# XML or a command of psql do; elsewhere data on a line that ends with the words "wide data".
+# XML or a command of psql do; elsewhere data on a line that ends with the words "wide data", and the line of a Debian
+# changelog that says who and when.
 wide_lines() {
     local file
     while IFS= read -r file; do
-        expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -v 'wide data$' |
+        expand -t 4 "$file" | LC_ALL=C.UTF-8 grep -nE '^.{121,}' | grep -vE 'wide data$|^[0-9]+: -- ' |
             { [[ $file == *.sql ]] && grep -vE '^[0-9]+: *(\$\$)?[{<\\]' || cat; } | sed "s|^|$file: |"
-    done < <(find src sql test -type f -not -name '*.o' -regextype posix-extended \
-        -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
+    done < <([[ ! -d packaging ]] || find packaging -type f
+        find src sql test upgrade -type f -not -name '*.o' -not -path 'upgrade/training_workflow--*' \
+            -regextype posix-extended \
+            -regex '.*\.([ch]|sql|p[lm]|sh|spec|py|pgbench)$')
 }
 spaces() {
     grep -rnIE '[[:space:]]+$' --include='*.[ch]' --include='*.sql' --include='*.sh' --include='*.p[lm]' \
         src sql test Makefile
+    [[ ! -d packaging ]] || grep -rnIE '[[:space:]]+$' packaging
 }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
@@ -75,6 +86,11 @@ extern_names() { # every symbol that a library gives away is ours by name
         grep -vE '^(tw_|pg_finfo_tw_|Pg_magic_func$|_PG_init$|_init$|_fini$)'
 }
 
+# By another compiler, and by the paths through the code that gcc follows.
+no_warnings_by() { # COMPILER [FLAG...]
+    command -v "$1" >/dev/null || { echo "there is no $1"; return 77; }
+    CC=$1 bash test/tools/warnings.sh . "${PG_CONFIG:-pg_config}" "${@:2}"
+}
 # The headers of other major versions, without their servers: "make check-majors" runs those.
 no_warnings() { # MAJOR
     local pg_config status
@@ -92,9 +108,50 @@ named_arguments() {
     done
 }
 
-promise "META.json has the version of the control file" meta_version
+# Databases have been made with these scripts: whatever is different now belongs into an update script.
+released_scripts() {
+    local script
+    sha256sum --check --quiet upgrade/SHA256SUMS
+    for script in upgrade/training_workflow--*.sql; do
+        grep -q "  $script\$" upgrade/SHA256SUMS || echo "$script is not in upgrade/SHA256SUMS"
+    done
+}
+# From each released version ALTER EXTENSION UPDATE has to find a way; compose.pl refuses tables that changed without
+# a step.
+update_paths() {
+    local steps script from
+    for steps in upgrade/*--"$version".sql; do
+        from=$(basename "$steps" "--$version.sql")
+        [[ $from != training_workflow ]] || continue
+        perl upgrade/compose.pl "$steps" "upgrade/training_workflow--$from.sql" "training_workflow--$version.sql" \
+            >/dev/null
+    done
+    for script in upgrade/training_workflow--*.sql; do
+        from=$(basename "$script" .sql)
+        [[ $from =~ ^training_workflow--([^-]+)$ ]] || continue
+        compgen -G "training_workflow--${BASH_REMATCH[1]}--*.sql" >/dev/null ||
+            compgen -G "upgrade/training_workflow--${BASH_REMATCH[1]}--*.sql" >/dev/null ||
+            echo "nothing leads from ${BASH_REMATCH[1]} to a later version"
+    done
+}
+# CREATE EXTENSION ... VERSION, pg_upgrade, and what runs before the update need the functions of every release.
+released_functions() {
+    local name given
+    given=$(nm -D --defined-only training_workflow.so training_workflow_remote.so | awk '$2 == "T" {print $3}')
+    grep -hoE "AS '[^']*', *'[a-z0-9_]+'" upgrade/*.sql | sed -E "s/.*'([a-z0-9_]+)'$/\1/" | sort -u |
+        while read -r name; do
+            grep -qx "$name" <<<"$given" || echo "$name() of a released version is missing (see src/base/retired.c)"
+        done
+}
+
+promise "META.json is as PGXN Meta 1.0.0 has it, and has the version of the control file" perl test/tools/meta.pl .
+promise "pgxn_meta finds nothing wrong with META.json" validated_meta
+promise "the Debian changelog begins with that version" debian_version
 promise "CHANGELOG.md has a section for it" changelog_version
 promise "the install script takes every SQL part" sql_parts
+promise "scripts of released versions are as they were released" released_scripts
+promise "every released version can be updated to this one" update_paths
+promise "the libraries have the functions of released versions" released_functions
 promise "every regression test begins with an extension of its own" test_begins
 promise "the install script is ASCII" ascii_sql
 promise "no file of src has more than 500 lines" long_files
@@ -105,6 +162,8 @@ promise "exported symbols begin with tw_" extern_names training_workflow.so trai
 promise "no call of our own names its arguments" named_arguments
 promise "includes and calls go down in src/LAYERS" perl test/tools/layers.pl .
 promise "no circle of includes" perl test/tools/circles.pl .
+promise "no warning of clang" no_warnings_by clang
+promise "nothing is found by gcc -fanalyzer" no_warnings_by gcc -fanalyzer
 promise "no warning of the compiler with the headers of PostgreSQL 16" no_warnings 16
 promise "no warning of the compiler with the headers of PostgreSQL 18" no_warnings 18
 promise "no line is wider than 120 columns" wide_lines

@@ -295,8 +295,8 @@ my ($trained) = try("SELECT version, status, gate_decision, gate_reason FROM tra
 like($trained, qr/^router-v1\.0\.0\|candidate\|passed\|.*its artifact has to be stored first/,
     'a model that passed the gate waits');
 is(sql('SELECT count(*) FROM tw_unstored_versions()'), '1', 'for the store');
-fails("SELECT promote_model('router-v1.0.0', 'at once')", '55000', qr/not in the object store.*It was not tried yet/s,
-    'nobody can promote it');
+fails("SELECT promote_model('router-v1.0.0', 'at once')", '55000',
+    qr/not in the object store.*No upload was tried yet/s, 'nobody can promote it');
 my ($x, $warning) = try('CALL store_model_artifacts()');
 like($warning, qr/WARNING:  08001: could not connect to server "mortal"/, 'a store that is down: a warning');
 like(state_of('router-v1.0.0'),

@@ -1,0 +1,235 @@
+-- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
+-- tables: 54c2619f834afcdfd539308d51fba11c5bc521bf56c61d6bc4eef0b91ad25f8d
+
+@BEGIN@
+-- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
+-- until then the view counts them when it is read.
+DROP TRIGGER conversation_logs_invalidate ON @extschema@.conversation_logs;
+DROP TRIGGER conversation_logs_invalidate_truncate ON @extschema@.conversation_logs;
+DROP TRIGGER training_samples_insert_invalidate ON @extschema@.training_samples;
+DROP TRIGGER training_samples_update_invalidate ON @extschema@.training_samples;
+DROP TRIGGER training_samples_delete_invalidate ON @extschema@.training_samples;
+DROP TRIGGER training_samples_invalidate_truncate ON @extschema@.training_samples;
+TRUNCATE @extschema@.daily_statistics, @extschema@.daily_statistics_changes, @extschema@.daily_statistics_closings;
+DROP TABLE @extschema@.daily_statistics_changes, @extschema@.daily_statistics_closings;
+DROP TRIGGER daily_statistics_filter ON @extschema@.daily_statistics;
+ALTER TABLE @extschema@.daily_statistics
+    DROP COLUMN needs_review_high, DROP COLUMN needs_review_medium, DROP COLUMN needs_review_low,
+    ALTER COLUMN closed_at DROP DEFAULT;
+ALTER TABLE @extschema@.daily_statistics RENAME COLUMN closed_at TO as_of;
+
+-- The queue's index answers the counts of daily_training_stats.
+DROP INDEX @extschema@.conversation_logs_queue_idx;
+CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
+    (review_priority, nlu_confidence NULLS FIRST, created_at, id)
+    INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
+
+ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
+CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
+    WHERE pending_reason IS NOT NULL;
+ALTER INDEX @extschema@.training_samples_test_side_idx RENAME TO training_samples_test_split_idx;
+
+ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
+ALTER TABLE @extschema@.review_events
+    DROP CONSTRAINT review_events_action_check,
+    ADD CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
+                                                                'conflict', 'disagreement'));
+
+ALTER TABLE @extschema@.model_versions RENAME COLUMN training_samples TO sample_counts;
+ALTER VIEW @extschema@.model_performance_comparison RENAME COLUMN training_samples TO sample_counts;
+ALTER TABLE @extschema@.model_versions
+    ADD COLUMN rollout_number integer NOT NULL DEFAULT 0,
+    ADD COLUMN effective_test_samples double precision,
+    ADD COLUMN learned_to bigint,
+    ADD COLUMN location_unknown boolean NOT NULL DEFAULT false;
+ALTER TABLE @extschema@.model_versions
+    DROP CONSTRAINT model_versions_amounts_check,
+    ADD CONSTRAINT model_versions_amounts_check CHECK (
+        model_size_mb >= 0 AND model_size_mb < 'Infinity' AND test_samples >= 0 AND production_conversations >= 0
+        AND training_seconds >= 0 AND training_seconds < 'Infinity' AND rollout_number >= 0);
+
+ALTER TABLE @extschema@.training_jobs
+    ADD COLUMN pool bigint[],
+    ADD COLUMN secret_sha256 text,
+    ADD COLUMN handed_in_at timestamptz,
+    ADD COLUMN handed_in jsonb,
+    ADD COLUMN artifact bytea;
+ALTER TABLE @extschema@.training_jobs
+    DROP CONSTRAINT training_jobs_status_check,
+    ADD CONSTRAINT training_jobs_status_check CHECK (status IN ('queued', 'running', 'handed-in', 'succeeded', 'failed',
+                                                                'cancelled')),
+    ADD CONSTRAINT training_jobs_handed_in_check CHECK ((handed_in IS NOT NULL) = (status = 'handed-in')
+        AND (artifact IS NULL OR status = 'handed-in')),
+    ADD CONSTRAINT training_jobs_secret_sha256_check CHECK (secret_sha256 ~ '^[0-9a-f]{64}$');
+
+ALTER TABLE @extschema@.training_export_jobs ADD COLUMN skipped_too_long bigint;
+
+ALTER TABLE @extschema@.rollouts
+    ADD COLUMN number integer NOT NULL DEFAULT 1,
+    ADD COLUMN steps_reason text,
+    ADD COLUMN messages_per_session integer NOT NULL DEFAULT 10,
+    ADD COLUMN superseded_version text,
+    ADD COLUMN samples_taken_back bigint;
+ALTER TABLE @extschema@.rollouts
+    DROP CONSTRAINT rollouts_version_key,
+    ADD CONSTRAINT rollouts_version_key UNIQUE (version, number),
+    DROP CONSTRAINT rollouts_status_check,
+    ADD CONSTRAINT rollouts_status_check
+        CHECK (status IN ('running', 'watching', 'finished', 'rolled-back', 'superseded')),
+    ADD CONSTRAINT rollouts_number_check
+        CHECK (number >= 1 AND messages_per_session >= 1 AND samples_taken_back >= 0),
+    DROP CONSTRAINT rollouts_ended_check,
+    ADD CONSTRAINT rollouts_ended_check CHECK (
+        (status IN ('finished', 'rolled-back', 'superseded')) = (ended_at IS NOT NULL)
+        AND (status <> 'watching' OR promoted_at IS NOT NULL));
+
+-- Rows. Triggers would set updated_at, which is not for an update of the extension to say; those that invalidate caches
+-- fire all the same.
+SET LOCAL session_replication_role = replica;
+-- A version was rolled out once at most; another rollout of it is its second.
+UPDATE @extschema@.model_versions m SET rollout_number = 1
+WHERE m.version IN (SELECT r.version FROM @extschema@.rollouts r);
+-- Rollouts counted all messages of a session. One that goes on counts its first ten from now on.
+UPDATE @extschema@.rollouts r SET messages_per_session = 2147483647 WHERE r.status NOT IN ('running', 'watching');
+UPDATE @extschema@.rollout_checks k
+SET metrics = (
+    SELECT jsonb_agg(f.value - 'detectable_loss'
+        || CASE WHEN f.value ? 'detectable_loss'
+                THEN jsonb_build_object('minimum_detectable_loss', f.value -> 'detectable_loss') ELSE '{}' END
+        || jsonb_build_object('state', s.state, 'verdict', CASE WHEN s.state = 'compared' THEN f.value -> 'verdict' END)
+        ORDER BY f.number)
+    FROM jsonb_array_elements(k.metrics) WITH ORDINALITY AS f (value, number)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN (f.value ->> 'canary_units')::bigint + (f.value ->> 'production_units')::bigint = 0
+                    THEN 'no data'
+                    WHEN f.value ->> 'verdict' IN ('worse', 'better') THEN 'compared'
+                    WHEN f.value ->> 'verdict' = 'too few' OR (f.value ->> 'detectable_loss')::double precision >= 1
+                    THEN 'not measured'
+                    ELSE 'compared' END AS state) s)
+WHERE jsonb_typeof(k.metrics) = 'array' AND k.metrics <> '[]';
+UPDATE @extschema@.training_samples s SET pending_reason = c.review_reason
+FROM @extschema@.conversation_logs c
+WHERE c.id = s.conversation_log_id AND s.review_status = 'pending' AND s.label_source = 'model'
+  AND c.review_reason IN ('negative feedback', 'user correction');
+-- Fewer sessions are no measurement.
+UPDATE @extschema@.training_settings s SET value = '5'
+WHERE s.name = 'rollout_min_units' AND s.value IN ('1', '2', '3', '4');
+SET LOCAL session_replication_role = origin;
+
+-- Views and functions that are gone, or whose columns, parameters or results are others.
+DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status;
+DROP ROUTINE
+    @extschema@.claim_reviews(integer, interval, text),
+    @extschema@.claim_training_job(text, interval, text[]),
+    @extschema@.compare_models(text, text),
+    @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision),
+    @extschema@.fail_training_job(bigint, text, text, boolean),
+    @extschema@.heartbeat_training_job(bigint, text, jsonb),
+    @extschema@.promote_model(text, text),
+    @extschema@.queue_label_conflicts(),
+    @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double 
+        precision, text),
+    @extschema@.sequential_comparison(double precision[], double precision[], double precision[], double precision[], 
+        double precision[], double precision[], double precision[], double precision[], double precision[], double 
+        precision[], double precision[], double precision[], double precision, double precision, integer, double 
+        precision),
+    @extschema@.training_job_test_set(bigint),
+    @extschema@.tw_announce_closing(date),
+    @extschema@.tw_begin_job(text, text, timestamptz),
+    @extschema@.tw_begin_part(bigint, text),
+    @extschema@.tw_begin_run(text),
+    @extschema@.tw_check_rollout(bigint, timestamptz),
+    @extschema@.tw_claim_audited(text, interval, integer),
+    @extschema@.tw_claim_urgent(text, interval, integer),
+    @extschema@.tw_closable_to(),
+    @extschema@.tw_close_days(timestamptz, integer),
+    @extschema@.tw_conversation_changed(),
+    @extschema@.tw_cron_field(text, integer, integer),
+    @extschema@.tw_cron_plan(text, text, timestamptz),
+    @extschema@.tw_cron_server(),
+    @extschema@.tw_cron_tick(text, text, timestamptz, boolean),
+    @extschema@.tw_daily_begin(text, timestamptz),
+    @extschema@.tw_daily_changes(),
+    @extschema@.tw_daily_part(text, timestamptz),
+    @extschema@.tw_daily_step(bigint, text, timestamptz),
+    @extschema@.tw_daily_synced(bigint),
+    @extschema@.tw_decide_export_sides(),
+    @extschema@.tw_decide_sides(),
+    @extschema@.tw_detectable_losses(jsonb),
+    @extschema@.tw_end_canary(bigint, text, jsonb, timestamptz, text),
+    @extschema@.tw_end_export(bigint, bigint, bigint, text, text),
+    @extschema@.tw_export_file(text, text[], text[], text[], timestamptz, bigint, text, text, text, boolean, bigint),
+    @extschema@.tw_export_temporary(text, text[], text[], text[], timestamptz, bigint, text, text),
+    @extschema@.tw_export_to_temporary(jsonb, text),
+    @extschema@.tw_gate_decision(bigint, double precision, text, double precision, integer, double precision),
+    @extschema@.tw_hold(bigint[], text, interval),
+    @extschema@.tw_is_late_sample(),
+    @extschema@.tw_job_times(text, text, text, text, timestamptz),
+    @extschema@.tw_label_samples(bigint[], text, jsonb, text),
+    @extschema@.tw_labelstudio_begin(text),
+    @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid),
+    @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb),
+    @extschema@.tw_labelstudio_end(bigint, bigint),
+    @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb),
+    @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer),
+    @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb),
+    @extschema@.tw_labelstudio_pull(@extschema@.labelstudio_projects, jsonb),
+    @extschema@.tw_labelstudio_run(text, text[]),
+    @extschema@.tw_labelstudio_step(bigint, bigint, text, jsonb),
+    @extschema@.tw_labelstudio_sweep(@extschema@.labelstudio_projects, jsonb),
+    @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb),
+    @extschema@.tw_labelstudio_take_needless(@extschema@.labelstudio_projects, jsonb, integer),
+    @extschema@.tw_last_runs(),
+    @extschema@.tw_lock_for_verdict(bigint[], text, text),
+    @extschema@.tw_mark_learned(text, bigint[], text[]),
+    @extschema@.tw_new_sides(),
+    @extschema@.tw_next_transaction_id(),
+    @extschema@.tw_note_failed_look(bigint, text, timestamptz),
+    @extschema@.tw_note_not_stored(bigint, text, text[], text, text),
+    @extschema@.tw_note_part(bigint, text, text),
+    @extschema@.tw_note_stored(text, text, text),
+    @extschema@.tw_outer_role(),
+    @extschema@.tw_outer_role_id(),
+    @extschema@.tw_own_job(bigint, text),
+    @extschema@.tw_own_objects(),
+    @extschema@.tw_put_export(@extschema@.training_export_jobs),
+    @extschema@.tw_reload_policies(),
+    @extschema@.tw_require_meant(text, text, text, boolean),
+    @extschema@.tw_reserve_numbers(bigint),
+    @extschema@.tw_rollouts_begin(timestamptz),
+    @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz),
+    @extschema@.tw_sample_changed(),
+    @extschema@.tw_schedule_job(text, text, text, boolean),
+    @extschema@.tw_scheduled_jobs(),
+    @extschema@.tw_start_rollout(text, text, timestamptz, text),
+    @extschema@.tw_store_begin(),
+    @extschema@.tw_store_days(date[]),
+    @extschema@.tw_store_predictions(@extschema@.training_jobs, jsonb),
+    @extschema@.tw_store_step(bigint, text[]),
+    @extschema@.tw_stored_scores(bigint, text, text),
+    @extschema@.tw_take_in_changes(),
+    @extschema@.tw_training_begin(),
+    @extschema@.tw_utc_offsets(text, timestamptz),
+    @extschema@.tw_waiting_rollout(text),
+    @extschema@.tw_weekly_begin(text, timestamptz),
+    @extschema@.tw_weekly_export(bigint, timestamptz),
+    @extschema@.tw_weekly_result(bigint, text),
+    @extschema@.tw_weekly_step(bigint, text, bigint, timestamptz);
+
+@INSTALL_SCRIPT@
+@END@
+-- The zone that an entry was made for is not always in it, so whoever made the entries renews them.
+DO $cron$
+BEGIN
+    IF EXISTS (SELECT FROM @extschema@.tw_cron_entries() e
+               WHERE NOT EXISTS (SELECT FROM @extschema@.tw_cron_plan(@extschema@.training_setting('time_zone'::text)) p
+                                 WHERE p.job_name = e.job_name AND p.schedule = e.schedule AND p.command = e.command))
+    THEN
+        SET LOCAL client_min_messages = notice;
+        RAISE NOTICE USING
+            MESSAGE = 'the entries of pg_cron are those of training_workflow 0.1.0',
+            DETAIL = 'They go on running the jobs at the same times.',
+            HINT = 'SELECT * FROM schedule_jobs(); as the role that made them brings them up to date.';
+    END IF;
+END
+$cron$;
