@@ -88,7 +88,9 @@ eval {
     is($new->safe_psql('first', "SELECT count(*) FROM conversation_logs c JOIN training_samples s
         ON s.conversation_log_id = c.id WHERE c.session_id = 'after'"), '1', '0.1.0: captures and promotes there');
     $new->safe_psql('first', 'ALTER EXTENSION training_workflow UPDATE');
-    is_deeply(catalog_of($new, 'first'), catalog_of($new, 'newest'), 'the update gives the same catalogs there');
+    # Which privileges are the extension's own is carried only where they are not the default.
+    my ($updated, $carried) = map { [ grep { !/^initial privilege/ } @{ catalog_of($new, $_) } ] } qw(first newest);
+    is_deeply($updated, $carried, 'the update gives the same catalogs there');
     for my $database (qw(first newest)) {
         $new->safe_psql($database, 'SELECT adopt_installation()');
         is($new->safe_psql($database, 'SELECT * FROM check_integrity()'), '', "$database: check_integrity() is empty");
