@@ -85,7 +85,7 @@ sub _query {
             CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(x.grantee) END,
                 x.privilege_type, x.is_grantable, pg_get_userbyid(x.grantor))
             FROM (SELECT c.oid::regclass::text,
-                  coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END, c.relowner)), 'r'
+                  coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)), 'r'
                   FROM relation c
                   UNION ALL
                   SELECT c.oid::regclass || '.' || a.attname, a.attacl, 'c'
