@@ -95,7 +95,8 @@ eval {
     is_deeply($updated, $carried, 'the update gives the same catalogs there');
     $new->safe_psql('postgres', 'CREATE DATABASE fresh');
     $new->safe_psql('fresh',    'CREATE EXTENSION training_workflow');
-    my ($routines, $fresh) = map { [ grep { /^(?:routine|view|trigger) / } @{ catalog_of($new, $_) } ] } qw(first fresh);
+    my ($routines, $fresh) =
+        map { [ grep { /^(?:routine|view|trigger) / } @{ catalog_of($new, $_) } ] } qw(first fresh);
     is_deeply($routines, $fresh, 'and the functions, views and triggers of a new installation');
     for my $database (qw(first newest)) {
         $new->safe_psql($database, 'SELECT adopt_installation()');
