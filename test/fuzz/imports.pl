@@ -23,7 +23,8 @@ my @keys = qw(language entities module_id module_type expected_service split lab
 my @values = (
     qw(true false null {} [] 0 1 -0 0.5 1e0 1E-30 1e400 2147483648 9223372036854775808 01 .5 1. - NaN "train" "test"),
     '"model"', '"human"', '"2026-01-02"', '"2026-01-02T03:04:05.678Z"', '"294276-12-31T23:59:59Z"', '"2026-02-30"',
-    '{"dish": "dosa", "n": 0.10}', '[{"start": 0, "end": 3, "label": "dish"}]', '[' x 3000, '{"a":' x 100 . '1' . '}' x 100,
+    '{"dish": "dosa", "n": 0.10}', '[{"start": 0, "end": 3, "label": "dish"}]', '[' x 3000,
+    '{"a":' x 100 . '1' . '}' x 100,
     '[[1, {"a": null}], "x"]'
 );
 
@@ -84,10 +85,13 @@ my @types = (
         pg_lsn txid_snapshot xid tid odd.mood odd.word odd.pair text[] integer[] jsonb[] odd.pair[] odd.mood[]),
 );
 my @given = (
-    'NULL', '1', '0', '-1', '2', '0.95', '1e300', "'NaN'", "'Infinity'", "'-infinity'", "'infinity'", "'x'", "''", "'a b'",
+    'NULL', '1', '0', '-1', '2', '0.95', '1e300', "'NaN'", "'Infinity'", "'-infinity'", "'infinity'", "'x'",
+    "''", "'a b'",
     "'true'", "'2026-01-02'", "'2026-01-02 03:04:05.6789'", "'294276-12-31 23:59:59'", "'4713-01-01 00:00:00 BC'",
-    "'{}'", "'[]'", "'{\"a\": [1, null]}'", "'{1,2}'", "'(1,2)'", "'[1,5)'", "'{[1,2]}'", "'<a/>'", "'\\x00ff'", "'101'",
-    "'127.0.0.1'", "'12:34:56'", "'1 day'", "'needs-review'", "'approved'", "'REJECTED'", "'\$12.50'", "'0/1'", "'1:2:'",
+    "'{}'", "'[]'", "'{\"a\": [1, null]}'", "'{1,2}'", "'(1,2)'", "'[1,5)'", "'{[1,2]}'", "'<a/>'",
+    "'\\x00ff'", "'101'",
+    "'127.0.0.1'", "'12:34:56'", "'1 day'", "'needs-review'", "'approved'", "'REJECTED'", "'\$12.50'", "'0/1'",
+    "'1:2:'",
     "'00000000-0000-0000-0000-00000000000' || 1", "'pg_class'", '9223372036854775807', '-9223372036854775808',
     "'{\"(1,x)\"}'", "'08:00:2b:01:02:03'", "'<(0,0),1>'", "'a & b'", "'\$.a'", "'(0,1)'"
 );
@@ -101,25 +105,29 @@ sub table_batch {
     my @sql = ('SET search_path = odd, public', 'SET client_min_messages = error');
     for my $number (1 .. 6) {
         my $name = "odd.t${batch}_$number";
-        my %type = map { $_ => one_of(@types) } map { one_of(@columns) } 1 .. 4 + below(8);
-        $type{id} = one_of(qw(bigint integer text uuid), $type{id} // 'numeric') if chance(0.95);
-        $type{session_id} //= one_of('text', one_of(@types)) if !$type{sessionId} && chance(0.95);
-        $type{user_message} //= one_of('text', 'varchar(40)', one_of(@types)) if !$type{userMessage} && chance(0.95);
+        # Most columns are as applications have them, some of any type.
+        my $oddity = one_of(0, 0.1, 0.5);
+        my %type   = (id => one_of(qw(bigint integer text uuid numeric)), session_id => 'text', user_message => 'text');
+        $type{ one_of(@columns) } = '' for 1 .. below(8);
+        for (keys %type) {
+            $type{$_} = one_of(@types) if chance($oddity);
+            $type{$_} ||= /confidence/i ? 'real' : /metadata|entities/ ? 'json' : /created/ ? 'timestamptz' : 'text';
+        }
+        delete $type{ one_of(keys %type) } if chance(0.1);
         my @names = sort keys %type;
         my $keys = $type{id} && chance(0.8) ? ', PRIMARY KEY (id)' : '';
         push @sql, "CREATE TABLE $name (" . join(', ', map { quoted($_) . " $type{$_}" } @names) . "$keys)";
-        for (1 .. 4) {
-            for my $tries (1 .. 2) {
-                push @sql, "INSERT INTO $name VALUES (" . join(', ', map { value($type{$_}) } @names) . ')';
-            }
+        for (1 .. 6) {
+            push @sql, "INSERT INTO $name VALUES (" . join(', ', map { value($type{$_}) } @names) . ')';
         }
-        my $columns = chance(0.8) ? '{}' : sprintf '{"%s": %s}', one_of(qw(id session_id user_message metadata x created_at)),
+        my $columns = chance(0.8) ? '{}' : sprintf '{"%s": %s}',
+            one_of(qw(id session_id user_message metadata x created_at)),
             chance(0.2) ? 'null' : json_string(one_of(@names));
         my $source = chance(0.1) ? "odd.v${batch}_$number" : $name;
         push @sql, "CREATE VIEW $source AS SELECT * FROM $name" if $source ne $name;
         my $import = "SELECT * FROM import_conversations('$source', " . literal($columns) . ', '
-            . one_of(map { "'$_'" } qw(not-applicable needs-review approved x)) . ', '
-            . one_of("'UTC'", "'Asia/Kolkata'", "'nowhere'") . ', ' . one_of(qw(true false)) . ')';
+            . one_of(map { "'$_'" } (qw(not-applicable needs-review)) x 5, qw(approved x)) . ', '
+            . one_of(("'UTC'", "'Asia/Kolkata'") x 5, "'nowhere'") . ', ' . one_of(qw(true false)) . ')';
         push @sql, $import, $import, "DROP TABLE $name CASCADE";
     }
     my @answers = run_batch(\@sql, user => 'tw_operator');

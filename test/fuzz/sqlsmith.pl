@@ -17,7 +17,8 @@ if (!grep { -x "$_/sqlsmith" } split /:/, $ENV{PATH}) {
 }
 my $node = start_fuzz(part => "sqlsmith_$kind");
 
-# What would end the server, fill the disk, write into its files or only take time. No function of ours calls one of them.
+# What would end the server, fill the disk, write into its files or only take time. No function of ours calls one of
+# them.
 sql(<<'SQL');
     SET allow_system_table_mods = on;
     DELETE FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~

@@ -4,7 +4,8 @@
 #
 # MINUTES (10) is for each, SEED repeats a run, SEED and BATCH one batch, and PARTS chooses:
 # "sqlsmith_superuser sqlsmith_operator sqlsmith_capture imports artifacts replies exports". JOBS (2) run side by side.
-# Output lies in BUILD_DIR/fuzz: PART.log, and in PART/tmp_check/log the server's log, and statements that found something.
+# Output lies in BUILD_DIR/fuzz: PART.log, and in PART/tmp_check/log the server's log and the statements that found
+# something.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
