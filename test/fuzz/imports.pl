@@ -109,11 +109,14 @@ sub table_batch {
         my $oddity = one_of(0, 0.1, 0.5);
         my %type   = (id => one_of(qw(bigint integer text uuid numeric)), session_id => 'text', user_message => 'text');
         $type{ one_of(@columns) } = '' for 1 .. below(8);
-        for (keys %type) {
+        for (sort keys %type) {
             $type{$_} = one_of(@types) if chance($oddity);
             $type{$_} ||= /confidence/i ? 'real' : /metadata|entities/ ? 'json' : /created/ ? 'timestamptz' : 'text';
         }
-        delete $type{ one_of(keys %type) } if chance(0.1);
+        for (['session_id', 'sessionId'], ['user_message', 'userMessage'], ['created_at', 'createdAt']) {
+            delete $type{ $_->[0] } if exists $type{ $_->[1] } && chance(0.9);
+        }
+        delete $type{ one_of(sort keys %type) } if chance(0.1);
         my @names = sort keys %type;
         my $keys = $type{id} && chance(0.8) ? ', PRIMARY KEY (id)' : '';
         push @sql, "CREATE TABLE $name (" . join(', ', map { quoted($_) . " $type{$_}" } @names) . "$keys)";
@@ -144,7 +147,7 @@ sub table_batch {
 # Mostly what the type takes.
 sub value {
     my ($type) = @_;
-    return 'NULL' if chance(0.1);
+    return 'NULL' if chance(0.02);
     my $near =
           $type =~ /^(?:text|varchar|name|odd.word)/ ? literal(substr random_text(3), 0, 30)
         : $type =~ /int|numeric|real|float|oid|xid$/ ? below(1000) . ''
