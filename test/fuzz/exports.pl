@@ -24,13 +24,13 @@ my $columns = 'text, intent, language, entities, module_id, module_type, expecte
 # What the import leaves as it is: without blanks at its ends, and not empty.
 sub name { return 'n' . random_text(3) . 'n' }
 
-# Without whole numbers that 64 bits do not hold: jsonb has them, and the import refuses them.
+# Without numbers that a double does not hold: jsonb has them, and the import refuses them.
 sub json_value {
     my ($depth) = @_;
     my $kind = below($depth > 3 ? 5 : 7);
     return
           $kind == 0 ? $JSON->encode(random_text(3) =~ tr/\0//dr)
-        : $kind == 1 ? one_of(qw(0 -1 0.10 1e-30 9223372036854775807 12345678901234567890.5))
+        : $kind == 1 ? one_of(qw(0 -1 0.10 1e-30 1e300 9223372036854775808 12345678901234567890.5))
         : $kind == 2 ? one_of(qw(true false null))
         : $kind == 3 ? '"x"'
         : $kind == 4 ? '[]'
