@@ -13,6 +13,7 @@ for variable in "${!PG@}"; do unset "$variable"; done
 # A socket's path may have 107 bytes.
 socket=$(mktemp -d /tmp/training_workflow.XXXXXX)
 export PGHOST=$socket PGPORT=54328 PGUSER=postgres PGDATABASE=load PSQLRC=/dev/null
+export PGOPTIONS="-c client_min_messages=warning"
 pgbench=$bin/pgbench
 [[ -x $pgbench ]] || pgbench=$(command -v pgbench) || { printf 'load: there is no pgbench\n' >&2; exit 1; }
 sql() { "$bin/psql" -XAtq -v ON_ERROR_STOP=1 "$@"; }
@@ -37,8 +38,8 @@ per_script() { # FILE: how many of its transactions went through
 }
 
 "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --no-locale -E UTF8 --no-sync >"$dir/initdb" 2>&1 &&
-    printf "listen_addresses = ''\nport = %s\nunix_socket_directories = '%s'\nfsync = off\nrestart_after_crash = off\n" \
-        "$PGPORT" "$socket" >>"$dir/data/postgresql.conf" &&
+    printf "%s = '%s'\n" listen_addresses '' port "$PGPORT" unix_socket_directories "$socket" fsync off \
+        restart_after_crash off >>"$dir/data/postgresql.conf" &&
     "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 120 start >"$dir/start" 2>&1 </dev/null ||
     { printf 'load: the server does not start, see %s\n' "$dir" >&2; exit 1; }
 if [[ $(sql -d postgres -c 'SHOW debug_assertions') != on ]]; then
@@ -47,8 +48,8 @@ if [[ $(sql -d postgres -c 'SHOW debug_assertions') != on ]]; then
 fi
 [[ -z ${ONLY_ASK:-} ]] || exit 0
 
-sql -d postgres -c 'CREATE DATABASE load' && sql -f "$here/load/setup.sql" <"$here/../demo/samples.jsonl" >"$dir/setup" ||
-    exit 1
+sql -d postgres -c 'CREATE DATABASE load' || exit 1
+sql -f "$here/load/setup.sql" <"$here/../demo/samples.jsonl" >"$dir/setup" || exit 1
 files=()
 for weighted in single@60 batch@20 undone@5 verdict@15; do files+=(-f "$here/load/${weighted/@/.pgbench@}"); done
 "$pgbench" -n -c 8 -j 2 -M prepared -T "${SECONDS_OF_LOAD:-600}" "${files[@]}" >"$dir/pgbench" 2>"$dir/pgbench.err" &

@@ -7,5 +7,5 @@ CALL check_rollouts();
 SELECT promoted FROM promote_missed_conversations('0');
 CALL labelstudio_sync();
 CALL store_model_artifacts();
-SELECT count(*) FROM live_accuracy('day');
+SELECT count(*) FROM live_accuracy();
 SELECT count(*) FROM training_queue;
