@@ -12,6 +12,7 @@ use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Storable qw(nfreeze thaw);
 use Time::HiRes qw(time);
 
 use TW::LabelStudioStub::Api;
@@ -408,12 +409,13 @@ sub _order {
     die "no such order: $name\n";
 }
 
-# Messages between the test and this process: four bytes of length, then JSON. Nothing if the other side is gone.
+# Messages between the test and this process: four bytes of length, then what Storable writes, for JSON::PP takes
+# minutes to read a note of many megabytes. Nothing if the other side is gone.
 sub read_frame {
     my ($fh, $seconds) = @_;
     my $head = _read_exactly($fh, 4, $seconds) // return;
     my $text = _read_exactly($fh, unpack('N', $head), $seconds) // return;
-    return $JSON->decode($text);
+    return thaw($text)->[0];
 }
 
 sub _read_exactly {
@@ -431,7 +433,7 @@ sub _read_exactly {
 
 sub write_frame {
     my ($fh, $message, $seconds) = @_;
-    my $data   = $JSON->encode($message);
+    my $data   = nfreeze([$message]);
     my $select = IO::Select->new($fh);
     local $SIG{PIPE} = 'IGNORE';
 
