@@ -5,7 +5,8 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-real check-crash bench doc format typedefs deb
+OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-assert check-sanitize check-crash \
+	check-fuzz check-real bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -20,6 +21,8 @@ packages:
 check: EXTRA_PACKAGES = clang unzip fasttext postgresql-MAJOR-plpgsql-check maybe:pg-bsd-indent
 format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
+check-fuzz: EXTRA_PACKAGES = maybe:sqlsmith
+check-sanitize: EXTRA_PACKAGES = valgrind
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 deb: EXTRA_PACKAGES = git build-essential debhelper lintian postgresql-all
@@ -43,6 +46,18 @@ check: private-install
 # The same with servers of other major versions, which it fetches into build/.
 check-majors: packages
 	@bash $(TOOLS)/majors.sh $(BUILD)
+
+# Random statements, imports, artifacts, replies and exports, ten minutes each.
+check-fuzz: private-install
+	@bash $(TOOLS)/fuzz.sh $(BUILD)
+
+# With a server that has assertions on: SERVER=/path/to/pg_config, SECONDS=600 of capture by eight clients.
+check-assert: packages
+	@$(if $(SECONDS),SECONDS_OF_LOAD=$(SECONDS) )bash $(TOOLS)/assert.sh $(BUILD)
+
+# Inside a server under address and undefined-behaviour sanitizers, and under valgrind.
+check-sanitize: packages
+	@bash test/sanitize/check.sh $(BUILD) $(PG_CONFIG)
 
 # Against a real Label Studio and a real MinIO, and the tools that exports are for; installs them below build/.
 check-real: private-install

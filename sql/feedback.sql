@@ -80,5 +80,12 @@ SELECT c.id, c.review_status, c.filter_outcome, c.review_priority, c.review_reas
 FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id WHERE c.id > 520 ORDER BY c.id;
 SELECT sum(positive_feedback) AS positive, sum(negative_feedback) AS negative FROM daily_training_stats;
 SELECT * FROM check_integrity();
+-- White space alone is trimmed: a vertical tab, not the letter v.
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+VALUES (531, 's', 'tv', 'intent.food.item.search', 0.80, 'indicbert');
+SELECT record_feedback(531, 's', NULL, 'v');
+SELECT review_priority, review_reason FROM conversation_logs WHERE id = 531;
+SELECT fix_conversation(531, E'\x0B vtv.tv \t');
+SELECT intent FROM training_samples WHERE conversation_log_id = 531;
 DROP OWNED BY regress_tw_chat;
 DROP ROLE regress_tw_chat;

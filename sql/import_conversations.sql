@@ -303,6 +303,14 @@ SELECT imported, ids_kept FROM training.import_conversations('public.come_after'
 SELECT c.user_message, c.id = a.id AS kept FROM training.conversation_logs c
 JOIN public.come_after a ON a.user_message = c.user_message ORDER BY a.id;
 
+-- A key of a type that has no order is sorted as text.
+CREATE TABLE public.places (id point, session_id text, user_message text);
+INSERT INTO public.places VALUES ('(2,1)', 'places', 'third'),
+    ('(1,2)', 'places', 'second'), ('(1,1)', 'places', 'first');
+SELECT imported, ids_kept FROM training.import_conversations('public.places');
+SELECT user_message FROM training.conversation_logs WHERE session_id = 'places' ORDER BY id;
+SELECT imported, skipped, differing FROM training.import_conversations('public.places');
+
 SELECT training.revoke_training_role('regress_import_operator', 'operator');
 REVOKE ALL ON SCHEMA training FROM regress_import_operator, regress_import_reader;
 DROP VIEW public.odd, public.ours, public.nobody, public.long, public.asks;
@@ -310,7 +318,7 @@ DROP MATERIALIZED VIEW public.stored;
 DROP TABLE public.old_logs, public.chats, public.numbers, public.parts, public.wide, public."odd; name",
 public.twice, public.bad;
 DROP TABLE public.exes, public.numbered_exes, public.bytes, public.times, public.spans, public.come_after,
-public.parent, public.child;
+public.parent, public.child, public.places;
 DROP FUNCTION public.whoever();
 DROP TYPE public."ReviewStatus";
 DROP ROLE regress_import_operator, regress_import_reader;

@@ -152,6 +152,16 @@ SELECT import_training_samples('{"text": "digits", "intent": "d", "enti\u0074ies
                                '12345.678901234567890123, "d": 1e3, "e": -0.0, "f": "\ud83d\ude00", "g": {"h": [true, '
                                'null]}}}');
 SELECT entities FROM training_samples WHERE text = 'digits';
+-- Nor is a whole number too large: what an export wrote, can be imported.
+INSERT INTO training_samples (text, intent, module_type, entities, review_status, source)
+VALUES ('large', 'intent.a.b', 'a', '{"n": [99999999999999999999, 1e25, -12345678901234567890123]}', 'approved',
+        'manual');
+CREATE TEMP TABLE large AS
+    SELECT line FROM export_training_samples(include_split => 'all') line WHERE line ~ '"large"';
+DELETE FROM training_samples WHERE text = 'large';
+SELECT i.* FROM large, import_training_samples(line) i;
+SELECT entities FROM training_samples WHERE text = 'large';
+DELETE FROM training_samples WHERE text = 'large';
 
 -- Long ones: a text of 1 MB, a line of 10 MB.
 SELECT set_training_setting('max_message_bytes', '16777216');

@@ -83,6 +83,24 @@ ALTER TABLE @extschema@.rollouts
         (status IN ('finished', 'rolled-back', 'superseded')) = (ended_at IS NOT NULL)
         AND (status <> 'watching' OR promoted_at IS NOT NULL));
 
+-- From PostgreSQL 18 on, NOT NULL is a constraint, named after the column as it was.
+DO $not_null$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN
+        SELECT k.conrelid::regclass AS relation, r.old_name, r.new_name
+        FROM (VALUES ('@extschema@.daily_statistics'::regclass, 'daily_statistics_closed_at_not_null',
+                      'daily_statistics_as_of_not_null'),
+                     ('@extschema@.review_events', 'review_events_outer_role_not_null',
+                      'review_events_calling_role_not_null')) AS r (relation, old_name, new_name)
+        JOIN pg_constraint k ON k.conrelid = r.relation AND k.conname = r.old_name
+    LOOP
+        EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', c.relation, c.old_name, c.new_name);
+    END LOOP;
+END
+$not_null$;
+
 -- Rows. Triggers would set updated_at, which is not for an update of the extension to say; those that invalidate caches
 -- fire all the same.
 SET LOCAL session_replication_role = replica;

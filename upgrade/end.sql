@@ -1,10 +1,12 @@
 
--- What is new gets the install script's REVOKEs.
+-- What is new gets the install script's REVOKEs. What is not may have privileges that people granted: a REVOKE would
+-- make them the extension's own.
 DO $revoke$
 DECLARE
     object text;
     object_id oid;
     class_id oid;
+    acl aclitem[];
 BEGIN
     FOREACH object IN ARRAY ARRAY[
 @REVOKED@]
@@ -12,12 +14,15 @@ BEGIN
         IF object LIKE 'FUNCTION %' OR object LIKE 'PROCEDURE %' THEN
             class_id := 'pg_proc'::regclass;
             object_id := substr(object, strpos(object, ' ') + 1)::regprocedure;
+            acl := (SELECT p.proacl FROM pg_proc p WHERE p.oid = object_id);
         ELSE
             class_id := 'pg_class'::regclass;
             object_id := substr(object, strpos(object, ' ') + 1)::regclass;
+            acl := (SELECT c.relacl FROM pg_class c WHERE c.oid = object_id);
         END IF;
-        IF NOT EXISTS (SELECT FROM pg_init_privs i WHERE i.classoid = class_id AND i.objoid = object_id
-                                                     AND i.objsubid = 0) THEN
+        IF (acl IS NULL OR EXISTS (SELECT FROM aclexplode(acl) x WHERE x.grantee = 0))
+           AND NOT EXISTS (SELECT FROM pg_init_privs i WHERE i.classoid = class_id AND i.objoid = object_id
+                                                         AND i.objsubid = 0) THEN
             EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object);
         END IF;
     END LOOP;

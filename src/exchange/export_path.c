@@ -187,10 +187,12 @@ static void
 remove_orphan(int folder, const char *name)
 {
 	int			file = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | PG_BINARY);
+	struct stat there;
 
 	if (file < 0)
 		return;
-	if (flock(file, LOCK_EX | LOCK_NB) == 0 && unlinkat(folder, name, 0) == 0)
+	if (fstat(file, &there) == 0 && S_ISREG(there.st_mode) &&
+		flock(file, LOCK_EX | LOCK_NB) == 0 && unlinkat(folder, name, 0) == 0)
 		ereport(LOG,
 				(errmsg("removed the temporary file \"%s\" of an export that was cut off", name)));
 	close(file);

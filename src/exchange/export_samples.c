@@ -65,7 +65,6 @@ const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS] = {
 	[TW_EXPORT_LANGUAGE] = {"language", TEXTOID},
 	[TW_EXPORT_EXPECTED_SERVICE] = {"expected_service", TEXTOID},
 	[TW_EXPORT_REVIEW_STATUS] = {"review_status", TEXTOID},
-	[TW_EXPORT_PENDING_REASON] = {"pending_reason", TEXTOID},
 	[TW_EXPORT_LABEL_SOURCE] = {"label_source", TEXTOID},
 	[TW_EXPORT_REVIEWED_BY] = {"reviewed_by", TEXTOID},
 	[TW_EXPORT_REVIEWED_AT] = {"reviewed_at", TIMESTAMPTZOID},
@@ -76,6 +75,7 @@ const TwExportColumnDefinition tw_export_columns[TW_EXPORT_TABLE_COLUMNS] = {
 	[TW_EXPORT_MODEL_VERSION_TARGET] = {"model_version_target", TEXTOID},
 	[TW_EXPORT_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
 	[TW_EXPORT_UPDATED_AT] = {"updated_at", TIMESTAMPTZOID},
+	[TW_EXPORT_PENDING_REASON] = {"pending_reason", TEXTOID},
 };
 
 /* Receives the samples from the executor. */

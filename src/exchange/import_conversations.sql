@@ -140,6 +140,8 @@ DECLARE
     other text;
     json_names text;
     json_texts text;
+    sorted_by text;
+    ordering text[] := '{}';
 BEGIN
     numbered := (SELECT a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
                  FROM pg_attribute a WHERE a.attrelid = source AND a.attname = mapping ->> 'id');
@@ -166,14 +168,23 @@ BEGIN
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
       AND NOT EXISTS (SELECT FROM jsonb_each_text(mapping) m WHERE m.value = a.attname);
 
+    -- A type without an order, such as point, is sorted as text.
+    FOREACH sorted_by IN ARRAY CASE WHEN NOT numbered AND mapping ? 'created_at'
+                                    THEN ARRAY[mapping ->> 'created_at', mapping ->> 'id']
+                                    ELSE ARRAY[mapping ->> 'id'] END LOOP
+        BEGIN
+            EXECUTE format('SELECT FROM %s s ORDER BY s.%I LIMIT 0', source, sorted_by);
+            ordering := ordering || format('s.%I', sorted_by);
+        EXCEPTION WHEN undefined_function THEN
+            ordering := ordering || format('s.%I::text', sorted_by);
+        END;
+    END LOOP;
     query := format('SELECT s.%I::text AS key, jsonb_object(ARRAY[%s], ARRAY[%s]) AS vals, '
                     'jsonb_build_object(''columns'', %s, ''json'', %s) AS extras FROM %s s ORDER BY %s',
         mapping ->> 'id', names, texts,
         coalesce('(SELECT to_jsonb(x.*) FROM (SELECT ' || other || ') x)', '''{}''::jsonb'),
         coalesce('jsonb_object(ARRAY[' || json_names || '], ARRAY[' || json_texts || '])', '''{}''::jsonb'),
-        source,
-        CASE WHEN NOT numbered AND mapping ? 'created_at' THEN format('s.%I, ', mapping ->> 'created_at') ELSE '' END
-            || format('s.%I', mapping ->> 'id'));
+        source, array_to_string(ordering, ', '));
     into_metadata := coalesce(into_metadata, '{}');
 END
 $function$;

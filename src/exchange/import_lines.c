@@ -150,15 +150,25 @@ parse_line(Reader *reader)
 {
 	json_error_t error;
 	TwSlice		rest;
+	size_t		flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+	bool		again;
 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		json_decref(reader->root);
 		rest = reader->place.line;
-		reader->root = json_load_callback(next_piece, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+		reader->root = json_load_callback(next_piece, &rest, flags, &error);
 		/* Parses again after an interrupt that did not cancel the query. */
-	} while (rest.length > 0 && is_interrupted());
+		again = rest.length > 0 && is_interrupted();
+		/* Entities may hold whole numbers of more than 64 bits, of which jsonb reads all digits. */
+		if (!again && reader->root == NULL && (flags & JSON_DECODE_INT_AS_REAL) == 0 &&
+			json_error_code(&error) == json_error_numeric_overflow)
+		{
+			flags |= JSON_DECODE_INT_AS_REAL;
+			again = true;
+		}
+	} while (again);
 
 	if (reader->root == NULL)
 		refuse_json(reader, &error);

@@ -3,7 +3,7 @@
 CREATE FUNCTION @extschema@.tw_labelstudio_answers(result jsonb, name text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT array_agg(btrim(v.answer, E' \t\n\r\f\v') ORDER BY r.n,
+    SELECT array_agg(btrim(v.answer, E' \t\n\r\f\x0B') ORDER BY r.n,
                                                               v.n) FILTER (WHERE NOT @extschema@.tw_is_blank(v.answer))
     FROM jsonb_array_elements(CASE jsonb_typeof(result) WHEN 'array' THEN result
                                    ELSE '[]' END) WITH ORDINALITY AS r (item, n)

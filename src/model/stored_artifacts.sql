@@ -96,6 +96,10 @@ COMMENT ON FUNCTION @extschema@.tw_unstored_versions() IS
 
 CREATE FUNCTION @extschema@.tw_artifacts_wait() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN (@extschema@.tw_artifact_server()).is_wanted AND EXISTS (SELECT FROM @extschema@.tw_unstored_versions());
+RETURN (@extschema@.tw_artifact_server()).is_wanted
+    AND (EXISTS (SELECT FROM @extschema@.tw_unstored_versions())
+         -- A run that was cut off after its last artifact: the next run ends its row.
+         OR EXISTS (SELECT FROM @extschema@.job_runs r
+                    WHERE r.job_name = 'store_model_artifacts' AND r.status = 'running'));
 REVOKE ALL ON FUNCTION @extschema@.tw_artifacts_wait() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_artifacts_wait() IS 'Whether store_model_artifacts() has something to do';

@@ -6,7 +6,7 @@ AS $function$
 BEGIN
     NEW.review_priority := 1;
     NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction
-                                   AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''
+                                   AND btrim(NEW.user_correction, E' \t\n\r\f\x0B') <> ''
                               THEN 'user correction' ELSE 'negative feedback' END;
     RETURN NEW;
 END
@@ -48,7 +48,7 @@ CREATE TRIGGER conversation_logs_requeue BEFORE UPDATE ON @extschema@.conversati
         NEW.review_status <> 'not-applicable'
         AND (OLD.user_feedback IS DISTINCT FROM NEW.user_feedback AND lower(NEW.user_feedback COLLATE "C") = 'negative'
              OR OLD.user_correction IS DISTINCT FROM NEW.user_correction
-             AND btrim(NEW.user_correction, E' \t\n\r\f\v') <> ''))
+             AND btrim(NEW.user_correction, E' \t\n\r\f\x0B') <> ''))
     EXECUTE FUNCTION @extschema@.tw_requeue_on_feedback();
 CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (

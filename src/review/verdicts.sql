@@ -170,7 +170,7 @@ BEGIN
             HINT = 'Name the intent, and the entities that the message has.';
     END IF;
     -- A leading or trailing space would make it another intent, and the model's answer wrong.
-    new_intent := btrim(new_intent, E' \t\n\r\f\v');
+    new_intent := btrim(new_intent, E' \t\n\r\f\x0B');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, reviewer_name);
 
     -- Negative feedback or a correction given after the row was claimed: the reviewer has not seen it.

@@ -88,7 +88,16 @@ eval {
     is($new->safe_psql('first', "SELECT count(*) FROM conversation_logs c JOIN training_samples s
         ON s.conversation_log_id = c.id WHERE c.session_id = 'after'"), '1', '0.1.0: captures and promotes there');
     $new->safe_psql('first', 'ALTER EXTENSION training_workflow UPDATE');
-    is_deeply(catalog_of($new, 'first'), catalog_of($new, 'newest'), 'the update gives the same catalogs there');
+    # pg_upgrade carries which privileges are the extension's own only where they are not the default, and prints
+    # what it carries of expressions and bodies in its own words: here that of functions of this version.
+    my ($updated, $carried) =
+        map { [ grep { !/^(?:initial privilege|routine|view|trigger) / } @{ catalog_of($new, $_) } ] } qw(first newest);
+    is_deeply($updated, $carried, 'the update gives the same catalogs there');
+    $new->safe_psql('postgres', 'CREATE DATABASE fresh');
+    $new->safe_psql('fresh',    'CREATE EXTENSION training_workflow');
+    my ($routines, $fresh) =
+        map { [ grep { /^(?:routine|view|trigger) / } @{ catalog_of($new, $_) } ] } qw(first fresh);
+    is_deeply($routines, $fresh, 'and the functions, views and triggers of a new installation');
     for my $database (qw(first newest)) {
         $new->safe_psql($database, 'SELECT adopt_installation()');
         is($new->safe_psql($database, 'SELECT * FROM check_integrity()'), '', "$database: check_integrity() is empty");

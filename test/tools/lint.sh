@@ -79,6 +79,7 @@ spaces() {
         src sql test Makefile
     [[ ! -d packaging ]] || grep -rnIE '[[:space:]]+$' packaging
 }
+vertical_tabs() { grep -rnF --include='*.sql' '\v' src; }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
 extern_names() { # every symbol that a library gives away is ours by name
@@ -154,6 +155,7 @@ promise "every released version can be updated to this one" update_paths
 promise "the libraries have the functions of released versions" released_functions
 promise "every regression test begins with an extension of its own" test_begins
 promise "the install script is ASCII" ascii_sql
+promise "no vertical tab is written \\v, which is the letter v to older servers" vertical_tabs
 promise "no file of src has more than 500 lines" long_files
 promise "no line ends with white space" spaces
 promise "PG_VERSION_NUM stands in compat.h alone" version_checks

@@ -50,6 +50,7 @@ if (sql(q{SELECT count(*) FROM model_versions WHERE status = 'production'}) eq '
 
 # Something to do for every procedure and each of its parts.
 sub make_work {
+    my ($what) = @_;
     my $n = ++$number;
     sql(<<"SQL");
         SET client_min_messages = error;
@@ -68,9 +69,15 @@ sub make_work {
         SELECT request_training('router');
         SELECT rollback_rollout('food-agent', 'the next one', only_version => version) FROM model_versions
             WHERE model_type = 'food-agent' AND status = 'canary';
-        INSERT INTO model_versions (version, model_type, gate_decision, gate_reason, minio_path)
-            VALUES ('food-agent-v2.$n.0', 'food-agent', 'passed', 'better', 's3://elsewhere/food-agent');
+        SELECT register_model(t || '-v2.$n.0', t, artifact => decode(repeat('00ff', 5000 + $n), 'hex'))
+            FROM unnest(ARRAY['food-agent', 'ride-agent']) t;
+        UPDATE model_versions
+            SET gate_decision = 'passed', gate_reason = 'better', base_version = (
+                SELECT version FROM model_versions WHERE model_type = 'food-agent' AND status = 'production')
+            WHERE version = 'food-agent-v2.$n.0';
 SQL
+    # A rollout begins with a model that is stored.
+    sql('CALL store_model_artifacts()') if $what eq 'check_rollouts';
     my ($open) = grep { !@{ $_->{annotations} } } $ls->tasks;
     $ls->stub->annotate($open->{id}, result => result(verdict => 'approve', note => "annotated $n")) if $open;
     return;
@@ -89,6 +96,10 @@ sub is_whole {
 sub completes {
     my ($call, $job, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    # The client hears of an error before its transaction has ended, and with it the job.
+    $node->poll_query_until('timeouts',
+        q{SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3)})
+        or die 'somebody holds a job';
     # A training that was cut off is taken up after ten seconds: nobody has to wait for them.
     sql(q{UPDATE training_jobs SET started_at = started_at - interval '1 hour' WHERE status = 'running'});
     my ($status, undef, $err) = $node->psql('timeouts', "SET client_min_messages = warning; $call");
@@ -123,7 +134,7 @@ for (@procedures) {
     my $cut_off = 0;
     for my $doubling (0 .. DOUBLINGS) {
         my $limit = 2**$doubling;
-        make_work();
+        make_work($what);
         my ($status, undef, $err) = $node->psql('timeouts',
             "\\set VERBOSITY verbose\nSET client_min_messages = warning; SET statement_timeout = $limit; $call");
         last if $status == 0 && $err !~ /57014/;
@@ -138,7 +149,7 @@ for (@procedures) {
 
     for my $table (@tables) {
         my $name = "$what, $table is locked";
-        make_work();
+        make_work($what);
         my $holder = $node->background_psql('timeouts');
         $holder->query_safe("BEGIN; LOCK TABLE $table IN EXCLUSIVE MODE");
         my ($status, undef, $err) = $node->psql('timeouts', "\\set VERBOSITY verbose

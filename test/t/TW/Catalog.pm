@@ -84,7 +84,9 @@ sub _query {
             SELECT concat_ws(' ', 'privilege', i.what,
             CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(x.grantee) END,
                 x.privilege_type, x.is_grantable, pg_get_userbyid(x.grantor))
-            FROM (SELECT c.oid::regclass::text, c.relacl, 'r' FROM relation c
+            FROM (SELECT c.oid::regclass::text,
+                  coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)), 'r'
+                  FROM relation c
                   UNION ALL
                   SELECT c.oid::regclass || '.' || a.attname, a.attacl, 'c'
                   FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
