@@ -199,11 +199,11 @@ set_signing(TwHttpTransfer *transfer, const TwHttpSigning *signing)
 #if LIBCURL_VERSION_NUM >= 0x075700
 	char	   *provider = psprintf("aws:amz:%s:s3", signing->region);
 
+	/* Without CURLOPT_PATH_AS_IS, which newer versions refuse beside it. Keys have no parts of dots to be resolved. */
 	SET(transfer, CURLOPT_AWS_SIGV4, provider);
 	pfree(provider);
 	SET(transfer, CURLOPT_USERNAME, signing->key_id);
 	SET(transfer, CURLOPT_PASSWORD, signing->secret);
-	SET(transfer, CURLOPT_PATH_AS_IS, 1L);
 #else
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
