@@ -492,7 +492,7 @@ check_is(
     open_tasks     => scalar(grep { $_->{tasks} =~ /open$/ } values %$want),
     unusable_tasks => scalar(grep { $_->{tasks} =~ /^unusable/ } values %$want),
     backlog        => scalar(grep { defined $_->{review_priority} && $_->{tasks} !~ /open$/ } values %$want),
-    advice         => qr/no verdicts/
+    advice         => qr/no valid verdict/
 );
 
 # Somebody's own tasks in the project, all of one time, are none of ours, and nothing stays hidden behind them.

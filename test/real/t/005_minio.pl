@@ -422,7 +422,7 @@ like($warning, qr/There are several S3 servers.*set_training_setting\('artifact_
     'of several servers, one has to be named');
 sql("SELECT set_training_setting('artifact_server', 'gone')");
 ($x, $warning) = try('CALL store_model_artifacts()');
-like($warning, qr/artifact_server names "gone", which is no S3 server/, 'one that is there');
+like($warning, qr/artifact_server names "gone", which is not an S3 server/, 'one that is there');
 like(state_of('ride-agent-v1.0.0'), qr/^candidate\|-\|The training setting/, 'until then they wait');
 sql("DROP SERVER store CASCADE; SELECT set_training_setting('artifact_server', NULL); CALL store_model_artifacts()");
 like(state_of('ride-agent-v1.0.0'), qr/^candidate\|s3:.*model\.bin\|-$/, 'the only one needs no name');
