@@ -91,7 +91,7 @@ SELECT register_model('router-v1.0.0', 'router', 'production', artifact => (tw_t
 -- Each function in C with each kind of text in its text arguments. A call that
 -- is neither linear nor answers to a cancel ends the test: outcome() does not
 -- catch a time-out.
-SET statement_timeout = '30s';
+SET statement_timeout = '120s';
 CREATE TABLE worst_calls AS
     SELECT f.proname, w.kind, format('SELECT outcome(%L, worst) FROM worst_texts WHERE kind = %L',
            format('SELECT * FROM %s(%s)', f.oid::regproc, (
