@@ -64,7 +64,7 @@ JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND d.dept
 CROSS JOIN LATERAL unnest(p.proargtypes::regtype[]) WITH ORDINALITY AS a (type, number)
 WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
   -- What these echo are constants and checked values of the functions that call them.
-  AND p.proname NOT IN ('tw_lock', 'tw_take_lock', 'tw_try_lock', 'tw_lock_class', 'tw_endpoint_server',
+  AND p.proname NOT IN ('tw_lock', 'tw_endpoint_server',
                         'tw_labelstudio_refuse', 'tw_labelstudio_try', 'tw_note_not_stored', 'tw_import_portion',
                         'tw_raise_import_error');
 

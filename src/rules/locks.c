@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "base/catalog.h"
+#include "base/excerpt.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "rules/locks.h"
@@ -108,7 +109,7 @@ kind_argument(FunctionCallInfo fcinfo)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no lock \"%.63s\"", name)));
+			 errmsg("there is no lock \"%s\"", tw_excerpt(name))));
 }
 
 PG_FUNCTION_INFO_V1(tw_take_lock);
