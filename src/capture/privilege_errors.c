@@ -105,9 +105,11 @@ refuse(const TwPermissions * wanted)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for table conversation_logs"),
-				 errdetail("Role \"%s\" is of no kind that works with conversations.",
-						   GetUserNameFromId(user, false)),
-				 errhint("For an application the owner of the extension runs grant_training_role(role, 'capture').")));
+				 errdetail("Role \"%s\" may not capture.", GetUserNameFromId(user, false)),
+				 (wanted->requiredPerms & ACL_INSERT)
+				 ? errhint("The owner of the extension makes it a role of kind capture: grant_training_role(role, "
+						   "'capture').")
+				 : errhint("Roles of kind operator read conversations; training_queue is for reviewers and analysts.")));
 	columns = refused_columns(wanted->relid, user, wanted->insertedCols, ACL_INSERT);
 	if (columns != NULL)
 		ereport(ERROR,

@@ -1,7 +1,7 @@
 -- conversation_logs: one row for every call of the chatbot's language understanding.
 
 -- A CHECK is parsed anew for every statement; C keeps that cheap. Every role that may insert must be able to call it,
--- and it reads no table: it is one of three functions that stay open to PUBLIC.
+-- and it reads no table: few functions stay open to PUBLIC.
 CREATE FUNCTION @extschema@.tw_valid_conversation(
     review_status text, review_priority smallint, is_training_candidate boolean, filter_outcome text,
     filtered_at timestamptz, is_audit boolean, selection_probability double precision) RETURNS boolean
