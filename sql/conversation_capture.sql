@@ -112,7 +112,8 @@ SELECT FROM conversation_capture FOR UPDATE;
 -- Each release has another message here.
 DO $$
 BEGIN
-    MERGE INTO conversation_capture c USING (VALUES (1)) v (id) ON c.id = v.id WHEN MATCHED THEN UPDATE SET user_id = 'x';
+    MERGE INTO conversation_capture c USING (VALUES (1)) v (id) ON c.id = v.id
+    WHEN MATCHED THEN UPDATE SET user_id = 'x';
 EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'refused';
 END $$;
 BEGIN;

@@ -15,8 +15,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_refuse_to_read_capture() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_refuse_to_read_capture() IS
-    'Raises 42501. The condition of conversation_capture: IMMUTABLE, so that the planner calls it before anything is read '
-    'or changed';
+    'Raises 42501. The condition of conversation_capture: IMMUTABLE, so that the planner calls it before anything is '
+    'read or changed';
 
 -- An INSERT into a view does not evaluate its condition, and RETURNING shows the new row alone. So whatever a client
 -- does by default captures, and nobody can read what others wrote. Row security on the table would refuse COPY.

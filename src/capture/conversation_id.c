@@ -17,19 +17,13 @@
 static int64 last_id;
 
 static Oid
-sequence_named(Oid schema, const char *name)
-{
-	Oid			sequence = get_relname_relid(name, schema);
-
-	if (!OidIsValid(sequence))
-		elog(ERROR, "there is no sequence %s", name);
-	return sequence;
-}
-
-static Oid
 number_sequence(Oid schema)
 {
-	return sequence_named(schema, "conversation_logs_id_seq");
+	Oid			sequence = get_relname_relid("conversation_logs_id_seq", schema);
+
+	if (!OidIsValid(sequence))
+		elog(ERROR, "there is no sequence conversation_logs_id_seq");
+	return sequence;
 }
 
 /* Whether this is the number that this session drew last. A session that has drawn none has no last one. */
@@ -108,13 +102,16 @@ tw_number_conversation(Relation rel, LogRow *row)
 void
 tw_restore_lastval(Relation rel)
 {
-	Oid			sequence = sequence_named(RelationGetNamespace(rel), "conversation_logs_lastval_seq");
+	Oid			sequence = get_relname_relid("conversation_logs_lastval_seq", RelationGetNamespace(rel));
 	Oid			user;
 	int			security;
 
+	/* Release 0.1.0 of the install script has none. */
+	if (!OidIsValid(sequence))
+		return;
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
-	/* The first call makes it the sequence that lastval() looks at; what the second sets is seen by this session alone. */
+	/* The first call makes it the sequence that lastval() looks at; what the second sets is kept for each session. */
 	(void) nextval_internal(sequence, false);
 	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(last_id));
 	SetUserIdAndSecContext(user, security);

@@ -5,7 +5,8 @@
  *
  * The server says "permission denied for table conversation_logs", whichever
  * column is the reason. Every client has its own natural statement that ends
- * there, so the error has to name the column and the way.
+ * there, so the error has to name the column and the way. The library is loaded
+ * when an INSERT is planned, by tw_load_library().
  */
 #include "postgres.h"
 
@@ -17,7 +18,6 @@
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "executor/executor.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -109,7 +109,7 @@ refuse(const TwPermissions * wanted)
 				 (wanted->requiredPerms & ACL_INSERT)
 				 ? errhint("The owner of the extension makes it a role of kind capture: grant_training_role(role, "
 						   "'capture').")
-				 : errhint("Roles of kind operator read conversations; training_queue is for reviewers and analysts.")));
+				 : errhint("Roles of kind operator read conversations, reviewers and analysts training_queue.")));
 	columns = refused_columns(wanted->relid, user, wanted->insertedCols, ACL_INSERT);
 	if (columns != NULL)
 		ereport(ERROR,
@@ -164,19 +164,6 @@ explain_refusal(QueryDesc * query, int eflags)
 		ReThrowError(error);
 	}
 	PG_END_TRY();
-}
-
-PG_FUNCTION_INFO_V1(tw_load_library);
-
-/*
- * The default of conversation_logs.created_on. The planner calls it, so the
- * library and with it the hook are there before the first INSERT of a session
- * is checked for privileges.
- */
-Datum
-tw_load_library(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_NULL();
 }
 
 /* Installs the hook; called once, from _PG_init. */

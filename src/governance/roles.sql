@@ -33,9 +33,9 @@ BEGIN ATOMIC
         -- Columns that an application knows; none that the extension fills, or it could approve itself. Clients that
         -- name every column write DEFAULT for id; the filter refuses any other value.
         ('{capture,operator}'::text[], 'INSERT', '@extschema@.conversation_logs'::regclass, ARRAY[
-            'id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language', 'nlu_intent',
-            'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version', 'nlu_entities',
-            'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
+            'id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language',
+            'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version',
+            'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
             'user_correction', 'backend_reference', 'metadata', 'created_at']),
         -- Needed by INSERT ... RETURNING id.
         ('{capture}', 'SELECT', '@extschema@.conversation_logs', ARRAY['id']),
