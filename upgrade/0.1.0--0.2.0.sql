@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 9a13a007ffe7c23140fd0d055433a7f44526574556c4b57178bea4c997290a7b
+-- tables: 64eeb7cc0bf8c96f64a1042803754df26ce35953a77baf8b2b6cb2ad92180b23
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -252,7 +252,12 @@ DROP ROUTINE
     @extschema@.tw_weekly_result(bigint, text),
     @extschema@.tw_weekly_step(bigint, text, bigint, timestamptz);
 
+CREATE UNLOGGED SEQUENCE @extschema@.conversation_logs_lastval_seq
+    MINVALUE -9223372036854775808 MAXVALUE 9223372036854775807 START 1 CYCLE;
+
 @INSTALL_SCRIPT@
+ALTER TABLE @extschema@.conversation_logs ALTER COLUMN created_on SET DEFAULT @extschema@.tw_load_library();
+
 @END@
 -- The zone that an entry was made for is not always in it, so whoever made the entries renews them.
 DO $cron$
