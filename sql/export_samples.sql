@@ -118,6 +118,10 @@ EXECUTE export_text('[]');
 EXECUTE export_text('[');
 EXECUTE export_array('{}');
 EXECUTE export_array('{approved,NULL}');
+-- An object store gets them in the same ways.
+CALL export_training_samples_to_s3('k', ARRAY['approved']);
+CALL export_training_samples_to_s3('k', '{approved}');
+CALL export_training_samples_to_s3('k', ARRAY['none']);
 DEALLOCATE export_text;
 DEALLOCATE export_array;
 DEALLOCATE export_any;

@@ -61,7 +61,7 @@ COMMENT ON FUNCTION @extschema@.export_training_samples(
     'unless the transaction is read-only or has several statements; texts whose audit is not finished have none. '
     'Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted '
     'while the setting redact is on. Raises 22023 for an unknown review_status, source, format or include_split, for '
-    'an empty array of statuses, and for a negative limit; 22P02 for a malformed one';
+    'an empty array of statuses, and for a negative limit; 22P02 for a malformed array';
 
 -- A literal of no type is a text, so no call is ambiguous: this one has no default for its first parameter.
 CREATE FUNCTION @extschema@.export_training_samples(
@@ -76,7 +76,8 @@ REVOKE ALL ON FUNCTION @extschema@.export_training_samples(
 COMMENT ON FUNCTION @extschema@.export_training_samples(
     text[], text[], text[], text[], timestamptz, bigint, text, text) IS
     'The same for clients that send an array as one: samples of every status in review_status (NULL = all); languages, '
-    'module_types, sources, since, limit, format and include_split as above. Raises what the other form raises';
+    'module_types, sources, since, limit, format and include_split as in the form with a text. Raises what that form '
+    'raises';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,

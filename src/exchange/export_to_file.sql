@@ -155,5 +155,5 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_file(
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(
     text, text[], text[], text[], text[], timestamptz, bigint, text, text, boolean) IS
     'The same for clients that send an array as one: writes samples of every status in review_status (NULL = all); '
-    'path, languages, module_types, sources, since, limit, format, include_split and overwrite as above. Raises what '
-    'the other form raises';
+    'path, languages, module_types, sources, since, limit, format, include_split and overwrite as in the form with a '
+    'text. Raises what that form raises';

@@ -157,5 +157,5 @@ REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(
 COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
     text, text[], text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
     'The same for clients that send an array as one: writes samples of every status in review_status (NULL = all); '
-    'key, languages, module_types, sources, since, limit, format, include_split, overwrite and server as above. Raises '
-    'what the other form raises';
+    'key, languages, module_types, sources, since, limit, format, include_split, overwrite and server as in the form '
+    'with a text. Raises what that form raises';
