@@ -116,6 +116,7 @@ EXECUTE export_text('{approved');
 EXECUTE export_text('{}');
 EXECUTE export_text('[]');
 EXECUTE export_text('[');
+EXECUTE export_text(repeat('{', 1001));
 EXECUTE export_array('{}');
 EXECUTE export_array('{approved,NULL}');
 -- An object store gets them in the same ways.

@@ -17,6 +17,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
+/* The longest review_status that is looked into, in bytes. */
+#define MAX_LENGTH 1000
+
 /* The word, which must be one of these. */
 const char *
 tw_export_check_word(const char *what, const char *word, const char *const *words)
@@ -88,6 +91,9 @@ tw_export_statuses(text *review_status)
 	int			count;
 	ArrayType  *statuses;
 
+	/* No list of theirs is so long, and the server's message about a malformed one would repeat it as a whole. */
+	if (strlen(given) > MAX_LENGTH)
+		(void) tw_export_check_word("review_status", given, tw_status_names(TW_OF_SAMPLES));
 	if (is_json(begin))
 		statuses = array_of_json(begin);
 	else if (*begin == '{' || *begin == '[')
