@@ -59,7 +59,8 @@ s5	copied too
 \.
 -- Entities that a client has made JSON of twice, and an ORM's None; all else stays as it came.
 INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
-    ('s11', '1', to_jsonb('[{"entity": "dish", "value": "pizza"}]'::text)), ('s11', '2', to_jsonb(' {"dish": "pizza"}'::text)),
+    ('s11', '1', to_jsonb('[{"entity": "dish", "value": "pizza"}]'::text)),
+    ('s11', '2', to_jsonb(' {"dish": "pizza"}'::text)),
     ('s11', '3', 'null'), ('s11', '4', '"pizza"'), ('s11', '5', to_jsonb('[no JSON'::text)), ('s11', '6', '7'),
     ('s11', '7', to_jsonb('{"n": 1e999999}'::text)), ('s11', '8', to_jsonb(''::text)), ('s11', '9', '{"dish": "dosa"}')
 RETURNING user_message, nlu_entities;
