@@ -117,7 +117,7 @@ BEGIN
             at := 'nlu_module_id';
             PERFORM (vals[i] ->> at)::integer;
             at := 'nlu_processing_time_ms';
-            PERFORM (vals[i] ->> at)::numeric::integer;
+            PERFORM (vals[i] ->> at)::double precision;
             at := 'nlu_entities';
             PERFORM (vals[i] ->> at)::jsonb;
             at := 'response_success';
@@ -223,7 +223,7 @@ BEGIN
                (f.v ->> 'nlu_module_id')::integer, f.v ->> 'nlu_module_type', f.v ->> 'nlu_provider',
                f.v ->> 'nlu_model_version',
                (f.v ->> 'nlu_entities')::jsonb, f.v ->> 'nlu_tone',
-               (f.v ->> 'nlu_processing_time_ms')::numeric::integer,
+               (f.v ->> 'nlu_processing_time_ms')::double precision,
                f.v ->> 'routed_to', f.v ->> 'response_text', (f.v ->> 'response_success')::boolean,
                f.v ->> 'user_feedback', f.v ->> 'user_correction', f.v ->> 'backend_reference',
                -- Original status and priority, where they differ from the values understood.
