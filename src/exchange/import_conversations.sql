@@ -253,6 +253,7 @@ DECLARE
     held_bytes bigint := 0;
     seen bigint := 0;
     example text;
+    last_key text;
     more boolean := true;
     rows_of refcursor;
 BEGIN
@@ -292,6 +293,7 @@ BEGIN
             more := FOUND;
             IF more THEN
                 keys := keys || item.key;
+                last_key := item.key;
                 vals := vals || item.vals;
                 extras := extras || item.extras;
                 held := held + 1;
@@ -317,6 +319,9 @@ BEGIN
         PERFORM @extschema@.tw_raise_import_error(source_name, mapping, keys, vals, extras);
         RAISE;
     END;
+    -- Integer ids are read in their order.
+    PERFORM @extschema@.tw_note_imported_table(source_name, columns, time_zone, mapping ->> 'id',
+                                               CASE WHEN reading.numbered THEN last_key END::bigint);
     skipped := seen - imported;
     into_metadata := reading.into_metadata;
     IF differing > 0 THEN

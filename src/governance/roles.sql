@@ -22,7 +22,8 @@ BEGIN ATOMIC
             '@extschema@.paired_answers', '@extschema@.rollouts', '@extschema@.rollout_checks',
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
-            '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.job_health']::regclass[]),
+            '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
+            '@extschema@.job_health']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[])
     ), columns (kinds, privilege, relation, columns) AS (VALUES
         -- Columns that an application knows; none that the extension fills, or it could approve itself.
@@ -118,6 +119,12 @@ BEGIN ATOMIC
             '@extschema@.tw_check_import_keys(regclass, name)',
             '@extschema@.tw_raise_import_error(text, jsonb, text[], jsonb[], jsonb[])',
             '@extschema@.tw_begin_import()',
+            '@extschema@.tw_note_imported_table(text, jsonb, text, text, bigint)',
+            '@extschema@.close_old_table(regclass, regclass)',
+            '@extschema@.tw_check_old_table(regclass)',
+            '@extschema@.tw_add_closing_trigger(regclass, text)',
+            '@extschema@.tw_closed_table()',
+            '@extschema@.tw_bound_waits()',
             '@extschema@.tw_reserve_numbers(bigint)',
             '@extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint)',
             '@extschema@.export_training_samples(text, text[], text[], text[], timestamptz, bigint, text, text)',
