@@ -150,16 +150,17 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('%s was never imported under this name', read_name),
             DETAIL = 'A table is closed when all of its rows have been imported.',
-            HINT = format('Import it first: SELECT * FROM @extschema@.import_conversations(%L); Rows that were imported '
-                          'under another name are skipped. If only a view of it can be imported, name that view: '
-                          'imported_through => ''app.view''.', read_name);
+            HINT = format('Import it first: SELECT * FROM @extschema@.import_conversations(%L); Rows that were '
+                          'imported under another name are skipped. If only a view of it can be imported, name that '
+                          'view: imported_through => ''app.view''.', read_name);
     END IF;
     PERFORM @extschema@.tw_add_closing_trigger(source, closed_name);
     -- Nobody writes from here on. What this import finds came in since the last one; the error below undoes it.
     rest := @extschema@.import_conversations(read_from, how.columns, 'not-applicable'::text, how.time_zone, false);
     IF rest.imported > 0 THEN
         import_call := format('SELECT * FROM @extschema@.import_conversations(%L%s);', read_name,
-            CASE WHEN how.columns <> '{}' THEN format(', %L', @extschema@.tw_cut_text(how.columns::text, 1000)) ELSE '' END
+            CASE WHEN how.columns <> '{}'
+                 THEN format(', %L', @extschema@.tw_cut_text(how.columns::text, 1000)) ELSE '' END
             || CASE WHEN how.time_zone <> 'UTC' THEN format(', time_zone => %L', how.time_zone) ELSE '' END);
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -167,8 +168,9 @@ BEGIN
                              CASE rest.imported WHEN 1 THEN 'row' ELSE 'rows' END,
                              closed_name || CASE rest.imported WHEN 1 THEN ' is' ELSE ' are' END),
             DETAIL = 'Nothing was imported now, and the table is not closed.',
-            HINT = format('Import again: %s Then close the table. If rows go on coming, do both in one transaction that '
-                          'begins with: BEGIN; LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE;', import_call, closed_name);
+            HINT = format('Import again: %s Then close the table. If rows go on coming, do both in one transaction '
+                          'that begins with: BEGIN; LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE;', import_call,
+                          closed_name);
     END IF;
     RETURN true;
 END
@@ -180,6 +182,7 @@ COMMENT ON FUNCTION @extschema@.close_old_table(regclass, regclass) IS
     'the view that was imported in its place, if there is one. It waits until no transaction is writing to source, '
     'and checks as an import does that no row is left; the caller must be able to read all of it. To open it again: '
     'DROP TRIGGER training_workflow_closed. Returns whether it closed it; false, with a notice, if it was closed. '
-    'Raises 22004 for NULL, 42P01 for an unknown OID, 42809 for views, foreign and temporary tables, partitions and the '
-    'extension''s own tables, 42501 without the privilege TRIGGER on source, 55000 if it was never imported or rows are '
-    'not imported yet, 55P03 if a transaction that writes to it stays open, and the errors of import_conversations()';
+    'Raises 22004 for NULL, 42P01 for an unknown OID, 42809 for views, foreign and temporary tables, partitions and '
+    'the extension''s own tables, 42501 without the privilege TRIGGER on source, 55000 if it was never imported or rows '
+    'are not imported yet, 55P03 if a transaction that writes to it stays open, and the errors of '
+    'import_conversations()';
