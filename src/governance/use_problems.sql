@@ -31,7 +31,8 @@ DECLARE
     caller CONSTANT oid := @extschema@.tw_calling_role_id();
     c record;
     p record;
-    counted record;
+    rows_of_part bigint;
+    example_of_part text;
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
     SELECT k.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls) AS restricted, a.attnum, a.atttypid,
@@ -60,13 +61,13 @@ BEGIN
         RETURN;
     END IF;
     FOR p IN SELECT t.part, t.first_page FROM @extschema@.tw_last_pages(relation, 10000::bigint) t LOOP
-        EXECUTE format('SELECT count(*) AS new_rows, min(s.%1$I::text) AS example FROM ONLY %2$s s '
+        EXECUTE format('SELECT count(*), min(s.%1$I::text) FROM ONLY %2$s s '
                        'WHERE s.ctid >= $1::tid AND s.%1$I IS NOT NULL AND NOT EXISTS '
                        '(SELECT FROM @extschema@.imported_conversations i WHERE i.source_key = s.%1$I::text)', key,
                        p.part)
-            INTO counted USING format('(%s,0)', p.first_page);
-        new_rows := new_rows + counted.new_rows;
-        example := least(example, counted.example);
+            INTO rows_of_part, example_of_part USING format('(%s,0)', p.first_page);
+        new_rows := new_rows + rows_of_part;
+        example := least(example, example_of_part);
     END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
     obstacle := format('the owner of the extension may not read it: GRANT SELECT ON %s TO %I;', relation, current_user);
