@@ -88,7 +88,7 @@ COMMENT ON FUNCTION @extschema@.tw_check_old_table(regclass) IS
     'The name, with schema, of a table that the caller may close. Raises 22004 for NULL, 42P01 for an unknown OID, '
     '42809 for what cannot be closed, 42501 without the privilege TRIGGER';
 
-CREATE FUNCTION @extschema@.tw_add_closing_trigger(source regclass, closed_name text) RETURNS void
+CREATE FUNCTION @extschema@.tw_add_closing_trigger(source regclass, closed_name text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -97,7 +97,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_trigger t
                WHERE t.tgrelid = source AND t.tgfoid = '@extschema@.tw_closed_table()'::regprocedure) THEN
         EXECUTE format('ALTER TABLE %s ENABLE TRIGGER training_workflow_closed', source);
-        RETURN;
+        RETURN true;
     END IF;
     EXECUTE format('CREATE TRIGGER training_workflow_closed BEFORE INSERT OR UPDATE ON %s FOR EACH STATEMENT '
                    'EXECUTE FUNCTION @extschema@.tw_closed_table()', source);
@@ -105,7 +105,15 @@ BEGIN
     IF (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = source) THEN
         EXECUTE format('ALTER TRIGGER training_workflow_closed ON %s DEPENDS ON EXTENSION training_workflow', source);
     END IF;
-EXCEPTION WHEN lock_not_available THEN
+    RETURN true;
+EXCEPTION WHEN duplicate_object THEN
+    -- Another session closed the table meanwhile; or a trigger of the owner's own has this name.
+    IF NOT EXISTS (SELECT FROM pg_trigger t
+                   WHERE t.tgrelid = source AND t.tgfoid = '@extschema@.tw_closed_table()'::regprocedure) THEN
+        RAISE;
+    END IF;
+    RETURN false;
+WHEN lock_not_available THEN
     SELECT a.pid, a.usename, date_trunc('second', a.xact_start) AS since INTO writer
     FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.relation = source AND l.locktype = 'relation' AND l.granted AND l.mode LIKE '%Exclusive%'
@@ -124,7 +132,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_add_closing_trigger(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_add_closing_trigger(regclass, text) IS
     'Makes the trigger that closes a table, or enables it, once no transaction is writing to the table; others wait '
-    'with their writes until this transaction ends. Raises 55P03 where one that writes stays open';
+    'with their writes until this transaction ends. Returns false if another session made it meanwhile. Raises 55P03 '
+    'where a transaction that writes stays open';
 
 CREATE FUNCTION @extschema@.close_old_table(source regclass, imported_through regclass DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -134,18 +143,17 @@ DECLARE
     read_from CONSTANT regclass := coalesce(imported_through, source);
     read_name CONSTANT text := @extschema@.tw_check_import_source(read_from);
     how record;
+    is_closed boolean;
     rest record;
     import_call text;
 BEGIN
     PERFORM @extschema@.tw_bound_waits();
+    SELECT i.columns, i.time_zone INTO how FROM @extschema@.imported_tables i WHERE i.source = read_name;
     IF EXISTS (SELECT FROM pg_trigger t
                WHERE t.tgrelid = source AND t.tgfoid = '@extschema@.tw_closed_table()'::regprocedure
                  AND t.tgenabled <> 'D') THEN
-        RAISE NOTICE '% is closed already', closed_name;
-        RETURN false;
-    END IF;
-    SELECT i.columns, i.time_zone INTO how FROM @extschema@.imported_tables i WHERE i.source = read_name;
-    IF NOT FOUND THEN
+        is_closed := true;
+    ELSIF how.columns IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('%s was never imported under this name', read_name),
@@ -153,8 +161,13 @@ BEGIN
             HINT = format('Import it first: SELECT * FROM @extschema@.import_conversations(%L); Rows that were '
                           'imported under another name are skipped. If only a view of it can be imported, name that '
                           'view: imported_through => ''app.view''.', read_name);
+    ELSE
+        is_closed := NOT @extschema@.tw_add_closing_trigger(source, closed_name);
     END IF;
-    PERFORM @extschema@.tw_add_closing_trigger(source, closed_name);
+    IF is_closed THEN
+        RAISE NOTICE '% is closed already', closed_name;
+        RETURN false;
+    END IF;
     -- Nobody writes from here on. What this import finds came in since the last one; the error below undoes it.
     rest := @extschema@.import_conversations(read_from, how.columns, 'not-applicable'::text, how.time_zone, false);
     IF rest.imported > 0 THEN

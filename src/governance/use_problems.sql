@@ -45,6 +45,12 @@ BEGIN
         obstacle := format('it has no column %I any more: import it again', key);
     ELSIF NOT has_column_privilege(caller, relation, c.attnum, 'SELECT') OR c.restricted THEN
         obstacle := format('role %I may not read all of it: ask an operator who may', pg_get_userbyid(caller));
+    ELSIF EXISTS (WITH RECURSIVE children (id) AS (
+                      SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = relation
+                      UNION ALL
+                      SELECT h.inhrelid FROM children o JOIN pg_inherits h ON h.inhparent = o.id)
+                  SELECT FROM children o JOIN pg_class k ON k.oid = o.id WHERE k.relkind = 'f') THEN
+        obstacle := 'a part of it is a foreign table';
     ELSIF NOT c.numbered AND c.atttypid NOT IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,
                                                 'uuid'::regtype) THEN
         obstacle := format('its ids are of type %s: import it again now and then, and see what it finds',

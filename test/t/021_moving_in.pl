@@ -240,6 +240,34 @@ for my $format ('plain', 'custom') {
     integrity_is_empty($node, $format, $format);
 }
 
+# A dump of the application's schema alone has everything but what belongs to the extension. Data alone is refused by a
+# closed table, unless triggers are disabled.
+{
+    my $count  = 'SELECT count(*) FROM public.conversation_logs';
+    my $rows   = sql($count);
+    my @dumped = run_program('pg_dump', '-Fc', '-n', 'public', '-f', "$dir/schema", '-d', $node->connstr('shop'));
+    ok($dumped[0], 'one schema: dumped') or diag $dumped[2];
+    $node->safe_psql('postgres', 'CREATE DATABASE alone TEMPLATE template0');
+    my (undef, undef, $errors) = run_program('pg_restore', '-d', $node->connstr('alone'), "$dir/schema");
+    my @errors = $errors =~ /^pg_restore: error: (?!could not execute query: ERROR:  schema "public" already)(.*)$/mg;
+    is(scalar(grep { !/training_workflow|schema "training" does not exist/ } @errors), 0, 'one schema: no other error')
+        or diag $errors;
+    is($node->safe_psql('alone', $count), $rows, 'one schema: all rows are there');
+    $node->safe_psql('custom', 'DELETE FROM public.training_samples; DELETE FROM public.conversation_logs');
+    my @data = ('pg_restore', '-a', '-t', 'conversation_logs', '-n', 'public', '-d', $node->connstr('custom'));
+    my @refused = run_program(@data, "$dir/custom");
+    like($refused[2], qr/table public\.conversation_logs is closed/, 'data alone: refused');
+    my @restored = run_program(@data, '--disable-triggers', "$dir/custom");
+    ok($restored[0], 'data alone: restored with triggers disabled') or diag $restored[2];
+    is($node->safe_psql('custom', $count), $rows, 'data alone: all rows are there');
+    is(
+        $node->safe_psql('custom', q{SELECT t.tgenabled, d.deptype FROM pg_trigger t JOIN pg_depend d ON d.objid = t.oid
+            AND d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_extension'::regclass
+            WHERE t.tgname = 'training_workflow_closed'}),
+        'O|x', 'and the table is closed again; the trigger goes with the extension'
+    );
+}
+
 # Four clients capture while 20,000 rows come in, with ids that the clients might get.
 {
     my $clients = 4;
