@@ -196,6 +196,6 @@ COMMENT ON FUNCTION @extschema@.close_old_table(regclass, regclass) IS
     'and checks as an import does that no row is left; the caller must be able to read all of it. To open it again: '
     'DROP TRIGGER training_workflow_closed. Returns whether it closed it; false, with a notice, if it was closed. '
     'Raises 22004 for NULL, 42P01 for an unknown OID, 42809 for views, foreign and temporary tables, partitions and '
-    'the extension''s own tables, 42501 without the privilege TRIGGER on source, 55000 if it was never imported or rows '
-    'are not imported yet, 55P03 if a transaction that writes to it stays open, and the errors of '
+    'the extension''s own tables, 42501 without the privilege TRIGGER on source, 55000 if it was never imported or '
+    'rows are not imported yet, 55P03 if a transaction that writes to it stays open, and the errors of '
     'import_conversations()';

@@ -202,7 +202,7 @@ is(import_logs('shop'), '2|3010|0', 'and which is copied too, with new ids, as o
             user => $user);
         like(
             $refused,
-            qr/ERROR: .*table public\.conversation_logs is closed: .* training\.conversation_logs now.*HINT:  Write to/s,
+            qr/table public\.conversation_logs is closed: .* training\.conversation_logs now.*HINT:  Write to/s,
             "$role is told where to write"
         );
     }
