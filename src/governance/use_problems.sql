@@ -26,6 +26,9 @@ COMMENT ON FUNCTION @extschema@.tw_last_pages(regclass, bigint) IS
 CREATE FUNCTION @extschema@.tw_unimported_rows(relation regclass, key name, last_number bigint,
                                                OUT new_rows bigint, OUT example text, OUT obstacle text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
+    -- The text of an id is that of import_conversations().
+    SET datestyle = 'ISO, MDY' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET bytea_output = 'hex'
+    SET timezone = 'UTC'
 AS $function$
 DECLARE
     caller CONSTANT oid := @extschema@.tw_calling_role_id();
@@ -51,8 +54,7 @@ BEGIN
                       SELECT h.inhrelid FROM children o JOIN pg_inherits h ON h.inhparent = o.id)
                   SELECT FROM children o JOIN pg_class k ON k.oid = o.id WHERE k.relkind = 'f') THEN
         obstacle := 'a part of it is a foreign table';
-    ELSIF NOT c.numbered AND c.atttypid NOT IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,
-                                                'uuid'::regtype) THEN
+    ELSIF c.atttypid::bigint >= 16384 OR (SELECT t.typtype FROM pg_type t WHERE t.oid = c.atttypid) <> 'b' THEN
         obstacle := format('its ids are of type %s: import it again now and then, and see what it finds',
                            format_type(c.atttypid, NULL));
     END IF;
