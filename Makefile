@@ -125,6 +125,7 @@ SQL_PARTS = \
 	src/tables/review_claims.sql \
 	src/tables/blind_reviews.sql \
 	src/tables/imported_conversations.sql \
+	src/tables/imported_tables.sql \
 	src/tables/model_versions.sql \
 	src/tables/model_artifacts.sql \
 	src/tables/model_evaluations.sql \
@@ -167,6 +168,7 @@ SQL_PARTS = \
 	src/exchange/import_samples.sql \
 	src/exchange/import_portion.sql \
 	src/exchange/import_conversations.sql \
+	src/exchange/close_old_table.sql \
 	src/exchange/export_samples.sql \
 	src/exchange/export_to_file.sql \
 	src/exchange/export_to_s3.sql \
@@ -221,6 +223,7 @@ SQL_PARTS = \
 	src/report/review_backlog.sql \
 	src/report/explain_conversation.sql \
 	src/governance/schema_problems.sql \
+	src/governance/use_problems.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql \

@@ -260,6 +260,7 @@ DECLARE
     held_bytes bigint := 0;
     seen bigint := 0;
     example text;
+    last_key text;
     more boolean := true;
     rows_of refcursor;
 BEGIN
@@ -299,6 +300,7 @@ BEGIN
             more := FOUND;
             IF more THEN
                 keys := keys || item.key;
+                last_key := item.key;
                 vals := vals || item.vals;
                 extras := extras || item.extras;
                 held := held + 1;
@@ -324,6 +326,9 @@ BEGIN
         PERFORM @extschema@.tw_raise_import_error(source_name, mapping, keys, vals, extras);
         RAISE;
     END;
+    -- Integer ids are read in their order.
+    PERFORM @extschema@.tw_note_imported_table(source_name, columns, time_zone, mapping ->> 'id',
+                                               CASE WHEN reading.numbered THEN last_key END::bigint);
     skipped := seen - imported;
     into_metadata := reading.into_metadata;
     IF differing > 0 THEN
