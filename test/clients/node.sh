@@ -74,7 +74,7 @@ node_client() { # ACTION
         install) install_client ;;
         complete | defaults)
             [[ -f $CLIENT_HOME/${programs:-.}/$1.${extension:-mjs} ]] || exit 69
-            cd| defaults) cd "$CLIENT_HOME" && exec "$node" "${programs:-.}/$1.${extension:-mjs}"
+            cd "$CLIENT_HOME" && exec "$node" "${programs:-.}/$1.${extension:-mjs}"
             ;;
         *) echo "usage: run.sh {install|complete|defaults}" >&2; exit 64 ;;
     esac
