@@ -131,7 +131,7 @@ rm -f -- "$home/run"/*
 : >"$results"
 start_cluster || exit 1
 for database in public own moved; do
-    make_database "$database" || { tell 'not ok' "the database $database"; exit 1; }
+    make_database "$database" || { tail -n 5 "$home/run/psql.log" | sed 's|^|# |'; tell 'not ok' "the database $database"; exit 1; }
 done
 pools=()
 for place in "${places[@]}"; do
