@@ -64,8 +64,8 @@ async function main() {
     await saves('save() with responseSuccess false', { responseSuccess: false }, { response_success: false });
     await saves('save() with an explicit id', { id: '4711' });
     await tries('insert() with an explicit id', async (session) => {
-      await rows.insert(row(session, { id: '4712' }));
-      return [1, '4712'];
+      const { identifiers } = await rows.insert(row(session, { id: '4712' }));
+      return [1, identifiers[0].id];
     });
     await tries('save() with a CreateDateColumn', async (session) =>
       [1, (await database.getRepository(Dated).save(row(session))).id]);
