@@ -13,7 +13,8 @@ def shown(error):
     inner = getattr(error, "orig", None) or error.__cause__ or error
     inner = getattr(inner, "__cause__", None) or inner
     diag = getattr(inner, "diag", None)
-    parts = [getattr(inner, "sqlstate", None), getattr(diag, "message_primary", None) or str(inner),
+    parts = [getattr(inner, "sqlstate", None),
+             getattr(diag, "message_primary", None) or getattr(inner, "message", None) or str(inner),
              getattr(diag, "message_detail", None) or getattr(inner, "detail", None),
              getattr(diag, "message_hint", None) or getattr(inner, "hint", None)]
     return f"{type(error).__name__}: " + " | ".join(str(part).strip() for part in parts if part)
