@@ -62,7 +62,7 @@ async def order(connection, session, text, fail=False):
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-    from complete import run_complete
+    from dialogue import run_complete
     with asyncio.Runner() as runner:
         link = runner.run(connect())
 

@@ -49,5 +49,5 @@ def order(session, text, fail=False):
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-    from complete import run_complete
+    from dialogue import run_complete
     run_complete(answer, thumbs_down, many, order)
