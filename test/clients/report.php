@@ -7,6 +7,7 @@
 const RELATIONS = ['conversation_logs', 'conversation_capture'];
 
 // A warning of PHP's, of an array given as a string for one, must not end up among the lines of JSON.
+ini_set('log_errors', '0');
 ini_set('display_errors', 'stderr');
 
 function show(string $default, int $rows, $id, ?string $error): void
