@@ -151,6 +151,7 @@ SQL_PARTS = \
 	src/capture/filter.sql \
 	src/capture/policy_triggers.sql \
 	src/capture/triggers.sql \
+	src/capture/conversation_capture.sql \
 	src/capture/raised_audit.sql \
 	src/capture/closed_days.sql \
 	src/review/reviewers.sql \

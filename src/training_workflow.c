@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/time_argument.h"
 #include "capture/log_columns.h"
+#include "capture/privilege_errors.h"
 #include "governance/drop_guard.h"
 #include "runs/job_lock.h"
 #include "utils/guc.h"
@@ -23,6 +24,7 @@ _PG_init(void)
 {
 	tw_cached_table_init();
 	tw_log_columns_init();
+	tw_privilege_errors_init();
 	tw_drop_guard_init();
 	tw_time_argument_init();
 	tw_job_lock_init();

@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 54c2619f834afcdfd539308d51fba11c5bc521bf56c61d6bc4eef0b91ad25f8d
+-- tables: 419c3292f9bd61f4c014d460a6526e4fc12bbc56e54ae16a3b444ce04b973a31
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -234,7 +234,12 @@ DROP ROUTINE
     @extschema@.tw_weekly_result(bigint, text),
     @extschema@.tw_weekly_step(bigint, text, bigint, timestamptz);
 
+CREATE UNLOGGED SEQUENCE @extschema@.conversation_logs_lastval_seq
+    MINVALUE -9223372036854775808 MAXVALUE 9223372036854775807 START 1 CYCLE;
+
 @INSTALL_SCRIPT@
+ALTER TABLE @extschema@.conversation_logs ALTER COLUMN created_on SET DEFAULT @extschema@.tw_load_library();
+
 @END@
 -- The zone that an entry was made for is not always in it, so whoever made the entries renews them.
 DO $cron$

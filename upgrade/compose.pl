@@ -74,7 +74,7 @@ sub replacement {
     # would make people's own grants part of the extension, and pg_dump would leave them out.
     return '' if $statement =~ /^REVOKE ALL ON .* FROM PUBLIC$/s;
     return '' if $statement =~ /^DO \$install_check\$/;
-    return $statement if $statement =~ /^DO \$check\$/;
+    return $statement if $statement =~ /^DO \$(?:check|comments)\$/;
     return $statement =~ s/CREATE (?=FUNCTION)/CREATE OR REPLACE /r if $statement =~ /^DO \$inventory\$/;
     return $statement if $statement =~ /^SET LOCAL search_path/;
     return $statement if $statement =~ /^CREATE (?:TABLE|UNIQUE INDEX|INDEX)\b|^ALTER TABLE\b/ && !$is_old->();

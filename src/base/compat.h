@@ -41,4 +41,16 @@
 #define tw_json_lexer(text, length) makeJsonLexContextCstringLen(text, length, PG_UTF8, true)
 #endif
 
+/*
+ * What a plan needs privileges for: a list of entries with requiredPerms, some of them 0. For users of
+ * executor/executor.h. Until 15 the range table was that list, and its entries have fields of the same names.
+ */
+#if PG_VERSION_NUM >= 160000
+#define TwPermissions RTEPermissionInfo
+#define tw_plan_permissions(plan) ((plan)->permInfos)
+#else
+#define TwPermissions RangeTblEntry
+#define tw_plan_permissions(plan) ((plan)->rtable)
+#endif
+
 #endif							/* TW_COMPAT_H */

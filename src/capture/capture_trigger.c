@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "base/table_triggers.h"
 #include "capture/audit_rate.h"
+#include "capture/conversation_id.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
@@ -256,6 +257,8 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	memcpy(row.values, slot->tts_values, desc->natts * sizeof(Datum));
 	memcpy(row.nulls, slot->tts_isnull, desc->natts * sizeof(bool));
 
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		tw_number_conversation(rel, &row);
 	fill_defaults(&row);
 	if (!is_null(&row, TW_LOG_REVIEW_STATUS))
 		complete_decided_row(&row);

@@ -10,6 +10,7 @@
 #include "base/kept_plan.h"
 #include "base/subtransaction.h"
 #include "base/table_triggers.h"
+#include "capture/conversation_id.h"
 #include "capture/log_columns.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
@@ -170,5 +171,6 @@ tw_capture_promote(PG_FUNCTION_ARGS)
 	error = tw_try(promote_captured, trigdata);
 	if (error != NULL)
 		report_failure(trigdata, error);
+	tw_restore_lastval(trigdata->tg_relation);
 	return PointerGetDatum(NULL);
 }

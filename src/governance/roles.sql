@@ -23,13 +23,19 @@ BEGIN ATOMIC
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.job_health']::regclass[]),
-        ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[])
+        ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
+        -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
+        ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
+        -- For currval() and lastval(), with which some clients ask for the id of their last row.
+        ('{capture,operator}', '{SELECT}', ARRAY[
+            '@extschema@.conversation_logs_id_seq', '@extschema@.conversation_logs_lastval_seq']::regclass[])
     ), columns (kinds, privilege, relation, columns) AS (VALUES
-        -- Columns that an application knows; none that the extension fills, or it could approve itself.
+        -- Columns that an application knows; none that the extension fills, or it could approve itself. Clients that
+        -- name every column write DEFAULT for id; the filter refuses any other value.
         ('{capture,operator}'::text[], 'INSERT', '@extschema@.conversation_logs'::regclass, ARRAY[
-            'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language', 'nlu_intent',
-            'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version', 'nlu_entities',
-            'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
+            'id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language',
+            'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version',
+            'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success', 'user_feedback',
             'user_correction', 'backend_reference', 'metadata', 'created_at']),
         -- Needed by INSERT ... RETURNING id.
         ('{capture}', 'SELECT', '@extschema@.conversation_logs', ARRAY['id']),
@@ -49,6 +55,8 @@ BEGIN ATOMIC
             '@extschema@.assign_model_version(text, text)',
             '@extschema@.record_response(bigint, text, text, boolean, text, text)',
             '@extschema@.record_feedback(bigint, text, text, text)']::regprocedure[]),
+        ('{capture,operator}', ARRAY[
+            '@extschema@.tw_refuse_to_read_capture()']::regprocedure[]),
         -- Messages of functions that run with the rights of the caller.
         ('{capture,reviewer,analyst,trainer}', ARRAY[
             '@extschema@.tw_excerpt(text)']::regprocedure[]),
@@ -189,6 +197,11 @@ BEGIN ATOMIC
         SELECT r.kinds, 'TABLE', o, NULL, p FROM relations r, unnest(r.relations) o, unnest(r.privileges) p
         UNION ALL
         SELECT c.kinds, 'TABLE', c.relation, n, c.privilege FROM columns c, unnest(c.columns) n
+        UNION ALL
+        -- So that an UPDATE gets the view's error too, which says more than that of a missing privilege. UPDATE of the
+        -- whole view would let an application lock the table.
+        SELECT '{capture,operator}', 'TABLE', a.attrelid, a.attname::text, 'UPDATE'
+        FROM pg_attribute a WHERE a.attrelid = '@extschema@.conversation_capture'::regclass AND a.attnum > 0
         UNION ALL
         SELECT r.kinds, 'ROUTINE', o, NULL, 'EXECUTE' FROM routines r, unnest(r.routines) o
         UNION ALL

@@ -262,7 +262,9 @@ my $all_tables = q{
     $do$};
 
 my %may_lock = map { $_ => '' } grep { $_ ne 'operator' } keys %kind;
-$may_lock{operator} = join "\n", 'SELECT FROM conversation_logs FOR UPDATE',
+# As an INSERT locks it.
+$may_lock{app} = 'LOCK TABLE conversation_capture IN ROW EXCLUSIVE MODE';
+$may_lock{operator} = join "\n", $may_lock{app}, 'SELECT FROM conversation_logs FOR UPDATE',
     'SELECT FROM conversation_logs FOR KEY SHARE',
     'LOCK TABLE review_policies IN ACCESS EXCLUSIVE MODE', 'LOCK TABLE review_policies IN SHARE MODE',
         'LOCK TABLE review_policies IN ROW EXCLUSIVE MODE',

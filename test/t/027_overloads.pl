@@ -113,7 +113,9 @@ for my $view (split /\n/, sql(q{SELECT c.relname FROM pg_depend d JOIN pg_class 
     AND c.oid = d.objid AND c.relkind = 'v'
                                             JOIN pg_extension e ON e.oid = d.refobjid WHERE d.deptype = 'e'
                                                 AND e.extname = 'training_workflow' ORDER BY 1})) {
-    is(($node->psql('captured', "SELECT * FROM public.$view"))[0], 0, "$view can be read");
+    my ($status, undef, $error) = $node->psql('captured', "SELECT * FROM public.$view");
+    if ($view eq 'conversation_capture') { like($error, qr/$view can be inserted into/, "$view has its own error") }
+    else                                 { is($status, 0, "$view can be read") }
 }
 
 $node->stop;

@@ -317,7 +317,8 @@ SQL
 }
 
 # The extension's tables and sequences: those that pg_dump is told to dump, and those that belong to the extension,
-# which ought to be the same, but for the stored figures of days, which are no more than a copy of what the others say.
+# which ought to be the same, but for the stored figures of days, which are no more than a copy of what the others say,
+# and the unlogged sequence for lastval(), which means something to one session only.
 sub _own_relations {
     my ($node, $database) = @_;
     my $list = $node->safe_psql($database, <<'SQL');
@@ -332,7 +333,7 @@ sub _own_relations {
               AND d.classid = 'pg_class'::regclass AND d.deptype = 'e') AS x (relid)
         JOIN pg_class c ON c.oid = x.relid
         WHERE e.extname = 'training_workflow' AND c.relkind IN ('r', 'p', 'S')
-          AND c.relname !~ '^daily_statistics'
+          AND c.relname !~ '^daily_statistics' AND c.relpersistence <> 'u'
         ORDER BY 2
 SQL
     return map { [ split /\|/, $_, 2 ] } split /\n/, $list;

@@ -1,0 +1,166 @@
+-- What clients write by default, as a role of kind capture: it captures, or the error says what to write instead.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET training_workflow.allow_drop = on;
+DROP EXTENSION IF EXISTS training_workflow CASCADE;
+RESET training_workflow.allow_drop;
+RESET client_min_messages;
+CREATE EXTENSION training_workflow;
+-- No random draw in this test.
+INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
+SET client_min_messages = warning;
+CREATE ROLE regress_tw_app;
+CREATE ROLE regress_tw_nobody;
+SELECT count(grant_training_role('regress_tw_app', 'capture'));
+RESET client_min_messages;
+\set ON_ERROR_STOP off
+
+-- A fresh session, in which nothing has loaded the library.
+\c -
+\set SHOW_CONTEXT never
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (session_id, user_message, review_status) VALUES ('s0', 'veg pizza', 'approved');
+\c -
+\set SHOW_CONTEXT never
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s0', 'veg pizza') RETURNING id, user_message;
+\c -
+\set SHOW_CONTEXT never
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s0', 'veg pizza') RETURNING *;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s0', 'veg pizza') RETURNING conversation_logs;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s0', 'x') ON CONFLICT (id) DO UPDATE
+    SET response_text = 'y';
+
+-- Every column named, and every column returned.
+PREPARE capture AS INSERT INTO conversation_capture (id, session_id, phone_number, user_id, user_message, message_type,
+    message_language, nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version,
+    nlu_entities, nlu_tone, nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback,
+    user_correction, backend_reference, metadata, created_at)
+VALUES (DEFAULT, $1, DEFAULT, DEFAULT, $2, DEFAULT, DEFAULT, $3, $4, DEFAULT, DEFAULT, $5, DEFAULT, DEFAULT, DEFAULT,
+    DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT) RETURNING *;
+\x
+\pset format unaligned
+EXECUTE capture('s1', 'veg pizza', 'intent.food.item.search', 0.95, 'indicbert') \gset
+\x
+\pset format aligned
+SELECT :id AS id, :'user_message' AS user_message, :'message_type' AS message_type, :'created_at' <> '' AS created;
+INSERT INTO conversation_capture (session_id, user_message) VALUES ('s2', 'a'), ('s2', 'b') RETURNING id, user_message;
+INSERT INTO conversation_capture (id, session_id, user_message, message_type, created_at)
+    VALUES (NULL, 's2', 'an ORM sends NULL', NULL, NULL) RETURNING id, message_type, created_at = now() AS now;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (DEFAULT, 's3', 'the table') RETURNING id;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (NULL, 's3', 'the table') RETURNING id;
+INSERT INTO conversation_capture (session_id, user_message) VALUES ('s3', 'once') ON CONFLICT DO NOTHING RETURNING id;
+INSERT INTO conversation_capture (session_id, user_message) SELECT 's4', m FROM unnest(ARRAY['c', 'd']) m
+    RETURNING id, user_message;
+COPY conversation_logs (session_id, user_message) FROM stdin;
+s5	copied
+s5	copied too
+\.
+-- With its order kept by a sort, and with a function that captures within.
+INSERT INTO conversation_logs (session_id, user_message) SELECT 's6', m FROM unnest(ARRAY['f', 'e']) m ORDER BY m
+    RETURNING id;
+-- The number of the last row, as some drivers ask for it.
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'number?');
+SELECT currval('conversation_logs_id_seq');
+SELECT lastval();
+-- Also when a training sample got a number after it.
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES ('s7', 'number of a promoted one?', 'intent.food.item.search', 0.95, 'indicbert');
+SELECT currval('conversation_logs_id_seq');
+SELECT lastval();
+
+-- Explicit ids: an ORM's second save of the same object.
+INSERT INTO conversation_capture (id, session_id, user_message, response_text) VALUES (1, 's1', 'veg pizza', 'Yes');
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (1000000, 's1', 'veg pizza');
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (DEFAULT, 's1', 'two'), (7, 's1', 'seven');
+COPY conversation_logs (id, session_id, user_message) FROM stdin;
+1000001	s1	copied
+\.
+INSERT INTO conversation_capture (id, session_id, user_message) VALUES (1, 's1', 'x') ON CONFLICT (id) DO NOTHING;
+-- The number that was drawn last.
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'own') RETURNING id AS own \gset
+INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (:own, 's7', 'x')
+    ON CONFLICT (id) DO UPDATE SET user_feedback = 'negative' RETURNING *;
+-- In a session that has drawn no number.
+\c -
+\set SHOW_CONTEXT never
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (17, 's1', 'veg pizza');
+
+-- Nothing can be read or changed, in no session and by no means.
+\c -
+\set SHOW_CONTEXT never
+SET ROLE regress_tw_app;
+SELECT * FROM conversation_capture;
+\c -
+\set SHOW_CONTEXT never
+SET ROLE regress_tw_app;
+UPDATE conversation_capture SET response_text = 'x' WHERE id = 1;
+\set VERBOSITY terse
+DELETE FROM conversation_capture;
+SELECT count(*) FROM conversation_capture WHERE false;
+SELECT 1 FROM conversation_capture LIMIT 0;
+COPY (SELECT * FROM conversation_capture) TO stdout;
+COPY conversation_capture TO stdout;
+INSERT INTO conversation_capture (session_id, user_message) SELECT session_id, user_message FROM conversation_capture;
+INSERT INTO conversation_capture (session_id, user_message) VALUES ('s8', 'x') ON CONFLICT (id) DO UPDATE
+    SET user_message = conversation_capture.user_message RETURNING user_message;
+INSERT INTO conversation_capture (session_id, user_message)
+    VALUES ('s8', (SELECT user_message FROM conversation_capture LIMIT 1));
+SELECT FROM conversation_capture FOR UPDATE;
+-- Each release has another message here.
+DO $$
+BEGIN
+    MERGE INTO conversation_capture c USING (VALUES (1)) v (id) ON c.id = v.id
+    WHEN MATCHED THEN UPDATE SET user_id = 'x';
+EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'refused';
+END $$;
+BEGIN;
+LOCK TABLE conversation_capture IN SHARE UPDATE EXCLUSIVE MODE;
+ROLLBACK;
+CREATE FUNCTION pg_temp.shown(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
+$$BEGIN RAISE NOTICE 'seen: %', $1; RETURN true; END$$;
+SELECT FROM conversation_capture WHERE pg_temp.shown(user_message);
+SELECT FROM (VALUES (1)) v LEFT JOIN conversation_capture c ON pg_temp.shown(c.user_message);
+EXPLAIN (COSTS OFF) SELECT FROM conversation_capture WHERE pg_temp.shown(user_message);
+BEGIN;
+DECLARE seen CURSOR FOR SELECT user_message FROM conversation_capture;
+ROLLBACK;
+SELECT setval('conversation_logs_id_seq', 1);
+SELECT nextval('conversation_logs_id_seq');
+\set VERBOSITY default
+-- The table, in a session that has captured.
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s9', 'z') RETURNING id;
+SELECT user_message FROM conversation_logs WHERE id = 1;
+SELECT * FROM conversation_logs c WHERE c.id = 1;
+SELECT id FROM conversation_logs WHERE id = 1 FOR UPDATE;
+UPDATE conversation_logs SET response_text = 'x' WHERE id = 1;
+DELETE FROM conversation_logs WHERE id = 1;
+SELECT count(*) > 10 AS ids_can_be_counted FROM conversation_logs;
+WITH c AS (INSERT INTO conversation_logs (session_id, user_message) VALUES ('s9', 'z') RETURNING *) SELECT FROM c;
+-- A role without a kind; and an error of somebody else's table stays as it is.
+RESET ROLE;
+CREATE TABLE theirs (id int);
+SET ROLE regress_tw_nobody;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s9', 'z');
+INSERT INTO conversation_capture (session_id, user_message) VALUES ('s9', 'z');
+SET ROLE regress_tw_app;
+SELECT c.id FROM conversation_logs c, theirs;
+RESET ROLE;
+-- What the owner may: choose ids, as a restore does.
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (5000, 's10', 'restored');
+SELECT session_id, count(*), min(review_status) FROM conversation_logs GROUP BY 1 ORDER BY 1;
+-- Every column that an application may insert is in the view, with the same type and comment.
+SELECT t.attname, v.attname IS NOT NULL AS in_view, t.atttypid = v.atttypid AS same_type,
+       col_description(t.attrelid, t.attnum) = col_description(v.attrelid, v.attnum) AS same_comment
+FROM pg_attribute t
+LEFT JOIN pg_attribute v ON v.attrelid = 'conversation_capture'::regclass AND v.attname = t.attname AND v.attnum > 0
+WHERE t.attrelid = 'conversation_logs'::regclass AND t.attnum > 0
+  AND has_column_privilege('regress_tw_app', t.attrelid, t.attnum, 'INSERT')
+  AND (t.atttypid = v.atttypid AND col_description(t.attrelid, t.attnum) = col_description(v.attrelid, v.attnum))
+      IS NOT TRUE;
+SELECT count(*) FROM pg_attribute WHERE attrelid = 'conversation_capture'::regclass AND attnum > 0;
+DROP TABLE theirs;
+DROP OWNED BY regress_tw_app;
+DROP ROLE regress_tw_app, regress_tw_nobody;

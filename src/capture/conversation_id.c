@@ -1,0 +1,118 @@
+/*
+ * conversation_id.c
+ *		The numbers of conversations: drawn from the sequence, never chosen by
+ *		an application.
+ */
+#include "postgres.h"
+
+#include "capture/conversation_id.h"
+#include "commands/sequence.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* The id of the conversation that this session inserted last. */
+static int64 last_id;
+
+static Oid
+number_sequence(Oid schema)
+{
+	Oid			sequence = get_relname_relid("conversation_logs_id_seq", schema);
+
+	if (!OidIsValid(sequence))
+		elog(ERROR, "there is no sequence conversation_logs_id_seq");
+	return sequence;
+}
+
+/* Whether this is the number that this session drew last. A session that has drawn none has no last one. */
+static bool
+is_last_number(Oid sequence, int64 id)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	volatile bool is_last = false;
+
+	PG_TRY();
+	{
+		is_last = DatumGetInt64(DirectFunctionCall1(currval_oid, ObjectIdGetDatum(sequence))) == id;
+	}
+	PG_CATCH();
+	{
+		/* What follows is an error in any case, so that nothing has to be undone here. */
+		if (geterrcode() != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return is_last;
+}
+
+/* Raises an error unless the id was drawn for this very row, which only DEFAULT does. */
+static void
+refuse_chosen_id(Relation rel, int64 id)
+{
+	Oid			user;
+	int			security;
+	bool		drawn;
+
+	/* A role that may insert whole rows, such as the owner in a restore, chooses as it likes. */
+	GetUserIdAndSecContext(&user, &security);
+	if (pg_class_aclcheck(RelationGetRelid(rel), user, ACL_INSERT) == ACLCHECK_OK)
+		return;
+
+	/* The caller may lack the privilege to ask; an error restores the user. */
+	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
+	drawn = is_last_number(number_sequence(RelationGetNamespace(rel)), id);
+	SetUserIdAndSecContext(user, security);
+	/* A number that a row has already got was repeated, for ON CONFLICT to find that row. */
+	if (!drawn || id == last_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS),
+				 errmsg("conversation %lld cannot be inserted: an application does not choose the id",
+						(long long) id),
+				 errdetail("Nothing was stored. An ORM that saves a stored conversation once more ends here."),
+				 errhint("Leave id out, or write DEFAULT. What comes after the capture is added by "
+						 "record_response(id, session_id, ...) and record_feedback(id, session_id, ...).")));
+}
+
+/*
+ * Gives a new conversation without a number, as ORMs send it, the next one,
+ * and refuses one that an application chose. Applications may name the column
+ * because many clients name every column, with DEFAULT where they have no
+ * value.
+ */
+void
+tw_number_conversation(Relation rel, LogRow *row)
+{
+	if (is_null(row, TW_LOG_ID))
+		set(row, TW_LOG_ID, Int64GetDatum(nextval_internal(number_sequence(row->schema), false)));
+	else
+		refuse_chosen_id(rel, DatumGetInt64(get(row, TW_LOG_ID)));
+	last_id = DatumGetInt64(get(row, TW_LOG_ID));
+}
+
+/*
+ * Makes lastval() give the id of the conversation inserted last. Some drivers
+ * ask it for the id of their row, and would get the number of a training
+ * sample, or no privilege to see it. The server has no function for that, but
+ * the last value of a sequence can be set within a session.
+ */
+void
+tw_restore_lastval(Relation rel)
+{
+	Oid			sequence = get_relname_relid("conversation_logs_lastval_seq", RelationGetNamespace(rel));
+	Oid			user;
+	int			security;
+
+	/* Release 0.1.0 of the install script has none. */
+	if (!OidIsValid(sequence))
+		return;
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
+	/* The first call makes it the sequence that lastval() looks at; what the second sets is kept for each session. */
+	(void) nextval_internal(sequence, false);
+	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(last_id));
+	SetUserIdAndSecContext(user, security);
+}
