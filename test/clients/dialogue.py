@@ -25,8 +25,11 @@ def run_complete(answer, thumbs_down, many, order):
             return 0, None
         raise AssertionError("the transaction did not fail")
 
-    attempt("complete: one message with its response", one)
-    attempt("complete: one message with feedback", feedback)
+    attempt("complete: one message with its response", one, {
+        "response_text": "12 places near you", "response_success": True, "routed_to": "opensearch",
+        "nlu_provider": "indicbert", "nlu_entities": [{"dish": "pizza"}], "nlu_processing_time_ms": 12.7})
+    attempt("complete: one message with feedback", feedback,
+            {"user_feedback": "negative", "user_correction": "I meant veg burger"})
     attempt("complete: many messages", several)
     attempt("complete: in a transaction with an order", together)
     attempt("complete: in a transaction that rolls back", rolled_back)

@@ -1,17 +1,20 @@
-"""What the Python programs of the defaults have in common: one line of JSON for each default that is tried.
+"""What the Python programs have in common: one line of JSON for each default that is tried; see check.sh.
 
-A default is a function of its session; it returns how many rows it believes to have stored, and the id of one of them
-(None where the client learns none). What it raises is shown as the client shows it, with SQLSTATE, detail and hint.
+A default is a function of its session. It returns how many rows it believes to have stored, and the id of one of them
+(None where the client learns none).
 """
 import json
+import os
 
-RELATIONS = ("conversation_logs", "conversation_capture")
+RELATIONS = ("conversation_capture", "conversation_logs")
+# Through a pool in transaction mode the programs use the setting that the lines "two connections" are about.
+POOLED = os.environ.get("TW_POOL") == "transaction"
 
 
 def shown(error):
-    """The message of an error, with what the driver knows beside it; an ORM wraps the driver's own exception."""
+    """An error as the client shows it, with what the driver knows beside it; an ORM wraps the driver's own."""
     inner = getattr(error, "orig", None) or error.__cause__ or error
-    inner = getattr(inner, "__cause__", None) or inner
+    inner = inner.__cause__ or inner
     diag = getattr(inner, "diag", None)
     parts = [getattr(inner, "sqlstate", None),
              getattr(diag, "message_primary", None) or getattr(inner, "message", None) or str(inner),
@@ -20,25 +23,24 @@ def shown(error):
     return f"{type(error).__name__}: " + " | ".join(str(part).strip() for part in parts if part)
 
 
-def show(default, session, rows=0, new_id=None, error=None):
-    print(json.dumps({"default": default, "session": session, "rows": rows, "id": new_id, "error": error}), flush=True)
+def show(default, sent, rows=0, new_id=None, error=None):
+    print(json.dumps({"default": default, "session": default, "rows": rows, "id": new_id, "error": error,
+                      "sent": sent or {}}), flush=True)
 
 
-def attempt(default, function, session=None):
-    session = session or default
+def attempt(default, function, sent=None):
     try:
-        rows, new_id = function(session)
+        rows, new_id = function(default)
     except Exception as error:                                  # whatever a client raises is its outcome
-        show(default, session, error=shown(error))
+        show(default, sent, error=shown(error))
     else:
-        show(default, session, rows, new_id)
+        show(default, sent, rows, new_id)
 
 
-async def attempt_async(default, function, session=None):
-    session = session or default
+async def attempt_async(default, function, sent=None):
     try:
-        rows, new_id = await function(session)
+        rows, new_id = await function(default)
     except Exception as error:
-        show(default, session, error=shown(error))
+        show(default, sent, error=shown(error))
     else:
-        show(default, session, rows, new_id)
+        show(default, sent, rows, new_id)

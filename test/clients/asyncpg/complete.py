@@ -13,7 +13,8 @@ async def set_codec(connection):
 
 
 async def connect():
-    # Through a pool in transaction mode (pgbouncer before 1.21) statement_cache_size has to be 0.
+    # Through a pool in transaction mode (pgbouncer before 1.21) statement_cache_size has to be 0, and every statement
+    # belongs into a transaction: asyncpg prepares and executes in two steps, which must reach the same server process.
     connection = await asyncpg.connect(os.environ["DATABASE_URL"], statement_cache_size=0)
     await set_codec(connection)
     return connection
@@ -37,7 +38,8 @@ async def answer(connection, session, text):
 
 
 async def thumbs_down(connection, new_id, session, correction=None):
-    await connection.execute("SELECT record_feedback($1, $2, 'negative', $3)", new_id, session, correction)
+    async with connection.transaction():
+        await connection.execute("SELECT record_feedback($1, $2, 'negative', $3)", new_id, session, correction)
 
 
 async def many(connection, messages):
@@ -45,9 +47,10 @@ async def many(connection, messages):
 
     asyncpg writes binary COPY, for which a codec of text does not serve: jsonb columns need executemany().
     """
-    await connection.copy_records_to_table("conversation_logs", schema_name=os.environ.get("TW_SCHEMA"),
-                                           columns=["session_id", "user_message", "nlu_provider"],
-                                           records=[(session, text, "llm") for session, text in messages])
+    async with connection.transaction():
+        await connection.copy_records_to_table("conversation_logs", schema_name=os.environ.get("TW_SCHEMA"),
+                                               columns=["session_id", "user_message", "nlu_provider"],
+                                               records=[(session, text, "llm") for session, text in messages])
 
 
 async def order(connection, session, text, fail=False):

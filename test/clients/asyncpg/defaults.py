@@ -8,18 +8,19 @@ import sys
 import asyncpg
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from report import RELATIONS, attempt_async                      # noqa: E402
+from report import POOLED, RELATIONS, attempt_async                      # noqa: E402
 
 URL = os.environ["DATABASE_URL"]
 SCHEMA = os.environ.get("TW_SCHEMA")
 NOW = datetime.datetime(2026, 3, 1, 12, 30)
+LIST = [{"dish": "pizza"}]
 KOLKATA = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 
 
 class Link:
     """A connection for one default, as a request of a web application has it."""
     def __init__(self, codec=False, **options):
-        self.codec, self.options = codec, options
+        self.codec, self.options = codec, ({"statement_cache_size": 0} if POOLED else {}) | options
 
     async def __aenter__(self):
         self.connection = await asyncpg.connect(URL, **self.options)
@@ -41,25 +42,25 @@ async def insert(connection, relation, session, values, returning="id"):
 
 
 async def try_values(relation):
-    async def one(name, values, returning="id", **options):
+    async def one(name, values, sent=None, returning="id", **options):
         async def run(session):
             async with Link(**options) as connection:
                 return await insert(connection, relation, session, values, returning)
-        await attempt_async(f"{relation}: {name}", run)
+        await attempt_async(f"{relation}: {name}", run, sent)
 
     await one("fetchrow RETURNING id", {})
-    await one("fetchrow RETURNING *", {}, "*")
-    await one("fetchrow RETURNING id, created_at", {}, "id, created_at")
-    await one("a fraction of a millisecond", {"nlu_processing_time_ms": 12.7})
-    await one("entities as JSON text", {"nlu_entities": json.dumps([{"dish": "pizza"}])})
-    await one("entities as a list, with a codec", {"nlu_entities": [{"dish": "pizza"}]}, codec=True)
-    await one("entities as a dict, with a codec", {"nlu_entities": {"dish": "pizza"}}, codec=True)
-    await one("entities as a list, without a codec", {"nlu_entities": [{"dish": "pizza"}]})
-    await one("response_success False", {"response_success": False})
-    await one("created_at without a zone", {"created_at": NOW})
-    await one("created_at with a zone", {"created_at": NOW.replace(tzinfo=KOLKATA)})
+    await one("fetchrow RETURNING *", {}, returning="*")
+    await one("fetchrow RETURNING id, created_at", {}, returning="id, created_at")
+    await one("a fraction of a millisecond", {"nlu_processing_time_ms": 12.7}, {"nlu_processing_time_ms": 12.7})
+    await one("entities as JSON text", {"nlu_entities": json.dumps(LIST)}, {"nlu_entities": LIST})
+    await one("entities as a list, with a codec", {"nlu_entities": LIST}, {"nlu_entities": LIST}, codec=True)
+    await one("entities as a dict, with a codec", {"nlu_entities": LIST[0]}, {"nlu_entities": LIST[0]}, codec=True)
+    await one("entities as a list, without a codec", {"nlu_entities": LIST})
+    await one("response_success False", {"response_success": False}, {"response_success": False})
+    await one("created_at without a zone", {"created_at": NOW}, {"created_at": "2026-03-01T12:30:00Z"})
+    await one("created_at with a zone", {"created_at": NOW.replace(tzinfo=KOLKATA)},
+              {"created_at": "2026-03-01T07:00:00Z"})
     await one("an explicit id", {"id": 4711})
-    await one("statement_cache_size 0", {}, statement_cache_size=0)
 
 
 async def try_many(relation):
@@ -120,16 +121,16 @@ async def try_the_rest(relation):
         return 1, new_id
     await attempt_async(f"{relation}: UPDATE with the response", update)
 
-    async def two(session, **options):
-        """Two connections by turns, each with the statements that it prepared."""
-        async with Link(**options) as one, Link(**options) as other:
-            for _ in range(5):
-                for connection in (one, other):
-                    _, new_id = await insert(connection, relation, session, {})
-        return 10, new_id
-    await attempt_async(f"{relation}: two connections", two)
-    await attempt_async(f"{relation}: two connections, statement_cache_size 0",
-                        lambda session: two(session, statement_cache_size=0))
+    async def two(session, size):
+        """Two connections at the same time, one of which comes back to a statement that it prepared."""
+        async with Link(statement_cache_size=size) as one, Link(statement_cache_size=size) as other:
+            await insert(one, relation, session, {})
+            async with other.transaction():
+                await insert(other, relation, session, {})
+                _, new_id = await insert(one, relation, session, {})
+        return 3, new_id
+    await attempt_async(f"{relation}: two connections", lambda session: two(session, 100))
+    await attempt_async(f"{relation}: two connections, statement_cache_size=0", lambda session: two(session, 0))
 
 
 async def functions(session):
@@ -146,6 +147,7 @@ async def main():
         await try_values(relation)
         await try_many(relation)
         await try_the_rest(relation)
-    await attempt_async("record_response() and record_feedback()", functions)
+    await attempt_async("record_response() and record_feedback()", functions,
+                        {"response_text": "yes", "response_success": True, "user_feedback": "negative"})
 
 asyncio.run(main())

@@ -123,9 +123,12 @@ public final class Complete {
     public static void main(String[] arguments) throws SQLException {
         try (Connection db = connect()) {
             Complete chatbot = new Complete(db);
-            Report.attempt("complete: one message with its response",
+            Report.attempt("complete: one message with its response", """
+                {"response_text": "12 places near you", "response_success": true, "routed_to": "opensearch",\
+                "nlu_provider": "indicbert", "nlu_entities": [{"dish": "pizza"}], "nlu_processing_time_ms": 12.7}""",
                 session -> new Report.Stored(1, chatbot.answer(session, "veg pizza milega?")));
-            Report.attempt("complete: one message with feedback", session -> {
+            Report.attempt("complete: one message with feedback",
+                "{\"user_feedback\": \"negative\", \"user_correction\": \"I meant veg burger\"}", session -> {
                 long id = chatbot.answer(session, "nahi");
                 chatbot.thumbsDown(id, session, "I meant veg burger");
                 return new Report.Stored(1, id);

@@ -21,7 +21,13 @@ public final class Defaults {
         void bind(PreparedStatement statement) throws SQLException;
     }
 
+    // Through a pool in transaction mode the program uses the setting that the lines "two connections" are about.
+    private static final boolean POOLED = "transaction".equals(System.getenv("TW_POOL"));
     private static final UnaryOperator<Properties> PLAIN = properties -> properties;
+    private static final UnaryOperator<Properties> USUAL = POOLED ? with("prepareThreshold", "0") : PLAIN;
+
+    private static final UnaryOperator<Properties> REWRITE =
+        properties -> with("reWriteBatchedInserts", "true").apply(USUAL.apply(properties));
 
     private final String relation;
 
@@ -61,9 +67,10 @@ public final class Defaults {
     }
 
     /** One row with a value for this column, and its id by getGeneratedKeys(), named as one should. */
-    private void column(String name, String column, String value, Binder binder) {
-        attempt(name, session -> {
-            try (Connection db = connect(PLAIN);
+    private void column(String name, String column, String value, String sent, Binder binder) {
+        String line = sent == null ? "{}" : "{\"" + column + "\": " + sent + "}";
+        Report.attempt(relation + ": " + name, line, session -> {
+            try (Connection db = connect(USUAL);
                  PreparedStatement insert = db.prepareStatement(sql(column, value), new String[] {"id"})) {
                 insert.setString(1, session);
                 binder.bind(insert);
@@ -77,21 +84,23 @@ public final class Defaults {
 
     private void values() {
         String json = "[{\"dish\": \"pizza\"}]";
+        String local = "\"2026-03-01 12:30\"";
         LocalDateTime then = LocalDateTime.of(2026, 3, 1, 12, 30);
-        column("a fraction of a millisecond", "nlu_processing_time_ms", "?", s -> s.setDouble(2, 12.7));
-        column("entities by setString()", "nlu_entities", "?", s -> s.setString(2, json));
-        column("entities by setString(), ?::jsonb", "nlu_entities", "?::jsonb", s -> s.setString(2, json));
-        column("entities by setObject(String, Types.OTHER)", "nlu_entities", "?",
+        column("a fraction of a millisecond", "nlu_processing_time_ms", "?", "12.7", s -> s.setDouble(2, 12.7));
+        column("entities by setString()", "nlu_entities", "?", json, s -> s.setString(2, json));
+        column("entities by setString(), ?::jsonb", "nlu_entities", "?::jsonb", json, s -> s.setString(2, json));
+        column("entities by setObject(String, Types.OTHER)", "nlu_entities", "?", json,
             s -> s.setObject(2, json, Types.OTHER));
-        column("entities by PGobject", "nlu_entities", "?", s -> s.setObject(2, jsonb(json)));
-        column("response_success by setBoolean(false)", "response_success", "?", s -> s.setBoolean(2, false));
-        column("created_at by LocalDateTime", "created_at", "?", s -> s.setObject(2, then));
-        column("created_at by Timestamp", "created_at", "?", s -> s.setTimestamp(2, Timestamp.valueOf(then)));
-        column("created_at by OffsetDateTime", "created_at", "?",
+        column("entities by PGobject", "nlu_entities", "?", json, s -> s.setObject(2, jsonb(json)));
+        column("response_success by setBoolean(false)", "response_success", "?", "false", s -> s.setBoolean(2, false));
+        column("created_at by LocalDateTime", "created_at", "?", local, s -> s.setObject(2, then));
+        column("created_at by Timestamp", "created_at", "?", local,
+            s -> s.setTimestamp(2, Timestamp.valueOf(then)));
+        column("created_at by OffsetDateTime", "created_at", "?", "\"2026-03-01T07:00:00Z\"",
             s -> s.setObject(2, OffsetDateTime.of(then, ZoneOffset.ofHoursMinutes(5, 30))));
-        column("NULL for what has a default", "message_type", "?", s -> s.setString(2, null));
-        column("an explicit id", "id", "?", s -> s.setLong(2, 4711));
-        column("id DEFAULT", "id", "DEFAULT", s -> { });
+        column("NULL for what has a default", "message_type", "?", "\"text\"", s -> s.setString(2, null));
+        column("an explicit id", "id", "?", null, s -> s.setLong(2, 4711));
+        column("id DEFAULT", "id", "DEFAULT", null, s -> { });
     }
 
     private Report.Stored keys(String session, PreparedStatement insert) throws SQLException {
@@ -103,31 +112,31 @@ public final class Defaults {
 
     private void generatedKeys() {
         attempt("executeUpdate()", session -> {
-            try (Connection db = connect(PLAIN); PreparedStatement insert = db.prepareStatement(sql(null, null))) {
+            try (Connection db = connect(USUAL); PreparedStatement insert = db.prepareStatement(sql(null, null))) {
                 insert.setString(1, session);
                 return new Report.Stored(insert.executeUpdate(), null);
             }
         });
         attempt("RETURN_GENERATED_KEYS", session -> {
-            try (Connection db = connect(PLAIN); PreparedStatement insert =
+            try (Connection db = connect(USUAL); PreparedStatement insert =
                      db.prepareStatement(sql(null, null), Statement.RETURN_GENERATED_KEYS)) {
                 return keys(session, insert);
             }
         });
         attempt("getGeneratedKeys() of the column id", session -> {
-            try (Connection db = connect(PLAIN); PreparedStatement insert =
+            try (Connection db = connect(USUAL); PreparedStatement insert =
                      db.prepareStatement(sql(null, null), new String[] {"id"})) {
                 return keys(session, insert);
             }
         });
         attempt("getGeneratedKeys() of id and created_at", session -> {
-            try (Connection db = connect(PLAIN); PreparedStatement insert =
+            try (Connection db = connect(USUAL); PreparedStatement insert =
                      db.prepareStatement(sql(null, null), new String[] {"id", "created_at"})) {
                 return keys(session, insert);
             }
         });
         attempt("executeQuery() RETURNING id", session -> {
-            try (Connection db = connect(PLAIN);
+            try (Connection db = connect(USUAL);
                  PreparedStatement insert = db.prepareStatement(sql(null, null) + " RETURNING id")) {
                 insert.setString(1, session);
                 ResultSet row = insert.executeQuery();
@@ -136,7 +145,7 @@ public final class Defaults {
             }
         });
         attempt("executeUpdate() RETURNING id", session -> {
-            try (Connection db = connect(PLAIN);
+            try (Connection db = connect(USUAL);
                  PreparedStatement insert = db.prepareStatement(sql(null, null) + " RETURNING id")) {
                 insert.setString(1, session);
                 return new Report.Stored(insert.executeUpdate(), null);
@@ -159,21 +168,21 @@ public final class Defaults {
 
     private void many() {
         String[] id = {"id"};
-        attempt("addBatch()", session -> batch(session, PLAIN, null));
-        attempt("addBatch(), keys", session -> batch(session, PLAIN, id));
+        attempt("addBatch()", session -> batch(session, USUAL, null));
+        attempt("addBatch(), keys", session -> batch(session, USUAL, id));
         attempt("addBatch(), reWriteBatchedInserts",
-            session -> batch(session, with("reWriteBatchedInserts", "true"), null));
+            session -> batch(session, REWRITE, null));
         attempt("addBatch(), reWriteBatchedInserts, keys",
-            session -> batch(session, with("reWriteBatchedInserts", "true"), id));
+            session -> batch(session, REWRITE, id));
         attempt("CopyManager", session -> {
-            try (Connection db = connect(PLAIN)) {
+            try (Connection db = connect(USUAL)) {
                 return new Report.Stored(db.unwrap(PGConnection.class).getCopyAPI().copyIn(
                     "COPY " + relation + " (session_id, user_message) FROM STDIN",
                     new StringReader((session + "\tpizza\n").repeat(20))), null);
             }
         });
         attempt("rollback()", session -> {
-            try (Connection db = connect(PLAIN)) {
+            try (Connection db = connect(USUAL)) {
                 db.setAutoCommit(false);
                 try (PreparedStatement insert = db.prepareStatement(sql(null, null))) {
                     insert.setString(1, session);
@@ -186,7 +195,7 @@ public final class Defaults {
     }
 
     private Report.Stored afterwards(String session, String sql) throws SQLException {
-        try (Connection db = connect(PLAIN);
+        try (Connection db = connect(USUAL);
              PreparedStatement insert = db.prepareStatement(sql(null, null), new String[] {"id"});
              PreparedStatement then = db.prepareStatement(sql)) {
             Report.Stored stored = keys(session, insert);
@@ -225,8 +234,9 @@ public final class Defaults {
     /** The functions as a statement that changes something is called, and as a query. */
     private static void functions(boolean update) {
         String how = update ? "executeUpdate()" : "executeQuery()";
-        Report.attempt("record_response() and record_feedback() by " + how, session -> {
-            try (Connection db = connect(PLAIN);
+        Report.attempt("record_response() and record_feedback() by " + how,
+            "{\"response_success\": false, \"user_feedback\": \"negative\"}", session -> {
+            try (Connection db = connect(USUAL);
                  PreparedStatement insert = db.prepareStatement("INSERT INTO conversation_logs (session_id, "
                      + "user_message) VALUES (?, 'veg pizza')", new String[] {"id"});
                  PreparedStatement response = db.prepareStatement("SELECT record_response(?, ?, 'yes', false)");
@@ -250,7 +260,7 @@ public final class Defaults {
     }
 
     public static void main(String[] arguments) {
-        for (String relation : new String[] {"conversation_logs", "conversation_capture"}) {
+        for (String relation : new String[] {"conversation_capture", "conversation_logs"}) {
             Defaults defaults = new Defaults(relation);
             defaults.values();
             defaults.generatedKeys();

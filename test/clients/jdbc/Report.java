@@ -1,8 +1,8 @@
 import java.sql.SQLException;
 
 /**
- * One line of JSON for each default that is tried. A default is a function of its session; it returns how many rows it
- * believes to have stored, and the id of one of them (null where the client learns none).
+ * One line of JSON for each default that is tried; see check.sh. A default is a function of its session; it returns how
+ * many rows it believes to have stored, and the id of one of them (null where the client learns none).
  */
 final class Report {
     record Stored(long rows, Long id) { }
@@ -29,6 +29,11 @@ final class Report {
     }
 
     static void attempt(String name, Default what) {
+        attempt(name, "{}", what);
+    }
+
+    /** With the JSON of what is to stand in columns of the newest row of the session. */
+    static void attempt(String name, String sent, Default what) {
         Stored stored = new Stored(0, null);
         String error = null;
         try {
@@ -40,6 +45,6 @@ final class Report {
                 error += " | " + sql.getNextException().getMessage();
         }
         System.out.println("{\"default\": " + quoted(name) + ", \"session\": " + quoted(name) + ", \"rows\": "
-            + stored.rows() + ", \"id\": " + stored.id() + ", \"error\": " + quoted(error) + "}");
+            + stored.rows() + ", \"id\": " + stored.id() + ", \"error\": " + quoted(error) + ", \"sent\": " + sent + "}");
     }
 }

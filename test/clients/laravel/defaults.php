@@ -6,7 +6,7 @@ require __DIR__ . '/database.php';
 use Illuminate\Database\Capsule\Manager as DB;
 use Illuminate\Database\Eloquent\Model;
 
-start_database([]);                                             // Laravel's own options: statements are prepared
+start_database(OPTIONS);                                        // none but in a pool: statements are prepared
 
 class OnTable extends Model
 {
@@ -29,21 +29,25 @@ class WithTimestamps extends OnTable
 
 function try_model(string $relation, string $model): void
 {
-    $create = function (string $name, array $values = [], ?callable $use = null) use ($relation, $model) {
+    $create = function (string $name, array $values = [], ?callable $use = null, ?array $sent = null) use (
+        $relation, $model) {
         attempt("$relation: $name", function ($session) use ($model, $values, $use) {
             $row = $model::create($values + ['session_id' => $session, 'user_message' => 'veg pizza']);
             return [1, $use ? $use($row) : $row->id];
-        });
+        }, $sent ?? $values);
     };
     $create('create()');
     $create('a fraction of a millisecond', ['nlu_processing_time_ms' => 12.7]);
     $create('entities as a list, cast', ['nlu_entities' => [['dish' => 'pizza']]]);
     $create('entities as an object, cast', ['nlu_entities' => ['dish' => 'pizza']]);
-    $create('entities as JSON text, cast', ['nlu_entities' => '[{"dish": "pizza"}]']);
+    $create('entities as JSON text, cast', ['nlu_entities' => '[{"dish": "pizza"}]'], null,
+            ['nlu_entities' => [['dish' => 'pizza']]]);
     $create('response_success false', ['response_success' => false]);
-    $create('created_at as a DateTime', ['created_at' => new DateTime('2026-03-01 12:30', new DateTimeZone('UTC'))]);
-    $create('created_at with a zone', ['created_at' => '2026-03-01 12:30:00+05:30']);
-    $create('an explicit id', ['id' => 4711]);
+    $create('created_at as a DateTime', ['created_at' => new DateTime('2026-03-01 12:30', new DateTimeZone('UTC'))],
+            null, ['created_at' => '2026-03-01T12:30:00Z']);
+    $create('created_at with a zone', ['created_at' => '2026-03-01 12:30:00+05:30'], null,
+            ['created_at' => '2026-03-01T07:00:00Z']);
+    $create('an explicit id', ['id' => 4711], null, []);
     $create('create(), response_text = ..., save()', [], function ($row) {
         $row->response_text = 'yes';
         $row->save();
@@ -75,7 +79,8 @@ function try_builder(string $relation): void
     attempt("$relation: DB::table()->insertOrIgnore()", fn($session) =>
         [DB::table($relation)->insertOrIgnore($row($session)), null]);
     attempt("$relation: DB::table()->insert(), false", fn($session) =>
-        [DB::table($relation)->insert($row($session) + ['response_success' => false]) ? 1 : 0, null]);
+        [DB::table($relation)->insert($row($session) + ['response_success' => false]) ? 1 : 0, null],
+        ['response_success' => false]);
     attempt("$relation: DB::table()->insert(), entities as an array", fn($session) =>
         [DB::table($relation)->insert($row($session) + ['nlu_entities' => ['dish' => 'pizza']]) ? 1 : 0, null]);
     attempt("$relation: lastInsertId() of the connection", fn($session) =>
@@ -96,8 +101,8 @@ function try_builder(string $relation): void
                 }
             }
             return [10, $id];
-        });
-        start_database([]);
+        }, ['response_success' => false]);
+        start_database(OPTIONS);
     }
 }
 
@@ -113,5 +118,5 @@ foreach (['true' => true, 'false' => false] as $name => $value) {
         $one = DB::select("SELECT record_response(?, ?, 'yes', ?) AS id", [$id, $session, $value])[0]->id;
         $two = DB::select("SELECT record_feedback(?, ?, 'negative') AS id", [$id, $session])[0]->id;
         return same_id($one, $two, $id);
-    });
+    }, ['response_success' => $value, 'user_feedback' => 'negative']);
 }

@@ -2,7 +2,7 @@
 // What a developer writes first with plain PDO.
 require __DIR__ . '/../report.php';
 
-function connect(array $options = []): PDO
+function connect(array $options = OPTIONS): PDO
 {
     return new PDO(sprintf('pgsql:host=%s;port=%s;dbname=%s', getenv('PGHOST'), getenv('PGPORT'),
                            getenv('PGDATABASE')), getenv('PGUSER'), getenv('PGPASSWORD'), $options);
@@ -12,12 +12,13 @@ const EMULATE = [PDO::ATTR_EMULATE_PREPARES => true];
 const DISABLE = [PDO::PGSQL_ATTR_DISABLE_PREPARES => true];
 
 // One row with these columns, prepared and executed; the id comes from RETURNING, or from where $id_of has it.
-function insert(string $relation, string $session, array $values, ?string $returning = 'id', ?callable $id_of = null,
-                array $options = []): array
+function insert(string $relation, string $session, array $values, ?string $returning = 'id',
+                ?callable $id_of = null, array $options = OPTIONS): array
 {
     $db = connect($options);
     $values = ['session_id' => $session, 'user_message' => 'veg pizza'] + $values;
-    $statement = $db->prepare(sprintf('INSERT INTO %s (%s) VALUES (%s)%s', $relation, implode(', ', array_keys($values)),
+    $statement = $db->prepare(sprintf('INSERT INTO %s (%s) VALUES (%s)%s', $relation,
+                                      implode(', ', array_keys($values)),
                                       implode(', ', array_fill(0, count($values), '?')),
                                       $returning ? " RETURNING $returning" : ''));
     $statement->execute(array_values($values));
@@ -26,32 +27,36 @@ function insert(string $relation, string $session, array $values, ?string $retur
 
 function try_one(string $relation): void
 {
-    $one = function (string $name, ...$arguments) use ($relation) {
-        attempt("$relation: $name", fn($session) => insert($relation, $session, ...$arguments));
+    $one = function (string $name, array $sent, ...$arguments) use ($relation) {
+        attempt("$relation: $name", fn($session) => insert($relation, $session, ...$arguments), $sent);
     };
     // The filter promotes this row at once: it draws a number of another sequence.
     $confident = ['nlu_intent' => 'intent.food.item.search', 'nlu_confidence' => 0.97, 'nlu_provider' => 'indicbert'];
     $last = fn(PDO $db) => $db->lastInsertId();
     $last_of = fn(PDO $db) => $db->lastInsertId('conversation_logs_id_seq');
 
-    $one('prepare, execute', [], null);
-    $one('RETURNING id', []);
-    $one('RETURNING id, emulated', [], 'id', null, EMULATE);
-    $one('RETURNING *', [], '*');
-    $one('lastInsertId()', [], null, $last);
-    $one('lastInsertId() of a confident answer', $confident, null, $last);
-    $one("lastInsertId('conversation_logs_id_seq')", [], null, $last_of);
-    $one("lastInsertId('conversation_logs_id_seq') of a confident answer", $confident, null, $last_of);
-    foreach (['' => [], ', emulated' => EMULATE, ', PGSQL_ATTR_DISABLE_PREPARES' => DISABLE] as $how => $options) {
-        $with = fn($name, $values) => $one("$name$how", $values, 'id', null, $options);
-        $with('a fraction of a millisecond', ['nlu_processing_time_ms' => 12.7]);
-        $with('entities by json_encode()', ['nlu_entities' => json_encode([['dish' => 'pizza']])]);
+    $one('prepare, execute', [], [], null);
+    $one('RETURNING id', [], []);
+    $one('RETURNING id, emulated', [], [], 'id', null, EMULATE);
+    $one('RETURNING *', [], [], '*');
+    $one('lastInsertId()', [], [], null, $last);
+    $one('lastInsertId() of a confident answer', $confident, $confident, null, $last);
+    $one("lastInsertId('conversation_logs_id_seq')", [], [], null, $last_of);
+    $one("lastInsertId('conversation_logs_id_seq') of a confident answer", $confident, $confident, null, $last_of);
+    foreach (['' => OPTIONS, ', emulated' => EMULATE, ', PGSQL_ATTR_DISABLE_PREPARES' => DISABLE] as $how => $options) {
+        $with = fn($name, $values, $sent = []) => $one("$name$how", $sent, $values, 'id', null, $options);
+        $with('a fraction of a millisecond', ['nlu_processing_time_ms' => 12.7], ['nlu_processing_time_ms' => 12.7]);
+        $with('entities by json_encode()', ['nlu_entities' => json_encode([['dish' => 'pizza']])],
+              ['nlu_entities' => [['dish' => 'pizza']]]);
         $with('entities as an array', ['nlu_entities' => [['dish' => 'pizza']]]);
         $with('execute([... false ...])', ['response_success' => false]);
-        $with('execute([... true ...])', ['response_success' => true]);
-        $with('created_at without a zone', ['created_at' => '2026-03-01 12:30:00']);
-        $with('created_at with a zone', ['created_at' => '2026-03-01T12:30:00+05:30']);
-        $with('NULL for what has a default', ['message_type' => null, 'created_at' => null]);
+        $with('execute([... true ...])', ['response_success' => true], ['response_success' => true]);
+        $with('created_at without a zone', ['created_at' => '2026-03-01 12:30:00'],
+              ['created_at' => '2026-03-01 12:30']);
+        $with('created_at with a zone', ['created_at' => '2026-03-01T12:30:00+05:30'],
+              ['created_at' => '2026-03-01T07:00:00Z']);
+        $with('NULL for what has a default', ['message_type' => null, 'created_at' => null],
+              ['message_type' => 'text']);
         $with('an explicit id', ['id' => 4711]);
     }
 }
@@ -65,7 +70,7 @@ function try_more(string $relation): void
         $statement->bindValue(2, false, PDO::PARAM_BOOL);
         $statement->execute();
         return [1, $statement->fetchColumn()];
-    });
+    }, ['response_success' => false]);
     attempt("$relation: one statement, many times, in a transaction", function ($session) use ($relation) {
         $db = connect();
         $db->beginTransaction();
@@ -102,17 +107,16 @@ function try_more(string $relation): void
     });
     foreach (['' => [], ', emulated' => EMULATE, ', PGSQL_ATTR_DISABLE_PREPARES' => DISABLE] as $how => $options) {
         attempt("$relation: two connections$how", function ($session) use ($relation, $options) {
-            $links = [connect($options), connect($options)];
-            $statements = [];
+            // Each connection has a statement of its own, which it executes more than once.
+            $insert = "INSERT INTO $relation (session_id, user_message, nlu_intent) VALUES (?, ?, ?) RETURNING id";
+            $one = connect($options)->prepare($insert);
+            $other = connect($options)->prepare('SELECT ?::text');
             foreach (range(1, 5) as $number) {
-                foreach ($links as $place => $db) {
-                    $statements[] = $statement = $db->prepare(
-                        "INSERT INTO $relation (session_id, user_message) VALUES (?, ?) RETURNING id");
-                    $statement->execute([$session, "pizza $number"]);
-                    $id = $statement->fetchColumn();
-                }
+                $one->execute([$session, "pizza $number", 'intent.food']);
+                $id = $one->fetchColumn();
+                $other->execute([$session]);
             }
-            return [10, $id];
+            return [5, $id];
         });
     }
 }
@@ -121,9 +125,10 @@ foreach (RELATIONS as $relation) {
     try_one($relation);
     try_more($relation);
 }
-foreach (['' => [], ', emulated' => EMULATE] as $how => $options) {
+foreach (['' => OPTIONS, ', emulated' => EMULATE] as $how => $options) {
     foreach (['true' => true, 'false' => false, "'false'" => 'false'] as $name => $value) {
-        attempt("record_response([... $name ...]) and record_feedback()$how", function ($session) use ($options, $value) {
+        $default = "record_response([... $name ...]) and record_feedback()$how";
+        attempt($default, function ($session) use ($options, $value) {
             [, $id] = insert('conversation_logs', $session, []);
             $db = connect($options);
             $response = $db->prepare("SELECT record_response(?, ?, 'yes', ?)");
@@ -131,6 +136,6 @@ foreach (['' => [], ', emulated' => EMULATE] as $how => $options) {
             $feedback = $db->prepare("SELECT record_feedback(?, ?, 'negative')");
             $feedback->execute([$id, $session]);
             return same_id($response->fetchColumn(), $feedback->fetchColumn(), $id);
-        });
+        }, $name === 'false' ? [] : ['response_success' => $value === true, 'user_feedback' => 'negative']);
     }
 }

@@ -5,21 +5,23 @@ import json
 import os
 import sys
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import (BigInteger, Column, DateTime, Double, MetaData, Table, Text, create_engine, func, insert, inspect,
-                        select, text, update)
+from sqlalchemy import (BigInteger, Column, DateTime, Double, MetaData, Table, Text, create_engine, func, insert,
+                        inspect, select, text, update)
 from sqlalchemy.dialects.postgresql import JSONB, insert as postgresql_insert
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
 
 sys.path.insert(1, os.path.join(os.path.dirname(__file__), ".."))
-from report import RELATIONS, attempt, attempt_async             # noqa: E402
+from report import POOLED, RELATIONS, attempt, attempt_async             # noqa: E402
 
 URL = os.environ["DATABASE_URL"]
 SCHEMA = os.environ.get("TW_SCHEMA")
 NOW = datetime.datetime(2026, 3, 1, 12, 30)
 KOLKATA = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
-engine = create_engine(URL)
+LIST = [{"dish": "pizza"}]
+engine = create_engine(URL, connect_args={"prepare_threshold": None} if POOLED else {})
 
 
 def model_of(relation, server_default):
@@ -45,14 +47,14 @@ def model_of(relation, server_default):
 
 
 def try_one(relation, model):
-    def added(name, use=lambda db, row: row.id, rows=1, session_options=None, **values):
+    def added(name, use=lambda db, row: row.id, session_options=None, sent=None, **values):
         def run(session):
             with Session(engine, **(session_options or {})) as db:
                 row = model(session_id=session, user_message="veg pizza", **values)
                 db.add(row)
                 db.commit()
-                return rows, use(db, row)
-        attempt(f"{relation}: {name}", run)
+                return 1, use(db, row)
+        attempt(f"{relation}: {name}", run, sent)
 
     keep = {"expire_on_commit": False}
     added("add(), commit()", use=lambda db, row: None)
@@ -61,15 +63,19 @@ def try_one(relation, model):
     added("add(), commit(), c.created_at with expire_on_commit=False", session_options=keep,
           use=lambda db, row: row.created_at and row.id)
     added("add(), commit(), refresh()", use=lambda db, row: db.refresh(row) or row.id)
-    added("a fraction of a millisecond", session_options=keep, nlu_processing_time_ms=12.7)
-    added("entities as a list", session_options=keep, nlu_entities=[{"dish": "pizza"}])
-    added("entities as a dict", session_options=keep, nlu_entities={"dish": "pizza"})
-    added("entities as JSON text", session_options=keep, nlu_entities=json.dumps([{"dish": "pizza"}]))
-    added("entities None", session_options=keep, nlu_entities=None)
-    added("response_success False", session_options=keep, response_success=False)
-    added("created_at without a zone", session_options=keep, created_at=NOW)
-    added("created_at with a zone", session_options=keep, created_at=NOW.replace(tzinfo=KOLKATA))
-    added("an explicit id", session_options=keep, id=4711)
+
+    def value(name, sent=None, **values):
+        added(name, session_options=keep, sent=values if sent is None else sent, **values)
+
+    value("a fraction of a millisecond", nlu_processing_time_ms=12.7)
+    value("entities as a list", nlu_entities=LIST)
+    value("entities as a dict", nlu_entities=LIST[0])
+    value("entities as JSON text", {"nlu_entities": LIST}, nlu_entities=json.dumps(LIST))
+    value("entities None", nlu_entities=None)
+    value("response_success False", response_success=False)
+    value("created_at without a zone", {"created_at": "2026-03-01 12:30"}, created_at=NOW)
+    value("created_at with a zone", {"created_at": "2026-03-01T07:00:00Z"}, created_at=NOW.replace(tzinfo=KOLKATA))
+    value("an explicit id", id=4711)
 
     def flush_first(session):
         with Session(engine) as db:
@@ -221,15 +227,18 @@ def try_core(relation):
                 each.dispose()
         return 20, new_id
     attempt(f"{relation}: two connections", two)
-    attempt(f"{relation}: two connections, prepare_threshold None",
+    attempt(f"{relation}: two connections, prepare_threshold=None",
             lambda session: two(session, connect_args={"prepare_threshold": None}))
 
 
 async def try_async(relation, model):
     url = URL.replace("postgresql:", "postgresql+asyncpg:", 1)
+    # What SQLAlchemy documents for a pool in transaction mode: no caches, and names that no other process has.
+    pooled = {"statement_cache_size": 0, "prepared_statement_cache_size": 0,
+              "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__"}
 
     async def add(session, use=None, connect_args=None, **options):
-        async_engine = create_async_engine(url, connect_args=connect_args or {})
+        async_engine = create_async_engine(url, connect_args=connect_args or (pooled if POOLED else {}))
         try:
             async with AsyncSession(async_engine, **options) as db:
                 row = model(session_id=session, user_message="veg pizza", nlu_entities=[{"dish": "pizza"}],
@@ -246,9 +255,8 @@ async def try_async(relation, model):
                         lambda session: add(session, expire_on_commit=False))
     await attempt_async(f"{relation}: asyncpg, add(), commit(), refresh()",
                         lambda session: add(session, use=lambda db, row: db.refresh(row)))
-    await attempt_async(f"{relation}: asyncpg without its caches",
-                        lambda session: add(session, expire_on_commit=False, connect_args={
-                            "statement_cache_size": 0, "prepared_statement_cache_size": 0}))
+    await attempt_async(f"{relation}: asyncpg without caches, with names of its own",
+                        lambda session: add(session, expire_on_commit=False, connect_args=pooled))
 
 
 def functions(session):
@@ -281,4 +289,5 @@ for name in RELATIONS:
     try_many(name, mapped)
     try_core(name)
     asyncio.run(try_async(name, mapped))
-attempt("record_response() and record_feedback()", functions)
+attempt("record_response() and record_feedback()", functions,
+        {"response_text": "yes", "response_success": True, "user_feedback": "negative"})

@@ -32,8 +32,8 @@ func connect(ctx context.Context) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A pool in transaction mode (pgbouncer before 1.21) needs this: no prepared statements.
-	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	// A pool in transaction mode (pgbouncer before 1.21) needs this: no statements that stay prepared.
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
@@ -53,8 +53,8 @@ func answer(ctx context.Context, db database, session, text string) (id int64, e
 	err = db.QueryRow(ctx, `
 		INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_module_type,
 			nlu_provider, nlu_model_version, nlu_entities, nlu_processing_time_ms)
-		VALUES ($1, $2, $3, $4, $5, 'indicbert', $6, $7::jsonb, $8) RETURNING id`,
-		session, text, intent, confidence, module, version, jsonb([]entity{{"pizza"}}), 12.7).Scan(&id)
+		VALUES ($1, $2, $3, $4, $5, 'indicbert', $6, $7, $8) RETURNING id`,
+		session, text, intent, confidence, module, version, []entity{{"pizza"}}, 12.7).Scan(&id)
 	if err != nil {
 		return 0, err
 	}
@@ -73,7 +73,7 @@ func many(ctx context.Context, pool *pgxpool.Pool, session string, texts []strin
 	batch := &pgx.Batch{}
 	for _, text := range texts {
 		batch.Queue(`INSERT INTO conversation_logs (session_id, user_message, nlu_provider, nlu_entities)
-			VALUES ($1, $2, 'llm', $3::jsonb)`, session, text, jsonb(entity{"burger"}))
+			VALUES ($1, $2, 'llm', $3)`, session, text, entity{"burger"})
 	}
 	return pool.SendBatch(ctx, batch).Close()
 }
@@ -101,29 +101,34 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	report.Attempt("complete: one message with its response", func(session string) (int64, int64, error) {
+	report.Attempt("complete: one message with its response", report.Sent{
+		"response_text": "12 places near you", "response_success": true, "routed_to": "opensearch",
+		"nlu_provider": "indicbert", "nlu_entities": []entity{{"pizza"}}, "nlu_processing_time_ms": 12.7,
+	}, func(session string) (int64, int64, error) {
 		id, err := answer(ctx, pool, session, "veg pizza milega?")
 		return 1, id, err
 	})
-	report.Attempt("complete: one message with feedback", func(session string) (int64, int64, error) {
+	report.Attempt("complete: one message with feedback", report.Sent{
+		"user_feedback": "negative", "user_correction": "I meant veg burger",
+	}, func(session string) (int64, int64, error) {
 		id, err := answer(ctx, pool, session, "nahi")
 		if err == nil {
 			err = thumbsDown(ctx, pool, id, session, "I meant veg burger")
 		}
 		return 1, id, err
 	})
-	report.Attempt("complete: many messages", func(session string) (int64, int64, error) {
+	report.Attempt("complete: many messages", nil, func(session string) (int64, int64, error) {
 		texts := make([]string, 10)
 		for number := range texts {
 			texts[number] = fmt.Sprint("burger ", number)
 		}
 		return 10, 0, many(ctx, pool, session, texts)
 	})
-	report.Attempt("complete: in a transaction with an order", func(session string) (int64, int64, error) {
+	report.Attempt("complete: in a transaction with an order", nil, func(session string) (int64, int64, error) {
 		id, err := order(ctx, pool, session, "ek pizza", false)
 		return 1, id, err
 	})
-	report.Attempt("complete: in a transaction that rolls back", func(session string) (int64, int64, error) {
+	report.Attempt("complete: in a transaction that rolls back", nil, func(session string) (int64, int64, error) {
 		if _, err := order(ctx, pool, session, "ek pizza", true); !errors.Is(err, errClosed) {
 			return 0, 0, fmt.Errorf("the transaction did not fail as it should: %v", err)
 		}

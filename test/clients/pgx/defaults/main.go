@@ -16,6 +16,15 @@ import (
 
 var ctx = context.Background()
 
+// The mode of pgx itself; through a pool in transaction mode the one that the lines "two connections" are about.
+var usual = pgx.QueryExecModeCacheStatement
+
+func init() {
+	if os.Getenv("TW_POOL") == "transaction" {
+		usual = pgx.QueryExecModeCacheDescribe
+	}
+}
+
 // Connects as DATABASE_URL says, with a mode of running queries other than the default one, if there is one.
 func connect(mode ...pgx.QueryExecMode) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(os.Getenv("DATABASE_URL"))
@@ -24,6 +33,8 @@ func connect(mode ...pgx.QueryExecMode) (*pgx.Conn, error) {
 	}
 	if len(mode) > 0 {
 		config.DefaultQueryExecMode = mode[0]
+	} else {
+		config.DefaultQueryExecMode = usual
 	}
 	return pgx.ConnectConfig(ctx, config)
 }
@@ -64,27 +75,31 @@ func tryValues(relation string) {
 		name, column string
 		value        any
 		returning    string
+		sent         any
 	}{
-		{"QueryRow RETURNING id", "", nil, "id"},
-		{"QueryRow RETURNING *", "", nil, "*"},
-		{"QueryRow RETURNING id, created_at", "", nil, "id, created_at"},
-		{"a fraction of a millisecond", "nlu_processing_time_ms", 12.7, "id"},
-		{"entities as a slice", "nlu_entities", list, "id"},
-		{"entities as a map", "nlu_entities", list[0], "id"},
-		{"entities as JSON text", "nlu_entities", string(text), "id"},
-		{"entities as []byte", "nlu_entities", text, "id"},
-		{"response_success false", "response_success", false, "id"},
-		{"created_at as time.Time", "created_at", then, "id"},
-		{"NULL for what has a default", "message_type", nil, "id"},
-		{"an explicit id", "id", 4711, "id"},
+		{"QueryRow RETURNING id", "", nil, "id", nil},
+		{"QueryRow RETURNING *", "", nil, "*", nil},
+		{"QueryRow RETURNING id, created_at", "", nil, "id, created_at", nil},
+		{"a fraction of a millisecond", "nlu_processing_time_ms", 12.7, "id", 12.7},
+		{"entities as a slice", "nlu_entities", list, "id", list},
+		{"entities as a map", "nlu_entities", list[0], "id", list[0]},
+		{"entities as JSON text", "nlu_entities", string(text), "id", list},
+		{"entities as []byte", "nlu_entities", text, "id", list},
+		{"response_success false", "response_success", false, "id", false},
+		{"created_at as time.Time", "created_at", then, "id", then},
+		{"NULL for what has a default", "message_type", nil, "id", "text"},
+		{"an explicit id", "id", 4711, "id", nil},
 	} {
-		for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec,
-			pgx.QueryExecModeSimpleProtocol} {
+		for _, mode := range []pgx.QueryExecMode{usual, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
 			name := fmt.Sprintf("%s: %s", relation, one.name)
-			if mode != pgx.QueryExecModeCacheStatement {
+			if mode != usual {
 				name += ", mode " + mode.String()
 			}
-			report.Attempt(name, func(session string) (int64, int64, error) {
+			sent := report.Sent{}
+			if one.sent != nil {
+				sent[one.column] = one.sent
+			}
+			report.Attempt(name, sent, func(session string) (int64, int64, error) {
 				id, err := insert(relation, session, one.column, one.value, one.returning, mode)
 				return 1, id, err
 			})
@@ -94,7 +109,7 @@ func tryValues(relation string) {
 
 // Tries a default that needs a connection of its own.
 func with(name string, what func(db *pgx.Conn, session string) (int64, int64, error), mode ...pgx.QueryExecMode) {
-	report.Attempt(name, func(session string) (int64, int64, error) {
+	report.Attempt(name, nil, func(session string) (int64, int64, error) {
 		db, err := connect(mode...)
 		if err != nil {
 			return 0, 0, err
@@ -160,7 +175,7 @@ func tryMany(relation string) {
 func tryTwo(relation string) {
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe,
 		pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
-		report.Attempt(relation+": two connections, mode "+mode.String(), func(session string) (int64, int64, error) {
+		report.Attempt(relation+": two connections, mode "+mode.String(), nil, func(session string) (int64, int64, error) {
 			one, err := connect(mode)
 			if err != nil {
 				return 0, 0, err
@@ -200,7 +215,7 @@ func functions(db *pgx.Conn, session string) (int64, int64, error) {
 }
 
 func main() {
-	for _, relation := range []string{"conversation_logs", "conversation_capture"} {
+	for _, relation := range []string{"conversation_capture", "conversation_logs"} {
 		tryValues(relation)
 		tryMany(relation)
 		tryTwo(relation)

@@ -1,4 +1,4 @@
-// Package report shows one line of JSON for each default that is tried.
+// Package report shows one line of JSON for each default that is tried; see check.sh.
 package report
 
 import (
@@ -14,15 +14,22 @@ import (
 // 0 where the client learns none.
 type Default func(session string) (rows int64, id int64, err error)
 
+// Sent is what has to stand in columns of the newest row of the session.
+type Sent map[string]any
+
 // Attempt tries a default and prints its line.
-func Attempt(name string, what Default) {
+func Attempt(name string, sent Sent, what Default) {
+	if sent == nil {
+		sent = Sent{}
+	}
 	line := struct {
 		Default string  `json:"default"`
 		Session string  `json:"session"`
 		Rows    int64   `json:"rows"`
 		ID      *int64  `json:"id"`
 		Error   *string `json:"error"`
-	}{Default: name, Session: name}
+		Sent    Sent    `json:"sent"`
+	}{Default: name, Session: name, Sent: sent}
 	rows, id, err := what(name)
 	if err != nil {
 		text := err.Error()
