@@ -47,6 +47,7 @@ ALTER ROLE chatbot IN DATABASE $1 SET search_path = $schema, public;
 ALTER ROLE shop_operator IN DATABASE $1 SET search_path = $schema, public;
 CREATE TABLE public.orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, conversation bigint, note text);
 GRANT ALL ON public.orders TO chatbot;
+SELECT inserted FROM $schema.import_training_samples('{"text": "veg pizza", "intent": "intent.food.item.search"}');
 CREATE SCHEMA checked;
 CREATE TABLE checked.seen (id bigint);
 SQL

@@ -72,7 +72,10 @@ node_client() { # ACTION
     find_node
     case $1 in
         install) install_client ;;
-        complete | defaults) cd "$CLIENT_HOME" && exec "$node" "${programs:-.}/$1.${extension:-mjs}" ;;
+        complete | defaults)
+            [[ -f $CLIENT_HOME/${programs:-.}/$1.${extension:-mjs} ]] || exit 69
+            cd "$CLIENT_HOME" && exec "$node" "${programs:-.}/$1.${extension:-mjs}"
+            ;;
         *) echo "usage: run.sh {install|complete|defaults}" >&2; exit 64 ;;
     esac
 }

@@ -115,7 +115,7 @@ await attempt('assign_model_version() and classify_intent() before any model', a
 const operator = new pg.Pool({ connectionString: process.env.OPERATOR_URL });
 await attempt('operator: export lines to a file, parsed back', async () => {
   const text = `say "hi"\n\\ ${process.env.TW_DATABASE}`;
-  await operator.query("SELECT import_training_samples($1, 'manual')",
+  await operator.query("SELECT inserted FROM import_training_samples($1, 'manual')",
     [JSON.stringify({ text, intent: 'intent.smalltalk.greet' })]);
   const { rows } = await operator.query("SELECT line FROM export_training_samples('approved') AS line");
   const path = `./export.${process.pid}.jsonl`;
