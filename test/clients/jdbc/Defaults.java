@@ -206,6 +206,9 @@ public final class Defaults {
     }
 
     private Report.Stored two(String session, UnaryOperator<Properties> options) throws SQLException {
+        try (Connection db = connect(USUAL); Statement clean = db.createStatement()) {
+            clean.execute("DEALLOCATE ALL");                    // what others left prepared in a pool's connection
+        }
         try (Connection one = connect(options); Connection other = connect(options);
              PreparedStatement first = one.prepareStatement(sql(null, null) + " RETURNING id");
              PreparedStatement second = other.prepareStatement(sql(null, null) + " RETURNING id")) {

@@ -45,6 +45,7 @@ final class Report {
                 error += " | " + sql.getNextException().getMessage();
         }
         System.out.println("{\"default\": " + quoted(name) + ", \"session\": " + quoted(name) + ", \"rows\": "
-            + stored.rows() + ", \"id\": " + stored.id() + ", \"error\": " + quoted(error) + ", \"sent\": " + sent + "}");
+            + stored.rows() + ", \"id\": " + stored.id() + ", \"error\": " + quoted(error)
+            + ", \"sent\": " + sent + "}");
     }
 }

@@ -138,6 +138,8 @@ def on_relation(relation):
 
     def two(session, **options):
         """Two connections by turns, often enough that each prepares its statement."""
+        with connect() as connection:                            # what others left prepared in a pool's connection
+            connection.execute("DEALLOCATE ALL")
         with psycopg.connect(URL, autocommit=True, **options) as one, \
                 psycopg.connect(URL, autocommit=True, **options) as other:
             for number in range(10):

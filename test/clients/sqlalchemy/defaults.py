@@ -197,13 +197,14 @@ def try_core(relation):
     core("insert().on_conflict_do_update()", postgresql_insert(table).on_conflict_do_update(
         index_elements=["id"], set_={"user_message": "veg"}).returning(table.c.id), lambda result: result.scalar_one())
 
-    def reflected(session):
+    def reflected(session, *columns):
         """A model that SQLAlchemy makes of the catalog, as sqlacodegen does."""
-        found = Table(relation, MetaData(schema=SCHEMA), autoload_with=engine)
+        found = Table(relation, MetaData(schema=SCHEMA), *columns, autoload_with=engine)
         assert "id" in {column["name"] for column in inspect(engine).get_columns(relation, schema=SCHEMA)}
 
         class Conversation:
             pass
+        # A view has no primary key that could be reflected.
         registry().map_imperatively(Conversation, found, primary_key=[found.c.id])
         with Session(engine, expire_on_commit=False) as db:
             row = Conversation()
@@ -212,9 +213,13 @@ def try_core(relation):
             db.commit()
             return 1, row.id
     attempt(f"{relation}: a reflected table, add(), commit()", reflected)
+    attempt(f"{relation}: a reflected table with its primary key, add(), commit()",
+            lambda session: reflected(session, Column("id", BigInteger, primary_key=True)))
 
     def two(session, **options):
         """Two engines by turns, often enough that the driver prepares its statements."""
+        with engine.begin() as connection:                       # what others left prepared in a pool's connection
+            connection.execute(text("DEALLOCATE ALL"))
         engines = [create_engine(URL, **options) for _ in range(2)]
         try:
             for _ in range(10):
