@@ -37,7 +37,8 @@ sub error_name
 	{
 		return $error->[0] if $text =~ $error->[1];
 	}
-	return code($1) if $text =~ /((?:permission denied|invalid input syntax) [^|`]*[^|` ]|(?:column|relation) "[^|]*does not exist)/;
+	return code($1) if $text =~ /((?:permission denied|invalid input syntax) [^|`]*[^|` ])/;
+	return code($1) if $text =~ /((?:column|relation) "[^|]*does not exist)/;
 	return code($1) if $text =~ /The (table `[^`]*` does not exist)/;
 	$text =~ s/^\w+: //;
 	$text = substr($text, 0, 87) . '...' if length $text > 90;
@@ -80,15 +81,21 @@ sub cell
 	return '' unless $found;
 	my @outcomes = sort keys %$found;
 	return $outcomes[0] if @outcomes == 1;
-	return join '; ', map { my %seen; my $databases = join ', ', grep { !$seen{$_}++ } map { m{(.*)/} } @{ $found->{$_} };
-		"$databases: $_" } @outcomes;
+	my @texts;
+	for my $outcome (@outcomes)
+	{
+		my %seen;
+		my @databases = grep { !$seen{$_}++ } map { m{(.*)/} } @{ $found->{$outcome} };
+		push @texts, join(', ', @databases) . ": $outcome";
+	}
+	return join '; ', @texts;
 }
 
 sub program
 {
 	my ($client) = @_;
-	my ($path) = grep { -e } map { "$here/$client/$_" } qw(src/conversation-capture.service.ts src/complete.ts complete.mjs
-		complete.py complete.php Complete.java complete/main.go complete/complete.go);
+	my ($path) = grep { -e } map { "$here/$client/$_" } qw(src/conversation-capture.service.ts src/complete.ts
+		complete.mjs complete.py complete.php Complete.java complete/main.go complete/complete.go);
 	return '' unless $path;
 	$path =~ s{^\Q$here\E/}{../test/clients/};
 	return $path;
