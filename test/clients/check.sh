@@ -20,7 +20,7 @@
 # regular expression), and, where that holds in some databases or pools only, their names. All else must be stored.
 #
 # verdict.pl looks as a superuser at what is stored. Output lies in BUILD_DIR/clients; results.tsv there has every line,
-# and table.pl makes the table of doc/clients.md from it.
+# and table.pl makes the table of doc/reference-clients.md from it.
 # CLIENTS="pg prisma" chooses clients; WHERE="own/direct moved/direct" chooses among the databases and pools.
 # Closes with "N passed, N failed, N skipped".
 set -uo pipefail
@@ -173,11 +173,12 @@ done
 
 # With a part of the clients there is only a part of the table.
 if [[ -z ${CLIENTS:-}${WHERE:-} ]]; then
-    if perl "$here/table.pl" "$results" "$here/../../doc/clients.md" >"$home/run/table" 2>&1; then
-        tell ok "doc/clients.md has this table"
+    page=doc/reference-clients.md
+    if perl "$here/table.pl" "$results" "$here/../../$page" >"$home/run/table" 2>&1; then
+        tell ok "$page has this table"
     else
         tail -n 20 "$home/run/table" | sed 's/^/# /'
-        tell 'not ok' "doc/clients.md has another table: perl test/clients/table.pl --write $results doc/clients.md"
+        tell 'not ok' "$page has another table: perl test/clients/table.pl --write $results $page"
     fi
 fi
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -19,30 +19,33 @@ my @clients = (
 	[ django => 'Django' ], [ psycopg => 'psycopg 3' ], [ asyncpg => 'asyncpg' ], [ pdo => 'PDO' ],
 	[ laravel => 'Laravel' ], [ jdbc => 'JDBC' ], [ pgx => 'pgx' ]);
 
-# What the errors are called in the table.
+# What the errors are called in the table; the page says what each means.
 my @errors = (
 	[ 'write-only', qr/conversation_capture can be inserted into, not read or changed/ ],
-	[ 'no id of its own', qr/an application does not choose the id/ ],
+	[ 'id', qr/an application does not choose the id/ ],
 	[ 'RETURNING', qr/permission denied to return column/ ],
 	[ 'read', qr/permission denied to read column/ ],
 	[ 'update', qr/permission denied to update conversation_logs/ ],
 	[ 'delete', qr/permission denied to delete from conversation_logs/ ],
-	[ 'closed', qr/is closed: its conversations are in/ ]);
+	[ 'insert', qr/permission denied to insert column/ ],
+	[ 'closed', qr/is closed: its conversations are in/ ],
+	[ 'JSON', qr/invalid input syntax for type json/ ],
+	[ 'column', qr/column "\w+" (?:of relation "\w+" )?does not exist/ ],
+	[ 'table', qr/(?:relation "|table `)\S+["`] does not exist/ ]);
 
-# Of other errors the server's message alone, where it can be found in what the client makes of it.
+# Of other errors the beginning stands below the table.
 sub error_name
 {
-	my ($text) = @_;
+	my ($text, $notes) = @_;
 	for my $error (@errors)
 	{
 		return $error->[0] if $text =~ $error->[1];
 	}
-	return code($1) if $text =~ /((?:permission denied|invalid input syntax) [^|`]*[^|` ])/;
-	return code($1) if $text =~ /((?:column|relation) "[^|]*does not exist)/;
-	return code($1) if $text =~ /The (table `[^`]*` does not exist)/;
-	$text =~ s/^\w+: //;
-	$text = substr($text, 0, 87) . '...' if length $text > 90;
-	return code($text);
+	$text = substr($text, 0, 97) . '...' if length $text > 100;
+	my ($number) = grep { $notes->[$_] eq $text } 0 .. $#$notes;
+	return $number + 1 if defined $number;
+	push @$notes, $text;
+	return scalar @$notes;
 }
 
 sub code
@@ -54,8 +57,8 @@ sub code
 	return "$ticks$pad$text$pad$ticks";
 }
 
-# {client}{relation or ''}{default}{outcome} = [places]
-my (%outcomes, %order, %skipped, %places);
+# {client}{relation or ''}{default}{place} = outcome
+my (%outcomes, %order, %notes, %skipped);
 open my $file, '<:encoding(UTF-8)', $results or die "$results: $!";
 while (my $line = <$file>)
 {
@@ -67,28 +70,33 @@ while (my $line = <$file>)
 		next;
 	}
 	my ($relation, $name) = $default =~ /^(conversation_\w+|complete): (.*)/ ? ($1, $2) : ('', $default);
-	my $shown = $outcome eq 'stored' || $outcome eq 'works' ? 'works'
-		: $outcome eq 'refused' ? error_name($text) . ($stored ? " ($stored)" : '') : "WRONG: $text";
 	$order{$client}{$name} //= keys %{ $order{$client} };
-	$places{$client}{$place} = 1;
-	push @{ $outcomes{$client}{$relation}{$name}{$shown} }, $place;
+	$outcomes{$client}{$relation}{$name}{$place} = $outcome =~ /^(?:stored|works)$/ ? 'works'
+		: $outcome eq 'WRONG' ? 'WRONG' : error_name($text, $notes{$client} //= []) . ($stored ? " ($stored)" : '');
 }
 
-# "stored", or where outcomes differ "own, moved: closed; public: stored".
-sub cell
+# The rows of a default: one for each pair of outcomes, with the places of that pair where there is more than one.
+sub rows
 {
-	my ($found) = @_;
-	return '' unless $found;
-	my @outcomes = sort keys %$found;
-	return $outcomes[0] if @outcomes == 1;
-	my @texts;
-	for my $outcome (@outcomes)
+	my ($name, @relations) = @_;
+	my (%pairs, %databases, %seen);
+	for my $place (sort map { keys %{ $_ // {} } } @relations)
 	{
-		my %seen;
-		my @databases = grep { !$seen{$_}++ } map { m{(.*)/} } @{ $found->{$outcome} };
-		push @texts, join(', ', @databases) . ": $outcome";
+		next if $seen{$place}++;
+		my $pair = join ' | ', map { $_->{$place} // '' } @relations;
+		my ($database, $pool) = split m{/}, $place;
+		$pairs{$pair}{$database}{$pool} = 1;
+		$databases{$database}{$pair} = 1;
 	}
-	return join '; ', @texts;
+	my @rows;
+	for my $pair (sort keys %pairs)
+	{
+		# Pools are named only where they differ from one another.
+		my @places = map { my $d = $_; keys %{ $databases{$d} } == 1 ? $d : map { "$d $_" } sort keys %{ $pairs{$pair}{$d} } }
+			sort keys %{ $pairs{$pair} };
+		push @rows, '| ' . code($name) . (keys %pairs == 1 ? '' : ' (' . join(', ', @places) . ')') . " | $pair |\n";
+	}
+	return @rows;
 }
 
 sub program
@@ -101,33 +109,26 @@ sub program
 	return $path;
 }
 
-# One row for what has the same outcomes on both relations; those that work come first.
 sub section
 {
 	my ($client, $title) = @_;
 	my $found = $outcomes{$client};
-	my @wrong = grep { cell($found->{complete}{$_}) ne 'works' } sort keys %{ $found->{complete} };
-	my $text = "### $title\n\n[The complete program](" . program($client) . ")"
-		. (@wrong ? ": " . join(', ', map { "$_: " . cell($found->{complete}{$_}) } @wrong) . ".\n\n" : " works.\n\n");
-	my (%rows, @row_order);
+	my $complete = $found->{complete} // {};
+	my @wrong = grep { my $name = $_; grep { $_ ne 'works' } values %{ $complete->{$name} } } sort keys %$complete;
+	my $text = "## $title\n\n[The complete program](" . program($client) . ")"
+		. (@wrong ? ' fails: ' . join(', ', map { code($_) } @wrong) . ".\n\n" : " works.\n\n");
+	my (@rows, @others);
 	for my $name (sort { $order{$client}{$a} <=> $order{$client}{$b} } keys %{ $order{$client} })
 	{
-		my @cells = map { cell($found->{$_}{$name}) } qw(conversation_capture conversation_logs);
-		my @rows = $cells[0] . $cells[1] eq '' ? () : (join ' | ', @cells);
-		# What concerns neither relation alone has one outcome.
-		push @rows, cell($found->{''}{$name}) . ' |' if $found->{''}{$name};
-		for my $row (@rows)
-		{
-			push @row_order, $row unless $rows{$row};
-			push @{ $rows{$row} }, code($name);
-		}
+		my @relations = map { $found->{$_}{$name} } qw(conversation_capture conversation_logs);
+		push @rows, rows($name, @relations) if $relations[0] || $relations[1];
+		push @others, rows($name, $found->{''}{$name}) if $found->{''}{$name};
 	}
-	my %rank = ('works | works' => 0, 'works |' => 1);
-	my %place = map { $row_order[$_] => $_ } 0 .. $#row_order;
-	@row_order = sort { ($rank{$a} // 2) <=> ($rank{$b} // 2) or $place{$a} <=> $place{$b} } @row_order;
-	return $text unless @row_order;
-	return $text . "| default | `conversation_capture` | `conversation_logs` |\n|---|---|---|\n"
-		. join('', map { '| ' . join('<br>', @{ $rows{$_} }) . " | $_ |\n" } @row_order) . "\n";
+	$text .= "| default | `conversation_capture` | `conversation_logs` |\n|---|---|---|\n" . join('', @rows) . "\n" if @rows;
+	$text .= "| beside these | |\n|---|---|\n" . join('', @others) . "\n" if @others;
+	my $notes = $notes{$client} // [];
+	$text .= join('', map { "$_. " . code($notes->[ $_ - 1 ]) . "\n" } 1 .. @$notes) . "\n" if @$notes;
+	return $text;
 }
 
 open my $old, '<:encoding(UTF-8)', $page or die "$page: $!";
@@ -135,7 +136,7 @@ my $whole = do { local $/; <$old> };
 close $old;
 $whole =~ /^(.*\Q$begin\E\n)(.*?)(\Q$end\E\n.*)$/s or die "$page has no markers\n";
 my ($before, $middle, $after) = ($1, $2, $3);
-my %standing = $middle =~ /^### (.*?)\n(.*?)(?=^### |\z)/gms;
+my %standing = $middle =~ /^## (.*?)\n(.*?)(?=^## |\z)/gms;
 
 my $new = "\n";
 my $differs = 0;
@@ -143,7 +144,7 @@ binmode STDOUT, ':encoding(UTF-8)';
 for my $known (@clients)
 {
 	my ($client, $title) = @$known;
-	my $stands = defined $standing{$title} ? "### $title\n$standing{$title}" : '';
+	my $stands = defined $standing{$title} ? "## $title\n$standing{$title}" : '';
 	my $section = $outcomes{$client} ? section($client, $title) : $skipped{$client} ? $stands : '';
 	$new .= $section;
 	next if $section eq $stands;
