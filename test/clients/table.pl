@@ -92,8 +92,12 @@ sub rows
 	for my $pair (sort keys %pairs)
 	{
 		# Pools are named only where they differ from one another.
-		my @places = map { my $d = $_; keys %{ $databases{$d} } == 1 ? $d : map { "$d $_" } sort keys %{ $pairs{$pair}{$d} } }
-			sort keys %{ $pairs{$pair} };
+		my @places;
+		for my $database (sort keys %{ $pairs{$pair} })
+		{
+			push @places, keys %{ $databases{$database} } == 1 ? $database
+				: map { "$database $_" } sort keys %{ $pairs{$pair}{$database} };
+		}
 		push @rows, '| ' . code($name) . (keys %pairs == 1 ? '' : ' (' . join(', ', @places) . ')') . " | $pair |\n";
 	}
 	return @rows;
@@ -124,7 +128,8 @@ sub section
 		push @rows, rows($name, @relations) if $relations[0] || $relations[1];
 		push @others, rows($name, $found->{''}{$name}) if $found->{''}{$name};
 	}
-	$text .= "| default | `conversation_capture` | `conversation_logs` |\n|---|---|---|\n" . join('', @rows) . "\n" if @rows;
+	my $head = "| default | `conversation_capture` | `conversation_logs` |\n|---|---|---|\n";
+	$text .= $head . join('', @rows) . "\n" if @rows;
 	$text .= "| beside these | |\n|---|---|\n" . join('', @others) . "\n" if @others;
 	my $notes = $notes{$client} // [];
 	$text .= join('', map { "$_. " . code($notes->[ $_ - 1 ]) . "\n" } 1 .. @$notes) . "\n" if @$notes;
