@@ -57,6 +57,13 @@ COPY conversation_logs (session_id, user_message) FROM stdin;
 s5	copied
 s5	copied too
 \.
+-- Entities that a client has made JSON of twice, and an ORM's None; all else stays as it came.
+INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
+    ('s11', '1', to_jsonb('[{"entity": "dish", "value": "pizza"}]'::text)),
+    ('s11', '2', to_jsonb(' {"dish": "pizza"}'::text)),
+    ('s11', '3', 'null'), ('s11', '4', '"pizza"'), ('s11', '5', to_jsonb('[no JSON'::text)), ('s11', '6', '7'),
+    ('s11', '7', to_jsonb('{"n": 1e999999}'::text)), ('s11', '8', to_jsonb(''::text)), ('s11', '9', '{"dish": "dosa"}')
+RETURNING user_message, nlu_entities;
 -- With its order kept by a sort, and with a function that captures within.
 INSERT INTO conversation_logs (session_id, user_message) SELECT 's6', m FROM unnest(ARRAY['f', 'e']) m ORDER BY m
     RETURNING id;
@@ -82,6 +89,12 @@ INSERT INTO conversation_capture (id, session_id, user_message) VALUES (1, 's1',
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'own') RETURNING id AS own \gset
 INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (:own, 's7', 'x')
     ON CONFLICT (id) DO UPDATE SET user_feedback = 'negative' RETURNING *;
+INSERT INTO conversation_capture (id, session_id, user_message, response_text) VALUES (:own, 's7', 'own', 'a second save');
+RESET ROLE;
+DELETE FROM conversation_logs WHERE id = :own;
+SELECT setval('conversation_logs_id_seq', :own, false) = :own AS set_back;
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'the same number') RETURNING id = :own AS the_same;
 -- In a session that has drawn no number.
 \c -
 \set SHOW_CONTEXT never
@@ -137,6 +150,7 @@ SELECT * FROM conversation_logs c WHERE c.id = 1;
 SELECT id FROM conversation_logs WHERE id = 1 FOR UPDATE;
 UPDATE conversation_logs SET response_text = 'x' WHERE id = 1;
 DELETE FROM conversation_logs WHERE id = 1;
+DELETE FROM conversation_capture WHERE id = 1;
 SELECT count(*) > 10 AS ids_can_be_counted FROM conversation_logs;
 WITH c AS (INSERT INTO conversation_logs (session_id, user_message) VALUES ('s9', 'z') RETURNING *) SELECT FROM c;
 -- A role without a kind; and an error of somebody else's table stays as it is.

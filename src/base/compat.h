@@ -42,14 +42,16 @@
 #endif
 
 /*
- * What a plan needs privileges for: a list of entries with requiredPerms, some of them 0. For users of
+ * What a query or plan needs privileges for: a list of entries with requiredPerms, some of them 0. For users of
  * executor/executor.h. Until 15 the range table was that list, and its entries have fields of the same names.
  */
 #if PG_VERSION_NUM >= 160000
 #define TwPermissions RTEPermissionInfo
+#define tw_query_permissions(query) ((query)->rteperminfos)
 #define tw_plan_permissions(plan) ((plan)->permInfos)
 #else
 #define TwPermissions RangeTblEntry
+#define tw_query_permissions(query) ((query)->rtable)
 #define tw_plan_permissions(plan) ((plan)->rtable)
 #endif
 

@@ -9,6 +9,7 @@
 #include "base/table_triggers.h"
 #include "capture/audit_rate.h"
 #include "capture/conversation_id.h"
+#include "capture/entities.h"
 #include "capture/filter.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
@@ -167,6 +168,7 @@ fill_created_on(LogRow *row)
 static void
 filter_row(LogRow *row)
 {
+	tw_unwrap_entities(row);
 	set_null(row, TW_LOG_REVIEW_PRIORITY);
 	set_null(row, TW_LOG_REVIEW_REASON);
 	set_null(row, TW_LOG_FILTER_POLICY_ID);

@@ -5,7 +5,9 @@
  */
 #include "postgres.h"
 
+#include "base/kept_plan.h"
 #include "capture/conversation_id.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -49,6 +51,25 @@ is_last_number(Oid sequence, int64 id)
 	return is_last;
 }
 
+/* Whether a conversation has this id; as the table's owner. */
+static bool
+is_stored(Oid schema, int64 id)
+{
+	static TwKeptPlan kept;
+	Oid			type = INT8OID;
+	Datum		value = Int64GetDatum(id);
+	bool		found;
+
+	SPI_connect();
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, "SELECT FROM %1$s.conversation_logs c "
+									  "WHERE c.id OPERATOR(pg_catalog.=) $1", 1, &type),
+						 &value, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for a conversation");
+	found = SPI_processed > 0;
+	SPI_finish();
+	return found;
+}
+
 /* Raises an error unless the id was drawn for this very row, which only DEFAULT does. */
 static void
 refuse_chosen_id(Relation rel, int64 id)
@@ -65,9 +86,11 @@ refuse_chosen_id(Relation rel, int64 id)
 	/* The caller may lack the privilege to ask; an error restores the user. */
 	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
 	drawn = is_last_number(number_sequence(RelationGetNamespace(rel)), id);
+	/* The number of this session's last row, once more. After the sequence was set back it may be a new one. */
+	if (drawn && id == last_id)
+		drawn = !is_stored(RelationGetNamespace(rel), id);
 	SetUserIdAndSecContext(user, security);
-	/* A number that a row has already got was repeated, for ON CONFLICT to find that row. */
-	if (!drawn || id == last_id)
+	if (!drawn)
 		ereport(ERROR,
 				(errcode(ERRCODE_GENERATED_ALWAYS),
 				 errmsg("conversation %lld cannot be inserted: an application does not choose the id",

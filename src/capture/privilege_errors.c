@@ -18,19 +18,24 @@
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "executor/executor.h"
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "optimizer/planner.h"
+#include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-static ExecutorStart_hook_type previous_hook = NULL;
+static ExecutorStart_hook_type previous_start = NULL;
+static planner_hook_type previous_planner = NULL;
 
+/* Whether it is the extension's relation of this name. */
 static bool
-is_conversation_logs(Oid relid)
+is_ours(Oid relid, const char *name)
 {
-	char	   *name = OidIsValid(relid) ? get_rel_name(relid) : NULL;
+	char	   *found = OidIsValid(relid) ? get_rel_name(relid) : NULL;
 	Oid			extension;
 
-	if (name == NULL || strcmp(name, "conversation_logs") != 0)
+	if (found == NULL || strcmp(found, name) != 0)
 		return false;
 	extension = getExtensionOfObject(RelationRelationId, relid);
 	return OidIsValid(extension) && extension == get_extension_oid("training_workflow", true);
@@ -124,52 +129,98 @@ refuse(const TwPermissions * wanted)
 		refuse_to_read(columns, (wanted->requiredPerms & ACL_INSERT) != 0);
 }
 
+/* Raises the error of whoever reads conversation_capture, which says how to add to a conversation. */
+static void
+refuse_view(Oid relid)
+{
+	List	   *name = list_make2(makeString(get_namespace_name(get_rel_namespace(relid))),
+								  makeString("tw_refuse_to_read_capture"));
+
+	(void) OidFunctionCall0(LookupFuncName(name, 0, NULL, false));
+}
+
 /* After the server refused the statement: says more, or returns. */
 static void
-refuse_plan(const PlannedStmt * plan)
+say_more(List *permissions)
 {
 	ListCell   *lc;
 
-	foreach(lc, tw_plan_permissions(plan))
+	foreach(lc, permissions)
 	{
 		const		TwPermissions *wanted = lfirst(lc);
 
-		if (wanted->requiredPerms != 0 && is_conversation_logs(wanted->relid))
+		if (wanted->requiredPerms == 0)
+			continue;
+		if (is_ours(wanted->relid, "conversation_logs"))
 			refuse(wanted);
+		if (is_ours(wanted->relid, "conversation_capture") && (wanted->requiredPerms & ACL_DELETE))
+			refuse_view(wanted->relid);
 	}
 }
 
+/* Within PG_CATCH: raises the error again, or one that says more. */
 static void
-explain_refusal(QueryDesc * query, int eflags)
+raise_again(MemoryContext caller, List *permissions)
+{
+	ErrorData  *error;
+
+	if (geterrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(caller);
+	error = CopyErrorData();
+	FlushErrorState();
+	say_more(permissions);
+	ReThrowError(error);
+}
+
+static void
+start_executor(QueryDesc * query, int eflags)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		if (previous_hook)
-			previous_hook(query, eflags);
+		if (previous_start)
+			previous_start(query, eflags);
 		else
 			standard_ExecutorStart(query, eflags);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		if (geterrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		refuse_plan(query->plannedstmt);
-		ReThrowError(error);
+		raise_again(caller, tw_plan_permissions(query->plannedstmt));
 	}
 	PG_END_TRY();
 }
 
-/* Installs the hook; called once, from _PG_init. */
+/* Recent minor releases check the privileges for a view when they plan. */
+static PlannedStmt *
+plan(Query * query, const char *text, int options, ParamListInfo params)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	/* The planner changes the query. SELECT and UPDATE get as far as the view's own error. */
+	List	   *permissions = query->commandType == CMD_DELETE ? copyObject(tw_query_permissions(query)) : NIL;
+	PlannedStmt *volatile planned = NULL;
+
+	PG_TRY();
+	{
+		planned = previous_planner ? previous_planner(query, text, options, params)
+			: standard_planner(query, text, options, params);
+	}
+	PG_CATCH();
+	{
+		raise_again(caller, permissions);
+	}
+	PG_END_TRY();
+	return planned;
+}
+
+/* Installs the hooks; called once, from _PG_init. */
 void
 tw_privilege_errors_init(void)
 {
-	previous_hook = ExecutorStart_hook;
-	ExecutorStart_hook = explain_refusal;
+	previous_start = ExecutorStart_hook;
+	ExecutorStart_hook = start_executor;
+	previous_planner = planner_hook;
+	planner_hook = plan;
 }

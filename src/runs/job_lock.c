@@ -62,7 +62,10 @@ job_argument(FunctionCallInfo fcinfo, Oid *installation)
 	int			job = PG_GETARG_INT32(0);
 
 	if (job < 1 || job >= TW_MAX_JOBS)
-		elog(ERROR, "there is no job number %d", job);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no job number %d", job),
+				 errhint("tw_jobs() has the numbers.")));
 	*installation = tw_installation(tw_schema_of_function(fcinfo));
 	return job;
 }

@@ -6,21 +6,21 @@
 #              there); ends with 77 and one line on standard output where it cannot be had.
 #   complete   runs the program that documentation shows: capture, response, feedback, many, in a transaction.
 #   defaults   runs what a developer writes first; ends with 69 where a client has no defaults of its own.
-# They find DATABASE_URL, PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE (role of kind capture, whose search_path has the
-# extension's schema first), OPERATOR_URL (a role of kind operator), TW_SCHEMA (the extension's schema), TW_DATABASE
+# They find DATABASE_URL, PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE (a role of kind capture, whose search_path has
+# the extension's schema first), OPERATOR_URL (a role of kind operator), TW_SCHEMA (the extension's schema), TW_DATABASE
 # (public: the extension is in schema public; own: in schema training; moved: in training, after Moving in, with the old
 # table public.conversation_logs), TW_POOL (direct, transaction, session: how pgbouncer stands between), and a table
 # public.orders (id, conversation, note) of the application's own.
 # A program prints one line for each default that it tries, and nothing else that begins with a brace:
-#   {"default": "NAME", "session": "...", "rows": N, "id": ID or null, "error": null or "...", "sent": {"column": value}}
+#   {"default": NAME, "session": TEXT, "rows": N, "id": ID or null, "error": TEXT or null, "sent": {COLUMN: VALUE}}
 # rows is what the program believes to have stored in that session; sent, which may be missing, what must stand in the
-# columns of its newest row; error is what the client shows a developer, with SQLSTATE, detail and hint if it has them. A
-# default on one of the two relations is called "conversation_capture: NAME" or "conversation_logs: NAME".
-# The file NAME/refused.tsv lists what must not succeed: default, rows stored all the same, what the error says (a regular
-# expression), and, where that holds in some databases or pools only, their names. Everything else must be stored.
+# columns of its newest row; error is what the client shows a developer, with SQLSTATE, detail and hint if it has them.
+# A default on one of the two relations is called "conversation_capture: NAME" or "conversation_logs: NAME".
+# The file NAME/refused.tsv lists what must not succeed: default, rows stored all the same, what the error says (a
+# regular expression), and, where that holds in some databases or pools only, their names. All else must be stored.
 #
 # verdict.pl looks as a superuser at what is stored. Output lies in BUILD_DIR/clients; results.tsv there has every line,
-# and table.pl makes the table of doc/clients.md from it.
+# and table.pl makes the table of doc/reference-clients.md from it.
 # CLIENTS="pg prisma" chooses clients; WHERE="own/direct moved/direct" chooses among the databases and pools.
 # Closes with "N passed, N failed, N skipped".
 set -uo pipefail
@@ -30,8 +30,8 @@ build=$(cd -P -- "$1" && pwd)
 home=$build/clients
 if (( EUID == 0 )); then
     # Clients must not find what only root has, such as a PATH below root's home.
-    exec bash "$here/../tools/as-user.sh" -w "$home" env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        bash "$here/check.sh" "$build" "$2"
+    exec bash "$here/../tools/as-user.sh" -w "$home" \
+        env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash "$here/check.sh" "$build" "$2"
 fi
 mkdir -p -- "$home"
 bin=$build/pg/bin
@@ -131,7 +131,10 @@ rm -f -- "$home/run"/*
 : >"$results"
 start_cluster || exit 1
 for database in public own moved; do
-    make_database "$database" || { tail -n 5 "$home/run/psql.log" | sed 's|^|# |'; tell 'not ok' "the database $database"; exit 1; }
+    make_database "$database" && continue
+    tail -n 5 "$home/run/psql.log" | sed 's/^/# /'
+    tell 'not ok' "the database $database"
+    exit 1
 done
 pools=()
 for place in "${places[@]}"; do
@@ -170,11 +173,12 @@ done
 
 # With a part of the clients there is only a part of the table.
 if [[ -z ${CLIENTS:-}${WHERE:-} ]]; then
-    if perl "$here/table.pl" "$results" "$here/../../doc/clients.md" >"$home/run/table" 2>&1; then
-        tell ok "doc/clients.md has this table"
+    page=doc/reference-clients.md
+    if perl "$here/table.pl" "$results" "$here/../../$page" >"$home/run/table" 2>&1; then
+        tell ok "$page has this table"
     else
         tail -n 20 "$home/run/table" | sed 's/^/# /'
-        tell 'not ok' "doc/clients.md has another table: perl test/clients/table.pl --write $results doc/clients.md"
+        tell 'not ok' "$page has another table: perl test/clients/table.pl --write $results $page"
     fi
 fi
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -5,7 +5,9 @@ export async function runComplete({ answer, thumbsDown, many, order }) {
   await attempt('complete: one message with its response', async (session) => {
     const { id } = await answer(session, 'veg pizza milega?');
     return [1, id];
-  }, { response_text: '12 places near you', response_success: true, routed_to: 'opensearch', nlu_provider: 'indicbert' });
+  }, {
+    response_text: '12 places near you', response_success: true, routed_to: 'opensearch', nlu_provider: 'indicbert',
+  });
 
   await attempt('complete: one message with feedback', async (session) => {
     const { id } = await answer(session, 'nahi');

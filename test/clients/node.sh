@@ -19,9 +19,10 @@ npm_install() { # FOLDER ARGUMENT...
     local folder=$1 log=$1/npm.log
     shift
     command -v npm >/dev/null || { echo "there is no npm (Debian package npm)"; exit 77; }
-    if ! (cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --cache "$CLIENT_HOME/../npm" \
-        "$@") >"$log" 2>&1; then
-        if grep -qE 'npm (ERR!|error) (code )?(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH)' "$log"; then
+    if ! (cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --no-package-lock \
+        --cache "$CLIENT_HOME/../npm" "$@") >"$log" 2>&1; then
+        if grep -E '^npm (ERR!|error) ' "$log" |
+            grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH'; then
             echo "the registry of npm cannot be reached"
             exit 77
         fi

@@ -1,7 +1,7 @@
 // What the JavaScript programs have in common: one line of JSON for each default that is tried; see check.sh.
 //
-// A default is a function of its session. It returns how many rows it believes to have stored, and the id of one of them
-// (null where the client learns none).
+// A default is a function of its session. It returns how many rows it believes to have stored, and the id of one of
+// them (null where the client learns none).
 
 export const schema = process.env.TW_SCHEMA;
 export const relations = ['conversation_capture', 'conversation_logs'];
@@ -15,7 +15,8 @@ export function shown(error) {
     inner = inner.cause ?? inner.driverError ?? inner.original ?? inner.meta?.driverAdapterError;
   }
   const texts = parts.filter((part) => part != null && part !== '').map(String);
-  return `${error.name}: ${texts.filter((text, at) => !texts.slice(0, at).some((old) => old.includes(text))).join(' | ')}`;
+  const once = texts.filter((text, at) => !texts.slice(0, at).some((old) => old.includes(text)));
+  return `${error.name}: ${once.join(' | ')}`;
 }
 
 export async function attempt(name, run, sent = {}) {

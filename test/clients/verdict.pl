@@ -1,8 +1,10 @@
 #!/usr/bin/env perl
-# verdict.pl HERE CLIENT ACTION DATABASE POOL OUTPUT RESULTS VERDICT - compares what a program printed with what is stored.
+# verdict.pl HERE CLIENT ACTION DATABASE POOL OUTPUT RESULTS VERDICT - compares what a program printed with what is
+# stored.
 #
 # Writes a line "ok - ..." or "not ok - ..." for each default into VERDICT, and appends to RESULTS: client, place,
-# default, outcome (stored, refused or WRONG), rows stored, and the error's text or what is wrong. check.sh has the rules.
+# default, outcome (stored, works, refused or WRONG), rows stored, and the error's text or what is wrong. check.sh has
+# the rules.
 use strict;
 use warnings;
 use JSON::PP;
@@ -49,22 +51,25 @@ sub stored
 	my $lines = $json->encode([ map { { session => $_->{session}, id => defined $_->{id} ? "$_->{id}" : undef,
 				sent => $_->{sent} // {} } } @_ ]);
 	my $query = <<SQL;
-SELECT coalesce(json_agg(json_build_object('stored', n.stored, 'right', n.is_own, 'differing', d.differing) ORDER BY p.number),
-	'[]')
+SELECT coalesce(json_agg(json_build_object('stored', n.stored, 'right', n.is_own, 'differing', d.differing)
+	ORDER BY p.number), '[]')
 FROM jsonb_array_elements(\$json\$$lines\$json\$::jsonb) WITH ORDINALITY p (line, number),
 	LATERAL (SELECT count(*) AS stored, coalesce(bool_or(id::text = line ->> 'id'), false) AS is_own, max(id) AS newest
 		FROM $schema.conversation_logs l
 		WHERE session_id = line ->> 'session' AND NOT EXISTS (SELECT FROM checked.seen s WHERE s.id = l.id)) n,
 	LATERAL (SELECT string_agg(format('%s is %s', key, to_jsonb(l) -> key), ', ') AS differing
 		FROM jsonb_each(line -> 'sent') LEFT JOIN $schema.conversation_logs l ON l.id = n.newest
-		WHERE n.stored > 0 AND CASE WHEN key = 'created_at' THEN l.created_at IS DISTINCT FROM (value #>> '{}')::timestamptz
+		WHERE n.stored > 0 AND CASE WHEN key = 'created_at'
+			THEN l.created_at IS DISTINCT FROM (value #>> '{}')::timestamptz
 			ELSE to_jsonb(l) -> key IS DISTINCT FROM value END) d
 SQL
 	open my $file, '>', "$output.sql" or die $!;
 	print $file $query;
 	close $file;
-	my $answer = qx("$ENV{TW_BIN}/psql" -X -q -At -h "$ENV{TW_CLUSTER}" -p "$ENV{TW_PORT}" -U postgres -d "$database" -f "$output.sql");
-	die "psql failed" if $?;
+	open my $psql, '-|', "$ENV{TW_BIN}/psql", qw(-X -q -At -v ON_ERROR_STOP=1 -U postgres -h), $ENV{TW_CLUSTER},
+		'-p', $ENV{TW_PORT}, '-d', $database, '-f', "$output.sql" or die "psql: $!";
+	my $answer = do { local $/; <$psql> };
+	close $psql or die 'psql failed';
 	return @{ $json->decode($answer) };
 }
 
@@ -116,6 +121,7 @@ for my $number (0 .. $#lines)
 report(0, "$action prints nothing") unless @lines;
 if ($action eq 'defaults')
 {
-	report(0, "refused.tsv has '$_', which nothing tries") for grep { !$tried{$_} and !/^complete: / } sort keys %$refusals;
+	report(0, "refused.tsv has '$_', which nothing tries")
+		for grep { !$tried{$_} and !/^complete: / } sort keys %$refusals;
 }
 exit($wrong ? 1 : 0);

@@ -66,7 +66,7 @@ sub lines_batch {
     for (0 .. $#answers) {
         my $code = $answers[$_][0];
         finding('an undocumented error of import_training_samples()', "$code: $sql[$_]")
-            if $code !~ /^(?:00000|22P02|22023|54001)$/;
+            if $code !~ /^(?:00000|22P02|22023|54000|54001)$/;
     }
     return;
 }

@@ -25,7 +25,8 @@ for (const [relation, table] of [['conversation_capture', conversations], ['conv
     return [1, id];
   });
   await inserts('insert() with 12.7 milliseconds', { nluProcessingTimeMs: 12.7 }, { nlu_processing_time_ms: 12.7 });
-  await inserts('insert() with nluEntities as an object', { nluEntities: { dish: 'pizza' } }, { nlu_entities: { dish: 'pizza' } });
+  await inserts('insert() with nluEntities as an object', { nluEntities: { dish: 'pizza' } },
+    { nlu_entities: { dish: 'pizza' } });
   await inserts('insert() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
   await inserts('insert() with responseSuccess false', { responseSuccess: false }, { response_success: false });
@@ -82,8 +83,9 @@ await attempt('execute(sql`INSERT ... RETURNING id`)', async (session) => {
 });
 await attempt('record_response() and record_feedback()', async (session) => {
   const [{ id }] = await db.insert(conversations).values(row(session)).returning({ id: conversations.id });
-  const { rows: [{ one, two }] } = await db.execute(sql`SELECT record_response(${id}, ${session}, 'yes', ${false}) AS one,
-    record_feedback(${id}, ${session}, 'negative', 'burger') AS two`);
+  const { rows: [{ one, two }] } = await db.execute(sql`
+    SELECT record_response(${id}, ${session}, 'yes', ${false}) AS one,
+      record_feedback(${id}, ${session}, 'negative', 'burger') AS two`);
   assert(Number(one) === id && Number(two) === id, `they return ${one} and ${two}, not ${id}`);
   return [1, id];
 }, { response_text: 'yes', response_success: false, user_feedback: 'negative', user_correction: 'burger' });

@@ -1,5 +1,7 @@
 // The models of a chatbot. Leave the extension's schema out of schemaFilter in drizzle.config.
-import { bigint, bigserial, boolean, doublePrecision, jsonb, pgSchema, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
+import {
+  bigint, bigserial, boolean, doublePrecision, jsonb, pgSchema, pgTable, text, timestamp,
+} from 'drizzle-orm/pg-core';
 
 // pgSchema() does not take "public", where a plain table is meant.
 const schema = process.env.TW_SCHEMA;

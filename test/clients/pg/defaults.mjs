@@ -10,7 +10,8 @@ async function insert(relation, session, values = {}, returning = 'RETURNING id'
   const row = { session_id: session, user_message: 'veg pizza', ...values };
   const names = Object.keys(row);
   const { rows, rowCount } = await db.query(
-    `INSERT INTO ${relation} (${names}) VALUES (${names.map((_, at) => `$${at + 1}`)}) ${returning}`, Object.values(row));
+    `INSERT INTO ${relation} (${names}) VALUES (${names.map((_, at) => `$${at + 1}`)}) ${returning}`,
+    Object.values(row));
   return [rowCount, rows[0]?.id ?? null];
 }
 
@@ -22,8 +23,10 @@ for (const relation of relations) {
   await one('insert, returning id', {});
   await one('insert, returning *', {}, 'RETURNING *');
   await one('insert, returning id, created_at', {}, 'RETURNING id, created_at');
-  await one('12.7 as nlu_processing_time_ms', { nlu_processing_time_ms: 12.7 }, undefined, { nlu_processing_time_ms: 12.7 });
-  await one('nlu_entities as an object', { nlu_entities: { dish: 'pizza' } }, undefined, { nlu_entities: { dish: 'pizza' } });
+  await one('12.7 as nlu_processing_time_ms', { nlu_processing_time_ms: 12.7 }, undefined,
+    { nlu_processing_time_ms: 12.7 });
+  await one('nlu_entities as an object', { nlu_entities: { dish: 'pizza' } }, undefined,
+    { nlu_entities: { dish: 'pizza' } });
   await one('nlu_entities as JSON text', { nlu_entities: '[{"dish": "pizza"}]' }, undefined,
     { nlu_entities: [{ dish: 'pizza' }] });
   await one('nlu_entities as an array', { nlu_entities: [{ dish: 'pizza' }] });
@@ -87,7 +90,7 @@ for (const relation of relations) {
   });
 }
 
-await attempt('insert into a table of its own, then lastval()', async (session) => {
+await attempt("insert, then currval('conversation_logs_id_seq')", async (session) => {
   const client = await pool.connect();
   try {
     await insert('conversation_logs', session, {}, '', client);
@@ -131,7 +134,8 @@ await attempt('operator: export lines to a file, parsed back', async () => {
   return [0, null];
 });
 await attempt('operator: export of several statuses as an array', async () => {
-  const { rows } = await operator.query('SELECT line FROM export_training_samples($1) AS line', [['approved', 'pending']]);
+  const { rows } = await operator.query('SELECT line FROM export_training_samples($1) AS line',
+    [['approved', 'pending']]);
   assert(rows.length > 0 && JSON.parse(rows[0].line).text, JSON.stringify(rows));
   return [0, null];
 });

@@ -30,10 +30,12 @@ async function onRelation(relation, prisma) {
   await creates('create()');
   await creates('create(), select id', {}, {}, { select: { id: true } });
   await creates('create() with 12.7 milliseconds', { nluProcessingTimeMs: 12.7 }, { nlu_processing_time_ms: 12.7 });
-  await creates('create() with nluEntities as an object', { nluEntities: { dish: 'pizza' } }, { nlu_entities: { dish: 'pizza' } });
+  await creates('create() with nluEntities as an object', { nluEntities: { dish: 'pizza' } },
+    { nlu_entities: { dish: 'pizza' } });
   await creates('create() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
-  await creates('create() with nluEntities as JSON text', { nluEntities: '[{"dish": "pizza"}]' });
+  await creates('create() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
+    { nlu_entities: '[{"dish": "pizza"}]' });
   await creates('create() with responseSuccess false', { responseSuccess: false }, { response_success: false });
   await creates('create() with createdAt as a Date', { createdAt: new Date('2026-03-01T12:30:00Z') },
     { created_at: '2026-03-01T12:30:00Z' });
@@ -43,7 +45,8 @@ async function onRelation(relation, prisma) {
     return [count, null];
   });
   await tries('createMany() with skipDuplicates', async (session) => {
-    const { count } = await prisma.conversation.createMany({ data: [row(session), row(session)], skipDuplicates: true });
+    const data = [row(session), row(session)];
+    const { count } = await prisma.conversation.createMany({ data, skipDuplicates: true });
     return [count, null];
   });
   await tries('createManyAndReturn()', async (session) => {
@@ -140,8 +143,9 @@ await withClient(`conversation_capture.${schema}`, async (prisma) => {
     });
   }
   await attempt('operator: export lines to a file, parsed back', async () => {
-    const text = `say "hi"\n\\ with Prisma`;
-    await prisma.$queryRaw`SELECT import_training_samples(${JSON.stringify({ text, intent: 'intent.greet' })}, 'manual')::text`;
+    const text = 'say "hi"\n\\ with Prisma';
+    const sample = JSON.stringify({ text, intent: 'intent.greet' });
+    await prisma.$queryRaw`SELECT inserted FROM import_training_samples(${sample}, 'manual')`;
     const rows = await prisma.$queryRaw`SELECT line FROM export_training_samples('approved') AS line`;
     const path = `./export.${process.pid}.jsonl`;
     try {

@@ -3,8 +3,8 @@
 set -euo pipefail
 source "$(dirname -- "$0")/../node.sh"
 
-# One generated client for each place of the extension, and those that a developer writes first: generated/RELATION.SCHEMA
-# and, without @@schema, generated/RELATION.unnamed.
+# One generated client for each place of the extension, generated/RELATION.SCHEMA, and those that a developer writes
+# first: without @@schema, generated/RELATION.unnamed.
 build() {
     local relation schema file
     rm -rf -- generated
@@ -12,10 +12,11 @@ build() {
         for schema in training public unnamed; do
             file=generated/$relation.$schema.prisma
             mkdir -p -- generated
-            sed -e "s/conversation_capture/$relation/; s/\"training\"/\"$schema\"/g; s|./generated|./$relation.$schema|" \
-                -e 's/\["public", "public"\]/["public"]/' schema.prisma >"$file"
+            sed -e "s/conversation_capture/$relation/; s/\"training\"/\"$schema\"/g" \
+                -e "s|./generated|./$relation.$schema|" -e 's/\["public", "public"\]/["public"]/' schema.prisma >"$file"
             [[ $schema != unnamed ]] || sed -i '/@@schema/d; /schemas  =/d' "$file"
-            node_modules/.bin/prisma generate --schema "$file" >>generate.log 2>&1 || { cat generate.log >&2; return 1; }
+            node_modules/.bin/prisma generate --schema "$file" >>generate.log 2>&1 ||
+                { cat generate.log >&2; return 1; }
         done
     done
 }

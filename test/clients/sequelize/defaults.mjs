@@ -18,7 +18,8 @@ for (const relation of relations) {
   await creates("create(), returning: ['id']", {}, {}, { returning: ['id'] });
   await creates('create(), returning: false', {}, {}, { returning: false });
   await creates('create() with 12.7 milliseconds', { nluProcessingTimeMs: 12.7 }, { nlu_processing_time_ms: 12.7 });
-  await creates('create() with nluEntities as an object', { nluEntities: { dish: 'pizza' } }, { nlu_entities: { dish: 'pizza' } });
+  await creates('create() with nluEntities as an object', { nluEntities: { dish: 'pizza' } },
+    { nlu_entities: { dish: 'pizza' } });
   await creates('create() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
   await creates('create() with responseSuccess false', { responseSuccess: false }, { response_success: false });
@@ -77,7 +78,8 @@ await attempt('create() of a model with created_at as a DATE column', async (ses
 }, { created_at: '2026-03-01T12:30:00Z' });
 await attempt('record_response() and record_feedback()', async (session) => {
   const [[{ id }]] = await sequelize.query(
-    "INSERT INTO conversation_logs (session_id, user_message) VALUES ($1, 'veg pizza') RETURNING id", { bind: [session] });
+    "INSERT INTO conversation_logs (session_id, user_message) VALUES ($1, 'veg pizza') RETURNING id",
+    { bind: [session] });
   const [{ one, two }] = await sequelize.query(`SELECT record_response($1, $2, 'yes', $3) AS one,
     record_feedback($1, $2, 'negative', 'burger') AS two`, { bind: [id, session, false], type: QueryTypes.SELECT });
   assert(one === id && two === id, `they return ${one} and ${two}, not ${id}`);

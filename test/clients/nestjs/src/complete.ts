@@ -20,10 +20,12 @@ async function main() {
   const { attempt, assert } = await import('../report.mjs' as string);
   await runComplete({
     answer: (sessionId: string, text: string) => post('', { sessionId, text }),
-    thumbsDown: (id: string, sessionId: string, correction: string) => post(`/${id}/feedback`, { sessionId, correction }),
+    thumbsDown: (id: string, sessionId: string, correction: string) =>
+      post(`/${id}/feedback`, { sessionId, correction }),
     many: (messages: { session: string; text: string }[]) =>
       post('/many', messages.map(({ session, text }) => ({ sessionId: session, text }))),
-    order: async (sessionId: string, text: string, fail = false) => (await post('/order', { sessionId, text, fail })).id,
+    order: async (sessionId: string, text: string, fail = false) =>
+      (await post('/order', { sessionId, text, fail })).id,
   });
   await attempt('complete: export to a file, parsed back', async () => {
     const path = `./export.${process.pid}.jsonl`;

@@ -58,7 +58,8 @@ async function main() {
       return [1, raw[0].id];
     });
     await saves('save() with 12.7 milliseconds', { nluProcessingTimeMs: 12.7 }, { nlu_processing_time_ms: 12.7 });
-    await saves('save() with nluEntities as an object', { nluEntities: { dish: 'pizza' } }, { nlu_entities: { dish: 'pizza' } });
+    await saves('save() with nluEntities as an object', { nluEntities: { dish: 'pizza' } },
+      { nlu_entities: { dish: 'pizza' } });
     await saves('save() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
       { nlu_entities: [{ dish: 'pizza' }] });
     await saves('save() with responseSuccess false', { responseSuccess: false }, { response_success: false });

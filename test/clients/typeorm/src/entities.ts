@@ -14,7 +14,8 @@ export class Conversation {
   @Column({ name: 'nlu_provider', type: 'text', nullable: true }) nluProvider: string | null;
   @Column({ name: 'nlu_model_version', type: 'text', nullable: true }) nluModelVersion: string | null;
   @Column({ name: 'nlu_entities', type: 'jsonb', nullable: true }) nluEntities: unknown;
-  @Column({ name: 'nlu_processing_time_ms', type: 'double precision', nullable: true }) nluProcessingTimeMs: number | null;
+  @Column({ name: 'nlu_processing_time_ms', type: 'double precision', nullable: true })
+  nluProcessingTimeMs: number | null;
   @Column({ name: 'response_text', type: 'text', nullable: true }) responseText: string | null;
   @Column({ name: 'response_success', type: 'boolean', nullable: true }) responseSuccess: boolean | null;
 }
