@@ -4,7 +4,7 @@ require_once 'Illuminate/Database/autoload.php';
 
 use Illuminate\Database\Capsule\Manager as DB;
 
-function start_database(array $options = [PDO::PGSQL_ATTR_DISABLE_PREPARES => true]): DB
+function open_database(array $options): DB
 {
     $manager = new DB();
     $manager->addConnection([
@@ -16,7 +16,12 @@ function start_database(array $options = [PDO::PGSQL_ATTR_DISABLE_PREPARES => tr
         // ATTR_EMULATE_PREPARES: with that Laravel writes a boolean as a number, which PostgreSQL refuses.
         'options' => $options,
     ]);
+    return $manager;
+}
+
+function start_database(array $options = [PDO::PGSQL_ATTR_DISABLE_PREPARES => true]): void
+{
+    $manager = open_database($options);
     $manager->setAsGlobal();
     $manager->bootEloquent();
-    return $manager;
 }

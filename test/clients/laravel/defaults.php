@@ -94,15 +94,19 @@ function try_builder(string $relation): void
     foreach (['' => [], ', PGSQL_ATTR_DISABLE_PREPARES' => [PDO::PGSQL_ATTR_DISABLE_PREPARES => true],
               ', ATTR_EMULATE_PREPARES and false' => [PDO::ATTR_EMULATE_PREPARES => true]] as $how => $options) {
         attempt("$relation: two connections$how", function ($session) use ($relation, $row, $options) {
-            $links = [start_database($options)->getConnection(), start_database($options)->getConnection()];
-            foreach (range(1, 5) as $number) {
-                foreach ($links as $link) {
-                    $id = $link->table($relation)->insertGetId($row($session, $number) + ['response_success' => false]);
+            $links = [open_database($options)->getConnection(), open_database($options)->getConnection()];
+            try {
+                foreach (range(1, 5) as $number) {
+                    foreach ($links as $link) {
+                        $id = $link->table($relation)->insertGetId(
+                            $row($session, $number) + ['response_success' => false]);
+                    }
                 }
+            } finally {
+                array_map(fn($link) => $link->disconnect(), $links);
             }
             return [10, $id];
         }, ['response_success' => false]);
-        start_database(OPTIONS);
     }
 }
 
