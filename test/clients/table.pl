@@ -29,6 +29,8 @@ my @errors = (
 	[ 'delete', qr/permission denied to delete from conversation_logs/ ],
 	[ 'insert', qr/permission denied to insert column/ ],
 	[ 'closed', qr/is closed: its conversations are in/ ],
+	[ 'COPY', qr/cannot copy to view/ ],
+	[ 'owner', qr/must be owner of|permission denied for schema|"conversation_capture" is not a table/ ],
 	[ 'JSON', qr/invalid input syntax for type json/ ],
 	[ 'column', qr/column "\w+" (?:of relation "\w+" )?does not exist/ ],
 	[ 'table', qr/(?:relation "|table `)\S+["`] does not exist/ ]);

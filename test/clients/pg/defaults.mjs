@@ -1,7 +1,10 @@
 // What a developer writes first with pg.
 import { createWriteStream } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import pg from 'pg';
+import copyStreams from 'pg-copy-streams';
 import { assert, attempt, relations } from './report.mjs';
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
@@ -61,6 +64,17 @@ for (const relation of relations) {
     }
     return [5, id];
   });
+  await attempt(`${relation}: COPY with pg-copy-streams`, async (session) => {
+    const client = await pool.connect();
+    try {
+      const rows = Array.from({ length: 20 }, (_, number) => `${session}\tpizza ${number}\n`);
+      await pipeline(Readable.from(rows),
+        client.query(copyStreams.from(`COPY ${relation} (session_id, user_message) FROM STDIN`)));
+    } finally {
+      client.release(true);
+    }
+    return [20, null];
+  });
   await attempt(`${relation}: transaction, rolled back`, async (session) => {
     const client = await pool.connect();
     try {
@@ -90,14 +104,28 @@ for (const relation of relations) {
   });
 }
 
+await attempt('insert, then lastval()', async (session) => {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');                                // a pool may give the next statement another connection
+    await insert('conversation_capture', session, {}, '', client);
+    const { rows } = await client.query('SELECT lastval() AS id');
+    await client.query('COMMIT');
+    return [1, rows[0].id];
+  } finally {
+    client.release(true);
+  }
+});
 await attempt("insert, then currval('conversation_logs_id_seq')", async (session) => {
   const client = await pool.connect();
   try {
+    await client.query('BEGIN');
     await insert('conversation_logs', session, {}, '', client);
     const { rows } = await client.query("SELECT currval('conversation_logs_id_seq') AS id");
+    await client.query('COMMIT');
     return [1, rows[0].id];
   } finally {
-    client.release();
+    client.release(true);
   }
 });
 await attempt('record_response() and record_feedback()', async (session) => {

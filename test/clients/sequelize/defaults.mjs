@@ -22,6 +22,8 @@ for (const relation of relations) {
     { nlu_entities: { dish: 'pizza' } });
   await creates('create() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
+  await creates('create() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
+    { nlu_entities: '[{"dish": "pizza"}]' });
   await creates('create() with responseSuccess false', { responseSuccess: false }, { response_success: false });
   await creates('create() with an explicit id', { id: 4711 });
   await creates('create() of a model with createdAt', {}, {}, {}, conversationModel(sequelize, relation,
@@ -63,6 +65,14 @@ for (const relation of relations) {
     await made.save();
     return [1, made.id];
   }, { response_text: 'yes' });
+  await tries('sync()', async () => {
+    await Conversation.sync();
+    return [0, null];
+  });
+  await tries('sync({ alter: true })', async () => {
+    await Conversation.sync({ alter: true });
+    return [0, null];
+  });
   await tries('findOrCreate()', async (session) => {
     const [made] = await Conversation.findOrCreate({ where: { sessionId: session }, defaults: row(session) });
     return [1, made.id];

@@ -1,5 +1,5 @@
 // What a developer writes first with TypeORM.
-import { Column, CreateDateColumn, DataSource, Entity, PrimaryGeneratedColumn, VersionColumn } from 'typeorm';
+import { Column, CreateDateColumn, DataSource, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import { Conversation } from './entities';
 
 const schema = process.env.TW_SCHEMA;
@@ -28,6 +28,14 @@ function identity(name: string) {
     @Column({ name: 'user_message', type: 'text' }) userMessage: string;
   }
   return WithIdentity;
+}
+function synchronized(name: string) {
+  @Entity({ name, schema })
+  class Synchronized {
+    @PrimaryGeneratedColumn({ type: 'bigint' }) id: string;
+    @Column({ name: 'session_id', type: 'text' }) sessionId: string;
+  }
+  return Synchronized;
 }
 const relations = ['conversation_capture', 'conversation_logs'];
 const kinds = relations.map((name) => ({
@@ -62,6 +70,8 @@ async function main() {
       { nlu_entities: { dish: 'pizza' } });
     await saves('save() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
       { nlu_entities: [{ dish: 'pizza' }] });
+    await saves('save() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
+      { nlu_entities: '[{"dish": "pizza"}]' });
     await saves('save() with responseSuccess false', { responseSuccess: false }, { response_success: false });
     await saves('save() with an explicit id', { id: '4711' });
     await tries('insert() with an explicit id', async (session) => {
@@ -116,6 +126,13 @@ async function main() {
     });
     await tries("save() of an entity without the schema's name", async (session) =>
       [1, (await database.getRepository(Unnamed).save(row(session))).id]);
+    await tries('synchronize: true', async () => {
+      const source = new DataSource({ type: 'postgres', url: process.env.DATABASE_URL, synchronize: true,
+        entities: [synchronized(relation)] });
+      await source.initialize();
+      await source.destroy();
+      return [0, null];
+    });
   }
   await attempt('query() INSERT ... RETURNING id', async (session: string) => {
     const [{ id }] = await database.query(
