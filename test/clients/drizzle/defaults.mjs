@@ -29,8 +29,8 @@ for (const [relation, table] of [['conversation_capture', conversations], ['conv
     { nlu_entities: { dish: 'pizza' } });
   await inserts('insert() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
-  await inserts('insert() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
-    { nlu_entities: '[{"dish": "pizza"}]' });
+  await inserts('insert() with nluEntities as JSON text', { nluEntities: '[{"dish": "pizza"}]' },
+    { nlu_entities: [{ dish: 'pizza' }] });
   await inserts('insert() with responseSuccess false', { responseSuccess: false }, { response_success: false });
   await inserts('insert() with createdAt as a Date', { createdAt: new Date('2026-03-01T12:30:00Z') },
     { created_at: '2026-03-01T12:30:00Z' });

@@ -34,8 +34,8 @@ async function onRelation(relation, prisma) {
     { nlu_entities: { dish: 'pizza' } });
   await creates('create() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
-  await creates('create() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
-    { nlu_entities: '[{"dish": "pizza"}]' });
+  await creates('create() with nluEntities as JSON text', { nluEntities: '[{"dish": "pizza"}]' },
+    { nlu_entities: [{ dish: 'pizza' }] });
   await creates('create() with responseSuccess false', { responseSuccess: false }, { response_success: false });
   await creates('create() with createdAt as a Date', { createdAt: new Date('2026-03-01T12:30:00Z') },
     { created_at: '2026-03-01T12:30:00Z' });

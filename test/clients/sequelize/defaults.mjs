@@ -22,8 +22,8 @@ for (const relation of relations) {
     { nlu_entities: { dish: 'pizza' } });
   await creates('create() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
     { nlu_entities: [{ dish: 'pizza' }] });
-  await creates('create() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
-    { nlu_entities: '[{"dish": "pizza"}]' });
+  await creates('create() with nluEntities as JSON text', { nluEntities: '[{"dish": "pizza"}]' },
+    { nlu_entities: [{ dish: 'pizza' }] });
   await creates('create() with responseSuccess false', { responseSuccess: false }, { response_success: false });
   await creates('create() with an explicit id', { id: 4711 });
   await creates('create() of a model with createdAt', {}, {}, {}, conversationModel(sequelize, relation,

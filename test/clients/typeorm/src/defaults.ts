@@ -70,8 +70,8 @@ async function main() {
       { nlu_entities: { dish: 'pizza' } });
     await saves('save() with nluEntities as an array', { nluEntities: [{ dish: 'pizza' }] },
       { nlu_entities: [{ dish: 'pizza' }] });
-    await saves('save() with nluEntities as JSON text (stores a JSON string)', { nluEntities: '[{"dish": "pizza"}]' },
-      { nlu_entities: '[{"dish": "pizza"}]' });
+    await saves('save() with nluEntities as JSON text', { nluEntities: '[{"dish": "pizza"}]' },
+      { nlu_entities: [{ dish: 'pizza' }] });
     await saves('save() with responseSuccess false', { responseSuccess: false }, { response_success: false });
     await saves('save() with an explicit id', { id: '4711' });
     await tries('insert() with an explicit id', async (session) => {
