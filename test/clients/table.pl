@@ -25,10 +25,12 @@ my @errors = (
 	[ 'id', qr/an application does not choose the id/ ],
 	[ 'RETURNING', qr/permission denied to return column/ ],
 	[ 'read', qr/permission denied to read column/ ],
-	[ 'update', qr/permission denied to update conversation_logs/ ],
+	[ 'update', qr/permission denied to (?:update|lock rows of) conversation_logs/ ],
 	[ 'delete', qr/permission denied to delete from conversation_logs/ ],
 	[ 'insert', qr/permission denied to insert column/ ],
 	[ 'closed', qr/is closed: its conversations are in/ ],
+	[ 'session', qr/permission denied for table conversation_logs/ ],
+	[ 'prepared', qr/prepared statement "\w*" (?:already exists|does not exist)/ ],
 	[ 'COPY', qr/cannot copy to view/ ],
 	[ 'owner', qr/must be owner of|permission denied for schema|"conversation_capture" is not a table/ ],
 	[ 'JSON', qr/invalid input syntax for type json/ ],
@@ -43,7 +45,11 @@ sub error_name
 	{
 		return $error->[0] if $text =~ $error->[1];
 	}
-	$text = substr($text, 0, 97) . '...' if length $text > 100;
+	# What differs from run to run, or between the two relations, is left out.
+	$text =~ s/\b0x[0-9a-f]+/0x.../g;
+	$text =~ s/ (?:LINE 1|CONTEXT|Position): .*//;
+	$text =~ s/^failed to encode args\[\d+\]: //;
+	$text = substr($text, 0, 197) . '...' if length $text > 200;
 	my ($number) = grep { $notes->[$_] eq $text } 0 .. $#$notes;
 	return $number + 1 if defined $number;
 	push @$notes, $text;
@@ -115,6 +121,14 @@ sub program
 	return $path;
 }
 
+sub note
+{
+	my ($number, $text) = @_;
+	my $line = "$number. " . code($text) =~ s/\\\|/|/gr;
+	$line =~ s/^(.{1,116}) (.*)$/$1\n   $2/ if length $line > 118;
+	return "$line\n";
+}
+
 sub section
 {
 	my ($client, $title) = @_;
@@ -134,7 +148,7 @@ sub section
 	$text .= $head . join('', @rows) . "\n" if @rows;
 	$text .= "| beside these | |\n|---|---|\n" . join('', @others) . "\n" if @others;
 	my $notes = $notes{$client} // [];
-	$text .= join('', map { "$_. " . code($notes->[ $_ - 1 ]) . "\n" } 1 .. @$notes) . "\n" if @$notes;
+	$text .= join('', map { note($_, $notes->[ $_ - 1 ]) } 1 .. @$notes) . "\n" if @$notes;
 	return $text;
 }
 
