@@ -21,8 +21,7 @@ npm_install() { # FOLDER ARGUMENT...
     command -v npm >/dev/null || { echo "there is no npm (Debian package npm)"; exit 77; }
     if ! (cd "$folder" && npm install --ignore-scripts --no-audit --no-fund --no-package-lock \
         --cache "$CLIENT_HOME/../npm" "$@") >"$log" 2>&1; then
-        if grep -E '^npm (ERR!|error) ' "$log" |
-            grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH'; then
+        if grep -qE '^npm (ERR!|error) .*(ENOTFOUND|EAI_AGAIN|ECONN(REFUSED|RESET)|ETIMEDOUT|ENETUNREACH)' "$log"; then
             echo "the registry of npm cannot be reached"
             exit 77
         fi

@@ -6,7 +6,7 @@ client=$(cd -P -- "$(dirname -- "$0")" && pwd)
 case ${1:-} in
     install)
         # Debian's illuminate/database: the layer alone, without the framework around it.
-        command -v php >/dev/null && php -m | grep -qx pdo_pgsql &&
+        command -v php >/dev/null && php -r 'exit(extension_loaded("pdo_pgsql") ? 0 : 1);' &&
             php -r 'exit(stream_resolve_include_path("Illuminate/Database/autoload.php") ? 0 : 1);' ||
             { echo "there is no illuminate/database (Debian packages php-pgsql and php-illuminate-database)"; exit 77; }
         ;;

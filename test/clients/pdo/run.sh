@@ -5,7 +5,7 @@ client=$(cd -P -- "$(dirname -- "$0")" && pwd)
 
 case ${1:-} in
     install)
-        command -v php >/dev/null && php -m | grep -qx pdo_pgsql ||
+        command -v php >/dev/null && php -r 'exit(extension_loaded("pdo_pgsql") ? 0 : 1);' ||
             { echo "there is no php with pdo_pgsql (Debian packages php-cli and php-pgsql)"; exit 77; }
         ;;
     complete | defaults) exec php "$client/$1.php" ;;
