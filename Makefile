@@ -6,7 +6,7 @@ TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
 OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-assert check-sanitize check-crash \
-	check-fuzz check-real bench doc format typedefs deb
+	check-fuzz check-real check-clients bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -24,6 +24,8 @@ check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version
 check-fuzz: EXTRA_PACKAGES = maybe:sqlsmith
 check-sanitize: EXTRA_PACKAGES = valgrind
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
+check-clients: EXTRA_PACKAGES = $(if $(shell command -v npm),,npm) python3-venv php-cli php-pgsql pgbouncer \
+	$(if $(shell command -v javac),,default-jdk-headless) libpostgresql-jdbc-java maybe:php-illuminate-database
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 deb: EXTRA_PACKAGES = git build-essential debhelper lintian postgresql-all
 
@@ -62,6 +64,10 @@ check-sanitize: packages
 # Against a real Label Studio and a real MinIO, and the tools that exports are for; installs them below build/.
 check-real: private-install
 	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
+
+# Real clients of PostgreSQL, each with its natural defaults, as a role that may only capture; CLIENTS="pg prisma" chooses.
+check-clients: private-install
+	@bash test/clients/check.sh $(BUILD) $(PG_CONFIG)
 
 # kill -9, a thousand times, and other ends that come at once; half an hour. KILLS=50 kills less often.
 check-crash: private-install
