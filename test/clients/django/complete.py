@@ -19,7 +19,7 @@ class Conversation(models.Model):
     nlu_provider = models.TextField(null=True)
     nlu_model_version = models.TextField(null=True)
     nlu_processing_time_ms = models.FloatField(null=True)
-    nlu_entities = models.JSONField(null=True)                   # takes lists and dicts, not JSON text
+    nlu_entities = models.JSONField(null=True)                   # takes lists and dicts
 
     class Meta:
         app_label = "chat"
