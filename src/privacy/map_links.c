@@ -34,6 +34,8 @@ static const Host hosts[] = {
 static const Host *
 find_host(const uint8 *at, const uint8 *end)
 {
+	if (strchr("GgMmOoWw/", *at) == NULL || *at == '\0')
+		return NULL;
 	for (const Host *host = hosts; host < hosts + lengthof(hosts); host++)
 	{
 		size_t		length = strlen(host->name);

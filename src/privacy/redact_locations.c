@@ -262,6 +262,19 @@ degrees_end(const TwDecimal *number, const uint8 *end)
 	return is_direction(skip_blanks(at, end), end) ? digits_end : NULL;
 }
 
+static bool
+has_degrees(const uint8 *at, const uint8 *end)
+{
+	/* The bytes of the sign in UTF-8. */
+	for (; (at = memchr(at, 0xC2, end - at)) != NULL && at + 1 < end; at++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (at[1] == TW_DEGREE_SIGN)
+			return true;
+	}
+	return false;
+}
+
 /* Marks coordinates, and those of map links. */
 void
 tw_mark_locations(TwRedaction *redaction)
@@ -269,6 +282,9 @@ tw_mark_locations(TwRedaction *redaction)
 	const uint8 *at = redaction->data;
 	const uint8 *row_end = at;
 
+	/* Decimal numbers and hosts have a dot. */
+	if (memchr(at, '.', redaction->end - at) == NULL && !has_degrees(at, redaction->end))
+		return;
 	tw_mark_map_links(redaction);
 	while (at < redaction->end)
 	{
