@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "miscadmin.h"
 #include "privacy/characters.h"
 #include "privacy/decimals.h"
@@ -57,7 +59,7 @@ tw_mark_decimals(TwRedaction *redaction, const uint8 *at, const uint8 *end)
 		if (tw_digit_value(c) < 0)
 		{
 			/* %20 is a space and no digits. */
-			at += c == '%' && end - at > 3 ? 3 : length;
+			at += c == '%' && end - at > 3 && isxdigit(at[1]) && isxdigit(at[2]) ? 3 : length;
 			continue;
 		}
 		tw_read_decimal(at, end, &number);
