@@ -6,7 +6,7 @@ TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
 OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-assert check-sanitize check-crash \
-	check-fuzz check-real bench doc format typedefs deb
+	check-fuzz check-real check-clients bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:
@@ -24,6 +24,8 @@ check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version
 check-fuzz: EXTRA_PACKAGES = maybe:sqlsmith
 check-sanitize: EXTRA_PACKAGES = valgrind
 check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
+check-clients: EXTRA_PACKAGES = $(if $(shell command -v npm),,npm) python3-venv php-cli php-pgsql pgbouncer \
+	$(if $(shell command -v javac),,default-jdk-headless) libpostgresql-jdbc-java maybe:php-illuminate-database
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
 deb: EXTRA_PACKAGES = git build-essential debhelper lintian postgresql-all
 
@@ -62,6 +64,10 @@ check-sanitize: packages
 # Against a real Label Studio and a real MinIO, and the tools that exports are for; installs them below build/.
 check-real: private-install
 	@bash test/real/check.sh $(BUILD) $(PG_CONFIG)
+
+# Real clients of PostgreSQL, each with its natural defaults, as a role that may only capture; CLIENTS="pg prisma" chooses.
+check-clients: private-install
+	@bash test/clients/check.sh $(BUILD) $(PG_CONFIG)
 
 # kill -9, a thousand times, and other ends that come at once; half an hour. KILLS=50 kills less often.
 check-crash: private-install
@@ -125,6 +131,7 @@ SQL_PARTS = \
 	src/tables/review_claims.sql \
 	src/tables/blind_reviews.sql \
 	src/tables/imported_conversations.sql \
+	src/tables/imported_tables.sql \
 	src/tables/model_versions.sql \
 	src/tables/model_artifacts.sql \
 	src/tables/model_evaluations.sql \
@@ -167,6 +174,7 @@ SQL_PARTS = \
 	src/exchange/import_samples.sql \
 	src/exchange/import_portion.sql \
 	src/exchange/import_conversations.sql \
+	src/exchange/close_old_table.sql \
 	src/exchange/export_samples.sql \
 	src/exchange/export_to_file.sql \
 	src/exchange/export_to_s3.sql \
@@ -221,6 +229,7 @@ SQL_PARTS = \
 	src/report/review_backlog.sql \
 	src/report/explain_conversation.sql \
 	src/governance/schema_problems.sql \
+	src/governance/use_problems.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql \

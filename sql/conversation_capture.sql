@@ -89,12 +89,12 @@ INSERT INTO conversation_capture (id, session_id, user_message) VALUES (1, 's1',
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'own') RETURNING id AS own \gset
 INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (:own, 's7', 'x')
     ON CONFLICT (id) DO UPDATE SET user_feedback = 'negative' RETURNING *;
-INSERT INTO conversation_capture (id, session_id, user_message, response_text) VALUES (:own, 's7', 'own', 'a second save');
+INSERT INTO conversation_capture (id, session_id, user_message, response_text) VALUES (:own, 's7', 'own', 'once more');
 RESET ROLE;
 DELETE FROM conversation_logs WHERE id = :own;
 SELECT setval('conversation_logs_id_seq', :own, false) = :own AS set_back;
 SET ROLE regress_tw_app;
-INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'the same number') RETURNING id = :own AS the_same;
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'again') RETURNING id = :own AS the_same;
 -- In a session that has drawn no number.
 \c -
 \set SHOW_CONTEXT never

@@ -85,6 +85,50 @@ SELECT import_training_samples(string_agg(l, E'\n')) FROM export_training_sample
 SELECT string_agg(l::jsonb ->> 'text', ', ') FROM export_training_samples(include_split => 'test') l;
 SELECT count(*) FROM export_training_samples(NULL, include_split => 'all');
 SELECT string_agg(l::jsonb ->> 'text', ', ') FROM export_training_samples('pending', include_split => 'all') l;
+-- Several statuses: as an array, as its literal, and as JSON, which a client may send for one into a text.
+PREPARE export_text (text) AS SELECT count(*) FROM export_training_samples($1, include_split => 'all');
+PREPARE export_array (text[]) AS SELECT count(*) FROM export_training_samples($1, include_split => 'all');
+PREPARE export_any AS SELECT count(*) FROM export_training_samples(review_status => $1, include_split => 'all');
+SELECT parameter_types FROM pg_prepared_statements WHERE name = 'export_any';
+EXECUTE export_text('pending');
+EXECUTE export_text('{pending}');
+EXECUTE export_text('["pending"]');
+EXECUTE export_array('{pending}');
+EXECUTE export_any('{"pending"}');
+EXECUTE export_text('{approved,pending}');
+EXECUTE export_text(E' [ "approved",\n"pending"]');
+EXECUTE export_text('[0:1]={approved,pending}');
+EXECUTE export_array('[0:1]={approved,pending}');
+EXECUTE export_array('{{approved},{pending}}');
+EXECUTE export_text(NULL);
+EXECUTE export_array(NULL);
+SELECT count(*) FROM export_training_samples(ARRAY['approved', 'pending']::varchar[], include_split => 'all');
+SELECT count(*) = (SELECT count(*) FROM export_training_samples()) FROM export_training_samples(ARRAY['approved']);
+-- And what none of them means.
+EXECUTE export_text('approved,pending');
+EXECUTE export_text('');
+EXECUTE export_text('{approved,none}');
+EXECUTE export_text('["approved", null]');
+EXECUTE export_text('["approved", 1]');
+EXECUTE export_text('["approved", ["pending"]]');
+EXECUTE export_text('["approved"');
+EXECUTE export_text('{approved');
+EXECUTE export_text('{}');
+EXECUTE export_text('[]');
+EXECUTE export_text('[');
+EXECUTE export_text(repeat('{', 1001));
+EXECUTE export_array('{}');
+EXECUTE export_array('{approved,NULL}');
+-- An object store gets them in the same ways.
+CALL export_training_samples_to_s3('k', ARRAY['approved']);
+CALL export_training_samples_to_s3('k', '{approved}');
+CALL export_training_samples_to_s3('k', ARRAY['none']);
+DEALLOCATE export_text;
+DEALLOCATE export_array;
+DEALLOCATE export_any;
+-- What is stored of it.
+SELECT tw_export_filter(given, NULL, NULL, NULL, NULL, NULL, 'jsonl', 'all') -> 'review_status' AS stored
+FROM unnest(ARRAY['approved', '{approved}', '["pending", "approved"]', '{rejected,pending}', NULL]) given;
 SELECT count(*) FROM export_training_samples('pending');
 SELECT count(*) FROM export_training_samples('rejected');
 SELECT count(*) FROM export_training_samples(languages => '{en,hinglish}');

@@ -211,7 +211,7 @@ RESET default_transaction_isolation;
 
 -- One bad row among many: which row, which column.
 CREATE TABLE public.bad (id integer PRIMARY KEY, session_id text, user_message text, nlu_confidence text,
-                         nlu_module_id text, nlu_processing_time_ms float8,
+                         nlu_module_id text, nlu_processing_time_ms text,
     nlu_entities text, response_success text, created_at text, metadata text, answer json);
 INSERT INTO public.bad (id, session_id, user_message) SELECT g, 'bad', 'fine' FROM generate_series(1, 1500) g;
 \set row 'public.bad SET'
@@ -221,9 +221,9 @@ BEGIN; UPDATE :row user_message = NULL WHERE id = 1400; SELECT training.import_c
 BEGIN; UPDATE :row nlu_confidence = '0,93' WHERE id = 1400;
 SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_module_id = '4.5' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row nlu_processing_time_ms = 1e10 WHERE id = 1400;
+BEGIN; UPDATE :row nlu_processing_time_ms = '1e400' WHERE id = 1400;
 SELECT training.import_conversations('public.bad'); ROLLBACK;
-BEGIN; UPDATE :row nlu_processing_time_ms = 'NaN' WHERE id = 1400;
+BEGIN; UPDATE :row nlu_processing_time_ms = '12.7 ms' WHERE id = 1400;
 SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row nlu_entities = '{' WHERE id = 1400; SELECT training.import_conversations('public.bad'); ROLLBACK;
 BEGIN; UPDATE :row response_success = 'maybe' WHERE id = 1400;

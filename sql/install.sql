@@ -60,6 +60,25 @@ FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE col_description(a.attrelid, a.attnum) IS NULL;
 
+-- What clients cannot read: many fail on a result of type void or interval, after the statement has done its work.
+SELECT p.oid::regprocedure AS returns_nothing
+FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+WHERE p.prokind = 'f' AND p.proname !~ '^tw_' AND p.prorettype = 'void'::regtype;
+SELECT a.attrelid::regclass AS relation, a.attname AS interval
+FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind IN ('r', 'v')
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+WHERE 'interval'::regtype IN (a.atttypid, t.typelem);
+SELECT p.oid::regprocedure AS function, r.name AS interval
+FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+CROSS JOIN LATERAL (SELECT p.prorettype, 'result'
+                    UNION ALL
+                    SELECT a.type, a.name
+                    FROM unnest(p.proallargtypes, p.proargmodes, p.proargnames) AS a (type, mode, name)
+                    WHERE a.mode IN ('o', 'b', 't')) AS r (type, name)
+JOIN pg_type t ON t.oid = r.type
+WHERE p.proname !~ '^tw_' AND 'interval'::regtype IN (r.type, t.typelem);
+
 -- Every table and sequence of ours is dumped with its rows, but for figures that are made again from the others.
 SELECT c.oid::regclass AS not_dumped
 FROM members m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind IN ('r', 'S')

@@ -104,3 +104,104 @@ CREATE FUNCTION regress_tw_mine.training_setting(integer) RETURNS text LANGUAGE 
 CREATE FUNCTION my_setting(integer) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
 SELECT * FROM check_integrity() ORDER BY problem;
 ROLLBACK;
+
+-- Old tables that still get rows: by integer ids, by others, of partitions; not those that are gone, or renamed.
+BEGIN;
+CREATE ROLE regress_tw_operator;
+SELECT grant_training_role('regress_tw_operator', 'operator');
+CREATE TABLE numbered (id integer PRIMARY KEY, session_id text, user_message text);
+INSERT INTO numbered SELECT g, 'n', 'n ' || g FROM generate_series(1, 3) g;
+CREATE TABLE named (id text, session_id text, user_message text) PARTITION BY LIST (session_id);
+CREATE TABLE named_a PARTITION OF named FOR VALUES IN ('a');
+CREATE TABLE named_b PARTITION OF named FOR VALUES IN ('b');
+INSERT INTO named VALUES ('cl1', 'a', 'one'), ('cl2', 'b', 'two');
+CREATE TABLE empty (id uuid PRIMARY KEY, session_id text, user_message text);
+CREATE TABLE odd (id numeric PRIMARY KEY, session_id text, user_message text);
+SELECT imported FROM import_conversations('numbered');
+SELECT imported FROM import_conversations('named');
+SELECT imported FROM import_conversations('empty');
+SELECT * FROM check_integrity();
+INSERT INTO numbered VALUES (7, 'n', 'n 7'), (9, 'n', 'n 9');
+INSERT INTO named VALUES ('cl3', 'a', 'three'), ('cl4', 'b', 'four');
+INSERT INTO empty VALUES ('00000000-0000-0000-0000-000000000001', 'e', 'e');
+SELECT * FROM check_integrity() \gx
+-- A closed table is looked at as well: a subscription and COPY with triggers disabled get past the closing.
+SELECT imported FROM import_conversations('numbered');
+SELECT close_old_table('numbered');
+SELECT problem, relation FROM check_integrity();
+SET LOCAL session_replication_role = replica;
+INSERT INTO numbered VALUES (10, 'n', 'n 10');
+RESET session_replication_role;
+SELECT problem, relation, found, example, hint FROM check_integrity() WHERE relation = 'public.numbered';
+-- Where it cannot be seen, that is said, and no value is shown.
+SELECT imported FROM import_conversations('odd');
+GRANT SELECT ON named TO regress_tw_operator;
+GRANT SELECT ON empty TO regress_tw_operator;
+ALTER TABLE empty ENABLE ROW LEVEL SECURITY;
+SET LOCAL ROLE regress_tw_operator;
+SELECT problem, relation, found, example, hint FROM check_integrity();
+RESET ROLE;
+ALTER TABLE named RENAME TO still_here;
+ALTER TABLE numbered RENAME COLUMN id TO number;
+DROP TABLE empty;
+CREATE FOREIGN DATA WRAPPER regress_tw_fdw;
+CREATE SERVER regress_tw_server FOREIGN DATA WRAPPER regress_tw_fdw;
+CREATE FOREIGN TABLE remote () INHERITS (odd) SERVER regress_tw_server;
+SELECT problem, relation, found, example, hint FROM check_integrity();
+ROLLBACK;
+
+CREATE FUNCTION pg_temp.days_ago(days integer) RETURNS timestamptz LANGUAGE sql
+    RETURN now() - days * interval '24 hours';
+-- Who captures: on two days nobody in particular, on three an application, as long as nobody else may.
+BEGIN;
+CREATE ROLE regress_tw_app;
+CREATE ROLE regress_tw_root SUPERUSER;
+INSERT INTO conversation_logs (session_id, user_message, review_status, is_training_candidate, filter_outcome,
+                               is_audit, filtered_at, created_at)
+    SELECT 'd', 'x', 'not-applicable', false, 'not-applicable', false, t, t
+    FROM generate_series(0, 1) d, pg_temp.days_ago(d) t;
+-- History of other days that was captured in one go.
+INSERT INTO conversation_logs (session_id, user_message, created_at)
+    SELECT 'd', '', pg_temp.days_ago(d) FROM generate_series(0, 6) d;
+SELECT * FROM check_integrity();
+INSERT INTO conversation_logs (session_id, user_message, review_status, is_training_candidate, filter_outcome,
+                               is_audit, filtered_at, created_at)
+    SELECT 'd', 'x', 'not-applicable', false, 'not-applicable', false, t, t FROM pg_temp.days_ago(2) t;
+SELECT problem, relation, found, example = current_user AS is_owner, hint FROM check_integrity() \gx
+SAVEPOINT nobody_else;
+-- A superuser's privilege is none of another role; one column is as good as all.
+GRANT INSERT ON conversation_logs TO regress_tw_root;
+SELECT problem FROM check_integrity();
+GRANT INSERT (session_id) ON conversation_logs TO PUBLIC;
+SELECT problem FROM check_integrity();
+ROLLBACK TO nobody_else;
+SELECT grant_training_role('regress_tw_app', 'capture');
+SELECT problem FROM check_integrity();
+-- The role may be there, and the application another one: its feedback shows it.
+INSERT INTO review_events (conversation_log_id, action, reviewer, calling_role, created_at)
+    SELECT 1, 'feedback', r, r, pg_temp.days_ago(d) FROM generate_series(0, 1) d,
+        unnest('{regress_tw_root,regress_tw_app}'::text[]) r;
+SELECT problem FROM check_integrity();
+INSERT INTO review_events (conversation_log_id, action, reviewer, calling_role, created_at)
+    SELECT 1, 'feedback', r, r, pg_temp.days_ago(2) FROM unnest('{regress_tw_root,regress_tw_app}'::text[]) r;
+SELECT problem, relation, found, example, hint FROM check_integrity() \gx
+ROLLBACK;
+
+-- Verdicts that an application brings: on three days, and by no import.
+BEGIN;
+INSERT INTO conversation_logs (session_id, user_message, review_status, created_at)
+    SELECT 'd', 'x', v, pg_temp.days_ago(d)
+    FROM generate_series(0, 1) d, unnest('{approved,needs-review,not-applicable}'::text[]) v;
+INSERT INTO conversation_logs (session_id, user_message, review_status, created_at)
+    SELECT 'd', 'x', v, pg_temp.days_ago(d)
+    FROM (VALUES (3, 'not-applicable'), (8, 'approved'), (-2, 'approved')) AS o (d, v);
+CREATE TABLE verdicts (id integer PRIMARY KEY, session_id text, user_message text, review_status text,
+                       created_at timestamptz);
+INSERT INTO verdicts SELECT 100 + d, 'v', 'x', 'approved', pg_temp.days_ago(d) FROM generate_series(0, 6) d;
+SELECT imported FROM import_conversations('verdicts');
+SELECT * FROM check_integrity();
+INSERT INTO conversation_logs (session_id, user_message, review_status, created_at)
+    SELECT 'd', 'x', 'auto-approved', pg_temp.days_ago(2);
+SELECT problem, relation, found, hint FROM check_integrity() \gx
+ROLLBACK;
+SELECT setval('conversation_logs_id_seq', max(id)) FROM conversation_logs;

@@ -16,8 +16,10 @@ CALL store_model_artifacts();
 -- Which server. What libcurl says of a connection is not ours to promise.
 CREATE FUNCTION checked(server text DEFAULT NULL)
     RETURNS TABLE (server_name text, endpoint text, bucket text, prefix text, state text, tried text,
-        clock_difference interval, waiting_models bigint, last_error text, advice text) LANGUAGE sql AS $$
-    SELECT c.server_name, c.endpoint, c.bucket, c.prefix, c.state, c.tried, c.clock_difference, c.waiting_models,
+        clock_difference_seconds double precision, waiting_models bigint, last_error text, advice text)
+    LANGUAGE sql AS $$
+    SELECT c.server_name, c.endpoint, c.bucket, c.prefix, c.state, c.tried, c.clock_difference_seconds,
+           c.waiting_models,
            c.last_error, regexp_replace(replace(c.advice, quote_ident(current_user), 'OWNER'),
                                         '([.][0-9]+)?[.] libcurl says: .*', '.')
     FROM s3_check(server) c $$;

@@ -118,6 +118,31 @@ GRANT USAGE ON SCHEMA public TO PUBLIC;
 SELECT text FROM training_samples WHERE text = 'by a view';
 DROP SCHEMA regress_tw_own CASCADE;
 
+-- The statements of every day, word by word: an analyst and an operator read all of them, a reviewer the queue.
+CREATE FUNCTION pg_temp.tried(statement text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE statement;
+    RETURN 'ok';
+EXCEPTION WHEN insufficient_privilege THEN
+    RETURN SQLERRM;
+END $$;
+CREATE TEMP TABLE statements AS SELECT * FROM (VALUES
+    (1, 'SELECT * FROM training_queue LIMIT 10;'),
+    (2, 'SELECT * FROM daily_training_stats WHERE date >= CURRENT_DATE - 7;'),
+    (3, 'SELECT version, status, test_accuracy, traffic_percentage FROM model_versions;'),
+    (4, 'SELECT COUNT(*) FROM training_queue WHERE review_status = ''needs-review'';')) s (n, statement);
+GRANT SELECT ON statements TO PUBLIC;
+SET ROLE regress_tw_analyst;
+SELECT * FROM training_queue LIMIT 0;
+SELECT version, status, test_accuracy, traffic_percentage FROM model_versions;
+SELECT n, pg_temp.tried(statement) AS analyst FROM statements ORDER BY n;
+SET ROLE regress_tw_reviewer;
+SELECT n, pg_temp.tried(statement) AS reviewer FROM statements ORDER BY n;
+SET ROLE "regress tw operator";
+SELECT n, pg_temp.tried(statement) AS operator FROM statements ORDER BY n;
+SET ROLE regress_tw_chat;
+SELECT n, pg_temp.tried(statement) AS capture FROM statements ORDER BY n;
+RESET ROLE;
+
 -- reviewer, analyst, operator.
 SET ROLE regress_tw_reviewer;
 SELECT count(*) FROM training_queue;

@@ -200,10 +200,10 @@ RESET session_replication_role;
 
 -- The views.
 SELECT review_priority, review_reason, waiting, audited, claimed, oldest IS NOT NULL AS has_oldest, reviewed,
-       p50_time_to_review >= '0' AS has_p50
+       p50_time_to_review_seconds >= 0 AS has_p50
 FROM review_backlog;
 SELECT date = (now() AT TIME ZONE 'UTC')::date AS today, reviewer = session_user AS me, verdicts, approved, fixed,
-       rejected, p95_time_to_review >= '0' AS has_p95
+       rejected, p95_time_to_review_seconds >= 0 AS has_p95
 FROM reviewer_activity ORDER BY verdicts DESC;
 
 -- From an answer to its cause.

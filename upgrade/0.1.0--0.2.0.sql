@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 419c3292f9bd61f4c014d460a6526e4fc12bbc56e54ae16a3b444ce04b973a31
+-- tables: 64eeb7cc0bf8c96f64a1042803754df26ce35953a77baf8b2b6cb2ad92180b23
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -20,6 +20,14 @@ ALTER TABLE @extschema@.daily_statistics RENAME COLUMN closed_at TO as_of;
 
 -- The queue's index answers the counts of daily_training_stats.
 DROP INDEX @extschema@.conversation_logs_queue_idx;
+-- Fractions of milliseconds, and no interval, which many clients cannot read. Both tables are written anew, with their
+-- indexes. The new file is a member of the extension until it takes the place of the old one, so the drop guard would
+-- refuse to drop what is left.
+SET LOCAL training_workflow.allow_drop = on;
+ALTER TABLE @extschema@.conversation_logs ALTER COLUMN nlu_processing_time_ms TYPE double precision;
+ALTER TABLE @extschema@.training_jobs ALTER COLUMN lease TYPE double precision USING extract(epoch FROM lease);
+SET LOCAL training_workflow.allow_drop = off;
+ALTER TABLE @extschema@.training_jobs RENAME COLUMN lease TO lease_seconds;
 CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
     (review_priority, nlu_confidence NULLS FIRST, created_at, id)
     INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
@@ -135,18 +143,27 @@ WHERE s.name = 'rollout_min_units' AND s.value IN ('1', '2', '3', '4');
 SET LOCAL session_replication_role = origin;
 
 -- Views and functions that are gone, or whose columns, parameters or results are others.
-DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status;
+DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status,
+    @extschema@.review_backlog, @extschema@.reviewer_activity;
 DROP ROUTINE
     @extschema@.claim_reviews(integer, interval, text),
     @extschema@.claim_training_job(text, interval, text[]),
+    @extschema@.classify_intent(text, text, text),
+    @extschema@.classify_intents(text, integer, text, text),
     @extschema@.compare_models(text, text),
     @extschema@.complete_training_job(bigint, text, jsonb, bytea, text, double precision, double precision),
     @extschema@.fail_training_job(bigint, text, text, boolean),
+    @extschema@.grant_training_role(text, text),
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
+    @extschema@.labelstudio_check(text),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),
+    @extschema@.record_feedback(bigint, text, text, text),
+    @extschema@.record_response(bigint, text, text, boolean, text, text),
     @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double 
         precision, text),
+    @extschema@.revoke_training_role(text, text),
+    @extschema@.s3_check(text),
     @extschema@.sequential_comparison(double precision[], double precision[], double precision[], double precision[], 
         double precision[], double precision[], double precision[], double precision[], double precision[], double 
         precision[], double precision[], double precision[], double precision, double precision, integer, double 
@@ -214,6 +231,7 @@ DROP ROUTINE
     @extschema@.tw_reload_policies(),
     @extschema@.tw_require_meant(text, text, text, boolean),
     @extschema@.tw_reserve_numbers(bigint),
+    @extschema@.tw_rollout_messages(bigint, timestamptz),
     @extschema@.tw_rollouts_begin(timestamptz),
     @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz),
     @extschema@.tw_sample_changed(),

@@ -60,9 +60,9 @@ BEGIN ATOMIC
            avg(CASE WHEN c.nlu_provider IS NOT NULL THEN
                @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type)::integer
                END)::double precision,
-           avg(c.nlu_processing_time_ms)::double precision,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms),
-           percentile_cont(0.95) WITHIN GROUP (ORDER BY c.nlu_processing_time_ms),
+           avg(@extschema@.tw_latency_ms(c.nlu_processing_time_ms)),
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY @extschema@.tw_latency_ms(c.nlu_processing_time_ms)),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY @extschema@.tw_latency_ms(c.nlu_processing_time_ms)),
            count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'positive'),
            count(*) FILTER (WHERE lower(c.user_feedback COLLATE "C") = 'negative'),
            count(*) FILTER (WHERE c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL)

@@ -20,7 +20,6 @@ static const TwColumn log_columns[] = {
 	{TW_LOG_NLU_PROVIDER, TEXTOID, "nlu_provider"},
 	{TW_LOG_NLU_MODEL_VERSION, TEXTOID, "nlu_model_version"},
 	{TW_LOG_NLU_ENTITIES, JSONBOID, "nlu_entities"},
-	{TW_LOG_NLU_PROCESSING_TIME_MS, INT4OID, "nlu_processing_time_ms"},
 	{TW_LOG_ROUTED_TO, TEXTOID, "routed_to"},
 	{TW_LOG_USER_FEEDBACK, TEXTOID, "user_feedback"},
 	{TW_LOG_USER_CORRECTION, TEXTOID, "user_correction"},

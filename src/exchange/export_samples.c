@@ -7,7 +7,6 @@
 
 #include "access/xact.h"
 #include "base/catalog.h"
-#include "base/excerpt.h"
 #include "base/kept_plan.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
@@ -18,7 +17,6 @@
 #include "nodes/params.h"
 #include "privacy/redact.h"
 #include "rules/settings.h"
-#include "rules/statuses.h"
 #include "tcop/dest.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -42,8 +40,9 @@ enum
 	ARGS
 };
 
-static const Oid argument_types[ARGS] = {
-	TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID
+/* Of the query's parameters: those of the function, but for the statuses. */
+static const Oid parameter_types[ARGS] = {
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID
 };
 
 static const char *const sources[] = {"production", "synthetic", "manual", NULL};
@@ -86,26 +85,6 @@ typedef struct SampleReceiver
 	MemoryContext scratch;		/* reset after each sample */
 } SampleReceiver;
 
-/* The word, which must be one of these. */
-static const char *
-check_word(const char *what, const char *word, const char *const *words)
-{
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; words[i] != NULL; i++)
-	{
-		if (word != NULL && strcmp(word, words[i]) == 0)
-			return words[i];
-		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", words[i]);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("there is no %s \"%s\"", what, word ? tw_excerpt(word) : "NULL"),
-			 errhint("Choose one of: %s.", list.data)));
-	return NULL;				/* keep compiler quiet */
-}
-
 static char *
 text_argument(FunctionCallInfo fcinfo, int argument)
 {
@@ -124,7 +103,7 @@ format_argument(FunctionCallInfo fcinfo)
 			return formats[i];
 		names[i] = formats[i]->name;
 	}
-	(void) check_word("format", wanted, names);
+	(void) tw_export_check_word("format", wanted, names);
 	return NULL;				/* keep compiler quiet */
 }
 
@@ -132,7 +111,7 @@ format_argument(FunctionCallInfo fcinfo)
 static const char *
 split_argument(FunctionCallInfo fcinfo)
 {
-	return check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
+	return tw_export_check_word("include_split", text_argument(fcinfo, ARG_INCLUDE_SPLIT), splits);
 }
 
 /* Raises 22023 for an invalid argument. */
@@ -142,7 +121,7 @@ tw_export_check(FunctionCallInfo fcinfo)
 	format_argument(fcinfo);
 	(void) split_argument(fcinfo);
 	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
-		(void) check_word("review_status", text_argument(fcinfo, ARG_REVIEW_STATUS), tw_status_names(TW_OF_SAMPLES));
+		(void) tw_export_statuses(PG_GETARG_TEXT_PP(ARG_REVIEW_STATUS));
 	if (!PG_ARGISNULL(ARG_SOURCES))
 	{
 		Datum	   *values;
@@ -152,7 +131,7 @@ tw_export_check(FunctionCallInfo fcinfo)
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_SOURCES), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
 						  &count);
 		for (int i = 0; i < count; i++)
-			(void) check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
+			(void) tw_export_check_word("source", nulls[i] ? NULL : TextDatumGetCString(values[i]), sources);
 	}
 	if (!PG_ARGISNULL(ARG_LIMIT) && PG_GETARG_INT64(ARG_LIMIT) < 0)
 		ereport(ERROR,
@@ -309,7 +288,7 @@ append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema,
 		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s.training_samples t "
 						 "WHERE t.split = 'test' AND t.text_hash = s.text_hash)", schema);
 	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
-		appendStringInfo(query, " AND s.review_status = $%d", ARG_REVIEW_STATUS + 1);
+		appendStringInfo(query, " AND s.review_status = ANY ($%d)", ARG_REVIEW_STATUS + 1);
 	append_choice(query, fcinfo, ARG_LANGUAGES, "language");
 	append_choice(query, fcinfo, ARG_MODULE_TYPES, "module_type");
 	append_choice(query, fcinfo, ARG_SOURCES, "source");
@@ -352,8 +331,11 @@ build_params(FunctionCallInfo fcinfo)
 			.value = PG_GETARG_DATUM(i),
 			.isnull = PG_ARGISNULL(i),
 			.pflags = PARAM_FLAG_CONST,
-			.ptype = argument_types[i]
+			.ptype = parameter_types[i]
 		};
+	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
+		params->params[ARG_REVIEW_STATUS].value =
+			PointerGetDatum(tw_export_statuses(PG_GETARG_TEXT_PP(ARG_REVIEW_STATUS)));
 	return params;
 }
 

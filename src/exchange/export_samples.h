@@ -8,6 +8,7 @@
 #include "base/slice.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 /* The columns of the query, in the order of the table's columns. */
@@ -94,6 +95,9 @@ extern char *tw_export_cstring(TwExport *export, TwExportColumn column);
 extern Jsonb *tw_export_entities(TwExport *export);
 extern void tw_export_append_plain(TwExport *export, TwExportColumn column);
 extern bool tw_export_is_iso_time(Datum value);
+extern const char *tw_export_check_word(const char *what, const char *word, const char *const *words);
+extern ArrayType *tw_export_statuses(text *review_status);
+extern Datum tw_export_training_samples(PG_FUNCTION_ARGS);
 extern void tw_export_check(FunctionCallInfo fcinfo);
 extern void tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo);
 

@@ -11,6 +11,14 @@ REVOKE ALL ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[],
 COMMENT ON FUNCTION @extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'Raises 22023 for invalid arguments of an export';
 
+CREATE FUNCTION @extschema@.tw_export_statuses(review_status text) RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_export_statuses_of_text';
+REVOKE ALL ON FUNCTION @extschema@.tw_export_statuses(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_export_statuses(text) IS
+    'The statuses that the argument review_status of an export names: one, an array literal, or a JSON array; NULL for '
+    'a NULL. Raises 22023 for an unknown status and for none, 22P02 for a malformed array';
+
 CREATE FUNCTION @extschema@.tw_decide_export_splits() RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -45,13 +53,31 @@ REVOKE ALL ON FUNCTION @extschema@.export_training_samples(
 COMMENT ON FUNCTION @extschema@.export_training_samples(
     text, text[], text[], text[], timestamptz, bigint, text, text) IS
     'Training samples as lines of format: jsonl (import_training_samples() reads it), csv, fasttext, rasa (NLU YAML), '
-    'huggingface, openai or spacy; ordered by id (rasa: by intent, then id). review_status, languages, module_types, '
-    'sources: NULL = all; a NULL element of languages or module_types stands for samples without one. since: only '
-    'samples made or reviewed from then on (NULL = all). limit: only the first ones (NULL = all). include_split: train '
-    '(default), test, or all. The splits of new texts are decided first, as by a training run, unless the transaction '
-    'is read-only or has several statements; texts whose audit is not finished have none. Samples longer than the '
-    'setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted while the setting redact '
-    'is on. Raises 22023 for an unknown review_status, source, format or include_split and for a negative limit';
+    'huggingface, openai or spacy; ordered by id (rasa: by intent, then id). review_status: one status, or several as '
+    'an array literal ({approved,pending}) or as JSON (["approved", "pending"]). review_status, languages, '
+    'module_types, sources: NULL = all; a NULL element of languages or module_types stands for samples without one. '
+    'since: only samples made or reviewed from then on (NULL = all). limit: only the first ones (NULL = all). '
+    'include_split: train (default), test, or all. The splits of new texts are decided first, as by a training run, '
+    'unless the transaction is read-only or has several statements; texts whose audit is not finished have none. '
+    'Samples longer than the setting max_message_bytes are left out, with a NOTICE. Texts and entities are redacted '
+    'while the setting redact is on. Raises 22023 for an unknown review_status, source, format or include_split, for '
+    'an empty array of statuses, and for a negative limit; 22P02 for a malformed array';
+
+-- A literal of no type is a text, so no call is ambiguous: this one has no default for its first parameter.
+CREATE FUNCTION @extschema@.export_training_samples(
+    review_status text[], languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
+    format text DEFAULT 'jsonl', include_split text DEFAULT 'train')
+    RETURNS SETOF text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 100000 SET search_path = pg_catalog, pg_temp SET jit = off
+    AS 'MODULE_PATHNAME', 'tw_export_training_samples_of_statuses';
+REVOKE ALL ON FUNCTION @extschema@.export_training_samples(
+    text[], text[], text[], text[], timestamptz, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.export_training_samples(
+    text[], text[], text[], text[], timestamptz, bigint, text, text) IS
+    'The same for clients that send an array as one: samples of every status in review_status (NULL = all); languages, '
+    'module_types, sources, since, limit, format and include_split as in the form with a text. Raises what that form '
+    'raises';
 
 CREATE FUNCTION @extschema@.tw_export_temporary(
     review_status text, languages text[], module_types text[], sources text[], since timestamptz, "limit" bigint,
@@ -86,10 +112,14 @@ CREATE FUNCTION @extschema@.tw_export_filter(
     format text, include_split text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    statuses CONSTANT text[] := @extschema@.tw_export_statuses(review_status);
 BEGIN
     PERFORM @extschema@.tw_check_export(review_status, languages, module_types, sources, since, "limit", format,
                                         include_split);
-    RETURN jsonb_build_object('review_status', review_status, 'languages', languages, 'module_types', module_types,
+    RETURN jsonb_build_object('review_status', CASE cardinality(statuses) WHEN 1 THEN to_jsonb(statuses[1])
+                                               ELSE to_jsonb(statuses) END,
+                              'languages', languages, 'module_types', module_types,
                               'sources', sources, 'since', since, 'limit', "limit", 'include_split', include_split);
 END
 $function$;

@@ -138,3 +138,22 @@ COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(
     'file exists, 42809 where it is no regular file, 0A000 where the file system has no links; the errors of writing '
     '(53100: disk full); 22023 as export_training_samples(); 25006 on a standby; 2D000 inside a transaction, since it '
     'commits';
+
+CREATE PROCEDURE @extschema@.export_training_samples_to_file(
+    path text, review_status text[], languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
+    format text DEFAULT 'jsonl', include_split text DEFAULT 'train', overwrite boolean DEFAULT false)
+    LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    CALL @extschema@.export_training_samples_to_file(path, review_status::pg_catalog.text, languages,
+        module_types, sources, since, "limit", format, include_split, overwrite);
+END
+$procedure$;
+REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_file(
+    text, text[], text[], text[], text[], timestamptz, bigint, text, text, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.export_training_samples_to_file(
+    text, text[], text[], text[], text[], timestamptz, bigint, text, text, boolean) IS
+    'The same for clients that send an array as one: writes samples of every status in review_status (NULL = all); '
+    'path, languages, module_types, sources, since, limit, format, include_split and overwrite as in the form with a '
+    'text. Raises what that form raises';

@@ -139,3 +139,23 @@ COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
     'where there is no server, 42P08 where several are and none is named; 55000 on a restored copy, 25006 on a '
     'standby; 28000, 42704, 53000, 53100, 54000, 08001, 08006, 08P01 and XX001 for errors of the store as s3_check() '
     'explains them; 2D000 inside a transaction, since it commits';
+
+CREATE PROCEDURE @extschema@.export_training_samples_to_s3(
+    key text, review_status text[], languages text[] DEFAULT NULL, module_types text[] DEFAULT NULL,
+    sources text[] DEFAULT NULL, since timestamptz DEFAULT NULL, "limit" bigint DEFAULT NULL,
+    format text DEFAULT 'jsonl', include_split text DEFAULT 'train', overwrite boolean DEFAULT false,
+    server text DEFAULT NULL)
+    LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    CALL @extschema@.export_training_samples_to_s3(key, review_status::pg_catalog.text, languages,
+        module_types, sources, since, "limit", format, include_split, overwrite, server);
+END
+$procedure$;
+REVOKE ALL ON PROCEDURE @extschema@.export_training_samples_to_s3(
+    text, text[], text[], text[], text[], timestamptz, bigint, text, text, boolean, text) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.export_training_samples_to_s3(
+    text, text[], text[], text[], text[], timestamptz, bigint, text, text, boolean, text) IS
+    'The same for clients that send an array as one: writes samples of every status in review_status (NULL = all); '
+    'key, languages, module_types, sources, since, limit, format, include_split, overwrite and server as in the form '
+    'with a text. Raises what that form raises';

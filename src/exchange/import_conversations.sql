@@ -54,11 +54,14 @@ DECLARE
         'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success',
         'user_feedback', 'user_correction', 'backend_reference',
         'metadata', 'created_at', 'review_status', 'review_priority', 'review_reason'];
+    -- What columns of ours are called elsewhere: for tables without a column of our name.
+    other_names CONSTANT jsonb := '{"nlu_processing_time_ms": "processingtimems"}';
     present CONSTANT text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a
                                      WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped
                                      ORDER BY a.attnum);
     mapping jsonb := '{}';
     target text;
+    spelling text;
     named jsonb;
     candidates text[];
 BEGIN
@@ -97,9 +100,12 @@ BEGIN
             CONTINUE;
         END IF;
         -- A column that the argument columns assigns to one target is not matched to another by its name.
-        candidates := ARRAY(SELECT p FROM unnest(present) p
-                            WHERE lower(replace(p, '_', '') COLLATE "C") = replace(target, '_', '')
-                              AND NOT EXISTS (SELECT FROM jsonb_each_text(columns) c WHERE c.value = p));
+        FOREACH spelling IN ARRAY ARRAY[replace(target, '_', ''), other_names ->> target] LOOP
+            candidates := ARRAY(SELECT p FROM unnest(present) p
+                                WHERE lower(replace(p, '_', '') COLLATE "C") = spelling
+                                  AND NOT EXISTS (SELECT FROM jsonb_each_text(columns) c WHERE c.value = p));
+            EXIT WHEN candidates <> '{}';
+        END LOOP;
         IF cardinality(candidates) > 1 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ambiguous_column',
@@ -126,9 +132,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_map_import(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_map_import(regclass, jsonb) IS
-    'Which column of a table fills which column of conversation_logs: by name, ignoring case and underscores, unless '
-    'columns says otherwise. Raises 22023 if columns is malformed or has an unknown target, 42703 for unknown columns '
-    'of the table and where id, session_id or user_message is missing, 42702 where several columns match';
+    'Which column of a table fills which column of conversation_logs: by name, ignoring case and underscores '
+    '(processing_time_ms fills nlu_processing_time_ms), unless columns says otherwise. Raises 22023 if columns is '
+    'malformed or has an unknown target, 42703 for unknown columns of the table and where id, session_id or '
+    'user_message is missing, 42702 where several columns match';
 
 CREATE FUNCTION @extschema@.tw_import_query(source regclass, mapping jsonb, OUT query text, OUT into_metadata text[],
                                             OUT numbered boolean)
@@ -253,6 +260,7 @@ DECLARE
     held_bytes bigint := 0;
     seen bigint := 0;
     example text;
+    last_key text;
     more boolean := true;
     rows_of refcursor;
 BEGIN
@@ -292,6 +300,7 @@ BEGIN
             more := FOUND;
             IF more THEN
                 keys := keys || item.key;
+                last_key := item.key;
                 vals := vals || item.vals;
                 extras := extras || item.extras;
                 held := held + 1;
@@ -317,6 +326,9 @@ BEGIN
         PERFORM @extschema@.tw_raise_import_error(source_name, mapping, keys, vals, extras);
         RAISE;
     END;
+    -- Integer ids are read in their order.
+    PERFORM @extschema@.tw_note_imported_table(source_name, columns, time_zone, mapping ->> 'id',
+                                               CASE WHEN reading.numbered THEN last_key END::bigint);
     skipped := seen - imported;
     into_metadata := reading.into_metadata;
     IF differing > 0 THEN
@@ -332,13 +344,14 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text, boolean) IS
     'Copies the conversations of source, a table or view that an application made earlier, in this transaction; the '
-    'caller must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId), or '
-    'given: columns => ''{"session_id": "chatId"}''; unmatched columns go into metadata. Rows are not filtered, '
-    'promoted or drawn for the audit. A valid review_status stays; other rows become not-applicable, or on request '
-    'needs-review, with the priority that the filter would give. Times without a zone are in time_zone. With keep_ids, '
-    'integer ids are kept where they are free (imported_conversations has old and new ids); for that it waits for '
-    'transactions that are capturing. A row is copied once, also in repeated calls; differing counts the rows that '
-    'changed since. Raises 22023 for invalid arguments and 22004 for NULL ones, 42P01 and 42809 for a source that is '
-    'no table or view or is of the extension, 42703 for missing columns, 42702 for ambiguous ones, 23502 and 23505 for '
-    'ids that are NULL or not unique, 55P03 while a capturing transaction does not end, 0A000 in a REPEATABLE READ or '
-    'SERIALIZABLE transaction, and for an invalid row the error with row and column; then nothing is imported';
+    'caller must be able to read all of it. Columns are matched by name, ignoring case and underscores (sessionId, and '
+    'processing_time_ms for nlu_processing_time_ms), or given: columns => ''{"session_id": "chatId"}''; unmatched '
+    'columns go into metadata. Rows are not filtered, promoted or drawn for the audit. A valid review_status stays; '
+    'other rows become not-applicable, or on request needs-review, with the priority that the filter would give. Times '
+    'without a zone are in time_zone. With keep_ids, integer ids are kept where they are free (imported_conversations '
+    'has old and new ids); for that it waits for transactions that are capturing. A row is copied once, also in '
+    'repeated calls; differing counts the rows that changed since. Raises 22023 for invalid arguments and 22004 for '
+    'NULL ones, 42P01 and 42809 for a source that is no table or view or is of the extension, 42703 for missing '
+    'columns, 42702 for ambiguous ones, 23502 and 23505 for ids that are NULL or not unique, 55P03 while a capturing '
+    'transaction does not end, 0A000 in a REPEATABLE READ or SERIALIZABLE transaction, and for an invalid row the '
+    'error with row and column; then nothing is imported';

@@ -62,6 +62,20 @@ COMMENT ON FUNCTION @extschema@.tw_reserve_numbers(bigint) IS
     'still insert a message with a number up to there. Raises 22023 beyond 2^53 - 1, the largest exact integer of '
     'JavaScript, 55P03 where a transaction that captured messages stays open';
 
+CREATE FUNCTION @extschema@.tw_note_imported_table(source text, columns jsonb, time_zone text, id_column text,
+                                                   last_number bigint) RETURNS void
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO @extschema@.imported_tables AS i (source, columns, time_zone, id_column, last_number)
+    VALUES (source, columns, time_zone, id_column, last_number)
+    ON CONFLICT ON CONSTRAINT imported_tables_pkey DO UPDATE
+    SET columns = excluded.columns, time_zone = excluded.time_zone, id_column = excluded.id_column,
+        last_number = excluded.last_number, imported_at = excluded.imported_at;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_note_imported_table(text, jsonb, text, text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_note_imported_table(text, jsonb, text, text, bigint) IS
+    'The end of import_conversations(): records how a table was read, for close_old_table() and check_integrity()';
+
 CREATE FUNCTION @extschema@.tw_import_metadata(base jsonb, additions jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -117,7 +131,7 @@ BEGIN
             at := 'nlu_module_id';
             PERFORM (vals[i] ->> at)::integer;
             at := 'nlu_processing_time_ms';
-            PERFORM (vals[i] ->> at)::numeric::integer;
+            PERFORM (vals[i] ->> at)::double precision;
             at := 'nlu_entities';
             PERFORM (vals[i] ->> at)::jsonb;
             at := 'response_success';
@@ -223,7 +237,7 @@ BEGIN
                (f.v ->> 'nlu_module_id')::integer, f.v ->> 'nlu_module_type', f.v ->> 'nlu_provider',
                f.v ->> 'nlu_model_version',
                (f.v ->> 'nlu_entities')::jsonb, f.v ->> 'nlu_tone',
-               (f.v ->> 'nlu_processing_time_ms')::numeric::integer,
+               (f.v ->> 'nlu_processing_time_ms')::double precision,
                f.v ->> 'routed_to', f.v ->> 'response_text', (f.v ->> 'response_success')::boolean,
                f.v ->> 'user_feedback', f.v ->> 'user_correction', f.v ->> 'backend_reference',
                -- Original status and priority, where they differ from the values understood.

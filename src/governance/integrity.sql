@@ -365,11 +365,17 @@ BEGIN ATOMIC
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_structure_problems() s
     UNION ALL
-    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_schema_problems() s;
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_schema_problems() s
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_old_table_problems() s
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_capture_problems() s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.check_integrity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction; for each column, index, constraint or trigger on the '
-    'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; and for what other roles '
-    'may create, or have created, in its schema. found is the number of rows, example the id or name of one, hint what '
-    'to do. Empty when there is no problem. Raises no error of its own';
+    'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; for what other roles may '
+    'create, or have created, in its schema; for each imported table that got rows since its import, or that cannot be '
+    'checked; and, of the last seven days, for conversations that came with a verdict and for an application that has '
+    'the owner''s rights. found is the number of rows (of days, for capture with the owner''s rights), example the id '
+    'or name of one, hint what to do. Empty when there is no problem. Raises no error of its own';

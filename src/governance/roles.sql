@@ -14,15 +14,16 @@ BEGIN ATOMIC
         ('{analyst}', '{SELECT}', ARRAY[
             '@extschema@.reviewer_activity', '@extschema@.live_accuracy_by_model', '@extschema@.daily_training_stats',
             '@extschema@.model_performance_comparison', '@extschema@.paired_evaluations',
-            '@extschema@.rollout_status']::regclass[]),
+            '@extschema@.rollout_status', '@extschema@.model_versions']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
-            '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.model_versions',
+            '@extschema@.audited_versions', '@extschema@.training_settings',
             '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.paired_disagreements',
             '@extschema@.paired_answers', '@extschema@.rollouts', '@extschema@.rollout_checks',
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
-            '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.job_health']::regclass[]),
+            '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
+            '@extschema@.job_health']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
@@ -126,11 +127,21 @@ BEGIN ATOMIC
             '@extschema@.tw_check_import_keys(regclass, name)',
             '@extschema@.tw_raise_import_error(text, jsonb, text[], jsonb[], jsonb[])',
             '@extschema@.tw_begin_import()',
+            '@extschema@.tw_note_imported_table(text, jsonb, text, text, bigint)',
+            '@extschema@.close_old_table(regclass, regclass)',
+            '@extschema@.tw_check_old_table(regclass)',
+            '@extschema@.tw_add_closing_trigger(regclass, text)',
+            '@extschema@.tw_closed_table()',
+            '@extschema@.tw_bound_waits()',
             '@extschema@.tw_reserve_numbers(bigint)',
             '@extschema@.tw_import_portion(text, jsonb, text[], jsonb[], jsonb[], text, text, bigint)',
             '@extschema@.export_training_samples(text, text[], text[], text[], timestamptz, bigint, text, text)',
+            '@extschema@.export_training_samples(text[], text[], text[], text[], timestamptz, bigint, text, text)',
             '@extschema@.export_training_samples_to_file(text, text, text[], text[], text[], timestamptz, '
             'bigint, text, text, boolean)',
+            '@extschema@.export_training_samples_to_file(text, text[], text[], text[], text[], timestamptz, '
+            'bigint, text, text, boolean)',
+            '@extschema@.tw_export_statuses(text)',
             '@extschema@.tw_check_export(text, text[], text[], text[], timestamptz, bigint, text, text)',
             '@extschema@.tw_export_filter(text, text[], text[], text[], timestamptz, bigint, text, text)',
             '@extschema@.tw_begin_file_export(text, jsonb, text, boolean)',
@@ -169,6 +180,8 @@ BEGIN ATOMIC
             '@extschema@.s3_check(text)',
             '@extschema@.fetch_model_artifact(text)',
             '@extschema@.export_training_samples_to_s3(text, text, text[], text[], text[], timestamptz, bigint, '
+            'text, text, boolean, text)',
+            '@extschema@.export_training_samples_to_s3(text, text[], text[], text[], text[], timestamptz, bigint, '
             'text, text, boolean, text)',
             '@extschema@.tw_begin_s3_export(text, jsonb, text, boolean, text)',
             '@extschema@.tw_run_s3_export(bigint)',
@@ -306,21 +319,24 @@ REVOKE ALL ON FUNCTION @extschema@.tw_role_kinds(oid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_role_kinds(oid) IS
     'The kinds whose privileges were all granted to the role directly, not through membership';
 
-CREATE FUNCTION @extschema@.grant_training_role(role text, kind text) RETURNS void
+CREATE FUNCTION @extschema@.grant_training_role(role text, kind text) RETURNS text[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    role_id oid := @extschema@.tw_check_role_request(role, kind);
 BEGIN
-    PERFORM @extschema@.tw_check_role_request(role, kind);
     PERFORM @extschema@.tw_change_role(role, kind, true);
+    RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k ORDER BY k COLLATE "C");
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.grant_training_role(text, text) IS
     'Grants a role the privileges of a kind: capture (insert conversations and read only their id), reviewer, analyst '
-    '(views without phone numbers), trainer (an external training worker) or operator. Raises 22023 for an unknown '
-    'kind, 42704 for an unknown role, 42501 for callers other than the owner of the extension''s tables';
+    '(views without phone numbers), trainer (an external training worker) or operator. Returns the kinds whose '
+    'privileges the role now has. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers other '
+    'than the owner of the extension''s tables';
 
-CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS void
+CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS text[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -343,10 +359,11 @@ BEGIN
     FOREACH other IN ARRAY others LOOP
         PERFORM @extschema@.tw_change_role(role, other, true);
     END LOOP;
+    RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k ORDER BY k COLLATE "C");
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
     'Revokes the privileges of a kind from a role. Privileges of other kinds that the role has stay, unless the other '
-    'kind is wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. Raises '
-    'the same errors as grant_training_role()';
+    'kind is wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. '
+    'Returns the kinds whose privileges the role still has. Raises the same errors as grant_training_role()';

@@ -85,9 +85,9 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_stand(text) IS
 CREATE FUNCTION @extschema@.labelstudio_check(
     server text DEFAULT NULL,
     OUT server_name text, OUT url text, OUT state text, OUT version text, OUT account text, OUT token_kind text,
-    OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz, OUT lag interval,
-    OUT open_tasks bigint, OUT uncertain_tasks bigint, OUT unusable_tasks bigint, OUT backlog bigint,
-    OUT last_error text, OUT last_error_at timestamptz, OUT advice text)
+    OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz,
+    OUT lag_seconds double precision, OUT open_tasks bigint, OUT uncertain_tasks bigint, OUT unusable_tasks bigint,
+    OUT backlog bigint, OUT last_error text, OUT last_error_at timestamptz, OUT advice text)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -111,7 +111,7 @@ BEGIN
         SELECT s.* INTO projects, last_push_at, last_pull_at, open_tasks, uncertain_tasks, unusable_tasks, last_error,
                         last_error_at
         FROM @extschema@.tw_labelstudio_stand(server_name) s;
-        lag := clock_timestamp() - last_pull_at;
+        lag_seconds := extract(epoch FROM clock_timestamp() - last_pull_at);
         backlog := @extschema@.tw_labelstudio_backlog(server_name);
         state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT reachable THEN 'unreachable'
                       WHEN problem IS NOT NULL THEN 'refused'
@@ -125,7 +125,7 @@ BEGIN
             WHEN last_error IS NOT NULL
             THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
             WHEN last_pull_at IS NULL
-                 OR lag > '1 hour' THEN 'The last pull is too long ago: CALL labelstudio_sync(), or schedule it.'
+                 OR lag_seconds > 3600 THEN 'The last pull is too long ago: CALL labelstudio_sync(), or schedule it.'
             WHEN unusable_tasks > 0
             THEN 'Some annotations have no valid verdict, or tasks were refused: see error_message in '
                  'labelstudio_tasks where status is unusable or refused; their conversations wait again.'
@@ -142,7 +142,7 @@ REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
     'The state of the Label Studio server of that name, or of each (NULL): whether it answers (state: ok, failing, no '
     'project, refused, unreachable, restored copy), its version, our account and kind of token, the projects, the '
-    'times of the last successful push and pull (the oldest of its projects), the time since the last pull (lag), '
-    'tasks there that wait (open), have an unknown import result (uncertain), or have an invalid annotation '
-    '(unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when all is '
-    'well). Raises 42704 for an unknown server, and where there is none';
+    'times of the last successful push and pull (the oldest of its projects), the seconds since the last pull '
+    '(lag_seconds), tasks there that wait (open), have an unknown import result (uncertain), or have an invalid '
+    'annotation (unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when '
+    'all is well). Raises 42704 for an unknown server, and where there is none';

@@ -13,7 +13,15 @@
 #include "samples/model_text.h"
 #include "utils/builtins.h"
 
-/* The model that the arguments name: its type, never NULL, and a version or NULL for the live one. */
+/* Why there is no answer: the column reason. */
+#define NO_TEXT "no text"
+#define NO_LIVE_VERSION "no live version"
+#define NO_KNOWN_FEATURE "no known feature"
+
+/*
+ * The model that the arguments name: its type, never NULL, and a version or NULL for the live one. A model of NULL:
+ * nothing is live.
+ */
 static TwServedModel
 requested_model(FunctionCallInfo fcinfo, Oid schema, int type_argument)
 {
@@ -80,6 +88,17 @@ kept_call(FunctionCallInfo fcinfo)
 	return call;
 }
 
+/* The row of classify_intent() without an answer. Until ALTER EXTENSION UPDATE it has no column for the reason. */
+static Datum
+row_of_reason(TupleDesc desc, const char *reason)
+{
+	Datum		values[5] = {0};
+	bool		nulls[5] = {true, true, true, true, false};
+
+	values[4] = CStringGetTextDatum(reason);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
 PG_FUNCTION_INFO_V1(tw_classify_intent);
 
 /* classify_intent(text, model_type, version) */
@@ -89,17 +108,22 @@ tw_classify_intent(PG_FUNCTION_ARGS)
 	ClassifyCall *call;
 	TwServedModel served;
 	float	   *probabilities;
-	Datum		values[4];
-	bool		nulls[4] = {true, false, true, false};
+	Datum		values[5];
+	bool		nulls[5] = {true, true, true, true, true};
 	int			best = 0;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
 	call = kept_call(fcinfo);
+	if (PG_ARGISNULL(0))
+		return row_of_reason(call->desc, NO_TEXT);
 	served = requested_model(fcinfo, call->schema, 1);
+	if (served.model == NULL)
+		return row_of_reason(call->desc, NO_LIVE_VERSION);
 	probabilities = probabilities_of(served.model, PG_GETARG_TEXT_PP(0));
 	values[1] = Float8GetDatum(0.0);
-	if (probabilities != NULL)
+	nulls[1] = false;
+	if (probabilities == NULL)
+		values[4] = optional_text(NO_KNOWN_FEATURE, &nulls[4]);
+	else
 	{
 		/* Labels are sorted: of two equally probable ones the first wins, on every machine. */
 		for (int i = 1; i < tw_model_label_count(served.model); i++)
@@ -111,7 +135,7 @@ tw_classify_intent(PG_FUNCTION_ARGS)
 		values[1] = Float8GetDatum(probabilities[best]);
 		values[2] = optional_text(tw_model_module(served.model, best), &nulls[2]);
 	}
-	values[3] = CStringGetTextDatum(served.version);
+	values[3] = optional_text(served.version, &nulls[3]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(call->desc, values, nulls)));
 }
 
@@ -130,7 +154,8 @@ compare_probabilities(const void *a, const void *b, void *arg)
 /* What classify_intents() returns, computed when it is first called. */
 typedef struct Ranking
 {
-	char	   *version;
+	const char *reason;			/* NULL = there are answers */
+	char	   *version;		/* NULL where nothing is live */
 	int			count;
 	struct
 	{
@@ -139,6 +164,15 @@ typedef struct Ranking
 		float		probability;
 	}			entries[FLEXIBLE_ARRAY_MEMBER];
 } Ranking;
+
+static Ranking *
+empty_ranking(const char *reason)
+{
+	Ranking    *ranking = palloc0(offsetof(Ranking, entries));
+
+	ranking->reason = reason;
+	return ranking;
+}
 
 /* The k best labels of the text; the strings are copies, as the model may be gone at the next row. */
 static Ranking *
@@ -149,11 +183,19 @@ rank_labels(TwServedModel served, text *input, int k)
 	int		   *order = palloc(sizeof(int) * Max(count, 1));
 	Ranking    *ranking;
 
+	if (probabilities == NULL)
+	{
+		ranking = empty_ranking(NO_KNOWN_FEATURE);
+		ranking->version = pstrdup(served.version);
+		return ranking;
+	}
+
 	for (int i = 0; i < count; i++)
 		order[i] = i;
 	qsort_arg(order, count, sizeof(int), compare_probabilities, probabilities);
 	count = Min(k, count);
 	ranking = palloc(offsetof(Ranking, entries) + sizeof(ranking->entries[0]) * count);
+	ranking->reason = NULL;
 	ranking->version = pstrdup(served.version);
 	ranking->count = count;
 	for (int i = 0; i < count; i++)
@@ -167,11 +209,25 @@ rank_labels(TwServedModel served, text *input, int k)
 	return ranking;
 }
 
+static Ranking *
+make_ranking(FunctionCallInfo fcinfo)
+{
+	TwServedModel served;
+
+	if (PG_ARGISNULL(0))
+		return empty_ranking(NO_TEXT);
+	served = requested_model(fcinfo, tw_schema_of_function(fcinfo), 2);
+	if (served.model == NULL)
+		return empty_ranking(NO_LIVE_VERSION);
+	return rank_labels(served, PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
+}
+
 static void
 begin_ranking(FunctionCallInfo fcinfo)
 {
 	FuncCallContext *context = SRF_FIRSTCALL_INIT();
 	MemoryContext caller = MemoryContextSwitchTo(context->multi_call_memory_ctx);
+	Ranking    *ranking;
 
 	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) < 1)
 		ereport(ERROR,
@@ -179,14 +235,10 @@ begin_ranking(FunctionCallInfo fcinfo)
 				 errmsg("k must be at least 1"),
 				 errhint("It is how many intents are wanted; there are never more than the model knows.")));
 	context->tuple_desc = result_row(fcinfo);
-	if (!PG_ARGISNULL(0))
-	{
-		Ranking    *ranking = rank_labels(requested_model(fcinfo, tw_schema_of_function(fcinfo), 2),
-										  PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
-
-		context->user_fctx = ranking;
-		context->max_calls = ranking->count;
-	}
+	ranking = make_ranking(fcinfo);
+	context->user_fctx = ranking;
+	/* Without an answer, one row says why. */
+	context->max_calls = Max(ranking->count, 1);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -199,8 +251,8 @@ tw_classify_intents(PG_FUNCTION_ARGS)
 	FuncCallContext *context;
 	Ranking    *ranking;
 	int			i;
-	Datum		values[5];
-	bool		nulls[5] = {false};
+	Datum		values[6];
+	bool		nulls[6] = {true, true, true, true, true, true};
 
 	if (SRF_IS_FIRSTCALL())
 		begin_ranking(fcinfo);
@@ -210,10 +262,15 @@ tw_classify_intents(PG_FUNCTION_ARGS)
 
 	ranking = context->user_fctx;
 	i = (int) context->call_cntr;
-	values[0] = Int32GetDatum(i + 1);
-	values[1] = optional_text(ranking->entries[i].intent, &nulls[1]);
-	values[2] = Float8GetDatum(ranking->entries[i].probability);
-	values[3] = optional_text(ranking->entries[i].module, &nulls[3]);
-	values[4] = CStringGetTextDatum(ranking->version);
+	values[4] = optional_text(ranking->version, &nulls[4]);
+	values[5] = optional_text(ranking->reason, &nulls[5]);
+	if (ranking->count > 0)
+	{
+		nulls[0] = nulls[2] = false;
+		values[0] = Int32GetDatum(i + 1);
+		values[1] = optional_text(ranking->entries[i].intent, &nulls[1]);
+		values[2] = Float8GetDatum(ranking->entries[i].probability);
+		values[3] = optional_text(ranking->entries[i].module, &nulls[3]);
+	}
 	SRF_RETURN_NEXT(context, HeapTupleGetDatum(heap_form_tuple(context->tuple_desc, values, nulls)));
 }

@@ -211,7 +211,7 @@ BEGIN
     END IF;
     UPDATE @extschema@.training_jobs j
     SET status = 'running', version = job.version, worker = by_worker, secret_sha256 = NULL, attempt = j.attempt + 1,
-        lease = for_time,
+        lease_seconds = extract(epoch FROM for_time),
         lease_expires_at = CASE WHEN for_time IS NULL THEN 'infinity' ELSE clock_timestamp() + for_time END,
         heartbeat_at = clock_timestamp(),
         started_at = clock_timestamp(), cutoff = CASE j.kind WHEN 'train' THEN now() END

@@ -332,7 +332,31 @@ serve(Oid schema, List *versions, const VersionRow *version)
 	return served;
 }
 
-/* The model of the live version of a type. */
+/*
+ * Raises an error for a name that no model type can have (the CHECK of model_versions): an application with a typing
+ * error such as "Router" would wait for ever for its first version.
+ */
+void
+tw_check_model_type(TwSlice name)
+{
+	bool		valid = name.length > 0;
+
+	for (int i = 0; i < name.length; i++)
+	{
+		char		c = name.data[i];
+		bool		inner = i > 0 && i < name.length - 1 && name.data[i - 1] != '-';
+
+		valid &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '-' && inner);
+	}
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there can be no model type \"%s\"", tw_excerpt_of(name.data, name.length)),
+				 errhint("It is router, or a name like food-agent: lower-case letters and digits, with single hyphens "
+						 "between them.")));
+}
+
+/* The model of the live version of a type; one of NULL where nothing of the type is live. */
 TwServedModel
 tw_live_model(Oid schema, const char *model_type)
 {
@@ -346,13 +370,8 @@ tw_live_model(Oid schema, const char *model_type)
 		if (row->live && strcmp(row->model_type, model_type) == 0)
 			return serve(schema, versions, row);
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("model type \"%s\" has no live version", tw_excerpt(model_type)),
-			 errhint("Train one with train_model(). If the gate does not decide about a first version, make it live "
-					 "with promote_model(version, reason). Until then, name it: classify_intent(text, model_type, "
-					 "version).")));
-	pg_unreachable();
+	tw_check_model_type((TwSlice) {model_type, strlen(model_type)});
+	return (TwServedModel) {NULL, NULL};
 }
 
 /* The model of a named version, which has to be of this type. */

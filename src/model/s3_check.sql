@@ -3,7 +3,7 @@
 CREATE FUNCTION @extschema@.s3_check(
     server text DEFAULT NULL,
     OUT server_name text, OUT endpoint text, OUT bucket text, OUT prefix text, OUT state text, OUT tried text,
-    OUT clock_difference interval, OUT waiting_models bigint, OUT last_error text, OUT advice text)
+    OUT clock_difference_seconds double precision, OUT waiting_models bigint, OUT last_error text, OUT advice text)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -23,7 +23,8 @@ BEGIN
         prefix := @extschema@.tw_s3_option(server_name, 'prefix');
         state := 'restored copy';
         IF NOT is_copy THEN
-            SELECT p.state, p.tried, p.clock_difference, p.problem INTO state, tried, clock_difference, problem
+            SELECT p.state, p.tried, extract(epoch FROM p.clock_difference), p.problem
+            INTO state, tried, clock_difference_seconds, problem
             FROM @extschema@.tw_s3_probe(server_name) p;
         END IF;
         waiting_models := NULL;
@@ -39,7 +40,7 @@ BEGIN
                  'adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
             WHEN artifacts.problem IS NOT NULL THEN artifacts.problem
-            WHEN abs(extract(epoch FROM clock_difference)) > 300
+            WHEN abs(clock_difference_seconds) > 300
             THEN 'The clocks differ: from 15 minutes on the store will refuse every request. Set them, '
                  'preferably with NTP.'
             WHEN waiting_models > 0
@@ -53,6 +54,7 @@ REVOKE ALL ON FUNCTION @extschema@.s3_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.s3_check(text) IS
     'The state of the S3 server of that name, or of each (NULL): puts a small object '
     '<prefix>/.training_workflow_check.<pid>, reads and deletes it (tried) and returns the result (state: ok, read '
-    'only, refused, no bucket, clock skew, failing, unreachable, not configured, restored copy), how far its clock is '
-    'ahead of the database''s (clock_difference), how many models wait to be stored there, the last error of storing '
-    'one, and what to do (advice; NULL when all is well). Raises 42704 for an unknown server, and where there is none';
+    'only, refused, no bucket, clock skew, failing, unreachable, not configured, restored copy), how many seconds its '
+    'clock is ahead of the database''s (clock_difference_seconds), how many models wait to be stored there, the last '
+    'error of storing one, and what to do (advice; NULL when all is well). Raises 42704 for an unknown server, and '
+    'where there is none';

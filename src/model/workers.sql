@@ -132,7 +132,8 @@ BEGIN
             HINT = 'Pass at most 64 kB, and store logs elsewhere. The lease was not extended.';
     END IF;
     UPDATE @extschema@.training_jobs j
-    SET heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + j.lease,
+    SET heartbeat_at = clock_timestamp(),
+        lease_expires_at = clock_timestamp() + make_interval(secs => j.lease_seconds),
         progress = coalesce(heartbeat_training_job.progress, j.progress)
     WHERE j.id = job_id
     RETURNING j.lease_expires_at INTO expires;

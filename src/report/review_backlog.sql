@@ -20,8 +20,8 @@ CREATE VIEW @extschema@.review_backlog AS
     )
     SELECT review_priority, review_reason, coalesce(w.waiting, 0) AS waiting, coalesce(w.audited, 0) AS audited,
            coalesce(w.claimed, 0) AS claimed, w.oldest, coalesce(r.reviewed, 0) AS reviewed,
-           make_interval(secs => r.seconds[1]) AS p50_time_to_review,
-           make_interval(secs => r.seconds[2]) AS p95_time_to_review
+           r.seconds[1] AS p50_time_to_review_seconds,
+           r.seconds[2] AS p95_time_to_review_seconds
     FROM waiting w
     FULL JOIN reviewed r USING (review_priority, review_reason)
     ORDER BY review_priority, waiting DESC, review_reason;
@@ -36,9 +36,10 @@ COMMENT ON COLUMN @extschema@.review_backlog.audited IS 'Number of waiting conve
 COMMENT ON COLUMN @extschema@.review_backlog.claimed IS 'Number of waiting conversations that a reviewer has claimed';
 COMMENT ON COLUMN @extschema@.review_backlog.oldest IS 'Time of the oldest waiting conversation; NULL = none waits';
 COMMENT ON COLUMN @extschema@.review_backlog.reviewed IS 'Number of verdicts of the last 30 days on such conversations';
-COMMENT ON COLUMN @extschema@.review_backlog.p50_time_to_review IS
-    'Median time from the message to such a verdict; NULL = there is none';
-COMMENT ON COLUMN @extschema@.review_backlog.p95_time_to_review IS '95th percentile of that time; NULL = there is none';
+COMMENT ON COLUMN @extschema@.review_backlog.p50_time_to_review_seconds IS
+    'Median number of seconds from the message to such a verdict; NULL = there is none';
+COMMENT ON COLUMN @extschema@.review_backlog.p95_time_to_review_seconds IS
+    '95th percentile of that time, in seconds; NULL = there is none';
 
 CREATE VIEW @extschema@.reviewer_activity AS
     SELECT (e.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS date, e.reviewer,
@@ -46,12 +47,12 @@ CREATE VIEW @extschema@.reviewer_activity AS
            count(*) FILTER (WHERE e.action = 'approve') AS approved,
            count(*) FILTER (WHERE e.action = 'fix') AS fixed,
            count(*) FILTER (WHERE e.action = 'reject') AS rejected,
-           make_interval(secs => percentile_cont(
-               0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision)
-               FILTER (WHERE isfinite(c.created_at))) AS p50_time_to_review,
-           make_interval(secs => percentile_cont(
-               0.95) WITHIN GROUP (ORDER BY extract(epoch FROM e.created_at - c.created_at)::double precision)
-               FILTER (WHERE isfinite(c.created_at))) AS p95_time_to_review
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(
+               epoch FROM e.created_at - c.created_at)::double precision)
+               FILTER (WHERE isfinite(c.created_at)) AS p50_time_to_review_seconds,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(
+               epoch FROM e.created_at - c.created_at)::double precision)
+               FILTER (WHERE isfinite(c.created_at)) AS p95_time_to_review_seconds
     FROM @extschema@.review_events e
     LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
     WHERE @extschema@.tw_is_verdict(e.action)
@@ -66,7 +67,7 @@ COMMENT ON COLUMN @extschema@.reviewer_activity.verdicts IS 'Verdicts given, cha
 COMMENT ON COLUMN @extschema@.reviewer_activity.approved IS 'Approvals';
 COMMENT ON COLUMN @extschema@.reviewer_activity.fixed IS 'Fixes';
 COMMENT ON COLUMN @extschema@.reviewer_activity.rejected IS 'Rejections';
-COMMENT ON COLUMN @extschema@.reviewer_activity.p50_time_to_review IS
-    'Median time from the message to the verdict; NULL = no message has a finite time';
-COMMENT ON COLUMN @extschema@.reviewer_activity.p95_time_to_review IS
-    '95th percentile of that time; NULL = no message has a finite time';
+COMMENT ON COLUMN @extschema@.reviewer_activity.p50_time_to_review_seconds IS
+    'Median number of seconds from the message to the verdict; NULL = no message has a finite time';
+COMMENT ON COLUMN @extschema@.reviewer_activity.p95_time_to_review_seconds IS
+    '95th percentile of that time, in seconds; NULL = no message has a finite time';

@@ -73,7 +73,7 @@ COMMENT ON FUNCTION @extschema@.tw_no_such_conversation(bigint) IS
 
 CREATE FUNCTION @extschema@.record_response(
     id bigint, session_id text, response_text text DEFAULT NULL, response_success boolean DEFAULT NULL,
-    routed_to text DEFAULT NULL, backend_reference text DEFAULT NULL) RETURNS void
+    routed_to text DEFAULT NULL, backend_reference text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -90,16 +90,17 @@ BEGIN
     UPDATE @extschema@.training_samples s SET expected_service = record_response.routed_to
     WHERE s.conversation_log_id = record_response.id AND s.label_source = 'model'
       AND s.expected_service IS DISTINCT FROM coalesce(record_response.routed_to, s.expected_service);
+    RETURN record_response.id;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_response(bigint, text, text, boolean, text, text) IS
     'Adds response_text (the reply), response_success, routed_to (the service) and backend_reference (the backend''s '
-    'order or ticket) to the conversation id; a NULL leaves its column unchanged. session_id must be that of the '
-    'conversation. Raises P0002 when the id does not belong to the session';
+    'order or ticket) to the conversation id, and returns that id; a NULL leaves its column unchanged. session_id must '
+    'be that of the conversation. Raises P0002 when the id does not belong to the session';
 
 CREATE FUNCTION @extschema@.record_feedback(id bigint, session_id text, feedback text, correction text DEFAULT NULL)
-    RETURNS void
+    RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -118,11 +119,13 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.tw_no_such_conversation(record_feedback.id);
     END IF;
+    RETURN record_feedback.id;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.record_feedback(bigint, text, text, text) IS
     'Adds the user''s feedback (positive or negative; NULL: none), a correction (NULL or blank: none), or both to the '
-    'conversation id, whose session_id must be given. New negative feedback and new corrections queue it again with '
-    'priority 1 and set an unreviewed sample back to pending; they never overrule a reviewer. Raises P0002 when the id '
-    'does not belong to the session, 22023 for other feedback, and for neither feedback nor correction';
+    'conversation id, whose session_id must be given, and returns that id. New negative feedback and new corrections '
+    'queue it again with priority 1 and set an unreviewed sample back to pending; they never overrule a reviewer. '
+    'Raises P0002 when the id does not belong to the session, 22023 for other feedback, and for neither feedback nor '
+    'correction';

@@ -29,12 +29,12 @@
 #include "base/cached_table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "base/excerpt.h"
 #include "base/hash.h"
 #include "base/null_argument.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "model/model_cache.h"
 #include "utils/builtins.h"
 
 #define BUCKETS 10000
@@ -198,21 +198,14 @@ static TwCachedTable types_cache = {
 	.finish = finish_types,
 };
 
+/* The type of that name; NULL where it has no version yet. */
 static const ModelType *
 find_type(Oid schema, TwSlice name)
 {
 	const ModelTypes *all = tw_cached_table_get(&types_cache, schema);
 	ModelType	key = {.name = name};
-	const ModelType *type = bsearch(&key, all->types, all->count, sizeof(ModelType), compare_types);
 
-	if (type == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model type \"%s\" does not exist", tw_excerpt_of(name.data, name.length)),
-				 errdetail("There is no version of that type in model_versions."),
-				 errhint("Register the model that answers today with register_model(), or train a first version with "
-						 "train_model().")));
-	return type;
+	return bsearch(&key, all->types, all->count, sizeof(ModelType), compare_types);
 }
 
 PG_FUNCTION_INFO_V1(tw_assign_model_version);
@@ -232,6 +225,11 @@ tw_assign_model_version(PG_FUNCTION_ARGS)
 				   "else.");
 
 	type = find_type(tw_kept_schema_of_function(fcinfo), tw_text_slice(PG_GETARG_DATUM(0), false));
+	if (type == NULL)
+	{
+		tw_check_model_type(tw_text_slice(PG_GETARG_DATUM(0), false));
+		PG_RETURN_NULL();
+	}
 	if (type->canary != NULL && bucket_of(type->salt, tw_text_slice(PG_GETARG_DATUM(1), false)) < type->canary_buckets)
 		version = type->canary;
 	else

@@ -9,9 +9,9 @@ COMMENT ON FUNCTION @extschema@.assign_model_version(text, text) IS
     'unit''s rollout_bucket() is below 100 times its traffic_percentage, the production version otherwise. A unit '
     'keeps its version until the percentage changes, and raising it takes no unit out of the canary. Any text is a '
     'unit, the empty one as well, compared byte by byte. A change of model_versions counts in every session from its '
-    'commit on, in open transactions too. NULL where nothing of the type is live (candidates only, say): the '
-    'application then keeps its own model. Raises 22004 for a NULL, 42704 for a type without any version in '
-    'model_versions';
+    'commit on, in open transactions too. NULL where nothing of the type is live (no version yet, candidates only, or '
+    'all rolled back): the application then keeps its own model, or captures without an answer, as classify_intent() '
+    'with a NULL version does. Raises 22004 for a NULL, 42704 for a name that no model type can have';
 
 CREATE FUNCTION @extschema@.rollout_bucket(version text, unit_id text) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

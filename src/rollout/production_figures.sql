@@ -25,8 +25,10 @@ BEGIN ATOMIC
                      @extschema@.is_fallback_provider(
                          l.nlu_provider, l.nlu_intent,
                          l.nlu_module_type)::integer END)::double precision AS fallback_rate,
-                 percentile_cont(0.5) WITHIN GROUP (ORDER BY l.nlu_processing_time_ms) AS p50,
-                 percentile_cont(0.95) WITHIN GROUP (ORDER BY l.nlu_processing_time_ms) AS p95
+                 percentile_cont(0.5) WITHIN GROUP (
+                     ORDER BY @extschema@.tw_latency_ms(l.nlu_processing_time_ms)) AS p50,
+                 percentile_cont(0.95) WITHIN GROUP (
+                     ORDER BY @extschema@.tw_latency_ms(l.nlu_processing_time_ms)) AS p95
           FROM @extschema@.conversation_logs l
           WHERE l.created_on BETWEEN today - 29 AND today AND l.nlu_model_version IS NOT NULL
           GROUP BY l.nlu_model_version) c

@@ -22,14 +22,14 @@
 CREATE FUNCTION @extschema@.tw_rollout_messages(
     rollout_id bigint, at timestamptz,
     OUT step integer, OUT session_id text, OUT id bigint, OUT created_at timestamptz, OUT is_canary boolean,
-    OUT latency_ms integer, OUT label_weight double precision, OUT is_right boolean, OUT is_success boolean,
+    OUT latency_ms double precision, OUT label_weight double precision, OUT is_right boolean, OUT is_success boolean,
     OUT is_own_answer boolean, OUT is_complaint boolean)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- Only audited messages have labels that do not depend on the model: see live_accuracy(). Step 0 is the day before.
     SELECT width_bucket(c.created_at, r.step_times), c.session_id, c.id, c.created_at, c.nlu_model_version = r.version,
-           c.nlu_processing_time_ms, v.weight, v.is_right, c.response_success,
+           @extschema@.tw_latency_ms(c.nlu_processing_time_ms), v.weight, v.is_right, c.response_success,
            CASE WHEN c.nlu_provider IS NOT NULL
                 THEN NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type) END,
            lower(c.user_feedback COLLATE "C") = 'negative' IS TRUE OR c.user_correction IS NOT NULL

@@ -32,3 +32,12 @@ REVOKE ALL ON FUNCTION @extschema@.tw_is_learnable(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_is_learnable(text, text) IS
     'Whether models can learn from a message: it is a text message (type NULL, or text in upper or lower case) and '
     'not blank';
+
+-- No SET search_path: it would prevent inlining. The limit is that of an integer. Far above it, the sums of squares
+-- that avg() computes overflow.
+CREATE FUNCTION @extschema@.tw_latency_ms(processing_time_ms double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN processing_time_ms BETWEEN 0 AND 2147483647 THEN processing_time_ms END;
+REVOKE ALL ON FUNCTION @extschema@.tw_latency_ms(double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_latency_ms(double precision) IS
+    'What figures count of nlu_processing_time_ms: values from 0 to 2147483647; NULL for others, NaN and infinity';

@@ -1,5 +1,5 @@
 -- Locks that no SQL function of PostgreSQL can take; locks.h lists them. Only functions of the extension, with the
--- owner's rights, call these functions.
+-- owner's rights, call these functions; operators as well tw_bound_waits(), which concerns the caller's waits alone.
 
 CREATE FUNCTION @extschema@.tw_take_lock(kind text, object bigint) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -37,7 +37,7 @@ CREATE TABLE @extschema@.conversation_logs (
     nlu_model_version text,
     nlu_entities jsonb,
     nlu_tone text,
-    nlu_processing_time_ms integer,
+    nlu_processing_time_ms double precision,
     -- written by the application afterwards
     routed_to text,
     response_text text,
@@ -115,7 +115,8 @@ COMMENT ON COLUMN @extschema@.conversation_logs.nlu_entities IS 'The entities th
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_tone IS
     'The tone that the model predicted: neutral, angry, ...; NULL = none';
 COMMENT ON COLUMN @extschema@.conversation_logs.nlu_processing_time_ms IS
-    'How long the NLU call took, in milliseconds; NULL = not recorded';
+    'How long the NLU call took, in milliseconds, stored unchanged; figures count values from 0 to 2147483647, and '
+    'neither others nor NaN; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.conversation_logs.routed_to IS
     'The service that handled the request: opensearch, php, ...; NULL = not recorded';
 COMMENT ON COLUMN @extschema@.conversation_logs.response_text IS 'What the chatbot replied; NULL = not recorded';

@@ -11,7 +11,7 @@ CREATE TABLE @extschema@.training_jobs (
     requested_by text NOT NULL DEFAULT session_user,
     worker text,
     attempt integer NOT NULL DEFAULT 0,
-    lease interval,
+    lease_seconds double precision,
     lease_expires_at timestamptz,
     heartbeat_at timestamptz,
     progress jsonb,
@@ -76,8 +76,8 @@ COMMENT ON COLUMN @extschema@.training_jobs.worker IS
     'The worker that has the job or had it last, by the name that it gave; NULL = none yet';
 COMMENT ON COLUMN @extschema@.training_jobs.attempt IS
     'Number of times it was begun; a job whose worker sends no heartbeat is begun at most three times';
-COMMENT ON COLUMN @extschema@.training_jobs.lease IS
-    'Longest time between two heartbeats of the worker; NULL = the built-in trainer, or no worker yet';
+COMMENT ON COLUMN @extschema@.training_jobs.lease_seconds IS
+    'Longest time between two heartbeats of the worker, in seconds; NULL = the built-in trainer, or no worker yet';
 COMMENT ON COLUMN @extschema@.training_jobs.lease_expires_at IS
     'When the job is taken from the worker unless it sends a heartbeat before; infinity for the built-in trainer; NULL '
     '= no worker has it';

@@ -157,7 +157,8 @@ UNION ALL
 SELECT 'reject_conversations', reject_conversations(array_agg(t.id), 'unclear', NULL, 'demo reviewer')
 FROM truth t JOIN conversation_logs c USING (id)
 WHERE c.review_priority IS NOT NULL AND t.true_intent IS NULL;
-SELECT review_priority AS p, review_reason, waiting, reviewed, p50_time_to_review FROM review_backlog;
+SELECT review_priority AS p, review_reason, waiting, reviewed, round(p50_time_to_review_seconds) AS p50_seconds
+FROM review_backlog;
 
 \echo '== How accurate is the model, really? The audit''s estimate, what a count of the reviewed would say, and the truth'
 SELECT round(100 * a.accuracy::numeric, 1) AS accuracy, round(100 * a.lower::numeric, 1) AS lower,

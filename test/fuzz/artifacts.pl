@@ -106,7 +106,8 @@ my ($answered, $damaged) = (0, 0);
 sub one {
     my ($number) = @_;
     my $bytes = encode_base64(artifact(), '');
-    my @ask   = map { "SELECT rank, confidence, intent FROM classify_intents($_, 50, 'router', 'router-v9.0.$number')" }
+    my @ask   = map { "SELECT rank, confidence, intent
+        FROM classify_intents($_, 50, 'router', 'router-v9.0.$number') WHERE reason IS NULL" }
         @questions[ below(3), 3 + below(4) ];
     push @ask, "SELECT gate_passed FROM evaluate_model('router-v9.0.$number')" if chance(0.05);
     return (

@@ -75,7 +75,8 @@ sub lines_batch {
 
 my @columns = qw(id session_id sessionId phone_number user_id userMessage user_message message_type messageLanguage
     nlu_intent nluConfidence nlu_confidence nlu_module_id nlu_module_type nlu_provider nlu_model_version nlu_entities
-    nlu_tone nlu_processing_time_ms routed_to response_text response_success user_feedback user_correction metadata
+    nlu_tone nlu_processing_time_ms processing_time_ms processingTimeMs routed_to response_text response_success
+    user_feedback user_correction metadata
     created_at createdAt review_status reviewPriority review_reason tenant x"y a%sb %I $1);
 my @types = (
     'numeric(30,10)',

@@ -121,6 +121,8 @@ $job     = request('router', 'built-in');
 $trainer = start_training($job, 'crash');
 kill 'KILL', $trainer->{pid} or die "kill $trainer->{pid}: $!";
 ok(!$trainer->{run}->finish, 'the trainer is killed');
+# Until the postmaster has noticed, it lets sessions in that it then ends.
+$node->wait_for_log(qr/all server processes terminated; reinitializing/);
 $node->poll_query_until('trained', 'SELECT NOT pg_is_in_recovery()') or die 'the server did not come back';
 job_is($job, 'running|1|router-v1.3.0|training', 'after the crash');
 let_time_pass($job);

@@ -119,6 +119,27 @@ for my $format (qw(jsonl csv fasttext rasa huggingface openai spacy)) {
 }
 is(sql(q{SELECT count(*) FROM training_export_jobs WHERE status <> 'succeeded'}), 0, 'all of them succeeded');
 
+# Several statuses, however a client sends them: the same file, and the same record.
+my %statuses = (
+    array   => q{ARRAY['approved', 'rejected']},
+    literal => q{'{approved,rejected}'},
+    json    => q{'["approved", "rejected"]'},
+);
+sql(q{UPDATE training_samples SET review_status = 'rejected' WHERE id % 1000 = 0});
+for my $kind (sort keys %statuses) {
+    sql(to_file("$kind.jsonl", qq{$statuses{$kind}, include_split => 'all'}));
+    is(sql(q{SELECT status, row_count, filter ->> 'review_status' FROM training_export_jobs ORDER BY id DESC LIMIT 1}),
+        'succeeded|100000|["approved", "rejected"]', "$kind: both statuses are exported");
+    ok(compare("$folder/array.jsonl", "$folder/$kind.jsonl") == 0, "$kind: into the same file");
+}
+sql(to_file('one.jsonl', q{ARRAY['rejected'], include_split => 'all'}));
+is(sql(q{SELECT row_count, filter ->> 'review_status' FROM training_export_jobs ORDER BY id DESC LIMIT 1}),
+    '100|rejected', 'an array of one is that status');
+sqlstate_is($node, 'exports', to_file('none.jsonl', q{ARRAY['none']}), '22023', 'an unknown status in an array');
+sqlstate_is($node, 'exports', to_file('none.jsonl', q{'{}'}), '22023', 'an array without any');
+ok(!-e "$folder/none.jsonl", 'write no file');
+sql(q{UPDATE training_samples SET review_status = 'approved' WHERE review_status = 'rejected'});
+
 # Who may.
 sql(<<'SQL');
 CREATE ROLE plain_operator LOGIN;

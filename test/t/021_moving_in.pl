@@ -170,13 +170,52 @@ sql(q{SELECT training.grant_training_role('other', 'capture'); ALTER DATABASE sh
 sql_as('other', sprintf($insert, 'database') . ' RETURNING id');
 is($is_ours->('database'), '1|1|auto-approved', 'per database: the same for a role without a setting');
 sql_as('other', q{INSERT INTO public.conversation_logs ("sessionId", "userMessage") VALUES ('still old', 'y')});
-is(import_logs('shop'), '2|3010|0',
-    'what went to the old table meanwhile is copied too, with new ids, as ours have gone on');
+my $problems = 'SELECT problem, relation, found, example FROM training.check_integrity()';
+is(sql($problems), 'old table that still gets rows|public.conversation_logs|2|3011',
+    'check_integrity() reports what went to the old table meanwhile');
+sqlstate_is($node, 'shop', q{SELECT training.close_old_table('public.conversation_logs')},
+    '55000', 'which is not closed before its rows are imported');
+is(import_logs('shop'), '2|3010|0', 'and which is copied too, with new ids, as ours have gone on');
+
+# The last step. No row falls between the last import and the closing.
+{
+    my $stale  = q{INSERT INTO public.conversation_logs ("sessionId", "userMessage") VALUES ('still old', '%s')};
+    my $close  = q{SELECT training.close_old_table('public.conversation_logs')};
+    my $writer = $node->background_psql('shop', extra_params => [ '-U', 'other' ]);
+    my $pid    = $writer->query_safe('SELECT pg_backend_pid()');
+    $writer->query_safe('BEGIN; ' . sprintf($stale, 'z'));
+    my $error = sqlstate_is($node, 'shop', "SET lock_timeout = '200ms'; $close",
+        '55P03', 'closing waits for a transaction that writes');
+    like($error, qr/Session $pid \(role "other"\).*pg_terminate_backend\($pid\)/s, 'and says which one it is');
+    $writer->query_safe('COMMIT');
+    $error = sqlstate_is($node, 'shop', $close, '55000', 'what it wrote is not imported yet');
+    my ($import, $lock) = $error =~ /(SELECT \* FROM training\.import[^;]*;).*(BEGIN; LOCK TABLE [^;]*;)/;
+    $import =~ s/\*/imported, skipped/;
+    is(sql("$lock $import $close; COMMIT"), "1|3012\nt", 'as the hint says, both are done in one transaction')
+        or diag $error;
+
+    # As Prisma does, which qualifies each model with public, whatever the search_path.
+    for my $role (qw(other chatbot postgres)) {
+        my $user = $role eq 'postgres' ? $node->safe_psql('shop', 'SELECT current_user') : $role;
+        my $refused =
+            sqlstate_is($node, 'shop', sprintf($stale, 'never'), '55000', "$role can write there no more",
+            user => $user);
+        like(
+            $refused,
+            qr/table public\.conversation_logs is closed: .* training\.conversation_logs now.*HINT:  Write to/s,
+            "$role is told where to write"
+        );
+    }
+    is($writer->query_safe('SELECT count(*) > 3000 FROM public.conversation_logs'), 't', 'reads go on');
+    $writer->quit;
+    sql_as('chatbot', sprintf($insert, 'closed'));
+    is($is_ours->('closed'), '1|1|auto-approved', 'and so does capture');
+}
 is(
     sql(q{SELECT count(*), count(DISTINCT c.id) FROM training.imported_conversations i
         JOIN training.conversation_logs c ON c.id = i.conversation_log_id
           JOIN public.conversation_logs o ON o.id = i.source_key::integer AND o."userMessage" = c.user_message}),
-    '3012|3012',
+    '3013|3013',
     'imported_conversations leads from each old id to the new one'
 );
 integrity_is_empty($node, 'shop', 'moved in');
@@ -195,8 +234,38 @@ for my $format ('plain', 'custom') {
     );
     ok($restore[0], "$format: restored") or diag $restore[2];
     is_deeply(dump_rows($node, $format), $rows, "$format: every row is the same");
-    is(import_logs($format), '0|3012|0', "$format: and is known there");
+    is(import_logs($format), '0|3013|0', "$format: and is known there");
+    sqlstate_is($node, $format, q{UPDATE public.conversation_logs SET "nluIntent" = 'x'},
+        '55000', "$format: the old table is closed there too");
     integrity_is_empty($node, $format, $format);
+}
+
+# A dump of the application's schema alone has everything but what belongs to the extension. Data alone is refused by a
+# closed table, unless triggers are disabled.
+{
+    my $count  = 'SELECT count(*) FROM public.conversation_logs';
+    my $rows   = sql($count);
+    my @dumped = run_program('pg_dump', '-Fc', '-n', 'public', '-f', "$dir/schema", '-d', $node->connstr('shop'));
+    ok($dumped[0], 'one schema: dumped') or diag $dumped[2];
+    $node->safe_psql('postgres', 'CREATE DATABASE alone TEMPLATE template0');
+    my (undef, undef, $errors) = run_program('pg_restore', '-d', $node->connstr('alone'), "$dir/schema");
+    my @errors = $errors =~ /^pg_restore: error: (?!could not execute query: ERROR:  schema "public" already)(.*)$/mg;
+    is(scalar(grep { !/training_workflow|schema "training" does not exist/ } @errors), 0, 'one schema: no other error')
+        or diag $errors;
+    is($node->safe_psql('alone', $count), $rows, 'one schema: all rows are there');
+    $node->safe_psql('custom', 'DELETE FROM public.training_samples; DELETE FROM public.conversation_logs');
+    my @data = ('pg_restore', '-a', '-t', 'conversation_logs', '-n', 'public', '-d', $node->connstr('custom'));
+    my @refused = run_program(@data, "$dir/custom");
+    like($refused[2], qr/table public\.conversation_logs is closed/, 'data alone: refused');
+    my @restored = run_program(@data, '--disable-triggers', "$dir/custom");
+    ok($restored[0], 'data alone: restored with triggers disabled') or diag $restored[2];
+    is($node->safe_psql('custom', $count), $rows, 'data alone: all rows are there');
+    is(
+        $node->safe_psql('custom', q{SELECT t.tgenabled, d.deptype FROM pg_trigger t JOIN pg_depend d ON d.objid = t.oid
+            AND d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_extension'::regclass
+            WHERE t.tgname = 'training_workflow_closed'}),
+        'O|x', 'and the table is closed again; the trigger goes with the extension'
+    );
 }
 
 # Four clients capture while 20,000 rows come in, with ids that the clients might get.

@@ -44,8 +44,11 @@ in_database($node, 'checked');
 # Functions ask pg_cron's tables, too.
 sql('CREATE EXTENSION pg_cron; CREATE EXTENSION plpgsql_check SCHEMA pg_catalog');
 
-# A trigger's function is checked with each table that it is a trigger of.
+# A trigger's function is checked with each table that it is a trigger of; that of close_old_table() with one of ours.
 sql(<<'SQL');
+    CREATE TABLE public.old_logs (id integer);
+    CREATE TRIGGER closed BEFORE INSERT OR UPDATE ON public.old_logs FOR EACH STATEMENT
+        EXECUTE FUNCTION tw_closed_table();
     CREATE VIEW public.checked_functions AS
         SELECT p.oid, t.tgrelid, t.tgoldtable, t.tgnewtable,
                p.prorettype <> 'trigger'::regtype OR t.tgrelid IS NOT NULL AS can_be_checked

@@ -56,7 +56,8 @@ sub answers_of {
     return sql(
         $database, q{SELECT md5(string_agg(assign_model_version('router', 's' || g), ',' ORDER BY g)), count(*) FILTER
             (WHERE assign_model_version('router', 's' || g) = 'router-v1.1.0') FROM generate_series(1, 10000) g;
-        SELECT * FROM classify_intents('track red pink now', 2); SELECT * FROM classify_intents('order a cup', 2);
+        SELECT rank, intent, confidence, module_type, model_version
+        FROM unnest(ARRAY['track red pink now', 'order a cup']) t, classify_intents(t, 2);
         SELECT * FROM filter_decision(0.6, 'rasa', 'intent.x', 'parcel')}
     );
 }
@@ -70,7 +71,7 @@ my %added = (
     model_versions       => [qw(rollout_number effective_test_samples learned_to location_unknown)],
     rollouts             => [qw(number steps_reason messages_per_session superseded_version samples_taken_back)],
     training_export_jobs => ['skipped_too_long'],
-    training_jobs        => [qw(pool secret_sha256 handed_in_at handed_in artifact)],
+    training_jobs        => [qw(pool secret_sha256 handed_in_at handed_in artifact lease_seconds)],
     training_samples     => ['pending_reason'],
 );
 my %renamed = (
@@ -145,7 +146,9 @@ sql('old', 'CREATE INDEX own_session_idx ON conversation_logs (session_id)');
 my $identities = q{SELECT 'training_queue'::regclass::oid, 'daily_training_stats'::regclass::oid,
     'approve_conversation(bigint, text, text)'::regprocedure::oid};
 my ($rows, $answers, $stats, $oids) =
-    (rows_of('old'), answers_of('old'), sql('old', $figures), sql('old', $identities));
+    (rows_of('old', { training_jobs => ['lease'] }), answers_of('old'), sql('old', $figures), sql('old', $identities));
+my $leases = sql('old', 'SELECT id, extract(epoch FROM lease)::float8 FROM training_jobs ORDER BY 1');
+like($leases, qr{^2\|3600$}m, '0.1.0: a worker has a lease of an hour');
 my $models = sql('old', 'SELECT * FROM own.models ORDER BY 1');
 like($answers, qr/\|25\d\d$/m, '0.1.0: a quarter of the sessions has the canary');
 succeeds('the update', @psql, '-c', 'ALTER EXTENSION training_workflow UPDATE', '-d', $node->connstr('old'));
@@ -189,6 +192,8 @@ for my $table (grep { !/^daily_statistics|^rollout_checks$|^training_settings$/ 
     is_deeply($updated->{$table}, $rows->{$table}, "updated: the rows of $table");
     ok(@{ $rows->{$table} } > 0, "updated: $table has rows");
 }
+is(sql('old', 'SELECT id, lease_seconds FROM training_jobs ORDER BY 1'),
+    $leases, 'updated: leases are numbers of seconds');
 is_deeply(
     $updated->{training_settings},
     [ map { s/("name": "rollout_min_units".*"value": )"1"/$1"5"/r } @{ $rows->{training_settings} } ],

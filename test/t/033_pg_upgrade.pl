@@ -60,6 +60,8 @@ for my $database (qw(first newest)) {
     ok($succeeded, "$database: a dump of 0.1.0 is restored") or diag $error;
 }
 $old->safe_psql('newest', 'ALTER EXTENSION training_workflow UPDATE');
+$old->safe_psql('newest', q{CREATE TABLE old_logs (id integer PRIMARY KEY, session_id text, user_message text);
+    SELECT import_conversations('old_logs'); SELECT close_old_table('old_logs')});
 my %before = map { ($_ => $old->safe_psql($_, $state)) } qw(first newest);
 is($before{first}, $before{newest}, 'before pg_upgrade: the update has kept everything');
 $old->stop;
@@ -87,6 +89,8 @@ eval {
         nlu_confidence, nlu_provider) SELECT 'after', 'hello', @{[ CONFIDENT ]}");
     is($new->safe_psql('first', "SELECT count(*) FROM conversation_logs c JOIN training_samples s
         ON s.conversation_log_id = c.id WHERE c.session_id = 'after'"), '1', '0.1.0: captures and promotes there');
+    eval { $new->safe_psql('newest', q{INSERT INTO old_logs VALUES (1, 's', 'x')}) };
+    like($@, qr/table public\.old_logs is closed/, 'this version: a closed table is closed there');
     $new->safe_psql('first', 'ALTER EXTENSION training_workflow UPDATE');
     # pg_upgrade carries which privileges are the extension's own only where they are not the default, and prints
     # what it carries of expressions and bodies in its own words: here that of functions of this version.
