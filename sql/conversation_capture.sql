@@ -64,6 +64,16 @@ INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
     ('s11', '3', 'null'), ('s11', '4', '"pizza"'), ('s11', '5', to_jsonb('[no JSON'::text)), ('s11', '6', '7'),
     ('s11', '7', to_jsonb('{"n": 1e999999}'::text)), ('s11', '8', to_jsonb(''::text)), ('s11', '9', '{"dish": "dosa"}')
 RETURNING user_message, nlu_entities;
+-- What is nested too deep for the server's stack, or longer than 1 MiB, does not cost the message. Brackets within a
+-- text are none.
+INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
+    ('s12', 'deep', to_jsonb(repeat('[', 200000) || repeat(']', 200000))),
+    ('s12', 'open', to_jsonb(repeat('{"a":', 200000))),
+    ('s12', '101 levels', to_jsonb(repeat('[', 101) || repeat(']', 101))),
+    ('s12', '100 levels', to_jsonb(repeat('[', 100) || repeat(']', 100))),
+    ('s12', 'long', to_jsonb('["' || repeat('x', 1024 * 1024) || '"]')),
+    ('s12', 'wide', to_jsonb('[' || repeat('[{}],', 500) || '"[[\"' || repeat('[{', 500) || '\\"]'))
+RETURNING user_message, jsonb_typeof(nlu_entities);
 -- With its order kept by a sort, and with a function that captures within.
 INSERT INTO conversation_logs (session_id, user_message) SELECT 's6', m FROM unnest(ARRAY['f', 'e']) m ORDER BY m
     RETURNING id;
