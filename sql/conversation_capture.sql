@@ -64,7 +64,17 @@ INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
     ('s11', '3', 'null'), ('s11', '4', '"pizza"'), ('s11', '5', to_jsonb('[no JSON'::text)), ('s11', '6', '7'),
     ('s11', '7', to_jsonb('{"n": 1e999999}'::text)), ('s11', '8', to_jsonb(''::text)), ('s11', '9', '{"dish": "dosa"}')
 RETURNING user_message, nlu_entities;
--- With its order kept by a sort, and with a function that captures within.
+-- What is nested too deep for the server's stack, or longer than 1 MiB, does not cost the message. Brackets within a
+-- text are none.
+INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
+    ('s12', 'deep', to_jsonb(repeat('[', 200000) || repeat(']', 200000))),
+    ('s12', 'open', to_jsonb(repeat('{"a":', 200000))),
+    ('s12', '101 levels', to_jsonb(repeat('[', 101) || repeat(']', 101))),
+    ('s12', '100 levels', to_jsonb(repeat('[', 100) || repeat(']', 100))),
+    ('s12', 'long', to_jsonb('["' || repeat('x', 1024 * 1024) || '"]')),
+    ('s12', 'wide', to_jsonb('[' || repeat('[{}],', 500) || '"[[\"' || repeat('[{', 500) || '\\"]'))
+RETURNING user_message, jsonb_typeof(nlu_entities);
+-- With its order kept by a sort.
 INSERT INTO conversation_logs (session_id, user_message) SELECT 's6', m FROM unnest(ARRAY['f', 'e']) m ORDER BY m
     RETURNING id;
 -- The number of the last row, as some drivers ask for it.
@@ -166,6 +176,23 @@ INSERT INTO conversation_logs (session_id, user_message) VALUES ('s9', 'z');
 INSERT INTO conversation_capture (session_id, user_message) VALUES ('s9', 'z');
 SET ROLE regress_tw_app;
 SELECT c.id FROM conversation_logs c, theirs;
+-- Also of who may do with the table what the statement does.
+RESET ROLE;
+CREATE FUNCTION their_function(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+REVOKE ALL ON FUNCTION their_function(text) FROM PUBLIC;
+GRANT SELECT, DELETE, UPDATE (response_text) ON conversation_logs TO regress_tw_nobody;
+SET ROLE regress_tw_nobody;
+SELECT their_function(c.user_message) FROM conversation_logs c;
+SELECT c.user_message FROM conversation_logs c, theirs;
+UPDATE conversation_logs SET response_text = their_function('x');
+DELETE FROM conversation_logs WHERE their_function(user_message) = 'x';
+UPDATE conversation_logs SET review_status = 'approved';
+RESET ROLE;
+GRANT UPDATE (response_text) ON conversation_logs TO regress_tw_app;
+SET ROLE regress_tw_app;
+UPDATE conversation_logs SET response_text = their_function('x');
+UPDATE conversation_logs SET response_text = 'x' WHERE user_message = 'x';
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s9', their_function('x'));
 RESET ROLE;
 -- What the owner may: choose ids, as a restore does.
 INSERT INTO conversation_logs (id, session_id, user_message) VALUES (5000, 's10', 'restored');
@@ -181,5 +208,6 @@ WHERE t.attrelid = 'conversation_logs'::regclass AND t.attnum > 0
       IS NOT TRUE;
 SELECT count(*) FROM pg_attribute WHERE attrelid = 'conversation_capture'::regclass AND attnum > 0;
 DROP TABLE theirs;
-DROP OWNED BY regress_tw_app;
+DROP FUNCTION their_function(text);
+DROP OWNED BY regress_tw_app, regress_tw_nobody;
 DROP ROLE regress_tw_app, regress_tw_nobody;

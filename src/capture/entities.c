@@ -30,12 +30,36 @@ parse(void *arg)
 	unwrapping->value = DirectFunctionCall1(jsonb_in, CStringGetDatum(unwrapping->text));
 }
 
+/*
+ * What is longer or nested deeper is left as it came. Parsing it could end at
+ * the stack depth limit or at the largest allocation, which tw_try raises
+ * again, and the message would be lost.
+ */
+#define MAX_BYTES (1024 * 1024)
+#define MAX_DEPTH 100
+
 /* Whether a string may hold an array or an object: the first character that is not white space says it. */
 static bool
-may_hold_json(const char *text)
+may_hold_json(const char *text, int length)
 {
+	int			depth = 0;
+	bool		quoted = false;
+
 	text += strspn(text, " \t\n\r");
-	return *text == '[' || *text == '{';
+	if (length > MAX_BYTES || (*text != '[' && *text != '{'))
+		return false;
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '"')
+			quoted = !quoted;
+		else if (quoted && *text == '\\' && text[1] != '\0')
+			text++;
+		else if (!quoted && (*text == '[' || *text == '{') && ++depth > MAX_DEPTH)
+			return false;
+		else if (!quoted && (*text == ']' || *text == '}'))
+			depth--;
+	}
+	return true;
 }
 
 /* A JSON null becomes NULL, and a string that holds an array or an object becomes that; all else stays as it came. */
@@ -63,6 +87,6 @@ tw_unwrap_entities(LogRow *row)
 	if (value.type != jbvString)
 		return;
 	unwrapping.text = pnstrdup(value.val.string.val, value.val.string.len);
-	if (may_hold_json(unwrapping.text) && tw_try(parse, &unwrapping) == NULL)
+	if (may_hold_json(unwrapping.text, value.val.string.len) && tw_try(parse, &unwrapping) == NULL)
 		set(row, TW_LOG_NLU_ENTITIES, unwrapping.value);
 }

@@ -61,6 +61,37 @@ refused_columns(Oid relid, Oid user, const Bitmapset * columns, AclMode mode)
 	return NULL;
 }
 
+/*
+ * Which of these privileges the user lacks. Another error of the same class,
+ * such as that of a function, must not become one of this table.
+ */
+static AclMode
+missing_privileges(const TwPermissions * wanted, Oid user)
+{
+	AclMode		missing = wanted->requiredPerms &
+		~pg_class_aclmask(wanted->relid, user, wanted->requiredPerms, ACLMASK_ALL);
+	const struct
+	{
+		AclMode		mode;
+		const		Bitmapset *columns;
+	}			by_column[] = {
+		{ACL_SELECT, wanted->selectedCols}, {ACL_INSERT, wanted->insertedCols}, {ACL_UPDATE, wanted->updatedCols}
+	};
+
+	for (size_t i = 0; i < lengthof(by_column); i++)
+	{
+		AclMode		mode = by_column[i].mode;
+
+		if (!(missing & mode))
+			continue;
+		if (bms_is_empty(by_column[i].columns)
+			? pg_attribute_aclcheck_all(wanted->relid, user, mode, ACLMASK_ANY) == ACLCHECK_OK
+			: refused_columns(wanted->relid, user, by_column[i].columns, mode) == NULL)
+			missing &= ~mode;
+	}
+	return missing;
+}
+
 static void
 refuse_to_read(const char *columns, bool returning)
 {
@@ -104,8 +135,11 @@ static void
 refuse(const TwPermissions * wanted)
 {
 	Oid			user = OidIsValid(wanted->checkAsUser) ? wanted->checkAsUser : GetUserId();
+	AclMode		missing = missing_privileges(wanted, user);
 	const char *columns;
 
+	if (missing == 0)
+		return;
 	if (pg_attribute_aclcheck(wanted->relid, TW_LOG_USER_MESSAGE, user, ACL_INSERT) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -122,7 +156,7 @@ refuse(const TwPermissions * wanted)
 				 errmsg("permission denied to insert %s of conversation_logs", columns),
 				 errdetail("Nothing was stored. The extension fills this column."),
 				 errhint("Leave it out. The columns of conversation_capture are those that an application fills.")));
-	if (wanted->requiredPerms & (ACL_UPDATE | ACL_DELETE))
+	if (missing & (ACL_UPDATE | ACL_DELETE))
 		refuse_to_change(wanted);
 	columns = refused_columns(wanted->relid, user, wanted->selectedCols, ACL_SELECT);
 	if (columns != NULL)
