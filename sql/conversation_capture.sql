@@ -74,6 +74,23 @@ INSERT INTO conversation_capture (session_id, user_message, nlu_entities) VALUES
     ('s12', 'long', to_jsonb('["' || repeat('x', 1024 * 1024) || '"]')),
     ('s12', 'wide', to_jsonb('[' || repeat('[{}],', 500) || '"[[\"' || repeat('[{', 500) || '\\"]'))
 RETURNING user_message, jsonb_typeof(nlu_entities);
+-- A statement that captures while it captures: the number of the outer row is no longer the last one.
+CREATE FUNCTION pg_temp.captures() RETURNS text LANGUAGE plpgsql AS
+$$
+BEGIN
+    INSERT INTO conversation_capture (session_id, user_message) VALUES ('s12', 'inner 1'), ('s12', 'inner 2');
+    RETURN 'outer';
+END
+$$;
+INSERT INTO conversation_capture (session_id, user_message) VALUES ('s12', pg_temp.captures());
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s12', pg_temp.captures()), ('s12', pg_temp.captures())
+    RETURNING id - currval('conversation_logs_id_seq') AS behind_the_last;
+INSERT INTO conversation_capture (session_id, user_message) VALUES ('s12', pg_temp.captures()) RETURNING id AS outer \gset
+SELECT currval('conversation_logs_id_seq') - :outer AS inner_rows;
+INSERT INTO conversation_capture (id, session_id, user_message)
+    VALUES (currval('conversation_logs_id_seq'), 's12', 'an inner row, once more');
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s12', 'after') RETURNING id = lastval() AS last;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (1, 's12', pg_temp.captures());
 -- With its order kept by a sort.
 INSERT INTO conversation_logs (session_id, user_message) SELECT 's6', m FROM unnest(ARRAY['f', 'e']) m ORDER BY m
     RETURNING id;

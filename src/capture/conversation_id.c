@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/kept_plan.h"
 #include "capture/conversation_id.h"
 #include "catalog/pg_type.h"
@@ -24,6 +25,11 @@ typedef struct OwnSequence
 
 /* The id of the conversation that this session inserted last. */
 static int64 last_id;
+
+/* The highest id that was drawn for a conversation of this session, and the highest before the client's statement. */
+static int64 highest_id;
+static int64 highest_id_before;
+static TimestampTz last_statement;
 
 /*
  * Whether the role may insert whole rows and so choose ids, such as the owner
@@ -68,16 +74,16 @@ number_sequence(Relation rel)
 	return sequence;
 }
 
-/* Whether this is the number that this session drew last. A session that has drawn none has no last one. */
-static bool
-is_last_number(Oid sequence, int64 id)
+/* The number that this session drew last. If it has drawn none, no row can have it. */
+static int64
+last_number(Oid sequence)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	volatile bool is_last = false;
+	volatile int64 number = PG_INT64_MIN;
 
 	PG_TRY();
 	{
-		is_last = DatumGetInt64(DirectFunctionCall1(currval_oid, ObjectIdGetDatum(sequence))) == id;
+		number = DatumGetInt64(DirectFunctionCall1(currval_oid, ObjectIdGetDatum(sequence)));
 	}
 	PG_CATCH();
 	{
@@ -88,7 +94,7 @@ is_last_number(Oid sequence, int64 id)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	return is_last;
+	return number;
 }
 
 /* Whether a conversation has this id; as the table's owner. */
@@ -110,7 +116,26 @@ is_stored(Oid schema, int64 id)
 	return found;
 }
 
-/* Raises an error unless the id was drawn for this very row, which only DEFAULT does. */
+/*
+ * Whether the id was drawn for this very row, as DEFAULT does: it is the last
+ * number. Where a function that the statement calls captures too, its number
+ * is the last one, and the row's own lies between that and the rows before
+ * the statement. As the table's owner.
+ */
+static bool
+was_drawn(Relation rel, int64 id)
+{
+	int64		drawn_last = last_number(number_sequence(rel));
+
+	if (id == drawn_last && id > highest_id)
+		return true;
+	/* The number of a row of this session, once more. After the sequence was set back it may be a new one. */
+	if (id == drawn_last || (id > highest_id_before && id < highest_id && id < drawn_last))
+		return !is_stored(RelationGetNamespace(rel), id);
+	return false;
+}
+
+/* Raises an error if the id was chosen by an application. */
 static void
 refuse_chosen_id(Relation rel, int64 id)
 {
@@ -124,10 +149,7 @@ refuse_chosen_id(Relation rel, int64 id)
 
 	/* The caller may lack the privilege to ask; an error restores the user. */
 	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
-	drawn = is_last_number(number_sequence(rel), id);
-	/* The number of this session's last row, once more. After the sequence was set back it may be a new one. */
-	if (drawn && id == last_id)
-		drawn = !is_stored(RelationGetNamespace(rel), id);
+	drawn = was_drawn(rel, id);
 	SetUserIdAndSecContext(user, security);
 	if (!drawn)
 		ereport(ERROR,
@@ -137,6 +159,7 @@ refuse_chosen_id(Relation rel, int64 id)
 				 errdetail("Nothing was stored. An ORM that saves a stored conversation once more ends here."),
 				 errhint("Leave id out, or write DEFAULT. What comes after the capture is added by "
 						 "record_response(id, session_id, ...) and record_feedback(id, session_id, ...).")));
+	highest_id = Max(highest_id, id);
 }
 
 /*
@@ -148,6 +171,11 @@ refuse_chosen_id(Relation rel, int64 id)
 void
 tw_number_conversation(Relation rel, LogRow *row)
 {
+	if (GetCurrentStatementStartTimestamp() != last_statement)
+	{
+		last_statement = GetCurrentStatementStartTimestamp();
+		highest_id_before = highest_id;
+	}
 	if (is_null(row, TW_LOG_ID))
 		set(row, TW_LOG_ID, Int64GetDatum(nextval_internal(number_sequence(rel), false)));
 	else
