@@ -85,10 +85,25 @@ COPY conversation_logs (id, session_id, user_message) FROM stdin;
 1000001	s1	copied
 \.
 INSERT INTO conversation_capture (id, session_id, user_message) VALUES (1, 's1', 'x') ON CONFLICT (id) DO NOTHING;
--- The number that was drawn last.
+-- The number that was drawn last. Some minor releases refuse to plan it, with the error of the view.
+CREATE FUNCTION pg_temp.outcome(command text) RETURNS text LANGUAGE plpgsql AS
+$$
+BEGIN
+    EXECUTE command;
+    RETURN 'done';
+EXCEPTION WHEN insufficient_privilege OR generated_always OR feature_not_supported OR wrong_object_type
+          THEN RETURN 'refused';
+END
+$$;
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'own') RETURNING id AS own \gset
-INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (:own, 's7', 'x')
-    ON CONFLICT (id) DO UPDATE SET user_feedback = 'negative' RETURNING *;
+SELECT pg_temp.outcome(format(
+    'INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (%s, ''s7'', ''x'')
+     ON CONFLICT (id) DO UPDATE SET user_feedback = ''negative'' RETURNING *', :own)) AS on_conflict;
+SELECT pg_temp.outcome('INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (1, ''s7'', ''x'')
+    ON CONFLICT (id) DO UPDATE SET user_feedback = c.user_message RETURNING *') AS on_conflict;
+SELECT pg_temp.outcome('MERGE INTO conversation_capture c USING (VALUES (1)) v (id) ON c.id = v.id
+    WHEN MATCHED THEN UPDATE SET user_id = ''x''') AS merge;
+SELECT pg_temp.outcome('DELETE FROM conversation_capture') AS delete;
 INSERT INTO conversation_capture (id, session_id, user_message, response_text) VALUES (:own, 's7', 'own', 'once more');
 RESET ROLE;
 DELETE FROM conversation_logs WHERE id = :own;
@@ -111,24 +126,14 @@ SELECT * FROM conversation_capture;
 SET ROLE regress_tw_app;
 UPDATE conversation_capture SET response_text = 'x' WHERE id = 1;
 \set VERBOSITY terse
-DELETE FROM conversation_capture;
 SELECT count(*) FROM conversation_capture WHERE false;
 SELECT 1 FROM conversation_capture LIMIT 0;
 COPY (SELECT * FROM conversation_capture) TO stdout;
 COPY conversation_capture TO stdout;
 INSERT INTO conversation_capture (session_id, user_message) SELECT session_id, user_message FROM conversation_capture;
-INSERT INTO conversation_capture (session_id, user_message) VALUES ('s8', 'x') ON CONFLICT (id) DO UPDATE
-    SET user_message = conversation_capture.user_message RETURNING user_message;
 INSERT INTO conversation_capture (session_id, user_message)
     VALUES ('s8', (SELECT user_message FROM conversation_capture LIMIT 1));
 SELECT FROM conversation_capture FOR UPDATE;
--- Each release has another message here.
-DO $$
-BEGIN
-    MERGE INTO conversation_capture c USING (VALUES (1)) v (id) ON c.id = v.id
-    WHEN MATCHED THEN UPDATE SET user_id = 'x';
-EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'refused';
-END $$;
 BEGIN;
 LOCK TABLE conversation_capture IN SHARE UPDATE EXCLUSIVE MODE;
 ROLLBACK;

@@ -15,13 +15,53 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+/* A sequence of the extension, and the table that it belongs to. */
+typedef struct OwnSequence
+{
+	Oid			table;
+	Oid			sequence;
+} OwnSequence;
+
 /* The id of the conversation that this session inserted last. */
 static int64 last_id;
 
-static Oid
-number_sequence(Oid schema)
+/*
+ * Whether the role may insert whole rows and so choose ids, such as the owner
+ * in a restore. The answer "no" is kept, since every row of an application
+ * asks: a role that is granted it meanwhile chooses in its next session.
+ */
+static bool
+may_choose(Oid table, Oid user)
 {
-	Oid			sequence = get_relname_relid("conversation_logs_id_seq", schema);
+	static Oid	refused_table = InvalidOid;
+	static Oid	refused_user = InvalidOid;
+
+	if (table == refused_table && user == refused_user)
+		return false;
+	if (pg_class_aclcheck(table, user, ACL_INSERT) == ACLCHECK_OK)
+		return true;
+	refused_table = table;
+	refused_user = user;
+	return false;
+}
+
+/* The sequence of that name beside the table; kept, since every row needs it. InvalidOid if there is none. */
+static Oid
+sequence_of(Relation rel, const char *name, OwnSequence *kept)
+{
+	if (kept->table != RelationGetRelid(rel) || !OidIsValid(kept->sequence))
+	{
+		kept->table = RelationGetRelid(rel);
+		kept->sequence = get_relname_relid(name, RelationGetNamespace(rel));
+	}
+	return kept->sequence;
+}
+
+static Oid
+number_sequence(Relation rel)
+{
+	static OwnSequence kept;
+	Oid			sequence = sequence_of(rel, "conversation_logs_id_seq", &kept);
 
 	if (!OidIsValid(sequence))
 		elog(ERROR, "there is no sequence conversation_logs_id_seq");
@@ -78,14 +118,13 @@ refuse_chosen_id(Relation rel, int64 id)
 	int			security;
 	bool		drawn;
 
-	/* A role that may insert whole rows, such as the owner in a restore, chooses as it likes. */
 	GetUserIdAndSecContext(&user, &security);
-	if (pg_class_aclcheck(RelationGetRelid(rel), user, ACL_INSERT) == ACLCHECK_OK)
+	if (may_choose(RelationGetRelid(rel), user))
 		return;
 
 	/* The caller may lack the privilege to ask; an error restores the user. */
 	SetUserIdAndSecContext(rel->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
-	drawn = is_last_number(number_sequence(RelationGetNamespace(rel)), id);
+	drawn = is_last_number(number_sequence(rel), id);
 	/* The number of this session's last row, once more. After the sequence was set back it may be a new one. */
 	if (drawn && id == last_id)
 		drawn = !is_stored(RelationGetNamespace(rel), id);
@@ -110,7 +149,7 @@ void
 tw_number_conversation(Relation rel, LogRow *row)
 {
 	if (is_null(row, TW_LOG_ID))
-		set(row, TW_LOG_ID, Int64GetDatum(nextval_internal(number_sequence(row->schema), false)));
+		set(row, TW_LOG_ID, Int64GetDatum(nextval_internal(number_sequence(rel), false)));
 	else
 		refuse_chosen_id(rel, DatumGetInt64(get(row, TW_LOG_ID)));
 	last_id = DatumGetInt64(get(row, TW_LOG_ID));
@@ -125,7 +164,8 @@ tw_number_conversation(Relation rel, LogRow *row)
 void
 tw_restore_lastval(Relation rel)
 {
-	Oid			sequence = get_relname_relid("conversation_logs_lastval_seq", RelationGetNamespace(rel));
+	static OwnSequence kept;
+	Oid			sequence = sequence_of(rel, "conversation_logs_lastval_seq", &kept);
 	Oid			user;
 	int			security;
 

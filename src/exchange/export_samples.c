@@ -170,7 +170,7 @@ tw_export_entities(TwExport *export)
 	Jsonb	   *entities = DatumGetJsonbP(value->value);
 
 	if (export->redact)
-		entities = tw_redact_jsonb(entities);
+		entities = tw_redact_jsonb(entities, export->redact_locations);
 	return entities;
 }
 
@@ -242,7 +242,7 @@ receive_sample(TupleTableSlot *slot, DestReceiver *self)
 	/* Detoasted and redacted once, not at each use. */
 	message->value = PointerGetDatum(DatumGetTextPP(message->value));
 	if (export->redact)
-		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value)));
+		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value), export->redact_locations));
 	export->format->sample(export);
 	export->rows++;
 
@@ -374,6 +374,7 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 	tw_export_check(fcinfo);
 	export->format = format_argument(fcinfo);
 	export->redact = tw_setting_redact(schema);
+	export->redact_locations = tw_setting_redact_locations(schema);
 	initStringInfo(&export->line);
 	initStringInfo(&export->intent);
 	receiver.scratch = AllocSetContextCreate(CurrentMemoryContext, "sample of an export", ALLOCSET_DEFAULT_SIZES);

@@ -75,6 +75,7 @@ struct TwExport
 {
 	const TwExportFormat *format;
 	bool		redact;
+	bool		redact_locations;	/* where redact is on */
 	/* receives each line, without its line feed */
 	void		(*put_line) (TwExport *export, const char *line, int length);
 	/* the current sample, in a memory context that is reset after it */

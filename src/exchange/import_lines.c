@@ -280,11 +280,12 @@ is_blank(TwSlice line)
 /*
  * Reads JSONL, one object a line, and raises an error about the first invalid
  * line. Blank lines are counted and skipped; so is a byte order mark at the
- * start. With `redact`, texts and entities are redacted. Values longer than
+ * start. With `redact`, texts and entities are redacted, and with
+ * `redact_locations` locations in them, too. Values longer than
  * max_bytes are invalid.
  */
 TwImportLines
-tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, int max_bytes)
+tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, bool redact_locations, int max_bytes)
 {
 	static const char byte_order_mark[] = "\xEF\xBB\xBF";
 	Reader	   *reader = palloc0(sizeof(Reader));
@@ -293,6 +294,7 @@ tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, int max_
 	reader->end = reader->at + VARSIZE_ANY_EXHDR(data);
 	reader->ignore_unknown_keys = ignore_unknown_keys;
 	reader->place.redact = redact;
+	reader->place.redact_locations = redact_locations;
 	reader->place.max_bytes = max_bytes;
 	reader->place.scratch = AllocSetContextCreate(CurrentMemoryContext, "entities of an import",
 												  ALLOCSET_DEFAULT_SIZES);

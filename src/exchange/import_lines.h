@@ -20,6 +20,7 @@ typedef struct TwImportLines
 	int64		count;
 } TwImportLines;
 
-extern TwImportLines tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, int max_bytes);
+extern TwImportLines tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, bool redact_locations,
+										  int max_bytes);
 
 #endif							/* TW_IMPORT_LINES_H */

@@ -375,6 +375,7 @@ tw_import_training_samples(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	import.source = PointerGetDatum(PG_GETARG_TEXT_PP(1));
 	import.input = tw_read_import_lines(PG_GETARG_TEXT_PP(0), PG_GETARG_BOOL(2), tw_setting_redact(import.schema),
+										tw_setting_redact_locations(import.schema),
 										tw_setting_max_message_bytes(import.schema));
 
 	if (import.input.count > 0)

@@ -90,7 +90,7 @@ read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result
 		return false;
 	set_text(result, json_string_value(value), json_string_length(value));
 	if (place->redact)
-		result->value = PointerGetDatum(tw_redact(DatumGetTextPP(result->value)));
+		result->value = PointerGetDatum(tw_redact(DatumGetTextPP(result->value), place->redact_locations));
 	return true;
 }
 
@@ -211,7 +211,7 @@ read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *re
 	json = DirectFunctionCall2(json_object_field, line, CStringGetTextDatum(tw_import_keys[TW_IMPORT_ENTITIES].name));
 	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
 	if (place->redact)
-		entities = tw_redact_jsonb(entities);
+		entities = tw_redact_jsonb(entities, place->redact_locations);
 	MemoryContextSwitchTo(caller);
 	result->value = datumCopy(JsonbPGetDatum(entities), false, -1);
 	result->isnull = false;

@@ -20,6 +20,7 @@ typedef struct TwImportPlace
 	int64		number;			/* line number in the data, from 1 */
 	TwSlice		line;
 	bool		redact;
+	bool		redact_locations;	/* where redact is on */
 	int			max_bytes;		/* limit for each text and document */
 	MemoryContext scratch;		/* for jsonb's parser, which frees little */
 } TwImportPlace;

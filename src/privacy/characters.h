@@ -7,6 +7,8 @@
 
 #include "mb/pg_wchar.h"
 
+#define TW_DEGREE_SIGN 0xB0
+
 typedef enum TwCharKind
 {
 	TW_OTHER,
@@ -16,6 +18,13 @@ typedef enum TwCharKind
 } TwCharKind;
 
 extern TwCharKind tw_char_kind(pg_wchar c);
+
+/* Whether it is a letter from A to Z, small or not. */
+static inline bool
+tw_is_ascii_letter(pg_wchar c)
+{
+	return c < 0x80 && (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
 
 /* Value of a digit of the scripts used in India and of some neighbouring ones; -1 = no digit. */
 static inline int

@@ -110,7 +110,7 @@ tw_json_exceeds(Datum value, bool isnull, int max_bytes)
 
 /* The beginning of a value that is too long, redacted or not, with its length. */
 static text *
-cut_text(Datum value, bool redact)
+cut_text(Datum value, bool redact, bool locations)
 {
 	text	   *start = DatumGetTextPSlice(value, 0, REDACTED_BYTES);
 	int			length = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), VARSIZE_ANY_EXHDR(start));
@@ -119,7 +119,7 @@ cut_text(Datum value, bool redact)
 
 	start = cstring_to_text_with_len(VARDATA_ANY(start), length);
 	if (redact)
-		start = tw_redact(start);
+		start = tw_redact(start, locations);
 	length = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), TW_CUT_BYTES);
 
 	result = palloc(VARHDRSZ + length + strlen(mark));
@@ -137,7 +137,7 @@ tw_cut_text(PG_FUNCTION_ARGS)
 {
 	if (!tw_text_exceeds(PG_GETARG_DATUM(0), false, Max(PG_GETARG_INT32(1), TW_CUT_BYTES)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), false));
+	PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), false, false));
 }
 
 PG_FUNCTION_INFO_V1(tw_shown_text);
@@ -150,10 +150,10 @@ tw_shown_text(PG_FUNCTION_ARGS)
 	bool		redact = PG_GETARG_BOOL(1) && tw_setting_redact(schema);
 
 	if (tw_text_exceeds(PG_GETARG_DATUM(0), false, tw_setting_max_message_bytes(schema)))
-		PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), redact));
+		PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), redact, tw_setting_redact_locations(schema)));
 	if (!redact)
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0), tw_setting_redact_locations(schema)));
 }
 
 PG_FUNCTION_INFO_V1(tw_shown_entities);
@@ -170,7 +170,7 @@ tw_shown_entities(PG_FUNCTION_ARGS)
 																	  "stored\"}",
 																	  raw_bytes(value))));
 	if (PG_GETARG_BOOL(1) && tw_setting_redact(schema))
-		PG_RETURN_JSONB_P(tw_redact_jsonb(DatumGetJsonbP(value)));
+		PG_RETURN_JSONB_P(tw_redact_jsonb(DatumGetJsonbP(value), tw_setting_redact_locations(schema)));
 	PG_RETURN_DATUM(value);
 }
 

@@ -6,6 +6,9 @@
 #ifndef TW_MASKING_H
 #define TW_MASKING_H
 
+/* Fewest digits of a match without '@', '/' or a degree sign: those of a PAN. */
+#define TW_MIN_DIGITS 4
+
 /* A text during redaction. */
 typedef struct TwRedaction
 {

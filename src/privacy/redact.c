@@ -8,20 +8,19 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "privacy/characters.h"
+#include "privacy/decimals.h"
 #include "privacy/masking.h"
 #include "privacy/redact.h"
 #include "privacy/redact_addresses.h"
+#include "privacy/redact_locations.h"
 #include "privacy/redact_numbers.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-/* Fewest digits of a match without '@': those of a PAN. */
-#define MIN_DIGITS 4
-
 /* Number of bytes between two checks for a cancel request. */
 #define INTERRUPT_BYTES 65536
 
-/* Whether a rule could match, in one quick pass: most messages have neither an '@' nor four digits. */
+/* Whether a rule could match, in one quick pass: most messages have no '@', '/', degrees or four digits. */
 static bool
 may_match(const uint8 *at, const uint8 *end)
 {
@@ -36,13 +35,19 @@ may_match(const uint8 *at, const uint8 *end)
 		{
 			int			length = 1;
 
-			if (*at == '@')
+			if (*at == '@' || *at == '/')
 				return true;
 			if (*at < 0x80)
 				digits += *at >= '0' && *at <= '9';
 			else
-				digits += tw_digit_value(tw_char_at(at, end, &length)) >= 0;
-			if (digits >= MIN_DIGITS)
+			{
+				pg_wchar	c = tw_char_at(at, end, &length);
+
+				if (c == TW_DEGREE_SIGN)
+					return true;
+				digits += tw_digit_value(c) >= 0;
+			}
+			if (digits >= TW_MIN_DIGITS)
 				return true;
 			at += length;
 		}
@@ -50,9 +55,9 @@ may_match(const uint8 *at, const uint8 *end)
 	return false;
 }
 
-/* The text with personal data masked, with the same number of code points; `input` itself if nothing is masked. */
-text *
-tw_redact(text *input)
+/* Masks a text; with `is_coordinate`, a decimal number in it is one. */
+static text *
+redact_text(text *input, bool locations, bool is_coordinate)
 {
 	TwRedaction redaction = {0};
 	Size		length = VARSIZE_ANY_EXHDR(input);
@@ -61,8 +66,12 @@ tw_redact(text *input)
 
 	redaction.data = (const uint8 *) VARDATA_ANY(input);
 	redaction.end = redaction.data + length;
-	if (!may_match(redaction.data, redaction.end))
+	if (!is_coordinate && !may_match(redaction.data, redaction.end))
 		return input;
+	if (is_coordinate)
+		tw_mark_decimals(&redaction, redaction.data, redaction.end);
+	if (locations)
+		tw_mark_locations(&redaction);
 	tw_mark_addresses(&redaction);
 	tw_mark_numbers(&redaction);
 	if (redaction.marks == NULL)
@@ -82,12 +91,23 @@ tw_redact(text *input)
 }
 
 /*
+ * The text with personal data masked, and with locations if wanted, with the
+ * same number of code points; `input` itself if nothing is masked.
+ */
+text *
+tw_redact(text *input, bool locations)
+{
+	return redact_text(input, locations, false);
+}
+
+/*
  * Masks a string or a number in place; returns whether it changed. A number
  * becomes 0 if the digits before its decimal point would be masked in a text:
- * a long fraction is no phone number.
+ * a long fraction is no phone number. It also does as a coordinate with
+ * decimals.
  */
 static bool
-redact_scalar(JsonbValue *value)
+redact_scalar(JsonbValue *value, bool locations, bool is_coordinate)
 {
 	text	   *before;
 	text	   *after;
@@ -98,12 +118,18 @@ redact_scalar(JsonbValue *value)
 	{
 		char	   *digits = numeric_normalize(value->val.numeric);
 
+		if (is_coordinate && strchr(digits, '.') != NULL)
+		{
+			value->val.numeric = int64_to_numeric(0);
+			return true;
+		}
+
 		before = cstring_to_text_with_len(digits, (int) strcspn(digits, "."));
 	}
 	else
 		return false;
 
-	after = tw_redact(before);
+	after = redact_text(before, locations, is_coordinate);
 	if (after == before)
 	{
 		pfree(before);
@@ -121,7 +147,7 @@ redact_scalar(JsonbValue *value)
 
 /* Copies a document with its strings and numbers redacted; keys stay, since they are names. */
 Jsonb *
-tw_redact_jsonb(Jsonb *input)
+tw_redact_jsonb(Jsonb *input, bool locations)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&input->root);
 	JsonbParseState *state = NULL;
@@ -130,6 +156,7 @@ tw_redact_jsonb(Jsonb *input)
 	JsonbIteratorToken token;
 	bool		is_scalar = JB_ROOT_IS_SCALAR(input);
 	bool		changed = false;
+	bool		is_coordinate = false;	/* the value, or the elements of the array, belong to a key for it */
 
 	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
 	{
@@ -137,7 +164,11 @@ tw_redact_jsonb(Jsonb *input)
 
 		CHECK_FOR_INTERRUPTS();
 		if (has_value && token != WJB_KEY)
-			changed |= redact_scalar(&value);
+			changed |= redact_scalar(&value, locations, is_coordinate);
+		else if (token == WJB_KEY)
+			is_coordinate = locations && tw_is_location_key(value.val.string.val, value.val.string.len);
+		else if (token == WJB_BEGIN_OBJECT || token == WJB_END_OBJECT)
+			is_coordinate = false;
 		result = pushJsonbValue(&state, token, has_value ? &value : NULL);
 	}
 	if (!changed)
@@ -153,7 +184,7 @@ PG_FUNCTION_INFO_V1(tw_redact_pii_text);
 Datum
 tw_redact_pii_text(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0), true));
 }
 
 PG_FUNCTION_INFO_V1(tw_redact_pii_jsonb);
@@ -162,5 +193,5 @@ PG_FUNCTION_INFO_V1(tw_redact_pii_jsonb);
 Datum
 tw_redact_pii_jsonb(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_JSONB_P(tw_redact_jsonb(PG_GETARG_JSONB_P(0)));
+	PG_RETURN_JSONB_P(tw_redact_jsonb(PG_GETARG_JSONB_P(0), true));
 }

@@ -17,8 +17,11 @@
 
 #include "utils/jsonb.h"
 
-/* Both return their argument if nothing changes; neither accepts a compressed or external value. */
-extern text *tw_redact(text *input);
-extern Jsonb *tw_redact_jsonb(Jsonb *input);
+/*
+ * Both return their argument if nothing changes; neither accepts a compressed
+ * or external value. `locations` says whether coordinates are masked too.
+ */
+extern text *tw_redact(text *input, bool locations);
+extern Jsonb *tw_redact_jsonb(Jsonb *input, bool locations);
 
 #endif							/* TW_REDACT_H */

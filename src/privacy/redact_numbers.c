@@ -1,6 +1,6 @@
 /*
  * redact_numbers.c
- *		Redaction of phone, card and Aadhaar numbers, and of PAN: the search.
+ *		Redaction of phone, card and Aadhaar numbers, PAN and GSTIN: the search.
  *
  * Digits form groups, and neighbouring groups form a chain: "+91 98765-43210"
  * is a chain of three. A rule matches some neighbouring groups of a chain; the
@@ -11,12 +11,23 @@
 #include "miscadmin.h"
 #include "privacy/characters.h"
 #include "privacy/redact_numbers.h"
+#include "privacy/redact_pan.h"
 #include "privacy/redact_rules.h"
 
+/* Whether the word, in any case, is one of the list. */
 static bool
-is_ascii_letter(pg_wchar c)
+is_one_of(const uint8 *word, int length, const char *const *words, size_t number)
 {
-	return c < 0x80 && (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+	for (size_t i = 0; i < number; i++)
+	{
+		int			at = 0;
+
+		while (at < length && (word[at] | 0x20) == (uint8) words[i][at])
+			at++;
+		if (at == length && words[i][at] == '\0')
+			return true;
+	}
+	return false;
 }
 
 /* Words that make an attached or hyphenated number a personal one. */
@@ -29,16 +40,24 @@ is_contact_word(const uint8 *word, int length)
 		"whatsapp"
 	};
 
-	for (size_t i = 0; i < lengthof(words); i++)
-	{
-		int			at = 0;
+	return is_one_of(word, length, words, lengthof(words));
+}
 
-		while (at < length && (word[at] | 0x20) == (uint8) words[i][at])
-			at++;
-		if (at == length && words[i][at] == '\0')
-			return true;
-	}
-	return false;
+/* Whether the '#' at `at` follows a word for a phone or a card: "ph#98765 43210" is no ticket. */
+static bool
+is_contact_sign(const uint8 *data, const uint8 *at)
+{
+	static const char *const words[] = {
+		"aadhaar", "aadhar", "call", "card", "cell", "contact", "mob", "mobile", "ph", "phn", "phone", "tel", "uid",
+		"whatsapp"
+	};
+	const uint8 *word;
+
+	if (at > data && at[-1] == ' ')
+		at--;
+	for (word = at; word > data && at - word < 16 && tw_is_ascii_letter(word[-1]); word--)
+		;
+	return is_one_of(word, (int) (at - word), words, lengthof(words));
 }
 
 /*
@@ -59,10 +78,10 @@ is_identifier(const uint8 *data, const uint8 *at)
 	if (at == data)
 		return false;
 	if (at[-1] == '#')
-		return true;
+		return !is_contact_sign(data, at - 1);
 	hyphen = at[-1] == '-' || at[-1] == '_';
 	at -= hyphen;
-	for (word = at; word > data && is_ascii_letter(word[-1]); word--)
+	for (word = at; word > data && tw_is_ascii_letter(word[-1]); word--)
 	{
 		CHECK_FOR_INTERRUPTS();
 		capitals &= word[-1] <= 'Z';
@@ -143,42 +162,48 @@ is_invisible(pg_wchar c)
 }
 
 /*
- * Reads the separator of two groups, whose parts come in this order and at
- * most once: the closing parenthesis of the group before, a space, a dash or
- * (without the space) a dot, a space after the dash, an opening parenthesis.
- * Returns the start of the next group, or NULL.
+ * Reads the separator of two groups, whose parts come in this order: the
+ * closing parenthesis of the group before, spaces, a dash, a slash or (without
+ * spaces) a dot, spaces after the dash or slash, an opening parenthesis. Spaces
+ * include at most one line break. Returns the start of the next group, or NULL.
  */
 static const uint8 *
-read_joint(const uint8 *at, const uint8 *end, bool parenthesis, char *joint)
+read_joint(const uint8 *at, const uint8 *end, bool parenthesis, TwGroup *next)
 {
 	int			place = 0;
 	int			length;
 
-	for (*joint = '\0'; at < end; at += length)
+	for (; at < end; at += length)
 	{
 		pg_wchar	c = tw_char_at(at, end, &length);
+		bool		blank = is_space(c) || c == '\t' || c == '\r' || c == '\n';
 
 		CHECK_FOR_INTERRUPTS();
 		if (tw_digit_value(c) >= 0)
-			return *joint != '\0' ? at : NULL;
+			return next->joint != '\0' ? at : NULL;
 		if (c == ')' && parenthesis && place < 1)
 			place = 1;
-		else if (is_space(c) && place < 2)
-			place = 2;
-		else if ((is_dash(c) && place < 3) || (c == '.' && place < 2))
+		else if (blank && (place <= 2 || (place <= 4 && next->joint != '.')))
+		{
+			if (c == '\n' && next->line_break)
+				return NULL;
+			next->line_break |= c == '\n';
+			next->loose |= !is_space(c) || place == 2 || place == 4;
+			place = place <= 2 ? 2 : 4;
+		}
+		else if (((is_dash(c) || c == '/') && place < 3) || (c == '.' && place < 2))
 			place = 3;
-		else if (is_space(c) && place == 3 && *joint == '-')
-			place = 4;
 		else if (c == '(' && place < 5)
 			place = 5;
 		else if (!is_invisible(c))
 			return NULL;
 		if (place == 5)
-			*joint = '(';
-		else if (place == 3)
-			*joint = c == '.' ? '.' : '-';
-		else if (*joint == '\0')
-			*joint = ' ';
+			next->joint = '(';
+		else if (place == 3 && !is_invisible(c))
+			next->joint = c == '.' || c == '/' ? (char) c : '-';
+		else if (next->joint == '\0')
+			next->joint = ' ';
+		next->loose |= c == '/';
 	}
 	return NULL;
 }
@@ -187,54 +212,25 @@ read_joint(const uint8 *at, const uint8 *end, bool parenthesis, char *joint)
 static bool
 read_next_group(const TwGroup *group, const uint8 *end, TwGroup *next)
 {
-	char		joint;
+	TwGroup		joint = {0};
 	const uint8 *start = read_joint(group->end, end, group->parenthesis, &joint);
 
 	if (start == NULL)
 		return false;
 	read_digits(start, end, next);
-	next->joint = joint;
+	next->joint = joint.joint;
+	next->loose = joint.loose;
+	next->line_break = joint.line_break;
 	/* In the middle of a number, only a short group can be in parentheses: "+44 (0)20 7946 0018". */
-	next->parenthesis = joint == '(';
+	next->parenthesis = next->joint == '(';
 	if (next->parenthesis && (next->count > 5 || next->end == end || *next->end != ')'))
 		return false;
-	if (joint == '.')
+	if (next->joint == '.')
 	{
 		next->identifier = group->count == 1 && group->digit[0] == 0;
 		next->fraction = group->count == 2 || group->count == 3;
 	}
 	return true;
-}
-
-/* Marks a PAN around a group of four digits: ABCPE1234F. The fourth letter is the type of its owner. */
-static void
-mark_pan(TwRedaction *redaction, const TwGroup *group)
-{
-	const uint8 *start = group->start - 5;
-	const uint8 *end = group->end + 1;
-	int			length;
-	pg_wchar	before;
-
-	if (group->count != 4 || group->start - redaction->data < 5 || group->end >= redaction->end)
-		return;
-	for (int i = 0; i < 5; i++)
-	{
-		if (!is_ascii_letter(start[i]))
-			return;
-	}
-	if (!is_ascii_letter(*group->end) || strchr("abcfghjlpt", start[3] | 0x20) == NULL)
-		return;
-	before = tw_char_before(redaction->data, start, &length);
-	if (is_ascii_letter(before) || tw_digit_value(before) >= 0)
-		return;
-	if (end < redaction->end)
-	{
-		pg_wchar	after = tw_char_at(end, redaction->end, &length);
-
-		if (is_ascii_letter(after) || tw_digit_value(after) >= 0)
-			return;
-	}
-	tw_redaction_mark(redaction, start, end);
 }
 
 /* Marks all matches in the chain that begins with this group; returns the end of the chain. */
@@ -267,7 +263,7 @@ mark_chain(TwRedaction *redaction, const TwGroup *first)
 	return end;
 }
 
-/* Marks phone, card and Aadhaar numbers and PAN. */
+/* Marks phone, card and Aadhaar numbers, PAN and GSTIN. */
 void
 tw_mark_numbers(TwRedaction *redaction)
 {
@@ -284,7 +280,7 @@ tw_mark_numbers(TwRedaction *redaction)
 
 			read_digits(at, redaction->end, &group);
 			read_context(redaction->data, &group);
-			mark_pan(redaction, &group);
+			tw_mark_pan(redaction, &group);
 			at = mark_chain(redaction, &group);
 		}
 		else

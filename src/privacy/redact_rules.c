@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "privacy/redact_rules.h"
+#include "privacy/redact_uneven.h"
 
 /* Whether the digits of the group begin with these. */
 static bool
@@ -19,36 +20,10 @@ begins_with(const TwGroup *group, const char *digits)
 	return true;
 }
 
-/* The Luhn checksum of card numbers. */
-static bool
-luhn_holds(const TwGroup *groups, int count)
-{
-	int			sum = 0;
-	bool		twice = false;
-
-	for (int i = count - 1; i >= 0; i--)
-	{
-		for (int j = groups[i].count - 1; j >= 0; j--)
-		{
-			int			digit = groups[i].digit[j] * (twice ? 2 : 1);
-
-			sum += digit > 9 ? digit - 9 : digit;
-			twice = !twice;
-		}
-	}
-	return sum % 10 == 0;
-}
-
 static int
 two_digits(const TwGroup *group, int at)
 {
 	return group->digit[at] * 10 + group->digit[at + 1];
-}
-
-static bool
-is_year(const TwGroup *group)
-{
-	return group->count == 4 && (two_digits(group, 0) == 19 || two_digits(group, 0) == 20);
 }
 
 /* A timestamp such as 202611231030, with or without seconds. */
@@ -65,13 +40,7 @@ is_timestamp(const TwGroup *group)
 static bool
 is_year_or_zero(const TwGroup *group)
 {
-	return is_year(group) || begins_with(group, "0000");
-}
-
-static bool
-is_round(const TwGroup *group)
-{
-	return group->digit[group->count - 2] == 0 && group->digit[group->count - 1] == 0;
+	return tw_is_year(group) || begins_with(group, "0000");
 }
 
 typedef enum Rule
@@ -118,6 +87,39 @@ static const Shape documents[] = {
 };
 
 /*
+ * Whether groups with a loose joint could be one number. A list of prices or
+ * years is none, nor are numbers one below the other; a date or a bill has
+ * slashes, and so only a phone number may.
+ */
+static bool
+may_be_loose(Rule rule, const TwGroup *groups, int fitting, int count)
+{
+	int			line_breaks = 0;
+	bool		slash = false;
+	bool		only_round = true;
+	bool		only_years = true;
+
+	for (int i = 0; i < fitting; i++)
+	{
+		line_breaks += i > 0 && groups[i].line_break;
+		slash |= i > 0 && groups[i].joint == '/';
+		only_round &= tw_is_round(&groups[i]);
+		only_years &= tw_is_year(&groups[i]) || tw_is_round(&groups[i]);
+	}
+	if (only_round || only_years || line_breaks > 1)
+		return false;
+	if (line_breaks == 1 && (groups[0].line_break || (fitting < count && groups[fitting].line_break &&
+													  groups[fitting].count == groups[fitting - 1].count)))
+		return false;
+	if (rule == PAIR || rule == MOBILE)
+		/* 9500 411038 is a price and a pin code. */
+		return groups[0].digit[0] >= 6 && !(groups[0].count == 4 && groups[1].count == 6);
+	if (rule == ANY && groups[1].count == 6)
+		return !slash && groups[0].digit[0] == 3;
+	return !slash;
+}
+
+/*
  * Whether the digits fulfil the rule; `count` groups are left in the chain,
  * the first `fitting` of them have the shape.
  */
@@ -125,8 +127,13 @@ static bool
 rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 {
 	const TwGroup *group = &groups[0];
-	bool		whole_chain = group->joint == '\0' && fitting == count;
+	bool		whole_chain = (group->joint == '\0' || group->loose) && (fitting == count || groups[fitting].loose);
 
+	for (int i = 1; i < fitting; i++)
+	{
+		if (groups[i].loose && !may_be_loose(rule, groups, fitting, count))
+			return false;
+	}
 	switch (rule)
 	{
 		case ANY:
@@ -136,12 +143,12 @@ rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 			if (groups[1].joint == '.')
 				return group->digit[0] >= 6;
 			return !(whole_chain && groups[1].joint == '-' && group->digit[0] <= 5 &&
-					 is_round(group) && is_round(&groups[1]));
+					 tw_is_round(group) && tw_is_round(&groups[1]));
 		case MOBILE:
 			return group->digit[0] >= 6;
 		case AADHAAR:
 			/* Zeros stand for a year that another rule redacted. */
-			if (whole_chain && fitting == 3 && is_year(group) && is_year_or_zero(&groups[1]) &&
+			if (whole_chain && fitting == 3 && tw_is_year(group) && is_year_or_zero(&groups[1]) &&
 				is_year_or_zero(&groups[2]))
 				return false;
 			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group);
@@ -151,7 +158,7 @@ rule_holds(Rule rule, const TwGroup *groups, int fitting, int count)
 			 * No bank card begins with 1, but a time in milliseconds does. The checksum over several groups is safe
 			 * because all but the last group are masked in either case.
 			 */
-			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group) && luhn_holds(groups, fitting);
+			return group->digit[0] >= 2 && !group->fraction && !is_timestamp(group) && tw_luhn_holds(groups, fitting);
 	}
 	return false;
 }
@@ -188,7 +195,7 @@ match_prefixed(const TwGroup *groups, int count)
 
 		if (!begins_with(&groups[0], prefixes[i]))
 			continue;
-		if (rest == 0 && count > 1 && groups[1].joint != '(')
+		if (rest == 0 && count > 1 && groups[1].joint != '(' && !groups[1].line_break)
 		{
 			int			mobile = match_shapes(mobiles, lengthof(mobiles), groups + 1, count - 1);
 
@@ -198,7 +205,7 @@ match_prefixed(const TwGroup *groups, int count)
 		else if (rest == 10 && groups[0].digit[length] >= 6)
 			return 1;
 		else if (rest == 5 && groups[0].digit[length] >= 6 && count > 1 && groups[1].count == 5 &&
-				 groups[1].joint != '(')
+				 groups[1].joint != '(' && !groups[1].loose)
 			return 2;
 	}
 	return 0;
@@ -215,6 +222,8 @@ match_landline(const TwGroup *groups, int count)
 		return 0;
 	for (int i = 0; i < count && digits < 11 && (i == 0 || groups[i].joint != '('); i++)
 	{
+		if (i > 0 && groups[i].loose && (groups[i].line_break || groups[i].count < 4))
+			break;
 		digits += groups[i].count;
 		if (digits == 11)
 			return i + 1;
@@ -225,7 +234,8 @@ match_landline(const TwGroup *groups, int count)
 /*
  * A number with a country code after "+", or after 00 as a separate group: 8
  * to 15 digits. The longest match counts, unless the country fixes the number
- * of digits. A single digit as the last group does not belong to it.
+ * of digits. A single digit as the last group does not belong to it, nor does
+ * what follows a loose joint after enough digits.
  */
 static int
 match_international(const TwGroup *groups, int count)
@@ -244,6 +254,8 @@ match_international(const TwGroup *groups, int count)
 		wanted = 12;
 	for (int i = 0; i < count; i++)
 	{
+		if (i > 0 && groups[i].loose && best > 0 && (wanted == 0 || digits >= 10))
+			break;
 		digits += Min(groups[i].count, TW_MAX_DIGITS);
 		if (digits == wanted)
 			return i + 1;
@@ -270,5 +282,6 @@ tw_match_groups(const TwGroup *groups, int count)
 	best = Max(best, match_shapes(documents, lengthof(documents), groups, count));
 	best = Max(best, match_prefixed(groups, count));
 	best = Max(best, match_landline(groups, count));
+	best = Max(best, tw_match_uneven(groups, count));
 	return Max(best, match_international(groups, count));
 }

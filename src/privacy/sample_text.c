@@ -10,12 +10,6 @@
 #include "rules/settings.h"
 #include "utils/jsonb.h"
 
-static bool
-redaction_is_on(FunctionCallInfo fcinfo)
-{
-	return tw_setting_redact(tw_kept_schema_of_function(fcinfo));
-}
-
 PG_FUNCTION_INFO_V1(tw_sample_text);
 
 /* tw_sample_text(message) */
@@ -23,8 +17,11 @@ Datum
 tw_sample_text(PG_FUNCTION_ARGS)
 {
 	text	   *message = PG_GETARG_TEXT_PP(0);
+	Oid			schema = tw_kept_schema_of_function(fcinfo);
 
-	PG_RETURN_TEXT_P(redaction_is_on(fcinfo) ? tw_redact(message) : message);
+	if (tw_setting_redact(schema))
+		message = tw_redact(message, tw_setting_redact_locations(schema));
+	PG_RETURN_TEXT_P(message);
 }
 
 PG_FUNCTION_INFO_V1(tw_sample_entities);
@@ -34,6 +31,9 @@ Datum
 tw_sample_entities(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *entities = PG_GETARG_JSONB_P(0);
+	Oid			schema = tw_kept_schema_of_function(fcinfo);
 
-	PG_RETURN_JSONB_P(redaction_is_on(fcinfo) ? tw_redact_jsonb(entities) : entities);
+	if (tw_setting_redact(schema))
+		entities = tw_redact_jsonb(entities, tw_setting_redact_locations(schema));
+	PG_RETURN_JSONB_P(entities);
 }

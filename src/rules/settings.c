@@ -57,6 +57,8 @@ static const SettingDefinition definitions[] = {
 	"after how many labels of disagreements a new model and the live one count as no different"},
 	{"redact", "on", "on or off", tw_canonical_boolean,
 	"whether personal data is masked where text leaves conversation_logs"},
+	{"redact_locations", "on", "on or off", tw_canonical_boolean,
+	"whether coordinates and map links count as personal data, while redact is on"},
 	{"review_budget_per_day", "60", "whole number from 0", tw_canonical_amount,
 	"how many conversations a day the audit draws while the gate has too few test samples (0 = as the policies say)"},
 	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,
@@ -100,6 +102,7 @@ typedef struct CachedSettings
 	char	   *values[lengthof(definitions)];	/* NULL = default */
 	pg_tz	   *time_zone;
 	bool		redact;
+	bool		redact_locations;
 	int			max_message_bytes;
 } CachedSettings;
 
@@ -181,6 +184,7 @@ finish_settings(void *data)
 
 	/* Any value but "off" turns redaction on: the safe reading of a damaged value. */
 	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
+	settings->redact_locations = strcmp(value_of(settings, find_definition("redact_locations")), "off") != 0;
 	settings->max_message_bytes = message_bytes(settings);
 	settings->time_zone = tw_named_time_zone(name);
 	if (settings->time_zone == NULL)
@@ -235,6 +239,13 @@ bool
 tw_setting_redact(Oid schema)
 {
 	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact;
+}
+
+/* Whether coordinates and map links are masked where other personal data is. */
+bool
+tw_setting_redact_locations(Oid schema)
+{
+	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact_locations;
 }
 
 /* The longest message that becomes a sample, in bytes. */

@@ -30,7 +30,7 @@ tw_text_for_model(text *input)
 
 	if (length > MOST_TEXT_BYTES)
 		input = cstring_to_text_with_len(VARDATA_ANY(input), pg_mbcliplen(VARDATA_ANY(input), length, MOST_TEXT_BYTES));
-	return tw_normalize(tw_text_slice(PointerGetDatum(tw_redact(input)), false));
+	return tw_normalize(tw_text_slice(PointerGetDatum(tw_redact(input, true)), false));
 }
 
 PG_FUNCTION_INFO_V1(tw_model_text);

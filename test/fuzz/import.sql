@@ -71,6 +71,13 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION pg_temp.is_json(line text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ltrim(line, U&'\FEFF')::json IS NOT NULL;
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
+END $$;
+
 -- What is broken; NULL = nothing. Sets fuzz.imported when the line was imported.
 CREATE FUNCTION pg_temp.broken(line text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -89,11 +96,12 @@ BEGIN
     IF line ~ '^[ \t\r]*$' THEN
         RETURN CASE WHEN counts <> ROW(0::bigint, 0::bigint, 0::bigint) THEN 'a blank line' END;
     ELSIF o IS NULL THEN
-        RETURN 'imported, but no JSON';
+        -- A number such as 9E-303372036854775808 is JSON, and 0 as a double, but no numeric.
+        RETURN CASE WHEN NOT pg_temp.is_json(line) THEN 'imported, but no JSON' END;
     END IF;
     PERFORM set_config('fuzz.imported', (current_setting('fuzz.imported')::bigint + 1)::text, false);
     SELECT * INTO STRICT s FROM training_samples;
-    IF s.text <> o ->> 'text' OR s.intent <> btrim(o ->> 'intent', E' \t\n\r\f\v')
+    IF s.text <> o ->> 'text' OR s.intent <> btrim(o ->> 'intent', E' \t\n\r\f\x0B')
        OR s.entities IS DISTINCT FROM nullif(o -> 'entities', 'null')
        OR s.split IS DISTINCT FROM o ->> 'split' OR s.label_source <> coalesce(o ->> 'label_source', 'human')
        OR s.module_id IS DISTINCT FROM (o ->> 'module_id')::numeric

@@ -8,7 +8,8 @@
 --   1. as many characters as before, each of them the same, or 0 for a digit, or x for a letter;
 --   2. redacting once more changes nothing;
 --   3. words around the text stay, and the text is redacted as it is alone;
---   4. two texts with ", " between them are redacted as each of them is alone;
+--   4. two texts with ", " between them (or " | ", if the first one may end with a decimal number: two of them may
+--      be a place) are redacted as each of them is alone;
 --   5. a JSON string is redacted like the text.
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -35,7 +36,9 @@ DECLARE
         'ABCPE', 'F', 'a', 'x', 'X', 'xx', 'asha', 'okbank', 'com', 'asha@example.com', 'asha@AWB-', 'asha@AWB',
         '98765 43210', '+91 98765 43210', '4111 1111 1111 1111',
         '2345 6789 0123', '020-25651234', '987 654 3210', '10000-20000', '2024 2025 2026', 'ABCPE1234F', U&'\00E9',
-        U&'\0906\0936\093E', U&'\200D', U&'\+01F44D', U&'\+01D7D7'];
+        U&'\0906\0936\093E', '  ', E'\t', ',', ';', '98 76 54 32', '9 8 7 6 5 4 3 2', '67890123', '20261123', '18.5204',
+        '73.8567', '18.5204, 73.8567', 'lat ', 'geo:', '/maps/', 'maps.', 'goo.gl/maps/', U&'\00B0', 'N', E'\'', '"',
+        '27ABCPE1234F1Z5', 'ph#', U&'\200D', U&'\+01F44D', U&'\+01D7D7'];
     result text := '';
     code integer;
 BEGIN
@@ -58,6 +61,7 @@ DECLARE
     once text := redact_pii(a);
     begin_ constant text := U&'\0928\092E\0938\094D\0924\0947 2: ';
     end_ constant text := ' dhanyavaad, 3';
+    glue constant text := CASE WHEN a LIKE '%.%' THEN ' | ' ELSE ', ' END;
 BEGIN
     IF char_length(once) <> char_length(a) THEN
         RETURN 'the length';
@@ -71,7 +75,7 @@ BEGIN
         RETURN 'redacting twice';
     ELSIF redact_pii(begin_ || a || end_) <> begin_ || once || end_ THEN
         RETURN 'the words around';
-    ELSIF redact_pii(a || ', ' || b) <> once || ', ' || redact_pii(b) THEN
+    ELSIF redact_pii(a || glue || b) <> once || glue || redact_pii(b) THEN
         RETURN 'two texts';
     ELSIF redact_pii(jsonb_build_object('k', a)) <> jsonb_build_object('k', once) THEN
         RETURN 'JSON';
