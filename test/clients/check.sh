@@ -143,7 +143,15 @@ for place in "${places[@]}"; do
 done
 declare -A pool_port no_pool
 for mode in "${pools[@]}"; do
-    start_pool "$mode" || no_pool[$mode]=$(tail -n 1 "$home/run/pool.$mode.log")
+    start_pool "$mode"
+    status=$?
+    if (( status == 77 )); then
+        no_pool[$mode]=$(tail -n 1 "$home/run/pool.$mode.log")
+    elif (( status != 0 )); then
+        tail -n 5 "$home/run/pool.$mode.log" | sed 's/^/# /'
+        tell 'not ok' "pgbouncer in $mode mode"
+        exit 1
+    fi
 done
 
 for client in "${clients[@]}"; do

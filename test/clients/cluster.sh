@@ -65,10 +65,7 @@ start_pool() { # MODE
     number=$(free_port)
     # shellcheck disable=SC2034 # check.sh reads it
     pool_port[$1]=$number
-    if [[ ! -f $here/pgbouncer.sh ]]; then
-        echo "there is no test/clients/pgbouncer.sh" >"$home/run/pool.$1.log"
-        return 1
-    fi
+    stop_pool "$1"                      # of a run that was killed
     PGPASSWORD=$password bash "$here/pgbouncer.sh" start "$home/pool.$1" "$1" "$number" "$port" chatbot shop_operator \
         >"$home/run/pool.$1.log" 2>&1 </dev/null
 }

@@ -13,6 +13,7 @@ async def set_codec(connection):
 
 
 async def connect():
+    # One connection serves one message at a time: a service makes asyncpg.create_pool(..., init=set_codec).
     # Through a pool in transaction mode (pgbouncer before 1.21) statement_cache_size has to be 0, and every statement
     # belongs into a transaction: asyncpg prepares and executes in two steps, which must reach the same server process.
     connection = await asyncpg.connect(os.environ["DATABASE_URL"], statement_cache_size=0)

@@ -4,6 +4,8 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { conversations, orders } from './schema.mjs';
 
 const db = drizzle(process.env.DATABASE_URL);
+// Without a listener Node ends when the server closes an idle connection of the pool.
+db.$client.on('error', (error) => console.error(error.message));
 
 // Captures one message; returns the conversation's id and the reply.
 export async function answer(session, text, on = db) {

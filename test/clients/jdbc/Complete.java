@@ -10,7 +10,7 @@ import java.util.Properties;
 
 /**
  * A chatbot that captures by JDBC, from the variables PG*. The role is of kind capture, and its search_path begins with
- * the extension's schema.
+ * the extension's schema. A connection serves one thread at a time: a service takes one from its pool for each call.
  */
 public final class Complete {
     private static final String INSERT = """

@@ -37,12 +37,17 @@ $thumbs_down = fn(int $id, string $session, ?string $correction = null) =>
 // Captures [session, text] pairs, all or none of them.
 $many = function (array $messages) use ($db): void {
     $db->beginTransaction();
-    $insert = $db->prepare("INSERT INTO conversation_logs (session_id, user_message, nlu_provider, nlu_entities)
-                            VALUES (?, ?, 'llm', ?)");
-    foreach ($messages as [$session, $text]) {
-        $insert->execute([$session, $text, json_encode(['dish' => 'burger'])]);
+    try {
+        $insert = $db->prepare("INSERT INTO conversation_logs (session_id, user_message, nlu_provider, nlu_entities)
+                                VALUES (?, ?, 'llm', ?)");
+        foreach ($messages as [$session, $text]) {
+            $insert->execute([$session, $text, json_encode(['dish' => 'burger'])]);
+        }
+        $db->commit();
+    } catch (Throwable $error) {
+        $db->rollBack();
+        throw $error;
     }
-    $db->commit();
 };
 
 // The conversation is stored if the order is: both commit or roll back together.

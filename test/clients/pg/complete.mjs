@@ -2,6 +2,8 @@
 import pg from 'pg';
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+// Without a listener Node ends when the server closes an idle connection.
+pool.on('error', (error) => console.error(error.message));
 
 // Captures one message; returns the conversation's id (bigint comes as a string) and the reply.
 export async function answer(session, text, db = pool) {
@@ -37,6 +39,7 @@ export async function many(messages) {
 // The conversation is stored if the order is: both commit or roll back together.
 export async function order(session, text, fail = false) {
   const client = await pool.connect();
+  let broken;
   try {
     await client.query('BEGIN');
     const { id } = await answer(session, text, client);
@@ -45,10 +48,11 @@ export async function order(session, text, fail = false) {
     await client.query('COMMIT');
     return id;
   } catch (error) {
-    await client.query('ROLLBACK');
+    // A connection that cannot even roll back is closed, not given to the next caller; the first error is what counts.
+    await client.query('ROLLBACK').catch((second) => { broken = second; });
     throw error;
   } finally {
-    client.release();
+    client.release(broken);
   }
 }
 

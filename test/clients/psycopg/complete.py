@@ -5,6 +5,7 @@ import sys
 import psycopg
 from psycopg.types.json import Jsonb
 
+# One connection serves one message at a time: a service with many threads takes one from a psycopg_pool.ConnectionPool.
 # A pool in transaction mode (pgbouncer before 1.21) needs prepare_threshold=None: no prepared statements.
 connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=None)
 

@@ -29,8 +29,9 @@ async function main() {
   });
   await attempt('complete: export to a file, parsed back', async () => {
     const path = `./export.${process.pid}.jsonl`;
+    process.env.EXPORT_FILE = path;
     try {
-      const { samples } = await post('/export', { path });
+      const { samples } = await post('/export', {});
       const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '');
       assert(samples > 0 && lines.length === samples, `${samples} samples, ${lines.length} lines`);
       lines.forEach((line) => assert(JSON.parse(line).intent, line));

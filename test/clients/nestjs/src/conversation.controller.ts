@@ -24,6 +24,7 @@ export class ConversationController {
     return this.conversations.feedback(id, body.sessionId, 'negative', body.correction);
   }
 
+  // For the team alone: a guard of yours stands before it. A path never comes from the request.
   @Post('export')
-  exportSamples(@Body() { path }: { path: string }) { return this.conversations.exportSamples(path); }
+  exportSamples() { return this.conversations.exportSamples(process.env.EXPORT_FILE ?? 'samples.jsonl'); }
 }
