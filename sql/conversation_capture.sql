@@ -85,7 +85,7 @@ $$;
 INSERT INTO conversation_capture (session_id, user_message) VALUES ('s12', pg_temp.captures());
 INSERT INTO conversation_logs (session_id, user_message) VALUES ('s12', pg_temp.captures()), ('s12', pg_temp.captures())
     RETURNING id - currval('conversation_logs_id_seq') AS behind_the_last;
-INSERT INTO conversation_capture (session_id, user_message) VALUES ('s12', pg_temp.captures()) RETURNING id AS outer \gset
+INSERT INTO conversation_logs (session_id, user_message) VALUES ('s12', pg_temp.captures()) RETURNING id AS outer \gset
 SELECT currval('conversation_logs_id_seq') - :outer AS inner_rows;
 INSERT INTO conversation_capture (id, session_id, user_message)
     VALUES (currval('conversation_logs_id_seq'), 's12', 'an inner row, once more');
