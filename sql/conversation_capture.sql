@@ -126,6 +126,12 @@ INSERT INTO conversation_logs (session_id, user_message) VALUES ('s7', 'own') RE
 SELECT pg_temp.outcome(format(
     'INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (%s, ''s7'', ''x'')
      ON CONFLICT (id) DO UPDATE SET user_feedback = ''negative'' RETURNING *', :own)) AS on_conflict;
+-- The same of a row that came with NULL.
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (NULL, 's7', 'own') RETURNING id AS own \gset
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (:own, 's7', 'own') RETURNING id;
+SELECT pg_temp.outcome(format(
+    'INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (%s, ''s7'', ''x'')
+     ON CONFLICT (id) DO UPDATE SET user_feedback = ''negative'' RETURNING *', :own)) AS on_conflict;
 SELECT pg_temp.outcome('INSERT INTO conversation_capture AS c (id, session_id, user_message) VALUES (1, ''s7'', ''x'')
     ON CONFLICT (id) DO UPDATE SET user_feedback = c.user_message RETURNING *') AS on_conflict;
 SELECT pg_temp.outcome('MERGE INTO conversation_capture c USING (VALUES (1)) v (id) ON c.id = v.id

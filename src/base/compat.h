@@ -46,11 +46,13 @@
  * executor/executor.h. Until 15 the range table was that list, and its entries have fields of the same names.
  */
 #if PG_VERSION_NUM >= 160000
-#define TwPermissions RTEPermissionInfo
+typedef struct RTEPermissionInfo TwPermissions;
+
 #define tw_query_permissions(query) ((query)->rteperminfos)
 #define tw_plan_permissions(plan) ((plan)->permInfos)
 #else
-#define TwPermissions RangeTblEntry
+typedef struct RangeTblEntry TwPermissions;
+
 #define tw_query_permissions(query) ((query)->rtable)
 #define tw_plan_permissions(plan) ((plan)->rtable)
 #endif

@@ -176,10 +176,13 @@ tw_number_conversation(Relation rel, LogRow *row)
 		last_statement = GetCurrentStatementStartTimestamp();
 		highest_id_before = highest_id;
 	}
-	if (is_null(row, TW_LOG_ID))
-		set(row, TW_LOG_ID, Int64GetDatum(nextval_internal(number_sequence(rel), false)));
-	else
+	if (!is_null(row, TW_LOG_ID))
 		refuse_chosen_id(rel, DatumGetInt64(get(row, TW_LOG_ID)));
+	else
+	{
+		set(row, TW_LOG_ID, Int64GetDatum(nextval_internal(number_sequence(rel), false)));
+		highest_id = Max(highest_id, DatumGetInt64(get(row, TW_LOG_ID)));
+	}
 	last_id = DatumGetInt64(get(row, TW_LOG_ID));
 }
 

@@ -43,7 +43,7 @@ is_ours(Oid relid, const char *name)
 
 /* What the user lacks the privilege for: the first of these columns, or NULL. */
 static const char *
-refused_columns(Oid relid, Oid user, const Bitmapset * columns, AclMode mode)
+refused_columns(Oid relid, Oid user, const Bitmapset *columns, AclMode mode)
 {
 	int			member = -1;
 
@@ -66,14 +66,14 @@ refused_columns(Oid relid, Oid user, const Bitmapset * columns, AclMode mode)
  * such as that of a function, must not become one of this table.
  */
 static AclMode
-missing_privileges(const TwPermissions * wanted, Oid user)
+missing_privileges(const TwPermissions *wanted, Oid user)
 {
 	AclMode		missing = wanted->requiredPerms &
 		~pg_class_aclmask(wanted->relid, user, wanted->requiredPerms, ACLMASK_ALL);
 	const struct
 	{
 		AclMode		mode;
-		const		Bitmapset *columns;
+		const Bitmapset *columns;
 	}			by_column[] = {
 		{ACL_SELECT, wanted->selectedCols}, {ACL_INSERT, wanted->insertedCols}, {ACL_UPDATE, wanted->updatedCols}
 	};
@@ -112,7 +112,7 @@ refuse_to_read(const char *columns, bool returning)
 }
 
 static void
-refuse_to_change(const TwPermissions * wanted)
+refuse_to_change(const TwPermissions *wanted)
 {
 	if (wanted->requiredPerms & ACL_DELETE)
 		ereport(ERROR,
@@ -132,7 +132,7 @@ refuse_to_change(const TwPermissions * wanted)
 
 /* Raises the error that fits what the user lacks for this table, if it is known. */
 static void
-refuse(const TwPermissions * wanted)
+refuse(const TwPermissions *wanted)
 {
 	Oid			user = OidIsValid(wanted->checkAsUser) ? wanted->checkAsUser : GetUserId();
 	AclMode		missing = missing_privileges(wanted, user);
@@ -181,7 +181,7 @@ say_more(List *permissions)
 
 	foreach(lc, permissions)
 	{
-		const		TwPermissions *wanted = lfirst(lc);
+		const TwPermissions *wanted = lfirst(lc);
 
 		if (wanted->requiredPerms == 0)
 			continue;
@@ -208,7 +208,7 @@ raise_again(MemoryContext caller, List *permissions)
 }
 
 static void
-start_executor(QueryDesc * query, int eflags)
+start_executor(QueryDesc *query, int eflags)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -228,18 +228,22 @@ start_executor(QueryDesc * query, int eflags)
 
 /* Recent minor releases check the privileges for a view when they plan. */
 static PlannedStmt *
-plan(Query * query, const char *text, int options, ParamListInfo params)
+plan(Query *query, const char *text, int options, ParamListInfo params)
 {
+	planner_hook_type next = previous_planner ? previous_planner : standard_planner;
 	MemoryContext caller = CurrentMemoryContext;
-
-	/* The planner changes the query. SELECT and UPDATE get as far as the view's own error. */
-	List	   *permissions = query->commandType == CMD_DELETE ? copyObject(tw_query_permissions(query)) : NIL;
+	List	   *permissions;
 	PlannedStmt *volatile planned = NULL;
 
+	/* SELECT and UPDATE get as far as the view's own error. */
+	if (query->commandType != CMD_DELETE)
+		return next(query, text, options, params);
+
+	/* The planner changes the query. */
+	permissions = copyObject(tw_query_permissions(query));
 	PG_TRY();
 	{
-		planned = previous_planner ? previous_planner(query, text, options, params)
-			: standard_planner(query, text, options, params);
+		planned = next(query, text, options, params);
 	}
 	PG_CATCH();
 	{
