@@ -21,6 +21,7 @@
 
 /* What of the server the functions use. */
 volatile sig_atomic_t InterruptPending = false;
+extern void ProcessInterrupts(void);
 
 void
 ProcessInterrupts(void)
@@ -331,10 +332,10 @@ simulate_split(const char *name, int runs, double actual, double meant, bool ste
 		while (units < 100000)
 		{
 			int			step = !steps ? 0 : units < 33250 ? 0 : units < 66500 ? 1 : 2;
-			double		share = splits[step].share * actual / meant;
+			double		fraction = splits[step].fraction * actual / meant;
 
 			for (int i = 0; i < 250; i++, units++)
-				*(uniform() < share ? &splits[step].canary : &splits[step].production) += 1;
+				*(uniform() < fraction ? &splits[step].canary : &splits[step].production) += 1;
 			if (tw_sample_ratio_log_evidence(splits, step + 1) >= log(1000))
 			{
 				alarms++;

@@ -103,7 +103,7 @@ visit(User *user, int step, bool keeps_version)
 static void
 visit_all(User *users, int step, bool keeps_version, bool *said)
 {
-	int			order[USERS];
+	int			order[USERS] = {0};
 	int			count = (step + 1) * ARRIVALS;
 
 	for (int i = 0; i < count; i++)
