@@ -13,6 +13,9 @@
  *		features: number of training rows that have it
  *		features: weights, see below
  *
+ * Formats 1 and 2 have the same bytes; the format number is the version of the features (features.h) that the router was
+ * trained with, and that it answers with.
+ *
  * Up to the format number, later formats stay the same. Lengths, distances and
  * counts are varints: seven bits a byte, the lowest first, 128 added to all but
  * the last.
@@ -25,8 +28,10 @@
 #ifndef TW_ARTIFACT_FORMAT_H
 #define TW_ARTIFACT_FORMAT_H
 
+#include "model/features.h"
+
 #define TW_ARTIFACT_MAGIC "TWrouter"
-#define TW_ARTIFACT_FORMAT 1
+#define TW_ARTIFACT_FORMAT TW_FEATURES
 
 #define TW_CHECKSUM_OFFSET 8
 #define TW_CHECKED_OFFSET 16

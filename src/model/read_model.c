@@ -261,7 +261,8 @@ read_features(Reader *reader, TwModel *model)
 	}
 }
 
-static void
+/* Returns the format. */
+static uint32
 check_envelope(const char *bytes, Size size)
 {
 	Reader		reader = {(const unsigned char *) bytes, (const unsigned char *) bytes + size};
@@ -289,6 +290,7 @@ check_envelope(const char *bytes, Size size)
 				 errhint("Install the version that wrote it, or train again.")));
 	if (format < 1)
 		corrupt("Its format does not exist.");
+	return format;
 }
 
 TwModel *
@@ -298,8 +300,8 @@ tw_read_model(const char *bytes, Size size)
 	TwModel    *model;
 	uint32		feature_count;
 	uint32		row_count;
+	uint32		format = check_envelope(bytes, size);
 
-	check_envelope(bytes, size);
 	reader.at = (const unsigned char *) bytes + TW_BODY_OFFSET;
 	reader.end = (const unsigned char *) bytes + size;
 
@@ -314,7 +316,7 @@ tw_read_model(const char *bytes, Size size)
 	read_labels(&reader, model);
 	read_vocabulary(&reader, &model->vocabulary, feature_count, row_count);
 	read_features(&reader, model);
-	model->scratch = tw_feature_scratch();
+	model->scratch = tw_feature_scratch((int) format);
 	return model;
 }
 

@@ -1,0 +1,49 @@
+/*
+ * old_router.h
+ *		A router that version 0.1.0 trained on "hi 5", "88", "886 bye", "order 25" and
+ *		"बस २", in hexadecimal, and what it answered there.
+ */
+#ifndef TW_TEST_OLD_ROUTER_H
+#define TW_TEST_OLD_ROUTER_H
+
+#define OLD_LABELS 3			/* bye, greet, order */
+
+static const char old_router[] =
+	"5457726f7574657265e3508a9adf64ea01000000f003000000000000030000004b000000050000006666e63e0362796500056772"
+	"65657400056f726465720040602bbe0e8eb83f0422a3bf7d74fcbc36a7f3bc9d46aebcea2aa32dd51bb844fb41bb518b9d019f0d"
+	"e48003b58e02dfdb02da3fe912cf448240c89503b31fc27db50bed42bd59dd27d848a1fc02f125b015cd36ac5acbc902f524ac5b"
+	"9464883a8333e12b5fe809c548d8a601980694d701e38e02f8c8019328fd8802d28a01ca8001e712c98f01a7e401c91bc85690d5"
+	"01f140c5d902fb03d71ea528cca602e1109d3ebc9801b74fe2704eea67af03a7b2019b9501e72cef10e97ae25a9524bf87010101"
+	"01010101010403010101010101010201010101010101010301010101010101010401010101010102010101010101020101010101"
+	"010101010101010103010101010101010101010101078a0c673c07af7fd7073c4f973c07aadb7f077b92953c07a9dc7f07e784ce"
+	"3b077fb1dc07ca1f8f3c07bd7fc807918e9a3c07bd7fc8070ce4b23c07bc7fc8075f4a913c077fdea707741dfc3c077fb6cd078f"
+	"0c973c07aadb7f07aadd123c07ba7fcf0753f1933c07aadb7f070e09993c07abda7f07ebb14c3c077fb0d707eae99a3c077fafd6"
+	"078322bc3c07b77fcd07f475813c075e812607a339aa3c07abd97f0788bd503c07adda7f07227bab3c07b67fce072eb9923c07a8"
+	"dd7f074753a73c07b77fce0789ea3a3c07ad7fda07d0f8f93c07a7dc7f071476aa3c07b67fce0787f0c03c077fadd70792004e3c"
+	"07afd87f07d4b6213c077fb0d907e342513c07add97f07b652dd3b077fb1da071110523c077fb0d607ca1f8f3c07bd7fc807144e"
+	"9d3c07bd7fc807adb5943c07a9dc7f072f73533c077fb8cf07cb02533c07aed97f075647b23c07bc7fc80726f33a3c07abdd7f07"
+	"6e96ce3b077fb0dc079dcc963c077fafd607a5ae933c07aadb7f07bd465c3c077fa2e507ba54473c077fb0d707d159453c07adda"
+	"7f07f3266e3c07b97fcd07384ea63c07b77fce07bc30fb3c07a8db7f079b404e3c077fb0d70730486f3c071181730748a2d13b07"
+	"7fb1db0775efcf3b077fb1db076b13473c07adda7f07feca563c07b97fcd07feca563c07b97fcd07ba54473c077fb0d7078d97bf"
+	"3c07b77fcd07bc7b923c07bd7fc8074c70693c07b07fd607189b9b3c07bd7fc8070930583c07afd87f07798a103d077fe2a107e7"
+	"84ce3b077fb1dc070e73dc3c077fa0e4078ca95b3c07afd77f07e5364a3c077fb0d70717d2c83b077fb1db07416e963c077fafd6"
+	"07e5364a3c077fb0d7070415973c077fafd607560b9e3c07bd7fc80752905f3c07b07fd607bc7b923c07bd7fc807707d523c07ad"
+	"d97f079bd5323c07ae7fda077d44aa3c07b67fce";
+
+static const struct
+{
+	const char *text;
+	float		probabilities[OLD_LABELS];
+}			old_answers[] = {
+	{"hi", {V0___________Vf, V1__________Vf, V2__________Vf}},
+	{"25", {V3__________Vf, V4__________Vf, V5__________Vf}},
+	{"order 40", {V6___________Vf, V7___________Vf, V8__________Vf}},
+	{"88", {V9__________Vf, V10_________Vf, V11_________Vf}},
+	{"88 bye", {V12_________Vf, V13__________Vf, V14__________Vf}},
+	{"बस २", {V15__________Vf, V16_________Vf, V17__________Vf}},
+	{"बस", {V18_________Vf, V19_________Vf, V20_________Vf}},
+	{"120 hi", {V21_________Vf, V22________Vf, V23_________Vf}},
+	{"??", {0, 0, 0}}
+};
+
+#endif							/* TW_TEST_OLD_ROUTER_H */
