@@ -40,7 +40,7 @@ tw_digit_bytes(const unsigned char *at, const unsigned char *end)
 	return tw_digit_value(decode(at, end, &length)) >= 0 ? length : 0;
 }
 
-/* Signs beyond ASCII that stand beside numbers: punctuation, currencies, arrows, operators, what makes keys of digits. */
+/* Signs beyond ASCII that stand beside numbers: punctuation, currencies, arrows, operators, and what makes keycaps. */
 static bool
 is_sign(pg_wchar c)
 {

@@ -1,13 +1,14 @@
 /*
  * old_router.h
- *		A router that version 0.1.0 trained on "hi 5", "88", "886 bye", "order 25" and
- *		"बस २", in hexadecimal, and what it answered there.
+ *		A router that version 0.1.0 trained on five messages, in hexadecimal, and
+ *		what it answered to some.
  */
 #ifndef TW_TEST_OLD_ROUTER_H
 #define TW_TEST_OLD_ROUTER_H
 
 #define OLD_LABELS 3			/* bye, greet, order */
 
+/* "hi 5" and "बस २": greet; "88" and "886 bye": bye; "order 25": order. */
 static const char old_router[] =
 	"5457726f7574657265e3508a9adf64ea01000000f003000000000000030000004b000000050000006666e63e0362796500056772"
 	"65657400056f726465720040602bbe0e8eb83f0422a3bf7d74fcbc36a7f3bc9d46aebcea2aa32dd51bb844fb41bb518b9d019f0d"
@@ -35,15 +36,15 @@ static const struct
 	const char *text;
 	float		probabilities[OLD_LABELS];
 }			old_answers[] = {
-	{"hi", {V0___________Vf, V1__________Vf, V2__________Vf}},
-	{"25", {V3__________Vf, V4__________Vf, V5__________Vf}},
-	{"order 40", {V6___________Vf, V7___________Vf, V8__________Vf}},
-	{"88", {V9__________Vf, V10_________Vf, V11_________Vf}},
-	{"88 bye", {V12_________Vf, V13__________Vf, V14__________Vf}},
-	{"बस २", {V15__________Vf, V16_________Vf, V17__________Vf}},
-	{"बस", {V18_________Vf, V19_________Vf, V20_________Vf}},
-	{"120 hi", {V21_________Vf, V22________Vf, V23_________Vf}},
-	{"??", {0, 0, 0}}
+	{"hi", {0.001562419, 0.996282876, 0.002154787}},
+	{"25", {0.995994449, 0.001771509, 0.002234083}},
+	{"order 40", {0.001655518, 0.001369697, 0.996974826}},
+	{"88", {0.995994449, 0.001771509, 0.002234083}},
+	{"88 bye", {0.998198688, 0.000955147, 0.000846191}},
+	{"बस २", {0.000352023, 0.999293685, 0.000354295}},
+	{"बस", {0.002091540, 0.996000826, 0.001907525}},
+	{"120 hi", {0.700530171, 0.287826300, 0.011643523}},
+	{"??", {0.000000000, 0.000000000, 0.000000000}}
 };
 
 #endif							/* TW_TEST_OLD_ROUTER_H */

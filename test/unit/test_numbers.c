@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "check.h"
+#include "model/number_shapes.h"
 #include "old_router.h"
 
 #include <math.h>
@@ -123,16 +124,50 @@ test_unseen_numbers(void)
 		{"60", "quantity"}, {"75", "quantity"}, {"99", "quantity"}, {"100", "quantity"}, {"250", "quantity"},
 		{"१०", "quantity"}, {"२०", "quantity"}, {"\u20B9" "40", "quantity"}
 	};
-	static const char *const numbers[][2] = {{"88", "goodbye"}, {"886", "goodbye"}, {"show me 88 lamps", "item.search"}};
+	static const char *const numbers[][2] = {
+		{"88", "goodbye"}, {"886", "goodbye"}, {"show me 88 lamps", "item.search"}
+	};
 	TwModel    *model = read_back(train_quietly(toy_and(two, lengthof(two)), NULL));
 
 	check(count_right(model, two, lengthof(two)) == 2, "two numbers are learned");
 	check(none_is_sure(model, unseen, lengthof(unseen)), "and no other number has a sure answer");
 	model = read_back(train_quietly(toy_and(several, lengthof(several)), NULL));
-	check(count_right(model, several, lengthof(several)) == lengthof(several), "many numbers of one intent are learned");
+	check(count_right(model, several, lengthof(several)) == lengthof(several),
+		  "many numbers of one intent are learned");
 	check(none_is_sure(model, unseen, lengthof(unseen)), "and still no other number has a sure answer");
 	model = read_back(train_quietly(toy_and(numbers, lengthof(numbers)), NULL));
 	check(none_is_sure(model, unseen, lengthof(unseen)), "nor where a sentence has one of them");
+}
+
+/* Where numbers make a difference, nobody knows what another number means, however many of them mean the same. */
+static void
+test_disagreement(void)
+{
+	static const char *const one_differs[][2] = {
+		{"opcion 1", "talk.human"}, {"opcion 2", "item.search"}, {"opcion 3", "item.search"},
+		{"opcion 4", "item.search"}, {"opcion 5", "item.search"}, {"विकल्प १", "refund"}, {"विकल्प २", "greeting"},
+		{"विकल्प ३", "greeting"}
+	};
+	static const char *const others[] = {
+		"opcion 6", "opcion 17", "opcion: 7", "opcion 123456789012345678901", "विकल्प ७", "विकल्प २३", "विकल्प 4"
+	};
+	static const char *const alike[][2] = {{"opcion 1", "item.search"}, {"opcion 2", "item.search"}};
+	TwTrainingSet *set = toy_and(one_differs, lengthof(one_differs));
+	TwModel    *model = read_back(train_quietly(set, NULL));
+	TwNumberShapes *shapes = tw_find_number_shapes(set->rows, set->row_count);
+	float		confidence;
+
+	check(count_right(model, one_differs, lengthof(one_differs)) == lengthof(one_differs),
+		  "options of which most mean the same are learned");
+	check(none_is_sure(model, others, lengthof(others)), "and what another one means is not sure");
+	answer(model, "opcion 3", &confidence);
+	check(shapes->count == 2 && shapes->text_count == 8 && tw_number_limit(shapes, "opcion 3", 8) == 1 &&
+		  fabsf(tw_number_limit(shapes, "opcion 9", 8) - 4.0f / 6) < 1e-6f &&
+		  fabsf(tw_number_limit(shapes, "opcion, 99", 10) - 4.0f / 6) < 1e-6f &&
+		  tw_number_limit(shapes, "opcion", 6) == 1 && tw_number_limit(shapes, "option 9", 8) == 1 &&
+		  tw_number_limit(shapes, "9", 1) == 1, "the limit is how often the sentence had its most frequent intent");
+	set = toy_and(alike, lengthof(alike));
+	check(tw_find_number_shapes(set->rows, set->row_count)->count == 0, "where all numbers agree there is none");
 }
 
 /* Numbers within sentences say nothing against what the words say. */
@@ -150,7 +185,8 @@ test_mixed(void)
 	TwModel    *model = read_back(train_quietly(toy_and(orders, lengthof(orders)), NULL));
 	float		least = 1;
 
-	check(count_right(model, more, lengthof(more)) == lengthof(more), "other numbers in known sentences change nothing");
+	check(count_right(model, more, lengthof(more)) == lengthof(more),
+		  "other numbers in known sentences change nothing");
 	for (size_t i = 0; i < lengthof(more); i++)
 	{
 		float		confidence;
@@ -166,7 +202,9 @@ static void
 test_marks(void)
 {
 	static const char *const marks[][2] = {{"??", "help"}, {"...", "waiting"}, {":)", "thanks"}, {":(", "complaint"}};
-	static const char *const repeated[][2] = {{"????", "help"}, {"..", "waiting"}, {":))", "thanks"}, {": (", "complaint"}};
+	static const char *const repeated[][2] = {
+		{"????", "help"}, {"..", "waiting"}, {":))", "thanks"}, {": (", "complaint"}
+	};
 	static const char *const others[] = {"!!", ";)", "?!", "#", "-", "' '", "<3"};
 	TwModel    *model = read_back(train_quietly(toy_and(marks, lengthof(marks)), NULL));
 	TwModel    *untrained = read_back(train_quietly(toy_set(), NULL));
@@ -174,7 +212,8 @@ test_marks(void)
 	float		confidence;
 
 	check(count_right(model, marks, lengthof(marks)) == lengthof(marks), "punctuation is learned");
-	check(count_right(model, repeated, lengthof(repeated)) == lengthof(repeated), "repeated marks are like single ones");
+	check(count_right(model, repeated, lengthof(repeated)) == lengthof(repeated),
+		  "repeated marks are like single ones");
 	for (size_t i = 0; i < lengthof(others); i++)
 		silent = silent && answer(model, others[i], &confidence) == NULL;
 	for (size_t i = 0; i < lengthof(marks); i++)
@@ -218,6 +257,7 @@ test_numbers(void)
 {
 	test_menu();
 	test_unseen_numbers();
+	test_disagreement();
 	test_mixed();
 	test_marks();
 	test_old_router();
