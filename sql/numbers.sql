@@ -4,7 +4,9 @@ SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
 CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 
 CREATE FUNCTION pg_temp.line(text text, intent text, split text) RETURNS text LANGUAGE sql AS
     $$ SELECT json_build_object('text', text, 'intent', intent, 'module_type', 'food', 'split', split)::text $$;

@@ -37,8 +37,8 @@ softmax(float *scores, int count, float temperature)
 }
 
 /*
- * Makes the highest probability at most this one, by mixing with even odds. The order stays: at least a hundredth of the
- * probabilities remains.
+ * Makes the highest probability at most this one, by mixing with even odds. The order stays: at least a hundredth of
+ * the probabilities remains.
  */
 static void
 limit(float *probabilities, int count, float most)
