@@ -36,7 +36,8 @@ BEGIN ATOMIC
         HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
     ), tested AS MATERIALIZED (
         -- Also if the sample is no longer live: a text that was tested on must not be learned.
-        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text FROM @extschema@.training_samples s
+        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text, s.intent
+        FROM @extschema@.training_samples s
         WHERE s.split = 'test'
     ), candidates AS MATERIALIZED (
         SELECT l.*,
@@ -49,18 +50,19 @@ BEGIN ATOMIC
                END AS excluded
         FROM live l
         WHERE @extschema@.tw_is_of_type(tw_training_texts.model_type, l.module_type)
-    ), texts AS (
-        SELECT array_agg(x.model_text) AS texts
-        FROM (SELECT DISTINCT c.model_text FROM candidates c WHERE c.excluded IS NULL) x
+    ), learnable AS (
+        SELECT array_agg(x.model_text) AS texts, array_agg(x.intent) AS intents
+        FROM (SELECT DISTINCT c.model_text, c.intent FROM candidates c WHERE c.excluded IS NULL) x
+    ), known AS (
+        SELECT coalesce(array_agg(x.model_text), '{}') AS texts, coalesce(array_agg(x.intent), '{}') AS intents
+        FROM (SELECT DISTINCT t.model_text, t.intent FROM tested t) x
     ), twins AS MATERIALIZED (
-        SELECT x.model_text
-        FROM texts a,
-             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t),
-                 0.8::double precision)) AS x (model_text, twin)
-        WHERE x.twin IS NOT NULL
+        SELECT x.candidate, x.intent
+        FROM learnable l, known k, @extschema@.tw_texts_with_twins(l.texts, l.intents, k.texts, k.intents) x
     ), judged AS (
-        SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w)
-                                              THEN 'near-twin of a test text' END) AS why
+        SELECT c.*, coalesce(c.excluded,
+                             CASE WHEN (c.model_text, c.intent) IN (SELECT w.candidate, w.intent FROM twins w)
+                                  THEN 'near-twin of a test text' END) AS why
         FROM candidates c
     )
     SELECT j.model_text, j.intent, (array_agg(j.text ORDER BY j.id))[1],
@@ -96,8 +98,9 @@ REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_set(text) IS
     'The current training set of model_type (router, or <module>-agent), for external trainers: each text and intent '
     'once, with its number of samples and its weight, (1, or 0.3 without a verdict of a person) * (1 + ln samples). '
-    'Texts of the test split and their near-twins, texts without a split yet, and unreviewed samples of label '
-    'conflicts are left out. Raises 22023 for an unknown model type';
+    'Texts of the test split and their near-twins (texts that differ in digits only are none if their intents differ), '
+    'texts without a split yet, and unreviewed samples of label conflicts are left out. Raises 22023 for an unknown '
+    'model type';
 
 CREATE FUNCTION @extschema@.model_test_set(
     model_type text DEFAULT 'router',
