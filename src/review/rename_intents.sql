@@ -317,8 +317,8 @@ COMMENT ON FUNCTION @extschema@.merge_intents(text[], text, text, text) IS
     'Makes all intents of from the intent into, which may exist or be new; what rename_intent() does for one. Cannot '
     'be undone: afterwards nothing but the events (details: previous_intent) tells them apart. Probabilities of merged '
     'intents are added where a model trained before answers, and blind questions between them are withdrawn. note, '
-    'reviewer and what is returned: as in rename_intent(), and so are the errors; 22023 also for an empty from and '
-    'where from contains into';
+    'reviewer and what is returned: as in rename_intent(). Raises what rename_intent() raises, but 42710 only for a '
+    'former name of another intent, and 22023 also for an empty from and where from contains into';
 
 CREATE FUNCTION @extschema@.tw_settle_intents(OUT renamed bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
