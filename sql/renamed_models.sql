@@ -69,6 +69,39 @@ SELECT round(accuracy::numeric, 3) AS accuracy FROM live_accuracy();
 SELECT intent, labels, round(accuracy::numeric, 3) AS accuracy FROM live_accuracy(NULL, NULL, '{intent}');
 SELECT intent, live_samples, human_samples, policies, last_seen IS NOT NULL AS seen, aliases FROM intents
 WHERE intent LIKE 'intent._';
+
+-- Two labels of one text that have become one contradict each other no more.
+UPDATE review_policies SET audit_rate_approved = 0, audit_rate_review = 0;
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+    (101, 's', 'where to', 'intent.x', 0.95, 'indicbert'), (102, 's', 'Where to?', 'intent.y', 0.95, 'indicbert');
+SELECT queued, released FROM queue_label_conflicts();
+SELECT samples, conversations FROM merge_intents(ARRAY['intent.x'], 'intent.y');
+SELECT count(*) AS conflicts FROM label_conflicts;
+SELECT queued, released FROM queue_label_conflicts();
+SELECT id, nlu_intent, review_priority, review_status FROM conversation_logs WHERE id > 100 ORDER BY id;
+
+-- A paired evaluation: answers that have become one are no disagreement, and are neither asked about nor counted.
+INSERT INTO model_versions (version, model_type, status) VALUES ('a-agent-v1.0.0', 'a-agent', 'production'),
+    ('a-agent-v1.1.0', 'a-agent', 'candidate');
+INSERT INTO paired_evaluations (model_type, challenger, live_version, first_id, scored_to, approved_rate)
+VALUES ('a-agent', 'a-agent-v1.1.0', 'a-agent-v1.0.0', 200, 300, 1);
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    SELECT i, 's', 'question ' || i, 'intent.p', 0.95, 'indicbert' FROM generate_series(201, 203) AS i;
+INSERT INTO paired_disagreements (evaluation_id, conversation_log_id, challenger_intent, live_intent, probability,
+                                  is_drawn)
+    SELECT p.id, x.id, x.challenger, x.live, 1, true
+    FROM paired_evaluations p, (VALUES (201, 'intent.q', 'intent.p'), (202, 'intent.r', 'intent.p'),
+                                       (203, 'intent.q', NULL)) AS x (id, challenger, live);
+UPDATE paired_disagreements SET asked_at = now() WHERE conversation_log_id = 203;
+SELECT asked FROM tw_ask_blindly('{203}', '{intent.q}', '{NULL}');
+SELECT fix_conversation(203, 'intent.q');
+SELECT conversation_log_id AS id, outcome FROM paired_evaluations p, tw_paired_outcomes(p.id);
+INSERT INTO training_samples (text, intent, review_status) VALUES ('some q', 'intent.q', 'approved');
+SELECT samples FROM merge_intents(ARRAY['intent.q'], 'intent.p');
+SELECT conversation_log_id AS id, outcome FROM paired_evaluations p, tw_paired_outcomes(p.id);
+SELECT tw_ask_about_disagreements(p.id) FROM paired_evaluations p;
+SELECT conversation_log_id AS id, ARRAY(SELECT unnest(suggestions) ORDER BY 1) AS suggestions FROM blind_reviews
+WHERE conversation_log_id IN (201, 202) ORDER BY 1;
 DROP TABLE before;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION training_workflow CASCADE;
