@@ -119,6 +119,7 @@ SQL_PARTS = \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
 	src/rules/normalize.sql \
+	src/rules/intent_names.sql \
 	src/tables/job_runs.sql \
 	src/tables/labelstudio_projects.sql \
 	src/tables/labelstudio_tasks.sql \
@@ -126,6 +127,7 @@ SQL_PARTS = \
 	src/tables/daily_statistics.sql \
 	src/tables/training_samples.sql \
 	src/tables/review_policies.sql \
+	src/tables/intent_aliases.sql \
 	src/tables/audited_versions.sql \
 	src/tables/review_events.sql \
 	src/tables/review_claims.sql \
@@ -162,6 +164,7 @@ SQL_PARTS = \
 	src/review/verdicts.sql \
 	src/review/withdraw.sql \
 	src/review/claims.sql \
+	src/review/rename_intents.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
 	src/review/live_accuracy.sql \
@@ -227,6 +230,7 @@ SQL_PARTS = \
 	src/report/rollout_status.sql \
 	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
+	src/report/intents.sql \
 	src/report/explain_conversation.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

@@ -22,6 +22,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "rules/intent_names.h"
 #include "rules/locks.h"
 #include "rules/normalize.h"
 #include "rules/settings.h"
@@ -161,9 +162,10 @@ add_stored(Import *import, HeapTuple tuple, TupleDesc desc)
 	if (DatumGetBool(values[6]))
 		known->splits |= SPLIT_TEST;
 
-	label = find_label(known, tw_text_slice(values[2], false));
-	label->is_there = DatumGetBool(values[3]) || DatumGetBool(values[4]);
-	label->unpinned = isnull[7] ? (Datum) 0 : values[7];
+	label = find_label(known, tw_text_slice(tw_current_intent_datum(import->schema, values[2]), false));
+	label->is_there |= DatumGetBool(values[3]) || DatumGetBool(values[4]);
+	if (!isnull[7])
+		label->unpinned = values[7];
 }
 
 /*
@@ -251,6 +253,21 @@ find_text_of_line(Import *import, const TwImportLine *line, Datum hash)
 	known = find_text(import, DatumGetInt64(hash), tw_text_slice(PointerGetDatum(normal), false));
 	MemoryContextReset(import->scratch);
 	return known;
+}
+
+/* A former name of an intent is taken for the current one. */
+static void
+resolve_intents(Import *import)
+{
+	if (!tw_has_intent_aliases(import->schema))
+		return;
+	for (int64 i = 0; i < import->input.count; i++)
+	{
+		NullableDatum *intent = &import->input.lines[i].values[TW_IMPORT_INTENT];
+
+		CHECK_FOR_INTERRUPTS();
+		intent->value = tw_current_intent_datum(import->schema, intent->value);
+	}
 }
 
 /* Decides whether and how a line is stored, given the stored samples and the earlier lines. */
@@ -382,6 +399,7 @@ tw_import_training_samples(PG_FUNCTION_ARGS)
 	{
 		SPI_connect();
 		lock_out_imports(import.schema);
+		resolve_intents(&import);
 		hash_texts(&import);
 		look_up_stored(&import);
 		for (int64 i = 0; i < import.input.count; i++)

@@ -226,7 +226,8 @@ BEGIN ATOMIC
         SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*),
                min(e.id)::text, 'The conversation was deleted without its events.'
         FROM @extschema@.review_events e
-        WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        WHERE e.conversation_log_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
         UNION ALL
         SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*),
                min(t.id)::text, 'labelstudio_projects has no such project: restore its row, or delete the task''s.'
@@ -352,6 +353,11 @@ BEGIN ATOMIC
         WHERE m.status = 'training'
           AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version
               AND j.status IN ('queued', 'running', 'handed-in'))
+        UNION ALL
+        SELECT 'former name of a former name', '@extschema@.intent_aliases'::regclass::text, count(*), min(a.alias),
+               'It is looked up once only: UPDATE intent_aliases and set intent to the current name.'
+        FROM @extschema@.intent_aliases a
+        WHERE EXISTS (SELECT FROM @extschema@.intent_aliases n WHERE n.alias = a.intent)
         UNION ALL
         SELECT 'text in both splits', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'A text that is tested on is learned from: set split of its samples to test.'

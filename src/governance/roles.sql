@@ -9,7 +9,8 @@ BEGIN ATOMIC
     -- analyst, and is named only where neither is.
     WITH relations (kinds, privileges, relations) AS (VALUES
         ('{reviewer,analyst}'::text[], '{SELECT}'::text[], ARRAY[
-            '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog']::regclass[]),
+            '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog',
+            '@extschema@.intents']::regclass[]),
         ('{reviewer}', '{SELECT}', ARRAY['@extschema@.training_samples']::regclass[]),
         ('{analyst}', '{SELECT}', ARRAY[
             '@extschema@.reviewer_activity', '@extschema@.live_accuracy_by_model', '@extschema@.daily_training_stats',
@@ -17,7 +18,7 @@ BEGIN ATOMIC
             '@extschema@.rollout_status', '@extschema@.model_versions']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
-            '@extschema@.audited_versions', '@extschema@.training_settings',
+            '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
             '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.paired_disagreements',
             '@extschema@.paired_answers', '@extschema@.rollouts', '@extschema@.rollout_checks',
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
@@ -87,7 +88,8 @@ BEGIN ATOMIC
             '@extschema@.redact_pii(text)',
             '@extschema@.intent_module_type(text)',
             '@extschema@.tw_module_type(text, text)',
-            '@extschema@.tw_is_verdict(text)']::regprocedure[]),
+            '@extschema@.tw_is_verdict(text)',
+            '@extschema@.tw_intents()']::regprocedure[]),
         -- Of these, tw_minimum_detectable_losses is called by a view, and tw_measured_from is the default of min_units.
         ('{analyst}', ARRAY[
             '@extschema@.compare_models(text, text)',
@@ -187,6 +189,8 @@ BEGIN ATOMIC
             '@extschema@.tw_run_s3_export(bigint)',
             '@extschema@.adopt_installation()',
             '@extschema@.queue_label_conflicts()',
+            '@extschema@.rename_intent(text, text, text, text)',
+            '@extschema@.merge_intents(text[], text, text, text)',
             '@extschema@.recount_days(date, date)',
             '@extschema@.redact_pii(jsonb)',
             '@extschema@.set_training_setting(text, text)',

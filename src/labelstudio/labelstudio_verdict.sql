@@ -40,7 +40,9 @@ BEGIN
     IF cardinality(verdicts) = 1 AND NOT @extschema@.tw_is_verdict(verdicts[1])
        AND EXISTS (SELECT FROM @extschema@.blind_reviews b,
                                jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
-                   WHERE b.conversation_log_id = c.id AND o ->> 'value' = verdicts[1]) THEN
+                   -- The task may show the former name of an intent that was renamed since.
+                   WHERE b.conversation_log_id = c.id
+                     AND @extschema@.tw_resolve_intent(o ->> 'value') = @extschema@.tw_resolve_intent(verdicts[1])) THEN
         chosen := verdicts[1];
         verdicts[1] := CASE WHEN chosen IN ('unclear', 'no such intent', 'no answer') THEN 'reject' ELSE 'fix' END;
         reason := CASE chosen WHEN 'unclear' THEN 'unclear' ELSE 'no-such-intent' END;

@@ -172,6 +172,8 @@ BEGIN
     -- A leading or trailing space would make it another intent, and the model's answer wrong.
     new_intent := btrim(new_intent, E' \t\n\r\f\x0B');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, reviewer_name);
+    -- Only now: whoever held the rows may have renamed it.
+    new_intent := @extschema@.tw_resolve_intent(new_intent);
 
     -- Negative feedback or a correction given after the row was claimed: the reviewer has not seen it.
     SELECT coalesce(array_agg(k.conversation_log_id), '{}') INTO unseen
@@ -192,19 +194,23 @@ BEGIN
                           THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
            c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name,
            @extschema@.tw_calling_role(),
-           nullif(coalesce(given, '{}') || CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
+           nullif(coalesce(given, '{}') || CASE WHEN @extschema@.tw_resolve_intent(s.intent) IS DISTINCT FROM l.intent
+                                                     AND s.id IS NOT NULL
                                                 THEN jsonb_strip_nulls(jsonb_build_object(
                                                     'previous_intent', s.intent, 'learned_by', s.model_version_target))
                                                 ELSE '{}' END, '{}')
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
-    CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN c.nlu_intent WHEN 'fix' THEN new_intent END AS intent) l
+    CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN @extschema@.tw_resolve_intent(c.nlu_intent)
+                                          WHEN 'fix' THEN new_intent END AS intent) l
     WHERE c.id = ANY (ids)
     ORDER BY c.id;
     GET DIAGNOSTICS recorded = ROW_COUNT;
 
     UPDATE @extschema@.conversation_logs c
-    SET review_status = new_status, is_training_candidate = (new_status = 'approved'),
+    -- Its sample gets the current name of the intent, too.
+    SET nlu_intent = @extschema@.tw_resolve_intent(c.nlu_intent), review_status = new_status,
+        is_training_candidate = (new_status = 'approved'),
         review_priority = CASE WHEN c.id = ANY (unseen) THEN c.review_priority END,
         review_reason = CASE WHEN c.id = ANY (unseen) THEN c.review_reason END
     WHERE c.id = ANY (ids);

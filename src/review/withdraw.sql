@@ -38,7 +38,8 @@ BEGIN
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.id = conversation;
     UPDATE @extschema@.conversation_logs c
-    SET review_status = new_status, is_training_candidate = true,
+    SET nlu_intent = @extschema@.tw_resolve_intent(c.nlu_intent), review_status = new_status,
+        is_training_candidate = true,
         review_priority = coalesce(c.review_priority, first.review_priority, 2),
         review_reason = CASE WHEN c.review_priority IS NOT NULL THEN c.review_reason
                              WHEN first.review_priority IS NOT NULL THEN first.review_reason

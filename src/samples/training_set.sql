@@ -26,14 +26,14 @@ CREATE FUNCTION @extschema@.tw_training_texts(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH live AS (
-        SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text
+        SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text, @extschema@.tw_resolve_intent(s.intent) AS label
         FROM @extschema@.training_samples s
         WHERE s.review_status = 'approved'
           AND NOT @extschema@.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language,
               s.expected_service, s.entities)
     ), disputed AS (
         SELECT l.model_text FROM live l GROUP BY l.model_text
-        HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
+        HAVING min(l.label COLLATE "C") <> max(l.label COLLATE "C")
     ), tested AS MATERIALIZED (
         -- Also if the sample is no longer live: a text that was tested on must not be learned.
         SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text, s.intent
@@ -65,7 +65,7 @@ BEGIN ATOMIC
                                   THEN 'near-twin of a test text' END) AS why
         FROM candidates c
     )
-    SELECT j.model_text, j.intent, (array_agg(j.text ORDER BY j.id))[1],
+    SELECT j.model_text, j.label, (array_agg(j.text ORDER BY j.id))[1],
            mode() WITHIN GROUP (ORDER BY j.module_type COLLATE "C"),
            mode() WITHIN GROUP (ORDER BY j.language COLLATE "C"),
            (array_agg(j.entities ORDER BY j.label_source = 'human' DESC,
@@ -74,7 +74,7 @@ BEGIN ATOMIC
            CASE WHEN bool_or(j.label_source = 'human') THEN 1 ELSE 0.3 END * (1 + ln(count(*)::double precision)),
            array_agg(j.id ORDER BY j.id), j.why
     FROM judged j
-    GROUP BY j.model_text, j.intent, j.why;
+    GROUP BY j.model_text, j.label, j.why;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
@@ -111,7 +111,7 @@ CREATE FUNCTION @extschema@.model_test_set(
 BEGIN ATOMIC
     -- The newest label of a text applies to all its samples; the weight of the text is the sum of theirs.
     SELECT DISTINCT ON (s.text_hash)
-           s.id, s.text, s.intent, s.module_type,
+           s.id, s.text, @extschema@.tw_resolve_intent(s.intent), s.module_type,
            sum(CASE WHEN s.conversation_log_id IS NOT NULL THEN 1 / s.selection_probability ELSE 0 END) OVER texts
            + max((s.conversation_log_id IS NULL)::integer) OVER texts,
            bool_or(s.conversation_log_id IS NULL) OVER texts, s.text_hash

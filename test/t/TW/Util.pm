@@ -154,6 +154,9 @@ SQL
             ('audited', NULL, NULL, NULL, NULL, '{}', 1, 1, 'everything'),
             ('food', 'intent.food.item.search', 0.55, 0.85, NULL, NULL, 0, 0, 'nothing');
         DELETE FROM $s.review_policies WHERE module_type = 'gone';
+        INSERT INTO $s.intent_aliases (alias, intent, made_by, note, reviewer, session_role, created_at) VALUES
+            ('intent.food.find', 'intent.food.search', 'rename', E'line\nbreak', 'asha', 'tw_operator', '2024-02-29'),
+            ('intent.food.look', 'intent.food.search', 'merge', NULL, 'tw_operator', 'tw_operator', 'infinity');
 
         INSERT INTO $s.conversation_logs ($columns) @{[ _message_rows() ]};
         INSERT INTO $s.conversation_logs ($columns) @{[ _unicode_rows() ]};
