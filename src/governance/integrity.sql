@@ -226,7 +226,8 @@ BEGIN ATOMIC
         SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*),
                min(e.id)::text, 'The conversation was deleted without its events.'
         FROM @extschema@.review_events e
-        WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        WHERE e.conversation_log_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
         UNION ALL
         SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*),
                min(t.id)::text, 'labelstudio_projects has no such project: restore its row, or delete the task''s.'
@@ -360,6 +361,8 @@ BEGIN ATOMIC
           AND EXISTS (SELECT FROM @extschema@.training_samples t WHERE t.text_hash = s.text_hash AND t.split = 'test')
     )
     SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_sample_problems() s
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_sequence_problems() s
     UNION ALL
