@@ -12,9 +12,9 @@ COMMENT ON FUNCTION @extschema@.approve_sample(bigint, text, text) IS
     'than the model predicted. A verdict can be changed; the newest stands. note is kept with it (NULL: none). '
     'reviewer names the person behind a shared role, for operators only (NULL: the calling role). Returns 1. Raises '
     'P0002 for an unknown id, 22004 for a NULL one; 55000 where the text is blank or too long, there is no label, or '
-    'it was changed after the reviewer claimed it; 55006 while another reviewer holds a claim (except for operators); '
-    '42501 if a caller who is not an operator names a reviewer, 22023 for a blank one; and what '
-    'approve_conversation() raises';
+    'it was changed after the reviewer claimed it or by a session that this call waited for; 55006 while another '
+    'reviewer holds a claim (except for operators); 42501 if a caller who is not an operator names a reviewer, 22023 '
+    'for a blank one; and what approve_conversation() raises';
 
 CREATE FUNCTION @extschema@.approve_samples(
     ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint

@@ -80,6 +80,26 @@ COMMENT ON FUNCTION @extschema@.tw_check_sample_claims(bigint[], text, text) IS
     'Raises 55006 while another reviewer holds a claim on one of the samples, and 55000 where the label that is to be '
     'approved was changed after the reviewer claimed it';
 
+CREATE FUNCTION @extschema@.tw_check_labels(ids bigint[], labels text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    changed bigint := (SELECT min(s.id) FROM unnest(ids, labels) AS l (id, intent)
+                       JOIN @extschema@.training_samples s ON s.id = l.id WHERE s.intent <> l.intent);
+BEGIN
+    IF changed IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('sample %s got another label while it was to be approved', changed),
+            HINT = 'Look at it again, or name the right intent with fix_sample().';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_labels(bigint[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_labels(bigint[], text[]) IS
+    'Raises 55000 where one of these samples no longer has its label of before: another session changed it while this '
+    'one waited for the row';
+
 CREATE FUNCTION @extschema@.tw_lock_samples(ids bigint[], action text, reviewer_name text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -195,9 +215,14 @@ CREATE FUNCTION @extschema@.tw_judge_samples(
 AS $function$
 DECLARE
     new_status text := CASE verdict WHEN 'reject' THEN 'rejected' ELSE 'approved' END;
+    labels text[] := ARRAY(SELECT s.intent FROM unnest(ids) WITH ORDINALITY AS i (id, n)
+                           JOIN @extschema@.training_samples s ON s.id = i.id ORDER BY i.n);
     recorded bigint;
 BEGIN
     PERFORM @extschema@.tw_lock_samples(ids, verdict, reviewer_name);
+    IF verdict = 'approve' THEN
+        PERFORM @extschema@.tw_check_labels(ids, labels);
+    END IF;
     -- The event comes first: it records values that the statement after it changes, so that withdrawing can bring them
     -- back.
     INSERT INTO @extschema@.review_events (sample_id, action, reject_reason, intent, entities, note, from_status,
