@@ -73,7 +73,8 @@ my $live = sample($text, 'intent.food.order.track', review_status => 'approved',
     language => 'hinglish');
 my $new = sample($text, 'intent.food.order.cancel',
     entities =>
-        '[{"start": 5, "end": 16, "label": "phone", "value": "98220 54321"}, {"start": 21, "end": 26, "label": "dish"}]');
+        '[{"start": 5, "end": 16, "label": "phone", "value": "98220 54321"},
+          {"start": 21, "end": 26, "label": "dish"}]');
 my $conversation = $ls->converse('a conversation');
 is($ls->check->{backlog}, 3, 'two samples and a conversation wait');
 $ls->good('push', 'a push');
@@ -86,7 +87,11 @@ is($sent->{data}{context}, '', 'nobody replied to it');
 is_deeply(
     [ map { [ $_->{from_name}, $_->{value}{choices} // [ @{ $_->{value} }{qw(start end)}, @{ $_->{value}{labels} } ] ] }
             @{ $sent->{predictions}[0]{result} } ],
-    [ [ 'intent', ['intent.food.order.cancel'] ], [ 'entities', [ 5, 16, 'phone' ] ], [ 'entities', [ 21, 26, 'dish' ] ] ],
+    [
+        [ 'intent',   ['intent.food.order.cancel'] ],
+        [ 'entities', [ 5,  16, 'phone' ] ],
+        [ 'entities', [ 21, 26, 'dish' ] ]
+    ],
     'the label is the suggestion, and the spans are where they were'
 );
 ok(!exists $sent->{meta}{conversation}, 'it has no conversation');
@@ -106,8 +111,8 @@ is(state_of($new),  'approved intent.food.order.cancel by anna@example.test', 'a
 is(state_of($live), 'rejected intent.food.order.track by human', 'and the other side is rejected');
 is(outbox($new) . ', ' . outbox($live), 'done, closed', 'one task is done, the other is taken back');
 is(scalar tasks_of($live), 0, 'and deleted over there');
-is($ls->sql("SELECT concat_ws(' | ', action, intent, note, reviewer, details -> 'labelstudio' ->> 'task') FROM review_events
-    WHERE sample_id = $new"),
+is($ls->sql("SELECT concat_ws(' | ', action, intent, note, reviewer, details -> 'labelstudio' ->> 'task')
+    FROM review_events WHERE sample_id = $new"),
     "approve | intent.food.order.cancel | she wants it cancelled | anna\@example.test | $sent->{id}", 'with an event');
 $ls->good('sync', 'a sync of nothing');
 is($ls->sql("SELECT count(*) FROM review_events WHERE sample_id = $new"), 1, 'seen twice, it is taken once');
