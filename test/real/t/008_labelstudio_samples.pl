@@ -38,6 +38,7 @@ sql(<<"SQL");
         (4, 'to be rejected', 'intent.a.b', 'pending', 1, 2, 'label conflict', NULL),
         (5, 'to be skipped', 'intent.a.b', 'pending', 1, 2, 'label conflict', NULL),
         (6, 'to be judged here', 'intent.a.b', 'pending', 1, 2, 'label conflict', NULL);
+    SELECT setval('training_samples_id_seq', 6);
     SELECT labelstudio_create_project('Samples');
 SQL
 my $project = sql('SELECT project_id FROM labelstudio_projects');
@@ -64,10 +65,8 @@ is(sql($states),
     'each answer is the verdict that it means, and the other side of the conflict is settled');
 is(sql('SELECT reviewed_by, label_source FROM training_samples WHERE id = 2'), 'admin@example.test|human',
     'in the annotator\'s name');
-is(sql('SELECT entities FROM training_samples WHERE id = 3'),
-    '[{"end": 5, "label": "wish", "start": 0, "value": "' . "\x{91a}\x{93e}\x{939}\x{93f}\x{90f}"
-        . '"}, {"end": 11, "label": "dish", "start": 6}]',
-    'the spans are where they were marked');
+is(sql(q{SELECT jsonb_path_query_array(entities, '$[*].label'), entities -> 0 ->> 'value' = left(text, 5)
+    FROM training_samples WHERE id = 3}), '["wish", "dish"]|t', 'the spans are where they were marked');
 is_deeply([ sort keys %{ { there() } } ], [ 2 .. 5 ], 'what needs no person any more is gone over there');
 
 # Taken back there, judged again, and deleted there.
