@@ -163,10 +163,15 @@ SQL_PARTS = \
 	src/review/blind_reviews.sql \
 	src/review/verdicts.sql \
 	src/review/withdraw.sql \
+	src/review/sample_verdicts.sql \
+	src/review/judge_sample.sql \
+	src/review/withdraw_sample.sql \
+	src/review/sample_claims.sql \
 	src/review/claims.sql \
 	src/review/rename_intents.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
+	src/review/queue_conflicts.sql \
 	src/review/live_accuracy.sql \
 	src/samples/near_twins.sql \
 	src/samples/model_text.sql \
@@ -234,6 +239,7 @@ SQL_PARTS = \
 	src/report/explain_conversation.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
+	src/governance/sample_problems.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql \

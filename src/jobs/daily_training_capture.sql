@@ -62,8 +62,8 @@ BEGIN
       AND r.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = r.job_name AND n.status = r.status);
     GET DIAGNOSTICS tidied = ROW_COUNT;
     DELETE FROM @extschema@.review_claims c
-    WHERE c.conversation_log_id IN (SELECT x.conversation_log_id FROM @extschema@.review_claims x
-                                    WHERE x.expires_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED);
+    WHERE c.id IN (SELECT x.id FROM @extschema@.review_claims x
+                   WHERE x.expires_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED);
     RETURN tidied;
 END
 $function$;

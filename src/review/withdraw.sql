@@ -11,7 +11,8 @@ DECLARE
     by_model boolean;
     waits_for text;
 BEGIN
-    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text);
+    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text,
+                                         'conversation'::text);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', reviewer_name);
     -- Withdrawing a changed verdict also withdraws the earlier ones: the state before the first verdict returns.
     SELECT * INTO first FROM @extschema@.review_events e

@@ -212,6 +212,12 @@ SQL
             ('synthetic', 'intent.parcel.track', '{}', 'en', 'approved', 'synthetic', 'train', 1,
              -9223372036854775808, 1),
             (E'manual\\\\.\\n', 'intent.parcel.track', NULL, NULL, 'pending', 'manual', 'test', 0, 0, NULL);
+        -- Samples without a conversation: one was judged, one waits and is claimed.
+        SELECT $s.fix_sample(id, intent, '[]', E'a\\tnote') FROM $s.training_samples WHERE source = 'synthetic';
+        UPDATE $s.training_samples SET review_priority = 3, review_reason = 'label conflict'
+        WHERE source = 'manual' AND review_status = 'pending';
+        INSERT INTO $s.review_claims (sample_id, reviewer, claimed_at, expires_at)
+        SELECT id, 'asha', '2026-01-01', '2026-01-02' FROM $s.training_samples WHERE review_reason = 'label conflict';
 
         INSERT INTO $s.model_versions
             (version, model_type, status, traffic_percentage, test_accuracy, base_version, sample_counts) VALUES
@@ -256,6 +262,9 @@ SQL
                  WITH ORDINALITY AS v (status, n)
             JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l
                   WHERE l.session_id = 'many') c ON c.n = v.n;
+        INSERT INTO $s.labelstudio_tasks (project, sample_id, batch_id, status, task_id)
+            SELECT 1, id, gen_random_uuid(), 'closed', 200 FROM $s.training_samples
+            WHERE review_reason = 'label conflict';
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
         -- A comparison that people are asked about, one that is over, and what a worker answered.
         INSERT INTO $s.paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to, messages,
