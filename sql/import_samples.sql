@@ -192,7 +192,7 @@ SELECT import_training_samples('{"text": "call 98765 43210 now", "intent": "inte
 SELECT text, entities FROM training_samples WHERE intent = 'intent.general.callback2';
 SELECT set_training_setting('redact', NULL);
 
--- One text, one live intent: a captured one stays live, the imported one waits; the first line of a call wins.
+-- A person's line beats a model's label; of two lines of people, the first is live and the other waits.
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     ('s', 'ok', 'intent.general.acknowledge', 0.99, 'indicbert'),
@@ -206,16 +206,18 @@ CREATE TEMP VIEW labels AS
 SELECT * FROM import_training_samples(E:'data', 'manual');
 SELECT * FROM labels;
 SELECT * FROM import_training_samples(E:'data', 'manual');
--- Another source left nothing waiting.
+-- What is live is there, whatever its source.
 SELECT * FROM import_training_samples('{"text": "ok", "intent": "intent.general.thanks"}', 'synthetic');
--- A pending conversation is no import, a rejected sample is no sample.
+-- What waits is there, too; a rejected sample is no sample.
 UPDATE training_samples SET review_status = 'pending' WHERE intent = 'intent.general.acknowledge';
 SELECT * FROM import_training_samples('{"text": "ok", "intent": "intent.general.acknowledge"}');
-UPDATE training_samples SET review_status = 'rejected' WHERE text = 'cancel' AND review_status = 'approved';
+UPDATE training_samples SET review_status = 'rejected', review_priority = NULL, review_reason = NULL
+WHERE text = 'cancel' AND review_status = 'approved';
 SELECT * FROM import_training_samples('{"text": "cancel", "intent": "intent.ride.booking.cancel"}');
 SELECT * FROM labels;
 
--- Pins. A text never changes sides, whatever its intent, its status and the line that says so.
+-- Pins. A text never changes sides, whatever its intent, its status and the line that says so: the line is imported
+-- without the pin, and reported.
 SELECT import_training_samples(E'{"text": "pin 1", "intent": "p", "split": "test"}\n{"text": "pin 2", "intent": "p", '
                                '"split": "train"}\n{"text": "pin 3", "intent": "p"}\n{"text": "pin 4", "intent": "p"}');
 SELECT import_training_samples(E'{"text": "other", "intent": "p"}\n{"text": "Pin 1!", "intent": "p", "split": '
@@ -223,17 +225,18 @@ SELECT import_training_samples(E'{"text": "other", "intent": "p"}\n{"text": "Pin
 SELECT import_training_samples('{"text": "pin 2", "intent": "q", "split": "test"}');
 SELECT import_training_samples(E'{"text": "pin 5", "intent": "p", "split": "train"}\n{"text": "pin 5", "intent": '
                                '"p"}\n{"text": "PIN 5", "intent": "q", "split": "test"}');
+SELECT line, outcome, reason FROM import_report();
 UPDATE training_samples SET review_status = 'rejected' WHERE text = 'pin 2';
 SELECT import_training_samples('{"text": "pin 2", "intent": "p", "split": "test"}');
 UPDATE training_samples SET review_status = 'approved' WHERE text = 'pin 2';
--- A stored sample without a side gets the one that a line pins; unpinned lines inherit none.
+-- A stored sample without a side gets the one that a line pins, and so do the other lines.
 SELECT * FROM import_training_samples(E'{"text": "pin 3", "intent": "p", "split": "train"}\n{"text": "pin 3", '
                                       '"intent": "q"}\n{"text": "pin 4", "intent": "p", "split": "test"}\n{"text": '
                                       '"pin 4", "intent": "q", "split": "test"}');
 -- So does a line before it in the call.
 SELECT * FROM import_training_samples(E'{"text": "pin 6", "intent": "p"}\n{"text": "pin 6", "intent": "p", "split": '
                                       '"test"}\n{"text": "pin 6", "intent": "p", "split": "test"}');
--- The sample of a conversation is left alone.
+-- So does the sample of a conversation; since test sets have none but audited ones, the text gets one of its own.
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
 VALUES ('s', 'pin 7', 'p', 0.99, 'indicbert');
 SELECT * FROM import_training_samples('{"text": "pin 7", "intent": "p", "split": "test"}');

@@ -11,6 +11,9 @@ typedef struct TwImportLine
 {
 	int64		number;			/* line number in the data, from 1 */
 	const char *review_status;	/* set by the importer; NULL = not stored */
+	bool		waits;			/* its sample is queued for review */
+	bool		wants_id;		/* the report names its sample */
+	int64		sample_id;		/* of its sample, if it waits or wants it; 0 = none */
 	NullableDatum values[TW_IMPORT_KEYS];	/* in the column's type; text and entities as stored in samples */
 } TwImportLine;
 

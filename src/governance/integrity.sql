@@ -226,7 +226,24 @@ BEGIN ATOMIC
         SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*),
                min(e.id)::text, 'The conversation was deleted without its events.'
         FROM @extschema@.review_events e
-        WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        WHERE e.conversation_log_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        UNION ALL
+        SELECT 'event of a sample that does not exist', '@extschema@.review_events'::regclass::text, count(*),
+               min(e.id)::text, 'The sample was deleted without its events.'
+        FROM @extschema@.review_events e
+        WHERE e.sample_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.id = e.sample_id)
+        UNION ALL
+        SELECT 'rejected sample in the queue', '@extschema@.training_samples'::regclass::text, count(*),
+               min(s.id)::text, 'Nobody needs to review it: set its review_priority and review_reason to NULL.'
+        FROM @extschema@.training_samples s
+        WHERE s.review_priority IS NOT NULL AND s.review_status = 'rejected'
+        UNION ALL
+        SELECT 'line of an import that does not exist', '@extschema@.sample_import_lines'::regclass::text, count(*),
+               min(l.import_id)::text, 'sample_imports has no such row: restore it, or delete the lines.'
+        FROM @extschema@.sample_import_lines l
+        WHERE NOT EXISTS (SELECT FROM @extschema@.sample_imports i WHERE i.id = l.import_id)
         UNION ALL
         SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*),
                min(t.id)::text, 'labelstudio_projects has no such project: restore its row, or delete the task''s.'
