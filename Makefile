@@ -134,6 +134,7 @@ SQL_PARTS = \
 	src/tables/blind_reviews.sql \
 	src/tables/imported_conversations.sql \
 	src/tables/imported_tables.sql \
+	src/tables/sample_imports.sql \
 	src/tables/model_versions.sql \
 	src/tables/model_artifacts.sql \
 	src/tables/model_evaluations.sql \
@@ -179,6 +180,7 @@ SQL_PARTS = \
 	src/samples/training_set.sql \
 	src/samples/audit_budget.sql \
 	src/exchange/entity_spans.sql \
+	src/exchange/import_changes.sql \
 	src/exchange/import_samples.sql \
 	src/exchange/import_portion.sql \
 	src/exchange/import_conversations.sql \

@@ -60,6 +60,11 @@ ALTER TABLE @extschema@.review_events
     ADD COLUMN sample_id bigint,
     ADD CONSTRAINT review_events_subject_check CHECK (num_nonnulls(conversation_log_id, sample_id) = 1);
 CREATE INDEX review_events_sample_idx ON @extschema@.review_events (sample_id, id) WHERE sample_id IS NOT NULL;
+-- Imported labels that contradicted a live one were pending where nobody saw them.
+UPDATE @extschema@.training_samples s SET review_priority = 2, review_reason = 'label conflict'
+WHERE s.review_status = 'pending' AND s.conversation_log_id IS NULL AND s.label_source = 'human'
+  AND EXISTS (SELECT FROM @extschema@.training_samples l
+              WHERE l.text_hash = s.text_hash AND l.review_status = 'approved' AND l.intent <> s.intent);
 -- Written anew, like conversation_logs above.
 SET LOCAL training_workflow.allow_drop = on;
 ALTER TABLE @extschema@.review_claims
@@ -192,6 +197,7 @@ DROP ROUTINE
     @extschema@.fail_training_job(bigint, text, text, boolean),
     @extschema@.grant_training_role(text, text),
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
+    @extschema@.import_training_samples(text, text, boolean),
     @extschema@.labelstudio_check(text),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),

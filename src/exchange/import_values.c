@@ -38,10 +38,27 @@ const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS] = {
 	[TW_IMPORT_MODULE_TYPE] = {"module_type", read_word, "a string"},
 	[TW_IMPORT_EXPECTED_SERVICE] = {"expected_service", read_word, "a string"},
 	[TW_IMPORT_SPLIT] = {"split", read_split, "\"train\" or \"test\""},
-	[TW_IMPORT_LABEL_SOURCE] = {"label_source", read_label_source, "\"model\" or \"human\""},
+	[TW_IMPORT_LABEL_SOURCE] = {"label_source", read_label_source, "\"human\" or \"model\" (also \"person\", \"llm\")"},
 	[TW_IMPORT_QUALITY_SCORE] = {"quality_score", read_quality_score, "a number from 0 to 1"},
 	[TW_IMPORT_CREATED_AT] = {"created_at", read_created_at, "a time such as \"2026-11-23T09:30:00+05:30\""},
 };
+
+/* Whose label it is, human or model, of the words that files have for it; NULL for others. */
+const char *
+tw_canonical_label_source(const char *given)
+{
+	static const char *const words[][2] = {
+		{"human", "human"}, {"person", "human"},
+		{"model", "model"}, {"llm", "model"}, {"machine", "model"}
+	};
+
+	for (size_t i = 0; i < lengthof(words); i++)
+	{
+		if (pg_strcasecmp(given, words[i][0]) == 0)
+			return words[i][1];
+	}
+	return NULL;
+}
 
 /* A description of the value that completes the sentence "It is ...". */
 char *
@@ -141,7 +158,9 @@ read_split(const TwImportPlace *place, const json_t *value, NullableDatum *resul
 static bool
 read_label_source(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
-	return read_one_of(value, "model", "human", result);
+	const char *source = json_is_string(value) ? tw_canonical_label_source(json_string_value(value)) : NULL;
+
+	return source != NULL && set_text(result, source, strlen(source));
 }
 
 static bool

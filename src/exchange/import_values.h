@@ -35,6 +35,7 @@ typedef struct TwImportKeyDefinition
 
 extern const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS];
 
+extern const char *tw_canonical_label_source(const char *given);
 extern char *tw_import_describe(const json_t *value);
 
 #endif							/* TW_IMPORT_VALUES_H */

@@ -229,6 +229,16 @@ BEGIN ATOMIC
         WHERE e.conversation_log_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
         UNION ALL
+        SELECT 'rejected sample in the queue', '@extschema@.training_samples'::regclass::text, count(*),
+               min(s.id)::text, 'Nobody needs to review it: set its review_priority and review_reason to NULL.'
+        FROM @extschema@.training_samples s
+        WHERE s.review_priority IS NOT NULL AND s.review_status = 'rejected'
+        UNION ALL
+        SELECT 'line of an import that does not exist', '@extschema@.sample_import_lines'::regclass::text, count(*),
+               min(l.import_id)::text, 'sample_imports has no such row: restore it, or delete the lines.'
+        FROM @extschema@.sample_import_lines l
+        WHERE NOT EXISTS (SELECT FROM @extschema@.sample_imports i WHERE i.id = l.import_id)
+        UNION ALL
         SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*),
                min(t.id)::text, 'labelstudio_projects has no such project: restore its row, or delete the task''s.'
         FROM @extschema@.labelstudio_tasks t

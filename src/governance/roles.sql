@@ -24,7 +24,7 @@ BEGIN ATOMIC
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
-            '@extschema@.job_health']::regclass[]),
+            '@extschema@.sample_imports', '@extschema@.sample_import_lines', '@extschema@.job_health']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
@@ -129,7 +129,8 @@ BEGIN ATOMIC
             '@extschema@.training_set(text)']::regprocedure[]),
         ('{operator}', ARRAY[
             '@extschema@.near_twins(text[], text[], double precision)',
-            '@extschema@.import_training_samples(text, text, boolean)',
+            '@extschema@.import_training_samples(text, text, boolean, text, text, text, text, jsonb)',
+            '@extschema@.import_report(bigint)',
             '@extschema@.import_conversations(regclass, jsonb, text, text, boolean)',
             '@extschema@.tw_check_import_source(regclass)',
             '@extschema@.tw_map_import(regclass, jsonb)',

@@ -71,6 +71,48 @@ COMMENT ON FUNCTION @extschema@.tw_queue_conflicting_samples(bigint[], bigint[])
     'all pending ones, and releases live ones that are no longer among the disputed. Returns how many of each, and how '
     'many were locked';
 
+CREATE FUNCTION @extschema@.tw_settle_waiting_samples(OUT released bigint, OUT locked bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    wanted bigint[];
+    held bigint[];
+BEGIN
+    -- Without a live sample, what was the only label of its text still waits for a person.
+    wanted := ARRAY(
+        SELECT s.id FROM @extschema@.training_samples s
+        WHERE s.review_priority IS NOT NULL AND s.review_reason = 'label conflict'
+          AND s.review_status = 'pending' AND s.label_source = 'human'
+          AND NOT EXISTS (SELECT FROM @extschema@.label_conflicts k
+                          WHERE k.text_hash = s.text_hash AND NOT k.settled
+                            AND k.normalized_text = @extschema@.normalize_text(s.text))
+          AND EXISTS (SELECT FROM @extschema@.training_samples l
+                      WHERE l.text_hash = s.text_hash AND l.review_status = 'approved'
+                        AND @extschema@.normalize_text(l.text) = @extschema@.normalize_text(s.text)));
+    held := ARRAY(SELECT s.id FROM @extschema@.training_samples s WHERE s.id IN (SELECT unnest(wanted)) ORDER BY s.id
+        FOR UPDATE OF s SKIP LOCKED);
+    locked := cardinality(wanted) - cardinality(held);
+    WITH settled AS MATERIALIZED (
+        SELECT s.id, s.review_status, s.review_priority, s.review_reason FROM @extschema@.training_samples s
+        WHERE s.id IN (SELECT unnest(held)) AND s.review_status = 'pending' AND s.review_reason = 'label conflict'
+    ), event AS (
+        INSERT INTO @extschema@.review_events (sample_id, action, from_status, to_status, review_priority,
+                                               review_reason, reviewer, calling_role)
+        SELECT s.id, 'import', s.review_status, 'approved', s.review_priority, s.review_reason,
+               @extschema@.tw_calling_role(), @extschema@.tw_calling_role()
+        FROM settled s ORDER BY s.id
+    )
+    UPDATE @extschema@.training_samples s
+    SET review_priority = NULL, review_reason = NULL, review_status = 'approved', reviewed_at = now()
+    FROM settled d WHERE s.id = d.id;
+    GET DIAGNOSTICS released = ROW_COUNT;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_settle_waiting_samples() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_settle_waiting_samples() IS
+    'Imported labels of people that waited because of a label conflict become live where people have decided for them. '
+    'Returns how many, and how many were locked';
+
 CREATE FUNCTION @extschema@.queue_label_conflicts(OUT queued bigint, OUT released bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -82,6 +124,7 @@ DECLARE
     wanted bigint[];
     held bigint[];
     samples record;
+    settled record;
 BEGIN
     -- One verdict settles a text, so three conversations of each intent are enough: one wrong label may contradict a
     -- hundred thousand samples.
@@ -133,7 +176,9 @@ BEGIN
     FROM @extschema@.tw_queue_conflicting_samples(few_samples, disputed_samples) s;
     queued := queued + samples.queued;
     released := released + samples.released;
-    locked := locked + samples.locked;
+    SELECT w.released, w.locked INTO settled FROM @extschema@.tw_settle_waiting_samples() w;
+    released := released + settled.released;
+    locked := locked + samples.locked + settled.locked;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.queue_label_conflicts() FROM PUBLIC;
@@ -141,6 +186,6 @@ COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'Queues unreviewed conversations and samples of unsettled label conflicts (priority 2, reason label conflict; '
     'three of each text and intent), and pending samples without a conversation that are in no queue (reason pending '
     'sample where nothing contradicts them); and removes from the queue what is live and whose conflict a person has '
-    'settled. Returns how many were queued and released, and how many were locked and wait for the next call. '
-    'Conflicts between people are not queued again: see label_conflicts WHERE NOT settled AND human_labels > 1. '
+    'settled; an imported label that agrees with the decision becomes live. Returns how many were queued and released, '
+    'and how many were locked and wait for the next call. Conflicts between people are not queued again: see label_conflicts WHERE NOT settled AND human_labels > 1. '
     'Raises no error of its own';

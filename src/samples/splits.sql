@@ -20,10 +20,11 @@ BEGIN ATOMIC
                coalesce(array_agg(DISTINCT s.intent) FILTER (WHERE s.review_status = 'approved'), '{}') AS intents,
                count(*) FILTER (WHERE s.review_status = 'approved') AS times,
                CASE WHEN bool_or(s.split = 'test') THEN 'test' ELSE min(s.split) END AS known,
-               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit),
-                        false) AS audited,
-               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'model' AND c.is_audit),
-                        false) AS awaited
+               -- A label that an import confirmed is a person's, but the audit has yet to judge the conversation.
+               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit
+                                AND c.review_status = 'approved'), false) AS audited,
+               coalesce(bool_or(s.review_status = 'approved' AND c.is_audit
+                                AND (s.label_source = 'model' OR c.review_status <> 'approved')), false) AS awaited
         FROM @extschema@.training_samples s
         LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
         WHERE s.text_hash IN (SELECT u.text_hash FROM undecided u)

@@ -119,7 +119,8 @@ BEGIN ATOMIC
     LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
     WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.split = 'test' AND s.review_status = 'approved'
       AND s.label_source = 'human'
-      AND (s.conversation_log_id IS NULL AND s.source <> 'production' OR c.is_audit AND s.selection_probability > 0)
+      AND (s.conversation_log_id IS NULL AND s.source <> 'production'
+           OR c.is_audit AND c.review_status = 'approved' AND s.selection_probability > 0)
       AND @extschema@.tw_is_of_type(model_test_set.model_type, s.module_type)
     WINDOW texts AS (PARTITION BY s.text_hash)
     ORDER BY s.text_hash, s.reviewed_at DESC NULLS LAST, s.id DESC;

@@ -238,6 +238,11 @@ SQL
                 'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\n'))
             FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m),
                  generate_series(1, 30) g;
+        -- Lines that contradict others, and that ask for what cannot be.
+        SELECT $s.import_training_samples('{"text": "disputed", "intent": "intent.a.b"}');
+        SELECT $s.import_training_samples(E'{"text": "disputed", "intent": "intent.a.c"}\\n{"text": "no intent"}\\n'
+            '{"text": "disputed", "intent": "intent.a.b", "split": "test"}\\n'
+            '{"text": "disputed", "intent": "intent.a.b", "split": "train"}', bad_lines => 'skip');
         SELECT $s.set_training_setting('min_test_samples', '10');
         SELECT $s.train_model('router', major => true);
         SELECT $s.register_model('food-agent-v1.0.0', 'food-agent', artifact => decode(repeat('00ff10', 50), 'hex'));
