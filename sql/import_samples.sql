@@ -288,12 +288,12 @@ CREATE ROLE regress_importer;
 SET ROLE regress_importer;
 SELECT import_training_samples('');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION import_training_samples(text, text, boolean) TO regress_importer;
+GRANT EXECUTE ON FUNCTION import_training_samples(text, text, boolean, text, jsonb) TO regress_importer;
 SET ROLE regress_importer;
 SELECT import_training_samples('{"text": "by an importer", "intent": "intent.general.greeting"}');
 RESET ROLE;
 SELECT reviewed_by = session_user AS by_session_user FROM training_samples WHERE text = 'by an importer';
-REVOKE EXECUTE ON FUNCTION import_training_samples(text, text, boolean) FROM regress_importer;
+REVOKE EXECUTE ON FUNCTION import_training_samples(text, text, boolean, text, jsonb) FROM regress_importer;
 DROP ROLE regress_importer;
 SELECT * FROM check_integrity();
 -- The next test drops the extension, maybe before this session's temporary objects are gone.

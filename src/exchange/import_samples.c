@@ -347,9 +347,10 @@ check_arguments(FunctionCallInfo fcinfo)
 {
 	char	   *source;
 
-	tw_refuse_null(fcinfo, 0, "data", "Pass the lines to import as one text; an empty one holds none.");
+	tw_refuse_null(fcinfo, 0, "data", "Pass the data to import as one text; an empty one holds nothing.");
 	tw_refuse_null(fcinfo, 1, "source", "Leave it out to have its default.");
 	tw_refuse_null(fcinfo, 2, "ignore_unknown_keys", "Leave it out to have its default.");
+	tw_refuse_null(fcinfo, 3, "format", "Leave it out to have its default.");
 	source = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if (strcmp(source, "synthetic") != 0 && strcmp(source, "manual") != 0)
 		ereport(ERROR,
@@ -359,13 +360,30 @@ check_arguments(FunctionCallInfo fcinfo)
 				 errhint("The sources are: synthetic, manual.")));
 }
 
+static TwImportOptions
+read_options(FunctionCallInfo fcinfo, Oid schema)
+{
+	TwImportOptions options = {
+		.format = text_to_cstring(PG_GETARG_TEXT_PP(3)),
+		.columns = PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4),
+		.ignore_unknown_keys = PG_GETARG_BOOL(2),
+		.redact = tw_setting_redact(schema),
+		.redact_locations = tw_setting_redact_locations(schema),
+		.max_bytes = tw_setting_max_message_bytes(schema)
+	};
+
+	tw_check_import_options(&options);
+	return options;
+}
+
 PG_FUNCTION_INFO_V1(tw_import_training_samples);
 
-/* import_training_samples(data, source, ignore_unknown_keys) */
+/* import_training_samples(data, source, ignore_unknown_keys, format, columns) */
 Datum
 tw_import_training_samples(PG_FUNCTION_ARGS)
 {
 	Import		import = {.schema = tw_schema_of_function(fcinfo)};
+	TwImportOptions options;
 	TupleDesc	desc;
 	Datum		values[3];
 	bool		nulls[3] = {false};
@@ -374,9 +392,8 @@ tw_import_training_samples(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	import.source = PointerGetDatum(PG_GETARG_TEXT_PP(1));
-	import.input = tw_read_import_lines(PG_GETARG_TEXT_PP(0), PG_GETARG_BOOL(2), tw_setting_redact(import.schema),
-										tw_setting_redact_locations(import.schema),
-										tw_setting_max_message_bytes(import.schema));
+	options = read_options(fcinfo, import.schema);
+	import.input = tw_read_import_lines(PG_GETARG_TEXT_PP(0), &options);
 
 	if (import.input.count > 0)
 	{

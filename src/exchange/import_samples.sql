@@ -1,12 +1,12 @@
 -- import_training_samples(): labelled texts from outside.
 
 CREATE FUNCTION @extschema@.import_training_samples(
-    data text, source text DEFAULT 'synthetic', ignore_unknown_keys boolean DEFAULT false,
-    OUT inserted bigint, OUT existing bigint, OUT conflicting bigint)
+    data text, source text DEFAULT 'synthetic', ignore_unknown_keys boolean DEFAULT false, format text DEFAULT 'auto',
+    columns jsonb DEFAULT NULL, OUT inserted bigint, OUT existing bigint, OUT conflicting bigint)
     LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_import_training_samples';
-REVOKE ALL ON FUNCTION @extschema@.import_training_samples(text, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.import_training_samples(text, text, boolean) IS
+REVOKE ALL ON FUNCTION @extschema@.import_training_samples(text, text, boolean, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.import_training_samples(text, text, boolean, text, jsonb) IS
     'Reads training samples from data, which is JSONL: one object a line with text and intent, and optionally '
     'language, entities, module_id, module_type, expected_service, split (pins the text to train or test), '
     'label_source, quality_score and created_at (a future time counts as now). source is synthetic or manual; with '
