@@ -190,6 +190,7 @@ DROP ROUTINE
     @extschema@.fail_training_job(bigint, text, text, boolean),
     @extschema@.grant_training_role(text, text),
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
+    @extschema@.import_training_samples(text, text, boolean),
     @extschema@.labelstudio_check(text),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),

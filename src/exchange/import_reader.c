@@ -52,35 +52,14 @@ check_size(const TwImportReader *reader, int key, const char *name, const Nullab
 TwImportLine *
 tw_import_add_line(TwImportReader *reader)
 {
-	TwImportLines *result = &reader->result;
-	TwImportLine *line;
-
-	if (result->count == reader->room)
-	{
-		reader->room *= 2;
-		result->lines = repalloc_huge(result->lines, sizeof(TwImportLine) * reader->room);
-	}
-	line = &result->lines[result->count++];
-	line->number = reader->place.number;
-	line->review_status = NULL;
-	for (int key = 0; key < TW_IMPORT_KEYS; key++)
-		line->values[key] = (NullableDatum) {(Datum) 0, true};
-	return line;
+	return tw_add_import_line(&reader->result, reader->place.number);
 }
 
 /* Records that the current record becomes no sample, though nothing is wrong with it. */
 void
 tw_import_skip(TwImportReader *reader, const char *reason)
 {
-	TwImportLines *result = &reader->result;
-
-	if (result->skipped_count == reader->skipped_room)
-	{
-		reader->skipped_room = Max(64, reader->skipped_room * 2);
-		result->skipped = result->skipped == NULL ? palloc(sizeof(TwImportSkipped) * reader->skipped_room) :
-			repalloc_huge(result->skipped, sizeof(TwImportSkipped) * reader->skipped_room);
-	}
-	result->skipped[result->skipped_count++] = (TwImportSkipped) {reader->place.number, pstrdup(reason)};
+	tw_skip_import_line(&reader->result, reader->place.number, reason);
 }
 
 /* Gives the sample a value, which stands under this name in the data; raises an error unless it is valid. */
@@ -199,6 +178,12 @@ tw_check_import_options(const TwImportOptions *options)
 	(void) tw_import_columns(options->columns);
 }
 
+static void
+read_record(void *reader)
+{
+	((TwImportReader *) reader)->format->read(reader);
+}
+
 static pg_noinline void
 read_records(TwImportReader *reader)
 {
@@ -207,40 +192,42 @@ read_records(TwImportReader *reader)
 	while (reader->format->next(reader))
 	{
 		CHECK_FOR_INTERRUPTS();
-		reader->format->read(reader);
+		tw_try_import_line(&reader->result, reader->place.number, read_record, reader);
 	}
+}
+
+static pg_noinline void
+end_reading(TwImportReader *reader)
+{
+	if (reader->format->end != NULL)
+		reader->format->end(reader);
 }
 
 static pg_noinline void
 read_all(TwImportReader *reader)
 {
-	ErrorContextCallback context = {.callback = reader_context, .arg = reader, .previous = error_context_stack};
-
-	error_context_stack = &context;
 	PG_TRY();
 	{
 		read_records(reader);
 	}
 	PG_FINALLY();
 	{
-		if (reader->format->end != NULL)
-			reader->format->end(reader);
+		end_reading(reader);
 	}
 	PG_END_TRY();
-	error_context_stack = context.previous;
 }
 
 /*
- * Reads the data and raises an error about the first record that is invalid. A
- * byte order mark at the start is skipped. With `redact`, texts and entities are
- * redacted, and with `redact_locations` locations in them, too. Values longer than
- * max_bytes are invalid.
+ * Reads the data. The first invalid record is an error, or with skip_bad_lines all
+ * of them are collected; what is wrong with the data as a whole is always an error.
+ * A byte order mark at the start is skipped.
  */
 TwImportLines
 tw_read_import_lines(text *data, const TwImportOptions *options)
 {
 	static const char byte_order_mark[] = "\xEF\xBB\xBF";
 	TwImportReader *reader = palloc0(sizeof(TwImportReader));
+	ErrorContextCallback context = {.callback = reader_context, .arg = reader, .previous = error_context_stack};
 
 	reader->at = VARDATA_ANY(data);
 	reader->end = reader->at + VARSIZE_ANY_EXHDR(data);
@@ -250,8 +237,7 @@ tw_read_import_lines(text *data, const TwImportOptions *options)
 	reader->place.redact = options->redact;
 	reader->place.redact_locations = options->redact_locations;
 	reader->place.max_bytes = options->max_bytes;
-	reader->room = 64;
-	reader->result.lines = palloc(sizeof(TwImportLine) * reader->room);
+	tw_begin_import_lines(&reader->result, options);
 	if (reader->end - reader->at >= 3 && memcmp(reader->at, byte_order_mark, 3) == 0)
 		reader->at += 3;
 	reader->format = tw_import_recognise(reader);
@@ -265,7 +251,9 @@ tw_read_import_lines(text *data, const TwImportOptions *options)
 
 	reader->place.scratch = AllocSetContextCreate(CurrentMemoryContext, "entities of an import",
 												  ALLOCSET_DEFAULT_SIZES);
+	error_context_stack = &context;
 	read_all(reader);
+	error_context_stack = context.previous;
 	MemoryContextDelete(reader->place.scratch);
 	return reader->result;
 }

@@ -60,8 +60,6 @@ struct TwImportReader
 
 	/* what has been read so far */
 	TwImportLines result;
-	int64		room;
-	int64		skipped_room;
 };
 
 extern TwImportLine *tw_import_add_line(TwImportReader *reader);
