@@ -166,7 +166,18 @@ find_given(const TwImportColumns *columns, TwSlice name)
 	return -1;
 }
 
-/* The TwImportKey that a key of an object is for, or -1. */
+/* What a column with the name of a key is for, if the argument says something else about that key. */
+static int
+key_unless_given(const TwImportColumns *columns, int key)
+{
+	const TwImportColumn *column = &columns->keys[key];
+
+	if (!column->is_given)
+		return key;
+	return column->name == NULL && column->value == NULL ? TW_IMPORT_LEFT_OUT : -1;
+}
+
+/* The TwImportKey that a key of an object is for, or -1, or TW_IMPORT_LEFT_OUT. */
 int
 tw_import_find_key(const TwImportColumns *columns, TwSlice name)
 {
@@ -179,7 +190,7 @@ tw_import_find_key(const TwImportColumns *columns, TwSlice name)
 		const char *own = tw_import_keys[key].name;
 
 		if (strncmp(own, name.data, name.length) == 0 && own[name.length] == '\0')
-			return columns->keys[key].is_given ? -1 : key;
+			return key_unless_given(columns, key);
 	}
 	return -1;
 }
@@ -201,7 +212,7 @@ is_same_name(TwSlice name, const char *own)
 	return *own == '\0';
 }
 
-/* The TwImportKey that a column of a table is for, or -1; *is_own is false where it has another name elsewhere. */
+/* The same for a column of a table; *is_own is false where it has another name elsewhere. */
 int
 tw_import_find_column(const TwImportColumns *columns, TwSlice name, bool *is_own)
 {
@@ -213,13 +224,13 @@ tw_import_find_column(const TwImportColumns *columns, TwSlice name, bool *is_own
 	for (key = 0; key < TW_IMPORT_KEYS; key++)
 	{
 		if (is_same_name(name, tw_import_keys[key].name))
-			return columns->keys[key].is_given ? -1 : key;
+			return key_unless_given(columns, key);
 	}
 	*is_own = false;
 	for (size_t i = 0; i < lengthof(other_names); i++)
 	{
 		if (is_same_name(name, other_names[i].name))
-			return columns->keys[other_names[i].key].is_given ? -1 : other_names[i].key;
+			return key_unless_given(columns, other_names[i].key);
 	}
 	return -1;
 }

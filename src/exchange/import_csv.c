@@ -20,7 +20,7 @@ static const char *const exported[] = {
 
 /* What a column is for: a TwImportKey, or one of these. */
 #define IGNORED (-1)
-#define STATUS (-2)
+#define STATUS (-3)
 
 typedef struct Field
 {
@@ -195,6 +195,8 @@ find_columns(const TwImportReader *reader, Csv *csv)
 					csv->keys[i] = exported_column(name) == REVIEW_STATUS ? STATUS : IGNORED;
 				}
 			}
+			if (key == TW_IMPORT_LEFT_OUT && csv->keys[i] == IGNORED)
+				csv->keys[i] = key;
 			if (key >= 0 && is_own == (pass == 0) && !has[key])
 			{
 				csv->keys[i] = key;
@@ -332,9 +334,9 @@ check_record(const TwImportReader *reader, const Csv *csv)
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 csv->fault != NULL ?
 			 errmsg("line %lld: this is not a record of csv", (long long) reader->place.number) :
-			 errmsg("line %lld has %d fields, and the header has %d", (long long) reader->place.number, csv->count,
-					csv->columns),
-			 csv->fault != NULL ? errdetail("%s", csv->fault) : 0,
+			 errmsg("line %lld has another number of fields than the header", (long long) reader->place.number),
+			 csv->fault != NULL ? errdetail("%s", csv->fault) :
+			 errdetail("It has %d, and the header has %d.", csv->count, csv->columns),
 			 errhint("A field with a separator, a quote or a line break stands in quotes, and quotes within it are "
 					 "doubled. " TW_NOTHING_STAYS)));
 }
@@ -352,6 +354,24 @@ is_left_out(const Csv *csv, int key, TwSlice value)
 		 memchr(value.data, '-', value.length) != value.data + 4);
 }
 
+/* What a number stands for, where the argument columns says so. */
+static TwSlice
+name_of_number(const TwImportReader *reader, const TwImportColumn *column, const char *name, TwSlice value)
+{
+	char	   *end;
+	char	   *digits = pnstrdup(value.data, value.length);
+	const char *found = tw_import_name_of(column, strtoll(digits, &end, 10));
+
+	if (found == NULL || end == digits || *end != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("line %lld: nothing says what a value stands for", (long long) reader->place.number),
+				 errdetail("The column \"%s\" has \"%s\".", tw_excerpt(name), tw_excerpt(digits)),
+				 errhint("The names in the argument columns stand for the numbers from 0 to %d. " TW_NOTHING_STAYS,
+						 column->names_count - 1)));
+	return TW_CSTRING_SLICE(found);
+}
+
 static void
 put_field(TwImportReader *reader, TwImportLine *line, const Csv *csv, int i)
 {
@@ -364,14 +384,7 @@ put_field(TwImportReader *reader, TwImportLine *line, const Csv *csv, int i)
 	if (is_left_out(csv, csv->keys[i], value))
 		return;
 	if (column->names != NULL)
-	{
-		char	   *end;
-		char	   *digits = pnstrdup(value.data, value.length);
-		const char *name = tw_import_name_of(column, strtoll(digits, &end, 10));
-
-		if (name != NULL && end != digits && *end == '\0')
-			value = TW_CSTRING_SLICE(name);
-	}
+		value = name_of_number(reader, column, csv->names[i], value);
 	tw_import_put_slice(reader, line, csv->keys[i], csv->names[i], value);
 }
 
@@ -388,7 +401,7 @@ read_csv(TwImportReader *reader)
 
 		if (csv->keys[i] == STATUS && csv->is_export && !tw_slice_equals_ascii_ci(status, TW_CSTRING_SLICE("approved")))
 		{
-			tw_import_skip(reader, psprintf("its review_status is %s", tw_excerpt_of(status.data, status.length)));
+			tw_import_skip(reader, "its review_status is another than approved");
 			return;
 		}
 	}

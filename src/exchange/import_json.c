@@ -263,24 +263,22 @@ next_element(TwImportReader *reader, Objects *objects)
 	return take_value(reader);
 }
 
-/* Whether the object that begins here goes over several lines: it does not end in its first line, nor does the next begin one. */
+/* Whether the object that begins here goes over several lines: its first line is not all of it, but no broken one. */
 static bool
 is_over_lines(const char *at, const char *end)
 {
 	const char *newline = memchr(at, '\n', end - at);
+	const char *last = newline;
 
 	if (newline == NULL || end_of_value(at, newline) != newline)
 		return false;
 	/* An object that is whole ends in its line, too. */
-	for (const char *last = newline; last > at; last--)
-	{
-		if (strchr(" \t\r", last[-1]) == NULL)
-		{
-			if (last[-1] == '}')
-				return false;
-			break;
-		}
-	}
+	while (last > at && strchr(" \t\r", last[-1]) != NULL)
+		last--;
+	if (last[-1] == '}')
+		return false;
+	if (strchr("{[,:", last[-1]) != NULL)
+		return true;
 	while (newline < end && strchr(" \t\r\n", *newline) != NULL)
 		newline++;
 	return newline < end && (*newline == '"' || *newline == '}');

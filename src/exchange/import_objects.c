@@ -150,7 +150,8 @@ put_foreign(TwImportReader *reader, TwImportLine *line)
 	{
 		if (!json_is_string(answer))
 			tw_import_refuse_foreign(reader, "answer", "\"accept\", \"reject\" or \"ignore\"", answer);
-		tw_import_skip(reader, psprintf("its answer is %s", tw_excerpt(json_string_value(answer))));
+		tw_import_skip(reader, strcmp(json_string_value(answer), "reject") == 0 ? "a person rejected it" :
+					   "its answer is another than accept");
 		return false;
 	}
 	if (values[TW_MESSAGES] != NULL)
@@ -225,6 +226,8 @@ collect_keys(TwImportReader *reader, TwImportLine *line)
 		int			key = tw_import_find_key(&reader->columns, TW_CSTRING_SLICE(name));
 		int			foreign;
 
+		if (key == TW_IMPORT_LEFT_OUT)
+			continue;
 		if (json_is_null(value))
 		{
 			if (key < 0 && find_foreign(name) < 0 && unknown == NULL)

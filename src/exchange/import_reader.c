@@ -81,6 +81,9 @@ tw_import_put_slice(TwImportReader *reader, TwImportLine *line, int key, const c
 
 	if (key == TW_IMPORT_TEXT || key == TW_IMPORT_INTENT)
 		is_valid = tw_import_read_slice(&reader->place, key, value, &line->values[key]);
+	else if (key == TW_IMPORT_ENTITIES && value.data[strspn(value.data, " \t\r\n")] != '{' &&
+			 value.data[strspn(value.data, " \t\r\n")] != '[')
+		is_valid = false;
 	else if (key == TW_IMPORT_ENTITIES)
 	{
 		tw_import_put_entities(reader, line, value);
@@ -184,7 +187,7 @@ read_record(void *reader)
 	((TwImportReader *) reader)->format->read(reader);
 }
 
-static pg_noinline void
+static void
 read_records(TwImportReader *reader)
 {
 	if (reader->format->begin != NULL)
@@ -196,25 +199,27 @@ read_records(TwImportReader *reader)
 	}
 }
 
-static pg_noinline void
+static void
 end_reading(TwImportReader *reader)
 {
 	if (reader->format->end != NULL)
 		reader->format->end(reader);
 }
 
-static pg_noinline void
+static void
 read_all(TwImportReader *reader)
 {
 	PG_TRY();
 	{
 		read_records(reader);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		end_reading(reader);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	end_reading(reader);
 }
 
 /*
