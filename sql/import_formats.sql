@@ -33,7 +33,8 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT,
         context = PG_EXCEPTION_CONTEXT;
-    RETURN QUERY SELECT SQLSTATE || ' ' || message || ' [' || coalesce(substring(context FROM 'read as \w+'), '') || ']';
+    RETURN QUERY SELECT SQLSTATE || ' ' || message || ' [' || coalesce(substring(context FROM 'read as \w+'), '')
+    || ']';
     RETURN QUERY SELECT '      ' || detail WHERE detail <> '';
     RETURN QUERY SELECT '      ' || hint WHERE hint <> '';
 END $$;
@@ -57,7 +58,8 @@ SELECT * FROM pg_temp.read($$
 [{"text": "one", "intent": "a"}, {"text": "t]w{o\"", "intent": "b"},
  {"text": "three", "label": "c"}
 ]$$);
-SELECT * FROM pg_temp.read(E'{\n  "text": "over lines",\n  "intent": "a"\n}\n{\n  "text": "and again",\n  "intent": "b"}');
+SELECT * FROM pg_temp.read(E'{\n  "text": "over lines",\n  "intent": "a"\n}\n{\n  "text": "and again",\n  "intent": '
+    '"b"}');
 SELECT * FROM pg_temp.refused($$[{"text": "one", "intent": "a"},
  {"text": "two",
   "intent": }]$$);
@@ -78,11 +80,13 @@ SELECT d, error FROM unnest(ARRAY['{"text": "a", "label": 3}', '{"text": "a", "l
     '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "{\"x\": 1}"}]}',
     '{"messages": [{"role": "user"}, {"role": "assistant", "content": "a\nb"}]}',
     '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "a\nb"}]}',
-    '{"messages": [{"role": "tool", "content": "a"}]}', '{"text": "a", "label": "x", "spans": [{"start": -1, "end": 2}]}',
+    '{"messages": [{"role": "tool", "content": "a"}]}', '{"text": "a", "label": "x", "spans": [{"start": -1, "end": '
+    '2}]}',
     '{"text": "a", "label": "x", "spans": {}}', '{"tokens": [1], "label": "x"}']) d, pg_temp.refused(d);
 
 -- Prodigy: what was rejected or left out is none.
-SELECT * FROM pg_temp.read($${"text": "yes", "label": "greet", "answer": "accept", "_input_hash": 1, "meta": {"a": 1}, "score": 0.5}
+SELECT * FROM pg_temp.read($${"text": "yes", "label": "greet", "answer": "accept", "_input_hash": 1, "meta": {"a": 1},
+    "score": 0.5}
 {"text": "no", "label": "greet", "answer": "reject", "_input_hash": 2}
 {"text": "later", "label": "greet", "answer": "ignore"}
 {"text": "choice", "options": [{"id": "a", "text": "A"}, {"id": "b", "text": "B"}], "accept": ["b"], "answer": "accept", "config": {}}
@@ -97,8 +101,7 @@ SELECT * FROM pg_temp.refused('{"text": "a", "label": 2}', 'huggingface',
 
 -- Label Studio: our own controls, any choices, what counts of several annotations.
 SELECT * FROM pg_temp.read($$[
-{"id": 1, "data": {"text": "cancel it", "language": "en"}, "predictions": [{"result": [{"from_name": "intent", "value": {"choices": ["cancel"]}}]}],
- "annotations": [{"result": [{"from_name": "verdict", "type": "choices", "value": {"choices": ["approve"]}}, {"from_name": "entities", "type": "labels", "value": {"start": 7, "end": 9, "text": "it", "labels": ["what"]}}]}]},
+{"id": 1, "data": {"text": "cancel it", "language": "en"}, "predictions": [{"result": [{"from_name": "intent", "value": {"choices": ["cancel"]}}]}], "annotations": [{"result": [{"from_name": "verdict", "type": "choices", "value": {"choices": ["approve"]}}, {"from_name": "entities", "type": "labels", "value": {"start": 7, "end": 9, "text": "it", "labels": ["what"]}}]}]},
 {"id": 2, "data": {"text": "track it"}, "annotations": [{"result": [{"from_name": "verdict", "value": {"choices": ["fix"]}}, {"from_name": "intent", "value": {"choices": ["track"]}}, {"from_name": "new_intent", "value": {"text": ["trace"]}}]}]},
 {"id": 3, "data": {"text": "gibberish"}, "annotations": [{"result": [{"from_name": "verdict", "value": {"choices": ["reject"]}}]}]},
 {"id": 4, "data": {"text": "not yet"}, "annotations": [{"was_cancelled": true, "result": []}]},
@@ -108,29 +111,37 @@ SELECT * FROM pg_temp.read($$[
 {"id": 8, "data": {"text": "one is the truth"}, "annotations": [{"result": [{"from_name": "topic", "value": {"choices": ["praise"]}}]}, {"ground_truth": true, "result": [{"from_name": "topic", "value": {"choices": ["blame"]}}]}]},
 {"id": 9, "data": {"text": "of two models"}, "annotations": [{"result": [{"from_name": "verdict", "value": {"choices": ["cancel"]}}]}]}
 ]$$);
-SELECT * FROM pg_temp.read('[{"data": {"title": "x", "body": "named"}, "annotations": [{"result": [{"value": {"choices": ["a"]}}]}]}]',
+SELECT * FROM pg_temp.read('[{"data": {"title": "x", "body": "named"}, "annotations": [{"result": [{"value": '
+    '{"choices": ["a"]}}]}]}]',
                            'labelstudio', '{"text": "body"}');
-SELECT * FROM pg_temp.refused('[{"data": {"title": "x", "body": "y"}, "annotations": [{"result": [{"value": {"choices": ["a"]}}]}]}]');
-SELECT * FROM pg_temp.refused('[{"data": {"text": "x"}, "annotations": [{"result": [{"from_name": "a", "value": {"choices": ["a"]}}, {"from_name": "b", "value": {"choices": ["a"]}}]}]}]');
+SELECT * FROM pg_temp.refused('[{"data": {"title": "x", "body": "y"}, "annotations": [{"result": [{"value": '
+    '{"choices": ["a"]}}]}]}]');
+SELECT * FROM pg_temp.refused('[{"data": {"text": "x"}, "annotations": [{"result": [{"from_name": "a", "value": '
+    '{"choices": ["a"]}}, {"from_name": "b", "value": {"choices": ["a"]}}]}]}]');
 
 -- Dialogflow: usersays, with their intent from outside; an intent with its phrases.
 \set usersays '[\n  {\n    "id": "1",\n    "data": [\n      {"text": "fly to ", "userDefined": false},\n      {"text": "Pune", "alias": "geo-city", "meta": "@sys.geo-city", "userDefined": true},\n      {"text": " now", "meta": "@sys.ignore", "alias": "x"}\n    ],\n    "isTemplate": false, "count": 0, "lang": "en", "updated": 0\n  },\n  {"id": "2", "data": [{"text": "book"}]}\n]'
 SELECT * FROM pg_temp.read(E:'usersays', columns => '{"intent": {"value": "flight.book"}}');
 SELECT * FROM pg_temp.refused(E:'usersays');
 SELECT * FROM pg_temp.read('{"name": "flight.book", "id": "x", "userSays": ' || E:'usersays' || '}');
-SELECT * FROM pg_temp.read('{"displayName": "flight.book", "trainingPhrases": [{"type": "EXAMPLE", "parts": [{"text": "to "}, {"text": "Pune", "entityType": "@city"}]}]}', 'dialogflow');
+SELECT * FROM pg_temp.read('{"displayName": "flight.book", "trainingPhrases": [{"type": "EXAMPLE", "parts": [{"text": '
+    '"to "}, {"text": "Pune", "entityType": "@city"}]}]}', 'dialogflow');
 
 -- csv: separators, quotes, line breaks, names.
-SELECT * FROM pg_temp.read(U&'\FEFF' || E'Text,INTENT,language\r\n"a, ""quoted""\nbreak",greet,en\r\n plain ,bye,\r\n\r\n"x","y","z"');
+SELECT * FROM pg_temp.read(U&'\FEFF' || E'Text,INTENT,language\r\n"a, ""quoted""\nbreak",greet,en\r\n plain '
+    ',bye,\r\n\r\n"x","y","z"');
 SELECT * FROM pg_temp.read(E'utterance;category\nhello;greet\n"semi;colon";bye');
 SELECT * FROM pg_temp.read(E'label\ttext\ngreet\thello, you');
 SELECT * FROM pg_temp.read(E'id,query,topic,who\n1,hello,greet,me\n2,bye,,me', 'csv', '{"intent": "topic"}', true);
 SELECT * FROM pg_temp.read(E'text\nhello\nhi', 'csv', '{"intent": {"value": "greet"}, "language": {"value": "en"}}');
-SELECT * FROM pg_temp.read(E'text,label\nhello,0\nbye,1\nwhat,7', 'csv', '{"intent": {"column": "label", "names": ["greet", "bye"]}}');
+SELECT * FROM pg_temp.read(E'text,label\nhello,0\nbye,1\nwhat,7', 'csv',
+    '{"intent": {"column": "label", "names": ["greet", "bye"]}}');
 -- A column of our name comes before one that is called so elsewhere.
 SELECT * FROM pg_temp.read(E'label,text,intent\n7,hello,greet', ignore_unknown_keys => true);
-SELECT d, error FROM unnest(ARRAY[E'text,intent\n"open', E'text,intent\nx,y\n"a"b,c', E'text,intent\na', E'text,intent\na,b,c',
-    E'text,intent,other\na,b,c', E'text,intent\n,b', E'text,intent\n"",b', E'text,intent\na,', E'text,intent\n"line\nbreak",a\n,b',
+SELECT d, error FROM unnest(ARRAY[E'text,intent\n"open', E'text,intent\nx,y\n"a"b,c', E'text,intent\na',
+    E'text,intent\na,b,c',
+    E'text,intent,other\na,b,c', E'text,intent\n,b', E'text,intent\n"",b', E'text,intent\na,',
+    E'text,intent\n"line\nbreak",a\n,b',
     E'text,intent,split\na,b,dev', E'text,intent,module_id\na,b,4.5', E'text,intent,entities\na,b,none',
     E'text,intent,entities\na,b,{x']) d, pg_temp.refused(d);
 SELECT error FROM pg_temp.refused(E'one,two\na,b', 'csv');
@@ -141,7 +152,8 @@ SELECT * FROM pg_temp.read(E'text,intent\n');
 SELECT DISTINCT review_status FROM training_samples;
 INSERT INTO training_samples (text, intent, review_status, source, module_id, entities, created_at) VALUES
     ('live', 'a', 'approved', 'manual', 7, '[{"start": 0, "end": 4, "label": "x"}]', '-infinity'),
-    ('wrong', 'a', 'rejected', 'manual', NULL, NULL, now()), ('open', 'a', 'pending', 'manual', NULL, '"scalar"', now());
+    ('wrong', 'a', 'rejected', 'manual', NULL, NULL, now()), ('open', 'a', 'pending', 'manual', NULL, '"scalar"',
+    now());
 CREATE TEMP TABLE exported AS SELECT string_agg(l, E'\n') AS data
     FROM export_training_samples(NULL, format => 'csv', include_split => 'all') l;
 SELECT r.* FROM exported, pg_temp.read(data) r;
@@ -160,7 +172,7 @@ nlu:
   metadata: {sentiment: neutral}
   examples: |
     - hello
-    -   hi there  
+    -   hi there
 
     # - not today
     - in [Pune](city) or [Bombay](city:Mumbai)
@@ -194,10 +206,14 @@ nlu:
   - intent: faq/ask
     examples: "- one\n- two"
 $$);
-SELECT left(d, 60), error FROM unnest(ARRAY[E'nlu:\n- intent: a\n  examples: |\n    - ok\n    none', E'nlu:\n- intent: a\n  examples: |\n    - ',
-    E'nlu:\n- intent: a\n  examples: |\n    - [x]{"entity" "a"}', E'nlu:\n- intent: a\n  examples: |\n    - [x]{"role": "a"}',
-    E'nlu:\n- examples: |\n    - x', E'nlu:\n- intent: [a]\n  examples: x', E'nlu: {a: b}', E'nlu:\n- a', E'nlu:\n- intent: a\n  examples: {x: y}',
-    E'nlu:\n- intent: "a\n', E'nlu:\n\t- x', E'nlu:\n- intent: &x a\n  examples: *x', E'nlu:\n- intent: "a\\0b"\n  examples: "- x"',
+SELECT left(d, 60), error FROM unnest(ARRAY[E'nlu:\n- intent: a\n  examples: |\n    - ok\n    none',
+    E'nlu:\n- intent: a\n  examples: |\n    - ',
+    E'nlu:\n- intent: a\n  examples: |\n    - [x]{"entity" "a"}', E'nlu:\n- intent: a\n  examples: |\n    - '
+    '[x]{"role": "a"}',
+    E'nlu:\n- examples: |\n    - x', E'nlu:\n- intent: [a]\n  examples: x', E'nlu: {a: b}', E'nlu:\n- a',
+    E'nlu:\n- intent: a\n  examples: {x: y}',
+    E'nlu:\n- intent: "a\n', E'nlu:\n\t- x', E'nlu:\n- intent: &x a\n  examples: *x',
+    E'nlu:\n- intent: "a\\0b"\n  examples: "- x"',
     E'a: &a [x, x]\nb: &b [*a, *a]\nnlu: []', E'nlu:\n- ' || repeat('[', 100000),
     E'nlu:\n- intent: a\n  examples:\n  - metadata: x']) d, pg_temp.refused(d, 'rasa');
 SELECT * FROM pg_temp.refused('responses: {}', 'rasa');
@@ -208,17 +224,22 @@ SELECT * FROM pg_temp.refused('nlu: []', columns => '{"text": "x"}');
 SELECT d, error FROM unnest(ARRAY['hello there', E'a,b\nc,d', '"text', '12', '# text']) d, pg_temp.refused(d);
 SELECT import_training_samples('', format => 'xml');
 SELECT import_training_samples('', format => NULL);
-SELECT c, error FROM unnest(ARRAY['[]', '1', '{"utterance": "text"}', '{"text": 1}', '{"text": {}}', '{"text": {"column": 1}}',
+SELECT c, error FROM unnest(ARRAY['[]', '1', '{"utterance": "text"}', '{"text": 1}', '{"text": {}}',
+    '{"text": {"column": 1}}',
     '{"text": {"value": "a", "column": "b"}}', '{"text": {"names": [1]}}', '{"text": ["a"]}', '{"text": null}']) c,
     pg_temp.refused('{"text": "a", "intent": "b"}', 'jsonl', c::jsonb);
-SELECT * FROM pg_temp.read('{"utt": "a", "label": "b", "lang": "en", "text": "c"}', columns => '{"text": "utt", "language": "lang"}', ignore_unknown_keys => true);
+SELECT * FROM pg_temp.read('{"utt": "a", "label": "b", "lang": "en", "text": "c"}',
+    columns => '{"text": "utt", "language": "lang"}', ignore_unknown_keys => true);
 
 -- What is read is redacted, in every format.
-SELECT d.n, r.sample, r.entities FROM unnest(ARRAY['{"text": "call 98765 43210", "label": "x"}', E'text,intent\ncall 98765 43210,x', '__label__x call 98765 43210',
-    E'nlu:\n- intent: x\n  examples: |\n    - call [98765 43210](phone)']) WITH ORDINALITY d (d, n), pg_temp.read(d.d) r;
+SELECT d.n, r.sample, r.entities FROM unnest(ARRAY['{"text": "call 98765 43210", "label": "x"}',
+    E'text,intent\ncall 98765 43210,x', '__label__x call 98765 43210',
+    E'nlu:\n- intent: x\n  examples: |\n    - call [98765 43210](phone)']) WITH ORDINALITY d (d, n),
+    pg_temp.read(d.d) r;
 DELETE FROM training_samples;
 -- A long file can be cancelled, and leaves no memory behind.
-CREATE TEMP TABLE long_file AS SELECT E'nlu:\n- intent: a\n  examples: |\n' || repeat(E'    - some example of it\n', 1000000) AS data;
+CREATE TEMP TABLE long_file AS SELECT E'nlu:\n- intent: a\n  examples: |\n' || repeat(E'    - some example of it\n',
+    1000000) AS data;
 SET statement_timeout = '100ms';
 SELECT import_training_samples(data) FROM long_file;
 RESET statement_timeout;

@@ -158,8 +158,8 @@ open_bracket(const char *text, int length)
 
 /*
  * Appends text outside entities, with a word joiner where Rasa would find an entity in it. Where there is one already,
- * one more is put there, as the import takes one away. What follows the text is looked at up to `end`; an entity that is
- * marked follows with a bracket.
+ * one more is put there, as the import takes one away. What follows the text is looked at up to `end`; an entity that
+ * is marked follows with a bracket.
  */
 static void
 append_outside(StringInfo line, const char *data, int length, const char *end, bool mark_follows)

@@ -117,7 +117,8 @@ find_attributes(TwExport *export, TwEntitySpan *spans, int count)
 		char	   *label;
 
 		if (entity == NULL || !JsonContainerIsObject(entity) ||
-			(field_of(entity, "value") == NULL && field_of(entity, "role") == NULL && field_of(entity, "group") == NULL))
+			(field_of(entity, "value") == NULL && field_of(entity, "role") == NULL &&
+			 field_of(entity, "group") == NULL))
 			continue;
 		label = label_of(entity);
 		CHECK_FOR_INTERRUPTS();

@@ -48,8 +48,8 @@ tw_is_fasttext_syntax(const char *at, const char *end)
 }
 
 /*
- * Whether what stands behind a ] of a text is, but for word joiners, a bracket with which Rasa would read an entity: one
- * more of them is put there, and the import takes one away. With wants_joiner, there is one already.
+ * Whether what stands behind a ] of a text is, but for word joiners, a bracket with which Rasa would read an entity:
+ * one more of them is put there, and the import takes one away. With wants_joiner, there is one already.
  */
 static inline bool
 tw_is_joined_bracket(const char *at, const char *end, bool wants_joiner)

@@ -15,12 +15,14 @@
 
 #define EXAMPLE "{\"intent\": \"category\"}"
 
-/* What columns of ours are called elsewhere: for data without a column of our name. */
-static const struct
+/* What a column of ours is called elsewhere: for data without a column of our name. */
+typedef struct OtherName
 {
 	int			key;
 	const char *name;
-} other_names[] = {
+} OtherName;
+
+static const OtherName other_names[] = {
 	{TW_IMPORT_TEXT, "utterance"}, {TW_IMPORT_TEXT, "sentence"}, {TW_IMPORT_TEXT, "query"},
 	{TW_IMPORT_INTENT, "label"}, {TW_IMPORT_INTENT, "category"}
 };
@@ -141,11 +143,13 @@ tw_import_columns(Jsonb *columns)
 			column = column_of_target(&result, target);
 			column->is_given = true;
 		}
-		else if (token == WJB_VALUE && value.type == jbvString)
+		else if (column == NULL || token != WJB_VALUE)
+			continue;
+		else if (value.type == jbvString)
 			column->name = string_of(&value);
-		else if (token == WJB_VALUE && value.type == jbvBinary)
+		else if (value.type == jbvBinary)
 			read_details(column, value.val.binary.data, target);
-		else if (token == WJB_VALUE && value.type != jbvNull)
+		else if (value.type != jbvNull)
 			refuse_columns(psprintf("the column for \"%s\" must be a string, an object or null", target),
 						   "Name a column of the data, or pass null to leave the column empty.");
 	}

@@ -9,7 +9,7 @@
 #include "exchange/import_keys.h"
 #include "utils/jsonb.h"
 
-/* A column of the data that the argument columns leaves out; beside the values of TwImportKey, and -1 for an unknown one. */
+/* A column of the data that the argument columns leaves out; beside TwImportKey, and -1 for an unknown one. */
 #define TW_IMPORT_LEFT_OUT (-2)
 
 /* What the argument columns says of one column of a sample. */

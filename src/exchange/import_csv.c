@@ -6,7 +6,6 @@
 
 #include "base/excerpt.h"
 #include "exchange/import_reader.h"
-#include "exchange/import_recognise.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -62,7 +61,8 @@ read_quoted(TwImportReader *reader, Csv *csv)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 					 errmsg("line %lld: a field begins with a quote and has no end", (long long) reader->place.number),
-					 errhint("Close the field, and double quotes within it: \"say \"\"hello\"\"\". " TW_NOTHING_STAYS)));
+					 errhint("Close the field, and double quotes within it: \"say \"\"hello\"\"\". "
+							 TW_NOTHING_STAYS)));
 		if (quote + 1 == reader->end || quote[1] != '"')
 			break;
 	}
@@ -350,7 +350,8 @@ is_left_out(const Csv *csv, int key, TwSlice value)
 	if (key == TW_IMPORT_ENTITIES)
 		return value.data[0] != '{' && value.data[0] != '[';
 	return key == TW_IMPORT_CREATED_AT &&
-		(memmem(value.data, value.length, "infinity", 8) != NULL || memmem(value.data, value.length, " BC", 3) != NULL ||
+		(memmem(value.data, value.length, "infinity", 8) != NULL ||
+		 memmem(value.data, value.length, " BC", 3) != NULL ||
 		 memchr(value.data, '-', value.length) != value.data + 4);
 }
 

@@ -15,7 +15,10 @@ typedef struct TwImportLine
 	NullableDatum values[TW_IMPORT_KEYS];	/* in the column's type; text and entities as stored in samples */
 } TwImportLine;
 
-/* A line that is not imported: it cannot be, or (with the sqlstate of success) it says itself that it is no sample. The message has nothing of its values: it is stored. */
+/*
+ * A line that is not imported: it cannot be, or (with the sqlstate of success) it says itself that it is no sample. The
+ * message has nothing of its values: it is stored.
+ */
 typedef struct TwBadLine
 {
 	int64		number;

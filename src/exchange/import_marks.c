@@ -111,7 +111,7 @@ refuse_mark(const TwImportReader *reader, TwSlice json, const char *what)
 					 TW_NOTHING_STAYS)));
 }
 
-/* An attribute of an entity: a string, or a number, which Rasa's own files have, too. A null slice = it is not there. */
+/* An attribute of an entity: a string, or a number, which files have, too. A null slice = it is not there. */
 static TwSlice
 attribute_of(const TwImportReader *reader, const json_t *attributes, const char *name, TwSlice json)
 {

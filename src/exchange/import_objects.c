@@ -42,8 +42,8 @@ refuse_key(const TwImportReader *reader, const char *name)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("line %lld: there is no key \"%s\"", LINE(reader), tw_excerpt(name)),
 			 errdetail("The keys are: %s.", names.data),
-			 errhint("Say which key it is, with columns => '{\"intent\": \"...\"}', or pass ignore_unknown_keys => true "
-					 "to leave all other keys out. " TW_NOTHING_STAYS)));
+			 errhint("Say which key it is, with columns => '{\"intent\": \"...\"}', or pass ignore_unknown_keys => "
+					 "true to leave all other keys out. " TW_NOTHING_STAYS)));
 }
 
 /* Raises an error about a key whose value is not what it should be. */

@@ -103,8 +103,8 @@ read_phrase(TwImportReader *reader, const json_t *phrase, const json_t *intent)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("line %lld: a piece of a phrase has no text", LINE(reader)),
-					 errhint("Correct it: {\"data\": [{\"text\": \"to \"}, {\"text\": \"Pune\", \"alias\": \"city\"}]}. "
-							 TW_NOTHING_STAYS)));
+					 errhint("Correct it: {\"data\": [{\"text\": \"to \"}, {\"text\": \"Pune\", \"alias\": "
+							 "\"city\"}]}. " TW_NOTHING_STAYS)));
 		appendBinaryStringInfo(&words, json_string_value(value), (int) json_string_length(value));
 		length = pg_mbstrlen_with_len(json_string_value(value), (int) json_string_length(value));
 		if (label.data != NULL && length > 0)

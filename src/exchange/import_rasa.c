@@ -397,6 +397,7 @@ tell_beside(const Rasa *rasa)
 static void
 begin_rasa(TwImportReader *reader)
 {
+	static const yaml_mark_t begin = {0};
 	Rasa	   *rasa = palloc0(sizeof(Rasa));
 
 	reader->state = rasa;
@@ -415,7 +416,7 @@ begin_rasa(TwImportReader *reader)
 		(void) next_event(reader);	/* the document's end */
 	}
 	if (!rasa->has_nlu && reader->at < reader->end)
-		refuse_yaml(reader, (yaml_mark_t) {0}, "It has no key nlu.");
+		refuse_yaml(reader, begin, "It has no key nlu.");
 	tell_beside(rasa);
 }
 

@@ -8,7 +8,6 @@
 #include "base/compat.h"
 #include "base/excerpt.h"
 #include "exchange/import_reader.h"
-#include "exchange/import_recognise.h"
 #include "miscadmin.h"
 #include "privacy/long_text.h"
 #include "privacy/redact.h"

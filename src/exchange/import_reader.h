@@ -71,6 +71,11 @@ extern void tw_import_finish(TwImportReader *reader, TwImportLine *line);
 extern bool tw_import_next_line(TwImportReader *reader);
 extern bool tw_import_is_interrupted(void);
 
+/* The format of the data, by import_recognise.c; whether it begins with a header of CSV, by import_csv.c. */
+extern const TwImportFormat *tw_import_format_of_name(const char *name);
+extern const TwImportFormat *tw_import_recognise(const TwImportReader *reader);
+extern bool tw_import_is_csv_header(const TwImportReader *reader);
+
 /* Objects of JSON, by import_json.c. */
 extern bool tw_import_next_object(TwImportReader *reader);
 extern void tw_import_parse_object(TwImportReader *reader);

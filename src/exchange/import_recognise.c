@@ -6,7 +6,7 @@
 
 #include "base/compat.h"
 #include "base/excerpt.h"
-#include "exchange/import_recognise.h"
+#include "exchange/import_reader.h"
 
 static const TwImportFormat *const formats[] = {
 	&tw_import_jsonl, &tw_import_csv, &tw_import_fasttext, &tw_import_rasa, &tw_import_huggingface, &tw_import_openai,

@@ -120,7 +120,8 @@ read_span(const json_t *span, const Range *tokens, size_t tokens_count, Range *r
 	{
 		*label = json_array_get(span, 2);
 		return json_array_size(span) >= 3 && json_is_string(*label) &&
-			read_position(json_array_get(span, 0), &range->start) && read_position(json_array_get(span, 1), &range->end);
+			read_position(json_array_get(span, 0), &range->start) &&
+			read_position(json_array_get(span, 1), &range->end);
 	}
 	*label = json_object_get(span, "label");
 	if (!json_is_string(*label))

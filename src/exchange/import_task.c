@@ -104,8 +104,8 @@ predicted_intent(const json_t *task)
 }
 
 /*
- * The intent that an annotation names; NULL = none. With the controls of our projects, *rejected says whether the person
- * rejected the answer.
+ * The intent that an annotation names; NULL = none. With the controls of our projects, *rejected says whether the
+ * person rejected the answer.
  */
 static const json_t *
 intent_of(const json_t *task, const json_t *annotation, bool *rejected)
