@@ -11,14 +11,18 @@ CREATE FUNCTION @extschema@.import_training_samples(
 REVOKE ALL ON FUNCTION @extschema@.import_training_samples(text, text, boolean, text, text, text, text, jsonb)
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.import_training_samples(text, text, boolean, text, text, text, text, jsonb) IS
-    'Reads training samples from data, which is JSONL: one object a line with text and intent, and optionally '
+    'Reads training samples from data, by default JSONL: one object a line with text and intent, and optionally '
     'language, entities, module_id, module_type, expected_service, split (pins the text to train or test), '
     'label_source, quality_score and created_at (a future time counts as now). source is synthetic or manual; with '
-    'ignore_unknown_keys, other keys are skipped. format is auto or jsonl; columns is NULL. Texts are redacted like '
-    'captured ones. Returns the number of lines '
+    'ignore_unknown_keys, other keys and columns are skipped. format is auto, which recognises them all, jsonl, csv '
+    '(with a header), fasttext, rasa (NLU YAML), huggingface, openai, spacy, prodigy, labelstudio (JSON) or dialogflow '
+    '(usersays). columns names the keys or columns of the data, as {"text": "utterance"}; null leaves one empty, '
+    '{"value": "..."} is for all samples, {"column": "label", "names": [...]} says what numbers stand for; NULL finds '
+    'them by name. Texts are redacted like captured ones. Returns the number of lines '
     'that became live samples; that exist already with the same text and intent; and that name another intent than a '
     'live sample of the same text, which wait as pending. A bad line fails the call, with its number: 22P02 for broken '
-    'JSON, 54000 for JSON that is nested too deep, 22023 for invalid values and keys and for a text that would change '
-    'its split; with bad_lines skip, such lines are left out and counted (skipped). Raises 22023 for another source, '
-    '22004 for a NULL argument, 40001 where a sample that a line pins was '
+    'JSON, YAML or CSV, 54000 for JSON that is nested too deep, 22023 for invalid values and keys and for a text that '
+    'would change its split; with bad_lines skip, such lines are left out and counted (skipped). Raises 22023 for another '
+    'source or format, data of an unknown format, columns that mean nothing and names that are missing in it, 42703 for columns '
+    'that a CSV does not have, 22004 for a NULL argument other than columns, 40001 where a sample that a line pins was '
     'changed concurrently, 55P03 where one is locked for 5 seconds';

@@ -7,8 +7,8 @@
 # FORMATS=jsonl and the library of another commit, jsonl can be compared with that commit.
 #
 # How to read: the same samples, exported as each format, are imported into an empty table. The formats take turns; a
-# figure is the median of all rounds, a ratio the median of the rounds' ratios to jsonl. Target: csv and fasttext at most
-# 1.5 x jsonl.
+# figure is the median of all rounds, a ratio the median of the rounds' ratios to jsonl. Target: csv and fasttext at
+# most 1.5 x jsonl.
 set -euo pipefail
 
 samples=${SAMPLES:-1000000}
