@@ -39,9 +39,10 @@ tw_is_fasttext_syntax(const char *at, const char *end)
 	{
 		int			length = (int) strlen(syntax[i]);
 
-		/* What follows the mark of the end may become a blank, whichever line end it is. */
+		/* Whatever ends a line becomes a blank. */
 		if (end - at >= length && memcmp(at, syntax[i], length) == 0 &&
-			(i == 0 || end - at == length || at[length] <= ' ' || (unsigned char) at[length] >= 0x80))
+			(i == 0 || end - at == length || at[length] == ' ' || at[length] == '\t' ||
+			 tw_ends_line(utf8_to_unicode((const unsigned char *) at + length))))
 			return true;
 	}
 	return false;
