@@ -121,7 +121,8 @@ batches(
         push @sql, 'SELECT count(*) FROM training_samples',
             "CREATE TEMP TABLE before AS SELECT $columns FROM training_samples",
             map({ "INSERT INTO lines SELECT '$_', string_agg(l, E'\\n' ORDER BY n) "
-                    . "FROM export_training_samples(format => '$_', include_split => 'all') WITH ORDINALITY AS x (l, n)" }
+                    . "FROM export_training_samples(format => '$_', include_split => 'all') "
+                    . 'WITH ORDINALITY AS x (l, n)' }
                 @formats),
             'TRUNCATE training_samples',
             "SELECT i.* FROM lines, import_training_samples(line) i WHERE format = 'jsonl'",

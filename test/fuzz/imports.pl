@@ -79,8 +79,8 @@ sub foreign_object {
         qq({"text": $text, "accept": [$intent], "answer": ) . one_of('"accept"', '"reject"', one_of(@values)) . '}',
         qq({"messages": [{"role": "user", "content": $text}, {"role": "assistant", "content": )
             . one_of($intent, json_string(line())) . '}]}',
-        qq({"data": {"text": $text}, "annotations": [{"result": [{"from_name": "intent", "value": {"choices": [$intent]}},)
-            . qq( {"value": {"start": 0, "end": 3, "text": "x", "labels": ["y"]}}]}]}),
+        qq({"data": {"text": $text}, "annotations": [{"result": [{"from_name": "intent", "value": {"choices": )
+            . qq([$intent]}}, {"value": {"start": 0, "end": 3, "text": "x", "labels": ["y"]}}]}]}),
         qq({"name": $intent, "userSays": [{"data": [{"text": $text, "alias": "x"}, {"text": $text, "meta": "\@y"}]}]}),
     );
 }
@@ -113,7 +113,8 @@ sub foreign_data {
           $kind eq 'objects'  ? join "\n", map { broken(foreign_object()) } 0 .. below(3)
         : $kind eq 'array'    ? broken('[' . join(",\n", map { foreign_object() } 0 .. below(3)) . ']')
         : $kind eq 'csv'      ? broken(csv())
-        : $kind eq 'fasttext' ? broken(join "\n", map { '__label__' . random_text(1) . ' ' . random_text(5) } 0 .. below(3))
+        : $kind eq 'fasttext' ? broken(join "\n",
+            map { '__label__' . random_text(1) . ' ' . random_text(5) } 0 .. below(3))
         :                       broken(yaml());
     my $format = chance(0.7) ? 'auto' : one_of(qw(jsonl csv fasttext rasa huggingface openai spacy prodigy labelstudio
             dialogflow));
