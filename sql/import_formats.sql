@@ -243,4 +243,31 @@ CREATE TEMP TABLE long_file AS SELECT E'nlu:\n- intent: a\n  examples: |\n' || r
 SET statement_timeout = '100ms';
 SELECT import_training_samples(data) FROM long_file;
 RESET statement_timeout;
+-- Nor does data that is refused or left out, however far its parser came.
+CREATE FUNCTION pg_temp.resident_mb() RETURNS bigint LANGUAGE sql AS
+    $$SELECT split_part(pg_read_file('/proc/self/statm'), ' ', 2)::bigint * 4096 / 1048576$$;
+CREATE FUNCTION pg_temp.fail(times integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    failed integer := 0;
+    block text := E'nlu:\n- intent: a\n  examples: |\n    - ' || repeat('x', 500000) || E'\n';
+    mark text := '- [x]{"entity": "a", "role": "' || repeat('r', 100000) || '"';
+BEGIN
+    FOR i IN 1 .. times LOOP
+        BEGIN
+            PERFORM import_training_samples((ARRAY[block || '- intent: "' || repeat('x', 500000), block || E'x: *y\n',
+                E'nlu:\n- intent: a\n  examples: |\n    ' || mark || ', "entity": 1}',
+                E'nlu:\n- intent: a\n  examples: |\n    ' || mark || ', "group": []}',
+                '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "{\"n\": \"'
+                    || repeat('n', 100000) || '\"}"}]}'])[1 + i % 5],
+                bad_lines => CASE i % 2 WHEN 0 THEN 'skip' ELSE 'refuse' END);
+        EXCEPTION WHEN invalid_parameter_value OR invalid_text_representation THEN
+            failed := failed + 1;
+        END;
+    END LOOP;
+    RETURN failed;
+END $$;
+SELECT pg_temp.fail(50) > 25;
+SELECT pg_temp.resident_mb() AS before \gset
+SELECT pg_temp.fail(500) > 250;
+SELECT pg_temp.resident_mb() - :before < 50 AS given_back;
 SELECT * FROM check_integrity();
