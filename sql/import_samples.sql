@@ -47,7 +47,7 @@ CREATE FUNCTION pg_temp.refused(data text, source text DEFAULT 'synthetic') RETU
 DECLARE
     message text; detail text; hint text; samples bigint := (SELECT count(*) FROM training_samples);
 BEGIN
-    PERFORM import_training_samples(data, source);
+    PERFORM import_training_samples(data, source, format => 'jsonl');
     RETURN QUERY SELECT 'not refused';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;

@@ -37,7 +37,7 @@ tw_add_import_line(TwImportLines *result, int64 number)
 }
 
 static void
-add_bad_line(TwImportLines *result, int64 number, const ErrorData *error)
+add_bad_line(TwImportLines *result, int64 number, int sqlstate, const char *message)
 {
 	TwBadLine  *bad;
 
@@ -49,10 +49,17 @@ add_bad_line(TwImportLines *result, int64 number, const ErrorData *error)
 	}
 	bad = &result->bad[result->bad_count++];
 	bad->number = number;
-	bad->sqlstate = error->sqlerrcode;
+	bad->sqlstate = sqlstate;
 	/* PostgreSQL's own messages, of values that jsonb refuses, do not say where. */
-	bad->message = strncmp(error->message, "line ", strlen("line ")) == 0 ? pstrdup(error->message) :
-		psprintf("line %lld: %s", (long long) number, error->message);
+	bad->message = strncmp(message, "line ", strlen("line ")) == 0 ? pstrdup(message) :
+		psprintf("line %lld: %s", (long long) number, message);
+}
+
+/* Adds a line with which nothing is wrong, but which is no sample. */
+void
+tw_skip_import_line(TwImportLines *result, int64 number, const char *reason)
+{
+	add_bad_line(result, number, ERRCODE_SUCCESSFUL_COMPLETION, reason);
 }
 
 /* Whether the error is about what the line says: class 22 (data exception) or 54 (program limit exceeded). */
@@ -96,7 +103,7 @@ tw_try_import_line(TwImportLines *result, int64 number, TwReadLine read, void *r
 			PG_RE_THROW();
 		FlushErrorState();
 		result->count = before;
-		add_bad_line(result, number, error);
+		add_bad_line(result, number, error->sqlerrcode, error->message);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();

@@ -78,6 +78,7 @@ add_bad_lines(TwImport *import)
 		const TwBadLine *bad = &import->input.bad[i];
 
 		add_note(import, bad->number, TW_IMPORT_SKIPPED,
+				 bad->sqlstate == ERRCODE_SUCCESSFUL_COMPLETION ? bad->message :
 				 psprintf("%s (%s)", bad->message, unpack_sql_state(bad->sqlstate)), 0, NULL);
 	}
 }

@@ -181,7 +181,7 @@ check_arguments(FunctionCallInfo fcinfo)
 	/* Called by the SQL of an older version. */
 	if (PG_NARGS() != ARGUMENTS)
 		tw_update_first();
-	tw_refuse_null(fcinfo, ARG_DATA, "data", "Pass the lines to import as one text; an empty one holds none.");
+	tw_refuse_null(fcinfo, ARG_DATA, "data", "Pass the data to import as one text; an empty one holds nothing.");
 	tw_refuse_null(fcinfo, ARG_SOURCE, "source", has_default);
 	tw_refuse_null(fcinfo, ARG_IGNORE_UNKNOWN_KEYS, "ignore_unknown_keys", has_default);
 	tw_refuse_null(fcinfo, ARG_FORMAT, "format", has_default);
@@ -230,7 +230,6 @@ static TwImportLines
 read_data(FunctionCallInfo fcinfo, Oid schema)
 {
 	static const char *const bad_lines[] = {"refuse", "skip", NULL};
-	static const char *const formats[] = {"auto", "jsonl", NULL};
 	TwImportOptions options = {0};
 
 	options.ignore_unknown_keys = PG_GETARG_BOOL(ARG_IGNORE_UNKNOWN_KEYS);
@@ -238,12 +237,9 @@ read_data(FunctionCallInfo fcinfo, Oid schema)
 	options.redact = tw_setting_redact(schema);
 	options.redact_locations = tw_setting_redact_locations(schema);
 	options.max_bytes = tw_setting_max_message_bytes(schema);
-	choose(fcinfo, ARG_FORMAT, "format", formats);
-	if (!PG_ARGISNULL(ARG_COLUMNS))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("columns cannot be named for JSONL"),
-				 errhint("Leave the argument out: the keys of the lines have fixed names.")));
+	options.format = text_to_cstring(PG_GETARG_TEXT_PP(ARG_FORMAT));
+	options.columns = PG_ARGISNULL(ARG_COLUMNS) ? NULL : PG_GETARG_JSONB_P(ARG_COLUMNS);
+	tw_check_import_options(&options);
 	return tw_read_import_lines(PG_GETARG_TEXT_PP(ARG_DATA), &options);
 }
 
@@ -264,13 +260,14 @@ tw_import_training_samples(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	arguments.source = import->source = PointerGetDatum(PG_GETARG_TEXT_PP(ARG_SOURCE));
-	arguments.format = CStringGetTextDatum("jsonl");
 	arguments.on_conflict = PointerGetDatum(PG_GETARG_TEXT_PP(ARG_ON_CONFLICT));
 	arguments.label_source = read_label_source(fcinfo);
 	arguments.bad_lines = PointerGetDatum(PG_GETARG_TEXT_PP(ARG_BAD_LINES));
 	import->schema = tw_schema_of_function(fcinfo);
 	import->on_conflict = choose(fcinfo, ARG_ON_CONFLICT, "on_conflict", on_conflict);
 	import->input = read_data(fcinfo, import->schema);
+	arguments.format = import->input.format == NULL ? PointerGetDatum(PG_GETARG_TEXT_PP(ARG_FORMAT)) :
+		CStringGetTextDatum(import->input.format);
 	fill_label_source(&import->input, arguments.label_source);
 
 	SPI_connect();
