@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 64eeb7cc0bf8c96f64a1042803754df26ce35953a77baf8b2b6cb2ad92180b23
+-- tables: 0e9d184deffcd465193622612fe3b22b6311c2148a2a4207fd66e50ec945ea63
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -31,6 +31,10 @@ ALTER TABLE @extschema@.training_jobs RENAME COLUMN lease TO lease_seconds;
 CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
     (review_priority, nlu_confidence NULLS FIRST, created_at, id)
     INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
+
+ALTER TABLE @extschema@.conversation_logs ADD COLUMN idempotency_key text;
+CREATE INDEX conversation_logs_idempotency_key_idx ON @extschema@.conversation_logs
+    (created_on, idempotency_key COLLATE "C") WHERE idempotency_key IS NOT NULL;
 
 ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)

@@ -11,6 +11,7 @@
 #include "base/subtransaction.h"
 #include "base/table_triggers.h"
 #include "capture/conversation_id.h"
+#include "capture/idempotency.h"
 #include "capture/log_columns.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
@@ -163,10 +164,15 @@ tw_capture_promote(PG_FUNCTION_ARGS)
 	if (trigdata->tg_newtable == NULL)
 		elog(ERROR, "trigger \"%s\" has no transition table", trigdata->tg_trigger->tgname);
 	tw_check_log_columns(trigdata->tg_relation);
+	tw_end_key();
 
 	/* A statement without an auto-approved conversation needs no subtransaction. */
 	if (count_promotable(trigdata, 1) == 0)
+	{
+		if (tw_last_conversation_was_set())
+			tw_restore_lastval(trigdata->tg_relation);
 		return PointerGetDatum(NULL);
+	}
 
 	error = tw_try(promote_captured, trigdata);
 	if (error != NULL)
