@@ -243,7 +243,7 @@ DATA_built = $(FRESH_SCRIPT) $(UPDATES)
 DATA = $(wildcard upgrade/$(EXTENSION)--*.sql)
 DOCS = $(sort $(wildcard doc/*.md))
 
-SHLIB_LINK += -ljansson
+SHLIB_LINK += -ljansson -lyaml
 EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)
 
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'

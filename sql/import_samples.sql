@@ -47,7 +47,7 @@ CREATE FUNCTION pg_temp.refused(data text, source text DEFAULT 'synthetic') RETU
 DECLARE
     message text; detail text; hint text; samples bigint := (SELECT count(*) FROM training_samples);
 BEGIN
-    PERFORM import_training_samples(data, source);
+    PERFORM import_training_samples(data, source, format => 'jsonl');
     RETURN QUERY SELECT 'not refused';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
@@ -288,13 +288,40 @@ CREATE ROLE regress_importer;
 SET ROLE regress_importer;
 SELECT import_training_samples('');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION import_training_samples(text, text, boolean) TO regress_importer;
+GRANT EXECUTE ON FUNCTION import_training_samples TO regress_importer;
 SET ROLE regress_importer;
 SELECT import_training_samples('{"text": "by an importer", "intent": "intent.general.greeting"}');
 RESET ROLE;
 SELECT reviewed_by = session_user AS by_session_user FROM training_samples WHERE text = 'by an importer';
-REVOKE EXECUTE ON FUNCTION import_training_samples(text, text, boolean) FROM regress_importer;
+REVOKE EXECUTE ON FUNCTION import_training_samples FROM regress_importer;
 DROP ROLE regress_importer;
 SELECT * FROM check_integrity();
 -- The next test drops the extension, maybe before this session's temporary objects are gone.
 DROP VIEW labels;
+
+-- Bad lines can be left out: the others are imported.
+CREATE TABLE mixed (data text);
+INSERT INTO mixed VALUES ($$
+{"text": "first good one", "intent": "intent.a.b"}
+{"text": "  ", "intent": "intent.a.b"}
+{"text": "no intent"}
+{"text": "broken", "intent": }
+{"text": "own key", "intent": "intent.a.b", "id": 1}
+["an array"]
+{"text": "too small a number", "intent": "intent.a.b", "entities": {"n": [1, 1e-20000]}}
+
+{"text": "second good one", "intent": "intent.a.b"}$$);
+SELECT inserted, existing, skipped FROM mixed, import_training_samples(data, bad_lines => 'skip');
+SELECT inserted, existing, skipped
+FROM mixed, import_training_samples(data, ignore_unknown_keys => true, bad_lines => 'skip');
+SELECT import_training_samples(data, bad_lines => 'refuse') FROM mixed;
+SELECT text FROM training_samples WHERE intent = 'intent.a.b' AND text ~ 'good one|own key' ORDER BY id;
+-- Nothing but bad lines, and a cancelled one is no bad line.
+SELECT inserted, skipped FROM import_training_samples(repeat(E'{}\n', 1000), bad_lines => 'skip');
+SET statement_timeout = 200;
+SELECT import_training_samples(repeat('{"text": 1}' || E'\n', 20000000), bad_lines => 'skip');
+RESET statement_timeout;
+SELECT import_training_samples('', bad_lines => 'ignore');
+SELECT import_training_samples('', format => 'yaml');
+SELECT import_training_samples('', columns => '{"text": "utterance"}');
+SELECT import_training_samples('', bad_lines => NULL);

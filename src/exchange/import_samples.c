@@ -14,6 +14,7 @@
 #include "base/excerpt.h"
 #include "base/kept_plan.h"
 #include "base/null_argument.h"
+#include "base/retired.h"
 #include "base/slice.h"
 #include "catalog/pg_type.h"
 #include "exchange/import_lines.h"
@@ -21,6 +22,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "rules/locks.h"
 #include "rules/normalize.h"
@@ -342,15 +344,57 @@ lock_out_imports(Oid schema)
 		elog(ERROR, "could not lock out other imports");
 }
 
+/* The arguments of import_training_samples(). */
+enum
+{
+	ARG_DATA,
+	ARG_SOURCE,
+	ARG_IGNORE_UNKNOWN_KEYS,
+	ARG_FORMAT,
+	ARG_ON_CONFLICT,
+	ARG_LABEL_SOURCE,
+	ARG_BAD_LINES,
+	ARG_COLUMNS,
+	ARGUMENTS
+};
+
+/* The position of a word among `choices`, which ends with NULL. */
+static int
+choose(FunctionCallInfo fcinfo, int argument, const char *name, const char *const *choices)
+{
+	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; choices[i] != NULL; i++)
+	{
+		if (strcmp(given, choices[i]) == 0)
+			return i;
+		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", choices[i]);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s cannot be \"%s\"", name, tw_excerpt(given)),
+			 errhint("It is one of: %s.", list.data)));
+}
+
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
+	static const char has_default[] = "Leave it out to have its default.";
 	char	   *source;
 
-	tw_refuse_null(fcinfo, 0, "data", "Pass the lines to import as one text; an empty one holds none.");
-	tw_refuse_null(fcinfo, 1, "source", "Leave it out to have its default.");
-	tw_refuse_null(fcinfo, 2, "ignore_unknown_keys", "Leave it out to have its default.");
-	source = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	/* Called by the SQL of an older version. */
+	if (PG_NARGS() != ARGUMENTS)
+		tw_update_first();
+	tw_refuse_null(fcinfo, ARG_DATA, "data", "Pass the data to import as one text; an empty one holds nothing.");
+	tw_refuse_null(fcinfo, ARG_SOURCE, "source", has_default);
+	tw_refuse_null(fcinfo, ARG_IGNORE_UNKNOWN_KEYS, "ignore_unknown_keys", has_default);
+	tw_refuse_null(fcinfo, ARG_FORMAT, "format", has_default);
+	tw_refuse_null(fcinfo, ARG_ON_CONFLICT, "on_conflict", has_default);
+	tw_refuse_null(fcinfo, ARG_LABEL_SOURCE, "label_source", has_default);
+	tw_refuse_null(fcinfo, ARG_BAD_LINES, "bad_lines", has_default);
+	source = text_to_cstring(PG_GETARG_TEXT_PP(ARG_SOURCE));
 	if (strcmp(source, "synthetic") != 0 && strcmp(source, "manual") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -359,24 +403,40 @@ check_arguments(FunctionCallInfo fcinfo)
 				 errhint("The sources are: synthetic, manual.")));
 }
 
+/* Reads the lines of the data, in its format. */
+static TwImportLines
+read_data(FunctionCallInfo fcinfo, Oid schema)
+{
+	static const char *const bad_lines[] = {"refuse", "skip", NULL};
+	TwImportOptions options = {0};
+
+	options.ignore_unknown_keys = PG_GETARG_BOOL(ARG_IGNORE_UNKNOWN_KEYS);
+	options.skip_bad_lines = choose(fcinfo, ARG_BAD_LINES, "bad_lines", bad_lines) == 1;
+	options.redact = tw_setting_redact(schema);
+	options.redact_locations = tw_setting_redact_locations(schema);
+	options.max_bytes = tw_setting_max_message_bytes(schema);
+	options.format = text_to_cstring(PG_GETARG_TEXT_PP(ARG_FORMAT));
+	options.columns = PG_ARGISNULL(ARG_COLUMNS) ? NULL : PG_GETARG_JSONB_P(ARG_COLUMNS);
+	tw_check_import_options(&options);
+	return tw_read_import_lines(PG_GETARG_TEXT_PP(ARG_DATA), &options);
+}
+
 PG_FUNCTION_INFO_V1(tw_import_training_samples);
 
-/* import_training_samples(data, source, ignore_unknown_keys) */
+/* import_training_samples(data, source, ignore_unknown_keys, format, on_conflict, label_source, bad_lines, columns) */
 Datum
 tw_import_training_samples(PG_FUNCTION_ARGS)
 {
 	Import		import = {.schema = tw_schema_of_function(fcinfo)};
 	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	Datum		values[10] = {0};
+	bool		nulls[10] = {false};
 
 	check_arguments(fcinfo);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	import.source = PointerGetDatum(PG_GETARG_TEXT_PP(1));
-	import.input = tw_read_import_lines(PG_GETARG_TEXT_PP(0), PG_GETARG_BOOL(2), tw_setting_redact(import.schema),
-										tw_setting_redact_locations(import.schema),
-										tw_setting_max_message_bytes(import.schema));
+	import.source = PointerGetDatum(PG_GETARG_TEXT_PP(ARG_SOURCE));
+	import.input = read_data(fcinfo, import.schema);
 
 	if (import.input.count > 0)
 	{
@@ -397,5 +457,7 @@ tw_import_training_samples(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(import.inserted);
 	values[1] = Int64GetDatum(import.existing);
 	values[2] = Int64GetDatum(import.conflicting);
+	values[8] = Int64GetDatum(import.input.bad_count);
+	nulls[9] = true;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

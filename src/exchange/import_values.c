@@ -12,6 +12,7 @@
 #include "exchange/import_values.h"
 #include "exchange/iso_timestamp.h"
 #include "fmgr.h"
+#include "privacy/entity_spans.h"
 #include "privacy/redact.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -84,32 +85,38 @@ string_span(const json_t *value)
 }
 
 static bool
-read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+is_ascii_space(char c)
 {
-	if (!json_is_string(value) || tw_slice_is_blank(string_span(value)))
-		return false;
-	set_text(result, json_string_value(value), json_string_length(value));
-	if (place->redact)
-		result->value = PointerGetDatum(tw_redact(DatumGetTextPP(result->value), place->redact_locations));
-	return true;
+	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Trimmed: a leading or trailing space would make it another intent. */
+/* Whether a text or an intent is valid. An intent is trimmed: a space at an end would make it another one. */
+bool
+tw_import_read_slice(const TwImportPlace *place, int key, TwSlice value, NullableDatum *result)
+{
+	if (tw_slice_is_blank(value))
+		return false;
+	if (key == TW_IMPORT_INTENT)
+	{
+		while (is_ascii_space(value.data[0]))
+			value = (TwSlice) {value.data + 1, value.length - 1};
+		while (is_ascii_space(value.data[value.length - 1]))
+			value.length--;
+		return set_text(result, value.data, value.length);
+	}
+	return set_text(result, value.data, value.length);
+}
+
+static bool
+read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	return json_is_string(value) && tw_import_read_slice(place, TW_IMPORT_TEXT, string_span(value), result);
+}
+
 static bool
 read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
-	static const char white_space[] = " \t\n\r\f\v";
-	const char *start;
-	const char *end;
-
-	if (!json_is_string(value) || tw_slice_is_blank(string_span(value)))
-		return false;
-	start = json_string_value(value);
-	end = start + json_string_length(value);
-	start += strspn(start, white_space);
-	while (end > start && strchr(white_space, end[-1]) != NULL)
-		end--;
-	return set_text(result, start, end - start);
+	return json_is_string(value) && tw_import_read_slice(place, TW_IMPORT_INTENT, string_span(value), result);
 }
 
 /* An optional name; a blank one is read as NULL. */
@@ -189,33 +196,82 @@ entities_context(void *arg)
 }
 
 /*
- * jsonb parses the text of the line again: Jansson converts fractions to
- * doubles, jsonb keeps their digits.
+ * Reads entities from JSON as text: a field of an object, or all of it. jsonb parses that text again: Jansson converts
+ * fractions to doubles, jsonb keeps their digits.
  */
 static bool
-read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+read_document(const TwImportPlace *place, TwSlice json, const char *field, NullableDatum *result)
 {
 	ErrorContextCallback context = {.callback = entities_context, .arg = (void *) place};
 	MemoryContext caller;
-	Datum		line;
-	Datum		json;
+	Datum		document;
 	Jsonb	   *entities;
-
-	if (!json_is_object(value) && !json_is_array(value))
-		return false;
 
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 	caller = MemoryContextSwitchTo(place->scratch);
-	line = PointerGetDatum(cstring_to_text_with_len(place->line.data, place->line.length));
-	json = DirectFunctionCall2(json_object_field, line, CStringGetTextDatum(tw_import_keys[TW_IMPORT_ENTITIES].name));
-	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
-	if (place->redact)
-		entities = tw_redact_jsonb(entities, place->redact_locations);
+	document = PointerGetDatum(cstring_to_text_with_len(json.data, json.length));
+	if (field != NULL)
+		document = DirectFunctionCall2(json_object_field, document, CStringGetTextDatum(field));
+	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(document))));
 	MemoryContextSwitchTo(caller);
-	result->value = datumCopy(JsonbPGetDatum(entities), false, -1);
-	result->isnull = false;
+	result->isnull = JB_ROOT_IS_SCALAR(entities);
+	if (!result->isnull)
+		result->value = datumCopy(JsonbPGetDatum(entities), false, -1);
 	MemoryContextReset(place->scratch);
 	error_context_stack = context.previous;
-	return true;
+	return !result->isnull;
+}
+
+static bool
+read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	return (json_is_object(value) || json_is_array(value)) && read_document(place, place->line, place->name, result);
+}
+
+/* Reads entities that are JSON as text; false if they are neither an object nor an array. */
+bool
+tw_import_read_entities(const TwImportPlace *place, TwSlice json, NullableDatum *result)
+{
+	return read_document(place, json, NULL, result);
+}
+
+pg_noreturn static void
+refuse_misplaced(const TwImportPlace *place, const TwSpan *span)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("line %lld: an entity is not where its positions say", (long long) place->number),
+			 errdetail("From %d to %d the text does not hold \"%s\", whether the positions count code points, UTF-16 "
+					   "code units or bytes.", span->start, span->end,
+					   tw_excerpt_of(span->words.data, span->words.length)),
+			 errhint("Correct the positions: the first is 0, and the end is excluded. Nothing of the data was "
+					 "imported.")));
+}
+
+/*
+ * Brings text and entities of a line into the form in which samples hold them:
+ * positions in code points, redacted. In that order, for a masked text can have
+ * fewer bytes.
+ */
+void
+tw_import_fit(const TwImportPlace *place, NullableDatum *message, NullableDatum *entities)
+{
+	MemoryContext caller = MemoryContextSwitchTo(place->scratch);
+	Jsonb	   *document = entities->isnull ? NULL : DatumGetJsonbP(entities->value);
+	Jsonb	   *fitting = document;
+	const TwSpan *misplaced = NULL;
+
+	if (document != NULL)
+		fitting = tw_fit_entities(document, tw_text_slice(message->value, false), &misplaced);
+	if (misplaced != NULL)
+		refuse_misplaced(place, misplaced);
+	if (place->redact && fitting != NULL)
+		fitting = tw_redact_jsonb(fitting, place->redact_locations);
+	MemoryContextSwitchTo(caller);
+	if (fitting != document)
+		entities->value = datumCopy(JsonbPGetDatum(fitting), false, -1);
+	if (place->redact)
+		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value), place->redact_locations));
+	MemoryContextReset(place->scratch);
 }

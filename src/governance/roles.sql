@@ -119,7 +119,7 @@ BEGIN ATOMIC
             '@extschema@.training_set(text)']::regprocedure[]),
         ('{operator}', ARRAY[
             '@extschema@.near_twins(text[], text[], double precision)',
-            '@extschema@.import_training_samples(text, text, boolean)',
+            '@extschema@.import_training_samples(text, text, boolean, text, text, text, text, jsonb)',
             '@extschema@.import_conversations(regclass, jsonb, text, text, boolean)',
             '@extschema@.tw_check_import_source(regclass)',
             '@extschema@.tw_map_import(regclass, jsonb)',

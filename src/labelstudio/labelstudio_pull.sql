@@ -36,7 +36,8 @@ BEGIN
     INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, external_id, batch_id, status, task_id,
                                                spans, pushed_at)
     SELECT project.id, c.id, external, gen_random_uuid(), 'open', (task ->> 'id')::bigint,
-           @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message)),
+           @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities, c.user_message),
+                                       char_length(c.user_message)),
            clock_timestamp()
     FROM @extschema@.conversation_logs c
     WHERE c.id = conversation

@@ -23,7 +23,10 @@ BEGIN ATOMIC
             'review_reason', @extschema@.tw_cut_text(c.review_reason, 1000), 'created_at', c.created_at, 'created_on',
                 c.created_on))
             || jsonb_build_object('user_message', @extschema@.tw_shown_text(c.user_message, true),
-                                  'nlu_entities', @extschema@.tw_shown_entities(c.nlu_entities, true)),
+                                  'nlu_entities', @extschema@.tw_shown_entities(c.nlu_entities, true))
+            || CASE WHEN @extschema@.tw_misplaced_entity(c.nlu_entities, c.user_message) IS NULL THEN '{}'
+                    ELSE jsonb_build_object('misplaced_entity', @extschema@.tw_shown_entities(
+                             @extschema@.tw_misplaced_entity(c.nlu_entities, c.user_message), true)) END,
         'filter', jsonb_build_object(
             'outcome', c.filter_outcome, 'filtered_at', c.filtered_at, 'is_audit', c.is_audit,
             'selection_probability', c.selection_probability, 'policy_id', c.filter_policy_id,

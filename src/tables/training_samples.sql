@@ -34,12 +34,18 @@ CREATE TABLE @extschema@.training_samples (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     pending_reason text,
+    review_priority smallint,
+    review_reason text,
     CONSTRAINT training_samples_pkey PRIMARY KEY (id),
     -- The only unique key that capture checks. Two chats never share a conversation, so capture never waits for it.
     CONSTRAINT training_samples_conversation_log_id_key UNIQUE (conversation_log_id),
     CONSTRAINT training_samples_state_check CHECK (@extschema@.tw_valid_sample(review_status, label_source,
                                                                                source, split,
-        quality_score, selection_probability))
+        quality_score, selection_probability)),
+    -- The conversation of any other sample is queued, not the sample.
+    CONSTRAINT training_samples_queue_check CHECK (
+        review_priority IS NULL AND review_reason IS NULL
+        OR review_priority BETWEEN 1 AND 3 AND review_reason IS NOT NULL AND conversation_log_id IS NULL)
 );
 REVOKE ALL ON TABLE @extschema@.training_samples FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.training_samples', '');
@@ -54,6 +60,11 @@ CREATE INDEX training_samples_untrained_idx ON @extschema@.training_samples
 -- Pending samples with labels of models: none unless users contradicted a label or a model was rolled back.
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
     WHERE pending_reason IS NOT NULL;
+
+-- Samples without a conversation that wait for a person, in the order of training_queue. Capture never writes to it.
+CREATE INDEX training_samples_queue_idx ON @extschema@.training_samples
+    (review_priority, quality_score NULLS FIRST, created_at, conversation_log_id)
+    WHERE review_priority IS NOT NULL;
 
 CREATE TRIGGER training_samples_touch BEFORE UPDATE ON @extschema@.training_samples
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_touch_updated_at();
@@ -85,6 +96,11 @@ COMMENT ON COLUMN @extschema@.training_samples.expected_service IS
 COMMENT ON COLUMN @extschema@.training_samples.review_status IS 'pending, approved (live) or rejected';
 COMMENT ON COLUMN @extschema@.training_samples.pending_reason IS
     'Why a sample with a model''s label is pending: user feedback, or the rollback of that model; NULL otherwise';
+COMMENT ON COLUMN @extschema@.training_samples.review_priority IS
+    'Priority of a sample without a conversation that waits for a person: 1 high, 2 medium, 3 low; NULL = it is not in '
+    'the queue, or its conversation is';
+COMMENT ON COLUMN @extschema@.training_samples.review_reason IS
+    'Why a sample without a conversation waits for a person; NULL = it does not';
 COMMENT ON COLUMN @extschema@.training_samples.label_source IS
     'model: auto-approved, not reviewed; human: a person gave or confirmed the label';
 COMMENT ON COLUMN @extschema@.training_samples.reviewed_by IS 'The person who reviewed it; NULL = nobody';

@@ -73,7 +73,10 @@ my %added = (
     rollouts             => [qw(number steps_reason messages_per_session superseded_version samples_taken_back)],
     training_export_jobs => ['skipped_too_long'],
     training_jobs        => [qw(pool secret_sha256 handed_in_at handed_in artifact lease_seconds)],
-    training_samples     => ['pending_reason'],
+    training_samples     => [qw(pending_reason review_priority review_reason)],
+    labelstudio_tasks    => ['sample_id'],
+    review_claims        => [qw(id sample_id)],
+    review_events        => ['sample_id'],
 );
 my %renamed = (
     model_versions => { sample_counts => 'training_samples' },
