@@ -118,7 +118,7 @@ promote_some(void *arg)
 #define SOME(entities) \
 	TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id = ANY ($1)", entities) \
 		" ON CONFLICT (conversation_log_id) DO NOTHING"
-		static TwKeptPlan kept[TW_ENTITIES_VARIANTS];
+	static TwKeptPlan kept[TW_ENTITIES_VARIANTS];
 	static const char *const commands[] = {SOME(TW_ENTITIES_ALONE), SOME(TW_ENTITIES_OF_MESSAGE)};
 
 	Missed	   *missed = arg;

@@ -35,7 +35,8 @@ extern int	tw_entities_variant(Oid schema);
 
 /*
  * The samples of `conversations`, a FROM clause with the alias c. `entities` is
- * one of the expressions above. `intent` is the label, `is_own` whether the model predicted it, and `reviewer` the person
+ * one of the expressions above. `intent` is the label, `is_own` whether the
+ * model predicted it, and `reviewer` the person
  * who gave it, or the text NULL. NULLIF and "=" are avoided: they would be
  * resolved along the caller's search_path. OFFSET 0 keeps the planner from
  * running the redaction twice, for the text and for its hash. The inner SELECT
@@ -56,7 +57,8 @@ extern int	tw_entities_variant(Oid schema);
 	"CASE WHEN " reviewer " IS NULL THEN 'model' ELSE 'human' END, " reviewer ", " \
 	"CASE WHEN " reviewer " IS NOT NULL THEN pg_catalog.now() END, 'production', NULL, c.selection_probability, " \
 	"CASE WHEN " reviewer " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
-	"FROM (SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
+	"FROM (SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, " \
+	"c.message_language, " \
 	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
 	"CASE WHEN " is_own " THEN " TW_MODULE_OF(intent) " " \
 	"ELSE coalesce(%1$s.intent_module_type(" intent "), " TW_MODULE_OF("NULL") ") END " \

@@ -20,7 +20,7 @@ static const struct
 {
 	int			key;
 	const char *name;
-}			other_names[] = {
+} other_names[] = {
 	{TW_IMPORT_TEXT, "utterance"}, {TW_IMPORT_TEXT, "sentence"}, {TW_IMPORT_TEXT, "query"},
 	{TW_IMPORT_INTENT, "label"}, {TW_IMPORT_INTENT, "category"}
 };

@@ -415,7 +415,7 @@ begin_rasa(TwImportReader *reader)
 		(void) next_event(reader);	/* the document's end */
 	}
 	if (!rasa->has_nlu && reader->at < reader->end)
-		refuse_yaml(reader, (yaml_mark_t) V4V, "It has no key nlu.");
+		refuse_yaml(reader, (yaml_mark_t) {0}, "It has no key nlu.");
 	tell_beside(rasa);
 }
 

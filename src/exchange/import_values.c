@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "base/slice.h"
 #include "common/shortest_dec.h"

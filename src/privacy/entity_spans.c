@@ -215,7 +215,8 @@ unit_of_silent(const Message *message, const TwSpans *read, const Unit *units)
 	{
 		const TwSpan *span = &read->spans[i];
 
-		if (units[i] == CODE_POINTS && byte_of(message, CODE_POINTS, span->end) == byte_of(message, UTF8_BYTES, span->end))
+		if (units[i] == CODE_POINTS &&
+			byte_of(message, CODE_POINTS, span->end) == byte_of(message, UTF8_BYTES, span->end))
 			continue;
 		if (units[i] >= UNITS)
 			continue;

@@ -12,7 +12,10 @@
 
 #define MAX_POSITION 999999999
 
-/* Rasa, spaCy, Label Studio, Doccano, CRF taggers, Wit, Comprehend, Hugging Face, Azure, Snips. Not endIndex, which is a last position. */
+/*
+ * Rasa, spaCy, Label Studio, Doccano, CRF taggers, Wit, Comprehend, Hugging Face,
+ * Azure, Snips. Not endIndex, which is a last position.
+ */
 static const char *const start_keys[] = {
 	"start", "startPos", "start_pos", "start_offset", "startOffset", "start_char", "begin", "beginOffset",
 	"BeginOffset", "from", NULL

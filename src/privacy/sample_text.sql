@@ -25,7 +25,7 @@ COMMENT ON FUNCTION @extschema@.tw_sample_entities(jsonb, text) IS
     'tw_sample_entities(entities)';
 
 CREATE FUNCTION @extschema@.tw_fitting_entities(entities jsonb, message text) RETURNS jsonb
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_fitting_entities';
 REVOKE ALL ON FUNCTION @extschema@.tw_fitting_entities(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fitting_entities(jsonb, text) IS
@@ -33,7 +33,7 @@ COMMENT ON FUNCTION @extschema@.tw_fitting_entities(jsonb, text) IS
     'it holds are at its positions in UTF-16 code units or bytes of UTF-8, and not in code points';
 
 CREATE FUNCTION @extschema@.tw_misplaced_entity(entities jsonb, message text) RETURNS jsonb
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_misplaced_entity';
 REVOKE ALL ON FUNCTION @extschema@.tw_misplaced_entity(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_misplaced_entity(jsonb, text) IS
