@@ -112,8 +112,7 @@ INSERT INTO conversation_capture (session_id, user_message, idempotency_key) VAL
 SELECT idempotency_key FROM conversation_logs;
 RESET ROLE;
 INSERT INTO conversation_logs (session_id, user_message, idempotency_key) VALUES ('s11', 'secret', 'k17')
-    RETURNING phone_number, review_status, ctid = (SELECT c.ctid FROM conversation_logs c
-                                                   WHERE c.session_id = 's11') AS place;
+    RETURNING phone_number, review_status;
 
 -- One conversation and one sample each.
 SELECT session_id, left(user_message, 20) AS user_message, count(*), count(DISTINCT idempotency_key) AS keys,

@@ -264,7 +264,6 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	HeapTuple	tuple;
 	LogRow		row;
 	TwEarlier	earlier;
-	ItemPointer place;
 
 	tw_check_trigger(fcinfo, "tw_capture_filter", TW_BEFORE | TW_ROW | TW_ON_INSERT | TW_ON_UPDATE);
 	rel = trigdata->tg_relation;
@@ -289,7 +288,6 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	memcpy(row.values, slot->tts_values, desc->natts * sizeof(Datum));
 	memcpy(row.nulls, slot->tts_isnull, desc->natts * sizeof(bool));
 
-	place = &old_tuple->t_self;
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
 		tw_store_again(trigdata->tg_trigger);
@@ -308,7 +306,6 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 			/* COPY returns nothing. */
 			if (!tw_leave_unstored(trigdata->tg_trigger))
 				return PointerGetDatum(NULL);
-			place = &earlier.place;
 		}
 		else
 			filter_row(&row);
@@ -317,7 +314,7 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 		fill_created_on(&row);
 
 	tuple = heap_form_tuple(desc, row.values, row.nulls);
-	tuple->t_self = *place;
+	tuple->t_self = old_tuple->t_self;
 	tuple->t_tableOid = old_tuple->t_tableOid;
 	return PointerGetDatum(tuple);
 }
