@@ -1,5 +1,5 @@
-# 005_capture_concurrency.pl - clients that capture the same texts at once, in any order, never wait for each other; those
-# that send the same calls, by idempotency_key, store each of them once.
+# 005_capture_concurrency.pl - clients that capture the same texts at once, in any order, never wait for each other;
+# those that send the same calls, by idempotency_key, store each of them once.
 
 use strict;
 use warnings;
