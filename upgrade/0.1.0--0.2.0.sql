@@ -32,6 +32,10 @@ CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
     (review_priority, nlu_confidence NULLS FIRST, created_at, id)
     INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
 
+ALTER TABLE @extschema@.conversation_logs ADD COLUMN idempotency_key text;
+CREATE INDEX conversation_logs_idempotency_key_idx ON @extschema@.conversation_logs
+    (created_on, idempotency_key COLLATE "C") WHERE idempotency_key IS NOT NULL;
+
 ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
     WHERE pending_reason IS NOT NULL;

@@ -38,7 +38,7 @@ BEGIN ATOMIC
             'id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language',
             'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version',
             'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success',
-            'user_feedback', 'user_correction', 'backend_reference', 'metadata', 'created_at']),
+            'user_feedback', 'user_correction', 'backend_reference', 'metadata', 'created_at', 'idempotency_key']),
         -- Needed by INSERT ... RETURNING id.
         ('{capture}', 'SELECT', '@extschema@.conversation_logs', ARRAY['id']),
         -- An operator may import rows with a verdict, but not set the columns that unbiased estimates depend on, nor

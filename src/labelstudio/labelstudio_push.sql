@@ -8,7 +8,8 @@ BEGIN ATOMIC
     WITH held AS (
         INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, batch_id, run_id, spans)
         SELECT tw_labelstudio_hold.project, c.id, batch, run,
-               @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message))
+               @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities, c.user_message),
+                                           char_length(c.user_message))
         FROM unnest(ids) WITH ORDINALITY AS i (id, n)
         JOIN @extschema@.conversation_logs c ON c.id = i.id
         WHERE NOT EXISTS (SELECT FROM @extschema@.review_claims k

@@ -203,7 +203,8 @@ BEGIN
         to_status, review_priority, review_reason, reviewer, calling_role, details)
     SELECT c.id, verdict, why,
            l.intent, CASE WHEN l.intent IS NOT NULL
-                          THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
+                          THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities),
+                                                                 c.user_message) END, remark,
            c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name,
            @extschema@.tw_calling_role(),
            nullif(coalesce(given, '{}') || CASE WHEN @extschema@.tw_resolve_intent(s.intent) IS DISTINCT FROM l.intent

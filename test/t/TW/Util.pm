@@ -168,12 +168,12 @@ SQL
         INSERT INTO $s.conversation_logs (session_id, phone_number, user_id, user_message, message_language, nlu_intent,
                 nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
                 nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
-                backend_reference, metadata, created_at)
+                backend_reference, metadata, created_at, idempotency_key)
             SELECT 'all columns', '+91 98765 43210', 'u' || g, 'veg pizza', 'hinglish', 'intent.food.item.search',
                    0.97, 4, 'food', 'indicbert', 'router-v1.0.0',
                    '[{"start": 0, "end": 3, "label": "diet"}]', 'neutral',
                    12 * g, 'opensearch', E'Yes,\\r\\nwe \\\\ have', g % 2 = 0, 'negative', 'no',
-                   'order ' || g, '{"a": [1, null, "\\u0001"]}', t
+                   'order ' || g, '{"a": [1, null, "\\u0001"]}', t, 'key of ' || g
             FROM unnest(ARRAY['2024-02-29 18:29:59.999999+00', '2024-02-29 18:30+00', NULL, 'infinity', '-infinity',
                               '0044-03-15 12:00:00+00 BC',
                               '294276-12-31 12:00+00']::timestamptz[]) WITH ORDINALITY AS x (t, g);
