@@ -130,6 +130,7 @@ SQL_PARTS = \
 	src/tables/review_events.sql \
 	src/tables/review_claims.sql \
 	src/tables/blind_reviews.sql \
+	src/tables/second_opinions.sql \
 	src/tables/imported_conversations.sql \
 	src/tables/imported_tables.sql \
 	src/tables/model_versions.sql \
@@ -162,6 +163,7 @@ SQL_PARTS = \
 	src/review/verdicts.sql \
 	src/review/withdraw.sql \
 	src/review/claims.sql \
+	src/review/second_opinions.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
 	src/review/live_accuracy.sql \
@@ -198,6 +200,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_spans.sql \
 	src/labelstudio/labelstudio_payload.sql \
 	src/labelstudio/labelstudio_push.sql \
+	src/labelstudio/labelstudio_opinions.sql \
 	src/labelstudio/labelstudio_verdict.sql \
 	src/labelstudio/labelstudio_pull.sql \
 	src/labelstudio/labelstudio_compare.sql \
@@ -227,6 +230,7 @@ SQL_PARTS = \
 	src/report/rollout_status.sql \
 	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
+	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

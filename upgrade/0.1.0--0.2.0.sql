@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 64eeb7cc0bf8c96f64a1042803754df26ce35953a77baf8b2b6cb2ad92180b23
+-- tables: 07b4180bbdb70dba0d7083bcf541c8cbf0d1f2e59171d60e0d47d111dc06f7c9
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -41,7 +41,15 @@ ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
 ALTER TABLE @extschema@.review_events
     DROP CONSTRAINT review_events_action_check,
     ADD CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
-                                                                'conflict', 'disagreement'));
+                                                                'conflict', 'disagreement', 'opinion')),
+    DROP CONSTRAINT review_events_reject_reason_check,
+    ADD CONSTRAINT review_events_reject_reason_check CHECK (
+        reject_reason IN ('unclear', 'no-such-intent') AND action IN ('reject', 'opinion')
+        OR reject_reason IS NULL AND action <> 'reject'),
+    DROP CONSTRAINT review_events_intent_check,
+    ADD CONSTRAINT review_events_intent_check CHECK (
+        CASE action WHEN 'opinion' THEN num_nonnulls(intent, reject_reason) = 1
+                    ELSE (intent IS NOT NULL) = (action IN ('approve', 'fix')) END);
 
 ALTER TABLE @extschema@.model_versions RENAME COLUMN training_samples TO sample_counts;
 ALTER VIEW @extschema@.model_performance_comparison RENAME COLUMN training_samples TO sample_counts;
@@ -144,7 +152,7 @@ SET LOCAL session_replication_role = origin;
 
 -- Views and functions that are gone, or whose columns, parameters or results are others.
 DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status,
-    @extschema@.review_backlog, @extschema@.reviewer_activity;
+    @extschema@.review_backlog, @extschema@.reviewer_activity, @extschema@.live_accuracy_by_model;
 DROP ROUTINE
     @extschema@.claim_reviews(integer, interval, text),
     @extschema@.claim_training_job(text, interval, text[]),
@@ -156,6 +164,7 @@ DROP ROUTINE
     @extschema@.grant_training_role(text, text),
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
     @extschema@.labelstudio_check(text),
+    @extschema@.live_accuracy(date, date, text[]),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),
     @extschema@.record_feedback(bigint, text, text, text),

@@ -48,9 +48,7 @@ BEGIN ATOMIC
           -- A task that all annotators skipped is deleted after a day; its conversation returns at the end of the
           -- queue.
           WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
-              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
-                  SELECT FROM @extschema@.conversation_logs c
-                  WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
+              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT @extschema@.tw_conversation_waits(o.conversation_log_id)
           ELSE true END
     ORDER BY 1;
 END;

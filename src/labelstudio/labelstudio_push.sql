@@ -83,16 +83,18 @@ BEGIN
     IF coalesce(room, 0) <= 0 THEN
         RETURN 0;
     END IF;
+    taken := @extschema@.tw_labelstudio_claim_opinions(project, run, floor(room / 10.0 + random())::integer, batch);
     -- At most half of every batch; where nothing else waits, the audit gets the rest.
-    taken := @extschema@.tw_labelstudio_claim(project, run, floor(room / 2.0 + random())::integer, true, batch);
+    taken := taken + @extschema@.tw_labelstudio_claim(project, run,
+        least(floor(room / 2.0 + random())::integer, room - taken::integer), true, batch);
     taken := taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, false, batch);
     RETURN taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, true, batch);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
-    'Claims the next batch of a project: audited rows for up to half of it, in order of arrival (those that a rollout '
-    'waits for first), then by priority, within max_open_tasks; returns how many';
+    'Claims the next batch of a project: second opinions for a tenth of it, audited rows for up to half, in order of '
+    'arrival (those that a rollout waits for first), then by priority, within max_open_tasks; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid)
     RETURNS bigint
@@ -134,13 +136,11 @@ BEGIN
     -- A refused task may be tried again after a day, unless its conversation was judged since.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
-      AND (t.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
-          SELECT FROM @extschema@.conversation_logs c
-          WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL));
+      AND (t.finished_at < clock_timestamp() - interval '1 day'
+           OR NOT @extschema@.tw_conversation_waits(t.conversation_log_id));
     UPDATE @extschema@.labelstudio_tasks t SET status = 'superseded', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'unusable'
-      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
-                      WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+      AND NOT @extschema@.tw_conversation_waits(t.conversation_log_id);
     FOR batch IN
         SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
@@ -232,9 +232,7 @@ DECLARE
 BEGIN
     -- Some may have been judged or deleted since the claim.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
-    WHERE t.batch_id = batch AND t.status = 'claimed'
-      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
-                      WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+    WHERE t.batch_id = batch AND t.status = 'claimed' AND NOT @extschema@.tw_conversation_waits(t.conversation_log_id);
     payload := @extschema@.tw_labelstudio_payload(batch);
     IF payload IS NULL THEN
         RETURN '{}';

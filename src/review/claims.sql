@@ -32,14 +32,18 @@ BEGIN
             HINT = 'For example ''30 minutes''.';
     END IF;
 
-    taken := @extschema@.tw_claim_audited(reviewer_name, lease, audits);
+    taken := @extschema@.tw_claim_opinions(reviewer_name, lease,
+                                           floor(claim_reviews.count / 10.0 + random())::integer);
+    taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease,
+                                                   least(audits, claim_reviews.count - cardinality(taken)));
     taken := taken || @extschema@.tw_claim_disagreements(reviewer_name, lease,
                                                          claim_reviews.count - cardinality(taken));
     taken := taken || @extschema@.tw_claim_urgent(reviewer_name, lease, claim_reviews.count - cardinality(taken));
-    -- If nothing else waits, audited rows fill the rest of the batch.
+    -- If nothing else waits, audited rows fill the rest of the batch, and then second opinions.
     taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease, claim_reviews.count - cardinality(taken));
+    taken := taken || @extschema@.tw_claim_opinions(reviewer_name, lease, claim_reviews.count - cardinality(taken));
     RETURN QUERY
-        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true),
+        SELECT c.id, q.review_priority, q.review_reason, @extschema@.tw_shown_text(c.user_message, true),
                @extschema@.tw_cut_text(c.message_language, 1000),
                CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END, CASE WHEN NOT b.is_blind
                    THEN c.nlu_confidence END,
@@ -51,9 +55,10 @@ BEGIN
                CASE WHEN b.is_blind THEN (SELECT r.suggestions FROM @extschema@.blind_reviews r
                                           WHERE r.conversation_log_id = c.id) END
         FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
-        CROSS JOIN LATERAL (SELECT c.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
+        CROSS JOIN LATERAL @extschema@.tw_shown_place(c) q
+        CROSS JOIN LATERAL (SELECT q.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
         WHERE c.id = ANY (taken)
-        ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id;
+        ORDER BY q.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id;
 END
 $function$;
 
@@ -159,7 +164,8 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'Returns the next rows of the queue, at most count of them, claimed for the caller (or for the reviewer that an '
     'operator names) until a verdict or the end of the lease. Up to half are audited rows (those that a running '
     'rollout waits for first, then by arrival), then those about which two models disagree, then the rest in the order '
-    'of training_queue. Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement '
+    'of training_queue. A tenth are conversations that another person has judged (setting second_opinion_rate), shown '
+    'as they were to that person. Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement '
     'the answer given is not shown: suggestions has both answers in random order, and fix_conversation() chooses. '
     'Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises 22023 if '
     'count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if a caller '

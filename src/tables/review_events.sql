@@ -19,12 +19,14 @@ CREATE TABLE @extschema@.review_events (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT review_events_pkey PRIMARY KEY (id),
     CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
-                                                            'conflict', 'disagreement')),
+                                                            'conflict', 'disagreement', 'opinion')),
     CONSTRAINT review_events_reject_reason_check CHECK (
-        reject_reason IN ('unclear', 'no-such-intent') AND action = 'reject'
+        reject_reason IN ('unclear', 'no-such-intent') AND action IN ('reject', 'opinion')
         OR reject_reason IS NULL AND action <> 'reject'),
-    -- An approve or fix has a label.
-    CONSTRAINT review_events_intent_check CHECK ((intent IS NOT NULL) = (action IN ('approve', 'fix')))
+    -- An approve or fix has a label; an opinion has a label or a reason.
+    CONSTRAINT review_events_intent_check CHECK (
+        CASE action WHEN 'opinion' THEN num_nonnulls(intent, reject_reason) = 1
+                    ELSE (intent IS NOT NULL) = (action IN ('approve', 'fix')) END)
 );
 REVOKE ALL ON TABLE @extschema@.review_events FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.review_events', '');
@@ -51,11 +53,13 @@ COMMENT ON COLUMN @extschema@.review_events.id IS 'Number of the event';
 COMMENT ON COLUMN @extschema@.review_events.conversation_log_id IS 'The conversation it is about';
 COMMENT ON COLUMN @extschema@.review_events.action IS
     'approve, fix or reject (verdicts of a person), withdraw (cancels the verdict), feedback (of the user), conflict '
-    '(queued for a label conflict), disagreement (queued because two models disagree)';
+    '(queued for a label conflict), disagreement (queued because two models disagree), opinion (a second opinion, which '
+    'leaves the verdict as it is)';
 COMMENT ON COLUMN @extschema@.review_events.reject_reason IS
     'unclear: the meaning of the message is not clear; no-such-intent: the prediction was wrong and no intent fits; '
-    'NULL for other actions than reject';
-COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label of an approve or fix; NULL for other actions';
+    'NULL for actions other than reject and opinion, and for an opinion that names an intent';
+COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label of an approve, a fix or an opinion; NULL for other '
+    'actions, and for an opinion that rejects';
 COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities of an approve or fix; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.note IS 'Note of the reviewer; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.from_status IS
@@ -71,5 +75,5 @@ COMMENT ON COLUMN @extschema@.review_events.calling_role IS 'The role in force w
 COMMENT ON COLUMN @extschema@.review_events.details IS
     'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; '
     'labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; '
-    'feedback when a user gave it; NULL = none of these';
+    'feedback when a user gave it; verdict (approve, fix or reject) of an opinion; NULL = none of these';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When the event was recorded';
