@@ -166,7 +166,10 @@ SQL_PARTS = \
 	src/review/second_opinions.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
+	src/review/accuracy_strata.sql \
+	src/review/audit_problems.sql \
 	src/review/live_accuracy.sql \
+	src/review/reviewer_agreement.sql \
 	src/samples/near_twins.sql \
 	src/samples/model_text.sql \
 	src/samples/splits.sql \

@@ -6,6 +6,7 @@ DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
 RESET client_min_messages;
 CREATE EXTENSION training_workflow;
+SET datestyle = 'ISO';
 SELECT name, value FROM list_training_settings() WHERE name = 'second_opinion_rate';
 SELECT set_training_setting('second_opinion_rate', '1.5');
 SELECT set_training_setting('second_opinion_rate', '1');
@@ -114,6 +115,19 @@ SELECT * FROM opinions WHERE id = 12;
 SELECT * FROM state('{12}');
 SELECT count(*) FROM second_opinions;
 SELECT * FROM check_integrity();
+
+-- How far they agree: so few pairs are too few for kappa.
+SELECT scope, reviewer, intent, opinions, agreed, round(agreement::numeric, 3) AS agreement, kappa, reason, differences
+FROM reviewer_agreement();
+SELECT opinions FROM reviewer_agreement('2020-01-01', '2020-01-02');
+SELECT * FROM reviewer_agreement('2020-01-02', '2020-01-01');
+-- By hand: 20 of 25 pairs agree, 15 by 10 and 10 by 15: po 0.8, pe 0.48.
+SELECT round(k.kappa::numeric, 4) AS kappa, round(k.kappa_lower::numeric, 4) AS kappa_lower,
+       round(k.kappa_upper::numeric, 4) AS kappa_upper, k.reason
+FROM tw_kappa(array_fill('a'::text, '{15}') || array_fill('b'::text, '{10}'),
+              array_fill('a'::text, '{10}') || array_fill('b'::text, '{15}')) k;
+SELECT k.* FROM tw_kappa(array_fill('a'::text, '{30}'), array_fill('a'::text, '{30}')) k;
+SELECT k.* FROM tw_kappa('{}', '{}') k;
 
 -- A row that two models disagree about: the second person chooses between the same two answers.
 INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)

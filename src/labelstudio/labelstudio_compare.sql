@@ -48,7 +48,8 @@ BEGIN ATOMIC
           -- A task that all annotators skipped is deleted after a day; its conversation returns at the end of the
           -- queue.
           WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
-              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT @extschema@.tw_conversation_waits(o.conversation_log_id)
+              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day'
+                   OR NOT @extschema@.tw_task_is_needed(o.conversation_log_id, o.claimed_at)
           ELSE true END
     ORDER BY 1;
 END;

@@ -43,5 +43,5 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_opinions(
     @extschema@.labelstudio_projects, bigint, integer, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_opinions(
     @extschema@.labelstudio_projects, bigint, integer, uuid) IS
-    'Claims conversations that wait for a second or third opinion for a batch, up to a limit: those of the project that '
-    'somebody else can judge in Label Studio; returns how many';
+    'Claims conversations that wait for a second or third opinion for a batch, up to a limit: those of the project '
+    'that somebody else can judge in Label Studio; returns how many';

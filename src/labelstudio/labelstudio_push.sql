@@ -137,10 +137,10 @@ BEGIN
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
       AND (t.finished_at < clock_timestamp() - interval '1 day'
-           OR NOT @extschema@.tw_conversation_waits(t.conversation_log_id));
+           OR NOT @extschema@.tw_task_is_needed(t.conversation_log_id, t.claimed_at));
     UPDATE @extschema@.labelstudio_tasks t SET status = 'superseded', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'unusable'
-      AND NOT @extschema@.tw_conversation_waits(t.conversation_log_id);
+      AND NOT @extschema@.tw_task_is_needed(t.conversation_log_id, t.claimed_at);
     FOR batch IN
         SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
@@ -232,7 +232,8 @@ DECLARE
 BEGIN
     -- Some may have been judged or deleted since the claim.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
-    WHERE t.batch_id = batch AND t.status = 'claimed' AND NOT @extschema@.tw_conversation_waits(t.conversation_log_id);
+    WHERE t.batch_id = batch AND t.status = 'claimed'
+      AND NOT @extschema@.tw_task_is_needed(t.conversation_log_id, t.claimed_at);
     payload := @extschema@.tw_labelstudio_payload(batch);
     IF payload IS NULL THEN
         RETURN '{}';

@@ -25,8 +25,8 @@ CREATE VIEW @extschema@.second_opinion_backlog AS
     ORDER BY w.status;
 REVOKE ALL ON TABLE @extschema@.second_opinion_backlog FROM PUBLIC;
 COMMENT ON VIEW @extschema@.second_opinion_backlog IS
-    'Second opinions that wait (setting second_opinion_rate): one row each for those that wait for a second person, for '
-    'a third one, and in the queue because no label has a majority';
+    'Second opinions that wait (setting second_opinion_rate): one row each for those that wait for a second person, '
+    'for a third one, and in the queue because no label has a majority';
 COMMENT ON COLUMN @extschema@.second_opinion_backlog.status IS
     'asked: a second person is asked; disputed: the first two differ, and a third person is asked; unsettled: no '
     'majority, in the queue with the reason opinions differ';

@@ -165,11 +165,11 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'operator names) until a verdict or the end of the lease. Up to half are audited rows (those that a running '
     'rollout waits for first, then by arrival), then those about which two models disagree, then the rest in the order '
     'of training_queue. A tenth are conversations that another person has judged (setting second_opinion_rate), shown '
-    'as they were to that person. Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement '
-    'the answer given is not shown: suggestions has both answers in random order, and fix_conversation() chooses. '
-    'Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises 22023 if '
-    'count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if a caller '
-    'who is not an operator names a reviewer';
+    'as they were to that person. Rows that are claimed or wait in Label Studio are left out. For the reason model '
+    'disagreement the answer given is not shown: suggestions has both answers in random order, and fix_conversation() '
+    'chooses. Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises '
+    '22023 if count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if '
+    'a caller who is not an operator names a reviewer';
 
 CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

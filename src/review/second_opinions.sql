@@ -23,14 +23,16 @@ REVOKE ALL ON FUNCTION @extschema@.tw_opinion_is_asked(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_opinion_is_asked(text) IS
     'Whether a row of second_opinions waits for a second or third person outside of the queue';
 
-CREATE FUNCTION @extschema@.tw_conversation_waits(conversation bigint) RETURNS boolean
+CREATE FUNCTION @extschema@.tw_task_is_needed(conversation bigint, claimed_at timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
 RETURN EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = conversation AND c.review_priority IS NOT NULL)
     OR EXISTS (SELECT FROM @extschema@.second_opinions o
-               WHERE o.conversation_log_id = conversation AND @extschema@.tw_opinion_is_asked(o.status));
-REVOKE ALL ON FUNCTION @extschema@.tw_conversation_waits(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_conversation_waits(bigint) IS
-    'Whether a conversation waits for a person: in the queue, or for a second opinion';
+               WHERE o.conversation_log_id = conversation AND @extschema@.tw_opinion_is_asked(o.status)
+                 AND o.waiting_since <= tw_task_is_needed.claimed_at);
+REVOKE ALL ON FUNCTION @extschema@.tw_task_is_needed(bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_task_is_needed(bigint, timestamptz) IS
+    'Whether a task of Label Studio that was claimed at a time has something to be judged: its conversation waits in '
+    'the queue, or the task was made for a second opinion that is still missing';
 
 -- random() would not do: who calls setseed() before a verdict would know the result.
 CREATE FUNCTION @extschema@.tw_draw_second_opinions(ids bigint[]) RETURNS void
@@ -240,8 +242,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_shown_place(@extschema@.conversation_logs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_shown_place(@extschema@.conversation_logs) IS
-    'The priority and reason that reviewers are shown: those of the queue, or for a second opinion those that the first '
-    'person was shown, so that nothing tells it from other conversations';
+    'The priority and reason that reviewers are shown: those of the queue, or for a second opinion those that the '
+    'first person was shown, so that nothing tells it from other conversations';
 
 CREATE FUNCTION @extschema@.tw_claim_opinions(reviewer_name text, lease interval, max_reviews integer) RETURNS bigint[]
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -243,11 +243,11 @@ REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
     'Approves the prediction of the conversation id: its sample gets the predicted intent as a person''s label. A '
     'verdict can be changed; the newest stands. Where a second opinion is asked for (setting second_opinion_rate), '
-    'another person''s verdict is that opinion, and the majority''s label stands. note is kept with it (NULL: none). reviewer names the person behind a '
-    'shared role, for operators only (NULL: the calling role). Returns 1. Raises P0002 for an unknown id, 22004 for a '
-    'NULL one; 55000 where there is nothing to review or no predicted intent, the text is too long, or two models '
-    'disagree (fix chooses); 55006 while another reviewer holds a claim (except for operators); 42501 if a caller who '
-    'is not an operator names a reviewer, 22023 for a blank one';
+    'another person''s verdict is that opinion, and the majority''s label stands. note is kept with it (NULL: none). '
+    'reviewer names the person behind a shared role, for operators only (NULL: the calling role). Returns 1. Raises '
+    'P0002 for an unknown id, 22004 for a NULL one; 55000 where there is nothing to review or no predicted intent, '
+    'the text is too long, or two models disagree (fix chooses); 55006 while another reviewer holds a claim (except '
+    'for operators); 42501 if a caller who is not an operator names a reviewer, 22023 for a blank one';
 
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint

@@ -53,8 +53,8 @@ COMMENT ON COLUMN @extschema@.review_events.id IS 'Number of the event';
 COMMENT ON COLUMN @extschema@.review_events.conversation_log_id IS 'The conversation it is about';
 COMMENT ON COLUMN @extschema@.review_events.action IS
     'approve, fix or reject (verdicts of a person), withdraw (cancels the verdict), feedback (of the user), conflict '
-    '(queued for a label conflict), disagreement (queued because two models disagree), opinion (a second opinion, which '
-    'leaves the verdict as it is)';
+    '(queued for a label conflict), disagreement (queued because two models disagree), opinion (a second opinion, '
+    'which leaves the verdict as it is)';
 COMMENT ON COLUMN @extschema@.review_events.reject_reason IS
     'unclear: the meaning of the message is not clear; no-such-intent: the prediction was wrong and no intent fits; '
     'NULL for actions other than reject and opinion, and for an opinion that names an intent';

@@ -48,10 +48,10 @@ COMMENT ON TABLE @extschema@.second_opinions IS
     'and whether they agree';
 COMMENT ON COLUMN @extschema@.second_opinions.conversation_log_id IS 'The conversation';
 COMMENT ON COLUMN @extschema@.second_opinions.status IS
-    'asked: waits for a second person; disputed: the first two differ, and a third person is asked; unsettled: no label '
-    'has a majority, and the conversation waits in the queue (reason opinions differ); agreed: the first two agree; '
-    'settled: the majority''s label stands; superseded: a verdict of another kind came first, for example after a '
-    'user''s correction; withdrawn: the verdict was withdrawn';
+    'asked: waits for a second person; disputed: the first two differ, and a third person is asked; unsettled: no '
+    'label has a majority, and the conversation waits in the queue (reason opinions differ); agreed: the first two '
+    'agree; settled: the majority''s label stands; superseded: a verdict of another kind came first, for example after '
+    'a user''s correction; withdrawn: the verdict was withdrawn';
 COMMENT ON COLUMN @extschema@.second_opinions.rate IS 'Probability with which it was drawn, above 0, at most 1';
 COMMENT ON COLUMN @extschema@.second_opinions.asked_at IS 'When it was drawn, with the first verdict';
 COMMENT ON COLUMN @extschema@.second_opinions.waiting_since IS
