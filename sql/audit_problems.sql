@@ -45,7 +45,7 @@ CREATE FUNCTION ask() RETURNS void LANGUAGE sql AS $$
         SELECT id, CASE WHEN label = right_label THEN 'agreed' ELSE 'settled' END, 0.2, id, 'asha', label, id + 1000,
                'binod', right_label, label = right_label, now()
         FROM (SELECT t.id, e.intent AS label, CASE WHEN t.is_right THEN 'food' ELSE 'drinks' END AS right_label
-              FROM truth t JOIN review_events e ON e.id = t.id WHERE e.intent IS NOT NULL AND t.id * 31 % 600 < 120) x
+              FROM truth t JOIN review_events e ON e.id = t.id WHERE e.intent IS NOT NULL AND (t.id * t.id * 31 + t.id * 7) % 97 < 20) x
 $$;
 CREATE VIEW said AS
     SELECT labels, round(accuracy::numeric, 3) AS accuracy, round(lower::numeric, 3) AS lower,
