@@ -12,7 +12,8 @@ SET datestyle = 'ISO';
 -- 600 audited conversations of a month, 20 a day; the model is right about 510 of them: about all where its confidence
 -- is above 0.95, less often below.
 CREATE TABLE truth AS
-    SELECT n AS id, timestamptz '2026-06-01 00:00+00' + (n - 1) / 20 * interval '1 day' + n % 20 * interval '1 hour' AS at,
+    SELECT n AS id,
+           timestamptz '2026-06-01 00:00+00' + (n - 1) / 20 * interval '1 day' + n % 20 * interval '1 hour' AS at,
            0.75 + (n * 7919 % 600) / 2400.0 AS confidence,
            n * 7919 % 600 >= 480 OR n * 7919 % 600 % 16 >= 3 AS is_right
     FROM generate_series(1, 600) n;
@@ -45,7 +46,8 @@ CREATE FUNCTION ask() RETURNS void LANGUAGE sql AS $$
         SELECT id, CASE WHEN label = right_label THEN 'agreed' ELSE 'settled' END, 0.2, id, 'asha', label, id + 1000,
                'binod', right_label, label = right_label, now()
         FROM (SELECT t.id, e.intent AS label, CASE WHEN t.is_right THEN 'food' ELSE 'drinks' END AS right_label
-              FROM truth t JOIN review_events e ON e.id = t.id WHERE e.intent IS NOT NULL AND (t.id * t.id * 31 + t.id * 7) % 97 < 20) x
+              FROM truth t JOIN review_events e ON e.id = t.id
+              WHERE e.intent IS NOT NULL AND (t.id * t.id * 31 + t.id * 7) % 97 < 20) x
 $$;
 CREATE VIEW said AS
     SELECT labels, round(accuracy::numeric, 3) AS accuracy, round(lower::numeric, 3) AS lower,
@@ -93,7 +95,8 @@ SELECT * FROM said;
 SELECT review($$CASE WHEN is_right THEN 'right' ELSE 'wrong' END$$);
 INSERT INTO second_opinions (conversation_log_id, status, rate, first_event, first_reviewer, first_label,
                              second_event, second_reviewer, second_label, agrees, settled_at)
-    SELECT n, 'agreed', CASE WHEN n <= 4 THEN 0.1 ELSE 0.4 END, n, 'asha', 'food', n + 1000, 'binod', 'food', n <> 1, now()
+    SELECT n, 'agreed', CASE WHEN n <= 4 THEN 0.1 ELSE 0.4 END, n, 'asha', 'food', n + 1000, 'binod', 'food', n <> 1,
+           now()
     FROM generate_series(1, 20) n;
 SELECT pairs, error, round(1 - sqrt(1 - 10 / 80.0), 3) AS by_hand FROM said;
 

@@ -62,7 +62,8 @@ BEGIN ATOMIC
                c.is_audit, c.nlu_intent,
                CASE WHEN c.is_audit AND d.can_be_drawn THEN 1 / c.selection_probability END AS w,
                CASE WHEN c.is_audit THEN c.created_on END AS day,
-               CASE WHEN NOT c.is_audit THEN NULL WHEN c.nlu_confidence < 0 THEN 0 WHEN c.nlu_confidence < 0.5 THEN 1
+               CASE WHEN c.is_audit IS NOT TRUE THEN NULL WHEN c.nlu_confidence < 0 THEN 0
+                    WHEN c.nlu_confidence < 0.5 THEN 1
                     WHEN c.nlu_confidence < 0.7 THEN 2 WHEN c.nlu_confidence <= 0.85 THEN 3
                     WHEN c.nlu_confidence <= 0.95 THEN 4 WHEN c.nlu_confidence <= 1 THEN 5 ELSE 0 END AS band,
                CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
@@ -89,11 +90,12 @@ BEGIN ATOMIC
     ), counted AS (
         -- One pass over the conversations counts; the far fewer verdicts are added to it.
         SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id,
-               s.can_be_drawn, s.is_rolled_out, s.day, s.band, 1 AS size,
-               CASE WHEN s.is_audit THEN 1 ELSE 0 END AS audited, s.w AS audited_w,
-               NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right,
+               s.can_be_drawn, s.is_rolled_out, s.day, s.band, count(*) AS size,
+               count(*) FILTER (WHERE s.is_audit) AS audited, sum(s.w) AS audited_w, NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right,
                NULL::double precision AS opinion_w, NULL::boolean AS agrees
         FROM scope s
+        GROUP BY s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id,
+                 s.can_be_drawn, s.is_rolled_out, s.day, s.band
         UNION ALL
         SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id,
                j.can_be_drawn, j.is_rolled_out, j.day, j.band, 0, 0, NULL, j.w, j.is_unclear, j.is_right,
@@ -103,7 +105,7 @@ BEGIN ATOMIC
         WHERE j.verdict <> 'withdraw'
     )
     SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn,
-           u.is_rolled_out, u.day, u.band, sum(u.size), sum(u.audited), sum(u.audited_w),
+           u.is_rolled_out, u.day, u.band, sum(u.size)::bigint, sum(u.audited)::bigint, sum(u.audited_w),
            count(u.w) FILTER (WHERE NOT u.is_unclear), count(u.w) FILTER (WHERE u.is_unclear),
            sum(u.w) FILTER (WHERE NOT u.is_unclear), sum(u.w * u.w) FILTER (WHERE NOT u.is_unclear),
            coalesce(sum(u.w) FILTER (WHERE NOT u.is_unclear AND u.is_right), 0),

@@ -128,7 +128,8 @@ REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
     'The frozen test set of model_type (router, or <module>-agent): test-split texts that people labelled in the audit '
     '(weight: the sum of 1/selection_probability of their samples) or that an import pinned (weight 1). One row for '
-    'each text, with its newest label; a label about which reviewers differ counts once it has a majority. Raises 22023 for an unknown model type';
+    'each text, with its newest label; a label about which reviewers differ counts once it has a majority. '
+    'Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.new_training_samples(model_type text DEFAULT 'router') RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -11,7 +11,8 @@ ALTER TABLE conversation_logs SET UNLOGGED;
 ALTER TABLE conversation_logs DISABLE TRIGGER conversation_logs_promote;
 ALTER TABLE review_events DISABLE TRIGGER review_events_append_only_truncate;
 CREATE UNLOGGED TABLE bench.months (number int GENERATED ALWAYS AS IDENTITY, scenario text, a_day int,
-    truth double precision, accuracy double precision, lower double precision, upper double precision, low double precision, high double precision, reason text);
+    truth double precision, accuracy double precision, lower double precision, upper double precision,
+    low double precision, high double precision, reason text);
 
 -- Scenarios. Faults of nobody: clean; waiting: a twentieth is not reviewed, at random; arriving: the newest twentieth;
 -- half: half of it is reviewed, at random. Faults of reviewers: errs: a verdict in twenty is the wrong one; lenient: a
