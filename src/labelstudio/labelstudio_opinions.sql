@@ -2,7 +2,7 @@
 
 -- Label Studio may show a task to anybody. So one goes there only while somebody else has judged there in the last 90
 -- days, and once for each opinion that is asked for: if the first person answers it again, that is a change of the own
--- verdict, and the next opinion is left to another annotator of the same task, or to claim_reviews().
+-- verdict, and the opinion is left to claim_reviews(): whoever opens that task now sees the answer.
 CREATE FUNCTION @extschema@.tw_labelstudio_claim_opinions(
     project @extschema@.labelstudio_projects, run bigint, max_tasks integer, batch uuid) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

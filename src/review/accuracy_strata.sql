@@ -91,7 +91,8 @@ BEGIN ATOMIC
         -- One pass over the conversations counts; the far fewer verdicts are added to it.
         SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id,
                s.can_be_drawn, s.is_rolled_out, s.day, s.band, count(*) AS size,
-               count(*) FILTER (WHERE s.is_audit) AS audited, sum(s.w) AS audited_w, NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right,
+               count(*) FILTER (WHERE s.is_audit) AS audited, sum(s.w) AS audited_w, NULL::double precision AS w,
+               NULL::boolean AS is_unclear, NULL::boolean AS is_right,
                NULL::double precision AS opinion_w, NULL::boolean AS agrees
         FROM scope s
         GROUP BY s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id,
