@@ -45,7 +45,16 @@ ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
 ALTER TABLE @extschema@.review_events
     DROP CONSTRAINT review_events_action_check,
     ADD CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
-                                                                'conflict', 'disagreement', 'import', 'relabel'));
+                                                                'conflict', 'disagreement', 'import', 'relabel',
+                                                                'opinion')),
+    DROP CONSTRAINT review_events_reject_reason_check,
+    ADD CONSTRAINT review_events_reject_reason_check CHECK (
+        reject_reason IN ('unclear', 'no-such-intent') AND action IN ('reject', 'opinion')
+        OR reject_reason IS NULL AND action <> 'reject'),
+    DROP CONSTRAINT review_events_intent_check,
+    ADD CONSTRAINT review_events_intent_check CHECK (
+        CASE action WHEN 'opinion' THEN num_nonnulls(intent, reject_reason) = 1
+                    ELSE (intent IS NOT NULL) = (action IN ('approve', 'fix')) END);
 
 -- Samples without a conversation are reviewed, too.
 ALTER TABLE @extschema@.training_samples
@@ -190,7 +199,7 @@ SET LOCAL session_replication_role = origin;
 
 -- Views and functions that are gone, or whose columns, parameters or results are others.
 DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status,
-    @extschema@.review_backlog, @extschema@.reviewer_activity;
+    @extschema@.review_backlog, @extschema@.reviewer_activity, @extschema@.live_accuracy_by_model;
 DROP ROUTINE
     @extschema@.claim_reviews(integer, interval, text),
     @extschema@.claim_training_job(text, interval, text[]),
@@ -203,6 +212,7 @@ DROP ROUTINE
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
     @extschema@.import_training_samples(text, text, boolean),
     @extschema@.labelstudio_check(text),
+    @extschema@.live_accuracy(date, date, text[]),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),
     @extschema@.record_feedback(bigint, text, text, text),

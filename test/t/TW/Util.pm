@@ -205,6 +205,10 @@ SQL
         SELECT $s.reject_conversation(id, 'unclear') FROM message WHERE said IN ('lower medium', 'haan');
         SELECT $s.record_feedback(id, '2', 'negative', 'pizza') FROM message WHERE said = 'a real';
         SELECT count(*) FROM $s.claim_reviews(5);
+        INSERT INTO $s.second_opinions (conversation_log_id, rate, first_event, first_reviewer, first_label)
+            SELECT e.conversation_log_id, 0.05, e.id, e.reviewer, e.intent FROM $s.review_events e
+            WHERE e.action = 'approve' ORDER BY e.id LIMIT 1
+            ON CONFLICT DO NOTHING;
         DROP VIEW message;
         INSERT INTO $s.training_samples
             (text, intent, entities, language, review_status, source, split, quality_score, text_hash,
