@@ -56,7 +56,7 @@ FROM (SELECT DISTINCT batch_id FROM labelstudio_tasks WHERE status = 'claimed') 
      jsonb_array_elements(tw_labelstudio_payload(b.batch_id)) AS t ORDER BY 1;
 -- Those that are about to be sent are still needed.
 SELECT count(*) FROM labelstudio_tasks t
-WHERE t.status = 'claimed' AND tw_task_is_needed(t.conversation_log_id, t.claimed_at);
+WHERE t.status = 'claimed' AND tw_task_is_wanted(t.conversation_log_id, NULL, t.claimed_at);
 UPDATE labelstudio_tasks SET status = 'open', task_id = nextval('numbers'), pushed_at = now() WHERE status = 'claimed';
 SELECT count(*) FROM claim_reviews(10, reviewer => 'chitra');
 
@@ -81,7 +81,7 @@ INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_con
     VALUES (5, 's', 'message 5', 'food', 0.6, 'indicbert');
 SELECT * FROM pushed();
 SELECT approve_conversation(5, reviewer => 'chitra');
-SELECT tw_task_is_needed(5, t.claimed_at) FROM labelstudio_tasks t WHERE t.conversation_log_id = 5;
+SELECT tw_task_is_wanted(5, NULL, t.claimed_at) FROM labelstudio_tasks t WHERE t.conversation_log_id = 5;
 SELECT status FROM opinions WHERE id = 5;
 
 DROP VIEW opinions;

@@ -137,7 +137,8 @@ SELECT inserted, existing, conflicting FROM import_training_samples('{"text": "l
 CALL daily_training_capture();
 SELECT details -> 'intents renamed' AS renamed FROM job_runs WHERE job_name = 'daily_training_capture';
 SELECT text, intent, module_type FROM training_samples WHERE text LIKE 'late and%';
-SELECT sample_id IS NOT NULL AS of_a_sample, details FROM review_events ORDER BY id DESC LIMIT 2;
+SELECT sample_id IS NOT NULL AS of_a_sample, details FROM review_events
+WHERE action = 'relabel' ORDER BY id DESC LIMIT 2;
 SELECT renamed, locked FROM tw_settle_intents();
 
 -- Nothing of a rename is left after ROLLBACK, nor of the names after TRUNCATE.

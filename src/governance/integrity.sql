@@ -232,7 +232,7 @@ BEGIN ATOMIC
         SELECT 'rejected sample in the queue', '@extschema@.training_samples'::regclass::text, count(*),
                min(s.id)::text, 'Nobody needs to review it: set its review_priority and review_reason to NULL.'
         FROM @extschema@.training_samples s
-        WHERE s.review_priority IS NOT NULL AND s.review_status = 'rejected'
+        WHERE s.review_priority IS NOT NULL AND s.review_status = 'rejected' AND s.review_reason <> 'verdict withdrawn'
         UNION ALL
         SELECT 'line of an import that does not exist', '@extschema@.sample_import_lines'::regclass::text, count(*),
                min(l.import_id)::text, 'sample_imports has no such row: restore it, or delete the lines.'

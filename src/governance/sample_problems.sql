@@ -36,10 +36,10 @@ BEGIN ATOMIC
         SELECT 'verdict on a sample that is not in force', '@extschema@.training_samples'::regclass::text, count(*),
                min(s.id)::text, 'review_status was changed by hand since: give the verdict again with approve_, fix_ '
                                 'or reject_sample().'
-        FROM (SELECT DISTINCT ON (e.sample_id) e.sample_id, e.to_status FROM @extschema@.review_events e
+        FROM (SELECT DISTINCT ON (e.sample_id) e.sample_id, e.action, e.to_status FROM @extschema@.review_events e
               WHERE e.sample_id IS NOT NULL ORDER BY e.sample_id, e.id DESC) v
         JOIN @extschema@.training_samples s ON s.id = v.sample_id
-        WHERE s.review_status <> v.to_status
+        WHERE s.review_status <> v.to_status AND @extschema@.tw_is_persons_word(v.action)
     )
     SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0;
 END;

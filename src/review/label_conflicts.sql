@@ -21,7 +21,7 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
     ), sides AS (
         -- Grouped by the text as well, because two texts can have the same hash.
         SELECT s.text_hash, @extschema@.normalize_text(s.text) AS normalized_text, s.intent, count(*) AS samples,
-               count(*) FILTER (WHERE s.review_status = 'pending') AS pending,
+               count(*) FILTER (WHERE s.review_status = 'pending') AS waiting,
                count(*) FILTER (WHERE s.label_source = 'human') AS human, min(s.text) AS example,
                (array_agg(s.conversation_log_id
                           ORDER BY s.id) FILTER (WHERE s.conversation_log_id IS NOT NULL))[1:10] AS conversations,
@@ -42,7 +42,7 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
            jsonb_agg(jsonb_build_object('intent', @extschema@.tw_cut_text(v.intent, 1000), 'samples', v.samples,
                                         'human', v.human,
                                         'conversations', to_jsonb(v.conversations))
-                     || jsonb_strip_nulls(jsonb_build_object('pending', nullif(v.pending, 0), 'sample_ids',
+                     || jsonb_strip_nulls(jsonb_build_object('waiting', nullif(v.waiting, 0), 'sample_ids',
                                                              to_jsonb(v.sample_ids)))
                                         ORDER BY v.human DESC, v.samples DESC, v.intent) AS sides
     FROM sides v
@@ -65,6 +65,6 @@ COMMENT ON COLUMN @extschema@.label_conflicts.settled IS
 COMMENT ON COLUMN @extschema@.label_conflicts.settled_intent IS 'The intent that people gave; NULL if not settled';
 COMMENT ON COLUMN @extschema@.label_conflicts.sides IS
     'For each intent: number of samples, how many of them people labelled, and the ids of the '
-    'first ten conversations; where there are some, how many wait (pending), and the ids of the first ten samples '
+    'first ten conversations; where there are some, how many wait (waiting), and the ids of the first ten samples '
     'without a conversation (sample_ids)';
 

@@ -82,7 +82,7 @@ BEGIN
     wanted := ARRAY(
         SELECT s.id FROM @extschema@.training_samples s
         WHERE s.review_priority IS NOT NULL AND s.review_reason = 'label conflict'
-          AND s.review_status = 'pending' AND s.label_source = 'human'
+          AND s.review_status = 'pending'
           AND NOT EXISTS (SELECT FROM @extschema@.label_conflicts k
                           WHERE k.text_hash = s.text_hash AND NOT k.settled
                             AND k.normalized_text = @extschema@.normalize_text(s.text))
@@ -93,25 +93,30 @@ BEGIN
         FOR UPDATE OF s SKIP LOCKED);
     locked := cardinality(wanted) - cardinality(held);
     WITH settled AS MATERIALIZED (
-        SELECT s.id, s.review_status, s.review_priority, s.review_reason FROM @extschema@.training_samples s
+        SELECT s.id, s.review_status, s.review_priority, s.review_reason,
+               CASE WHEN k.settled_intent <> s.intent THEN 'rejected' ELSE 'approved' END AS new_status
+        FROM @extschema@.training_samples s
+        LEFT JOIN @extschema@.label_conflicts k ON k.text_hash = s.text_hash
+            AND k.normalized_text = @extschema@.normalize_text(s.text)
         WHERE s.id IN (SELECT unnest(held)) AND s.review_status = 'pending' AND s.review_reason = 'label conflict'
     ), event AS (
         INSERT INTO @extschema@.review_events (sample_id, action, from_status, to_status, review_priority,
                                                review_reason, reviewer, calling_role)
-        SELECT s.id, 'import', s.review_status, 'approved', s.review_priority, s.review_reason,
-               @extschema@.tw_calling_role(), @extschema@.tw_calling_role()
+        SELECT s.id, CASE s.new_status WHEN 'approved' THEN 'import' ELSE 'conflict' END, s.review_status,
+               s.new_status, s.review_priority, s.review_reason, @extschema@.tw_calling_role(),
+               @extschema@.tw_calling_role()
         FROM settled s ORDER BY s.id
     )
     UPDATE @extschema@.training_samples s
-    SET review_priority = NULL, review_reason = NULL, review_status = 'approved', reviewed_at = now()
+    SET review_priority = NULL, review_reason = NULL, review_status = d.new_status, reviewed_at = now()
     FROM settled d WHERE s.id = d.id;
     GET DIAGNOSTICS released = ROW_COUNT;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_settle_waiting_samples() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_settle_waiting_samples() IS
-    'Imported labels of people that waited because of a label conflict become live where people have decided for them. '
-    'Returns how many, and how many were locked';
+    'Imported labels that waited because of a label conflict become live where people have decided for them, and are '
+    'rejected where they decided for another. Returns how many, and how many were locked';
 
 CREATE FUNCTION @extschema@.queue_label_conflicts(OUT queued bigint, OUT released bigint, OUT locked bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -186,7 +191,7 @@ COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'Queues unreviewed conversations and samples of unsettled label conflicts (priority 2, reason label conflict; '
     'three of each text and intent), and pending samples without a conversation that are in no queue (reason pending '
     'sample where nothing contradicts them); and removes from the queue what is live and whose conflict a person has '
-    'settled; an imported label that agrees with the decision becomes live. Returns how many were queued and released, '
-    'and how many were locked and wait for the next call. Conflicts between people are not queued again: see '
+    'settled; an imported label that waited becomes live or is rejected by that. Returns how many were queued and '
+    'released, and how many were locked and wait for the next call. Conflicts between people are not queued again: see '
     'label_conflicts WHERE NOT settled AND human_labels > 1. '
     'Raises no error of its own';
