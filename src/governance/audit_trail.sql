@@ -17,8 +17,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_forms() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_forms() IS
-    'The audited tables, and the columns that the hash of a row covers, in their order: a list for each form (version). '
-    'The highest form of a table is that of new entries';
+    'The audited tables, and the columns that the hash of a row covers, in their order: a list for each form '
+    '(version). The highest form of a table is that of new entries';
 
 CREATE FUNCTION @extschema@.tw_newest_form(relation text) RETURNS smallint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -27,17 +27,19 @@ REVOKE ALL ON FUNCTION @extschema@.tw_newest_form(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_newest_form(text) IS
     'The form of new entries for a table; NULL for a table that is not audited';
 
+-- No SET clause here and in tw_entry_hash(), which would take longer than the functions: the one runs no SQL, the names
+-- in the other were looked up when it was created.
 CREATE FUNCTION @extschema@.tw_canonical_row(row_value record, columns text[]) RETURNS bytea
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_canonical_row';
 REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(record, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_canonical_row(record, text[]) IS
     'The values of these columns, in this order, as bytes that depend on no setting, no version of the server and no '
-    'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since 2000-01-01 '
-    'UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';
+    'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since '
+    '2000-01-01 UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';
 
 CREATE FUNCTION @extschema@.tw_entry_hash(entry @extschema@.audit_chain) RETURNS bytea
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN sha256(@extschema@.tw_canonical_row(entry::record,
     '{seq,kind,relation,row_id,form,row_sha256,is_late,receipt,note,session_role,sealed_at}'::text[]));
 REVOKE ALL ON FUNCTION @extschema@.tw_entry_hash(@extschema@.audit_chain) FROM PUBLIC;
@@ -112,25 +114,22 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_lock('audit trail'::text, 0::bigint);
     sealed := 0;
-    EXECUTE format('SELECT max(x.id) FROM (SELECT t.id FROM @extschema@.%I t WHERE t.id >= $1 ORDER BY t.id LIMIT $2) x',
-                   relation) INTO upto USING from_id, rows;
+    EXECUTE format('SELECT max(x.id) FROM (SELECT t.id FROM @extschema@.%I t WHERE t.id >= $1 ORDER BY t.id LIMIT $2) '
+                   'x', relation) INTO upto USING from_id, rows;
     IF upto IS NULL THEN
         RETURN;
     END IF;
-    SELECT max(c.row_id) INTO highest FROM @extschema@.audit_chain c
-    WHERE c.relation = tw_seal_portion.relation AND c.kind = 'row';
+    SELECT max(c.row_id) INTO highest FROM @extschema@.audit_chain c WHERE c.relation = tw_seal_portion.relation;
     EXECUTE format($query$
         WITH fresh AS MATERIALIZED (
             SELECT t.id, uuid_send(gen_random_uuid()) AS salt, @extschema@.tw_canonical_row(t::record, $3) AS content
             FROM @extschema@.%1$I t
             WHERE t.id BETWEEN $1 AND $2
-              AND NOT EXISTS (SELECT FROM @extschema@.audit_chain c
-                              WHERE c.relation = %1$L AND c.row_id = t.id AND c.kind = 'row')
-              AND NOT EXISTS (SELECT FROM @extschema@.audit_chain c
-                              WHERE c.relation = %1$L AND c.row_id = t.id AND c.kind <> 'row')
+              AND NOT EXISTS (SELECT FROM @extschema@.audit_chain c WHERE c.relation = %1$L AND c.row_id = t.id)
         )
-        SELECT array_agg(ROW(NULL, 'row', %1$L, f.id, $4, sha256(f.salt || f.content), f.salt, coalesce(f.id < $5, false),
-                             NULL, NULL, NULL, clock_timestamp(), NULL, NULL)::@extschema@.audit_chain ORDER BY f.id)
+        SELECT array_agg(ROW(NULL, 'row', %1$L, f.id, $4, sha256(f.salt || f.content), f.salt,
+                             coalesce(f.id < $5, false), NULL, NULL, NULL, clock_timestamp(), NULL,
+                             NULL)::@extschema@.audit_chain ORDER BY f.id)
         FROM fresh f
         $query$, relation)
     INTO entries USING from_id, upto, covered, newest_form, highest;
@@ -142,8 +141,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_seal_portion(text, bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_seal_portion(text, bigint, integer) IS
-    'Seals those of so many rows of a table, from from_id on, that have no entry yet. Returns how many, and the id from '
-    'which to continue; NULL = there is no row from from_id on';
+    'Seals those of so many rows of a table, from from_id on, that have no entry yet. Returns how many, and the id '
+    'from which to continue; NULL = there is no row from from_id on';
 
 CREATE FUNCTION @extschema@.tw_remove_salts(relation text, ids bigint[]) RETURNS bigint
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -169,8 +168,8 @@ BEGIN
                                                                coalesce(@extschema@.tw_excerpt(relation), 'NULL'))
                            WHEN ids IS NULL THEN 'the ids of the rows are NULL'
                            ELSE 'a tombstone needs a receipt or a note' END,
-            HINT = format('Audited are: %s.', (SELECT string_agg(DISTINCT f.relation, ', ')
-                                               FROM @extschema@.tw_audit_forms() f));
+            HINT = format('Audited are: %s. A tombstone has the receipt of an erasure, or a note that says why.',
+                          (SELECT string_agg(DISTINCT f.relation, ', ') FROM @extschema@.tw_audit_forms() f));
     END IF;
     PERFORM @extschema@.tw_lock('audit trail'::text, 0::bigint);
     EXECUTE format($query$
@@ -181,9 +180,10 @@ BEGIN
             SELECT a.id, t.id IS NOT NULL AS is_there, a.salt,
                    @extschema@.tw_canonical_row(t::record, $2) AS content
             FROM asked a LEFT JOIN @extschema@.%1$I t ON t.id = a.id
-            -- Of a row that was never sealed and is gone, nothing is left to be told.
-            WHERE t.id IS NOT NULL OR EXISTS (SELECT FROM @extschema@.audit_chain c
-                                              WHERE c.relation = %1$L AND c.row_id = a.id)
+            -- Of a row that is gone and never was sealed, or has its tombstone, there is nothing to tell.
+            WHERE t.id IS NOT NULL OR (SELECT c.kind FROM @extschema@.audit_chain c
+                                       WHERE c.relation = %1$L AND c.row_id = a.id ORDER BY c.seq DESC LIMIT 1)
+                                      <> 'erased'
         )
         SELECT array_agg(ROW(NULL, CASE WHEN n.is_there THEN 'anonymised' ELSE 'erased' END, %1$L, n.id, $3,
                              CASE WHEN n.is_there THEN sha256(n.salt || n.content) END,
@@ -201,9 +201,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_tombstone(text, bigint[], bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_tombstone(text, bigint[], bigint, text) IS
-    'Records in the audit trail that rows of an audited table were changed or deleted on purpose; called after that, in '
-    'the same transaction, which must be READ COMMITTED. For each of ids, an entry of kind anonymised with the hash of '
-    'the row as it is now, or erased if there is none; earlier entries of the row keep their hashes and lose their '
+    'Records in the audit trail that rows of an audited table were changed or deleted on purpose; called after that, '
+    'in the same transaction, which must be READ COMMITTED. For each of ids, an entry of kind anonymised with the hash '
+    'of the row as it is now, or erased if there is none; earlier entries of the row keep their hashes and lose their '
     'salts. receipt: the receipt of the erasure; note: why, where there is none. Returns the number of entries: ids '
     'without row and entry have none. Raises 22023 for a table that is not audited, for NULL ids and without receipt '
     'and note, 55P03 when another session holds the lock of the audit trail too long';

@@ -7,7 +7,7 @@
 CREATE FUNCTION @extschema@.tw_sealing_start(relation text, is_full boolean) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((SELECT c.row_id FROM @extschema@.audit_chain c
-                 WHERE c.relation = tw_sealing_start.relation AND c.kind = 'row' AND NOT is_full
+                 WHERE c.relation = tw_sealing_start.relation AND NOT is_full
                  -- By rank, not by number: a row that somebody inserted with a huge id hides nothing.
                  ORDER BY c.row_id DESC OFFSET 9999 LIMIT 1), -9223372036854775808);
 REVOKE ALL ON FUNCTION @extschema@.tw_sealing_start(text, boolean) FROM PUBLIC;
@@ -50,13 +50,13 @@ BEGIN
     problems := coalesce((this_run.details ->> 'problems')::bigint,
                          (SELECT f.problems FROM @extschema@.tw_last_full_sealing() f));
     RETURN CASE WHEN problems > 0 THEN jsonb_build_object('error_code', 'XX001', 'error_message',
-        format('the audit trail has %s problems: SELECT * FROM verify_audit() WHERE is_problem', problems)) END;
+        format('problems of the audit trail: %s; SELECT * FROM verify_audit() WHERE is_problem', problems)) END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_finish_sealing(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_finish_sealing(bigint) IS
-    'The last step of seal_audit(): records the head of the chain in job_runs and in the server''s log; an error if the '
-    'last full run found problems';
+    'The last step of seal_audit(): records the head of the chain in job_runs and in the server''s log; an error if '
+    'the last full run found problems';
 
 CREATE FUNCTION @extschema@.tw_seal_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -71,7 +71,8 @@ DECLARE
     upto bigint;
 BEGIN
     IF state IS NULL THEN
-        is_full := coalesce((SELECT f.at < coalesce(tw_seal_step.at, clock_timestamp()) - interval '23 hours'
+        is_full := coalesce((SELECT f.at <= coalesce(tw_seal_step.at, clock_timestamp())
+                                    - CASE WHEN f.problems > 0 THEN interval '1 hour' ELSE interval '23 hours' END
                              FROM @extschema@.tw_last_full_sealing() f), true);
         relation := relations[1];
     END IF;
@@ -113,8 +114,8 @@ REVOKE ALL ON PROCEDURE @extschema@.seal_audit(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.seal_audit(timestamptz) IS
     'Gives the committed rows of review_events and model_deployments their entries in audit_chain, 10,000 rows a '
     'transaction, and waits for no session that writes them. Once a day it looks at every row, and compares all rows '
-    'with their entries; problems fail this run and the next ones, until a daily comparison finds none. The head of the '
-    'chain is recorded in job_runs.details and, when there are new entries, in the server''s log. For pg_cron, every 5 '
-    'minutes. at is the time to count as now, for tests. Commits between steps; errors are recorded in job_runs and '
-    'raised as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a transaction, 25001 inside a '
-    'block with EXCEPTION, 22023 for a time in the future';
+    'with their entries; problems fail this run and the next ones, until a comparison, which is then made every hour, '
+    'finds none. The head of the chain is recorded in job_runs.details and, when there are new entries, in the '
+    'server''s log. For pg_cron, every 5 minutes. at is the time to count as now, for tests. Commits between steps; '
+    'errors are recorded in job_runs and raised as warnings. Does nothing on a standby or a restored copy. Raises '
+    '2D000 inside a transaction, 25001 inside a block with EXCEPTION, 22023 for a time in the future';

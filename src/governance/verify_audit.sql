@@ -104,8 +104,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_sealed_rows(text, bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_sealed_rows(text, bigint, bigint) IS
-    'Compares the rows of one table with their entries after one number of audit_chain, up to another: one row for each '
-    'finding';
+    'Compares the rows of one table with their entries after one number of audit_chain, up to another: one row for '
+    'each finding';
 
 CREATE FUNCTION @extschema@.tw_check_entries(after bigint, upto bigint,
     OUT finding text, OUT relation text, OUT found bigint, OUT examples bigint[], OUT since timestamptz)
@@ -140,9 +140,7 @@ BEGIN
                min(x.created_at) FILTER (WHERE x.is_new), min(x.id), max(x.id)
         FROM (SELECT t.id, t.created_at,
                      NOT EXISTS (SELECT FROM @extschema@.audit_chain c
-                                 WHERE c.relation = %1$L AND c.row_id = t.id AND c.kind = 'row')
-                     AND NOT EXISTS (SELECT FROM @extschema@.audit_chain c
-                                     WHERE c.relation = %1$L AND c.row_id = t.id AND c.kind <> 'row') AS is_new
+                                 WHERE c.relation = %1$L AND c.row_id = t.id) AS is_new
               FROM @extschema@.%1$I t WHERE t.id >= $1 ORDER BY t.id LIMIT $2) x
         $query$, relation) INTO present, unsealed, examples, since, lowest, highest USING from_id, rows;
 END
@@ -300,10 +298,10 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.verify_audit(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.verify_audit(text) IS
-    'Compares the rows of review_events and model_deployments with the audit trail, and its entries with each other. The '
-    'first row, head, has the number and the SHA-256 of the newest entry as detail; then one row for each kind of '
+    'Compares the rows of review_events and model_deployments with the audit trail, and its entries with each other. '
+    'The first row, head, has the number and the SHA-256 of the newest entry as detail; then one row for each kind of '
     'finding and table: is_problem (an edited, removed or replaced row or entry; false: a note, such as rows that are '
     'not sealed yet, were sealed late, or were erased), found (how many), examples (ids of ten; of audit_chain: seq), '
     'since (the time of the earliest: when it was sealed; of rows not sealed yet: their date), detail (what it means). '
-    'known_head: a head of earlier, kept elsewhere; NULL = none. Without one, a superuser who wrote the whole chain anew '
-    'is not found. Raises 22023 for a known_head that is none';
+    'known_head: a head of earlier, kept elsewhere; NULL = none. Without one, a superuser who wrote the whole chain '
+    'anew is not found. Raises 22023 for a known_head that is none';

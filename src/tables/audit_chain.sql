@@ -1,6 +1,6 @@
--- audit_chain: one entry for each row of the audited tables, with a hash of the row and the hash of the entry before it.
--- Append-only. Written after the commit of the rows, by seal_audit(): whoever writes a row would have to wait for the
--- newest entry, and capture waits for nobody.
+-- audit_chain: one entry for each row of the audited tables, with a hash of the row and the hash of the entry before
+-- it. Append-only. Written after the commit of the rows, by seal_audit(): whoever writes a row would have to wait for
+-- the newest entry, and capture waits for nobody.
 
 CREATE TABLE @extschema@.audit_chain (
     seq bigint NOT NULL,
@@ -32,8 +32,7 @@ REVOKE ALL ON TABLE @extschema@.audit_chain FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.audit_chain', '');
 
 -- Which rows have an entry, and which entries have a later one.
-CREATE UNIQUE INDEX audit_chain_row_key ON @extschema@.audit_chain (relation, row_id) WHERE kind = 'row';
-CREATE INDEX audit_chain_tombstone_idx ON @extschema@.audit_chain (relation, row_id, seq) WHERE kind <> 'row';
+CREATE INDEX audit_chain_row_idx ON @extschema@.audit_chain (relation, row_id, seq);
 
 CREATE TRIGGER audit_chain_append_only BEFORE UPDATE OR DELETE ON @extschema@.audit_chain
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_append_only();
@@ -48,8 +47,8 @@ COMMENT ON TABLE @extschema@.audit_chain IS
     'before it; written by seal_audit(), checked by verify_audit(); append-only';
 COMMENT ON COLUMN @extschema@.audit_chain.seq IS 'Number of the entry: 1, 2, 3 and so on, without a gap';
 COMMENT ON COLUMN @extschema@.audit_chain.kind IS
-    'row (the row as it was when it was sealed), anonymised (the row was changed on purpose, to what row_sha256 says) or '
-    'erased (the row was deleted on purpose); the newest entry of a row is in force';
+    'row (the row as it was when it was sealed), anonymised (the row was changed on purpose, to what row_sha256 says) '
+    'or erased (the row was deleted on purpose); the newest entry of a row is in force';
 COMMENT ON COLUMN @extschema@.audit_chain.relation IS 'The audited table';
 COMMENT ON COLUMN @extschema@.audit_chain.row_id IS 'The id of the row there';
 COMMENT ON COLUMN @extschema@.audit_chain.form IS
@@ -58,9 +57,10 @@ COMMENT ON COLUMN @extschema@.audit_chain.row_sha256 IS
     'SHA-256 of the salt and of the row''s canonical form (tw_canonical_row); NULL = erased';
 COMMENT ON COLUMN @extschema@.audit_chain.salt IS
     'Random bytes, without which nobody can guess from the hash what the row held; NULL = removed, because the row was '
-    'anonymised or erased later, or the entry is erased. The only column that ever changes, and none that sha256 covers';
+    'anonymised or erased later, or the kind is erased. The only column that ever changes; sha256 does not cover it';
 COMMENT ON COLUMN @extschema@.audit_chain.is_late IS
-    'A row with a higher number had been sealed before: the transaction committed late, or the row was inserted by hand';
+    'A row with a higher number had been sealed before: the transaction committed late, or the row was inserted by '
+    'hand';
 COMMENT ON COLUMN @extschema@.audit_chain.receipt IS
     'The receipt of the erasure; NULL = the row itself, or changed without a receipt';
 COMMENT ON COLUMN @extschema@.audit_chain.note IS 'Why the row was changed or deleted; NULL = none given, see receipt';

@@ -41,6 +41,9 @@ sub decisions {
             GROUP BY 1, 2 ORDER BY 1, 2");
 }
 
+# The head of the source's audit trail.
+my $head;
+
 # The state of a database, to be compared with that of another.
 sub state_of {
     my ($database) = @_;
@@ -101,6 +104,9 @@ sub works {
             't', "$name: the next number of $table is fresh");
     }
 
+    is($node->safe_psql($database, "SELECT finding FROM $s.verify_audit('$head') WHERE is_problem"),
+        '', "$name: the audit trail is whole, with the head that the source had");
+
     samples_match($node, $database, $name);
     integrity_is_empty($node, $database, $name);
     sqlstate_is($node, $database, 'DROP EXTENSION training_workflow', '55000',
@@ -150,6 +156,8 @@ create_database($node, 'source');
 fill($node, 'source');
 integrity_is_empty($node, 'source', 'source');
 samples_match($node, 'source', 'source');
+$head = $node->safe_psql('source', "SELECT detail FROM verify_audit() WHERE finding = 'head'");
+like($head, qr/^\d{2,}:[0-9a-f]{64}$/, 'source: the audit trail has entries');
 my $expected = state_of('source');
 my $source   = $node->connstr('source');
 my ($plain, $custom, $folder, $clean) = map { "$dir/$_" } qw(plain.sql custom.dump folder clean.sql);
@@ -184,6 +192,18 @@ my @psql = ('psql', '-XAtq', '-o', "$dir/psql.out", '-v', 'ON_ERROR_STOP=1');
     my $name = 'directory, -j2';
     succeeds($name, 'pg_restore', '-j2', '-d', new_database('folder'), $folder);
     is_restored('folder', $expected, $name);
+
+    # The audit trail goes on there, and finds what is changed there.
+    my $problems = "SELECT finding, relation, found, examples FROM verify_audit('$head') WHERE is_problem";
+    $node->safe_psql('folder', q{SELECT adopt_installation(); CALL seal_audit();
+        INSERT INTO model_deployments (model_type, version, to_status, to_percentage)
+            VALUES ('router', 'router-v1.1.0', 'production', 100);
+        CALL seal_audit()});
+    is($node->safe_psql('folder', "$problems; SELECT count(*) FROM verify_audit() WHERE finding = 'not sealed yet'"),
+        '0', "$name: the audit trail goes on");
+    $node->safe_psql('folder', q{ALTER TABLE review_events DISABLE TRIGGER ALL;
+        UPDATE review_events SET note = 'never said' WHERE id = 1});
+    is($node->safe_psql('folder', $problems), 'edited row|review_events|1|{1}', "$name: and finds an edited row");
 }
 {
     # Parallel workers may take the tables in any order; here it is the opposite one, and the sequences come first.
