@@ -26,19 +26,22 @@ INSERT INTO shape VALUES (-5, E'a:\n', '2026-11-25 12:00+05:30', 0.1 + 0.2, '{"b
 CREATE TABLE shape_later (d date, extra text, n bigint, t text, at timestamptz, h bytea, x double precision, j jsonb,
                           b boolean);
 INSERT INTO shape_later SELECT d, 'more', n, t, at, h, x, j, b FROM shape;
-SELECT encode(tw_canonical_row(s::record, '{n,t,at,x,j,b,h,d}'), 'escape') AS form FROM shape s;
-CREATE TEMP TABLE forms AS SELECT tw_canonical_row(s::record, '{n,t,at,x,j,b,h,d}') AS form FROM shape s;
+CREATE FUNCTION canonical(record, text[]) RETURNS bytea LANGUAGE c STRICT
+    AS '$libdir/training_workflow', 'tw_canonical_row';
+SELECT encode(canonical(s, '{n,t,at,x,j,b,h,d}'), 'escape') AS form FROM shape s;
+CREATE TEMP TABLE forms AS SELECT canonical(s, '{n,t,at,x,j,b,h,d}') AS form FROM shape s;
 SET timezone = 'Asia/Kathmandu';
 SET datestyle = 'German';
 SET extra_float_digits = -10;
 SET bytea_output = 'escape';
-SELECT count(*) FROM shape_later s JOIN forms f ON f.form = tw_canonical_row(s::record, '{n,t,at,x,j,b,h,d}');
+SELECT count(*) FROM shape_later s JOIN forms f ON f.form = canonical(s, '{n,t,at,x,j,b,h,d}');
 RESET timezone;
 RESET datestyle;
 RESET extra_float_digits;
 RESET bytea_output;
-SELECT tw_canonical_row(s::record, '{nothing}') FROM shape s;
-SELECT tw_canonical_row(ROW(interval '1 day'), '{f1}');
+SELECT canonical(s, '{nothing}') FROM shape s;
+SELECT canonical(ROW(interval '1 day'), '{f1}');
+DROP FUNCTION canonical;
 DROP TABLE shape, shape_later;
 
 -- Nothing yet.
@@ -126,7 +129,7 @@ CALL tamper('DELETE FROM audit_chain WHERE seq = 5; DELETE FROM review_events WH
 CALL tamper('UPDATE audit_chain SET previous = sha256(previous) WHERE seq = 5');
 -- An edited row whose entry was given the hash of it, and its own: the next entry does not fit.
 CALL tamper($$UPDATE review_events SET note = 'never said' WHERE id = 2;
-    UPDATE audit_chain c SET row_sha256 = sha256(c.salt || tw_canonical_row(e::record, f.columns))
+    UPDATE audit_chain c SET row_sha256 = sha256(c.salt || tw_canonical_row(e, f.columns))
         FROM review_events e, tw_audit_forms() f
         WHERE c.relation = 'review_events' AND c.row_id = 2 AND e.id = 2 AND f.relation = 'review_events';
     UPDATE audit_chain c SET sha256 = sha256(c.previous || tw_entry_hash(c))

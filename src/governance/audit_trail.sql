@@ -27,20 +27,39 @@ REVOKE ALL ON FUNCTION @extschema@.tw_newest_form(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_newest_form(text) IS
     'The form of new entries for a table; NULL for a table that is not audited';
 
--- No SET clause here and in tw_entry_hash(), which would take longer than the functions: the one runs no SQL, the names
--- in the other were looked up when it was created.
-CREATE FUNCTION @extschema@.tw_canonical_row(row_value record, columns text[]) RETURNS bytea
+-- One function for each table, so that a call has exactly the types of its function: a row that is passed as a record is
+-- none. No SET clause here and in tw_entry_hash(), which would take longer than the functions: these run no SQL, and the
+-- names in that one were looked up when it was created.
+CREATE FUNCTION @extschema@.tw_canonical_row(row_value @extschema@.review_events, columns text[]) RETURNS bytea
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_canonical_row';
-REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(record, text[]) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_canonical_row(record, text[]) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(@extschema@.review_events, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_canonical_row(@extschema@.review_events, text[]) IS
+    'The values of these columns, in this order, as bytes that depend on no setting, no version of the server and no '
+    'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since '
+    '2000-01-01 UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';
+
+CREATE FUNCTION @extschema@.tw_canonical_row(row_value @extschema@.model_deployments, columns text[]) RETURNS bytea
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_canonical_row';
+REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(@extschema@.model_deployments, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_canonical_row(@extschema@.model_deployments, text[]) IS
+    'The values of these columns, in this order, as bytes that depend on no setting, no version of the server and no '
+    'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since '
+    '2000-01-01 UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';
+
+CREATE FUNCTION @extschema@.tw_canonical_row(row_value @extschema@.audit_chain, columns text[]) RETURNS bytea
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_canonical_row';
+REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(@extschema@.audit_chain, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_canonical_row(@extschema@.audit_chain, text[]) IS
     'The values of these columns, in this order, as bytes that depend on no setting, no version of the server and no '
     'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since '
     '2000-01-01 UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';
 
 CREATE FUNCTION @extschema@.tw_entry_hash(entry @extschema@.audit_chain) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN sha256(@extschema@.tw_canonical_row(entry::record,
+RETURN sha256(@extschema@.tw_canonical_row(entry,
     '{seq,kind,relation,row_id,form,row_sha256,is_late,receipt,note,session_role,sealed_at}'::text[]));
 REVOKE ALL ON FUNCTION @extschema@.tw_entry_hash(@extschema@.audit_chain) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_entry_hash(@extschema@.audit_chain) IS
@@ -122,7 +141,7 @@ BEGIN
     SELECT max(c.row_id) INTO highest FROM @extschema@.audit_chain c WHERE c.relation = tw_seal_portion.relation;
     EXECUTE format($query$
         WITH fresh AS MATERIALIZED (
-            SELECT t.id, uuid_send(gen_random_uuid()) AS salt, @extschema@.tw_canonical_row(t::record, $3) AS content
+            SELECT t.id, uuid_send(gen_random_uuid()) AS salt, @extschema@.tw_canonical_row(t, $3) AS content
             FROM @extschema@.%1$I t
             WHERE t.id BETWEEN $1 AND $2
               AND NOT EXISTS (SELECT FROM @extschema@.audit_chain c WHERE c.relation = %1$L AND c.row_id = t.id)
@@ -178,7 +197,7 @@ BEGIN
             WHERE i.id IS NOT NULL
         ), now AS MATERIALIZED (
             SELECT a.id, t.id IS NOT NULL AS is_there, a.salt,
-                   @extschema@.tw_canonical_row(t::record, $2) AS content
+                   @extschema@.tw_canonical_row(t, $2) AS content
             FROM asked a LEFT JOIN @extschema@.%1$I t ON t.id = a.id
             -- Of a row that is gone and never was sealed, or has its tombstone, there is nothing to tell.
             WHERE t.id IS NOT NULL OR (SELECT c.kind FROM @extschema@.audit_chain c

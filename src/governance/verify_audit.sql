@@ -82,7 +82,7 @@ CREATE FUNCTION @extschema@.tw_check_sealed_rows(relation text, after bigint, up
 AS $function$
 BEGIN
     -- The newest entry of a row is in force; a tombstone says what became of the row that the earlier ones saw.
-    RETURN QUERY EXECUTE format($query$
+    FOR finding, found_id, since IN EXECUTE format($query$
         SELECT f.finding, c.row_id, c.sealed_at
         FROM @extschema@.audit_chain c
         JOIN @extschema@.tw_audit_forms() k ON k.relation = c.relation AND k.form = c.form
@@ -90,7 +90,7 @@ BEGIN
         CROSS JOIN LATERAL (VALUES
             (CASE WHEN c.kind = 'erased' THEN CASE WHEN t.id IS NOT NULL THEN 'erased row' END
                   WHEN t.id IS NULL THEN 'removed row'
-                  WHEN sha256(c.salt || @extschema@.tw_canonical_row(t::record, k.columns)) <> c.row_sha256
+                  WHEN sha256(c.salt || @extschema@.tw_canonical_row(t, k.columns)) <> c.row_sha256
                   THEN 'edited row' END),
             (CASE WHEN c.kind <> 'row' THEN NULL
                   WHEN t.created_at < c.sealed_at - interval '1 day' THEN 'sealed long after its date'
@@ -99,7 +99,10 @@ BEGIN
           AND NOT EXISTS (SELECT FROM @extschema@.audit_chain later
                           WHERE later.relation = %1$L AND later.row_id = c.row_id AND later.kind <> 'row'
                             AND later.seq > c.seq)
-        $query$, relation) USING after, upto;
+        $query$, relation) USING after, upto
+    LOOP
+        RETURN NEXT;
+    END LOOP;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_check_sealed_rows(text, bigint, bigint) FROM PUBLIC;

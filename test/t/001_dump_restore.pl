@@ -155,7 +155,8 @@ fill($node, 'source');
 integrity_is_empty($node, 'source', 'source');
 samples_match($node, 'source', 'source');
 my $expected = state_of('source');
-like($expected->{audit}, qr/^head\|f\|audit_chain\|[1-9]\d*\|\|\d+:[0-9a-f]{64}\n/, 'source: the audit trail has entries');
+like($expected->{audit}, qr/^head\|f\|audit_chain\|[1-9]\d*\|\|\d+:[0-9a-f]{64}\n/,
+    'source: the audit trail has entries');
 like($expected->{audit}, qr/^anonymised\|f\|model_deployments\|1\|/m, 'source: and a tombstone');
 unlike($expected->{audit}, qr/^[^|]*\|t\|/m, 'source: and no problem');
 my $source   = $node->connstr('source');

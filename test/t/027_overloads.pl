@@ -104,7 +104,7 @@ SQL
 # As pg_cron is told to run them, in zones without and with daylight saving.
 for my $zone (qw(UTC Europe/Berlin)) {
     my @commands = split /\n/, sql(qq{SELECT command FROM public.tw_cron_plan('$zone'::text) ORDER BY schedule});
-    is(scalar(@commands), 5, "$zone: five jobs");
+    is(scalar(@commands), 6, "$zone: six jobs");
     sql($_) for @commands;
 }
 is(sql(q{SELECT DISTINCT job_name, status, error_message FROM public.job_runs WHERE status <> 'succeeded'}), '',
