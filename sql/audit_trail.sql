@@ -216,6 +216,21 @@ CALL seal_audit();
 SELECT state FROM job_health WHERE job_name = 'seal_audit';
 SELECT count(*) FROM check_integrity() WHERE problem ~ '^audit';
 
+-- A run looks back over the last 10,000 sealed rows; what is older waits for the daily one.
+INSERT INTO review_events (id, conversation_log_id, action, reviewer, calling_role)
+SELECT g, 12, 'feedback', 'many', 'many' FROM generate_series(1000, 11100) g WHERE g NOT IN (1050, 11050);
+SELECT setval('review_events_id_seq', 11100);
+CALL seal_audit();
+INSERT INTO review_events (id, conversation_log_id, action, reviewer, calling_role)
+VALUES (1050, 12, 'feedback', 'late', 'late'), (11050, 12, 'feedback', 'late', 'late');
+CALL seal_audit();
+SELECT * FROM audit WHERE finding IN ('not sealed yet', 'sealed late');
+UPDATE job_runs SET finished_at = finished_at - interval '1 day', started_at = started_at - interval '1 day';
+CALL seal_audit();
+SELECT * FROM audit WHERE is_problem OR finding IN ('not sealed yet', 'sealed late');
+SELECT count(*) AS entries, max(seq), (SELECT count(*) FROM review_events) + (SELECT count(*) FROM model_deployments)
+    AS rows, count(*) FILTER (WHERE kind <> 'row') AS tombstones FROM audit_chain;
+
 -- Who may what.
 CREATE ROLE regress_tw_analyst;
 CREATE ROLE regress_tw_operator;

@@ -138,7 +138,11 @@ BEGIN
     IF upto IS NULL THEN
         RETURN;
     END IF;
-    SELECT max(c.row_id) INTO highest FROM @extschema@.audit_chain c WHERE c.relation = tw_seal_portion.relation;
+    -- Of those that the sequence gave: after a row that somebody inserted with a huge id, not all others are late.
+    SELECT max(c.row_id) INTO highest FROM @extschema@.audit_chain c
+    WHERE c.relation = tw_seal_portion.relation
+      AND c.row_id <= pg_sequence_last_value(pg_get_serial_sequence(
+          format('%s.%I', '@extschema@', tw_seal_portion.relation), 'id')::regclass);
     EXECUTE format($query$
         WITH fresh AS MATERIALIZED (
             SELECT t.id, uuid_send(gen_random_uuid()) AS salt, @extschema@.tw_canonical_row(t, $3) AS content

@@ -59,8 +59,8 @@ COMMENT ON COLUMN @extschema@.audit_chain.salt IS
     'Random bytes, without which nobody can guess from the hash what the row held; NULL = removed, because the row was '
     'anonymised or erased later, or the kind is erased. The only column that ever changes; sha256 does not cover it';
 COMMENT ON COLUMN @extschema@.audit_chain.is_late IS
-    'A row with a higher number had been sealed before: the transaction committed late, or the row was inserted by '
-    'hand';
+    'A row with a higher number, one that the table''s sequence gave, had been sealed before: the transaction '
+    'committed late, or the row was inserted by hand';
 COMMENT ON COLUMN @extschema@.audit_chain.receipt IS
     'The receipt of the erasure; NULL = the row itself, or changed without a receipt';
 COMMENT ON COLUMN @extschema@.audit_chain.note IS 'Why the row was changed or deleted; NULL = none given, see receipt';

@@ -227,6 +227,18 @@ is_deeply(rows_of('restored'), rows_of('old'), 'restored: the same rows');
 is(answers_of('restored'), $answers, 'restored: the same answers');
 integrity_is_empty($node, 'restored', 'restored');
 
+# Rows of before the update are sealed later, and said to be.
+sql('old', 'SELECT adopt_installation(); CALL seal_audit()');
+my $old_rows = "(SELECT count(*) FROM %s WHERE created_at < now() - interval '1 day')";
+is(
+    sql('old', q{SELECT relation, found FROM verify_audit() WHERE finding = 'sealed long after its date' ORDER BY 1}),
+    sql('old', "SELECT relation, found FROM (VALUES ('model_deployments', @{[ sprintf $old_rows, 'model_deployments' ]}),
+        ('review_events', @{[ sprintf $old_rows, 'review_events' ]})) AS r (relation, found) WHERE found > 0"),
+    'updated: the audit trail says which rows are older than it'
+);
+is(sql('old', q{SELECT finding FROM verify_audit() WHERE is_problem OR finding = 'not sealed yet'}),
+    '', 'updated: and has all of them');
+
 # It goes on.
 sql('old', q{DROP INDEX own_session_idx; SELECT adopt_installation();
     UPDATE labelstudio_projects SET is_active = false; CALL daily_training_capture(); CALL check_rollouts();

@@ -118,6 +118,7 @@ my @procedures = (
     [ 'CALL weekly_model_training()',  'weekly_model_training',  qw(training_jobs model_evaluations) ],
     [ 'CALL run_training_jobs()',      'run_training_jobs',      qw(training_jobs model_artifacts) ],
     [ 'CALL check_rollouts()',         'check_rollouts',         qw(rollouts model_versions) ],
+    [ 'CALL seal_audit()',             'seal_audit',             qw(audit_chain) ],
     [ 'CALL labelstudio_sync()',       'labelstudio_sync',       qw(labelstudio_tasks review_events) ],
     [ 'CALL labelstudio_push()',       'labelstudio_push',       qw(labelstudio_tasks) ],
     [ 'CALL labelstudio_pull()',       'labelstudio_pull',       qw(labelstudio_projects) ],
