@@ -18,7 +18,8 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_forms() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_audit_forms() IS
     'The audited tables, and the columns that the hash of a row covers, in their order: a list for each form '
-    '(version). The highest form of a table is that of new entries';
+    '(version). The highest form of a table is that of new entries; older entries do not cover columns that were added '
+    'later';
 
 CREATE FUNCTION @extschema@.tw_newest_form(relation text) RETURNS smallint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -27,9 +28,9 @@ REVOKE ALL ON FUNCTION @extschema@.tw_newest_form(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_newest_form(text) IS
     'The form of new entries for a table; NULL for a table that is not audited';
 
--- One function for each table, so that a call has exactly the types of its function: a row that is passed as a record is
--- none. No SET clause here and in tw_entry_hash(), which would take longer than the functions: these run no SQL, and the
--- names in that one were looked up when it was created.
+-- One function for each table, so that a call has exactly the types of its function: PostgreSQL does not take a row for
+-- a record exactly. No SET clause here and in tw_entry_hash(), which would take longer than the functions: these run no
+-- SQL, and the names in that one were looked up when it was created.
 CREATE FUNCTION @extschema@.tw_canonical_row(row_value @extschema@.review_events, columns text[]) RETURNS bytea
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'tw_canonical_row';

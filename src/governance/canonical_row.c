@@ -134,7 +134,7 @@ find_column(TupleDesc desc, text *name, int hint)
 
 PG_FUNCTION_INFO_V1(tw_canonical_row);
 
-/* tw_canonical_row(row_value, columns), for a row of any type: the values of these columns in this order; a NULL is "n". */
+/* tw_canonical_row(row_value, columns): of a row of any type, the values of these columns; a NULL is "n". */
 Datum
 tw_canonical_row(PG_FUNCTION_ARGS)
 {

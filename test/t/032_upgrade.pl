@@ -232,8 +232,8 @@ sql('old', 'SELECT adopt_installation(); CALL seal_audit()');
 my $old_rows = "(SELECT count(*) FROM %s WHERE created_at < now() - interval '1 day')";
 is(
     sql('old', q{SELECT relation, found FROM verify_audit() WHERE finding = 'sealed long after its date' ORDER BY 1}),
-    sql('old', "SELECT relation, found FROM (VALUES ('model_deployments', @{[ sprintf $old_rows, 'model_deployments' ]}),
-        ('review_events', @{[ sprintf $old_rows, 'review_events' ]})) AS r (relation, found) WHERE found > 0"),
+    sql('old', sprintf("SELECT relation, found FROM (VALUES ('model_deployments', $old_rows),
+        ('review_events', $old_rows)) AS r (relation, found) WHERE found > 0", 'model_deployments', 'review_events')),
     'updated: the audit trail says which rows are older than it'
 );
 is(sql('old', q{SELECT finding FROM verify_audit() WHERE is_problem OR finding = 'not sealed yet'}),
