@@ -119,6 +119,7 @@ SQL_PARTS = \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
 	src/rules/normalize.sql \
+	src/rules/intent_names.sql \
 	src/tables/job_runs.sql \
 	src/tables/labelstudio_projects.sql \
 	src/tables/labelstudio_tasks.sql \
@@ -126,12 +127,14 @@ SQL_PARTS = \
 	src/tables/daily_statistics.sql \
 	src/tables/training_samples.sql \
 	src/tables/review_policies.sql \
+	src/tables/intent_aliases.sql \
 	src/tables/audited_versions.sql \
 	src/tables/review_events.sql \
 	src/tables/review_claims.sql \
 	src/tables/blind_reviews.sql \
 	src/tables/imported_conversations.sql \
 	src/tables/imported_tables.sql \
+	src/tables/sample_imports.sql \
 	src/tables/model_versions.sql \
 	src/tables/model_artifacts.sql \
 	src/tables/model_evaluations.sql \
@@ -162,9 +165,15 @@ SQL_PARTS = \
 	src/review/blind_reviews.sql \
 	src/review/verdicts.sql \
 	src/review/withdraw.sql \
+	src/review/sample_verdicts.sql \
+	src/review/judge_sample.sql \
+	src/review/withdraw_sample.sql \
+	src/review/sample_claims.sql \
 	src/review/claims.sql \
+	src/review/rename_intents.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
+	src/review/queue_conflicts.sql \
 	src/review/live_accuracy.sql \
 	src/samples/near_twins.sql \
 	src/samples/model_text.sql \
@@ -172,6 +181,7 @@ SQL_PARTS = \
 	src/samples/training_set.sql \
 	src/samples/audit_budget.sql \
 	src/exchange/entity_spans.sql \
+	src/exchange/import_changes.sql \
 	src/exchange/import_samples.sql \
 	src/exchange/import_portion.sql \
 	src/exchange/import_conversations.sql \
@@ -228,12 +238,14 @@ SQL_PARTS = \
 	src/report/rollout_status.sql \
 	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
+	src/report/intents.sql \
 	src/report/explain_conversation.sql \
 	src/governance/audit_trail.sql \
 	src/governance/verify_audit.sql \
 	src/governance/seal_audit.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
+	src/governance/sample_problems.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql \
@@ -247,7 +259,7 @@ DATA_built = $(FRESH_SCRIPT) $(UPDATES)
 DATA = $(wildcard upgrade/$(EXTENSION)--*.sql)
 DOCS = $(sort $(wildcard doc/*.md))
 
-SHLIB_LINK += -ljansson
+SHLIB_LINK += -ljansson -lyaml
 EXTRA_CLEAN = $(REMOTE_OBJS) $(REMOTE)$(DLSUFFIX)
 
 PG_CPPFLAGS = -I$(srcdir)/src -DTW_VERSION='"$(EXTVERSION)"'

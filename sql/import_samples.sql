@@ -47,7 +47,7 @@ CREATE FUNCTION pg_temp.refused(data text, source text DEFAULT 'synthetic') RETU
 DECLARE
     message text; detail text; hint text; samples bigint := (SELECT count(*) FROM training_samples);
 BEGIN
-    PERFORM import_training_samples(data, source);
+    PERFORM import_training_samples(data, source, format => 'jsonl');
     RETURN QUERY SELECT 'not refused';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
@@ -192,7 +192,7 @@ SELECT import_training_samples('{"text": "call 98765 43210 now", "intent": "inte
 SELECT text, entities FROM training_samples WHERE intent = 'intent.general.callback2';
 SELECT set_training_setting('redact', NULL);
 
--- One text, one live intent: a captured one stays live, the imported one waits; the first line of a call wins.
+-- A person's line beats a model's label; of two lines of people, the first is live and the other waits.
 INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
     ('s', 'ok', 'intent.general.acknowledge', 0.99, 'indicbert'),
@@ -206,16 +206,18 @@ CREATE TEMP VIEW labels AS
 SELECT * FROM import_training_samples(E:'data', 'manual');
 SELECT * FROM labels;
 SELECT * FROM import_training_samples(E:'data', 'manual');
--- Another source left nothing waiting.
+-- What is live is there, whatever its source.
 SELECT * FROM import_training_samples('{"text": "ok", "intent": "intent.general.thanks"}', 'synthetic');
--- A pending conversation is no import, a rejected sample is no sample.
+-- What waits is there, too; a rejected sample is no sample.
 UPDATE training_samples SET review_status = 'pending' WHERE intent = 'intent.general.acknowledge';
 SELECT * FROM import_training_samples('{"text": "ok", "intent": "intent.general.acknowledge"}');
-UPDATE training_samples SET review_status = 'rejected' WHERE text = 'cancel' AND review_status = 'approved';
+UPDATE training_samples SET review_status = 'rejected', review_priority = NULL, review_reason = NULL
+WHERE text = 'cancel' AND review_status = 'approved';
 SELECT * FROM import_training_samples('{"text": "cancel", "intent": "intent.ride.booking.cancel"}');
 SELECT * FROM labels;
 
--- Pins. A text never changes sides, whatever its intent, its status and the line that says so.
+-- Pins. A text never changes sides, whatever its intent, its status and the line that says so: the line is imported
+-- without the pin, and reported.
 SELECT import_training_samples(E'{"text": "pin 1", "intent": "p", "split": "test"}\n{"text": "pin 2", "intent": "p", '
                                '"split": "train"}\n{"text": "pin 3", "intent": "p"}\n{"text": "pin 4", "intent": "p"}');
 SELECT import_training_samples(E'{"text": "other", "intent": "p"}\n{"text": "Pin 1!", "intent": "p", "split": '
@@ -223,17 +225,18 @@ SELECT import_training_samples(E'{"text": "other", "intent": "p"}\n{"text": "Pin
 SELECT import_training_samples('{"text": "pin 2", "intent": "q", "split": "test"}');
 SELECT import_training_samples(E'{"text": "pin 5", "intent": "p", "split": "train"}\n{"text": "pin 5", "intent": '
                                '"p"}\n{"text": "PIN 5", "intent": "q", "split": "test"}');
+SELECT line, outcome, reason FROM import_report();
 UPDATE training_samples SET review_status = 'rejected' WHERE text = 'pin 2';
 SELECT import_training_samples('{"text": "pin 2", "intent": "p", "split": "test"}');
 UPDATE training_samples SET review_status = 'approved' WHERE text = 'pin 2';
--- A stored sample without a side gets the one that a line pins; unpinned lines inherit none.
+-- A stored sample without a side gets the one that a line pins, and so do the other lines.
 SELECT * FROM import_training_samples(E'{"text": "pin 3", "intent": "p", "split": "train"}\n{"text": "pin 3", '
                                       '"intent": "q"}\n{"text": "pin 4", "intent": "p", "split": "test"}\n{"text": '
                                       '"pin 4", "intent": "q", "split": "test"}');
 -- So does a line before it in the call.
 SELECT * FROM import_training_samples(E'{"text": "pin 6", "intent": "p"}\n{"text": "pin 6", "intent": "p", "split": '
                                       '"test"}\n{"text": "pin 6", "intent": "p", "split": "test"}');
--- The sample of a conversation is left alone.
+-- So does the sample of a conversation; since test sets have none but audited ones, the text gets one of its own.
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
 VALUES ('s', 'pin 7', 'p', 0.99, 'indicbert');
 SELECT * FROM import_training_samples('{"text": "pin 7", "intent": "p", "split": "test"}');
@@ -288,13 +291,40 @@ CREATE ROLE regress_importer;
 SET ROLE regress_importer;
 SELECT import_training_samples('');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION import_training_samples(text, text, boolean) TO regress_importer;
+GRANT EXECUTE ON FUNCTION import_training_samples TO regress_importer;
 SET ROLE regress_importer;
 SELECT import_training_samples('{"text": "by an importer", "intent": "intent.general.greeting"}');
 RESET ROLE;
 SELECT reviewed_by = session_user AS by_session_user FROM training_samples WHERE text = 'by an importer';
-REVOKE EXECUTE ON FUNCTION import_training_samples(text, text, boolean) FROM regress_importer;
+REVOKE EXECUTE ON FUNCTION import_training_samples FROM regress_importer;
 DROP ROLE regress_importer;
 SELECT * FROM check_integrity();
 -- The next test drops the extension, maybe before this session's temporary objects are gone.
 DROP VIEW labels;
+
+-- Bad lines can be left out: the others are imported.
+CREATE TABLE mixed (data text);
+INSERT INTO mixed VALUES ($$
+{"text": "first good one", "intent": "intent.a.b"}
+{"text": "  ", "intent": "intent.a.b"}
+{"text": "no intent"}
+{"text": "broken", "intent": }
+{"text": "own key", "intent": "intent.a.b", "id": 1}
+["an array"]
+{"text": "too small a number", "intent": "intent.a.b", "entities": {"n": [1, 1e-20000]}}
+
+{"text": "second good one", "intent": "intent.a.b"}$$);
+SELECT inserted, existing, skipped FROM mixed, import_training_samples(data, bad_lines => 'skip');
+SELECT inserted, existing, skipped
+FROM mixed, import_training_samples(data, ignore_unknown_keys => true, bad_lines => 'skip');
+SELECT import_training_samples(data, bad_lines => 'refuse') FROM mixed;
+SELECT text FROM training_samples WHERE intent = 'intent.a.b' AND text ~ 'good one|own key' ORDER BY id;
+-- Nothing but bad lines, and a cancelled one is no bad line.
+SELECT inserted, skipped FROM import_training_samples(repeat(E'{}\n', 1000), bad_lines => 'skip');
+SET statement_timeout = 200;
+SELECT import_training_samples(repeat('{"text": 1}' || E'\n', 20000000), bad_lines => 'skip');
+RESET statement_timeout;
+SELECT import_training_samples('', bad_lines => 'ignore');
+SELECT import_training_samples('', format => 'yaml');
+SELECT import_training_samples('', columns => '{"text": "utterance"}');
+SELECT import_training_samples('', bad_lines => NULL);

@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 6e31cff4f8fe47a07e6ea30a0b0a2747f3eeb0c9a22d937eb094756ad24ab98d
+-- tables: 9e723d2e0ee87825692bc16485461cc3e2c5fbbead21b64f374ca0123f778854
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -53,11 +53,18 @@ ALTER TABLE @extschema@.training_samples
 CREATE INDEX training_samples_queue_idx ON @extschema@.training_samples
     (review_priority, quality_score NULLS FIRST, created_at, conversation_log_id)
     WHERE review_priority IS NOT NULL;
+CREATE INDEX training_samples_queue_hash_idx ON @extschema@.training_samples (text_hash)
+    WHERE review_priority IS NOT NULL;
 ALTER TABLE @extschema@.review_events
     ALTER COLUMN conversation_log_id DROP NOT NULL,
     ADD COLUMN sample_id bigint,
     ADD CONSTRAINT review_events_subject_check CHECK (num_nonnulls(conversation_log_id, sample_id) = 1);
 CREATE INDEX review_events_sample_idx ON @extschema@.review_events (sample_id, id) WHERE sample_id IS NOT NULL;
+-- Imported labels that contradicted a live one were pending where nobody saw them.
+UPDATE @extschema@.training_samples s SET review_priority = 2, review_reason = 'label conflict'
+WHERE s.review_status = 'pending' AND s.conversation_log_id IS NULL AND s.label_source = 'human'
+  AND EXISTS (SELECT FROM @extschema@.training_samples l
+              WHERE l.text_hash = s.text_hash AND l.review_status = 'approved' AND l.intent <> s.intent);
 -- Written anew, like conversation_logs above.
 SET LOCAL training_workflow.allow_drop = on;
 ALTER TABLE @extschema@.review_claims
@@ -190,11 +197,13 @@ DROP ROUTINE
     @extschema@.fail_training_job(bigint, text, text, boolean),
     @extschema@.grant_training_role(text, text),
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
+    @extschema@.import_training_samples(text, text, boolean),
     @extschema@.labelstudio_check(text),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),
     @extschema@.record_feedback(bigint, text, text, text),
     @extschema@.record_response(bigint, text, text, boolean, text, text),
+    @extschema@.release_reviews(bigint[], text),
     @extschema@.register_model(text, text, text, bytea, text, jsonb, double precision, double precision, double 
         precision, text),
     @extschema@.revoke_training_role(text, text),
@@ -209,6 +218,7 @@ DROP ROUTINE
     @extschema@.tw_begin_part(bigint, text),
     @extschema@.tw_begin_run(text),
     @extschema@.tw_check_rollout(bigint, timestamptz),
+    @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text),
     @extschema@.tw_claim_audited(text, interval, integer),
     @extschema@.tw_claim_urgent(text, interval, integer),
     @extschema@.tw_closable_to(),
@@ -240,6 +250,7 @@ DROP ROUTINE
     @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid),
     @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb),
     @extschema@.tw_labelstudio_end(bigint, bigint),
+    @extschema@.tw_labelstudio_marked(jsonb),
     @extschema@.tw_labelstudio_judge(@extschema@.labelstudio_tasks, jsonb, text, jsonb),
     @extschema@.tw_labelstudio_miss(@extschema@.labelstudio_projects, jsonb, bigint, bigint, integer),
     @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb),

@@ -9,13 +9,14 @@
  */
 #include "postgres.h"
 
+#include "base/retired.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 
 /* What the older version's SQL cannot do with this library. */
-static Datum
-update_first(void)
+Datum
+tw_update_first(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -30,7 +31,7 @@ update_first(void)
 	Datum \
 	name(PG_FUNCTION_ARGS) \
 	{ \
-		return update_first(); \
+		return tw_update_first(); \
 	}
 
 /* 0.1.0: figures of closed days, which the update discards; the daily job counts them again. */
@@ -60,7 +61,7 @@ Datum
 tw_local_only(PG_FUNCTION_ARGS)
 {
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA)
-		update_first();
+		tw_update_first();
 	return PointerGetDatum(NULL);
 }
 

@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "privacy/long_text.h"
 #include "rules/conversations.h"
+#include "rules/intent_names.h"
 #include "rules/settings.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -87,6 +88,14 @@ heed_feedback(LogRow *row, TwDecision *decision)
 	else
 		return;
 	decision->priority = TW_PRIORITY_HIGH;
+}
+
+/* A former name, which an older model or application still uses, becomes the current one. */
+static void
+rename_intent(LogRow *row)
+{
+	if (!is_null(row, TW_LOG_NLU_INTENT))
+		set(row, TW_LOG_NLU_INTENT, tw_current_intent_datum(row->schema, get(row, TW_LOG_NLU_INTENT)));
 }
 
 /* Whether a part of the sample would be too long. */
@@ -169,6 +178,7 @@ static void
 filter_row(LogRow *row)
 {
 	tw_unwrap_entities(row);
+	rename_intent(row);
 	set_null(row, TW_LOG_REVIEW_PRIORITY);
 	set_null(row, TW_LOG_REVIEW_REASON);
 	set_null(row, TW_LOG_FILTER_POLICY_ID);

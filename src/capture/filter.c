@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "rules/conversations.h"
+#include "rules/intent_names.h"
 #include "utils/builtins.h"
 
 static const char *const reason_names[] = {
@@ -125,7 +126,7 @@ tw_filter_decision(PG_FUNCTION_ARGS)
 	prediction.has_confidence = !PG_ARGISNULL(0);
 	prediction.confidence = prediction.has_confidence ? PG_GETARG_FLOAT8(0) : 0;
 	prediction.provider = tw_text_argument(fcinfo, 1);
-	prediction.intent = tw_text_argument(fcinfo, 2);
+	prediction.intent = tw_current_intent(call->schema, tw_text_argument(fcinfo, 2));
 	prediction.module_type = tw_text_argument(fcinfo, 3);
 	tw_decide(call->schema, &prediction, &decision);
 
@@ -150,7 +151,7 @@ Datum
 tw_is_fallback_provider(PG_FUNCTION_ARGS)
 {
 	Oid			schema = tw_kept_schema_of_function(fcinfo);
-	TwSlice		intent = tw_text_argument(fcinfo, 1);
+	TwSlice		intent = tw_current_intent(schema, tw_text_argument(fcinfo, 1));
 	TwSlice		module_type = tw_module_of(tw_text_argument(fcinfo, 2), intent);
 	TwPolicy	policy;
 

@@ -96,27 +96,50 @@ is_plain_string(TwSlice value)
 	return value.length > 0;
 }
 
-/* Appends (label), or {"entity": "label"} for a label with characters that would end it too early. */
+/* Appends a string of JSON in which nothing ends the entity: Rasa's expression ends at the first brace or bracket. */
 static void
-append_entity(StringInfo line, const char *label)
+append_json(StringInfo line, const char *value)
 {
 	StringInfoData json;
 
-	if (strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == strlen(label))
-	{
-		appendStringInfo(line, "(%s)", label);
-		return;
-	}
 	initStringInfo(&json);
-	escape_json(&json, label);
-	appendStringInfoString(line, "{\"entity\": ");
+	escape_json(&json, value);
 	for (const char *at = json.data; *at != '\0'; at++)
 	{
-		/* Rasa's expression ends at the first brace, and open_bracket() counts brackets. */
 		if (strchr("[]}", *at) != NULL)
 			appendStringInfo(line, "\\u%04x", *at);
 		else
 			appendStringInfoChar(line, *at);
+	}
+}
+
+/*
+ * Appends (label), or {"entity": "label"} for a label with characters that would end it too early, and for entities
+ * with a value that is not what they hold, a role or a group.
+ */
+static void
+append_entity(StringInfo line, const TwEntitySpan *span)
+{
+	static const char *const names[] = {"value", "role", "group"};
+	const char *const values[] = {span->value, span->role, span->group};
+	bool		has_more = false;
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		has_more |= values[i] != NULL;
+	if (!has_more && strspn(span->label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		strlen(span->label))
+	{
+		appendStringInfo(line, "(%s)", span->label);
+		return;
+	}
+	appendStringInfoString(line, "{\"entity\": ");
+	append_json(line, span->label);
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		if (values[i] == NULL)
+			continue;
+		appendStringInfo(line, ", \"%s\": ", names[i]);
+		append_json(line, values[i]);
 	}
 	appendStringInfoChar(line, '}');
 }
@@ -133,26 +156,49 @@ open_bracket(const char *text, int length)
 	return -1;
 }
 
-/* Appends text outside entities, with a word joiner where Rasa would find an entity in it. */
+/*
+ * Appends text outside entities, with a word joiner where Rasa would find an entity in it. Where there is one already,
+ * one more is put there, as the import takes one away. What follows the text is looked at up to `end`; an entity that
+ * is marked follows with a bracket.
+ */
 static void
-append_outside(StringInfo line, const char *data, int length)
+append_outside(StringInfo line, const char *data, int length, const char *end, bool mark_follows)
 {
 	for (int i = 0; i < length; i++)
 	{
 		int			bracket = data[i] == ']' ? open_bracket(line->data, line->len) : -1;
+		const char *behind = data + i + 1;
+		bool		is_joined;
+		bool		is_read;
 
 		appendStringInfoChar(line, data[i]);
-		if (bracket >= 0 && bracket < line->len - 2 && i + 1 < length && strchr("({[", data[i + 1]) != NULL)
+		if (data[i] != ']')
+			continue;
+		is_joined = tw_is_joined_bracket(behind, end, true);
+		is_read = behind < end ? strchr("({[", *behind) != NULL && *behind != '\0' : mark_follows;
+		if (mark_follows && behind < end && !is_joined)
+		{
+			while (end - behind >= 3 && memcmp(behind, TW_WORD_JOINER, 3) == 0)
+				behind += 3;
+			is_joined = behind == end;
+		}
+		if (is_joined || (is_read && bracket >= 0 && bracket < line->len - 2))
 			appendStringInfoString(line, TW_WORD_JOINER);
 	}
 }
 
-/* Whether Rasa's expression can match the entity: it has no ], and no [ is open before it. */
+/* Whether a [ is open at the end of the line and the text that follows it. */
 static bool
-can_annotate(StringInfo line, const char *data, const TwEntitySpan *span)
+is_open(StringInfo line, const char *data, int length)
 {
-	return memchr(data + span->first_byte, ']', span->end_byte - span->first_byte) == NULL &&
-		open_bracket(line->data, line->len) < 0;
+	for (int i = length - 1; i >= 0; i--)
+	{
+		if (data[i] == ']')
+			return false;
+		if (data[i] == '[')
+			return true;
+	}
+	return open_bracket(line->data, line->len) >= 0;
 }
 
 /* The text with its entities marked, as Rasa reads it. */
@@ -160,6 +206,7 @@ static StringInfo
 annotated_text(TwExport *export)
 {
 	TwSlice		text = tw_export_text(export, TW_EXPORT_TEXT);
+	const char *end = text.data + text.length;
 	StringInfo	line = makeStringInfo();
 	TwEntitySpan *spans;
 	int			count = tw_export_flat_spans(export, &spans);
@@ -167,17 +214,20 @@ annotated_text(TwExport *export)
 
 	for (int i = 0; i < count; i++)
 	{
-		append_outside(line, text.data + at, spans[i].first_byte - at);
-		at = spans[i].first_byte;
-		if (!can_annotate(line, text.data, &spans[i]))
+		const char *first = text.data + spans[i].first_byte;
+		int			length = spans[i].end_byte - spans[i].first_byte;
+
+		/* Rasa's expression can match an entity that has no ], and no [ is open before it. */
+		if (memchr(first, ']', length) != NULL || is_open(line, text.data + at, spans[i].first_byte - at))
 			continue;
+		append_outside(line, text.data + at, spans[i].first_byte - at, first, true);
 		appendStringInfoChar(line, '[');
-		appendBinaryStringInfo(line, text.data + at, spans[i].end_byte - at);
+		appendBinaryStringInfo(line, first, length);
 		appendStringInfoChar(line, ']');
-		append_entity(line, spans[i].label);
+		append_entity(line, &spans[i]);
 		at = spans[i].end_byte;
 	}
-	append_outside(line, text.data + at, text.length - at);
+	append_outside(line, text.data + at, text.length - at, end, false);
 	return line;
 }
 
@@ -250,6 +300,6 @@ end_rasa(TwExport *export)
 }
 
 const TwExportFormat tw_export_rasa = {
-	.name = "rasa", .by_intent = true, .wants_spans = true,
+	.name = "rasa", .by_intent = true, .wants_spans = true, .wants_attributes = true,
 	.begin = begin_rasa, .sample = write_rasa, .end = end_rasa
 };

@@ -57,6 +57,7 @@ typedef struct TwExportFormat
 	const char *name;
 	bool		by_intent;		/* order: by intent, then id; else by id */
 	bool		wants_spans;
+	bool		wants_attributes;	/* value, role and group of the spans */
 	void		(*begin) (TwExport *export);	/* may be NULL */
 	void		(*sample) (TwExport *export);
 	void		(*end) (TwExport *export);	/* may be NULL */

@@ -42,6 +42,95 @@ find_bytes(TwSlice text, TwEntitySpan *spans, int count)
 	}
 }
 
+static JsonbValue *
+field_of(JsonbContainer *object, const char *name)
+{
+	return getKeyJsonValueFromContainer(object, name, (int) strlen(name), NULL);
+}
+
+/* A number as it is, a string as its text; NULL for anything else, and where it is empty. */
+static char *
+attribute_of(JsonbContainer *entity, const char *name)
+{
+	JsonbValue *value = field_of(entity, name);
+
+	if (value != NULL && value->type == jbvString && value->val.string.len > 0)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	if (value != NULL && value->type == jbvNumeric)
+		return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+	return NULL;
+}
+
+/* The name of the entity, by the rule of tw_entity_spans(). */
+static char *
+label_of(JsonbContainer *entity)
+{
+	static const char *const keys[] = {"label", "entity", "type"};
+
+	for (size_t i = 0; i < lengthof(keys); i++)
+	{
+		JsonbValue *value = field_of(entity, keys[i]);
+
+		if (value != NULL && value->type != jbvNull)
+			return attribute_of(entity, keys[i]);
+	}
+	return NULL;
+}
+
+static bool
+is_position(JsonbValue *value, int position)
+{
+	Datum		wanted = DirectFunctionCall1(int4_numeric, Int32GetDatum(position));
+
+	return value != NULL && value->type == jbvNumeric &&
+		DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(value->val.numeric), wanted));
+}
+
+/* Gives a span the attributes of an entity; of several with the same span and label, those of the first. */
+static void
+add_attributes(TwEntitySpan *span, JsonbContainer *entity, TwSlice text)
+{
+	char	   *value = attribute_of(entity, "value");
+	int			length = span->end_byte - span->first_byte;
+
+	if (span->value != NULL || span->role != NULL || span->group != NULL)
+		return;
+	if (value != NULL && ((int) strlen(value) != length || memcmp(value, text.data + span->first_byte, length) != 0))
+		span->value = value;
+	span->role = attribute_of(entity, "role");
+	span->group = attribute_of(entity, "group");
+}
+
+/* Finds the entities that have something beside span and label, and gives it to their spans. */
+static void
+find_attributes(TwExport *export, TwEntitySpan *spans, int count)
+{
+	Jsonb	   *entities = tw_export_entities(export);
+	TwSlice		text = tw_export_text(export, TW_EXPORT_TEXT);
+	JsonbIterator *iterator = JsonbIteratorInit(&entities->root);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		JsonbContainer *entity = token == WJB_ELEM && value.type == jbvBinary ? value.val.binary.data : NULL;
+		char	   *label;
+
+		if (entity == NULL || !JsonContainerIsObject(entity) ||
+			(field_of(entity, "value") == NULL && field_of(entity, "role") == NULL &&
+			 field_of(entity, "group") == NULL))
+			continue;
+		label = label_of(entity);
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count && label != NULL; i++)
+		{
+			if (strcmp(spans[i].label, label) == 0 && is_position(field_of(entity, "start"), spans[i].start) &&
+				is_position(field_of(entity, "end"), spans[i].end))
+				add_attributes(&spans[i], entity, text);
+		}
+	}
+}
+
 /* The sample's spans as tw_entity_spans() returns them: sorted by start, end and label, not empty, within the text. */
 int
 tw_export_spans(TwExport *export, TwEntitySpan **spans)
@@ -66,6 +155,8 @@ tw_export_spans(TwExport *export, TwEntitySpan **spans)
 		};
 	}
 	find_bytes(tw_export_text(export, TW_EXPORT_TEXT), *spans, count);
+	if (export->format->wants_attributes && count > 0)
+		find_attributes(export, *spans, count);
 	return count;
 }
 

@@ -14,6 +14,10 @@ typedef struct TwEntitySpan
 	int			first_byte;
 	int			end_byte;
 	char	   *label;
+	/* for formats with wants_attributes, NULL = the entity has none, or for the value what the span holds */
+	char	   *value;
+	char	   *role;
+	char	   *group;
 } TwEntitySpan;
 
 extern int	tw_export_spans(TwExport *export, TwEntitySpan **spans);

@@ -106,22 +106,6 @@ append_label(StringInfo line, TwSlice intent)
 	}
 }
 
-static bool
-begins_with(const char *at, const char *end, const char *what)
-{
-	return (size_t) (end - at) >= strlen(what) && memcmp(at, what, strlen(what)) == 0;
-}
-
-/* Whether fastText would read the word as a label or as the end of the text. */
-static bool
-is_special(const char *at, const char *end)
-{
-	if (begins_with(at, end, TW_FASTTEXT_LABEL))
-		return true;
-	return begins_with(at, end, TW_FASTTEXT_END) &&
-		(end - at == strlen(TW_FASTTEXT_END) || is_separator(at[strlen(TW_FASTTEXT_END)]));
-}
-
 /* Appends the text on one line: every character that some reader takes for a line end becomes a blank. */
 static void
 append_words(StringInfo line, TwSlice text)
@@ -134,7 +118,7 @@ append_words(StringInfo line, TwSlice text)
 	{
 		int			length = pg_utf_mblen((const unsigned char *) at);
 
-		if (begins_word && is_special(at, end))
+		if (begins_word && tw_is_fasttext_syntax(at, end))
 			appendStringInfoString(line, TW_WORD_JOINER);
 		begins_word = is_separator(*at);
 		if (tw_ends_line(utf8_to_unicode((const unsigned char *) at)))

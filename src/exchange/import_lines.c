@@ -1,323 +1,110 @@
 /*
  * import_lines.c
- *		Reads JSONL with labelled texts line by line, and reports invalid lines.
- *
- * The parser is Jansson. Its memory comes from malloc, which an ereport() does
- * not free: there is one tree at a time, and PG_FINALLY frees it.
+ *		Lines with labelled texts, and those that cannot be imported.
  */
 #include "postgres.h"
 
-#include "base/compat.h"
-#include "base/excerpt.h"
-#include "base/slice.h"
 #include "exchange/import_lines.h"
-#include "exchange/import_values.h"
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "privacy/long_text.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#define NOTHING_STAYS "Nothing of the data was imported."
-#define EXAMPLE "{\"text\": \"hello\", \"intent\": \"intent.general.greeting\"}"
-
-/* Number of the current line, for messages. */
-#define LINE(reader) ((long long) (reader)->place.number)
-
-typedef struct Reader
+void
+tw_begin_import_lines(TwImportLines *result, const TwImportOptions *options)
 {
-	/* the rest of the input, and the options */
-	const char *at;
-	const char *end;
-	bool		ignore_unknown_keys;
-
-	/* the current line */
-	TwImportPlace place;
-	json_t	   *root;
-
-	/* the lines read so far */
-	TwImportLines result;
-	int64		room;
-} Reader;
-
-/* The TwImportKey of this name, or -1. */
-static int
-find_key(const char *name)
-{
-	for (int key = 0; key < TW_IMPORT_KEYS; key++)
-	{
-		if (strcmp(tw_import_keys[key].name, name) == 0)
-			return key;
-	}
-	return -1;
+	memset(result, 0, sizeof(TwImportLines));
+	result->options = *options;
+	result->room = 64;
+	result->lines = palloc(sizeof(TwImportLine) * result->room);
 }
 
-pg_noreturn static void
-refuse_key(const Reader *reader, const char *name)
+/* Adds a line without values. */
+TwImportLine *
+tw_add_import_line(TwImportLines *result, int64 number)
 {
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int key = 0; key < TW_IMPORT_KEYS; key++)
-		appendStringInfo(&names, "%s%s", key == 0 ? "" : ", ", tw_import_keys[key].name);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("line %lld: there is no key \"%s\"", LINE(reader), tw_excerpt(name)),
-			 errdetail("The keys are: %s.", names.data),
-			 errhint("Pass ignore_unknown_keys => true to leave all other keys out. " NOTHING_STAYS)));
-}
-
-pg_noreturn static void
-refuse_value(const Reader *reader, int key, const json_t *value)
-{
-	bool		required = key == TW_IMPORT_TEXT || key == TW_IMPORT_INTENT;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("line %lld: \"%s\" must be %s", LINE(reader), tw_import_keys[key].name,
-					tw_import_keys[key].wanted),
-			 errdetail("It is %s.", tw_import_describe(value)),
-			 required ? errhint("Correct the line. " NOTHING_STAYS) :
-			 errhint("Correct the line, or leave \"%s\" out of it. " NOTHING_STAYS, tw_import_keys[key].name)));
-}
-
-/* Jansson's message as a sentence. Its excerpts can end in the middle of a character. */
-static char *
-parser_says(json_error_t *error)
-{
-	static const char file[] = "end of file";
-	size_t		length = strlen(error->text);
-
-	/* What Jansson calls a file is a line here. */
-	if (strncmp(error->text, file, strlen(file)) == 0)
-		memcpy(error->text + strlen(file) - strlen("file"), "line", strlen("line"));
-	if (length >= strlen(file) && strcmp(error->text + length - strlen(file), file) == 0)
-		memcpy(error->text + length - strlen("file"), "line", strlen("line"));
-	if (!pg_verifymbstr(error->text, (int) length, true))
-		return "The parser does not understand it.";
-	return psprintf("The parser says: %s.", error->text);
-}
-
-pg_noreturn static void
-refuse_json(const Reader *reader, json_error_t *error)
-{
-	enum json_error_code code = json_error_code(error);
-	bool		has_nul = code == json_error_null_character || code == json_error_null_byte_in_key;
-
-	if (code == json_error_out_of_memory || error->text[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Failed while parsing line %lld of the data.", LINE(reader))));
-	if (code == json_error_stack_overflow)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("line %lld, column %d: the JSON is nested too deep", LINE(reader), error->column),
-				 errhint("Arrays and objects may have 2048 levels. " NOTHING_STAYS)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("line %lld, column %d: this is not JSON that can be imported", LINE(reader), error->column),
-			 has_nul ? errdetail("The character \\u0000 cannot be stored in a text.") :
-			 errdetail("%s", parser_says(error)),
-			 errhint("Each line holds one JSON object, such as " EXAMPLE ". " NOTHING_STAYS)));
-}
-
-static bool
-is_interrupted(void)
-{
-	return INTERRUPTS_PENDING_CONDITION() && INTERRUPTS_CAN_BE_PROCESSED();
-}
-
-/* Gives Jansson the line in pieces. An interrupt ends the input early, so that a long line can be cancelled. */
-static size_t
-next_piece(void *buffer, size_t size, void *arg)
-{
-	TwSlice    *rest = arg;
-
-	if (is_interrupted())
-		return 0;
-	size = Min(size, (size_t) rest->length);
-	memcpy(buffer, rest->data, size);
-	rest->data += size;
-	rest->length -= (int) size;
-	return size;
-}
-
-/* Parses the current line into reader->root, an object. */
-static void
-parse_line(Reader *reader)
-{
-	json_error_t error;
-	TwSlice		rest;
-	size_t		flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-	bool		again;
-
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		json_decref(reader->root);
-		rest = reader->place.line;
-		reader->root = json_load_callback(next_piece, &rest, flags, &error);
-		/* Parses again after an interrupt that did not cancel the query. */
-		again = rest.length > 0 && is_interrupted();
-		/* Entities may hold whole numbers of more than 64 bits, of which jsonb reads all digits. */
-		if (!again && reader->root == NULL && (flags & JSON_DECODE_INT_AS_REAL) == 0 &&
-			json_error_code(&error) == json_error_numeric_overflow)
-		{
-			flags |= JSON_DECODE_INT_AS_REAL;
-			again = true;
-		}
-	} while (again);
-
-	if (reader->root == NULL)
-		refuse_json(reader, &error);
-	if (!json_is_object(reader->root))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("line %lld is not a JSON object", LINE(reader)),
-				 errdetail("It is %s.", tw_import_describe(reader->root)),
-				 errhint("Each line holds one object, such as " EXAMPLE ". " NOTHING_STAYS)));
-}
-
-static TwImportLine *
-add_line(Reader *reader)
-{
-	TwImportLines *result = &reader->result;
 	TwImportLine *line;
 
-	if (result->count == reader->room)
+	if (result->count == result->room)
 	{
-		reader->room *= 2;
-		result->lines = repalloc_huge(result->lines, sizeof(TwImportLine) * reader->room);
+		result->room *= 2;
+		result->lines = repalloc_huge(result->lines, sizeof(TwImportLine) * result->room);
 	}
 	line = &result->lines[result->count++];
-	line->number = reader->place.number;
-	line->review_status = NULL;
+	memset(line, 0, sizeof(TwImportLine));
+	line->number = number;
 	for (int key = 0; key < TW_IMPORT_KEYS; key++)
-		line->values[key] = (NullableDatum) {(Datum) 0, true};
+		line->values[key].isnull = true;
 	return line;
 }
 
-/* Refuses a value longer than max_message_bytes: no export would write the sample. */
 static void
-check_size(const Reader *reader, int key, const NullableDatum *value)
+add_bad_line(TwImportLines *result, int64 number, int sqlstate, const char *message)
 {
-	bool		is_text = key == TW_IMPORT_TEXT || key == TW_IMPORT_INTENT || key == TW_IMPORT_LANGUAGE ||
-		key == TW_IMPORT_MODULE_TYPE || key == TW_IMPORT_EXPECTED_SERVICE;
+	TwBadLine  *bad;
 
-	if (is_text ? tw_text_exceeds(value->value, value->isnull, reader->place.max_bytes) :
-		key == TW_IMPORT_ENTITIES && tw_json_exceeds(value->value, value->isnull, reader->place.max_bytes))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("line %lld: \"%s\" is too long", LINE(reader), tw_import_keys[key].name),
-				 errdetail("It has more than max_message_bytes, which is %d.", reader->place.max_bytes),
-				 errhint("Shorten it, or have the setting max_message_bytes raised. " NOTHING_STAYS)));
+	if (result->bad_count == result->bad_room)
+	{
+		result->bad_room = Max(64, result->bad_room * 2);
+		result->bad = result->bad == NULL ? palloc(sizeof(TwBadLine) * result->bad_room) :
+			repalloc_huge(result->bad, sizeof(TwBadLine) * result->bad_room);
+	}
+	bad = &result->bad[result->bad_count++];
+	bad->number = number;
+	bad->sqlstate = sqlstate;
+	/* PostgreSQL's own messages, of values that jsonb refuses, do not say where. */
+	bad->message = strncmp(message, "line ", strlen("line ")) == 0 ? pstrdup(message) :
+		psprintf("line %lld: %s", (long long) number, message);
 }
 
-static void
-read_line(Reader *reader)
+/* Adds a line with which nothing is wrong, but which is no sample. */
+void
+tw_skip_import_line(TwImportLines *result, int64 number, const char *reason)
 {
-	TwImportLine *line;
-	const char *name;
-	json_t	   *value;
-
-	parse_line(reader);
-	line = add_line(reader);
-	json_object_foreach(reader->root, name, value)
-	{
-		int			key = find_key(name);
-
-		if (key < 0 && !reader->ignore_unknown_keys)
-			refuse_key(reader, name);
-		if (key < 0 || json_is_null(value))
-			continue;
-		if (!tw_import_keys[key].read(&reader->place, value, &line->values[key]))
-			refuse_value(reader, key, value);
-		check_size(reader, key, &line->values[key]);
-	}
-	for (int key = TW_IMPORT_TEXT; key <= TW_IMPORT_INTENT; key++)
-	{
-		if (line->values[key].isnull)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("line %lld has no \"%s\"", LINE(reader), tw_import_keys[key].name),
-					 errdetail("A sample needs a text and an intent."),
-					 errhint("Correct the line. " NOTHING_STAYS)));
-	}
+	add_bad_line(result, number, ERRCODE_SUCCESSFUL_COMPLETION, reason);
 }
 
-/* Reads the next line; false at the end of the data. A line ends with a line feed or with CR and LF. */
+/* Whether the error is about what the line says: class 22 (data exception) or 54 (program limit exceeded). */
 static bool
-next_line(Reader *reader)
+is_data_error(const ErrorData *error)
 {
-	const char *newline;
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 
-	if (reader->at == reader->end)
-		return false;
-	newline = memchr(reader->at, '\n', reader->end - reader->at);
-	if (newline == NULL)
-		newline = reader->end;
-	reader->place.line = (TwSlice) {reader->at, (int) (newline - reader->at)};
-	if (reader->place.line.length > 0 && reader->place.line.data[reader->place.line.length - 1] == '\r')
-		reader->place.line.length--;
-	reader->at = Min(newline + 1, reader->end);
-	reader->place.number++;
-	return true;
-}
-
-static bool
-is_blank(TwSlice line)
-{
-	for (int i = 0; i < line.length; i++)
-	{
-		if (strchr(" \t\r", line.data[i]) == NULL)
-			return false;
-	}
-	return true;
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED);
 }
 
 /*
- * Reads JSONL, one object a line, and raises an error about the first invalid
- * line. Blank lines are counted and skipped; so is a byte order mark at the
- * start. With `redact`, texts and entities are redacted, and with
- * `redact_locations` locations in them, too. Values longer than
- * max_bytes are invalid.
+ * Reads one line with `read`, which adds it, and raises an error if it cannot be
+ * imported. With skip_bad_lines, such an error is collected instead, and nothing
+ * of the line stays. `read` must do no more than parse: there is no
+ * subtransaction that would release locks, buffers or files.
  */
-TwImportLines
-tw_read_import_lines(text *data, bool ignore_unknown_keys, bool redact, bool redact_locations, int max_bytes)
+void
+tw_try_import_line(TwImportLines *result, int64 number, TwReadLine read, void *reader)
 {
-	static const char byte_order_mark[] = "\xEF\xBB\xBF";
-	Reader	   *reader = palloc0(sizeof(Reader));
+	MemoryContext caller = CurrentMemoryContext;
+	int64		before = result->count;
 
-	reader->at = VARDATA_ANY(data);
-	reader->end = reader->at + VARSIZE_ANY_EXHDR(data);
-	reader->ignore_unknown_keys = ignore_unknown_keys;
-	reader->place.redact = redact;
-	reader->place.redact_locations = redact_locations;
-	reader->place.max_bytes = max_bytes;
-	reader->place.scratch = AllocSetContextCreate(CurrentMemoryContext, "entities of an import",
-												  ALLOCSET_DEFAULT_SIZES);
-	reader->room = 64;
-	reader->result.lines = palloc(sizeof(TwImportLine) * reader->room);
-	if (reader->end - reader->at >= 3 && memcmp(reader->at, byte_order_mark, 3) == 0)
-		reader->at += 3;
-
+	if (!result->options.skip_bad_lines)
+	{
+		read(reader);
+		return;
+	}
 	PG_TRY();
 	{
-		while (next_line(reader))
-		{
-			if (is_blank(reader->place.line))
-				CHECK_FOR_INTERRUPTS();
-			else
-				read_line(reader);
-		}
+		read(reader);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		json_decref(reader->root);
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		if (!is_data_error(error))
+			PG_RE_THROW();
+		FlushErrorState();
+		result->count = before;
+		add_bad_line(result, number, error->sqlerrcode, error->message);
+		FreeErrorData(error);
 	}
 	PG_END_TRY();
-	MemoryContextDelete(reader->place.scratch);
-	return reader->result;
 }

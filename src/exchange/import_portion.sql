@@ -232,7 +232,8 @@ BEGIN
             nlu_entities, nlu_tone, nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback,
             user_correction, backend_reference, metadata, created_at, review_status, review_priority, review_reason)
         SELECT f.id, f.v ->> 'session_id', f.v ->> 'phone_number', f.v ->> 'user_id', f.v ->> 'user_message',
-               f.v ->> 'message_type', f.v ->> 'message_language', f.v ->> 'nlu_intent',
+               f.v ->> 'message_type', f.v ->> 'message_language',
+               @extschema@.tw_resolve_intent(f.v ->> 'nlu_intent'),
                (f.v ->> 'nlu_confidence')::double precision,
                (f.v ->> 'nlu_module_id')::integer, f.v ->> 'nlu_module_type', f.v ->> 'nlu_provider',
                f.v ->> 'nlu_model_version',

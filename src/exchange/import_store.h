@@ -7,6 +7,9 @@
 
 #include "exchange/import_lines.h"
 
-extern void tw_store_import_lines(Oid schema, Datum source, const TwImportLines *input);
+/* The types of the columns that keys fill. */
+extern const Oid tw_import_key_types[TW_IMPORT_KEYS];
+
+extern void tw_store_import_lines(Oid schema, Datum source, TwImportLines *input);
 
 #endif							/* TW_IMPORT_STORE_H */

@@ -38,10 +38,27 @@ const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS] = {
 	[TW_IMPORT_MODULE_TYPE] = {"module_type", read_word, "a string"},
 	[TW_IMPORT_EXPECTED_SERVICE] = {"expected_service", read_word, "a string"},
 	[TW_IMPORT_SPLIT] = {"split", read_split, "\"train\" or \"test\""},
-	[TW_IMPORT_LABEL_SOURCE] = {"label_source", read_label_source, "\"model\" or \"human\""},
+	[TW_IMPORT_LABEL_SOURCE] = {"label_source", read_label_source, "\"human\" or \"model\" (also \"person\", \"llm\")"},
 	[TW_IMPORT_QUALITY_SCORE] = {"quality_score", read_quality_score, "a number from 0 to 1"},
 	[TW_IMPORT_CREATED_AT] = {"created_at", read_created_at, "a time such as \"2026-11-23T09:30:00+05:30\""},
 };
+
+/* Whose label it is, human or model, of the words that files have for it; NULL for others. */
+const char *
+tw_canonical_label_source(const char *given)
+{
+	static const char *const words[][2] = {
+		{"human", "human"}, {"person", "human"},
+		{"model", "model"}, {"llm", "model"}, {"machine", "model"}
+	};
+
+	for (size_t i = 0; i < lengthof(words); i++)
+	{
+		if (pg_strcasecmp(given, words[i][0]) == 0)
+			return words[i][1];
+	}
+	return NULL;
+}
 
 /* A description of the value that completes the sentence "It is ...". */
 char *
@@ -84,32 +101,41 @@ string_span(const json_t *value)
 }
 
 static bool
-read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+is_ascii_space(char c)
 {
-	if (!json_is_string(value) || tw_slice_is_blank(string_span(value)))
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Whether a text or an intent is valid. An intent is trimmed: a space at an end would make it another one. */
+bool
+tw_import_read_slice(const TwImportPlace *place, int key, TwSlice value, NullableDatum *result)
+{
+	if (tw_slice_is_blank(value))
 		return false;
-	set_text(result, json_string_value(value), json_string_length(value));
+	if (key == TW_IMPORT_INTENT)
+	{
+		while (is_ascii_space(value.data[0]))
+			value = (TwSlice) {value.data + 1, value.length - 1};
+		while (is_ascii_space(value.data[value.length - 1]))
+			value.length--;
+		return set_text(result, value.data, value.length);
+	}
+	set_text(result, value.data, value.length);
 	if (place->redact)
 		result->value = PointerGetDatum(tw_redact(DatumGetTextPP(result->value), place->redact_locations));
 	return true;
 }
 
-/* Trimmed: a leading or trailing space would make it another intent. */
+static bool
+read_text(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	return json_is_string(value) && tw_import_read_slice(place, TW_IMPORT_TEXT, string_span(value), result);
+}
+
 static bool
 read_intent(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
-	static const char white_space[] = " \t\n\r\f\v";
-	const char *start;
-	const char *end;
-
-	if (!json_is_string(value) || tw_slice_is_blank(string_span(value)))
-		return false;
-	start = json_string_value(value);
-	end = start + json_string_length(value);
-	start += strspn(start, white_space);
-	while (end > start && strchr(white_space, end[-1]) != NULL)
-		end--;
-	return set_text(result, start, end - start);
+	return json_is_string(value) && tw_import_read_slice(place, TW_IMPORT_INTENT, string_span(value), result);
 }
 
 /* An optional name; a blank one is read as NULL. */
@@ -141,7 +167,9 @@ read_split(const TwImportPlace *place, const json_t *value, NullableDatum *resul
 static bool
 read_label_source(const TwImportPlace *place, const json_t *value, NullableDatum *result)
 {
-	return read_one_of(value, "model", "human", result);
+	const char *source = json_is_string(value) ? tw_canonical_label_source(json_string_value(value)) : NULL;
+
+	return source != NULL && set_text(result, source, strlen(source));
 }
 
 static bool
@@ -189,33 +217,44 @@ entities_context(void *arg)
 }
 
 /*
- * jsonb parses the text of the line again: Jansson converts fractions to
- * doubles, jsonb keeps their digits.
+ * Reads entities from JSON as text: a field of an object, or all of it. jsonb parses that text again: Jansson converts
+ * fractions to doubles, jsonb keeps their digits.
  */
 static bool
-read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+read_document(const TwImportPlace *place, TwSlice json, const char *field, NullableDatum *result)
 {
 	ErrorContextCallback context = {.callback = entities_context, .arg = (void *) place};
 	MemoryContext caller;
-	Datum		line;
-	Datum		json;
+	Datum		document;
 	Jsonb	   *entities;
-
-	if (!json_is_object(value) && !json_is_array(value))
-		return false;
 
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 	caller = MemoryContextSwitchTo(place->scratch);
-	line = PointerGetDatum(cstring_to_text_with_len(place->line.data, place->line.length));
-	json = DirectFunctionCall2(json_object_field, line, CStringGetTextDatum(tw_import_keys[TW_IMPORT_ENTITIES].name));
-	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
+	document = PointerGetDatum(cstring_to_text_with_len(json.data, json.length));
+	if (field != NULL)
+		document = DirectFunctionCall2(json_object_field, document, CStringGetTextDatum(field));
+	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(document))));
 	if (place->redact)
 		entities = tw_redact_jsonb(entities, place->redact_locations);
 	MemoryContextSwitchTo(caller);
-	result->value = datumCopy(JsonbPGetDatum(entities), false, -1);
-	result->isnull = false;
+	result->isnull = JB_ROOT_IS_SCALAR(entities);
+	if (!result->isnull)
+		result->value = datumCopy(JsonbPGetDatum(entities), false, -1);
 	MemoryContextReset(place->scratch);
 	error_context_stack = context.previous;
-	return true;
+	return !result->isnull;
+}
+
+static bool
+read_entities(const TwImportPlace *place, const json_t *value, NullableDatum *result)
+{
+	return (json_is_object(value) || json_is_array(value)) && read_document(place, place->line, place->name, result);
+}
+
+/* Reads entities that are JSON as text; false if they are neither an object nor an array. */
+bool
+tw_import_read_entities(const TwImportPlace *place, TwSlice json, NullableDatum *result)
+{
+	return read_document(place, json, NULL, result);
 }

@@ -18,7 +18,8 @@
 typedef struct TwImportPlace
 {
 	int64		number;			/* line number in the data, from 1 */
-	TwSlice		line;
+	TwSlice		line;			/* an object of JSON, where that is what the value stands in */
+	const char *name;			/* of the value */
 	bool		redact;
 	bool		redact_locations;	/* where redact is on */
 	int			max_bytes;		/* limit for each text and document */
@@ -35,6 +36,9 @@ typedef struct TwImportKeyDefinition
 
 extern const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS];
 
+extern const char *tw_canonical_label_source(const char *given);
 extern char *tw_import_describe(const json_t *value);
+extern bool tw_import_read_slice(const TwImportPlace *place, int key, TwSlice value, NullableDatum *result);
+extern bool tw_import_read_entities(const TwImportPlace *place, TwSlice json, NullableDatum *result);
 
 #endif							/* TW_IMPORT_VALUES_H */

@@ -226,7 +226,18 @@ BEGIN ATOMIC
         SELECT 'event of a conversation that does not exist', '@extschema@.review_events'::regclass::text, count(*),
                min(e.id)::text, 'The conversation was deleted without its events.'
         FROM @extschema@.review_events e
-        WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        WHERE e.conversation_log_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = e.conversation_log_id)
+        UNION ALL
+        SELECT 'rejected sample in the queue', '@extschema@.training_samples'::regclass::text, count(*),
+               min(s.id)::text, 'Nobody needs to review it: set its review_priority and review_reason to NULL.'
+        FROM @extschema@.training_samples s
+        WHERE s.review_priority IS NOT NULL AND s.review_status = 'rejected'
+        UNION ALL
+        SELECT 'line of an import that does not exist', '@extschema@.sample_import_lines'::regclass::text, count(*),
+               min(l.import_id)::text, 'sample_imports has no such row: restore it, or delete the lines.'
+        FROM @extschema@.sample_import_lines l
+        WHERE NOT EXISTS (SELECT FROM @extschema@.sample_imports i WHERE i.id = l.import_id)
         UNION ALL
         SELECT 'Label Studio task of an unknown project', '@extschema@.labelstudio_tasks'::regclass::text, count(*),
                min(t.id)::text, 'labelstudio_projects has no such project: restore its row, or delete the task''s.'
@@ -353,6 +364,11 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM @extschema@.training_jobs j WHERE j.version = m.version
               AND j.status IN ('queued', 'running', 'handed-in'))
         UNION ALL
+        SELECT 'former name of a former name', '@extschema@.intent_aliases'::regclass::text, count(*), min(a.alias),
+               'It is looked up once only: UPDATE intent_aliases and set intent to the current name.'
+        FROM @extschema@.intent_aliases a
+        WHERE EXISTS (SELECT FROM @extschema@.intent_aliases n WHERE n.alias = a.intent)
+        UNION ALL
         SELECT 'text in both splits', '@extschema@.training_samples'::regclass::text, count(*), min(s.id)::text,
                'A text that is tested on is learned from: set split of its samples to test.'
         FROM @extschema@.training_samples s
@@ -360,6 +376,8 @@ BEGIN ATOMIC
           AND EXISTS (SELECT FROM @extschema@.training_samples t WHERE t.text_hash = s.text_hash AND t.split = 'test')
     )
     SELECT p.problem, p.relation, p.found, p.example, p.hint FROM problems p WHERE p.found > 0
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_sample_problems() s
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_sequence_problems() s
     UNION ALL

@@ -9,7 +9,8 @@ BEGIN ATOMIC
     -- analyst, and is named only where neither is.
     WITH relations (kinds, privileges, relations) AS (VALUES
         ('{reviewer,analyst}'::text[], '{SELECT}'::text[], ARRAY[
-            '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog']::regclass[]),
+            '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog',
+            '@extschema@.intents']::regclass[]),
         ('{reviewer}', '{SELECT}', ARRAY['@extschema@.training_samples']::regclass[]),
         ('{analyst}', '{SELECT}', ARRAY[
             '@extschema@.reviewer_activity', '@extschema@.live_accuracy_by_model', '@extschema@.daily_training_stats',
@@ -17,13 +18,14 @@ BEGIN ATOMIC
             '@extschema@.rollout_status', '@extschema@.model_versions']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
-            '@extschema@.audited_versions', '@extschema@.training_settings',
+            '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
             '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.paired_disagreements',
             '@extschema@.paired_answers', '@extschema@.rollouts', '@extschema@.rollout_checks',
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
-            '@extschema@.job_health', '@extschema@.audit_chain']::regclass[]),
+            '@extschema@.sample_imports', '@extschema@.sample_import_lines', '@extschema@.job_health',
+            '@extschema@.audit_chain']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
@@ -74,8 +76,15 @@ BEGIN ATOMIC
             '@extschema@.reject_conversation(bigint, text, text, text)',
             '@extschema@.reject_conversations(bigint[], text, text, text)',
             '@extschema@.withdraw_verdict(bigint, text, text)',
+            '@extschema@.approve_sample(bigint, text, text)',
+            '@extschema@.approve_samples(bigint[], text, text)',
+            '@extschema@.fix_sample(bigint, text, jsonb, text, text)',
+            '@extschema@.fix_samples(bigint[], text, jsonb, text, text)',
+            '@extschema@.reject_sample(bigint, text, text, text)',
+            '@extschema@.reject_samples(bigint[], text, text, text)',
+            '@extschema@.withdraw_sample_verdict(bigint, text, text)',
             '@extschema@.claim_reviews(integer, interval, text)',
-            '@extschema@.release_reviews(bigint[], text)',
+            '@extschema@.release_reviews(bigint[], text, bigint[])',
             '@extschema@.explain_conversation(bigint)',
             '@extschema@.filter_decision(double precision, text, text, text)']::regprocedure[]),
         -- The views call these with the rights of the reader.
@@ -83,11 +92,13 @@ BEGIN ATOMIC
             '@extschema@.normalize_text(text)',
             '@extschema@.tw_sample_text(text)',
             '@extschema@.tw_shown_text(text, boolean)',
+            '@extschema@.tw_shown_beside(text, text)',
             '@extschema@.tw_cut_text(text, integer)',
             '@extschema@.redact_pii(text)',
             '@extschema@.intent_module_type(text)',
             '@extschema@.tw_module_type(text, text)',
-            '@extschema@.tw_is_verdict(text)']::regprocedure[]),
+            '@extschema@.tw_is_verdict(text)',
+            '@extschema@.tw_intents()']::regprocedure[]),
         -- Of these, tw_minimum_detectable_losses is called by a view, and tw_measured_from is the default of min_units.
         ('{analyst}', ARRAY[
             '@extschema@.compare_models(text, text)',
@@ -120,7 +131,8 @@ BEGIN ATOMIC
             '@extschema@.training_set(text)']::regprocedure[]),
         ('{operator}', ARRAY[
             '@extschema@.near_twins(text[], text[], double precision)',
-            '@extschema@.import_training_samples(text, text, boolean)',
+            '@extschema@.import_training_samples(text, text, boolean, text, text, text, text, jsonb)',
+            '@extschema@.import_report(bigint)',
             '@extschema@.import_conversations(regclass, jsonb, text, text, boolean)',
             '@extschema@.tw_check_import_source(regclass)',
             '@extschema@.tw_map_import(regclass, jsonb)',
@@ -188,6 +200,8 @@ BEGIN ATOMIC
             '@extschema@.tw_run_s3_export(bigint)',
             '@extschema@.adopt_installation()',
             '@extschema@.queue_label_conflicts()',
+            '@extschema@.rename_intent(text, text, text, text)',
+            '@extschema@.merge_intents(text[], text, text, text)',
             '@extschema@.recount_days(date, date)',
             '@extschema@.redact_pii(jsonb)',
             '@extschema@.set_training_setting(text, text)',

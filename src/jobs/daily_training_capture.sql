@@ -62,8 +62,8 @@ BEGIN
       AND r.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = r.job_name AND n.status = r.status);
     GET DIAGNOSTICS tidied = ROW_COUNT;
     DELETE FROM @extschema@.review_claims c
-    WHERE c.conversation_log_id IN (SELECT x.conversation_log_id FROM @extschema@.review_claims x
-                                    WHERE x.expires_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED);
+    WHERE c.id IN (SELECT x.id FROM @extschema@.review_claims x
+                   WHERE x.expires_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED);
     RETURN tidied;
 END
 $function$;
@@ -111,6 +111,9 @@ BEGIN
                                                         'not promoted', p.failed,
                                                         'conversations locked', nullif(p.locked, 0))) INTO counted
             FROM @extschema@.tw_sweep_conversations(interval '1 hour') p;
+            SELECT counted || jsonb_strip_nulls(jsonb_build_object('intents renamed', nullif(i.renamed, 0),
+                                                                   'intents locked', nullif(i.locked, 0)))
+            INTO counted FROM @extschema@.tw_settle_intents() i;
             -- Promotion warns and continues, so that one bad message does not keep the others back.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
                 RETURN jsonb_build_object('counted', counted, 'error_code', '55000', 'error_message',
@@ -158,10 +161,10 @@ AS $procedure$ BEGIN
 END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
-    'The daily job. Its independent parts record results in job_runs.details: missed promotions, samples of versions '
-    'that were rolled back, the audit rate, label conflicts, Label Studio (unless it is running or failing), '
-    'statistics of closed days, a training request for each model type with training_threshold new samples '
-    '(run_training_jobs() runs it), tidying up. due_in (a time zone, for pg_cron): does nothing unless 02:00 there has '
-    'passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors are recorded and '
-    'reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a transaction, 25001 '
-    'inside a block with EXCEPTION, 22023 for an unknown zone and a time in the future';
+    'The daily job. Its independent parts record results in job_runs.details: missed promotions, former names of '
+    'intents, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
+    'running or failing), statistics of closed days, a training request for each model type with training_threshold '
+    'new samples (run_training_jobs() runs it), tidying up. due_in (a time zone, for pg_cron): does nothing unless '
+    '02:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors '
+    'are recorded and reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
+    'transaction, 25001 inside a block with EXCEPTION, 22023 for an unknown zone and a time in the future';

@@ -141,6 +141,72 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_conversation(@extschema@.conversa
     'The identity of a task''s conversation, stored in the task, so that a database restored from before the push '
     'recognises it';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_sample(sample @extschema@.training_samples) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN format('%s@%s', sample.id, extract(epoch FROM sample.created_at));
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_sample(@extschema@.training_samples) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_sample(@extschema@.training_samples) IS
+    'The identity of a task''s sample, if it has no conversation; as tw_labelstudio_conversation()';
+
+CREATE FUNCTION @extschema@.tw_sample_as_conversation(sample @extschema@.training_samples)
+    RETURNS @extschema@.conversation_logs
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- What people judge is the same of both: a text, and the label that it has.
+RETURN jsonb_populate_record(NULL::@extschema@.conversation_logs, jsonb_build_object(
+    'id', sample.id, 'user_message', sample.text, 'message_type', 'text', 'message_language', sample.language,
+    'nlu_intent', sample.intent, 'nlu_confidence', sample.quality_score, 'nlu_module_type', sample.module_type,
+    'nlu_entities', sample.entities, 'review_status', sample.review_status,
+    'review_priority', sample.review_priority, 'review_reason', sample.review_reason, 'created_at', sample.created_at));
+REVOKE ALL ON FUNCTION @extschema@.tw_sample_as_conversation(@extschema@.training_samples) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_sample_as_conversation(@extschema@.training_samples) IS
+    'A sample without a conversation in the form of one, with its label as the prediction; id is that of the sample';
+
+CREATE FUNCTION @extschema@.tw_task_subject(task @extschema@.labelstudio_tasks) RETURNS @extschema@.conversation_logs
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    subject @extschema@.conversation_logs;
+BEGIN
+    IF task.sample_id IS NULL THEN
+        SELECT * INTO subject FROM @extschema@.conversation_logs c WHERE c.id = task.conversation_log_id;
+    ELSE
+        SELECT c.* INTO subject
+        FROM @extschema@.training_samples s CROSS JOIN LATERAL @extschema@.tw_sample_as_conversation(s) c
+        WHERE s.id = task.sample_id;
+    END IF;
+    RETURN subject;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_task_subject(@extschema@.labelstudio_tasks) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_task_subject(@extschema@.labelstudio_tasks) IS
+    'The conversation of a task, or its sample in the form of one; NULLs where it was deleted';
+
+CREATE FUNCTION @extschema@.tw_task_is_wanted(conversation bigint, sample bigint) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = conversation AND c.review_priority IS NOT NULL)
+    OR EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.id = sample AND s.review_priority IS NOT NULL);
+REVOKE ALL ON FUNCTION @extschema@.tw_task_is_wanted(bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_task_is_wanted(bigint, bigint) IS
+    'Whether the conversation or the sample of a task still waits for a person';
+
+CREATE FUNCTION @extschema@.tw_newest_verdict(conversation bigint, sample bigint) RETURNS @extschema@.review_events
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT n.event FROM (
+        SELECT e AS event, e.id FROM @extschema@.review_events e
+        WHERE e.conversation_log_id = conversation AND @extschema@.tw_is_persons_word(e.action)
+        UNION ALL
+        -- A person's import may have changed the label of a sample since, as a verdict does.
+        SELECT e, e.id FROM @extschema@.review_events e
+        WHERE e.sample_id = sample AND (@extschema@.tw_is_persons_word(e.action)
+                                        OR e.action = 'relabel' AND NOT coalesce(e.details ? 'rename', false))) n
+    ORDER BY n.id DESC LIMIT 1;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_newest_verdict(bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_newest_verdict(bigint, bigint) IS
+    'The newest event of a conversation or sample that says what a person thinks of it: a verdict, a withdrawal, or a '
+    'new label from an import; NULLs where there is none';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_external_id(task jsonb) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN task -> 'meta' ->> 'external_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
@@ -149,15 +215,20 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) FROM PUBLIC
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_external_id(jsonb) IS
     'The external id that a task in Label Studio has from this extension; NULL for any other task';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_marked(task jsonb) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_labelstudio_marked(task jsonb, OUT conversation bigint, OUT sample bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT c.id FROM @extschema@.conversation_logs c
-    WHERE c.id = CASE WHEN task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@'
-                      THEN split_part(task -> 'meta' ->> 'conversation', '@', 1)::bigint END
-      AND @extschema@.tw_labelstudio_conversation(c) = task -> 'meta' ->> 'conversation';
+    SELECT (SELECT c.id FROM @extschema@.conversation_logs c
+            WHERE c.id = CASE WHEN task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@'
+                              THEN split_part(task -> 'meta' ->> 'conversation', '@', 1)::bigint END
+              AND @extschema@.tw_labelstudio_conversation(c) = task -> 'meta' ->> 'conversation'),
+           (SELECT s.id FROM @extschema@.training_samples s
+            WHERE s.id = CASE WHEN task -> 'meta' ->> 'sample' ~ '^-?[0-9]{1,18}@'
+                              THEN split_part(task -> 'meta' ->> 'sample', '@', 1)::bigint END
+              AND s.conversation_log_id IS NULL
+              AND @extschema@.tw_labelstudio_sample(s) = task -> 'meta' ->> 'sample');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_marked(jsonb) IS
-    'The conversation of a task in Label Studio, found by its number and time; NULL where this database has no such '
-    'conversation';
+    'The conversation of a task in Label Studio, or its sample, found by its number and time; NULLs where this '
+    'database has none';

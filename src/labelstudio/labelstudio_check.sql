@@ -29,18 +29,24 @@ CREATE FUNCTION @extschema@.tw_labelstudio_backlog(server text) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT count(*)
-    FROM @extschema@.conversation_logs c
-    CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
-    WHERE c.review_priority IS NOT NULL
-      AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
-                      WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
-      AND server = (SELECT p.server_name FROM @extschema@.labelstudio_projects p
+    FROM (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type
+          FROM @extschema@.conversation_logs c
+          WHERE c.review_priority IS NOT NULL
+            AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                            WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
+          UNION ALL
+          SELECT s.module_type
+          FROM @extschema@.training_samples s
+          WHERE s.review_priority IS NOT NULL
+            AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                            WHERE t.sample_id = s.id AND @extschema@.tw_task_waits(t.status))) m
+    WHERE server = (SELECT p.server_name FROM @extschema@.labelstudio_projects p
                     WHERE p.is_active AND (p.module_type IS NULL OR p.module_type = m.module_type)
                     ORDER BY p.module_type NULLS LAST LIMIT 1);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_backlog(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_backlog(text) IS
-    'How many conversations of this server''s projects wait for a person and have no task in Label Studio';
+    'How many conversations and samples of this server''s projects wait for a person and have no task in Label Studio';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_died() RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -144,5 +150,5 @@ COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
     'project, refused, unreachable, restored copy), its version, our account and kind of token, the projects, the '
     'times of the last successful push and pull (the oldest of its projects), the seconds since the last pull '
     '(lag_seconds), tasks there that wait (open), have an unknown import result (uncertain), or have an invalid '
-    'annotation (unusable), conversations that wait here (backlog), the last error, and what to do (advice; NULL when '
-    'all is well). Raises 42704 for an unknown server, and where there is none';
+    'annotation (unusable), conversations and samples that wait here (backlog), the last error, and what to do '
+    '(advice; NULL when all is well). Raises 42704 for an unknown server, and where there is none';

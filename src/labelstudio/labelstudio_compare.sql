@@ -40,17 +40,17 @@ BEGIN ATOMIC
     LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id = l.external_id
     WHERE l.external_id IS NOT NULL
       AND CASE
-          -- Not in the outbox: only if its conversation is known, and waits in another task or no longer waits.
-          WHEN o.id IS NULL THEN @extschema@.tw_labelstudio_marked(l.task) IS NOT NULL
+          -- Not in the outbox: only if its conversation or sample is known, and waits in another task or no longer.
+          WHEN o.id IS NULL THEN num_nonnulls((@extschema@.tw_labelstudio_marked(l.task)).conversation,
+                                              (@extschema@.tw_labelstudio_marked(l.task)).sample) > 0
           -- Its import is uncertain, or its annotation was just deleted and the next pull will see that.
           WHEN (o.status IN ('unusable', 'done') OR o.status = 'superseded' AND o.annotation_id IS NOT NULL)
                AND o.task_id = (l.task ->> 'id')::bigint OR o.status = 'claimed' THEN false
           -- A task that all annotators skipped is deleted after a day; its conversation returns at the end of the
           -- queue.
           WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
-              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
-                  SELECT FROM @extschema@.conversation_logs c
-                  WHERE c.id = o.conversation_log_id AND c.review_priority IS NOT NULL)
+              THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day'
+                   OR NOT @extschema@.tw_task_is_wanted(o.conversation_log_id, o.sample_id)
           ELSE true END
     ORDER BY 1;
 END;

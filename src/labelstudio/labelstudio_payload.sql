@@ -63,20 +63,20 @@ RETURN jsonb_build_object(
         FROM jsonb_array_elements(spans) WITH ORDINALITY AS s (span, n)), '[]'));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversation_logs, jsonb, boolean) IS
-    'The model''s answer to a conversation as a prediction of Label Studio: the intent (not for blind choices), the '
-    'entities as spans, the confidence as score';
+    'The model''s answer to a conversation, or the label of a sample, as a prediction of Label Studio: the intent '
+    '(not for blind choices), the entities as spans, the confidence as score';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN concat_ws(E'\n',
-    'The user''s correction: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.user_correction)
-        THEN left(@extschema@.tw_labelstudio_text(conversation.user_correction), 1000) END,
-    'The chatbot replied: ' || CASE WHEN NOT @extschema@.tw_is_blank(conversation.response_text)
-                                    THEN left(@extschema@.tw_labelstudio_text(conversation.response_text), 1000) END);
+    'The user''s correction: ' || left(@extschema@.tw_labelstudio_lines(@extschema@.tw_shown_beside(
+        conversation.user_correction, conversation.review_reason)), 1000),
+    'The chatbot replied: ' || left(@extschema@.tw_labelstudio_lines(@extschema@.tw_shown_beside(
+        conversation.response_text, conversation.review_reason)), 1000));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS
     'Context for a reviewer beside the message: the user''s correction and the chatbot''s reply, redacted like the '
-    'message';
+    'message; empty in a blind review';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -99,8 +99,7 @@ BEGIN ATOMIC
                                            ELSE format('%s (%s)', c.nlu_intent,
                                                        coalesce(round(c.nlu_confidence::numeric, 3)::text,
                                                                 'no confidence')) END, c.review_reason),
-            -- The reply would reveal which answer was given.
-            'context', CASE WHEN r.is_blind THEN '' ELSE @extschema@.tw_labelstudio_context(c) END,
+            'context', @extschema@.tw_labelstudio_context(c),
             'intent_options', coalesce((
                 -- The model's answer first, then the other intents of its module.
                 SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind
@@ -117,17 +116,21 @@ BEGIN ATOMIC
             'external_id', t.external_id, 'batch_id', t.batch_id,
             'priority', c.review_priority::text, 'reason', c.review_reason, 'module',
             CASE WHEN NOT r.is_blind THEN m.module_type END, 'language', c.message_language),
-        'meta', jsonb_build_object('external_id', t.external_id,
-                                   'conversation', @extschema@.tw_labelstudio_conversation(c)),
+        'meta', jsonb_build_object('external_id', t.external_id)
+            || CASE WHEN t.sample_id IS NULL
+                    THEN jsonb_build_object('conversation', @extschema@.tw_labelstudio_conversation(c))
+                    ELSE (SELECT jsonb_build_object('sample', @extschema@.tw_labelstudio_sample(s))
+                          FROM @extschema@.training_samples s WHERE s.id = t.sample_id) END,
         'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind))) ORDER BY t.id)
     FROM @extschema@.labelstudio_tasks t
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
-    JOIN @extschema@.conversation_logs c ON c.id = t.conversation_log_id
+    CROSS JOIN LATERAL @extschema@.tw_task_subject(t) c
     CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
     CROSS JOIN LATERAL (SELECT b.suggestions, b.suggestions IS NOT NULL AS is_blind
-                        FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
+                        FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b
+                            ON b.conversation_log_id = t.conversation_log_id
                             AND c.review_reason = 'model disagreement') r
-    WHERE t.batch_id = batch AND t.status = 'claimed';
+    WHERE t.batch_id = batch AND t.status = 'claimed' AND c.id IS NOT NULL;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) IS

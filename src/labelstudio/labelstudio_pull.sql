@@ -24,27 +24,31 @@ AS $function$
 DECLARE
     own @extschema@.labelstudio_tasks;
     external CONSTANT uuid := @extschema@.tw_labelstudio_external_id(task);
-    conversation bigint;
+    marked record;
 BEGIN
     SELECT * INTO own FROM @extschema@.labelstudio_tasks t WHERE t.external_id = external;
     IF FOUND OR external IS NULL THEN
         RETURN own;
     END IF;
-    conversation := @extschema@.tw_labelstudio_marked(task);
+    marked := @extschema@.tw_labelstudio_marked(task);
     -- Either this database was restored from before the push, or the import finished after it was given up and the
     -- conversation was claimed again.
-    INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, external_id, batch_id, status, task_id,
-                                               spans, pushed_at)
-    SELECT project.id, c.id, external, gen_random_uuid(), 'open', (task ->> 'id')::bigint,
+    INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, sample_id, external_id, batch_id, status,
+                                               task_id, spans, pushed_at)
+    SELECT project.id, marked.conversation, marked.sample, external, gen_random_uuid(), 'open',
+           (task ->> 'id')::bigint,
            @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message)),
            clock_timestamp()
-    FROM @extschema@.conversation_logs c
-    WHERE c.id = conversation
+    FROM (SELECT l.nlu_entities, l.user_message FROM @extschema@.conversation_logs l WHERE l.id = marked.conversation
+          UNION ALL
+          SELECT s.entities, s.text FROM @extschema@.training_samples s
+          WHERE s.id = marked.sample AND marked.conversation IS NULL) c
     ON CONFLICT DO NOTHING
     RETURNING * INTO own;
     IF NOT FOUND THEN
         SELECT * INTO own FROM @extschema@.labelstudio_tasks t
-        WHERE t.conversation_log_id = conversation AND @extschema@.tw_task_holds(t.status);
+        WHERE (t.conversation_log_id = marked.conversation OR t.sample_id = marked.sample)
+          AND @extschema@.tw_task_holds(t.status);
     END IF;
     RETURN own;
 END
@@ -52,7 +56,7 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_projects, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_own(@extschema@.labelstudio_projects, jsonb) IS
     'The outbox row of a task in Label Studio: the one with its external id; else the waiting row of its '
-    'conversation, or a new one. NULLs for a task of another origin';
+    'conversation or sample, or a new one. NULLs for a task of another origin';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_mark(
     own @extschema@.labelstudio_tasks, status text, annotation jsonb, code text, message text) RETURNS void
@@ -60,10 +64,10 @@ CREATE FUNCTION @extschema@.tw_labelstudio_mark(
 BEGIN ATOMIC
     UPDATE @extschema@.labelstudio_tasks t
     SET status = CASE
-            -- Another task of the conversation waits already.
+            -- Another task of the conversation or sample waits already.
             WHEN @extschema@.tw_task_is_there(tw_labelstudio_mark.status) AND EXISTS (
                 SELECT FROM @extschema@.labelstudio_tasks o
-                WHERE o.conversation_log_id = t.conversation_log_id AND o.id <> t.id
+                WHERE (o.conversation_log_id = t.conversation_log_id OR o.sample_id = t.sample_id) AND o.id <> t.id
                   AND @extschema@.tw_task_holds(o.status)) THEN 'superseded'
             ELSE tw_labelstudio_mark.status END,
         finished_at = CASE WHEN tw_labelstudio_mark.status <> 'open' THEN clock_timestamp() END,
@@ -142,9 +146,7 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    SELECT * INTO newest FROM @extschema@.review_events e
-    WHERE e.conversation_log_id = own.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
-    ORDER BY e.id DESC LIMIT 1;
+    newest := @extschema@.tw_newest_verdict(own.conversation_log_id, own.sample_id);
     IF newest.details -> 'labelstudio' @> (source || jsonb_build_object('annotation', annotation -> 'id', 'updated_at',
                                                                         annotation -> 'updated_at')) THEN
         PERFORM @extschema@.tw_labelstudio_mark(own, 'done', annotation, NULL::text, NULL::text);
@@ -154,7 +156,7 @@ BEGIN
     -- earlier verdict is replaced.
     IF NOT coalesce(newest.details -> 'labelstudio' @> source, false)
        AND coalesce((newest.details -> 'labelstudio' ->> 'given_at')::timestamptz, newest.created_at) > given_at
-       OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = own.conversation_log_id) THEN
+       OR (@extschema@.tw_task_subject(own)).id IS NULL THEN
         PERFORM @extschema@.tw_labelstudio_mark(own, 'superseded', annotation, NULL::text, NULL::text);
         RETURN 'superseded';
     END IF;
@@ -328,6 +330,31 @@ COMMENT ON FUNCTION @extschema@.tw_lock_free_rows(bigint[]) IS
     'Locks conversations, their samples and their claims without waiting, and returns the conversations for which all '
     'locks were free';
 
+CREATE FUNCTION @extschema@.tw_lock_free_samples(ids bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- A verdict changes the others of the text as well.
+    wanted bigint[] := ids || @extschema@.tw_samples_of_texts(ids);
+    held bigint[] := ARRAY(SELECT s.id FROM @extschema@.training_samples s WHERE s.id = ANY (wanted) ORDER BY s.id
+        FOR UPDATE SKIP LOCKED);
+    claims bigint[] := ARRAY(SELECT k.sample_id FROM @extschema@.review_claims k WHERE k.sample_id = ANY (held)
+                             ORDER BY k.sample_id FOR UPDATE SKIP LOCKED);
+BEGIN
+    -- Deleted rows are locked by nobody.
+    RETURN ARRAY(
+        SELECT i.id FROM unnest(ids) AS i (id)
+        WHERE NOT EXISTS (SELECT FROM unnest(i.id || @extschema@.tw_samples_of_texts(ARRAY[i.id])) AS o (id)
+                          JOIN @extschema@.training_samples s ON s.id = o.id WHERE o.id <> ALL (held))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k WHERE k.sample_id = i.id
+              AND k.sample_id <> ALL (claims)));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_lock_free_samples(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_lock_free_samples(bigint[]) IS
+    'Locks samples without a conversation, the others of their texts and their claims without waiting, and returns '
+    'those for which all locks were free';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_take_in(project @extschema@.labelstudio_projects, list jsonb, skew interval,
     people jsonb,
     OUT counted jsonb, OUT locked_from timestamptz)
@@ -339,6 +366,7 @@ DECLARE
     item record;
     became text;
     free bigint[];
+    free_samples bigint[];
 BEGIN
     counted := '{}';
     SELECT array_agg((o.own).id), array_agg((l.task ->> 'id')::bigint) INTO rows, numbers
@@ -355,10 +383,13 @@ BEGIN
           ELSE (o.own).status NOT IN ('open', 'closed', 'deleted') END;
     -- Lock order: all conversations, then all samples, each by id, as in all functions.
     free := @extschema@.tw_lock_free_rows(ARRAY(SELECT t.conversation_log_id FROM @extschema@.labelstudio_tasks t
-        WHERE t.id = ANY (rows)));
+        WHERE t.id = ANY (rows) AND t.sample_id IS NULL));
+    free_samples := @extschema@.tw_lock_free_samples(ARRAY(SELECT t.sample_id FROM @extschema@.labelstudio_tasks t
+        WHERE t.id = ANY (rows) AND t.sample_id IS NOT NULL));
 
     FOR item IN
-        SELECT r.row_id, l.task, NOT t.conversation_log_id = ANY (free) AS is_locked
+        SELECT r.row_id, l.task, NOT CASE WHEN t.sample_id IS NULL THEN t.conversation_log_id = ANY (free)
+                                          ELSE t.sample_id = ANY (free_samples) END AS is_locked
             FROM unnest(rows, numbers) AS r (row_id, number)
         JOIN jsonb_array_elements(list) AS l (task) ON (l.task ->> 'id')::bigint = r.number
         JOIN @extschema@.labelstudio_tasks t ON t.id = r.row_id
@@ -382,7 +413,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudi
     FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_take_in(@extschema@.labelstudio_projects, jsonb, interval, jsonb) IS
     'Updates outbox and verdicts from a list of tasks; returns how many had which result, and the time of the first '
-    'task whose conversation is locked, which the next pull has to read again. Locks rows, and makes no request';
+    'task whose conversation or sample is locked, which the next pull has to read again. Locks rows, and makes no '
+    'request';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_pull(project @extschema@.labelstudio_projects, cursor_state jsonb,
     OUT next_cursor jsonb, OUT counted jsonb)

@@ -66,6 +66,60 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim(
     'Claims conversations, audited or others, for a batch, up to a limit: those that wait, belong to the project, and '
     'are neither claimed in SQL nor pushed already; returns how many';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_hold_samples(ids bigint[], project bigint, run bigint, batch uuid)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH held AS (
+        INSERT INTO @extschema@.labelstudio_tasks (project, sample_id, batch_id, run_id, spans)
+        SELECT tw_labelstudio_hold_samples.project, s.id, batch, run,
+               @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(s.entities), char_length(s.text))
+        FROM unnest(ids) WITH ORDINALITY AS i (id, n)
+        JOIN @extschema@.training_samples s ON s.id = i.id
+        WHERE NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.sample_id = s.id AND k.expires_at > clock_timestamp())
+        ORDER BY i.n
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    SELECT count(*) FROM held;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_hold_samples(bigint[], bigint, bigint, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_hold_samples(bigint[], bigint, bigint, uuid) IS
+    'Adds the outbox rows of locked samples without a conversation, in this order, except those claimed since; returns '
+    'how many';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_claim_samples(
+    project @extschema@.labelstudio_projects, run bigint, max_tasks integer, batch uuid) RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH own_modules AS MATERIALIZED (
+        SELECT o.module_type FROM @extschema@.labelstudio_projects o WHERE o.is_active AND o.module_type IS NOT NULL
+    ), next AS (
+        SELECT s.id
+        FROM @extschema@.training_samples s
+        WHERE s.review_priority IS NOT NULL AND NOT @extschema@.tw_is_blank(s.text)
+          AND NOT @extschema@.tw_is_too_long(65536, s.text, s.intent, s.module_type, s.language, NULL::text, s.entities)
+          AND ((project).module_type = s.module_type
+               OR (project).module_type IS NULL AND (s.module_type IS NULL
+                                                     OR s.module_type NOT IN (SELECT o.module_type FROM own_modules o)))
+          AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
+                          WHERE k.sample_id = s.id AND k.expires_at > clock_timestamp())
+          AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
+                          WHERE t.sample_id = s.id AND @extschema@.tw_task_holds(t.status))
+        ORDER BY s.review_priority, s.quality_score NULLS FIRST, s.created_at, s.conversation_log_id, s.id
+        LIMIT max_tasks
+        FOR UPDATE OF s SKIP LOCKED
+    )
+    SELECT @extschema@.tw_labelstudio_hold_samples(array_agg(n.id), (project).id, run, batch) FROM next n;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_samples(
+    @extschema@.labelstudio_projects, bigint, integer, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_samples(
+    @extschema@.labelstudio_projects, bigint, integer, uuid) IS
+    'Claims samples without a conversation for a batch, up to a limit, as tw_labelstudio_claim() does; returns how '
+    'many';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_claim_batch(project @extschema@.labelstudio_projects, run bigint)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -83,16 +137,20 @@ BEGIN
     IF coalesce(room, 0) <= 0 THEN
         RETURN 0;
     END IF;
-    -- At most half of every batch; where nothing else waits, the audit gets the rest.
+    -- At most half of every batch, and a quarter for samples; where nothing else waits, these get the rest.
     taken := @extschema@.tw_labelstudio_claim(project, run, floor(room / 2.0 + random())::integer, true, batch);
+    taken := taken + @extschema@.tw_labelstudio_claim_samples(project, run,
+        least(floor(room / 4.0 + random())::integer, room - taken::integer), batch);
     taken := taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, false, batch);
+    taken := taken + @extschema@.tw_labelstudio_claim_samples(project, run, room - taken::integer, batch);
     RETURN taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, true, batch);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
     'Claims the next batch of a project: audited rows for up to half of it, in order of arrival (those that a rollout '
-    'waits for first), then by priority, within max_open_tasks; returns how many';
+    'waits for first), samples without a conversation for up to a quarter, then by priority, within max_open_tasks; '
+    'returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid)
     RETURNS bigint
@@ -131,16 +189,14 @@ DECLARE
     waiting bigint := 0;
     found bigint;
 BEGIN
-    -- A refused task may be tried again after a day, unless its conversation was judged since.
+    -- A refused task may be tried again after a day, unless its subject was judged since.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
-      AND (t.finished_at < clock_timestamp() - interval '1 day' OR NOT EXISTS (
-          SELECT FROM @extschema@.conversation_logs c
-          WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL));
+      AND (t.finished_at < clock_timestamp() - interval '1 day'
+           OR NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id));
     UPDATE @extschema@.labelstudio_tasks t SET status = 'superseded', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'unusable'
-      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
-                      WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+      AND NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id);
     FOR batch IN
         SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
@@ -233,8 +289,7 @@ BEGIN
     -- Some may have been judged or deleted since the claim.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.batch_id = batch AND t.status = 'claimed'
-      AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
-                      WHERE c.id = t.conversation_log_id AND c.review_priority IS NOT NULL);
+      AND NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id);
     payload := @extschema@.tw_labelstudio_payload(batch);
     IF payload IS NULL THEN
         RETURN '{}';

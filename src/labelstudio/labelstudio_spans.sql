@@ -43,10 +43,17 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) FROM PUB
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_spans(jsonb, integer) IS
     'The spans that an annotation marks, in the format of tw_entity_spans()';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_lines(shown text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+-- A browser turns carriage return and line feed into one line feed; the replacement keeps the length, and so the spans.
+RETURN replace(replace(shown, E'\r\n', E' \n'), E'\r', E'\n');
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_lines(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_lines(text) IS
+    'A text that is shown to people, with plain line feeds; of the same length';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_text(message text) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
--- A browser turns carriage return and line feed into one line feed; the replacement keeps the length, and so the spans.
-RETURN replace(replace(@extschema@.tw_shown_text(message, true), E'\r\n', E' \n'), E'\r', E'\n');
+RETURN @extschema@.tw_labelstudio_lines(@extschema@.tw_shown_text(message, true));
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_text(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_text(text) IS
     'The message for Label Studio: redacted while the setting redact is on, with plain line feeds; of the same length '

@@ -18,6 +18,38 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_answers(jsonb, text) IS
     'The values of an annotation''s result for one control (choices or text), trimmed, without blank ones; NULL where '
     'there are none';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_record(
+    task @extschema@.labelstudio_tasks, verdict text, intent text, entities jsonb, reason text, note text,
+    reviewer_name text, given jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    until CONSTANT timestamptz := clock_timestamp() + interval '1 minute';
+BEGIN
+    -- The task is the annotator's claim: feedback that came after it still has to be reviewed.
+    IF task.sample_id IS NULL THEN
+        INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
+        VALUES (task.conversation_log_id, reviewer_name, task.claimed_at, until)
+        ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at,
+                                                        expires_at = excluded.expires_at;
+        PERFORM @extschema@.tw_record_verdict(ARRAY[task.conversation_log_id], verdict, intent, entities, reason, note,
+                                              reviewer_name, given);
+    ELSE
+        INSERT INTO @extschema@.review_claims AS k (sample_id, reviewer, claimed_at, expires_at)
+        VALUES (task.sample_id, reviewer_name, task.claimed_at, until)
+        ON CONFLICT (sample_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at,
+                                              expires_at = excluded.expires_at;
+        PERFORM @extschema@.tw_record_sample_verdict(ARRAY[task.sample_id], verdict, intent, entities, reason, note,
+                                                     reviewer_name, given);
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_record(
+    @extschema@.labelstudio_tasks, text, text, jsonb, text, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_record(
+    @extschema@.labelstudio_tasks, text, text, jsonb, text, text, text, jsonb) IS
+    'Gives the verdict of an annotation, in the annotator''s name, to the conversation or the sample of a task';
+
 CREATE FUNCTION @extschema@.tw_labelstudio_judge(
     task @extschema@.labelstudio_tasks, annotation jsonb, reviewer_name text, given jsonb) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -34,13 +66,15 @@ DECLARE
     spans jsonb;
     entities jsonb;
 BEGIN
-    SELECT * INTO c FROM @extschema@.conversation_logs l WHERE l.id = task.conversation_log_id;
+    c := @extschema@.tw_task_subject(task);
     spans := @extschema@.tw_labelstudio_spans(result, char_length(c.user_message));
     -- Where two models disagree, the verdict is one of the answers, or a word for none of them.
     IF cardinality(verdicts) = 1 AND NOT @extschema@.tw_is_verdict(verdicts[1])
        AND EXISTS (SELECT FROM @extschema@.blind_reviews b,
                                jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
-                   WHERE b.conversation_log_id = c.id AND o ->> 'value' = verdicts[1]) THEN
+                   -- The task may show the former name of an intent that was renamed since.
+                   WHERE b.conversation_log_id = task.conversation_log_id
+                     AND @extschema@.tw_resolve_intent(o ->> 'value') = @extschema@.tw_resolve_intent(verdicts[1])) THEN
         chosen := verdicts[1];
         verdicts[1] := CASE WHEN chosen IN ('unclear', 'no such intent', 'no answer') THEN 'reject' ELSE 'fix' END;
         reason := CASE chosen WHEN 'unclear' THEN 'unclear' ELSE 'no-such-intent' END;
@@ -63,12 +97,7 @@ BEGIN
         END IF;
         intent := coalesce(intent, CASE WHEN chosen IS NULL THEN c.nlu_intent END);
     END IF;
-    -- The task is the annotator's claim: feedback that came after it still has to be reviewed.
-    INSERT INTO @extschema@.review_claims AS k (conversation_log_id, reviewer, claimed_at, expires_at)
-    VALUES (c.id, reviewer_name, task.claimed_at, clock_timestamp() + interval '1 minute')
-    ON CONFLICT (conversation_log_id) DO UPDATE SET reviewer = excluded.reviewer, claimed_at = excluded.claimed_at,
-                                                    expires_at = excluded.expires_at;
-    PERFORM @extschema@.tw_record_verdict(ARRAY[task.conversation_log_id], verdicts[1],
+    PERFORM @extschema@.tw_labelstudio_record(task, verdicts[1],
         CASE WHEN verdicts[1] = 'fix' THEN intent END, CASE WHEN verdicts[1] = 'fix' THEN entities END,
         CASE WHEN verdicts[1] = 'reject' THEN reason END, nullif(note, ''), reviewer_name, given);
     RETURN verdicts[1];
@@ -87,20 +116,23 @@ CREATE FUNCTION @extschema@.tw_labelstudio_withdraw(
 AS $function$
 DECLARE
     newest @extschema@.review_events;
+    given jsonb;
 BEGIN
-    SELECT * INTO newest FROM @extschema@.review_events e
-    WHERE e.conversation_log_id = task.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
-    ORDER BY e.id DESC LIMIT 1;
+    newest := @extschema@.tw_newest_verdict(task.conversation_log_id, task.sample_id);
     -- A newer verdict stands, whoever gave it.
-    IF newest.id IS NULL OR newest.action = 'withdraw'
+    IF newest.id IS NULL OR newest.action IN ('withdraw', 'relabel')
        OR (newest.details -> 'labelstudio' -> 'project', newest.details -> 'labelstudio' -> 'task')
           IS DISTINCT FROM (to_jsonb(project.project_id), to_jsonb(task.task_id))
-       OR NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = task.conversation_log_id) THEN
+       OR (@extschema@.tw_task_subject(task)).id IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM @extschema@.tw_withdraw_verdict(task.conversation_log_id, why, newest.reviewer,
-        jsonb_build_object('labelstudio', jsonb_build_object('project', project.project_id, 'task', task.task_id,
-                                                             'given_at', given_at)));
+    given := jsonb_build_object('labelstudio', jsonb_build_object('project', project.project_id, 'task', task.task_id,
+                                                                  'given_at', given_at));
+    IF task.sample_id IS NULL THEN
+        PERFORM @extschema@.tw_withdraw_verdict(task.conversation_log_id, why, newest.reviewer, given);
+    ELSE
+        PERFORM @extschema@.tw_withdraw_sample_verdict(task.sample_id, why, newest.reviewer, given);
+    END IF;
     RETURN true;
 END
 $function$;
@@ -108,4 +140,4 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_withdraw(
     @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_withdraw(
     @extschema@.labelstudio_projects, @extschema@.labelstudio_tasks, timestamptz, text) IS
-    'Withdraws the newest verdict on a conversation if it came from this task; returns whether it did';
+    'Withdraws the newest verdict on a conversation or sample if it came from this task; returns whether it did';

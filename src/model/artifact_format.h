@@ -9,9 +9,15 @@
  *	28	labels, features, training rows, 4 bytes each; temperature, a float
  *		labels: name and module, each its length and its bytes; a module's length plus 1, 0 = no module
  *		a float for each label: the bias; another: the factor of the sum of a text's values
+ *		shapes, a varint: sentences without their numbers; for each, a key of 8 bytes, ascending, and a float, the
+ *		highest probability for another number
+ *		texts, a varint: keys of the texts that were learned of these shapes, 8 bytes each, ascending
  *		features: distance from the bucket before, at least 1, beginning at bucket -1
  *		features: number of training rows that have it
  *		features: weights, see below
+ *
+ * The format number is the version of the features (features.h) that the router was trained with, and that it answers
+ * with. Format 1 has no shapes and no texts.
  *
  * Up to the format number, later formats stay the same. Lengths, distances and
  * counts are varints: seven bits a byte, the lowest first, 128 added to all but
@@ -25,8 +31,10 @@
 #ifndef TW_ARTIFACT_FORMAT_H
 #define TW_ARTIFACT_FORMAT_H
 
+#include "model/features.h"
+
 #define TW_ARTIFACT_MAGIC "TWrouter"
-#define TW_ARTIFACT_FORMAT 1
+#define TW_ARTIFACT_FORMAT TW_FEATURES
 
 #define TW_CHECKSUM_OFFSET 8
 #define TW_CHECKED_OFFSET 16

@@ -40,14 +40,17 @@ allocate_held_out(TwHeldOut *held_out, const int *split, int row_count, int fold
 	held_out->weights = palloc(sizeof(float) * (Size) count);
 }
 
-/* Trains on the rows outside the fold, and adds the scores of those in it. */
+/*
+ * Trains on the rows outside the fold, and adds the scores of those in it. A row without a known feature would have no
+ * answer: its scores say nothing about how sure answers may be.
+ */
 static void
 score_fold(TwTrainingRun *run, const TwTrainingRow *rows, int row_count, int label_count, const int *split, int fold,
 		   TwHeldOut *held_out)
 {
 	const TwTrainingRow **kept = palloc_extended(sizeof(TwTrainingRow *) * (Size) row_count, MCXT_ALLOC_HUGE);
 	int			kept_count = 0;
-	TwFeatureScratch *scratch = tw_feature_scratch();
+	TwFeatureScratch *scratch = tw_feature_scratch(TW_FEATURES);
 	TwExamples *examples;
 	TwClassifier *classifier;
 
@@ -67,6 +70,8 @@ score_fold(TwTrainingRun *run, const TwTrainingRow *rows, int row_count, int lab
 		if (split[i] != fold)
 			continue;
 		count = tw_weigh_text(examples, scratch, &rows[i], &features);
+		if (count == 0)
+			continue;
 		tw_classifier_scores(classifier, features, count, held_out->scores + (Size) held_out->count * held_out->stride);
 		held_out->labels[held_out->count] = rows[i].label;
 		held_out->weights[held_out->count++] = rows[i].weight;

@@ -10,6 +10,8 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "model/model_cache.h"
+#include "rules/conversations.h"
+#include "rules/intent_names.h"
 #include "samples/model_text.h"
 #include "utils/builtins.h"
 
@@ -32,6 +34,90 @@ requested_model(FunctionCallInfo fcinfo, Oid schema, int type_argument)
 	if (PG_ARGISNULL(type_argument + 1))
 		return tw_live_model(schema, model_type);
 	return tw_model_of_version(schema, model_type, text_to_cstring(PG_GETARG_TEXT_PP(type_argument + 1)));
+}
+
+/* An answer of a model, under the current name of the intent; the label's own strings, unless it was renamed. */
+typedef struct Answer
+{
+	const char *intent;
+	const char *module;			/* NULL = none */
+	float		probability;
+} Answer;
+
+/* The module of a renamed label: one that followed from its name follows from the new name. */
+static const char *
+renamed_module(const char *module, TwSlice old_name, TwSlice new_name)
+{
+	TwSlice		named = tw_intent_module(old_name);
+	TwSlice		given = {module, module ? (int) strlen(module) : 0};
+
+	if (tw_slice_compare(given, named) != 0)
+		return module;
+	named = tw_intent_module(new_name);
+	return named.data ? pnstrdup(named.data, named.length) : NULL;
+}
+
+/* Adds the probability of a renamed answer to another one with its name, which it then gives up. */
+static void
+merge_answer(Answer *renamed, Answer *answers, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (&answers[i] != renamed && answers[i].intent != NULL && strcmp(answers[i].intent, renamed->intent) == 0)
+		{
+			answers[i].probability += renamed->probability;
+			renamed->intent = NULL;
+			return;
+		}
+	}
+}
+
+/*
+ * Gives the answers of a model from before a rename the current names. Labels
+ * that were merged become one answer with the sum of their probabilities.
+ * Returns how many answers are left.
+ */
+static int
+rename_answers(Oid schema, Answer *answers, int count)
+{
+	int		   *renamed = palloc(sizeof(int) * count);
+	int			renamed_count = 0;
+	int			left = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		TwSlice		label = {answers[i].intent, (int) strlen(answers[i].intent)};
+		TwSlice		current = tw_current_intent(schema, label);
+
+		if (current.data == label.data)
+			continue;
+		answers[i].intent = pnstrdup(current.data, current.length);
+		answers[i].module = renamed_module(answers[i].module, label, current);
+		renamed[renamed_count++] = i;
+	}
+	for (int i = 0; i < renamed_count; i++)
+		merge_answer(&answers[renamed[i]], answers, count);
+	for (int i = 0; i < count; i++)
+	{
+		if (answers[i].intent != NULL)
+			answers[left++] = answers[i];
+	}
+	return left;
+}
+
+/* The answers of a model with these probabilities, in the order of its labels. Returns their number. */
+static int
+answers_of(Oid schema, const TwModel *model, const float *probabilities, Answer **answers)
+{
+	int			count = tw_model_label_count(model);
+
+	*answers = palloc(sizeof(Answer) * count);
+	for (int i = 0; i < count; i++)
+		(*answers)[i] = (Answer)
+		{
+		tw_model_label(model, i), tw_model_module(model, i), probabilities[i]
+	};
+	return tw_has_intent_aliases(schema) ? rename_answers(schema, *answers, count) : count;
 }
 
 /* The probabilities of the labels, or NULL when the text has no feature that the model knows. */
@@ -110,7 +196,6 @@ tw_classify_intent(PG_FUNCTION_ARGS)
 	float	   *probabilities;
 	Datum		values[5];
 	bool		nulls[5] = {true, true, true, true, true};
-	int			best = 0;
 
 	call = kept_call(fcinfo);
 	if (PG_ARGISNULL(0))
@@ -125,29 +210,34 @@ tw_classify_intent(PG_FUNCTION_ARGS)
 		values[4] = optional_text(NO_KNOWN_FEATURE, &nulls[4]);
 	else
 	{
+		Answer	   *answers;
+		Answer	   *best;
+		int			count = answers_of(call->schema, served.model, probabilities, &answers);
+
 		/* Labels are sorted: of two equally probable ones the first wins, on every machine. */
-		for (int i = 1; i < tw_model_label_count(served.model); i++)
+		best = answers;
+		for (int i = 1; i < count; i++)
 		{
-			if (probabilities[i] > probabilities[best])
-				best = i;
+			if (answers[i].probability > best->probability)
+				best = &answers[i];
 		}
-		values[0] = optional_text(tw_model_label(served.model, best), &nulls[0]);
-		values[1] = Float8GetDatum(probabilities[best]);
-		values[2] = optional_text(tw_model_module(served.model, best), &nulls[2]);
+		values[0] = optional_text(best->intent, &nulls[0]);
+		values[1] = Float8GetDatum(Min(best->probability, 1.0));
+		values[2] = optional_text(best->module, &nulls[2]);
 	}
 	values[3] = optional_text(served.version, &nulls[3]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(call->desc, values, nulls)));
 }
 
 static int
-compare_probabilities(const void *a, const void *b, void *arg)
+compare_answers(const void *a, const void *b, void *arg)
 {
-	const float *probabilities = arg;
+	const Answer *answers = arg;
 	int			first = *(const int *) a;
 	int			second = *(const int *) b;
 
-	if (probabilities[first] != probabilities[second])
-		return probabilities[first] > probabilities[second] ? -1 : 1;
+	if (answers[first].probability != answers[second].probability)
+		return answers[first].probability > answers[second].probability ? -1 : 1;
 	return first - second;
 }
 
@@ -157,12 +247,7 @@ typedef struct Ranking
 	const char *reason;			/* NULL = there are answers */
 	char	   *version;		/* NULL where nothing is live */
 	int			count;
-	struct
-	{
-		const char *intent;
-		const char *module;
-		float		probability;
-	}			entries[FLEXIBLE_ARRAY_MEMBER];
+	Answer		entries[FLEXIBLE_ARRAY_MEMBER];
 } Ranking;
 
 static Ranking *
@@ -174,13 +259,14 @@ empty_ranking(const char *reason)
 	return ranking;
 }
 
-/* The k best labels of the text; the strings are copies, as the model may be gone at the next row. */
+/* The k best answers to the text; the strings are copies, as the model may be gone at the next row. */
 static Ranking *
-rank_labels(TwServedModel served, text *input, int k)
+rank_answers(Oid schema, TwServedModel served, text *input, int k)
 {
 	float	   *probabilities = probabilities_of(served.model, input);
-	int			count = probabilities ? tw_model_label_count(served.model) : 0;
-	int		   *order = palloc(sizeof(int) * Max(count, 1));
+	Answer	   *answers;
+	int		   *order;
+	int			count;
 	Ranking    *ranking;
 
 	if (probabilities == NULL)
@@ -190,21 +276,23 @@ rank_labels(TwServedModel served, text *input, int k)
 		return ranking;
 	}
 
+	count = answers_of(schema, served.model, probabilities, &answers);
+	order = palloc(sizeof(int) * count);
 	for (int i = 0; i < count; i++)
 		order[i] = i;
-	qsort_arg(order, count, sizeof(int), compare_probabilities, probabilities);
+	qsort_arg(order, count, sizeof(int), compare_answers, answers);
 	count = Min(k, count);
-	ranking = palloc(offsetof(Ranking, entries) + sizeof(ranking->entries[0]) * count);
+	ranking = palloc(offsetof(Ranking, entries) + sizeof(Answer) * count);
 	ranking->reason = NULL;
 	ranking->version = pstrdup(served.version);
 	ranking->count = count;
 	for (int i = 0; i < count; i++)
 	{
-		const char *module = tw_model_module(served.model, order[i]);
+		const Answer *answer = &answers[order[i]];
 
-		ranking->entries[i].intent = pstrdup(tw_model_label(served.model, order[i]));
-		ranking->entries[i].module = module ? pstrdup(module) : NULL;
-		ranking->entries[i].probability = probabilities[order[i]];
+		ranking->entries[i].intent = pstrdup(answer->intent);
+		ranking->entries[i].module = answer->module ? pstrdup(answer->module) : NULL;
+		ranking->entries[i].probability = Min(answer->probability, 1.0f);
 	}
 	return ranking;
 }
@@ -212,14 +300,15 @@ rank_labels(TwServedModel served, text *input, int k)
 static Ranking *
 make_ranking(FunctionCallInfo fcinfo)
 {
+	Oid			schema = tw_schema_of_function(fcinfo);
 	TwServedModel served;
 
 	if (PG_ARGISNULL(0))
 		return empty_ranking(NO_TEXT);
-	served = requested_model(fcinfo, tw_schema_of_function(fcinfo), 2);
+	served = requested_model(fcinfo, schema, 2);
 	if (served.model == NULL)
 		return empty_ranking(NO_LIVE_VERSION);
-	return rank_labels(served, PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
+	return rank_answers(schema, served, PG_GETARG_TEXT_PP(0), PG_GETARG_INT32(1));
 }
 
 static void

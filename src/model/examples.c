@@ -153,7 +153,7 @@ TwExamples *
 tw_make_examples(TwTrainingRun *run, const TwTrainingRow **rows, int row_count, int label_count)
 {
 	TwExamples *examples = palloc0(sizeof(TwExamples));
-	TwFeatureScratch *scratch = tw_feature_scratch();
+	TwFeatureScratch *scratch = tw_feature_scratch(TW_FEATURES);
 	int		   *frequency;
 
 	examples->count = row_count;

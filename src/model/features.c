@@ -4,12 +4,18 @@
  *
  * Training and prediction share this code, so both see the same features. There is no list of words: two features in
  * the same bucket share their weights.
+ *
+ * Version 1 had all digits alike, and no features for a text of punctuation. In version 2 a word has its digits, while
+ * character n-grams have all digits alike: "opcion 1" and "opcion 2" differ, and "order 25 pizzas" is still like "order
+ * 40 pizzas". A text of numbers alone is one feature: it is known exactly or not at all, as no number says anything
+ * about another one.
  */
 #include "postgres.h"
 
 #include "base/hash.h"
 #include "model/features.h"
 #include "model/router.h"
+#include "model/text_kind.h"
 #include "rules/words.h"
 
 #include <math.h>
@@ -23,6 +29,10 @@
 #define PAIR_SALT 0x2222
 #define FIRST_WORD_SALT 0x5555
 #define LAST_WORD_SALT 0x6666
+#define NUMBERS_SALT 0x7777
+#define NUMBERS_CHARACTERS_SALT 0xAAAA
+#define MARKS_SALT 0x8888
+#define RUNS_SALT 0x9999
 
 /* The weight of words relative to characters. */
 #define WORD_BLOCK 0.8
@@ -40,19 +50,24 @@ typedef struct Slot
 struct TwFeatureScratch
 {
 	MemoryContext context;
+	int			version;		/* of the features */
 	Slot	   *slots;
 	uint32		slot_count;		/* a power of two, at least twice the features */
 	uint32		stamp;
 	TwFeature  *features;
 	int			count;
+	unsigned char *alike;		/* a word with all digits alike, where that takes a copy */
+	int			alike_size;
 };
 
+/* A table for features of this version, from 1 to TW_FEATURES. */
 TwFeatureScratch *
-tw_feature_scratch(void)
+tw_feature_scratch(int version)
 {
 	TwFeatureScratch *scratch = palloc0(sizeof(TwFeatureScratch));
 
 	scratch->context = CurrentMemoryContext;
+	scratch->version = version;
 	scratch->slot_count = INITIAL_SLOTS;
 	scratch->slots = palloc0(sizeof(Slot) * INITIAL_SLOTS);
 	scratch->features = palloc(sizeof(TwFeature) * INITIAL_SLOTS / 2);
@@ -175,6 +190,98 @@ text_limit(const char *text, int length)
 }
 
 /*
+ * The n-grams of a word with digits beyond ASCII, as if they were 0. ASCII digits need no copy: tw_word_byte() makes
+ * them alike.
+ */
+static void
+count_ngrams_of_copy(TwFeatureScratch *scratch, const unsigned char *word, const unsigned char *end)
+{
+	int			length = 0;
+
+	if (scratch->alike_size < end - word)
+	{
+		scratch->alike_size = Max(end - word, INITIAL_SLOTS);
+		if (scratch->alike != NULL)
+			pfree(scratch->alike);
+		scratch->alike = MemoryContextAllocZero(scratch->context, scratch->alike_size);
+	}
+	while (word < end)
+	{
+		int			digit = tw_digit_bytes(word, end);
+
+		scratch->alike[length++] = digit > 0 ? '0' : *word;
+		word += Max(digit, 1);
+	}
+	count_ngrams(scratch, scratch->alike, length);
+}
+
+/* A feature of a whole text, in both blocks: it weighs as much as the words and characters of another text. */
+static void
+count_whole(TwFeatureScratch *scratch, uint64 word_key, uint64 character_key)
+{
+	count_key(scratch, word_key, 0);
+	count_key(scratch, character_key, TW_CHARACTER_BLOCK);
+}
+
+/* Punctuation: the text itself, and beside it what remains if a character counts once however often it is repeated. */
+static void
+count_marks(TwFeatureScratch *scratch, const unsigned char *at, const unsigned char *end)
+{
+	uint64		hash = TW_FNV_BASIS;
+	uint64		runs = TW_FNV_BASIS;
+	unsigned char previous = 0;
+
+	for (; at < end; at++)
+	{
+		hash = tw_fnv_byte(hash, *at);
+		if (*at <= ' ' || *at == previous)
+			continue;
+		runs = tw_fnv_byte(runs, *at);
+		previous = *at;
+	}
+	count_whole(scratch, hash ^ MARKS_SALT, runs ^ RUNS_SALT);
+}
+
+static void
+count_words(TwFeatureScratch *scratch, const unsigned char *at, const unsigned char *end)
+{
+	uint64		previous = 0;
+	bool		first = true;
+	bool		keeps_digits = scratch->version > 1;
+
+	while (at < end)
+	{
+		const unsigned char *word = at;
+		uint64		hash = TW_FNV_BASIS;
+		bool		copied = false;
+
+		for (; at < end && tw_word_byte(*at) != 0; at++)
+		{
+			bool		is_digit = *at >= '0' && *at <= '9';
+
+			hash = tw_fnv_byte(hash, keeps_digits && is_digit ? *at : tw_word_byte(*at));
+			if (*at >= 0xC0 && keeps_digits && !copied)
+				copied = tw_digit_bytes(at, end) > 0;
+		}
+		if (at == word)
+		{
+			at++;
+			continue;
+		}
+		count_key(scratch, hash ^ WORD_SALT, 0);
+		count_key(scratch, first ? hash ^ FIRST_WORD_SALT : (previous * 31 + hash) ^ PAIR_SALT, 0);
+		if (copied)
+			count_ngrams_of_copy(scratch, word, at);
+		else
+			count_ngrams(scratch, word, at - word);
+		previous = hash;
+		first = false;
+	}
+	if (!first)
+		count_key(scratch, previous ^ LAST_WORD_SALT, 0);
+}
+
+/*
  * The features of a text in the order of their first occurrence, each once, with the value 1 + ln(count). The scratch
  * owns the result, which is valid until the next call.
  */
@@ -183,30 +290,19 @@ tw_extract_features(TwFeatureScratch *scratch, const char *text, int length, TwF
 {
 	const unsigned char *at = (const unsigned char *) text;
 	const unsigned char *end = at + text_limit(text, length);
-	uint64		previous = 0;
-	bool		first = true;
+	TwTextKind	kind = scratch->version > 1 ? tw_text_kind(at, end) : TW_TEXT_OF_WORDS;
 
 	empty_table(scratch);
-	while (at < end)
+	if (kind == TW_TEXT_OF_NUMBERS)
 	{
-		const unsigned char *word = at;
-		uint64		hash = TW_FNV_BASIS;
+		uint64		hash = tw_fnv(TW_FNV_BASIS, (const char *) at, end - at);
 
-		while (at < end && tw_word_byte(*at) != 0)
-			hash = tw_fnv_byte(hash, tw_word_byte(*at++));
-		if (at == word)
-		{
-			at++;
-			continue;
-		}
-		count_key(scratch, hash ^ WORD_SALT, 0);
-		count_key(scratch, first ? hash ^ FIRST_WORD_SALT : (previous * 31 + hash) ^ PAIR_SALT, 0);
-		count_ngrams(scratch, word, at - word);
-		previous = hash;
-		first = false;
+		count_whole(scratch, hash ^ NUMBERS_SALT, hash ^ NUMBERS_CHARACTERS_SALT);
 	}
-	if (!first)
-		count_key(scratch, previous ^ LAST_WORD_SALT, 0);
+	else if (kind == TW_TEXT_OF_MARKS)
+		count_marks(scratch, at, end);
+	else
+		count_words(scratch, at, end);
 
 	for (int i = 0; i < scratch->count; i++)
 	{

@@ -5,6 +5,12 @@
 #ifndef TW_FEATURES_H
 #define TW_FEATURES_H
 
+/*
+ * The version of the features that routers are trained with. An artifact tells with which version it was trained: its
+ * format.
+ */
+#define TW_FEATURES 2
+
 /* The low bits of a key are its bucket. */
 #define TW_BUCKET_BITS 20
 #define TW_BUCKETS (1 << TW_BUCKET_BITS)
@@ -29,7 +35,7 @@ typedef struct TwVocabulary
 
 typedef struct TwFeatureScratch TwFeatureScratch;
 
-extern TwFeatureScratch *tw_feature_scratch(void);
+extern TwFeatureScratch *tw_feature_scratch(int version);
 extern int	tw_extract_features(TwFeatureScratch *scratch, const char *text, int length, TwFeature **features);
 extern int	tw_weigh_features(TwFeatureScratch *scratch, const TwVocabulary *vocabulary, TwFeature *features,
 							  int count);

@@ -32,7 +32,8 @@ BEGIN
     ELSE
         -- Answers are kept: a version never changes, so its answer to a text does not either.
         RETURN QUERY
-            SELECT t.sample_id, t.text_hash, t.intent, t.weight, e.predicted_intent, e.confidence, e.id IS NOT NULL
+            SELECT t.sample_id, t.text_hash, t.intent, t.weight, @extschema@.tw_resolve_intent(e.predicted_intent),
+                   e.confidence, e.id IS NOT NULL
             FROM @extschema@.model_test_set(tw_answers.model_type) t
             LEFT JOIN LATERAL (SELECT m.id, m.predicted_intent, m.confidence FROM @extschema@.model_evaluations m
                                WHERE m.version = tw_answers.version AND m.text_hash = t.text_hash
@@ -207,12 +208,15 @@ CREATE FUNCTION @extschema@.tw_stored_scores(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT s.samples, s.accuracy, s.lower, s.upper, s.macro_f1, s.calibration_error, a.only_right, a.effective
-    FROM (SELECT array_agg(e.intent ORDER BY e.sample_id) AS labels,
-                 array_agg(e.predicted_intent ORDER BY e.sample_id) AS answers,
+    FROM (SELECT array_agg(@extschema@.tw_resolve_intent(e.intent) ORDER BY e.sample_id) AS labels,
+                 array_agg(@extschema@.tw_resolve_intent(e.predicted_intent) ORDER BY e.sample_id) AS answers,
                  array_agg(e.confidence ORDER BY e.sample_id) AS confidences,
                  array_agg(e.weight ORDER BY e.sample_id) AS weights,
-                 count(*) FILTER (WHERE e.intent = e.predicted_intent
-                                    AND o.intent IS DISTINCT FROM o.predicted_intent) AS only_right,
+                 count(*) FILTER (WHERE @extschema@.tw_resolve_intent(e.intent)
+                                        = @extschema@.tw_resolve_intent(e.predicted_intent)
+                                    AND @extschema@.tw_resolve_intent(o.intent)
+                                        IS DISTINCT FROM @extschema@.tw_resolve_intent(o.predicted_intent))
+                     AS only_right,
                  -- Effective sample size (Kish, Survey Sampling, 1965): the number of equally weighted samples of the
                  -- same variance.
                  coalesce(sum(e.weight) ^ 2 / nullif(sum(e.weight ^ 2), 0), 0) AS effective
@@ -313,7 +317,8 @@ CREATE FUNCTION @extschema@.model_intent_scores(
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT i.intent, i.samples, i.answered, i."precision", i.recall, i.f1
-    FROM (SELECT array_agg(e.intent ORDER BY e.id) AS labels, array_agg(e.predicted_intent ORDER BY e.id) AS answers,
+    FROM (SELECT array_agg(@extschema@.tw_resolve_intent(e.intent) ORDER BY e.id) AS labels,
+                 array_agg(@extschema@.tw_resolve_intent(e.predicted_intent) ORDER BY e.id) AS answers,
                  array_agg(e.weight ORDER BY e.id) AS weights
           FROM @extschema@.model_versions m
           JOIN @extschema@.model_evaluations e

@@ -9,7 +9,8 @@ BEGIN ATOMIC
     )
     INSERT INTO @extschema@.model_evaluations
         (evaluation_id, version, sample_id, text_hash, intent, weight, predicted_intent, confidence)
-    SELECT n.evaluation, (job).version, t.sample_id, t.text_hash, t.intent, t.weight, p.intent, p.confidence
+    SELECT n.evaluation, (job).version, t.sample_id, t.text_hash, t.intent, t.weight,
+           @extschema@.tw_resolve_intent(p.intent), p.confidence
     FROM n
     CROSS JOIN @extschema@.tw_read_predictions((job).handed_in -> 'predictions') p
     JOIN @extschema@.training_samples s ON s.id = p.sample_id

@@ -20,6 +20,10 @@
 
 /* The largest group is this part of the rows: chains of near-duplicates would make everything one group. */
 #define LARGEST_GROUP 100
+
+/* The version of the features that rows are compared by: texts that differ only in digits are near-duplicates. */
+#define DIGITS_ALIKE 1
+
 #define SEED UINT64CONST(0xD1B54A32D192ED03)
 
 typedef struct BandKey
@@ -90,7 +94,7 @@ join_groups(int *parents, int *sizes, int a, int b, int max_size)
 static int *
 group_twins(const TwTrainingRow *rows, int row_count)
 {
-	TwFeatureScratch *scratch = tw_feature_scratch();
+	TwFeatureScratch *scratch = tw_feature_scratch(DIGITS_ALIKE);
 	uint64	   *keys = palloc_extended(sizeof(uint64) * BANDS * (Size) row_count, MCXT_ALLOC_HUGE);
 	BandKey    *sorted = palloc_extended(sizeof(BandKey) * (Size) row_count, MCXT_ALLOC_HUGE);
 	int		   *parents = palloc_extended(sizeof(int) * (Size) row_count, MCXT_ALLOC_HUGE);

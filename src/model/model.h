@@ -6,6 +6,7 @@
 #define TW_MODEL_H
 
 #include "model/features.h"
+#include "model/number_shapes.h"
 #include "model/router.h"
 
 struct TwModel
@@ -16,6 +17,7 @@ struct TwModel
 	float		temperature;
 	float	   *bias;
 	float	   *slope;
+	TwNumberShapes numbers;
 	TwVocabulary vocabulary;
 	/* Feature i has the weights from starts[i] to before starts[i + 1], each to be multiplied by scales[i]. */
 	uint32	   *starts;

@@ -38,13 +38,15 @@ BEGIN ATOMIC
     -- Only blind choices count: a verdict given before, or with the answer in sight, favours the live version. The
     -- newest verdict counts; unclear and withdrawn ones do not.
     SELECT d.conversation_log_id,
-           CASE WHEN v.action <> 'reject' THEN (d.challenger_intent IS NOT DISTINCT FROM v.intent)::integer
-                                               - (d.live_intent IS NOT DISTINCT FROM v.intent)::integer
+           CASE WHEN v.action <> 'reject' THEN
+               (@extschema@.tw_resolve_intent(d.challenger_intent) IS NOT DISTINCT FROM v.intent)::integer
+               - (@extschema@.tw_resolve_intent(d.live_intent) IS NOT DISTINCT FROM v.intent)::integer
                 ELSE 0 END::double precision,
            p.approved_rate / d.probability
     FROM @extschema@.paired_evaluations p
     JOIN @extschema@.paired_disagreements d ON d.evaluation_id = p.id AND d.asked_at IS NOT NULL
-    CROSS JOIN LATERAL (SELECT e.action, e.intent, e.reject_reason FROM @extschema@.review_events e
+    CROSS JOIN LATERAL (SELECT e.action, @extschema@.tw_resolve_intent(e.intent) AS intent,
+                               e.reject_reason FROM @extschema@.review_events e
                         WHERE e.conversation_log_id = d.conversation_log_id AND @extschema@.tw_is_persons_word(e.action)
                         ORDER BY e.id DESC LIMIT 1) v
     WHERE p.id = evaluation AND v.action <> 'withdraw' AND v.reject_reason IS DISTINCT FROM 'unclear'

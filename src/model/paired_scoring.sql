@@ -93,14 +93,15 @@ BEGIN ATOMIC
         SELECT a.intent, true AS is_answered
         FROM @extschema@.classify_intent(b.user_message, (p).model_type, (p).challenger) a WHERE h.challenger
         UNION ALL
-        SELECT a.intent, a.version IS NOT NULL
+        SELECT @extschema@.tw_resolve_intent(a.intent), a.version IS NOT NULL
         FROM (SELECT) one LEFT JOIN @extschema@.paired_answers a ON a.version = (p).challenger
             AND a.conversation_log_id = b.id WHERE NOT h.challenger) x
     CROSS JOIN LATERAL (
         SELECT a.intent, true AS is_answered
         FROM @extschema@.classify_intent(b.user_message, (p).model_type, (p).live_version) a WHERE h.live
         UNION ALL
-        SELECT CASE WHEN a.version IS NOT NULL THEN a.intent WHEN o.is_own THEN b.nlu_intent END,
+        SELECT @extschema@.tw_resolve_intent(CASE WHEN a.version IS NOT NULL THEN a.intent
+                                                  WHEN o.is_own THEN b.nlu_intent END),
                a.version IS NOT NULL OR o.is_own
         FROM (SELECT coalesce(b.nlu_model_version = (p).live_version
                               AND NOT @extschema@.is_fallback_provider(b.nlu_provider, b.nlu_intent, b.nlu_module_type),
@@ -213,12 +214,17 @@ BEGIN
     IF room > 0 THEN
         SELECT a.asked INTO asked
         FROM (SELECT array_agg(n.conversation_log_id) AS ids,
-                     array_agg(CASE WHEN n.swapped THEN n.live_intent ELSE n.challenger_intent END) AS firsts,
-                     array_agg(CASE WHEN n.swapped THEN n.challenger_intent ELSE n.live_intent END) AS seconds
+                     array_agg(@extschema@.tw_resolve_intent(
+                         CASE WHEN n.swapped THEN n.live_intent ELSE n.challenger_intent END)) AS firsts,
+                     array_agg(@extschema@.tw_resolve_intent(
+                         CASE WHEN n.swapped THEN n.challenger_intent ELSE n.live_intent END)) AS seconds
               FROM (SELECT d.*, random() < 0.5 AS swapped
                     FROM @extschema@.paired_disagreements d
                     JOIN @extschema@.conversation_logs c ON c.id = d.conversation_log_id
                     WHERE d.evaluation_id = evaluation AND d.is_drawn AND d.asked_at IS NULL
+                      -- Two answers may have become one: merge_intents().
+                      AND @extschema@.tw_resolve_intent(d.challenger_intent)
+                          IS DISTINCT FROM @extschema@.tw_resolve_intent(d.live_intent)
                       AND @extschema@.tw_is_unjudged(c.review_status)
                       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
                                       WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))

@@ -36,6 +36,26 @@ softmax(float *scores, int count, float temperature)
 		scores[k] /= sum;
 }
 
+/*
+ * Makes the highest probability at most this one, by mixing with even odds. The order stays: at least a hundredth of
+ * the probabilities remains.
+ */
+static void
+limit(float *probabilities, int count, float most)
+{
+	float		even = 1.0f / count;
+	float		largest = 0;
+	float		share;
+
+	for (int k = 0; k < count; k++)
+		largest = Max(largest, probabilities[k]);
+	if (largest <= most || largest <= even)
+		return;
+	share = Max((most - even) / (largest - even), 0.01f);
+	for (int k = 0; k < count; k++)
+		probabilities[k] = even + share * (probabilities[k] - even);
+}
+
 /* Fills one probability for each label. Returns false, with all of them 0, where the text has no known feature. */
 bool
 tw_model_probabilities(const TwModel *model, const char *text, int length, float *probabilities)
@@ -57,5 +77,7 @@ tw_model_probabilities(const TwModel *model, const char *text, int length, float
 	for (int i = 0; i < count; i++)
 		add_feature(model, features[i], probabilities);
 	softmax(probabilities, model->label_count, model->temperature);
+	if (model->numbers.count > 0)
+		limit(probabilities, model->label_count, tw_number_limit(&model->numbers, text, length));
 	return true;
 }

@@ -172,6 +172,33 @@ read_labels(Reader *reader, TwModel *model)
 		model->slope[k] = take_float(reader);
 }
 
+/* A key that is above the one before it. */
+static uint64
+take_key(Reader *reader, const uint64 *previous)
+{
+	uint64		key = take_number(reader, 8);
+
+	if (previous != NULL && key <= *previous)
+		corrupt("The numbers are out of order.");
+	return key;
+}
+
+static void
+read_number_shapes(Reader *reader, TwNumberShapes *numbers)
+{
+	numbers->count = take_varint(reader, 0, (uint32) Min((reader->end - reader->at) / 12, PG_INT32_MAX));
+	numbers->at = palloc(sizeof(TwNumberShape) * Max(numbers->count, 1));
+	for (int i = 0; i < numbers->count; i++)
+	{
+		numbers->at[i].key = take_key(reader, i > 0 ? &numbers->at[i - 1].key : NULL);
+		numbers->at[i].most = take_positive_float(reader);
+	}
+	numbers->text_count = take_varint(reader, 0, (uint32) Min((reader->end - reader->at) / 8, PG_INT32_MAX));
+	numbers->texts = palloc(sizeof(uint64) * Max(numbers->text_count, 1));
+	for (int i = 0; i < numbers->text_count; i++)
+		numbers->texts[i] = take_key(reader, i > 0 ? &numbers->texts[i - 1] : NULL);
+}
+
 static void
 read_vocabulary(Reader *reader, TwVocabulary *vocabulary, int feature_count, uint32 row_count)
 {
@@ -261,7 +288,8 @@ read_features(Reader *reader, TwModel *model)
 	}
 }
 
-static void
+/* Returns the format. */
+static uint32
 check_envelope(const char *bytes, Size size)
 {
 	Reader		reader = {(const unsigned char *) bytes, (const unsigned char *) bytes + size};
@@ -289,6 +317,7 @@ check_envelope(const char *bytes, Size size)
 				 errhint("Install the version that wrote it, or train again.")));
 	if (format < 1)
 		corrupt("Its format does not exist.");
+	return format;
 }
 
 TwModel *
@@ -298,8 +327,8 @@ tw_read_model(const char *bytes, Size size)
 	TwModel    *model;
 	uint32		feature_count;
 	uint32		row_count;
+	uint32		format = check_envelope(bytes, size);
 
-	check_envelope(bytes, size);
 	reader.at = (const unsigned char *) bytes + TW_BODY_OFFSET;
 	reader.end = (const unsigned char *) bytes + size;
 
@@ -312,9 +341,11 @@ tw_read_model(const char *bytes, Size size)
 	if ((uint64) model->label_count * 10 + (uint64) feature_count * 3 > (uint64) (reader.end - reader.at))
 		corrupt("It ends too early.");
 	read_labels(&reader, model);
+	if (format > 1)
+		read_number_shapes(&reader, &model->numbers);
 	read_vocabulary(&reader, &model->vocabulary, feature_count, row_count);
 	read_features(&reader, model);
-	model->scratch = tw_feature_scratch();
+	model->scratch = tw_feature_scratch((int) format);
 	return model;
 }
 

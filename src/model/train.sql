@@ -56,8 +56,9 @@ BEGIN
                       FOR NO KEY UPDATE SKIP LOCKED);
     UPDATE @extschema@.training_samples s SET model_version_target = tw_mark_learned.version
     FROM unnest(sample_ids, sample_intents) AS l (id, intent)
-    WHERE s.id IN (SELECT unnest(held)) AND s.id = l.id AND s.intent = l.intent AND s.review_status = 'approved'
-        AND s.model_version_target IS NULL;
+    WHERE s.id IN (SELECT unnest(held)) AND s.id = l.id
+        AND @extschema@.tw_resolve_intent(s.intent) = @extschema@.tw_resolve_intent(l.intent)
+        AND s.review_status = 'approved' AND s.model_version_target IS NULL;
     GET DIAGNOSTICS marked = ROW_COUNT;
     -- Samples locked by another session are skipped, or the training would be lost: tw_mark_held_samples() marks them
     -- later.

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "miscadmin.h"
 #include "model/artifact_format.h"
+#include "model/number_shapes.h"
 #include "model/write_artifact.h"
 #include "utils/memutils.h"
 
@@ -87,6 +88,25 @@ put_labels(Writer *writer, const TwTrainingSet *set)
 		if (module != NULL)
 			put_bytes(writer, module, strlen(module));
 	}
+}
+
+static void
+put_number_shapes(Writer *writer, const TwTrainingSet *set)
+{
+	TwNumberShapes *shapes = tw_find_number_shapes(set->rows, set->row_count);
+
+	put_varint(writer, shapes->count);
+	for (int i = 0; i < shapes->count; i++)
+	{
+		put_number(writer, shapes->at[i].key, 8);
+		put_float(writer, shapes->at[i].most);
+	}
+	put_varint(writer, shapes->text_count);
+	for (int i = 0; i < shapes->text_count; i++)
+		put_number(writer, shapes->texts[i], 8);
+	pfree(shapes->at);
+	pfree(shapes->texts);
+	pfree(shapes);
 }
 
 static void
@@ -203,6 +223,7 @@ tw_write_artifact(const TwTrainingSet *set, const TwExamples *examples, const Tw
 		put_float(&writer, classifier->bias[k]);
 	for (int k = 0; k < labels; k++)
 		put_float(&writer, classifier->slope[k]);
+	put_number_shapes(&writer, set);
 	put_buckets(&writer, examples);
 	for (int i = 0; i < examples->vocabulary.count; i++)
 	{

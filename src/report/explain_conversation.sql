@@ -22,6 +22,9 @@ BEGIN ATOMIC
             'review_status', c.review_status, 'review_priority', c.review_priority,
             'review_reason', @extschema@.tw_cut_text(c.review_reason, 1000), 'created_at', c.created_at, 'created_on',
                 c.created_on))
+            || jsonb_strip_nulls(jsonb_build_object(
+                'user_correction', @extschema@.tw_shown_beside(c.user_correction, c.review_reason),
+                'response_text', @extschema@.tw_shown_beside(c.response_text, c.review_reason)))
             || jsonb_build_object('user_message', @extschema@.tw_shown_text(c.user_message, true),
                                   'nlu_entities', @extschema@.tw_shown_entities(c.nlu_entities, true)),
         'filter', jsonb_build_object(
@@ -104,5 +107,5 @@ REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
     'The history of the conversation id: what the filter decided and would decide now, tasks in Label Studio, blind '
     'reviews, events, sample, whether the sample was taken back by a rollback, split, and the versions that learned '
-    'from it. Texts are shown as in samples, cut at the setting max_message_bytes, without phone number, user and '
-    'correction. NULL for an unknown id. Raises no error of its own';
+    'from it. Texts are shown as in samples, cut at the setting max_message_bytes, without phone number and user, and '
+    'in a blind review without correction and reply. NULL for an unknown id. Raises no error of its own';

@@ -21,11 +21,14 @@ BEGIN ATOMIC
     UNION ALL
     SELECT CASE WHEN count(*) = 0 THEN 'queue      empty'
                 ELSE format('queue      %s waiting: %s high, %s medium, %s low; the oldest since %s', count(*),
-                            count(*) FILTER (WHERE c.review_priority = 1),
-                            count(*) FILTER (WHERE c.review_priority = 2),
-                            count(*) FILTER (WHERE c.review_priority = 3), min(c.created_on)) END
-    FROM @extschema@.conversation_logs c
-    WHERE c.review_priority IS NOT NULL
+                            count(*) FILTER (WHERE w.review_priority = 1),
+                            count(*) FILTER (WHERE w.review_priority = 2),
+                            count(*) FILTER (WHERE w.review_priority = 3), min(w.day)) END
+    FROM (SELECT c.review_priority, c.created_on AS day FROM @extschema@.conversation_logs c
+          WHERE c.review_priority IS NOT NULL
+          UNION ALL
+          SELECT s.review_priority, (s.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date
+          FROM @extschema@.training_samples s WHERE s.review_priority IS NOT NULL) w
     UNION ALL
     SELECT format('samples    %s live: %s by people, %s by the model', count(*),
                   count(*) FILTER (WHERE s.label_source = 'human'),

@@ -2,6 +2,17 @@
 -- model's answer first tend to choose it: if that happens 15 % of the time, two of three equally good challengers are
 -- judged worse (simulated).
 
+-- No SET search_path: it would prevent inlining.
+CREATE FUNCTION @extschema@.tw_shown_beside(value text, review_reason text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+-- Either would reveal which answer was given.
+RETURN CASE WHEN review_reason IS DISTINCT FROM 'model disagreement' AND btrim(value, E' \t\n\r\f\x0B') <> ''
+            THEN @extschema@.tw_shown_text(value, true) END;
+REVOKE ALL ON FUNCTION @extschema@.tw_shown_beside(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_shown_beside(text, text) IS
+    'The user''s correction, or the reply, as a reviewer sees it beside the message: redacted and cut like that. NULL '
+    'where there is none, or only white space, and in a blind review (review_reason model disagreement)';
+
 -- Skipped, until the next call: rows that are locked, and rows whose answer a reviewer has already been shown (claimed,
 -- in Label Studio, or judged).
 CREATE FUNCTION @extschema@.tw_ask_blindly(ids bigint[], firsts text[], seconds text[], OUT asked bigint[])

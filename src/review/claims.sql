@@ -5,17 +5,20 @@ CREATE FUNCTION @extschema@.claim_reviews(
     OUT conversation_log_id bigint, OUT review_priority smallint, OUT review_reason text, OUT text text,
     OUT language text, OUT intent text, OUT confidence double precision, OUT provider text, OUT module_type text,
     OUT entities jsonb, OUT is_audit boolean, OUT session_id text, OUT created_at timestamptz,
-    OUT expires_at timestamptz, OUT suggestions text[])
+    OUT expires_at timestamptz, OUT suggestions text[], OUT user_correction text, OUT response_text text,
+    OUT sample_id bigint)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
     reviewer_name text := @extschema@.tw_reviewer(claim_reviews.reviewer);
-    -- At most half of every batch. For odd counts chance decides between rounding up and down, so that batches of one
-    -- contain both kinds.
+    -- At most half of every batch; of samples without a conversation, at most a quarter. Chance decides between
+    -- rounding up and down, so that batches of one contain all kinds.
     audits integer := floor(claim_reviews.count / 2.0 + random());
+    samples integer := floor(claim_reviews.count / 4.0 + random());
     taken bigint[];
+    taken_samples bigint[];
 BEGIN
     IF claim_reviews.count IS NULL OR claim_reviews.count NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION USING
@@ -35,25 +38,17 @@ BEGIN
     taken := @extschema@.tw_claim_audited(reviewer_name, lease, audits);
     taken := taken || @extschema@.tw_claim_disagreements(reviewer_name, lease,
                                                          claim_reviews.count - cardinality(taken));
-    taken := taken || @extschema@.tw_claim_urgent(reviewer_name, lease, claim_reviews.count - cardinality(taken));
-    -- If nothing else waits, audited rows fill the rest of the batch.
-    taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease, claim_reviews.count - cardinality(taken));
+    taken_samples := @extschema@.tw_claim_samples(reviewer_name, lease,
+                                                  least(samples, claim_reviews.count - cardinality(taken)));
+    taken := taken || @extschema@.tw_claim_urgent(reviewer_name, lease,
+        claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
+    -- If nothing else waits, samples and audited rows fill the rest of the batch.
+    taken_samples := taken_samples || @extschema@.tw_claim_samples(reviewer_name, lease,
+        claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
+    taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease,
+        claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
     RETURN QUERY
-        SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true),
-               @extschema@.tw_cut_text(c.message_language, 1000),
-               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END, CASE WHEN NOT b.is_blind
-                   THEN c.nlu_confidence END,
-               CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_provider, 1000) END,
-               CASE WHEN NOT b.is_blind
-                    THEN @extschema@.tw_cut_text(@extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent), 1000) END,
-               @extschema@.tw_shown_entities(c.nlu_entities, true), c.is_audit,
-                   @extschema@.tw_cut_text(c.session_id, 1000), c.created_at, k.expires_at,
-               CASE WHEN b.is_blind THEN (SELECT r.suggestions FROM @extschema@.blind_reviews r
-                                          WHERE r.conversation_log_id = c.id) END
-        FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
-        CROSS JOIN LATERAL (SELECT c.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
-        WHERE c.id = ANY (taken)
-        ORDER BY c.review_priority, c.nlu_confidence NULLS FIRST, c.created_at, c.id;
+        SELECT * FROM @extschema@.tw_claimed_reviews(taken, taken_samples);
 END
 $function$;
 
@@ -158,14 +153,17 @@ REVOKE ALL ON FUNCTION @extschema@.claim_reviews(integer, interval, text) FROM P
 COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'Returns the next rows of the queue, at most count of them, claimed for the caller (or for the reviewer that an '
     'operator names) until a verdict or the end of the lease. Up to half are audited rows (those that a running '
-    'rollout waits for first, then by arrival), then those about which two models disagree, then the rest in the order '
-    'of training_queue. Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement '
-    'the answer given is not shown: suggestions has both answers in random order, and fix_conversation() chooses. '
-    'Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises 22023 if '
-    'count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if a caller '
-    'who is not an operator names a reviewer';
+    'rollout waits for first, then by arrival), then those about which two models disagree, then up to a quarter '
+    'samples without a conversation, then the rest in the order of training_queue. A row with a conversation_log_id is '
+    'judged by approve_, fix_ and reject_conversation(), one with a sample_id by approve_, fix_ and reject_sample(). '
+    'Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement the answer given is '
+    'not shown, nor correction and reply: suggestions has both answers in random order, and fix_conversation() '
+    'chooses. Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises '
+    '22023 if count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if '
+    'a caller who is not an operator names a reviewer';
 
-CREATE FUNCTION @extschema@.release_reviews(ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION @extschema@.release_reviews(
+    ids bigint[] DEFAULT NULL, reviewer text DEFAULT NULL, sample_ids bigint[] DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -173,13 +171,14 @@ DECLARE
     released bigint;
 BEGIN
     DELETE FROM @extschema@.review_claims k
-    WHERE k.reviewer = reviewer_name AND (ids IS NULL OR k.conversation_log_id = ANY (ids));
+    WHERE k.reviewer = reviewer_name
+      AND (ids IS NULL AND sample_ids IS NULL OR k.conversation_log_id = ANY (ids) OR k.sample_id = ANY (sample_ids));
     GET DIAGNOSTICS released = ROW_COUNT;
     RETURN released;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.release_reviews(bigint[], text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.release_reviews(bigint[], text) IS
+REVOKE ALL ON FUNCTION @extschema@.release_reviews(bigint[], text, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.release_reviews(bigint[], text, bigint[]) IS
     'Releases claims before their lease ends: those of the caller (or of the reviewer that an operator names) on the '
-    'conversations in ids, or all of them when ids is NULL. Returns how many. Raises 42501 if a caller who is not an '
-    'operator names a reviewer, 22023 for a blank one';
+    'conversations in ids and the samples in sample_ids, or all of them when both are NULL. Returns how many. Raises '
+    '42501 if a caller who is not an operator names a reviewer, 22023 for a blank one';

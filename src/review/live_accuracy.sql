@@ -85,7 +85,7 @@ BEGIN ATOMIC
                CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
                CASE WHEN r.by_module THEN
                    @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) END AS module_type,
-               CASE WHEN r.by_intent THEN c.nlu_intent END AS intent,
+               CASE WHEN r.by_intent THEN @extschema@.tw_resolve_intent(c.nlu_intent) END AS intent,
                CASE WHEN r.unit IS NOT NULL THEN date_trunc(r.unit, c.created_on::timestamp)::date END AS period
         FROM @extschema@.conversation_logs c
         CROSS JOIN request r
@@ -98,7 +98,9 @@ BEGIN ATOMIC
     ), judged AS (
         SELECT DISTINCT ON (s.id) s.*, e.action AS verdict,
                e.reject_reason IS NOT DISTINCT FROM 'unclear' AS is_unclear,
-               e.action = 'approve' OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM s.nlu_intent AS is_right
+               e.action = 'approve'
+               OR e.action = 'fix' AND @extschema@.tw_resolve_intent(e.intent)
+                                       IS NOT DISTINCT FROM @extschema@.tw_resolve_intent(s.nlu_intent) AS is_right
         FROM scope s
         JOIN @extschema@.review_events e ON e.conversation_log_id = s.id
         WHERE @extschema@.tw_is_persons_word(e.action)

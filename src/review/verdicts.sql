@@ -1,40 +1,60 @@
 -- Verdicts: approve, fix, reject. Each has a function for one conversation and one for many; all of them call
 -- tw_record_verdict(). Locks are always taken in the same order: conversations, then samples, ids ascending.
 
-CREATE FUNCTION @extschema@.tw_check_verdict(ids bigint[], action text, intent text, entities jsonb, reason text)
-    RETURNS void
+CREATE FUNCTION @extschema@.tw_check_verdict(
+    ids bigint[], action text, intent text, entities jsonb, reason text, subject text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF ids IS NULL OR EXISTS (SELECT FROM unnest(ids) AS i (id) WHERE i.id IS NULL) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'null_value_not_allowed',
-            MESSAGE = 'the id of a conversation must not be NULL';
+            MESSAGE = format('the id of a %s must not be NULL', subject);
     END IF;
     IF action = 'fix' AND @extschema@.tw_is_blank(intent) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'a fix needs the right intent',
-            HINT = 'Where no intent fits, reject the conversation with reason ''no-such-intent''.';
+            HINT = format('Where no intent fits, reject the %s with reason ''no-such-intent''.', subject);
     END IF;
     IF entities IS NOT NULL AND jsonb_typeof(entities) NOT IN ('object', 'array') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('entities must be a JSON object or array, not a %s', jsonb_typeof(entities)),
-            HINT = 'NULL keeps the entities that the model found, ''{}'' says that there are none.';
+            HINT = format('NULL keeps the entities that the %s, ''{}'' says that there are none.',
+                          CASE subject WHEN 'sample' THEN 'sample has' ELSE 'model found' END);
     END IF;
     IF action = 'reject' AND (reason IS NULL OR reason NOT IN ('unclear', 'no-such-intent')) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no reason "%s" to reject a conversation',
-                             coalesce(@extschema@.tw_excerpt(reason), 'NULL')),
+            MESSAGE = format('there is no reason "%s" to reject a %s',
+                             coalesce(@extschema@.tw_excerpt(reason), 'NULL'), subject),
             HINT = 'The reasons are: unclear, no-such-intent.';
     END IF;
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text) IS
-    'Checks the arguments of a verdict. Raises 22004 for a NULL id, 22023 for any other invalid argument';
+REVOKE ALL ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_verdict(bigint[], text, text, jsonb, text, text) IS
+    'Checks the arguments of a verdict on conversations or samples (subject: conversation or sample). Raises 22004 for '
+    'a NULL id, 22023 for any other invalid argument';
+
+CREATE FUNCTION @extschema@.tw_check_given(intent text, entities jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF @extschema@.tw_is_too_long(NULL::integer, NULL::text, intent, NULL::text, NULL::text, NULL::text, entities) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'intent or entities are too long for a sample',
+            DETAIL = format('Neither may have more than max_message_bytes, which is %s.',
+                @extschema@.training_setting('max_message_bytes'::text)),
+            HINT = 'Name the intent, and the entities that the message has.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_given(text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_given(text, jsonb) IS
+    'Raises 22023 for an intent or entities of a verdict that are too long for a sample';
 
 CREATE FUNCTION @extschema@.tw_lock_for_verdict(ids bigint[], action text, reviewer_name text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -159,19 +179,13 @@ DECLARE
     unseen bigint[];
     recorded bigint;
 BEGIN
-    PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why);
-    IF @extschema@.tw_is_too_long(NULL::integer, NULL::text, new_intent, NULL::text, NULL::text, NULL::text,
-        new_entities) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'intent or entities are too long for a sample',
-            DETAIL = format('Neither may have more than max_message_bytes, which is %s.',
-                @extschema@.training_setting('max_message_bytes'::text)),
-            HINT = 'Name the intent, and the entities that the message has.';
-    END IF;
+    PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why, 'conversation'::text);
+    PERFORM @extschema@.tw_check_given(new_intent, new_entities);
     -- A leading or trailing space would make it another intent, and the model's answer wrong.
     new_intent := btrim(new_intent, E' \t\n\r\f\x0B');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, reviewer_name);
+    -- Only now: whoever held the rows may have renamed it.
+    new_intent := @extschema@.tw_resolve_intent(new_intent);
 
     -- Negative feedback or a correction given after the row was claimed: the reviewer has not seen it.
     SELECT coalesce(array_agg(k.conversation_log_id), '{}') INTO unseen
@@ -192,19 +206,23 @@ BEGIN
                           THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
            c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name,
            @extschema@.tw_calling_role(),
-           nullif(coalesce(given, '{}') || CASE WHEN s.intent IS DISTINCT FROM l.intent AND s.id IS NOT NULL
+           nullif(coalesce(given, '{}') || CASE WHEN @extschema@.tw_resolve_intent(s.intent) IS DISTINCT FROM l.intent
+                                                     AND s.id IS NOT NULL
                                                 THEN jsonb_strip_nulls(jsonb_build_object(
                                                     'previous_intent', s.intent, 'learned_by', s.model_version_target))
                                                 ELSE '{}' END, '{}')
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
-    CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN c.nlu_intent WHEN 'fix' THEN new_intent END AS intent) l
+    CROSS JOIN LATERAL (SELECT CASE verdict WHEN 'approve' THEN @extschema@.tw_resolve_intent(c.nlu_intent)
+                                          WHEN 'fix' THEN new_intent END AS intent) l
     WHERE c.id = ANY (ids)
     ORDER BY c.id;
     GET DIAGNOSTICS recorded = ROW_COUNT;
 
     UPDATE @extschema@.conversation_logs c
-    SET review_status = new_status, is_training_candidate = (new_status = 'approved'),
+    -- Its sample gets the current name of the intent, too.
+    SET nlu_intent = @extschema@.tw_resolve_intent(c.nlu_intent), review_status = new_status,
+        is_training_candidate = (new_status = 'approved'),
         review_priority = CASE WHEN c.id = ANY (unseen) THEN c.review_priority END,
         review_reason = CASE WHEN c.id = ANY (unseen) THEN c.review_reason END
     WHERE c.id = ANY (ids);

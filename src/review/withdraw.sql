@@ -11,7 +11,8 @@ DECLARE
     by_model boolean;
     waits_for text;
 BEGIN
-    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text);
+    PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text,
+                                         'conversation'::text);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', reviewer_name);
     -- Withdrawing a changed verdict also withdraws the earlier ones: the state before the first verdict returns.
     SELECT * INTO first FROM @extschema@.review_events e
@@ -38,7 +39,8 @@ BEGIN
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
     WHERE c.id = conversation;
     UPDATE @extschema@.conversation_logs c
-    SET review_status = new_status, is_training_candidate = true,
+    SET nlu_intent = @extschema@.tw_resolve_intent(c.nlu_intent), review_status = new_status,
+        is_training_candidate = true,
         review_priority = coalesce(c.review_priority, first.review_priority, 2),
         review_reason = CASE WHEN c.review_priority IS NOT NULL THEN c.review_reason
                              WHEN first.review_priority IS NOT NULL THEN first.review_reason

@@ -43,7 +43,8 @@ BEGIN ATOMIC
         AND c.nlu_model_version IN (r.version, r.previous_version)
     LEFT JOIN LATERAL (
         SELECT 1 / c.selection_probability AS weight, e.action = 'approve'
-               OR e.action = 'fix' AND e.intent IS NOT DISTINCT FROM c.nlu_intent AS is_right,
+               OR e.action = 'fix' AND @extschema@.tw_resolve_intent(e.intent)
+                                       IS NOT DISTINCT FROM @extschema@.tw_resolve_intent(c.nlu_intent) AS is_right,
                e.action = 'withdraw' OR e.reject_reason IS NOT DISTINCT FROM 'unclear' AS says_nothing
         FROM @extschema@.review_events e
         WHERE c.is_audit AND c.selection_probability > 1e-9

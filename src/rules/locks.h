@@ -29,7 +29,8 @@ typedef enum TwLockKind
 	TW_LOCK_IMPORTS = 12,		/* conversations are imported */
 	TW_LOCK_TRAINING = 13,		/* a backend trains, by the id of the training job */
 	TW_LOCK_MODEL_TYPE = 14,	/* a job of a model type begins, by the hash of its name */
-	TW_LOCK_AUDIT_TRAIL = 15	/* entries of audit_chain are written */
+	TW_LOCK_INTENTS = 15,		/* intents are renamed or merged; taken before any other */
+	TW_LOCK_AUDIT_TRAIL = 16	/* entries of audit_chain are written */
 } TwLockKind;
 
 /* Longest wait of a manual call, in milliseconds, for a lock that only a forgotten session holds longer. */

@@ -236,7 +236,10 @@ check_arguments(ArrayType *candidates, ArrayType *texts, double threshold)
 
 PG_FUNCTION_INFO_V1(tw_near_twins);
 
-/* near_twins(candidates text[], texts text[], threshold double precision) */
+/*
+ * near_twins(candidates text[], texts text[], threshold double precision), and tw_near_twins() with a fourth argument,
+ * digits_alike boolean, which is true for near_twins().
+ */
 Datum
 tw_near_twins(PG_FUNCTION_ARGS)
 {
@@ -263,7 +266,7 @@ tw_near_twins(PG_FUNCTION_ARGS)
 	caller = MemoryContextSwitchTo(work);
 	positions = palloc_extended(sizeof(Datum) * count, MCXT_ALLOC_HUGE);
 	nulls = palloc_extended(count, MCXT_ALLOC_HUGE);
-	sets = tw_word_sets(texts);
+	sets = tw_word_sets(texts, PG_NARGS() < 4 || PG_GETARG_BOOL(3));
 	index = make_index(sets, PG_GETARG_FLOAT8(2));
 	iterator = array_create_iterator(candidates, 0, NULL);
 	for (int32 i = 0; array_iterate(iterator, &value, &isnull); i++)

@@ -7,7 +7,8 @@ CREATE INDEX training_samples_test_split_idx ON @extschema@.training_samples (te
 -- seen 20 times or more is for training ("hi" must be learnable). A text with an unreviewed audited conversation stays
 -- undecided, because the order of reviews is not random. A hashed half of the texts of audited, human-labelled rows is
 -- for testing, except near-twins of texts that were seen 20 times or that a model has learned: the live model would
--- know them by heart, and its successor could not learn them. All others are for training.
+-- know them by heart, and its successor could not learn them. Texts that differ in digits only are near-twins if they
+-- have an intent in common. All others are for training.
 CREATE FUNCTION @extschema@.tw_new_splits(OUT text_hash bigint, OUT split text) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -16,18 +17,20 @@ BEGIN ATOMIC
         WHERE s.split IS NULL AND s.review_status = 'approved'
     ), seen AS MATERIALIZED (
         SELECT s.text_hash, min(@extschema@.tw_model_text(s.text)) FILTER (WHERE s.review_status = 'approved') AS text,
+               coalesce(array_agg(DISTINCT s.intent) FILTER (WHERE s.review_status = 'approved'), '{}') AS intents,
                count(*) FILTER (WHERE s.review_status = 'approved') AS times,
                CASE WHEN bool_or(s.split = 'test') THEN 'test' ELSE min(s.split) END AS known,
-               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit),
-                        false) AS audited,
-               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'model' AND c.is_audit),
-                        false) AS awaited
+               -- A label that an import confirmed is a person's, but the audit has yet to judge the conversation.
+               coalesce(bool_or(s.review_status = 'approved' AND s.label_source = 'human' AND c.is_audit
+                                AND c.review_status = 'approved'), false) AS audited,
+               coalesce(bool_or(s.review_status = 'approved' AND c.is_audit
+                                AND (s.label_source = 'model' OR c.review_status <> 'approved')), false) AS awaited
         FROM @extschema@.training_samples s
         LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
         WHERE s.text_hash IN (SELECT u.text_hash FROM undecided u)
         GROUP BY s.text_hash
     ), wanted AS (
-        SELECT n.text_hash, n.text,
+        SELECT n.text_hash, n.text, n.intents,
                CASE WHEN n.known IS NOT NULL THEN n.known
                     WHEN n.times >= 20 OR n.text_hash & 1 = 0 THEN 'train'
                     WHEN n.audited THEN 'test'
@@ -35,22 +38,24 @@ BEGIN ATOMIC
                n.known IS NULL AS is_new
         FROM seen n
     ), heads AS (
-        SELECT coalesce(array_agg(h.text), '{}') AS texts
-        FROM (SELECT min(@extschema@.tw_model_text(s.text)) AS text
-              FROM @extschema@.training_samples s
-              WHERE s.review_status = 'approved'
-              GROUP BY s.text_hash
-              HAVING (count(*) >= 20 OR bool_or(s.model_version_target IS NOT NULL))
-                AND NOT coalesce(bool_or(s.split = 'test'), false)) h
+        SELECT coalesce(array_agg(h.text), '{}') AS texts, coalesce(array_agg(h.intent), '{}') AS intents
+        FROM (SELECT x.text, unnest(x.intents) AS intent
+              FROM (SELECT min(@extschema@.tw_model_text(s.text)) AS text, array_agg(DISTINCT s.intent) AS intents
+                    FROM @extschema@.training_samples s
+                    WHERE s.review_status = 'approved'
+                    GROUP BY s.text_hash
+                    HAVING (count(*) >= 20 OR bool_or(s.model_version_target IS NOT NULL))
+                      AND NOT coalesce(bool_or(s.split = 'test'), false)) x) h
+    ), wanted_tests AS MATERIALIZED (
+        SELECT w.text_hash, w.text, i.intent FROM wanted w, unnest(w.intents) AS i (intent)
+        WHERE w.is_new AND w.split = 'test'
     ), tested AS (
-        SELECT coalesce(array_agg(w.text_hash ORDER BY w.text_hash), '{}') AS hashes,
-               coalesce(array_agg(w.text ORDER BY w.text_hash), '{}') AS texts
-        FROM wanted w WHERE w.is_new AND w.split = 'test'
+        SELECT coalesce(array_agg(t.text), '{}') AS texts, coalesce(array_agg(t.intent), '{}') AS intents
+        FROM wanted_tests t
     ), twins AS (
-        SELECT x.text_hash
-        FROM tested t, heads h, unnest(t.hashes, @extschema@.near_twins(t.texts, h.texts,
-            0.8::double precision)) AS x (text_hash, twin)
-        WHERE x.twin IS NOT NULL
+        SELECT n.text_hash
+        FROM tested t, heads h, @extschema@.tw_texts_with_twins(t.texts, t.intents, h.texts, h.intents) x
+        JOIN wanted_tests n ON n.text = x.candidate
     )
     SELECT w.text_hash, CASE WHEN w.text_hash IN (SELECT x.text_hash FROM twins x) THEN 'train' ELSE w.split END
     FROM wanted w

@@ -26,17 +26,18 @@ CREATE FUNCTION @extschema@.tw_training_texts(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH live AS (
-        SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text
+        SELECT s.*, @extschema@.tw_model_text(s.text) AS model_text, @extschema@.tw_resolve_intent(s.intent) AS label
         FROM @extschema@.training_samples s
         WHERE s.review_status = 'approved'
           AND NOT @extschema@.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language,
               s.expected_service, s.entities)
     ), disputed AS (
         SELECT l.model_text FROM live l GROUP BY l.model_text
-        HAVING min(l.intent COLLATE "C") <> max(l.intent COLLATE "C")
+        HAVING min(l.label COLLATE "C") <> max(l.label COLLATE "C")
     ), tested AS MATERIALIZED (
         -- Also if the sample is no longer live: a text that was tested on must not be learned.
-        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text FROM @extschema@.training_samples s
+        SELECT s.text_hash, @extschema@.tw_model_text(s.text) AS model_text, s.intent
+        FROM @extschema@.training_samples s
         WHERE s.split = 'test'
     ), candidates AS MATERIALIZED (
         SELECT l.*,
@@ -49,21 +50,22 @@ BEGIN ATOMIC
                END AS excluded
         FROM live l
         WHERE @extschema@.tw_is_of_type(tw_training_texts.model_type, l.module_type)
-    ), texts AS (
-        SELECT array_agg(x.model_text) AS texts
-        FROM (SELECT DISTINCT c.model_text FROM candidates c WHERE c.excluded IS NULL) x
+    ), learnable AS (
+        SELECT array_agg(x.model_text) AS texts, array_agg(x.intent) AS intents
+        FROM (SELECT DISTINCT c.model_text, c.intent FROM candidates c WHERE c.excluded IS NULL) x
+    ), known AS (
+        SELECT coalesce(array_agg(x.model_text), '{}') AS texts, coalesce(array_agg(x.intent), '{}') AS intents
+        FROM (SELECT DISTINCT t.model_text, t.intent FROM tested t) x
     ), twins AS MATERIALIZED (
-        SELECT x.model_text
-        FROM texts a,
-             unnest(a.texts, @extschema@.near_twins(a.texts, ARRAY(SELECT DISTINCT t.model_text FROM tested t),
-                 0.8::double precision)) AS x (model_text, twin)
-        WHERE x.twin IS NOT NULL
+        SELECT x.candidate, x.intent
+        FROM learnable l, known k, @extschema@.tw_texts_with_twins(l.texts, l.intents, k.texts, k.intents) x
     ), judged AS (
-        SELECT c.*, coalesce(c.excluded, CASE WHEN c.model_text IN (SELECT w.model_text FROM twins w)
-                                              THEN 'near-twin of a test text' END) AS why
+        SELECT c.*, coalesce(c.excluded,
+                             CASE WHEN (c.model_text, c.intent) IN (SELECT w.candidate, w.intent FROM twins w)
+                                  THEN 'near-twin of a test text' END) AS why
         FROM candidates c
     )
-    SELECT j.model_text, j.intent, (array_agg(j.text ORDER BY j.id))[1],
+    SELECT j.model_text, j.label, (array_agg(j.text ORDER BY j.id))[1],
            mode() WITHIN GROUP (ORDER BY j.module_type COLLATE "C"),
            mode() WITHIN GROUP (ORDER BY j.language COLLATE "C"),
            (array_agg(j.entities ORDER BY j.label_source = 'human' DESC,
@@ -72,7 +74,7 @@ BEGIN ATOMIC
            CASE WHEN bool_or(j.label_source = 'human') THEN 1 ELSE 0.3 END * (1 + ln(count(*)::double precision)),
            array_agg(j.id ORDER BY j.id), j.why
     FROM judged j
-    GROUP BY j.model_text, j.intent, j.why;
+    GROUP BY j.model_text, j.label, j.why;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_texts(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_texts(text) IS
@@ -96,8 +98,9 @@ REVOKE ALL ON FUNCTION @extschema@.training_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_set(text) IS
     'The current training set of model_type (router, or <module>-agent), for external trainers: each text and intent '
     'once, with its number of samples and its weight, (1, or 0.3 without a verdict of a person) * (1 + ln samples). '
-    'Texts of the test split and their near-twins, texts without a split yet, and unreviewed samples of label '
-    'conflicts are left out. Raises 22023 for an unknown model type';
+    'Texts of the test split and their near-twins (texts that differ in digits only are none if their intents differ), '
+    'texts without a split yet, and unreviewed samples of label conflicts are left out. Raises 22023 for an unknown '
+    'model type';
 
 CREATE FUNCTION @extschema@.model_test_set(
     model_type text DEFAULT 'router',
@@ -108,7 +111,7 @@ CREATE FUNCTION @extschema@.model_test_set(
 BEGIN ATOMIC
     -- The newest label of a text applies to all its samples; the weight of the text is the sum of theirs.
     SELECT DISTINCT ON (s.text_hash)
-           s.id, s.text, s.intent, s.module_type,
+           s.id, s.text, @extschema@.tw_resolve_intent(s.intent), s.module_type,
            sum(CASE WHEN s.conversation_log_id IS NOT NULL THEN 1 / s.selection_probability ELSE 0 END) OVER texts
            + max((s.conversation_log_id IS NULL)::integer) OVER texts,
            bool_or(s.conversation_log_id IS NULL) OVER texts, s.text_hash
@@ -116,7 +119,8 @@ BEGIN ATOMIC
     LEFT JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
     WHERE @extschema@.tw_check_model_type(model_type) IS NOT NULL AND s.split = 'test' AND s.review_status = 'approved'
       AND s.label_source = 'human'
-      AND (s.conversation_log_id IS NULL AND s.source <> 'production' OR c.is_audit AND s.selection_probability > 0)
+      AND (s.conversation_log_id IS NULL AND s.source <> 'production'
+           OR c.is_audit AND c.review_status = 'approved' AND s.selection_probability > 0)
       AND @extschema@.tw_is_of_type(model_test_set.model_type, s.module_type)
     WINDOW texts AS (PARTITION BY s.text_hash)
     ORDER BY s.text_hash, s.reviewed_at DESC NULLS LAST, s.id DESC;

@@ -3,8 +3,9 @@
  *		Texts as sets of words, the rarest first.
  *
  * A word is a run of ASCII letters, digits, apostrophes and non-ASCII
- * characters in the normalised text, with every digit as 0. The router splits
- * words in the same way: texts that it cannot distinguish have equal sets.
+ * characters in the normalised text, with every digit as 0 or as it is. The
+ * router splits words in the same way: texts that it cannot distinguish have
+ * equal sets.
  *
  * Words are compared by their characters and never by a hash alone.
  */
@@ -71,6 +72,7 @@ typedef struct TwVocabulary
 {
 	MemoryContext scratch;		/* for one text at a time */
 	WordList	words;			/* of the current text */
+	bool		digits_alike;	/* every digit is read as 0 */
 	dictionary_hash *dictionary;
 	int32		count;			/* of words in the dictionary */
 	char	   *block;			/* free memory for characters of words */
@@ -171,7 +173,10 @@ read_words(TwVocabulary *vocabulary, Datum value)
 
 		CHECK_FOR_INTERRUPTS();
 		for (; at < end && tw_word_byte(*at) != 0; at++)
-			*at = tw_word_byte(*at);
+		{
+			if (vocabulary->digits_alike || !(*at >= '0' && *at <= '9'))
+				*at = tw_word_byte(*at);
+		}
 		word.length = at - word.data;
 		if (word.length > 0)
 			add_word(&vocabulary->words, word);
@@ -291,9 +296,12 @@ order_sets(TwWordSets *sets)
 	sets->count = kept;
 }
 
-/* The sets of words of an array of texts, without empty sets, in the current memory context. */
+/*
+ * The sets of words of an array of texts, without empty sets, in the current memory context. With digits_alike, every
+ * digit is read as 0, also in the texts that are looked up later.
+ */
 TwWordSets *
-tw_word_sets(ArrayType *texts)
+tw_word_sets(ArrayType *texts, bool digits_alike)
 {
 	TwWordSets *result = palloc0(sizeof(TwWordSets));
 	TwVocabulary *vocabulary = palloc0(sizeof(TwVocabulary));
@@ -306,6 +314,7 @@ tw_word_sets(ArrayType *texts)
 	vocabulary->words.capacity = 64;
 	vocabulary->words.at = palloc(sizeof(TwSlice) * vocabulary->words.capacity);
 	vocabulary->dictionary = dictionary_create(CurrentMemoryContext, 1024, NULL);
+	vocabulary->digits_alike = digits_alike;
 	result->vocabulary = vocabulary;
 	result->ranks = palloc(sizeof(int32) * growing.rank_capacity);
 	result->sets = palloc(sizeof(TwWordSet) * growing.set_capacity);

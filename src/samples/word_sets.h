@@ -33,7 +33,7 @@ typedef struct TwKnownWords
 	int32		size;			/* with the unknown words */
 } TwKnownWords;
 
-extern TwWordSets *tw_word_sets(ArrayType *texts);
+extern TwWordSets *tw_word_sets(ArrayType *texts, bool digits_alike);
 extern TwKnownWords tw_known_words(TwWordSets *sets, Datum text);
 
 #endif							/* TW_WORD_SETS_H */

@@ -57,8 +57,9 @@ COMMENT ON COLUMN @extschema@.review_events.sample_id IS
     'The sample it is about, if that has no conversation; NULL = it is about a conversation';
 COMMENT ON COLUMN @extschema@.review_events.action IS
     'approve, fix or reject (verdicts of a person), withdraw (cancels the verdict), feedback (of the user), conflict '
-    '(queued for a label conflict), disagreement (queued because two models disagree), import (an import confirmed the '
-    'label, or queued it), relabel (an import or a renamed intent changed a label that stood)';
+    '(queued for a label conflict, or rejected because a verdict on another sample settled it), disagreement (queued '
+    'because two models disagree), import (an import confirmed the label, or queued it), relabel (an import or a '
+    'renamed intent changed a label that stood)';
 COMMENT ON COLUMN @extschema@.review_events.reject_reason IS
     'unclear: the meaning of the message is not clear; no-such-intent: the prediction was wrong and no intent fits; '
     'NULL for other actions than reject';
@@ -66,8 +67,9 @@ COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label of an approve o
 COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities of an approve or fix; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.note IS 'Note of the reviewer; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.from_status IS
-    'review_status of the conversation before; NULL = not filtered';
-COMMENT ON COLUMN @extschema@.review_events.to_status IS 'review_status of the conversation after; NULL = not filtered';
+    'review_status of the conversation or sample before; NULL = not filtered';
+COMMENT ON COLUMN @extschema@.review_events.to_status IS
+    'review_status of the conversation or sample after; NULL = not filtered';
 COMMENT ON COLUMN @extschema@.review_events.review_priority IS
     'Its review_priority before; NULL = it was not in the queue';
 COMMENT ON COLUMN @extschema@.review_events.review_reason IS 'Its review_reason before; NULL = it was not in the queue';
@@ -78,5 +80,7 @@ COMMENT ON COLUMN @extschema@.review_events.calling_role IS 'The role in force w
 COMMENT ON COLUMN @extschema@.review_events.details IS
     'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; '
     'labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; '
-    'feedback when a user gave it; NULL = none of these';
+    'feedback when a user gave it; of a sample without a conversation: sample_before (what the verdict replaced), '
+    'settled (the samples that it rejected, because they said something else of the text) and settled_by (on each of '
+    'those, the sample that was judged); NULL = none of these';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When the event was recorded';

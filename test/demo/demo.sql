@@ -34,7 +34,7 @@ SELECT grant_training_role('chatbot', 'capture');
 \echo
 \echo '== A first model, before there is any traffic: 1,500 synthetic samples, 300 of them set aside as the acceptance set'
 \set samples `cat samples.jsonl`
-SELECT * FROM import_training_samples(:'samples');
+SELECT inserted, existing, conflicting FROM import_training_samples(:'samples');
 SELECT module_type, count(*) AS samples, count(DISTINCT intent) AS intents,
        count(*) FILTER (WHERE language = 'en') AS english,
        count(*) FILTER (WHERE language = 'hinglish') AS hinglish, count(*) FILTER (WHERE language = 'hi') AS hindi,

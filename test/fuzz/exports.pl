@@ -13,7 +13,7 @@ sql(<<'SQL');
     CREATE ROLE tw_operator LOGIN;
     SELECT grant_training_role('tw_operator', 'operator');
     SELECT set_training_setting('redact', 'off');
-    CREATE TABLE lines (line text);
+    CREATE TABLE lines (format text, line text);
 SQL
 
 my $JSON    = JSON::PP->new->allow_nonref;
@@ -120,19 +120,36 @@ batches(
         push @sql, map { export($_) } @formats;
         push @sql, 'SELECT count(*) FROM training_samples',
             "CREATE TEMP TABLE before AS SELECT $columns FROM training_samples",
-            "INSERT INTO lines SELECT string_agg(l, E'\\n') FROM export_training_samples(include_split => 'all') l",
+            map({ "INSERT INTO lines SELECT '$_', string_agg(l, E'\\n' ORDER BY n) "
+                    . "FROM export_training_samples(format => '$_', include_split => 'all') "
+                    . 'WITH ORDINALITY AS x (l, n)' }
+                @formats),
             'TRUNCATE training_samples',
-            'SELECT i.* FROM lines, import_training_samples(line) i',
+            "SELECT i.* FROM lines, import_training_samples(line) i WHERE format = 'jsonl'",
             "SELECT count(*) FROM (SELECT $columns FROM training_samples EXCEPT ALL TABLE before) x",
-            "SELECT count(*) FROM (TABLE before EXCEPT ALL SELECT $columns FROM training_samples) x";
+            "SELECT count(*) FROM (TABLE before EXCEPT ALL SELECT $columns FROM training_samples) x",
+            map { ('TRUNCATE training_samples',
+                "SELECT i.inserted = (SELECT count(*) FROM before), i.* FROM lines, import_training_samples(line) i "
+                    . "WHERE format = '$_'",
+                'SELECT count(*) FROM (SELECT '
+                    . ($_ eq 'fasttext' ? 'intent' : 'text, intent')
+                    . ' FROM before EXCEPT ALL SELECT '
+                    . ($_ eq 'fasttext' ? 'intent' : 'text, intent') . ' FROM training_samples) x') } @formats;
         my @answers = run_batch(\@sql);
-        my ($count, undef, undef, undef, $import, $more, $less) = @answers[ $first_export + @formats .. $#answers ];
+        my ($count, @rest) = @answers[ $first_export + @formats .. $#answers ];
+        my ($import, $more, $less, @read) = @rest[ @formats + 2 .. $#rest ];
         for (0 .. $#formats) {
             my ($code, $out) = @{ $answers[ $first_export + $_ ] // next };
             finding("an export as $formats[$_] that fails", $code) if $code ne '00000';
             judge($formats[$_], $out, $count->[1] + 0) if $code eq '00000';
         }
         return if !$less;
+        for (0 .. $#formats) {
+            my (undef, $counts, $missing) = @read[ 3 * $_ .. 3 * $_ + 2 ];
+            finding("an export as $formats[$_] that cannot be imported", "$counts->[0] $counts->[1]")
+                if $counts->[0] ne '00000' || $counts->[1] !~ /^t/;
+            finding("texts or intents of $formats[$_] that are others", $missing->[1]) if $missing->[1] ne "0\n";
+        }
         $rows += $count->[1];
         finding('an export that cannot be imported', "$import->[0] $import->[1]") if $import->[0] ne '00000';
         finding('an import that is not what was exported', "$import->[1]: $more->[1] other, $less->[1] missing")

@@ -86,7 +86,7 @@ DECLARE
     s training_samples;
 BEGIN
     BEGIN
-        SELECT * INTO counts FROM import_training_samples(line);
+        SELECT i.inserted, i.existing, i.conflicting INTO counts FROM import_training_samples(line) i;
     EXCEPTION
         WHEN invalid_text_representation OR invalid_parameter_value THEN
             RETURN CASE WHEN SQLERRM !~ '^line 1[ :,]' THEN 'the message: ' || SQLERRM END;
@@ -111,7 +111,7 @@ BEGIN
        OR o ->> 'created_at' IS NOT NULL AND s.created_at <> (o ->> 'created_at')::timestamptz THEN
         RETURN 'what is stored: ' || s::text;
     END IF;
-    SELECT * INTO counts FROM import_training_samples(line);
+    SELECT i.inserted, i.existing, i.conflicting INTO counts FROM import_training_samples(line) i;
     RETURN CASE WHEN counts <> ROW(0::bigint, 1::bigint, 0::bigint) THEN 'importing twice' END;
 END $$;
 

@@ -1,4 +1,4 @@
-# imports.pl - JSON lines that are right, or nearly, for import_training_samples(), and tables of all types for
+# imports.pl - data of all formats that is right, or nearly, for import_training_samples(), and tables of all types for
 # import_conversations(); and now and then test/fuzz/import.sql and redact.sql, which know more of what has to hold.
 
 use strict;
@@ -44,29 +44,97 @@ sub line {
     for (1 .. below(5)) {
         push @pairs, '"' . one_of(@keys) . '": ' . (chance(0.7) ? one_of(@values) : json_string(random_text(3)));
     }
-    my $line = '{' . join(', ', @pairs) . '}';
+    return broken('{' . join(', ', @pairs) . '}');
+}
+
+# Now and then with something missing, added, or another.
+sub broken {
+    my ($data) = @_;
     for (1 .. (chance(0.4) ? 1 + below(3) : 0)) {
-        my $at = below(length $line);
+        my $at = below(length $data);
         my $how = below(4);
-        substr($line, $at, 1) = '' if $how == 0;
-        substr($line, $at, 0) = one_of(qw({ } [ ] : ), '"', '\\', ',', "\n", random_text(1)) if $how == 1;
-        substr($line, $at, 1) = chr(32 + below(95)) if $how == 2;
-        $line = substr $line, 0, $at if $how == 3;
+        substr($data, $at, 1) = '' if $how == 0;
+        substr($data, $at, 0) = one_of(qw({ } [ ] : ), '"', '\\', ',', "\n", random_text(1)) if $how == 1;
+        substr($data, $at, 1) = chr(32 + below(95)) if $how == 2;
+        $data = substr $data, 0, $at if $how == 3;
     }
-    return $line;
+    return $data;
+}
+
+sub span {
+    my $start = below(9);
+    my $end = $start + below(6);
+    return one_of("[$start, $end, \"x\"]", qq({"start": $start, "end": $end, "label": "x", "text": "y"}),
+        '{"token_start": 0, "token_end": 1, "label": "x"}', one_of(@values));
+}
+
+# An object as other tools write it.
+sub foreign_object {
+    my ($text, $intent) = (json_string(random_text(6)), json_string(random_text(2)));
+    my $spans = '[' . join(', ', map { span() } 1 .. below(3)) . ']';
+    return one_of(
+        qq({"text": $text, "label": $intent, "entities": $spans}),
+        qq({"text": $text, "cats": {$intent: 1.0, "other": 0.0}, "entities": $spans}),
+        qq({"tokens": [$text, {"text": $text, "ws": false}], "label": [$intent], "spans": $spans}),
+        qq({"text": $text, "accept": [$intent], "answer": ) . one_of('"accept"', '"reject"', one_of(@values)) . '}',
+        qq({"messages": [{"role": "user", "content": $text}, {"role": "assistant", "content": )
+            . one_of($intent, json_string(line())) . '}]}',
+        qq({"data": {"text": $text}, "annotations": [{"result": [{"from_name": "intent", "value": {"choices": )
+            . qq([$intent]}}, {"value": {"start": 0, "end": 3, "text": "x", "labels": ["y"]}}]}]}),
+        qq({"name": $intent, "userSays": [{"data": [{"text": $text, "alias": "x"}, {"text": $text, "meta": "\@y"}]}]}),
+    );
+}
+
+sub csv {
+    my $separator = one_of(',', ';', "\t");
+    my $field = sub { my $word = random_text(4); chance(0.5) ? '"' . $word =~ s/"/""/gr . '"' : $word };
+    return join one_of("\n", "\r\n"), join($separator, one_of('text', 'Text', 'utterance'), one_of('intent', 'label'),
+        one_of(@keys)), map { join $separator, map { $field->() } 1 .. one_of(3, 3, 3, 2, 4) } 0 .. below(4);
+}
+
+sub example {
+    my $mark = one_of('', '(x)', '(x:y)', '{"entity": "x", "role": "y"}', '[{"entity": "x"}, {"entity": "y"}]', '{x}');
+    return random_text(3) =~ tr/\n//dr . '[' . random_text(1) =~ tr/\n//dr . "]$mark" . random_text(2) =~ tr/\n//dr;
+}
+
+sub yaml {
+    return "version: \"3.1\"\nnlu:\n" . join '', map {
+        my $key = one_of('intent', 'intent', 'synonym', 'lookup');
+        "- $key: " . one_of('a', json_string(random_text(2)), '*x', '&x y') . "\n  examples:"
+            . (chance(0.5) ? " |\n" . join('', map { '    - ' . example() . "\n" } 0 .. below(3))
+                : "\n" . join('', map { '  - text: ' . json_string(example()) . "\n" } 0 .. below(3)))
+    } 0 .. below(3);
+}
+
+# Data of a format, and of which, as arguments.
+sub foreign_data {
+    my ($kind) = one_of(qw(objects array csv fasttext yaml));
+    my $data =
+          $kind eq 'objects'  ? join "\n", map { broken(foreign_object()) } 0 .. below(3)
+        : $kind eq 'array'    ? broken('[' . join(",\n", map { foreign_object() } 0 .. below(3)) . ']')
+        : $kind eq 'csv'      ? broken(csv())
+        : $kind eq 'fasttext' ? broken(join "\n",
+            map { '__label__' . random_text(1) . ' ' . random_text(5) } 0 .. below(3))
+        :                       broken(yaml());
+    my $format = chance(0.7) ? 'auto' : one_of(qw(jsonl csv fasttext rasa huggingface openai spacy prodigy labelstudio
+            dialogflow));
+    my $columns = chance(0.8) ? 'NULL' : "'" . one_of('{"intent": {"value": "x"}}', '{"text": "label"}',
+        '{"intent": {"names": ["a", "b"]}}', '{"language": null}') . "'";
+    return (literal($data), "format => '$format', columns => $columns, bad_lines => '" . one_of(qw(refuse skip)) . "'");
 }
 
 sub lines_batch {
     my @sql = map {
-        my $data = join one_of("\n", "\r\n", "\n\n"), map { line() } 0 .. below(4);
-        'SELECT * FROM import_training_samples(' . literal($data) . ", '" . one_of(qw(synthetic manual)) . "', "
-            . one_of(qw(true false)) . ')'
+        my ($data, $more) = chance(0.5) ? foreign_data()
+            : (literal(join one_of("\n", "\r\n", "\n\n"), map { line() } 0 .. below(4)), "format => 'auto'");
+        "SELECT * FROM import_training_samples($data, '" . one_of(qw(synthetic manual)) . "', "
+            . one_of(qw(true false)) . ", $more)"
     } 1 .. 40;
     my @answers = run_batch(\@sql, user => 'tw_operator');
     for (0 .. $#answers) {
         my $code = $answers[$_][0];
         finding('an undocumented error of import_training_samples()', "$code: $sql[$_]")
-            if $code !~ /^(?:00000|22P02|22023|54000|54001)$/;
+            if $code !~ /^(?:00000|22P02|22023|42703|54000|54001)$/;
     }
     return;
 }

@@ -51,8 +51,11 @@ def read_marks(example):
         else:
             assert mark["attributes"], "a list of attributes that nobody asked for"
             attributes = json.loads("{" + mark["attributes"] + "}")
-            assert list(attributes) == ["entity"], attributes
-        entities.append([len(text), len(text) + len(mark["words"]), attributes["entity"]])
+            # What Rasa's own schema of these allows: strings.
+            assert set(attributes) <= {"entity", "value", "role", "group"}, attributes
+            assert all(isinstance(value, str) for value in attributes.values()), attributes
+        more = [attributes.get("value", mark["words"]), attributes.get("role"), attributes.get("group")]
+        entities.append([len(text), len(text) + len(mark["words"]), attributes["entity"], *more])
         text += mark["words"]
     return text + example[at:], entities
 

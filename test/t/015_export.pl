@@ -84,7 +84,8 @@ is((stat "$folder/all.jsonl")[2] & 07777, 0600, 'nobody else can read the file')
 is(@{ temporaries() }, 0, 'nothing temporary is left');
 
 sql("CREATE TABLE before AS SELECT $columns FROM training_samples; TRUNCATE training_samples");
-is(sql("SELECT import_training_samples(pg_read_file('$folder/all.jsonl'))"), '(100000,0,0)',
+is(sql("SELECT inserted, existing, conflicting FROM import_training_samples(pg_read_file('$folder/all.jsonl'))"),
+    '100000|0|0',
     'the import reads every line as new');
 is(sql("SELECT count(*) FROM (SELECT $columns FROM training_samples EXCEPT ALL TABLE before) d"), 0,
     'nothing came out that was not put in');
@@ -97,11 +98,13 @@ ok(compare("$folder/all.jsonl", "$folder/again.jsonl") == 0, 'the imported sampl
 sql(to_file('all.csv', q{format => 'csv', include_split => 'all'}));
 is(sql(<<"SQL"), '0|100000', 'COPY reads the CSV with all columns as they were');
     CREATE TABLE from_csv AS SELECT * FROM training_samples WITH NO DATA;
-    ALTER TABLE from_csv DROP COLUMN text_hash, DROP COLUMN normalizer;
+    ALTER TABLE from_csv DROP COLUMN text_hash, DROP COLUMN normalizer, DROP COLUMN review_priority,
+        DROP COLUMN review_reason;
     COPY from_csv FROM '$folder/all.csv' (FORMAT csv, HEADER MATCH);
     SELECT count(*) FILTER (WHERE c IS DISTINCT FROM s), count(*)
     FROM (SELECT id, to_jsonb(f) AS c FROM from_csv f) c
-    FULL JOIN (SELECT id, to_jsonb(t) - '{text_hash,normalizer}'::text[] AS s FROM training_samples t) s USING (id);
+    FULL JOIN (SELECT id, to_jsonb(t) - '{text_hash,normalizer,review_priority,review_reason}'::text[] AS s
+               FROM training_samples t) s USING (id);
 SQL
 
 # What psql prints is the file, byte for byte.

@@ -2,8 +2,8 @@
 # bench.sh BUILD_DIR - what `make bench` runs: a server of its own with
 # default settings but for memory, and test/bench on it.
 #
-# PARTS="bulk single first calls assign rollout export scale router loop gate" chooses; the first four are run.sh's, the
-# others have scripts of their own. growth (six minutes) runs only where it is named.
+# PARTS="bulk single first calls assign rollout export import scale router loop gate" chooses; the first four are
+# run.sh's, the others have scripts of their own. growth (six minutes) runs only where it is named.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -38,7 +38,7 @@ SETTINGS
 pg_ctl -D "$bench/data" -l "$bench/server.log" -w start >/dev/null </dev/null
 
 export PGHOST=$socket PGUSER=postgres
-parts=" ${PARTS:-bulk single first calls assign rollout export scale router loop gate} "
+parts=" ${PARTS:-bulk single first calls assign rollout export import scale router loop gate} "
 capture=
 for part in bulk single first calls; do
     [[ $parts != *" $part "* ]] || capture+="$part "
@@ -47,6 +47,7 @@ done
 [[ $parts != *" assign "* ]] || bash "$here/../bench/assign.sh"
 [[ $parts != *" rollout "* ]] || bash "$here/../bench/rollout.sh"
 [[ $parts != *" export "* ]] || bash "$here/../bench/export.sh"
+[[ $parts != *" import "* ]] || bash "$here/../bench/import.sh"
 [[ $parts != *" scale "* ]] || bash "$here/../bench/scale.sh"
 [[ $parts != *" growth "* ]] || bash "$here/../bench/growth.sh"
 # All three say why they are skipped where DATASETS names no folder with the public data.

@@ -44,7 +44,7 @@ missing=()
 find_missing() {
     local package
     missing=()
-    for package in gcc make perl libipc-run-perl libjansson-dev libcurl4-openssl-dev \
+    for package in gcc make perl libipc-run-perl libjansson-dev libyaml-dev libcurl4-openssl-dev \
         "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" "${further[@]//MAJOR/$major}"; do
         if [[ $package == maybe:* ]]; then
             package=${package#maybe:}

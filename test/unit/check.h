@@ -24,6 +24,9 @@ extern TwTrainingSet *toy_questions(void);
 /* A set of these rows: text, label, text, label, ... NULL. Weights are 1. */
 extern TwTrainingSet *small_set(const char *first, ...);
 
+/* Adds a row, and its label where that is new; the set has room for both. */
+extern void add_labelled(TwTrainingSet *set, const char *text, const char *label);
+
 extern bytea *train_quietly(TwTrainingSet *set, TwTrainingReport *report);
 extern TwModel *read_back(const bytea *artifact);
 extern TwExamples *make_examples(TwTrainingRun *run, const TwTrainingSet *set);
@@ -35,5 +38,6 @@ extern void test_training(void);
 extern void test_calibration(void);
 extern void test_artifact(void);
 extern void test_prediction(void);
+extern void test_numbers(void);
 
 #endif							/* TW_TEST_CHECK_H */

@@ -10,8 +10,8 @@ shift 2
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 model=$here/../../src/model
 core=()
-for name in calibrate classifier crammer_singer examples features hold_out kernels predict read_model rows run softmax \
-    temperature train write_artifact; do
+for name in calibrate classifier crammer_singer examples features hold_out kernels number_shapes predict \
+    read_model rows run softmax temperature text_kind train write_artifact; do
     core+=("$model/$name.c")
 done
 

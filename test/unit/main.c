@@ -112,6 +112,7 @@ main(int argc, char **argv)
 	test_calibration();
 	test_artifact();
 	test_prediction();
+	test_numbers();
 	check(count > 0, "the unit tests ran to their end");
 	return failures > 0;
 }

@@ -301,7 +301,7 @@ evaluate(const char *path, const char *input)
 static void
 print_features(const Table *table, const TwTrainingSet *set, const TwExamples *examples)
 {
-	TwFeatureScratch *scratch = tw_feature_scratch();
+	TwFeatureScratch *scratch = tw_feature_scratch(TW_FEATURES);
 
 	for (int i = 0; i < table->count; i++)
 	{

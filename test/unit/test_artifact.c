@@ -27,7 +27,7 @@ typedef struct Attempt
 } Attempt;
 
 static const char *questions[] = {
-	"where is my parcel", "cancel it", "नमस्ते", "?", "", "qqq zzz", "a a a a a a 000"
+	"where is my parcel", "cancel it", "नमस्ते", "?", "", "qqq zzz", "a a a a a a 000", "key 1", "key 3", "17"
 };
 
 static void
@@ -281,7 +281,8 @@ void
 test_artifact(void)
 {
 	TwTrainingSet *set = small_set("where is my parcel", "track", "is it there", "track", "cancel it", "cancel",
-								   "stop that order", "cancel", "नमस्ते", "greeting", "hello", "greeting", NULL);
+								   "stop that order", "cancel", "नमस्ते", "greeting", "hello", "greeting",
+								   "key 1", "track", "key 2", "cancel", "no 1", "track", "no 2", "cancel", NULL);
 	bytea	   *artifact = train_quietly(set, NULL);
 	const char *bytes = VARDATA(artifact);
 	Size		size = VARSIZE(artifact) - VARHDRSZ;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 static TwFeatureScratch *scratch;
+static TwFeatureScratch *old_scratch;	/* of version 1 */
 
 static int
 extract(const char *text, int length, TwFeature **features)
@@ -51,10 +52,11 @@ test_known(void)
 
 /* How many features of a block there are, the sum of their buckets, and how many appear twice. */
 static bool
-block_is(const char *text, uint32 block, int features_expected, uint64 sum_expected, int twice_expected)
+block_is(TwFeatureScratch *of, const char *text, uint32 block, int features_expected, uint64 sum_expected,
+		 int twice_expected)
 {
 	TwFeature  *features;
-	int			count = extract(text, strlen(text), &features);
+	int			count = tw_extract_features(of, text, strlen(text), &features);
 	int			found = 0;
 	int			twice = 0;
 	uint64		sum = 0;
@@ -73,14 +75,29 @@ block_is(const char *text, uint32 block, int features_expected, uint64 sum_expec
 static void
 test_more_known(void)
 {
-	check(block_is("Pay 42, pay 17", 0, 6, 487710 + 276096 + 518976 + 531849 + 268093 + 708548, 3) &&
-		  block_is("Pay 42, pay 17", TW_CHARACTER_BLOCK, 16, UINT64CONST(9193702), 16),
-		  "capitals and digits are folded, repetitions counted");
-	check(block_is("नमस्ते", 0, 3, 433808 + 527290 + 650602, 0) &&
-		  block_is("नमस्ते", TW_CHARACTER_BLOCK, 22, UINT64CONST(12727371), 0),
+	check(block_is(old_scratch, "Pay 42, pay 17", 0, 6, 487710 + 276096 + 518976 + 531849 + 268093 + 708548, 3) &&
+		  block_is(old_scratch, "Pay 42, pay 17", TW_CHARACTER_BLOCK, 16, UINT64CONST(9193702), 16),
+		  "of version 1, capitals and digits are folded, repetitions counted");
+	check(block_is(scratch, "Pay 42, pay 17", 0, 8,
+				   98017 + 115328 + 124932 + 268093 + 366684 + 385224 + 487710 + 677968, 1) &&
+		  block_is(scratch, "Pay 42, pay 17", TW_CHARACTER_BLOCK, 16, UINT64CONST(9193702), 16),
+		  "of version 2, words keep their digits, and characters do not");
+	check(block_is(scratch, "opcion7", 0, 3, 329924 + 577683 + 856416, 0) &&
+		  block_is(scratch, "opcion7", TW_CHARACTER_BLOCK, 26, UINT64CONST(13944728), 0), "so do digits within words");
+	check(block_is(scratch, "opcion ७", 0, 5, 295265 + 372566 + 497088 + 849786 + 867030, 0) &&
+		  block_is(scratch, "opcion ७", TW_CHARACTER_BLOCK, 25, UINT64CONST(12491657), 0) &&
+		  block_is(old_scratch, "opcion ७", TW_CHARACTER_BLOCK, 25, UINT64CONST(12423686), 0),
+		  "and digits of other scripts, which version 1 did not know");
+	check(block_is(scratch, "12:30", 0, 1, 965696, 0) && block_is(scratch, "12:30", TW_CHARACTER_BLOCK, 1, 987388, 0) &&
+		  block_is(scratch, "??", 0, 1, 366856, 0) && block_is(scratch, "??", TW_CHARACTER_BLOCK, 1, 466625, 0) &&
+		  block_is(scratch, ": ))", 0, 1, 296948, 0) && block_is(scratch, ": ))", TW_CHARACTER_BLOCK, 1, 499193, 0),
+		  "a text of numbers is one feature in each block, and so is one of punctuation");
+	check(block_is(scratch, "नमस्ते", 0, 3, 433808 + 527290 + 650602, 0) &&
+		  block_is(scratch, "नमस्ते", TW_CHARACTER_BLOCK, 22, UINT64CONST(12727371), 0),
 		  "n-grams of Devanagari go by code points");
-	check(block_is("it's", 0, 3, 442216 + 1038080 + 250211, 0) &&
-		  block_is("it's", TW_CHARACTER_BLOCK, 14, UINT64CONST(8050853), 0), "an apostrophe is part of a word");
+	check(block_is(scratch, "it's", 0, 3, 442216 + 1038080 + 250211, 0) &&
+		  block_is(scratch, "it's", TW_CHARACTER_BLOCK, 14, UINT64CONST(8050853), 0),
+		  "an apostrophe is part of a word");
 }
 
 /* Extracts twice, the second time from a copy of exactly this size, so that a sanitizer sees what is read beyond it. */
@@ -113,7 +130,9 @@ test_odd_texts(void)
 	int			cut;
 
 	check(extract_copy("", 0) == 0, "no bytes, no features");
-	check(extract_copy("?!... -- ,;", 11) == 0, "punctuation alone has no features");
+	check(extract_copy("?!... -- ,;", 11) == 2 && extract_copy(" \t\n ", 4) == 0 &&
+		  tw_extract_features(old_scratch, "?!... -- ,;", 11, &features) == 0,
+		  "punctuation alone has features since version 2, white space has none");
 	check(extract_copy("\xF0\x9F\x98\x80\xF0\x9F\x98\x80", 8) == 3 + 6, "two emoji are a word of two characters");
 	check(extract_copy("\x80\x80\xBF", 3) > 0 && extract_copy("a\xE0\xA4", 3) > 0 && extract_copy("\xFF", 1) > 0,
 		  "bytes that are no UTF-8 have features");
@@ -191,7 +210,8 @@ test_weighing(void)
 void
 test_features(void)
 {
-	scratch = tw_feature_scratch();
+	scratch = tw_feature_scratch(TW_FEATURES);
+	old_scratch = tw_feature_scratch(1);
 	test_known();
 	test_more_known();
 	test_odd_texts();

@@ -53,7 +53,7 @@ test_quantised(const TwTrainingSet *set, const TwTrainingSet *questions)
 	TwExamples *examples = make_examples(&run, set);
 	TwClassifier *classifier = tw_train_classifier(&run, examples);
 	TwModel    *model = read_back(tw_write_artifact(set, examples, classifier, TEMPERATURE));
-	TwFeatureScratch *scratch = tw_feature_scratch();
+	TwFeatureScratch *scratch = tw_feature_scratch(TW_FEATURES);
 	float	   *scores = palloc(sizeof(float) * examples->stride);
 	float	   *probabilities = palloc(sizeof(float) * set->label_count);
 	double		worst = 0;

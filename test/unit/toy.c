@@ -130,6 +130,12 @@ label_index(TwTrainingSet *set, const char *label)
 	return at;
 }
 
+void
+add_labelled(TwTrainingSet *set, const char *text, const char *label)
+{
+	add_row(set, text, label_index(set, label));
+}
+
 TwTrainingSet *
 small_set(const char *first, ...)
 {
@@ -140,7 +146,7 @@ small_set(const char *first, ...)
 	set->labels = palloc(sizeof(char *) * 64);
 	va_start(arguments, first);
 	for (const char *text = first; text != NULL; text = va_arg(arguments, const char *))
-		add_row(set, text, label_index(set, va_arg(arguments, const char *)));
+		add_labelled(set, text, va_arg(arguments, const char *));
 	va_end(arguments);
 	return set;
 }

@@ -92,7 +92,8 @@ sub entities_of {
     );
     my $key = any_of('label', 'label', 'entity', 'type');
     my @entities = map { {
-        start => $_->[0], end => $_->[1], $key => any_of(@labels), $number % 2 ? (value => $word, score => 0.5) : () } }
+        start => $_->[0], end => $_->[1], $key => any_of(@labels), $number % 2 ? (value => $word, score => 0.5) : (),
+        $number % 3 ? () : (role => any_of(@labels), value => any_of(@odd)), $number % 5 ? () : (group => '1') } }
         @{ any_of(@choice) };
     return any_of(\@entities, \@entities, \@entities, \@entities, undef, [], { $key => $word }, 'scalar');
 }
@@ -176,6 +177,24 @@ sub flat_spans_of {
     return @flat;
 }
 
+# Value, role and group of the first entity with this span and label: before white space was taken off its ends.
+sub attributes_of {
+    my ($row, $span) = @_;
+    my ($start, $end, $label) = @$span;
+    my $words = substr $row->{text}, $start, $end - $start;
+    for my $entity (@{ $row->{entities} }) {
+        my ($first, $past) = @{$entity}{qw(start end)};
+        next if ($entity->{label} // $entity->{entity} // $entity->{type}) ne $label || $past > length $row->{text};
+        my $whole = substr $row->{text}, $first, $past - $first;
+        my $cut = $whole =~ /^([\s\x1C-\x1F]*)/ ? length $1 : 0;
+        my $kept = $whole =~ s/^[\s\x1C-\x1F]+|[\s\x1C-\x1F]+\z//gr;
+        next if $first + $cut != $start || $kept ne $words;
+        my $value = $entity->{value} // '';
+        return ($value eq '' || $value eq $whole ? $words : $value, $entity->{role}, $entity->{group});
+    }
+    return ($words, undef, undef);
+}
+
 #-----------------------------------------------------------------------------------------------------------------------
 # Reading.
 
@@ -224,11 +243,11 @@ cmp_ok(scalar(grep { is_scalar($_->{entities}) } @table), '>', 10, 'some samples
 $_->{created_at} =~ s/(?:Z|\+00:00)\z/Z/ for @loaded, @expected;
 rows_are('jsonl', \@expected, \@loaded);
 
-# csv: all columns.
+# csv: all columns but those of the text's hash and of the review queue.
 @loaded   = load('csv');
 @expected = map {
     my %row = %$_;
-    delete @row{qw(text_hash normalizer)};
+    delete @row{qw(text_hash normalizer review_priority review_reason)};
     \%row;
 } @table;
 for my $row (@loaded) {
@@ -301,7 +320,7 @@ for my $i (0 .. $#by_intent) {
         next
             if substr($text, $start,   $end - $start)     =~ /\]/
             || substr($text, $outside, $start - $outside) =~ /\[[^\]]*\z/;
-        push @entities, $span;
+        push @entities, [ @$span, attributes_of($row, $span) ];
         push @outside, substr $text, $outside, $start - $outside;
         $outside = $end;
     }
@@ -312,15 +331,18 @@ for my $i (0 .. $#by_intent) {
     # The marks that Rasa knows, and what begins like one.
     my $is_mark   = grep { /\[[^\]]+\](?:\([^:)]+(?::[^)]+)?\)|\{[^}]+\}|\[[^\n\]]*\])/ } @outside;
     my $like_mark = grep { /\[[^\]]+\][(\[{]/ } @outside;
+    # The bracket of a mark, too, must not make one of what stands before it.
+    my $before_mark = grep { /\[[^\]]+\]\z/ } @outside[ 0 .. $#outside - 1 ];
     my $cut = $text =~ s/^([\n\r ]+)// ? length $1 : 0;
     $text =~ s/[\n\r ]+\z//;
-    $_ = [ $_->[0] - $cut, $_->[1] - $cut, $_->[2] ] for @entities;
+    $_ = [ $_->[0] - $cut, $_->[1] - $cut, @{$_}[ 2 .. 5 ] ] for @entities;
 
     if (defined $is->{text} && $is->{text} ne $text) {
-        $joined++ if $like_mark;
+        $joined++ if $like_mark || $before_mark;
         # Where it stands is between "]" and what follows; without it all is as it was.
-        while ($like_mark && $is->{text} =~ /(?<=\])@{[ JOINER ]}(?=[(\[{])/g) {
+        while (($like_mark || $before_mark) && $is->{text} =~ /(?<=\])@{[ JOINER ]}/g) {
             my $at = $-[0];
+            next if substr($is->{text}, $at + 1, 1) !~ /[(\[{]/ && !grep { $_->[0] == $at + 1 } @{ $is->{entities} };
             substr($is->{text}, $at, 1) = '';
             $_->[0] > $at and $_->[0]-- for @{ $is->{entities} };
             $_->[1] > $at and $_->[1]-- for @{ $is->{entities} };
@@ -386,8 +408,9 @@ is(scalar(grep { !exists $labels{ s/^__label__//r =~ s/%([0-9A-F]{2})/chr hex $1
 # Into another database.
 
 sql("SELECT set_training_setting('redact', 'off')", 'copy');
-is(sql("SELECT import_training_samples(pg_read_file('" . file_of('jsonl') . "'))", 'copy'),
-    "(@{[ scalar @table ]},0,0)", 'another database imports every line');
+is(sql("SELECT inserted, existing, conflicting FROM import_training_samples(pg_read_file('" . file_of('jsonl') . "'))",
+        'copy'),
+    "@{[ scalar @table ]}|0|0", 'another database imports every line');
 my @columns = qw(text intent language entities module_id module_type expected_service split label_source
         quality_score created_at review_status text_hash);
 my @copy = map { $bytes->decode($_) } split /\n/,

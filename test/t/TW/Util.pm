@@ -154,6 +154,9 @@ SQL
             ('audited', NULL, NULL, NULL, NULL, '{}', 1, 1, 'everything'),
             ('food', 'intent.food.item.search', 0.55, 0.85, NULL, NULL, 0, 0, 'nothing');
         DELETE FROM $s.review_policies WHERE module_type = 'gone';
+        INSERT INTO $s.intent_aliases (alias, intent, made_by, note, reviewer, session_role, created_at) VALUES
+            ('intent.food.find', 'intent.food.search', 'rename', E'line\nbreak', 'asha', 'tw_operator', '2024-02-29'),
+            ('intent.food.look', 'intent.food.search', 'merge', NULL, 'tw_operator', 'tw_operator', 'infinity');
 
         INSERT INTO $s.conversation_logs ($columns) @{[ _message_rows() ]};
         INSERT INTO $s.conversation_logs ($columns) @{[ _unicode_rows() ]};
@@ -209,6 +212,12 @@ SQL
             ('synthetic', 'intent.parcel.track', '{}', 'en', 'approved', 'synthetic', 'train', 1,
              -9223372036854775808, 1),
             (E'manual\\\\.\\n', 'intent.parcel.track', NULL, NULL, 'pending', 'manual', 'test', 0, 0, NULL);
+        -- Samples without a conversation: one was judged, one waits and is claimed.
+        SELECT $s.fix_sample(id, intent, '[]', E'a\\tnote') FROM $s.training_samples WHERE source = 'synthetic';
+        UPDATE $s.training_samples SET review_priority = 3, review_reason = 'label conflict'
+        WHERE source = 'manual' AND review_status = 'pending';
+        INSERT INTO $s.review_claims (sample_id, reviewer, claimed_at, expires_at)
+        SELECT id, 'asha', '2026-01-01', '2026-01-02' FROM $s.training_samples WHERE review_reason = 'label conflict';
 
         INSERT INTO $s.model_versions
             (version, model_type, status, traffic_percentage, test_accuracy, base_version, sample_counts) VALUES
@@ -232,6 +241,11 @@ SQL
                 'split', CASE WHEN g > 20 THEN 'test' ELSE 'train' END)::text, E'\n'))
             FROM (VALUES ('track', 'parcel.track'), ('order', 'food.order.place')) AS x (w, m),
                  generate_series(1, 30) g;
+        -- Lines that contradict others, and that ask for what cannot be.
+        SELECT $s.import_training_samples('{"text": "disputed", "intent": "intent.a.b"}');
+        SELECT $s.import_training_samples(E'{"text": "disputed", "intent": "intent.a.c"}\\n{"text": "no intent"}\\n'
+            '{"text": "disputed", "intent": "intent.a.b", "split": "test"}\\n'
+            '{"text": "disputed", "intent": "intent.a.b", "split": "train"}', bad_lines => 'skip');
         SELECT $s.set_training_setting('min_test_samples', '10');
         SELECT $s.train_model('router', major => true);
         SELECT $s.register_model('food-agent-v1.0.0', 'food-agent', artifact => decode(repeat('00ff10', 50), 'hex'));
@@ -256,6 +270,9 @@ SQL
                  WITH ORDINALITY AS v (status, n)
             JOIN (SELECT l.id, row_number() OVER (ORDER BY l.id) AS n FROM $s.conversation_logs l
                   WHERE l.session_id = 'many') c ON c.n = v.n;
+        INSERT INTO $s.labelstudio_tasks (project, sample_id, batch_id, status, task_id)
+            SELECT 1, id, gen_random_uuid(), 'closed', 200 FROM $s.training_samples
+            WHERE review_reason = 'label conflict';
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
         -- A comparison that people are asked about, one that is over, and what a worker answered.
         INSERT INTO $s.paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to, messages,
