@@ -132,6 +132,7 @@ SQL_PARTS = \
 	src/tables/review_events.sql \
 	src/tables/review_claims.sql \
 	src/tables/blind_reviews.sql \
+	src/tables/second_opinions.sql \
 	src/tables/imported_conversations.sql \
 	src/tables/imported_tables.sql \
 	src/tables/sample_imports.sql \
@@ -171,10 +172,14 @@ SQL_PARTS = \
 	src/review/sample_claims.sql \
 	src/review/claims.sql \
 	src/review/rename_intents.sql \
+	src/review/second_opinions.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
 	src/review/queue_conflicts.sql \
+	src/review/accuracy_strata.sql \
+	src/review/audit_problems.sql \
 	src/review/live_accuracy.sql \
+	src/review/reviewer_agreement.sql \
 	src/samples/near_twins.sql \
 	src/samples/model_text.sql \
 	src/samples/splits.sql \
@@ -209,6 +214,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_spans.sql \
 	src/labelstudio/labelstudio_payload.sql \
 	src/labelstudio/labelstudio_push.sql \
+	src/labelstudio/labelstudio_opinions.sql \
 	src/labelstudio/labelstudio_verdict.sql \
 	src/labelstudio/labelstudio_pull.sql \
 	src/labelstudio/labelstudio_compare.sql \
@@ -239,6 +245,7 @@ SQL_PARTS = \
 	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
 	src/report/intents.sql \
+	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
 	src/governance/audit_trail.sql \
 	src/governance/verify_audit.sql \

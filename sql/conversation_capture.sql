@@ -36,9 +36,9 @@ INSERT INTO conversation_logs (session_id, user_message) VALUES ('s0', 'x') ON C
 PREPARE capture AS INSERT INTO conversation_capture (id, session_id, phone_number, user_id, user_message, message_type,
     message_language, nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version,
     nlu_entities, nlu_tone, nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback,
-    user_correction, backend_reference, metadata, created_at)
+    user_correction, backend_reference, metadata, created_at, idempotency_key)
 VALUES (DEFAULT, $1, DEFAULT, DEFAULT, $2, DEFAULT, DEFAULT, $3, $4, DEFAULT, DEFAULT, $5, DEFAULT, DEFAULT, DEFAULT,
-    DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT) RETURNING *;
+    DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT) RETURNING *;
 \x
 \pset format unaligned
 EXECUTE capture('s1', 'veg pizza', 'intent.food.item.search', 0.95, 'indicbert') \gset

@@ -32,10 +32,10 @@ INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, 
                                message_language, nlu_intent,
     nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
     nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
-    backend_reference, metadata, created_at)
+    backend_reference, metadata, created_at, idempotency_key)
 VALUES ('s', '+91 00000 00001', 'u', 'hello', 'text', 'en', 'intent.general.greeting', 0.99, 1, 'general', 'indicbert',
         'router-v1.0.0',
-    '{}', 'polite', 12, 'php', 'Hello!', true, 'positive', NULL, NULL, '{}', NULL) RETURNING id;
+    '{}', 'polite', 12, 'php', 'Hello!', true, 'positive', NULL, NULL, '{}', NULL, 'k') RETURNING id;
 INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
     SELECT 's', 'hello ' || i, 'intent.general.greeting', 0.99, 'indicbert' FROM generate_series(1, 3) AS i;
 COPY conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) FROM stdin;

@@ -74,7 +74,7 @@ WHERE t.project = 1 AND tw_task_is_shown(t.status) ORDER BY t.id;
 SELECT pg_get_indexdef('conversation_logs_queue_idx'::regclass);
 SELECT p.proname
 FROM pg_proc p,
-     LATERAL (SELECT replace(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc), 'c.', '') AS body) b,
+     LATERAL (SELECT regexp_replace(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc), '\m[cq]\.', '', 'g') AS body) b,
      substring(pg_get_indexdef('conversation_logs_queue_idx'::regclass) FROM '\((.*?)\) INCLUDE') AS queue_order
 WHERE p.proname ~ 'claim' AND position('ORDER BY ' || queue_order IN b.body) > 0
 ORDER BY p.proname;

@@ -32,6 +32,10 @@ CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
     (review_priority, nlu_confidence NULLS FIRST, created_at, id)
     INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
 
+ALTER TABLE @extschema@.conversation_logs ADD COLUMN idempotency_key text;
+CREATE INDEX conversation_logs_idempotency_key_idx ON @extschema@.conversation_logs
+    (created_on, idempotency_key COLLATE "C") WHERE idempotency_key IS NOT NULL;
+
 ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
     WHERE pending_reason IS NOT NULL;
@@ -41,7 +45,16 @@ ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
 ALTER TABLE @extschema@.review_events
     DROP CONSTRAINT review_events_action_check,
     ADD CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
-                                                                'conflict', 'disagreement', 'import', 'relabel'));
+                                                                'conflict', 'disagreement', 'import', 'relabel',
+                                                                'opinion')),
+    DROP CONSTRAINT review_events_reject_reason_check,
+    ADD CONSTRAINT review_events_reject_reason_check CHECK (
+        reject_reason IN ('unclear', 'no-such-intent') AND action IN ('reject', 'opinion')
+        OR reject_reason IS NULL AND action <> 'reject'),
+    DROP CONSTRAINT review_events_intent_check,
+    ADD CONSTRAINT review_events_intent_check CHECK (
+        CASE action WHEN 'opinion' THEN num_nonnulls(intent, reject_reason) = 1
+                    ELSE (intent IS NOT NULL) = (action IN ('approve', 'fix')) END);
 
 -- Samples without a conversation are reviewed, too.
 ALTER TABLE @extschema@.training_samples
@@ -186,7 +199,7 @@ SET LOCAL session_replication_role = origin;
 
 -- Views and functions that are gone, or whose columns, parameters or results are others.
 DROP VIEW @extschema@.tw_closed_days, @extschema@.tw_fallback_rules, @extschema@.rollout_status,
-    @extschema@.review_backlog, @extschema@.reviewer_activity;
+    @extschema@.review_backlog, @extschema@.reviewer_activity, @extschema@.live_accuracy_by_model;
 DROP ROUTINE
     @extschema@.claim_reviews(integer, interval, text),
     @extschema@.claim_training_job(text, interval, text[]),
@@ -199,6 +212,7 @@ DROP ROUTINE
     @extschema@.heartbeat_training_job(bigint, text, jsonb),
     @extschema@.import_training_samples(text, text, boolean),
     @extschema@.labelstudio_check(text),
+    @extschema@.live_accuracy(date, date, text[]),
     @extschema@.promote_model(text, text),
     @extschema@.queue_label_conflicts(),
     @extschema@.record_feedback(bigint, text, text, text),

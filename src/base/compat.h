@@ -57,4 +57,11 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_plan_permissions(plan) ((plan)->rtable)
 #endif
 
+/* The number of a backend's transaction, which no other of the same backend has. For users of storage/proc.h. */
+#if PG_VERSION_NUM >= 170000
+#define tw_local_transaction(proc) ((proc)->vxid.lxid)
+#else
+#define tw_local_transaction(proc) ((proc)->lxid)
+#endif
+
 #endif							/* TW_COMPAT_H */

@@ -11,8 +11,10 @@
 #include "capture/conversation_id.h"
 #include "capture/entities.h"
 #include "capture/filter.h"
+#include "capture/idempotency.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
+#include "capture/unstored_row.h"
 #include "common/pg_prng.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -184,7 +186,6 @@ filter_row(LogRow *row)
 	set_null(row, TW_LOG_FILTER_POLICY_ID);
 	set_null(row, TW_LOG_SELECTION_PROBABILITY);
 	set(row, TW_LOG_FILTERED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	fill_created_on(row);
 
 	if (tw_message_is_learnable(get_text(row, TW_LOG_MESSAGE_TYPE), get_text(row, TW_LOG_USER_MESSAGE)))
 		filter_learnable(row);
@@ -228,11 +229,38 @@ is_new_message(const LogRow *row, TriggerEvent event)
 	return SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA && is_null(row, TW_LOG_CREATED_ON);
 }
 
+/*
+ * Makes the row the conversation that the first call stored, as far as the
+ * application may read it: the id and the time. The rest is what the second
+ * call sent. Without a filtered_at, no sample is made of it.
+ */
+static void
+become_earlier(LogRow *row, const TwEarlier *earlier)
+{
+	set(row, TW_LOG_ID, Int64GetDatum(earlier->id));
+	set(row, TW_LOG_CREATED_AT, earlier->created_at);
+	set(row, TW_LOG_CREATED_ON, earlier->created_on);
+	for (TwLogColumn column = TW_LOG_IS_TRAINING_CANDIDATE; column <= TW_LOG_FILTERED_AT; column++)
+		set_null(row, column);
+	tw_set_last_conversation(earlier->id);
+}
+
+/* Whether the message was captured before, by its idempotency_key. Then the row is that conversation. */
+static bool
+is_repeated(Relation rel, LogRow *row, TwEarlier *earlier)
+{
+	if (!tw_has_idempotency_key() || is_null(row, TW_LOG_IDEMPOTENCY_KEY) || !tw_was_captured(rel, row, earlier))
+		return false;
+	become_earlier(row, earlier);
+	return true;
+}
+
 PG_FUNCTION_INFO_V1(tw_capture_filter);
 
 /*
  * BEFORE INSERT: filters the row, unless it arrives with a review_status, as a
- * restored or imported row does, or is_new_message() is false. BEFORE UPDATE:
+ * restored or imported row does, or is_new_message() is false. A message that
+ * was captured before, by its idempotency_key, is not stored. BEFORE UPDATE:
  * filters a row that was not filtered at its INSERT.
  */
 Datum
@@ -245,6 +273,7 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	HeapTuple	old_tuple;
 	HeapTuple	tuple;
 	LogRow		row;
+	TwEarlier	earlier;
 
 	tw_check_trigger(fcinfo, "tw_capture_filter", TW_BEFORE | TW_ROW | TW_ON_INSERT | TW_ON_UPDATE);
 	rel = trigdata->tg_relation;
@@ -270,12 +299,27 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	memcpy(row.nulls, slot->tts_isnull, desc->natts * sizeof(bool));
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		tw_store_again(trigdata->tg_trigger);
 		tw_number_conversation(rel, &row);
+		if (tw_has_idempotency_key())
+			tw_shorten_key(&row);
+	}
 	fill_defaults(&row);
 	if (!is_null(&row, TW_LOG_REVIEW_STATUS))
 		complete_decided_row(&row);
 	else if (is_new_message(&row, trigdata->tg_event))
-		filter_row(&row);
+	{
+		fill_created_on(&row);
+		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && is_repeated(rel, &row, &earlier))
+		{
+			/* COPY returns nothing. */
+			if (!tw_leave_unstored(trigdata->tg_trigger))
+				return PointerGetDatum(NULL);
+		}
+		else
+			filter_row(&row);
+	}
 	if (is_null(&row, TW_LOG_CREATED_ON))
 		fill_created_on(&row);
 

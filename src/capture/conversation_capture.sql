@@ -24,7 +24,8 @@ CREATE VIEW @extschema@.conversation_capture WITH (security_barrier) AS
 SELECT c.id, c.session_id, c.phone_number, c.user_id, c.user_message, c.message_type, c.message_language, c.nlu_intent,
        c.nlu_confidence, c.nlu_module_id, c.nlu_module_type, c.nlu_provider, c.nlu_model_version, c.nlu_entities,
        c.nlu_tone, c.nlu_processing_time_ms, c.routed_to, c.response_text, c.response_success, c.user_feedback,
-       c.user_correction, c.backend_reference, c.metadata, c.created_at
+       c.user_correction, c.backend_reference, c.metadata, c.created_at,
+       c.idempotency_key
 FROM @extschema@.conversation_logs c
 WHERE @extschema@.tw_refuse_to_read_capture();
 REVOKE ALL ON TABLE @extschema@.conversation_capture FROM PUBLIC;

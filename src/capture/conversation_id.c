@@ -23,8 +23,9 @@ typedef struct OwnSequence
 	Oid			sequence;
 } OwnSequence;
 
-/* The id of the conversation that this session inserted last. */
+/* The id of the conversation that this session inserted last, and whether it is not the number drawn for it. */
 static int64 last_id;
+static bool last_id_was_set;
 
 /* The highest id that was drawn for a conversation of this session, and the highest before the client's statement. */
 static int64 highest_id;
@@ -186,6 +187,21 @@ tw_number_conversation(Relation rel, LogRow *row)
 	last_id = DatumGetInt64(get(row, TW_LOG_ID));
 }
 
+/* The row that was numbered last is this conversation, which was captured before. */
+void
+tw_set_last_conversation(int64 id)
+{
+	last_id = id;
+	last_id_was_set = true;
+}
+
+/* Whether lastval() is the number of a row that was not stored. */
+bool
+tw_last_conversation_was_set(void)
+{
+	return last_id_was_set;
+}
+
 /*
  * Makes lastval() give the id of the conversation inserted last. Some drivers
  * ask it for the id of their row, and would get the number of a training
@@ -200,6 +216,7 @@ tw_restore_lastval(Relation rel)
 	Oid			user;
 	int			security;
 
+	last_id_was_set = false;
 	/* Release 0.1.0 of the install script has none. */
 	if (!OidIsValid(sequence))
 		return;

@@ -8,9 +8,11 @@
 #include "capture/log_columns.h"
 #include "catalog/pg_type.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 
 static const TwColumn log_columns[] = {
 	{TW_LOG_ID, INT8OID, "id"},
+	{TW_LOG_SESSION_ID, TEXTOID, "session_id"},
 	{TW_LOG_USER_MESSAGE, TEXTOID, "user_message"},
 	{TW_LOG_MESSAGE_TYPE, TEXTOID, "message_type"},
 	{TW_LOG_MESSAGE_LANGUAGE, TEXTOID, "message_language"},
@@ -39,6 +41,9 @@ static const TwColumn log_columns[] = {
 /* The table whose columns passed the check, until its definition changes. */
 static Oid	checked_relid = InvalidOid;
 
+/* Whether that table has idempotency_key, which the install script of 0.1.0 does not make. */
+static bool has_idempotency_key;
+
 static void
 forget_checked_columns(Datum arg, Oid relid)
 {
@@ -63,5 +68,14 @@ tw_check_log_columns(Relation rel)
 	if (checked_relid == RelationGetRelid(rel))
 		return;
 	tw_check_columns(rel, log_columns, lengthof(log_columns));
+	has_idempotency_key = get_attnum(RelationGetRelid(rel), "idempotency_key") == TW_LOG_IDEMPOTENCY_KEY &&
+		TupleDescAttr(RelationGetDescr(rel), TW_LOG_IDEMPOTENCY_KEY - 1)->atttypid == TEXTOID;
 	checked_relid = RelationGetRelid(rel);
+}
+
+/* Whether the table that was checked last has the column idempotency_key. */
+bool
+tw_has_idempotency_key(void)
+{
+	return has_idempotency_key;
 }

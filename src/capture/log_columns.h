@@ -13,6 +13,7 @@
 typedef enum TwLogColumn
 {
 	TW_LOG_ID = 1,
+	TW_LOG_SESSION_ID = 2,
 	TW_LOG_USER_MESSAGE = 5,
 	TW_LOG_MESSAGE_TYPE = 6,
 	TW_LOG_MESSAGE_LANGUAGE = 7,
@@ -35,10 +36,13 @@ typedef enum TwLogColumn
 	TW_LOG_SELECTION_PROBABILITY,
 	TW_LOG_FILTERED_AT,
 	TW_LOG_CREATED_AT,
-	TW_LOG_CREATED_ON
+	TW_LOG_CREATED_ON,
+	/* Not in the tables of 0.1.0. */
+	TW_LOG_IDEMPOTENCY_KEY
 } TwLogColumn;
 
 extern void tw_log_columns_init(void);
 extern void tw_check_log_columns(Relation rel);
+extern bool tw_has_idempotency_key(void);
 
 #endif							/* TW_LOG_COLUMNS_H */

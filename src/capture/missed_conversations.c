@@ -115,17 +115,19 @@ id_array(const int64 *ids, int count)
 static void
 promote_some(void *arg)
 {
-	static TwKeptPlan kept;
-	static const char command[] =
-		TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id = ANY ($1)") " ON CONFLICT (conversation_log_id) DO "
-		"NOTHING";
+#define SOME(entities) \
+	TW_PROMOTE_COMMAND("%1$s.conversation_logs c WHERE c.id = ANY ($1)", entities) \
+		" ON CONFLICT (conversation_log_id) DO NOTHING"
+	static TwKeptPlan kept[TW_ENTITIES_VARIANTS];
+	static const char *const commands[] = {SOME(TW_ENTITIES_ALONE), SOME(TW_ENTITIES_OF_MESSAGE)};
 
 	Missed	   *missed = arg;
+	int			variant = tw_entities_variant(missed->schema);
 	Oid			type = INT8ARRAYOID;
 	Datum		ids = id_array(missed->ids, missed->count);
 
 	SPI_connect();
-	missed->promoted = tw_run_insert(&kept, missed->schema, command, 1, &type, &ids, NULL);
+	missed->promoted = tw_run_insert(&kept[variant], missed->schema, commands[variant], 1, &type, &ids, NULL);
 	SPI_finish();
 }
 

@@ -11,6 +11,7 @@
 #include "base/subtransaction.h"
 #include "base/table_triggers.h"
 #include "capture/conversation_id.h"
+#include "capture/idempotency.h"
 #include "capture/log_columns.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
@@ -22,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -95,21 +97,36 @@ insert_as_owner(TriggerData *trigdata, TwKeptPlan *kept, const char *command, in
 	SetUserIdAndSecContext(user, security);
 }
 
+/* Which of the expressions of promote.h the installed script can evaluate. */
+int
+tw_entities_variant(Oid schema)
+{
+	Oid			types[] = {JSONBOID, TEXTOID};
+
+	return SearchSysCacheExists3(PROCNAMEARGSNSP, CStringGetDatum("tw_sample_entities"),
+								 PointerGetDatum(buildoidvector(types, lengthof(types))),
+								 ObjectIdGetDatum(schema)) ? 1 : 0;
+}
+
 /* For tw_try: inserts the samples of the whole statement. */
 static void
 promote_captured(void *arg)
 {
-	static TwKeptPlan kept;
-	static const char command[] =
-		TW_PROMOTE_COMMAND("captured c WHERE c.filtered_at OPERATOR(pg_catalog.=) $1 "
-						   "AND c.filter_outcome OPERATOR(pg_catalog.=) 'auto-approved' "
-						   "AND c.review_status OPERATOR(pg_catalog.=) 'auto-approved'");
+#define CAPTURED \
+	"captured c WHERE c.filtered_at OPERATOR(pg_catalog.=) $1 " \
+	"AND c.filter_outcome OPERATOR(pg_catalog.=) 'auto-approved' " \
+	"AND c.review_status OPERATOR(pg_catalog.=) 'auto-approved'"
+	static TwKeptPlan kept[TW_ENTITIES_VARIANTS];
+	static const char *const commands[] = {
+		TW_PROMOTE_COMMAND(CAPTURED, TW_ENTITIES_ALONE), TW_PROMOTE_COMMAND(CAPTURED, TW_ENTITIES_OF_MESSAGE)
+	};
 
 	TriggerData *trigdata = arg;
+	int			variant = tw_entities_variant(RelationGetNamespace(trigdata->tg_relation));
 	Oid			type = TIMESTAMPTZOID;
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
-	insert_as_owner(trigdata, &kept, command, 1, &type, &now);
+	insert_as_owner(trigdata, &kept[variant], commands[variant], 1, &type, &now);
 }
 
 /* For tw_try: inserts the row of job_runs that records the failure. */
@@ -163,10 +180,15 @@ tw_capture_promote(PG_FUNCTION_ARGS)
 	if (trigdata->tg_newtable == NULL)
 		elog(ERROR, "trigger \"%s\" has no transition table", trigdata->tg_trigger->tgname);
 	tw_check_log_columns(trigdata->tg_relation);
+	tw_end_key();
 
 	/* A statement without an auto-approved conversation needs no subtransaction. */
 	if (count_promotable(trigdata, 1) == 0)
+	{
+		if (tw_last_conversation_was_set())
+			tw_restore_lastval(trigdata->tg_relation);
 		return PointerGetDatum(NULL);
+	}
 
 	error = tw_try(promote_captured, trigdata);
 	if (error != NULL)

@@ -24,8 +24,19 @@
 	"%1$s.intent_module_type(" intent ") END"
 
 /*
- * The samples of `conversations`, a FROM clause with the alias c. `intent` is
- * the label, `is_own` whether the model predicted it, and `reviewer` the person
+ * The entities of a sample, as the install script can convert them: that of
+ * 0.1.0 has a function without the message. tw_entities_variant() says which.
+ */
+#define TW_ENTITIES_ALONE(entities) "%1$s.tw_sample_entities(" entities ")"
+#define TW_ENTITIES_OF_MESSAGE(entities) "%1$s.tw_sample_entities(" entities ", c.user_message)"
+#define TW_ENTITIES_VARIANTS 2
+
+extern int	tw_entities_variant(Oid schema);
+
+/*
+ * The samples of `conversations`, a FROM clause with the alias c. `entities` is
+ * one of the expressions above. `intent` is the label, `is_own` whether the
+ * model predicted it, and `reviewer` the person
  * who gave it, or the text NULL. NULLIF and "=" are avoided: they would be
  * resolved along the caller's search_path. OFFSET 0 keeps the planner from
  * running the redaction twice, for the text and for its hash. The inner SELECT
@@ -39,14 +50,15 @@
 	TW_INSERT_SAMPLES( \
 	"SELECT c.id, c.sample_text, %1$s.text_hash(c.sample_text), " CppAsString2(TW_NORMALIZER) ", c.label, " \
 	"CASE WHEN " is_own " OR c.module_type OPERATOR(pg_catalog.=) c.nlu_module_type THEN c.nlu_module_id END, " \
-	"c.module_type, %1$s.tw_sample_entities(" entities "), c.message_language, " \
+	"c.module_type, " entities ", c.message_language, " \
 	"CASE WHEN " is_own " THEN c.routed_to END, " \
 	"CASE WHEN " reviewer " IS NULL AND c.review_priority OPERATOR(pg_catalog.=) 1::pg_catalog.int2 " \
 	"THEN 'pending' ELSE 'approved' END, " \
 	"CASE WHEN " reviewer " IS NULL THEN 'model' ELSE 'human' END, " reviewer ", " \
 	"CASE WHEN " reviewer " IS NOT NULL THEN pg_catalog.now() END, 'production', NULL, c.selection_probability, " \
 	"CASE WHEN " reviewer " IS NULL THEN c.nlu_confidence ELSE 1 END, pg_catalog.now() " \
-	"FROM (SELECT c.id, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, c.message_language, " \
+	"FROM (SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_id, c.nlu_module_type, c.nlu_entities, " \
+	"c.message_language, " \
 	"c.routed_to, c.review_priority, c.selection_probability, c.nlu_confidence, " intent " AS label, " \
 	"CASE WHEN " is_own " THEN " TW_MODULE_OF(intent) " " \
 	"ELSE coalesce(%1$s.intent_module_type(" intent "), " TW_MODULE_OF("NULL") ") END " \
@@ -54,7 +66,7 @@
 	"FROM " conversations " OFFSET 0) c")
 
 /* The samples with the model's own label. */
-#define TW_PROMOTE_COMMAND(conversations) \
-	TW_SAMPLES_OF(conversations, "c.nlu_intent", "true", "c.nlu_entities", "NULL::pg_catalog.text")
+#define TW_PROMOTE_COMMAND(conversations, entities) \
+	TW_SAMPLES_OF(conversations, "c.nlu_intent", "true", entities("c.nlu_entities"), "NULL::pg_catalog.text")
 
 #endif							/* TW_PROMOTE_H */

@@ -24,6 +24,7 @@ static const struct
 	{TW_LOG_FILTERED_AT, "filtered_at"},
 	{TW_LOG_CREATED_AT, "created_at"},
 	{TW_LOG_CREATED_ON, "created_on"},
+	{TW_LOG_IDEMPOTENCY_KEY, "idempotency_key"},
 };
 
 /* Whether an UPDATE changed a column; also true for an equal value that is stored differently. */
@@ -50,6 +51,8 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 		return NULL;
 	for (size_t i = 0; i < lengthof(written_once); i++)
 	{
+		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY && !tw_has_idempotency_key())
+			continue;
 		if (differs(rel, old_row, new_row, written_once[i].column))
 			return written_once[i].name;
 	}

@@ -309,8 +309,9 @@ build_query(const TwExportFormat *format, FunctionCallInfo fcinfo, Oid schema_id
 	for (int i = 0; i < TW_EXPORT_TABLE_COLUMNS; i++)
 		appendStringInfo(&query, "s.%s, ", quote_identifier(tw_export_columns[i].name));
 	if (format->wants_spans)
-		appendStringInfo(&query, "CASE WHEN jsonb_typeof(s.entities) = 'array' AND s.entities <> '[]' THEN "
-						 "%1$s.tw_entity_spans(%1$s.tw_sample_entities(s.entities), char_length(s.text)) END", schema);
+		appendStringInfo(&query, "CASE WHEN jsonb_typeof(s.entities) IN ('array', 'object') AND s.entities NOT IN "
+						 "('[]', '{}') THEN %1$s.tw_entity_spans(%1$s.tw_sample_entities(s.entities, s.text), "
+						 "char_length(s.text)) END", schema);
 	else
 		appendStringInfoString(&query, "NULL::jsonb");
 	appendStringInfo(&query, " FROM %s%s.training_samples s", has_limit ? "(SELECT s.* FROM " : "", schema);

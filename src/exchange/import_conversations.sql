@@ -53,7 +53,7 @@ DECLARE
         'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version',
         'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success',
         'user_feedback', 'user_correction', 'backend_reference',
-        'metadata', 'created_at', 'review_status', 'review_priority', 'review_reason'];
+        'metadata', 'created_at', 'idempotency_key', 'review_status', 'review_priority', 'review_reason'];
     -- What columns of ours are called elsewhere: for tables without a column of our name.
     other_names CONSTANT jsonb := '{"nlu_processing_time_ms": "processingtimems"}';
     present CONSTANT text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a

@@ -230,7 +230,8 @@ BEGIN
                                                    message_language,
             nlu_intent, nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version,
             nlu_entities, nlu_tone, nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback,
-            user_correction, backend_reference, metadata, created_at, review_status, review_priority, review_reason)
+            user_correction, backend_reference, metadata, created_at, idempotency_key, review_status, review_priority,
+            review_reason)
         SELECT f.id, f.v ->> 'session_id', f.v ->> 'phone_number', f.v ->> 'user_id', f.v ->> 'user_message',
                f.v ->> 'message_type', f.v ->> 'message_language',
                @extschema@.tw_resolve_intent(f.v ->> 'nlu_intent'),
@@ -250,7 +251,7 @@ BEGIN
                                      OR @extschema@.tw_import_priority(f.v ->> 'review_priority') IS NULL)
                            THEN jsonb_build_object(mapping ->> 'review_priority', f.v ->> 'review_priority')
                            ELSE '{}' END),
-               f.said_at, f.new_status,
+               f.said_at, f.v ->> 'idempotency_key', f.new_status,
                CASE WHEN f.new_status = 'needs-review'
                     THEN coalesce(@extschema@.tw_import_priority(f.v ->> 'review_priority'),
                                   CASE WHEN l.is_too_long THEN 3 ELSE d.review_priority END, 3) END,

@@ -117,7 +117,7 @@ tw_import_put_entities(TwImportReader *reader, TwImportLine *line, TwSlice json)
 	check_size(reader, TW_IMPORT_ENTITIES, tw_import_keys[TW_IMPORT_ENTITIES].name, result);
 }
 
-/* Raises an error unless the sample has what every sample needs. */
+/* Completes a sample; raises an error unless it has what every sample needs, and its entities fit its text. */
 void
 tw_import_finish(TwImportReader *reader, TwImportLine *line)
 {
@@ -133,6 +133,7 @@ tw_import_finish(TwImportReader *reader, TwImportLine *line)
 							 TW_NOTHING_STAYS, tw_import_keys[key].name) :
 					 errhint("Correct the line. " TW_NOTHING_STAYS)));
 	}
+	tw_import_fit(&reader->place, &line->values[TW_IMPORT_TEXT], &line->values[TW_IMPORT_ENTITIES]);
 }
 
 /* Makes the next line the current record; false at the end of the data. A line ends with a line feed or CR and LF. */

@@ -6,12 +6,14 @@
 
 #include <math.h>
 
+#include "base/compat.h"
 #include "base/excerpt.h"
 #include "base/slice.h"
 #include "common/shortest_dec.h"
 #include "exchange/import_values.h"
 #include "exchange/iso_timestamp.h"
 #include "fmgr.h"
+#include "privacy/entity_spans.h"
 #include "privacy/redact.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -120,10 +122,7 @@ tw_import_read_slice(const TwImportPlace *place, int key, TwSlice value, Nullabl
 			value.length--;
 		return set_text(result, value.data, value.length);
 	}
-	set_text(result, value.data, value.length);
-	if (place->redact)
-		result->value = PointerGetDatum(tw_redact(DatumGetTextPP(result->value), place->redact_locations));
-	return true;
+	return set_text(result, value.data, value.length);
 }
 
 static bool
@@ -235,8 +234,6 @@ read_document(const TwImportPlace *place, TwSlice json, const char *field, Nulla
 	if (field != NULL)
 		document = DirectFunctionCall2(json_object_field, document, CStringGetTextDatum(field));
 	entities = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(document))));
-	if (place->redact)
-		entities = tw_redact_jsonb(entities, place->redact_locations);
 	MemoryContextSwitchTo(caller);
 	result->isnull = JB_ROOT_IS_SCALAR(entities);
 	if (!result->isnull)
@@ -257,4 +254,44 @@ bool
 tw_import_read_entities(const TwImportPlace *place, TwSlice json, NullableDatum *result)
 {
 	return read_document(place, json, NULL, result);
+}
+
+pg_noreturn static void
+refuse_misplaced(const TwImportPlace *place, const TwSpan *span)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("line %lld: an entity is not where its positions say", (long long) place->number),
+			 errdetail("From %d to %d the text does not hold \"%s\", whether the positions count code points, UTF-16 "
+					   "code units or bytes.", span->start, span->end,
+					   tw_excerpt_of(span->words.data, span->words.length)),
+			 errhint("Correct the positions: the first is 0, and the end is excluded. Nothing of the data was "
+					 "imported.")));
+}
+
+/*
+ * Brings text and entities of a line into the form in which samples hold them:
+ * positions in code points, redacted. In that order, for a masked text can have
+ * fewer bytes.
+ */
+void
+tw_import_fit(const TwImportPlace *place, NullableDatum *message, NullableDatum *entities)
+{
+	MemoryContext caller = MemoryContextSwitchTo(place->scratch);
+	Jsonb	   *document = entities->isnull ? NULL : DatumGetJsonbP(entities->value);
+	Jsonb	   *fitting = document;
+	const TwSpan *misplaced = NULL;
+
+	if (document != NULL)
+		fitting = tw_fit_entities(document, tw_text_slice(message->value, false), &misplaced);
+	if (misplaced != NULL)
+		refuse_misplaced(place, misplaced);
+	if (place->redact && fitting != NULL)
+		fitting = tw_redact_jsonb(fitting, place->redact_locations);
+	MemoryContextSwitchTo(caller);
+	if (fitting != document)
+		entities->value = datumCopy(JsonbPGetDatum(fitting), false, -1);
+	if (place->redact)
+		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value), place->redact_locations));
+	MemoryContextReset(place->scratch);
 }

@@ -39,6 +39,7 @@ extern const TwImportKeyDefinition tw_import_keys[TW_IMPORT_KEYS];
 extern const char *tw_canonical_label_source(const char *given);
 extern char *tw_import_describe(const json_t *value);
 extern bool tw_import_read_slice(const TwImportPlace *place, int key, TwSlice value, NullableDatum *result);
+extern void tw_import_fit(const TwImportPlace *place, NullableDatum *message, NullableDatum *entities);
 extern bool tw_import_read_entities(const TwImportPlace *place, TwSlice json, NullableDatum *result);
 
 #endif							/* TW_IMPORT_VALUES_H */

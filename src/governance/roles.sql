@@ -10,7 +10,7 @@ BEGIN ATOMIC
     WITH relations (kinds, privileges, relations) AS (VALUES
         ('{reviewer,analyst}'::text[], '{SELECT}'::text[], ARRAY[
             '@extschema@.training_queue', '@extschema@.label_conflicts', '@extschema@.review_backlog',
-            '@extschema@.intents']::regclass[]),
+            '@extschema@.intents', '@extschema@.second_opinion_backlog']::regclass[]),
         ('{reviewer}', '{SELECT}', ARRAY['@extschema@.training_samples']::regclass[]),
         ('{analyst}', '{SELECT}', ARRAY[
             '@extschema@.reviewer_activity', '@extschema@.live_accuracy_by_model', '@extschema@.daily_training_stats',
@@ -19,8 +19,9 @@ BEGIN ATOMIC
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
             '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
-            '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.paired_disagreements',
-            '@extschema@.paired_answers', '@extschema@.rollouts', '@extschema@.rollout_checks',
+            '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.second_opinions',
+            '@extschema@.paired_disagreements', '@extschema@.paired_answers', '@extschema@.rollouts',
+            '@extschema@.rollout_checks',
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
@@ -39,7 +40,7 @@ BEGIN ATOMIC
             'id', 'session_id', 'phone_number', 'user_id', 'user_message', 'message_type', 'message_language',
             'nlu_intent', 'nlu_confidence', 'nlu_module_id', 'nlu_module_type', 'nlu_provider', 'nlu_model_version',
             'nlu_entities', 'nlu_tone', 'nlu_processing_time_ms', 'routed_to', 'response_text', 'response_success',
-            'user_feedback', 'user_correction', 'backend_reference', 'metadata', 'created_at']),
+            'user_feedback', 'user_correction', 'backend_reference', 'metadata', 'created_at', 'idempotency_key']),
         -- Needed by INSERT ... RETURNING id.
         ('{capture}', 'SELECT', '@extschema@.conversation_logs', ARRAY['id']),
         -- An operator may import rows with a verdict, but not set the columns that unbiased estimates depend on, nor
@@ -116,6 +117,7 @@ BEGIN ATOMIC
             '@extschema@.training_workflow_status(timestamptz)',
             '@extschema@.paired_evidence(double precision[])',
             '@extschema@.live_accuracy(date, date, text[])',
+            '@extschema@.reviewer_agreement(date, date)',
             '@extschema@.tw_day_figures(date)',
             '@extschema@.tw_daily_changes()',
             '@extschema@.training_setting(text)',

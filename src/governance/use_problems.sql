@@ -157,6 +157,17 @@ BEGIN
       AND NOT EXISTS (SELECT FROM @extschema@.imported_conversations i WHERE i.conversation_log_id = c.id)
     HAVING count(DISTINCT c.created_on) >= 3;
 
+    -- Capture refuses nothing, and its samples go to training and export as they are.
+    RETURN QUERY
+    SELECT 'entities that are not where their positions say', logs::text, count(*), min(c.id)::text,
+           'Of conversations of the last seven days; explain_conversation() shows the entity (misplaced_entity). Have '
+           'the client count from 0, the end excluded, in code points, UTF-16 code units or bytes of the message as it '
+           'is captured.'
+    FROM @extschema@.conversation_logs c
+    WHERE c.created_on BETWEEN today - 6 AND today AND c.nlu_entities IS NOT NULL
+      AND @extschema@.tw_misplaced_entity(c.nlu_entities, c.user_message) IS NOT NULL
+    HAVING count(*) > 0;
+
     -- Nothing records who captured. Where nobody else may, it was the owner or a superuser.
     RETURN QUERY
     SELECT 'capture with the owner''s rights', logs::text, count(*), pg_get_userbyid(owner)::text,
@@ -190,6 +201,6 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_capture_problems() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_capture_problems() IS
-    'The part of check_integrity() about who captures in the last seven days: conversations that came with a verdict '
-    'other than not-applicable and not from an import; and an application that has the owner''s rights, as far as '
-    'privileges and the recorded feedback show it';
+    'The part of check_integrity() about who captures what in the last seven days: conversations that came with a '
+    'verdict other than not-applicable and not from an import; entities that are not where their positions say; and an '
+    'application that has the owner''s rights, as far as privileges and the recorded feedback show it';

@@ -181,13 +181,18 @@ REVOKE ALL ON FUNCTION @extschema@.tw_task_subject(@extschema@.labelstudio_tasks
 COMMENT ON FUNCTION @extschema@.tw_task_subject(@extschema@.labelstudio_tasks) IS
     'The conversation of a task, or its sample in the form of one; NULLs where it was deleted';
 
-CREATE FUNCTION @extschema@.tw_task_is_wanted(conversation bigint, sample bigint) RETURNS boolean
+CREATE FUNCTION @extschema@.tw_task_is_wanted(conversation bigint, sample bigint, claimed_at timestamptz)
+    RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = conversation AND c.review_priority IS NOT NULL)
-    OR EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.id = sample AND s.review_priority IS NOT NULL);
-REVOKE ALL ON FUNCTION @extschema@.tw_task_is_wanted(bigint, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_task_is_wanted(bigint, bigint) IS
-    'Whether the conversation or the sample of a task still waits for a person';
+    OR EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.id = sample AND s.review_priority IS NOT NULL)
+    OR EXISTS (SELECT FROM @extschema@.second_opinions o
+               WHERE o.conversation_log_id = conversation AND @extschema@.tw_opinion_is_asked(o.status)
+                 AND o.waiting_since <= tw_task_is_wanted.claimed_at);
+REVOKE ALL ON FUNCTION @extschema@.tw_task_is_wanted(bigint, bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_task_is_wanted(bigint, bigint, timestamptz) IS
+    'Whether a task that was claimed at a time has something to be judged: its conversation or sample waits in the '
+    'queue, or the task was made for a second opinion that is still missing';
 
 CREATE FUNCTION @extschema@.tw_newest_verdict(conversation bigint, sample bigint) RETURNS @extschema@.review_events
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

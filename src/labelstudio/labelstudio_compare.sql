@@ -50,7 +50,7 @@ BEGIN ATOMIC
           -- queue.
           WHEN @extschema@.tw_task_is_there(o.status) AND o.task_id = (l.task ->> 'id')::bigint
               THEN o.status = 'skipped' AND o.finished_at < clock_timestamp() - interval '1 day'
-                   OR NOT @extschema@.tw_task_is_wanted(o.conversation_log_id, o.sample_id)
+                   OR NOT @extschema@.tw_task_is_wanted(o.conversation_log_id, o.sample_id, o.claimed_at)
           ELSE true END
     ORDER BY 1;
 END;

@@ -98,8 +98,9 @@ BEGIN ATOMIC
                                            WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
                                            ELSE format('%s (%s)', c.nlu_intent,
                                                        coalesce(round(c.nlu_confidence::numeric, 3)::text,
-                                                                'no confidence')) END, c.review_reason),
-            'context', @extschema@.tw_labelstudio_context(c),
+                                                                'no confidence')) END, q.review_reason),
+            -- The reply would reveal which answer was given.
+            'context', CASE WHEN r.is_blind THEN '' ELSE @extschema@.tw_labelstudio_context(c) END,
             'intent_options', coalesce((
                 -- The model's answer first, then the other intents of its module.
                 SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind
@@ -114,7 +115,7 @@ BEGIN ATOMIC
                       UNION SELECT unnest(p.entity_labels)
                       UNION SELECT s.span ->> 2 FROM jsonb_array_elements(t.spans) AS s (span)) l), '[]'),
             'external_id', t.external_id, 'batch_id', t.batch_id,
-            'priority', c.review_priority::text, 'reason', c.review_reason, 'module',
+            'priority', q.review_priority::text, 'reason', q.review_reason, 'module',
             CASE WHEN NOT r.is_blind THEN m.module_type END, 'language', c.message_language),
         'meta', jsonb_build_object('external_id', t.external_id)
             || CASE WHEN t.sample_id IS NULL
@@ -126,10 +127,15 @@ BEGIN ATOMIC
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
     CROSS JOIN LATERAL @extschema@.tw_task_subject(t) c
     CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
+    CROSS JOIN LATERAL (SELECT CASE WHEN t.sample_id IS NULL THEN p.review_priority ELSE c.review_priority END
+                                   AS review_priority,
+                               CASE WHEN t.sample_id IS NULL THEN p.review_reason ELSE c.review_reason END
+                                   AS review_reason
+                        FROM @extschema@.tw_shown_place(c) p) q
     CROSS JOIN LATERAL (SELECT b.suggestions, b.suggestions IS NOT NULL AS is_blind
                         FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b
                             ON b.conversation_log_id = t.conversation_log_id
-                            AND c.review_reason = 'model disagreement') r
+                            AND q.review_reason = 'model disagreement') r
     WHERE t.batch_id = batch AND t.status = 'claimed' AND c.id IS NOT NULL;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;

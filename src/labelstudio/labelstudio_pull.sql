@@ -37,7 +37,8 @@ BEGIN
                                                task_id, spans, pushed_at)
     SELECT project.id, marked.conversation, marked.sample, external, gen_random_uuid(), 'open',
            (task ->> 'id')::bigint,
-           @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message)),
+           @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities, c.user_message),
+                                       char_length(c.user_message)),
            clock_timestamp()
     FROM (SELECT l.nlu_entities, l.user_message FROM @extschema@.conversation_logs l WHERE l.id = marked.conversation
           UNION ALL

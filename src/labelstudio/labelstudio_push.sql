@@ -8,7 +8,8 @@ BEGIN ATOMIC
     WITH held AS (
         INSERT INTO @extschema@.labelstudio_tasks (project, conversation_log_id, batch_id, run_id, spans)
         SELECT tw_labelstudio_hold.project, c.id, batch, run,
-               @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities), char_length(c.user_message))
+               @extschema@.tw_entity_spans(@extschema@.tw_sample_entities(c.nlu_entities, c.user_message),
+                                           char_length(c.user_message))
         FROM unnest(ids) WITH ORDINALITY AS i (id, n)
         JOIN @extschema@.conversation_logs c ON c.id = i.id
         WHERE NOT EXISTS (SELECT FROM @extschema@.review_claims k
@@ -137,8 +138,10 @@ BEGIN
     IF coalesce(room, 0) <= 0 THEN
         RETURN 0;
     END IF;
+    taken := @extschema@.tw_labelstudio_claim_opinions(project, run, floor(room / 10.0 + random())::integer, batch);
     -- At most half of every batch, and a quarter for samples; where nothing else waits, these get the rest.
-    taken := @extschema@.tw_labelstudio_claim(project, run, floor(room / 2.0 + random())::integer, true, batch);
+    taken := taken + @extschema@.tw_labelstudio_claim(project, run,
+        least(floor(room / 2.0 + random())::integer, room - taken::integer), true, batch);
     taken := taken + @extschema@.tw_labelstudio_claim_samples(project, run,
         least(floor(room / 4.0 + random())::integer, room - taken::integer), batch);
     taken := taken + @extschema@.tw_labelstudio_claim(project, run, room - taken::integer, false, batch);
@@ -148,9 +151,9 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_claim_batch(@extschema@.labelstudio_projects, bigint) IS
-    'Claims the next batch of a project: audited rows for up to half of it, in order of arrival (those that a rollout '
-    'waits for first), samples without a conversation for up to a quarter, then by priority, within max_open_tasks; '
-    'returns how many';
+    'Claims the next batch of a project: second opinions for a tenth of it, audited rows for up to half, in order of '
+    'arrival (those that a rollout waits for first), samples without a conversation for up to a quarter, then by '
+    'priority, within max_open_tasks; returns how many';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_record_batch(project @extschema@.labelstudio_projects, batch uuid)
     RETURNS bigint
@@ -193,10 +196,10 @@ BEGIN
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'refused'
       AND (t.finished_at < clock_timestamp() - interval '1 day'
-           OR NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id));
+           OR NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id, t.claimed_at));
     UPDATE @extschema@.labelstudio_tasks t SET status = 'superseded', finished_at = clock_timestamp()
     WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'unusable'
-      AND NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id);
+      AND NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id, t.claimed_at);
     FOR batch IN
         SELECT t.batch_id, max(t.claimed_at) AS claimed_at, count(*) AS size FROM @extschema@.labelstudio_tasks t
         WHERE t.project = tw_labelstudio_settle.project.id AND t.status = 'claimed' AND t.run_id IS DISTINCT FROM run
@@ -289,7 +292,7 @@ BEGIN
     -- Some may have been judged or deleted since the claim.
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.batch_id = batch AND t.status = 'claimed'
-      AND NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id);
+      AND NOT @extschema@.tw_task_is_wanted(t.conversation_log_id, t.sample_id, t.claimed_at);
     payload := @extschema@.tw_labelstudio_payload(batch);
     IF payload IS NULL THEN
         RETURN '{}';

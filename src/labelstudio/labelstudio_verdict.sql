@@ -89,7 +89,9 @@ BEGIN
     END IF;
     -- Without a prediction, the annotator was not shown any spans: missing ones mean nothing.
     IF spans <> task.spans AND (spans <> '[]' OR jsonb_typeof(annotation -> 'parent_prediction') = 'number') THEN
-        entities := @extschema@.tw_entities_of_spans(spans, c.nlu_entities, @extschema@.tw_sample_text(c.user_message));
+        entities := @extschema@.tw_entities_of_spans(
+            spans, @extschema@.tw_fitting_entities(c.nlu_entities, c.user_message),
+            @extschema@.tw_sample_text(c.user_message));
         -- An approved intent with changed spans is a fix to the same intent.
         IF verdicts[1] = 'approve' AND NOT @extschema@.tw_is_blank(c.nlu_intent) THEN
             verdicts[1] := 'fix';

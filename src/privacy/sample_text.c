@@ -6,6 +6,7 @@
 
 #include "base/catalog.h"
 #include "fmgr.h"
+#include "privacy/entity_spans.h"
 #include "privacy/redact.h"
 #include "rules/settings.h"
 #include "utils/jsonb.h"
@@ -36,4 +37,47 @@ tw_sample_entities(PG_FUNCTION_ARGS)
 	if (tw_setting_redact(schema))
 		entities = tw_redact_jsonb(entities, tw_setting_redact_locations(schema));
 	PG_RETURN_JSONB_P(entities);
+}
+
+static Jsonb *
+fit(FunctionCallInfo fcinfo, const TwSpan **misplaced)
+{
+	return tw_fit_entities(PG_GETARG_JSONB_P(0), tw_text_argument(fcinfo, 1), misplaced);
+}
+
+PG_FUNCTION_INFO_V1(tw_sample_entities_of);
+
+/* tw_sample_entities(entities, message) */
+Datum
+tw_sample_entities_of(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *entities = fit(fcinfo, NULL);
+	Oid			schema = tw_kept_schema_of_function(fcinfo);
+
+	if (tw_setting_redact(schema))
+		entities = tw_redact_jsonb(entities, tw_setting_redact_locations(schema));
+	PG_RETURN_JSONB_P(entities);
+}
+
+PG_FUNCTION_INFO_V1(tw_fitting_entities);
+
+/* tw_fitting_entities(entities, message) */
+Datum
+tw_fitting_entities(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_JSONB_P(fit(fcinfo, NULL));
+}
+
+PG_FUNCTION_INFO_V1(tw_misplaced_entity);
+
+/* tw_misplaced_entity(entities, message) */
+Datum
+tw_misplaced_entity(PG_FUNCTION_ARGS)
+{
+	const TwSpan *misplaced;
+
+	(void) fit(fcinfo, &misplaced);
+	if (misplaced == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(JsonbValueToJsonb((JsonbValue *) &misplaced->entity));
 }

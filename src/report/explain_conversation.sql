@@ -26,7 +26,10 @@ BEGIN ATOMIC
                 'user_correction', @extschema@.tw_shown_beside(c.user_correction, c.review_reason),
                 'response_text', @extschema@.tw_shown_beside(c.response_text, c.review_reason)))
             || jsonb_build_object('user_message', @extschema@.tw_shown_text(c.user_message, true),
-                                  'nlu_entities', @extschema@.tw_shown_entities(c.nlu_entities, true)),
+                                  'nlu_entities', @extschema@.tw_shown_entities(c.nlu_entities, true))
+            || CASE WHEN @extschema@.tw_misplaced_entity(c.nlu_entities, c.user_message) IS NULL THEN '{}'
+                    ELSE jsonb_build_object('misplaced_entity', @extschema@.tw_shown_entities(
+                             @extschema@.tw_misplaced_entity(c.nlu_entities, c.user_message), true)) END,
         'filter', jsonb_build_object(
             'outcome', c.filter_outcome, 'filtered_at', c.filtered_at, 'is_audit', c.is_audit,
             'selection_probability', c.selection_probability, 'policy_id', c.filter_policy_id,

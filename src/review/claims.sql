@@ -35,17 +35,22 @@ BEGIN
             HINT = 'For example ''30 minutes''.';
     END IF;
 
-    taken := @extschema@.tw_claim_audited(reviewer_name, lease, audits);
+    taken := @extschema@.tw_claim_opinions(reviewer_name, lease,
+                                           floor(claim_reviews.count / 10.0 + random())::integer);
+    taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease,
+                                                   least(audits, claim_reviews.count - cardinality(taken)));
     taken := taken || @extschema@.tw_claim_disagreements(reviewer_name, lease,
                                                          claim_reviews.count - cardinality(taken));
     taken_samples := @extschema@.tw_claim_samples(reviewer_name, lease,
                                                   least(samples, claim_reviews.count - cardinality(taken)));
     taken := taken || @extschema@.tw_claim_urgent(reviewer_name, lease,
         claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
-    -- If nothing else waits, samples and audited rows fill the rest of the batch.
+    -- If nothing else waits, samples and audited rows fill the rest of the batch, and then second opinions.
     taken_samples := taken_samples || @extschema@.tw_claim_samples(reviewer_name, lease,
         claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
     taken := taken || @extschema@.tw_claim_audited(reviewer_name, lease,
+        claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
+    taken := taken || @extschema@.tw_claim_opinions(reviewer_name, lease,
         claim_reviews.count - cardinality(taken) - cardinality(taken_samples));
     RETURN QUERY
         SELECT * FROM @extschema@.tw_claimed_reviews(taken, taken_samples);
@@ -154,10 +159,12 @@ COMMENT ON FUNCTION @extschema@.claim_reviews(integer, interval, text) IS
     'Returns the next rows of the queue, at most count of them, claimed for the caller (or for the reviewer that an '
     'operator names) until a verdict or the end of the lease. Up to half are audited rows (those that a running '
     'rollout waits for first, then by arrival), then those about which two models disagree, then up to a quarter '
-    'samples without a conversation, then the rest in the order of training_queue. A row with a conversation_log_id is '
-    'judged by approve_, fix_ and reject_conversation(), one with a sample_id by approve_, fix_ and reject_sample(). '
-    'Rows that are claimed or wait in Label Studio are left out. For the reason model disagreement the answer given is '
-    'not shown, nor correction and reply: suggestions has both answers in random order, and fix_conversation() '
+    'samples without a conversation, then the rest in the order of training_queue. A tenth are conversations that '
+    'another person has judged (setting second_opinion_rate), shown as they were to that person. A row with a '
+    'conversation_log_id is judged by approve_, fix_ and reject_conversation(), one with a sample_id by approve_, '
+    'fix_ and reject_sample(). Rows that are claimed or wait in Label Studio are left out. For the reason model '
+    'disagreement the answer given is not shown, nor correction and reply: suggestions has both answers in random '
+    'order, and fix_conversation() '
     'chooses. Texts are redacted while the setting redact is on, and cut at the setting max_message_bytes. Raises '
     '22023 if count is not between 1 and 1000, lease is not positive and at most a day, or reviewer is blank, 42501 if '
     'a caller who is not an operator names a reviewer';

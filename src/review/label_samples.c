@@ -12,6 +12,9 @@
 #include "fmgr.h"
 
 #define LABEL "coalesce($2, c.nlu_intent)"
+#define LABELLED(entities) \
+	TW_SAMPLES_OF("%1$s.conversation_logs c WHERE c.id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY c.id", LABEL, \
+				  LABEL " OPERATOR(pg_catalog.=) c.nlu_intent", entities("coalesce($3, c.nlu_entities)"), "$4")
 
 PG_FUNCTION_INFO_V1(tw_label_samples);
 
@@ -19,10 +22,9 @@ PG_FUNCTION_INFO_V1(tw_label_samples);
 Datum
 tw_label_samples(PG_FUNCTION_ARGS)
 {
-	static TwKeptPlan kept;
-	static const char command[] =
-		TW_SAMPLES_OF("%1$s.conversation_logs c WHERE c.id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY c.id",
-					  LABEL, LABEL " OPERATOR(pg_catalog.=) c.nlu_intent", "coalesce($3, c.nlu_entities)", "$4")
+	static TwKeptPlan kept[TW_ENTITIES_VARIANTS];
+	static const char *const inserts[] = {LABELLED(TW_ENTITIES_ALONE), LABELLED(TW_ENTITIES_OF_MESSAGE)};
+	static const char on_conflict[] =
 		" ON CONFLICT (conversation_log_id) DO UPDATE SET "
 		"intent = excluded.intent, module_id = excluded.module_id, module_type = excluded.module_type, "
 		"entities = excluded.entities, expected_service = excluded.expected_service, "
@@ -37,6 +39,7 @@ tw_label_samples(PG_FUNCTION_ARGS)
 	Oid			types[] = {INT8ARRAYOID, TEXTOID, JSONBOID, TEXTOID};
 	Datum		values[lengthof(types)];
 	char		nulls[lengthof(types)];
+	int			variant = tw_entities_variant(schema);
 
 	for (size_t i = 0; i < lengthof(types); i++)
 	{
@@ -44,7 +47,8 @@ tw_label_samples(PG_FUNCTION_ARGS)
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 	}
 	SPI_connect();
-	tw_run_insert(&kept, schema, command, lengthof(types), types, values, nulls);
+	tw_run_insert(&kept[variant], schema, psprintf("%s%s", inserts[variant], on_conflict), lengthof(types), types,
+				  values, nulls);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

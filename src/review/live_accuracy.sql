@@ -23,41 +23,45 @@
 -- (n_h + 2): it is never 0, and no special cases are needed. There is no finite population correction: the audit is
 -- small, and even a full audit tells about the model only within chance. test/bench/live_accuracy.sh measures how often
 -- the interval covers the truth.
+--
+-- Two more things can be wrong with an estimate, which no interval contains. A verdict may be wrong: where second
+-- opinions differ in a fraction d of the pairs, and both people err as often and independently of each other, a verdict
+-- is wrong with probability 1 - sqrt(1 - d). And a row may have no label: unclear, skipped, or not reviewed. With u_h
+-- the fraction of such rows by weight,
+--
+--   accuracy_low = sum(W_h p_h (1 - u_h))       accuracy_high = sum(W_h (p_h (1 - u_h) + u_h))
+--
+-- are the estimates if all of them were wrong, and if all were right (Manski, American Economic Review 80, 1990,
+-- 319-323).
 
-CREATE FUNCTION @extschema@.tw_check_accuracy_request(from_date date, to_date date, by text[]) RETURNS text[]
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    names CONSTANT text[] := ARRAY['model_version', 'module_type', 'intent', 'day', 'week', 'month'];
-    name text;
-BEGIN
-    IF from_date > to_date THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('the period begins on %s, after its end on %s', from_date, to_date),
-            HINT = 'Both days belong to the period; NULL stands for no limit.';
-    END IF;
-    FOREACH name IN ARRAY coalesce(by, '{}') LOOP
-        IF name IS NULL OR name <> ALL (names) THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('live_accuracy cannot group by "%s"', coalesce(@extschema@.tw_excerpt(name), 'NULL')),
-                HINT = format('It groups by any of: %s.', array_to_string(names, ', '));
-        END IF;
-    END LOOP;
-    IF cardinality(array_positions(by, 'day') || array_positions(by, 'week') || array_positions(by, 'month')) > 1 THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            MESSAGE = 'live_accuracy can group by one of day, week and month only',
-            HINT = 'Each of them fills the column period: call live_accuracy() once for each.';
-    END IF;
-    RETURN coalesce(by, '{}');
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) IS
-    'Returns the names to group by ({} for NULL). Raises 22023 for an unknown name, for two units of time, or for a '
-    'period that ends before it begins';
+CREATE FUNCTION @extschema@.tw_accuracy_reason(
+    unlabelled numeric, opinions numeric, differing numeric, verdict_error double precision, problems text[])
+    RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN nullif(array_to_string(problems || ARRAY[
+    CASE WHEN unlabelled > 0.05
+         THEN format('%s %% of the audited conversations are unclear or were passed over, so that accuracy may be '
+                     'anything from accuracy_low to accuracy_high', round(100 * unlabelled, 1)) END,
+    CASE WHEN differing >= 2 AND verdict_error > 0.01
+         THEN format('%s of %s second opinions differ: an estimated %s %% of the verdicts are wrong', differing,
+                     opinions, round(100 * verdict_error::numeric, 1)) END], '; '), '');
+REVOKE ALL ON FUNCTION @extschema@.tw_accuracy_reason(numeric, numeric, numeric, double precision, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_accuracy_reason(numeric, numeric, numeric, double precision, text[]) IS
+    'Why an accuracy may be off by more than its interval: problems of the audit, more than 5 % unclear or passed '
+    'over, or two or more second opinions that differ and an estimated error of verdicts above 1 %; NULL = nothing '
+    'known';
+
+-- Expanded around the normal quantile (Abramowitz and Stegun 26.7.5): within 0.01 from 4 degrees of freedom on.
+CREATE FUNCTION @extschema@.tw_student_quantile(freedom double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT z + (z ^ 3 + z) / (4 * freedom) + (5 * z ^ 5 + 16 * z ^ 3 + 3 * z) / (96 * freedom ^ 2)
+           + (3 * z ^ 7 + 19 * z ^ 5 + 17 * z ^ 3 - 15 * z) / (384 * freedom ^ 3)
+    FROM (SELECT 1.959963984540054::double precision AS z) q;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_student_quantile(double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_student_quantile(double precision) IS
+    'The 97.5 % quantile of Student''s distribution with so many degrees of freedom';
 
 CREATE FUNCTION @extschema@.live_accuracy(
     from_date date DEFAULT NULL, to_date date DEFAULT NULL, by text[] DEFAULT '{}',
@@ -65,105 +69,26 @@ CREATE FUNCTION @extschema@.live_accuracy(
     OUT conversations bigint, OUT labels bigint,
     OUT accuracy double precision, OUT lower double precision, OUT upper double precision,
     OUT effective_labels double precision, OUT naive_accuracy double precision, OUT naive_labels bigint,
-    OUT unclear_share double precision, OUT strata jsonb, OUT reason text)
+    OUT unclear_share double precision, OUT strata jsonb, OUT reason text,
+    OUT unlabelled_share double precision, OUT accuracy_low double precision, OUT accuracy_high double precision,
+    OUT second_opinions bigint, OUT verdict_error double precision, OUT verdict_error_upper double precision)
     RETURNS SETOF record
     -- Compiling the many expressions would take longer than running them.
     LANGUAGE sql STABLE ROWS 20 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH request AS MATERIALIZED (
-        SELECT r.names, 'model_version' = ANY (r.names) AS by_version, 'module_type' = ANY (r.names) AS by_module,
-               'intent' = ANY (r.names) AS by_intent,
-               (SELECT n FROM unnest(r.names) AS n WHERE n IN ('day', 'week', 'month')) AS unit
-        FROM (SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date,
-                                                           live_accuracy.by) AS names) r
-    ), raised AS MATERIALIZED (
-        SELECT r.version FROM @extschema@.rollouts r UNION SELECT r.previous_version FROM @extschema@.rollouts r
-    ), scope AS NOT MATERIALIZED (
-        SELECT c.id, c.filter_outcome, c.filter_policy_id, d.can_be_drawn, g.version IS NOT NULL AS is_rolled_out,
-               c.is_audit, c.nlu_intent,
-               CASE WHEN c.is_audit AND d.can_be_drawn THEN 1 / c.selection_probability END AS w,
-               CASE WHEN r.by_version THEN c.nlu_model_version END AS model_version,
-               CASE WHEN r.by_module THEN
-                   @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) END AS module_type,
-               CASE WHEN r.by_intent THEN @extschema@.tw_resolve_intent(c.nlu_intent) END AS intent,
-               CASE WHEN r.unit IS NOT NULL THEN date_trunc(r.unit, c.created_on::timestamp)::date END AS period
-        FROM @extschema@.conversation_logs c
-        CROSS JOIN request r
-        LEFT JOIN raised g ON g.version = c.nlu_model_version
-        -- A rate below 1e-9 counts as 0: its weight would be too large a number.
-        CROSS JOIN LATERAL (SELECT c.selection_probability > 1e-9 AS can_be_drawn) d
-        WHERE c.selection_probability IS NOT NULL
-          AND c.created_on BETWEEN coalesce(live_accuracy.from_date,
-                                            '-infinity') AND coalesce(live_accuracy.to_date, 'infinity')
-    ), judged AS (
-        SELECT DISTINCT ON (s.id) s.*, e.action AS verdict,
-               e.reject_reason IS NOT DISTINCT FROM 'unclear' AS is_unclear,
-               e.action = 'approve'
-               OR e.action = 'fix' AND @extschema@.tw_resolve_intent(e.intent)
-                                       IS NOT DISTINCT FROM @extschema@.tw_resolve_intent(s.nlu_intent) AS is_right
-        FROM scope s
-        JOIN @extschema@.review_events e ON e.conversation_log_id = s.id
-        WHERE @extschema@.tw_is_persons_word(e.action)
-        ORDER BY s.id, e.id DESC
-    ), part AS (
-        -- One pass over the conversations counts; the far fewer verdicts are added to it.
-        SELECT u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id, u.can_be_drawn,
-               u.is_rolled_out, sum(u.size) AS size, sum(u.audited) AS audited,
-               count(u.w) FILTER (WHERE NOT u.is_unclear) AS labels,
-               count(u.w) FILTER (WHERE u.is_unclear) AS unclear,
-               sum(u.w) FILTER (WHERE NOT u.is_unclear) AS w,
-               sum(u.w * u.w) FILTER (WHERE NOT u.is_unclear) AS w2,
-               coalesce(sum(u.w) FILTER (WHERE NOT u.is_unclear AND u.is_right), 0) AS right_w,
-               coalesce(sum(u.w * u.w) FILTER (WHERE NOT u.is_unclear AND u.is_right), 0) AS right_w2,
-               coalesce(sum(u.w) FILTER (WHERE u.is_unclear), 0) AS unclear_w,
-               count(*) FILTER (WHERE NOT u.is_unclear) AS naive_labels,
-               count(*) FILTER (WHERE NOT u.is_unclear AND u.is_right) AS naive_right
-        FROM (SELECT s.model_version, s.module_type, s.intent, s.period, s.filter_outcome, s.filter_policy_id,
-                     s.can_be_drawn, s.is_rolled_out, 1 AS size, CASE WHEN s.is_audit THEN 1 ELSE 0 END AS audited,
-                     NULL::double precision AS w, NULL::boolean AS is_unclear, NULL::boolean AS is_right
-              FROM scope s
-              UNION ALL
-              SELECT j.model_version, j.module_type, j.intent, j.period, j.filter_outcome, j.filter_policy_id,
-                     j.can_be_drawn, j.is_rolled_out, 0, 0, j.w, j.is_unclear, j.is_right
-              FROM judged j WHERE j.verdict <> 'withdraw') u
-        GROUP BY u.model_version, u.module_type, u.intent, u.period, u.filter_outcome, u.filter_policy_id,
-                 u.can_be_drawn, u.is_rolled_out
-    ), tally AS (
-        SELECT p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id,
-               p.can_be_drawn, p.is_apart, sum(p.size) AS size, sum(p.audited) AS audited, sum(p.labels) AS labels,
-               sum(p.unclear) AS unclear, sum(p.w) AS w, sum(p.w2) AS w2,
-               sum(p.right_w) AS right_w, sum(p.right_w2) AS right_w2, sum(p.unclear_w) AS unclear_w,
-               sum(p.naive_labels) AS naive_labels, sum(p.naive_right) AS naive_right
-        -- A stratum of its own if the two parts are reviewed at different rates: by more than four standard deviations
-        -- of the hypergeometric distribution. By chance that is rare, and a smaller difference biases the estimate by
-        -- less than the interval is wide.
-        FROM (SELECT x.*, x.is_rolled_out AND count(*) OVER both_parts = 2 AND min(x.audited) OVER both_parts >= 5
-                          AND (x.labels + x.unclear - x.audited * x.reviewed) ^ 2
-                              > 16 * x.audited * (1 - x.audited / sum(x.audited) OVER both_parts) * x.reviewed
-                                  * (1 - x.reviewed) AS is_apart
-              FROM (SELECT y.*, sum(y.labels + y.unclear) OVER same / nullif(sum(y.audited) OVER same, 0) AS reviewed
-                    FROM part y
-                    WINDOW same AS (PARTITION BY y.model_version, y.module_type, y.intent, y.period, y.filter_outcome,
-                                                 y.filter_policy_id, y.can_be_drawn)) x
-              WINDOW both_parts AS (PARTITION BY x.model_version, x.module_type, x.intent, x.period, x.filter_outcome,
-                                                 x.filter_policy_id, x.can_be_drawn)) p
-        GROUP BY p.model_version, p.module_type, p.intent, p.period, p.filter_outcome, p.filter_policy_id,
-                 p.can_be_drawn, p.is_apart
+        SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date,
+                                                     live_accuracy.by) AS names
     ), stratum AS (
-        SELECT t.*, t.labels >= 5 AS is_known, t.right_w / t.w AS p, m.s,
-               (t.right_w2 * (1 - m.s) ^ 2 + (t.w2 - t.right_w2) * m.s ^ 2 + q.q ^ 2 * ((1 - m.s) ^ 2 + m.s ^ 2))
-                   / (t.w + 2 * q.q) ^ 2 AS v,
-               t.unclear_w / nullif(t.unclear_w + coalesce(t.w, 0), 0) AS unclear_share,
-               t.size / sum(t.size) OVER (PARTITION BY t.model_version, t.module_type, t.intent, t.period) AS weight,
-               t.filter_outcome || CASE WHEN t.is_apart THEN ' with versions that were rolled out' ELSE '' END
-               || ' under ' || coalesce('policy ' || t.filter_policy_id, 'the built-in policy') AS name
-        FROM tally t
-        CROSS JOIN LATERAL (SELECT t.w2 / t.w AS q) q
-        CROSS JOIN LATERAL (SELECT (t.right_w + q.q) / (t.w + 2 * q.q) AS s) m
+        SELECT h.*, h.labels >= 5 AS is_known,
+               h.filter_outcome || CASE WHEN h.is_apart THEN ' with versions that were rolled out' ELSE '' END
+               || ' under ' || coalesce('policy ' || h.filter_policy_id, 'the built-in policy') AS name
+        FROM request r
+        CROSS JOIN LATERAL @extschema@.tw_accuracy_strata(live_accuracy.from_date, live_accuracy.to_date, r.names) h
     ), grouped AS (
         SELECT h.model_version, h.module_type, h.intent, h.period,
                sum(h.size)::bigint AS conversations, sum(h.labels)::bigint AS labels,
-               bool_and(h.is_known) AS is_known,
+               sum(h.audited) AS audited, sum(h.unclear) AS unclear, bool_and(h.is_known) AS is_known,
                -- Over the known strata, each weighted by its fraction of them.
                sum(h.weight) FILTER (WHERE h.is_known)::double precision AS known,
                (sum(h.labels) FILTER (WHERE h.is_known)
@@ -172,9 +97,16 @@ BEGIN ATOMIC
                sum(h.size * h.s) FILTER (WHERE h.is_known) / sum(h.size) FILTER (WHERE h.is_known) AS s,
                sum(h.size::double precision ^ 2 * h.v) FILTER (WHERE h.is_known)
                    / (sum(h.size) FILTER (WHERE h.is_known))::double precision ^ 2 AS v,
+               sum(h.weight * h.p * (1 - h.unlabelled_share)) FILTER (WHERE h.is_known) AS all_wrong,
+               sum(h.weight * (1 - h.p) * (1 - h.unlabelled_share)) FILTER (WHERE h.is_known) AS all_right,
                sum(h.naive_right)::double precision / nullif(sum(h.naive_labels), 0) AS naive_accuracy,
                sum(h.naive_labels)::bigint AS naive_labels,
                sum(h.size * h.unclear_share) / sum(h.size) FILTER (WHERE h.unclear_share IS NOT NULL) AS unclear_share,
+               sum(h.size * h.unlabelled_share)
+                   / sum(h.size) FILTER (WHERE h.unlabelled_share IS NOT NULL) AS unlabelled_share,
+               sum(h.opinions) AS opinions, sum(h.differing) AS differing,
+               sum(h.differing_w) / sum(h.opinion_w) AS differ, sum(h.opinion_w) ^ 2 / sum(h.opinion_w2) AS pairs,
+               jsonb_agg(h.cells) FILTER (WHERE h.cells IS NOT NULL) AS cells,
                jsonb_agg(jsonb_build_object(
                    'filter_outcome', h.filter_outcome, 'policy', h.filter_policy_id, 'conversations', h.size,
                    'weight', round(h.weight, 6), 'audited', h.audited, 'reviewed', h.labels + h.unclear,
@@ -201,17 +133,19 @@ BEGIN ATOMIC
            1 - g.known * (1 - greatest(w.upper, least(g.p, 1))),
            n.n, g.naive_accuracy, coalesce(g.naive_labels, 0), g.unclear_share, coalesce(g.strata, '[]'),
            CASE WHEN g.conversations IS NULL THEN 'no filtered conversations'
-                WHEN NOT g.is_known THEN g.gap END
+                WHEN NOT g.is_known THEN g.gap
+                ELSE @extschema@.tw_accuracy_reason(g.unclear / g.audited + a.passed_over, g.opinions, g.differing,
+                                                    e.error, a.problems) END,
+           g.unlabelled_share, g.all_wrong, 1 - g.all_right, coalesce(g.opinions, 0)::bigint, e.error,
+           1 - sqrt(1 - d.upper)
     FROM request r
     LEFT JOIN grouped g ON true
-    CROSS JOIN LATERAL (SELECT 1.959963984540054::double precision AS z) z
-    -- Student's quantile, expanded around the normal quantile (Abramowitz and Stegun 26.7.5): within 0.01 from 4
-    -- degrees of freedom on.
-    CROSS JOIN LATERAL (SELECT z.z + (z.z ^ 3 + z.z) / (4 * g.freedom)
-        + (5 * z.z ^ 5 + 16 * z.z ^ 3 + 3 * z.z) / (96 * g.freedom ^ 2)
-        + (3 * z.z ^ 7 + 19 * z.z ^ 5 + 17 * z.z ^ 3 - 15 * z.z) / (384 * g.freedom ^ 3) AS t) t
-    CROSS JOIN LATERAL (SELECT g.s * (1 - g.s) / g.v * (z.z / t.t) ^ 2 AS n) n
+    CROSS JOIN LATERAL (SELECT g.s * (1 - g.s) / g.v
+        * (1.959963984540054 / @extschema@.tw_student_quantile(g.freedom)) ^ 2 AS n) n
     CROSS JOIN LATERAL @extschema@.tw_wilson(g.p, n.n) w
+    CROSS JOIN LATERAL @extschema@.tw_wilson(g.differ, g.pairs) d
+    CROSS JOIN LATERAL (SELECT CASE WHEN g.differ < 1 THEN 1 - sqrt(1 - g.differ) ELSE g.differ END AS error) e
+    LEFT JOIN LATERAL @extschema@.tw_audit_problems(g.cells) a ON true
     -- Without grouping there is always one row, even without conversations.
     WHERE g.conversations IS NOT NULL OR cardinality(r.names) = 0
     ORDER BY g.period, g.model_version, g.module_type, g.intent;
@@ -228,12 +162,18 @@ COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
     'estimates its fraction. accuracy is NULL where a stratum has fewer than 5 labels: reason names it, and lower and '
     'upper hold for any accuracy of it. naive_accuracy is the fraction right among all naive_labels verdicts, audited '
     'or not; it is biased, since doubtful rows are reviewed most. strata has the size, weight and audit completion of '
-    'each; versions whose rollout had them reviewed first are strata of their own. Raises 22023 for an unknown name or '
-    'a period that ends before it begins';
+    'each; versions whose rollout had them reviewed first are strata of their own. reason also says where the audit is '
+    'less than 90 % reviewed or uneven by day or confidence, where more than 5 % of it is unclear or was passed over, '
+    'and where second opinions differ. unlabelled_share is the fraction without a label (unclear or not reviewed); '
+    'accuracy_low and accuracy_high are the estimates if all of those were wrong, or right. verdict_error is the '
+    'estimated fraction of wrong verdicts, from so many second_opinions, and verdict_error_upper the upper end of its '
+    '95 % interval; both NULL without second opinions. Raises 22023 for an unknown name or a period that ends before '
+    'it begins';
 
 CREATE VIEW @extschema@.live_accuracy_by_model AS
     SELECT a.model_version, a.module_type, a.conversations, a.labels, a.accuracy, a.lower, a.upper, a.effective_labels,
-           a.naive_accuracy, a.naive_labels, a.unclear_share, a.strata, a.reason
+           a.naive_accuracy, a.naive_labels, a.unclear_share, a.strata, a.reason, a.unlabelled_share, a.accuracy_low,
+           a.accuracy_high, a.second_opinions, a.verdict_error, a.verdict_error_upper
     FROM (SELECT (now() AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today) t
     CROSS JOIN LATERAL @extschema@.live_accuracy(t.today - 29, t.today, '{model_version,module_type}'::text[]) a
     ORDER BY a.model_version, a.module_type;
@@ -264,4 +204,18 @@ COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unclear_share IS
     'Estimated fraction of conversations whose meaning is unclear, 0 to 1; NULL = no audited row was reviewed';
 COMMENT ON COLUMN @extschema@.live_accuracy_by_model.strata IS
     'For each filter outcome and policy: conversations, weight, audited, reviewed, labelled, accuracy';
-COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS 'Why accuracy is NULL; NULL if it is not';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.reason IS
+    'Why accuracy is NULL, or may be off by more than its interval; NULL = nothing known';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.unlabelled_share IS
+    'Estimated fraction of conversations that would have no label (unclear or not reviewed), 0 to 1; NULL = none was '
+    'audited';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy_low IS
+    'Accuracy if the model was wrong about all of those, 0 to 1; NULL where no stratum has 5 labels';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.accuracy_high IS
+    'Accuracy if the model was right about all of those, 0 to 1; NULL where no stratum has 5 labels';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.second_opinions IS
+    'Number of labels about which a second person was asked, and answered';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.verdict_error IS
+    'Estimated fraction of wrong verdicts, 0 to 1, from second opinions; NULL = there are none';
+COMMENT ON COLUMN @extschema@.live_accuracy_by_model.verdict_error_upper IS
+    'Upper end of the 95 % interval of verdict_error, 0 to 1; NULL = there are no second opinions';

@@ -187,5 +187,6 @@ COMMENT ON FUNCTION @extschema@.queue_label_conflicts() IS
     'three of each text and intent), and pending samples without a conversation that are in no queue (reason pending '
     'sample where nothing contradicts them); and removes from the queue what is live and whose conflict a person has '
     'settled; an imported label that agrees with the decision becomes live. Returns how many were queued and released, '
-    'and how many were locked and wait for the next call. Conflicts between people are not queued again: see label_conflicts WHERE NOT settled AND human_labels > 1. '
+    'and how many were locked and wait for the next call. Conflicts between people are not queued again: see '
+    'label_conflicts WHERE NOT settled AND human_labels > 1. '
     'Raises no error of its own';

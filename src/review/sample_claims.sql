@@ -54,7 +54,7 @@ CREATE FUNCTION @extschema@.tw_claimed_reviews(
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT c.id, c.review_priority, c.review_reason, @extschema@.tw_shown_text(c.user_message, true),
+    SELECT c.id, q.review_priority, q.review_reason, @extschema@.tw_shown_text(c.user_message, true),
            @extschema@.tw_cut_text(c.message_language, 1000),
            CASE WHEN NOT b.is_blind THEN @extschema@.tw_cut_text(c.nlu_intent, 1000) END,
            CASE WHEN NOT b.is_blind THEN c.nlu_confidence END,
@@ -65,10 +65,11 @@ BEGIN ATOMIC
            @extschema@.tw_cut_text(c.session_id, 1000), c.created_at, k.expires_at,
            CASE WHEN b.is_blind THEN (SELECT r.suggestions FROM @extschema@.blind_reviews r
                                       WHERE r.conversation_log_id = c.id) END,
-           @extschema@.tw_shown_beside(c.user_correction, c.review_reason),
-           @extschema@.tw_shown_beside(c.response_text, c.review_reason), NULL
+           @extschema@.tw_shown_beside(c.user_correction, q.review_reason),
+           @extschema@.tw_shown_beside(c.response_text, q.review_reason), NULL
     FROM @extschema@.conversation_logs c JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id
-    CROSS JOIN LATERAL (SELECT c.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
+    CROSS JOIN LATERAL @extschema@.tw_shown_place(c) q
+    CROSS JOIN LATERAL (SELECT q.review_reason IS NOT DISTINCT FROM 'model disagreement' AS is_blind) b
     WHERE c.id = ANY (conversations)
     UNION ALL
     SELECT NULL, s.review_priority, s.review_reason, @extschema@.tw_shown_text(s.text, true),

@@ -231,7 +231,8 @@ BEGIN
     INSERT INTO @extschema@.review_events (sample_id, action, reject_reason, intent, entities, note, from_status,
                                            to_status, review_priority, review_reason, reviewer, calling_role, details)
     SELECT s.id, verdict, why, CASE verdict WHEN 'approve' THEN s.intent WHEN 'fix' THEN new_intent END,
-           CASE WHEN verdict <> 'reject' THEN coalesce(@extschema@.tw_sample_entities(new_entities), s.entities) END,
+           CASE WHEN verdict <> 'reject'
+                THEN coalesce(@extschema@.tw_sample_entities(new_entities, s.text), s.entities) END,
            remark, s.review_status, new_status, s.review_priority, s.review_reason, reviewer_name,
            @extschema@.tw_calling_role(),
            coalesce(given, '{}') || coalesce(l.settled, '{}') || CASE WHEN s.intent <> new_intent
@@ -258,7 +259,7 @@ BEGIN
         reviewed_by = reviewer_name, reviewed_at = now(),
         label_source = CASE verdict WHEN 'reject' THEN s.label_source ELSE 'human' END,
         quality_score = CASE verdict WHEN 'reject' THEN s.quality_score ELSE 1 END,
-        intent = l.intent, entities = coalesce(@extschema@.tw_sample_entities(new_entities), s.entities),
+        intent = l.intent, entities = coalesce(@extschema@.tw_sample_entities(new_entities, s.text), s.entities),
         module_type = l.module_type,
         module_id = CASE WHEN l.module_type IS NOT DISTINCT FROM s.module_type THEN s.module_id END,
         expected_service = CASE WHEN l.intent = s.intent THEN s.expected_service END,

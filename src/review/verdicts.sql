@@ -117,8 +117,10 @@ BEGIN
     -- A reviewer who was not shown the answer would approve it by guessing.
     SELECT c.id, b.suggestions INTO problem
     FROM @extschema@.conversation_logs c JOIN @extschema@.blind_reviews b ON b.conversation_log_id = c.id
-    WHERE action = 'approve' AND c.id = ANY (ids) AND c.review_priority IS NOT NULL
-      AND c.review_reason = 'model disagreement' ORDER BY c.id LIMIT 1;
+    LEFT JOIN @extschema@.second_opinions o ON o.conversation_log_id = c.id AND o.settled_at IS NULL
+    WHERE action = 'approve' AND c.id = ANY (ids)
+      AND CASE WHEN c.review_priority IS NULL THEN o.review_reason ELSE c.review_reason END = 'model disagreement'
+    ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
@@ -177,6 +179,7 @@ DECLARE
     reviewer_name text := @extschema@.tw_reviewer(named_reviewer);
     new_status text := CASE verdict WHEN 'reject' THEN 'rejected' ELSE 'approved' END;
     unseen bigint[];
+    opinions bigint[];
     recorded bigint;
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ids, verdict, new_intent, new_entities, why, 'conversation'::text);
@@ -196,6 +199,10 @@ BEGIN
                     AND e.created_at > k.claimed_at
                     AND (lower(e.details ->> 'feedback' COLLATE "C") = 'negative'
                          OR (e.details ->> 'corrected')::boolean));
+    opinions := @extschema@.tw_take_opinions(ids, verdict, new_intent, new_entities, why, remark, reviewer_name,
+                                             unseen, given);
+    PERFORM @extschema@.tw_settle_opinions(opinions);
+    ids := ARRAY(SELECT i.id FROM unnest(ids) AS i (id) WHERE i.id <> ALL (opinions));
 
     -- The event comes first: it records values that the statements after it change.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, reject_reason, intent, entities, note,
@@ -203,7 +210,8 @@ BEGIN
         to_status, review_priority, review_reason, reviewer, calling_role, details)
     SELECT c.id, verdict, why,
            l.intent, CASE WHEN l.intent IS NOT NULL
-                          THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities)) END, remark,
+                          THEN @extschema@.tw_sample_entities(coalesce(new_entities, c.nlu_entities),
+                                                                 c.user_message) END, remark,
            c.review_status, new_status, c.review_priority, c.review_reason, reviewer_name,
            @extschema@.tw_calling_role(),
            nullif(coalesce(given, '{}') || CASE WHEN @extschema@.tw_resolve_intent(s.intent) IS DISTINCT FROM l.intent
@@ -234,13 +242,16 @@ BEGIN
         PERFORM @extschema@.tw_label_samples(ids, new_intent, new_entities, reviewer_name);
     END IF;
     DELETE FROM @extschema@.review_claims k WHERE k.conversation_log_id = ANY (ids);
-    RETURN recorded;
+    PERFORM @extschema@.tw_settle_opinions(ids);
+    PERFORM @extschema@.tw_draw_second_opinions(ids);
+    RETURN recorded + cardinality(opinions);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_record_verdict(bigint[], text, text, jsonb, text, text, text, jsonb) IS
     'Gives one verdict (approve, fix, reject) to conversations: event, status, sample and claim in one transaction. '
-    'given is added to the details of the events and says where the verdict came from. Returns how many conversations';
+    'given is added to the details of the events and says where the verdict came from. Where a second opinion is asked '
+    'for, the verdict of another person is recorded as that. Returns how many conversations';
 
 CREATE FUNCTION @extschema@.approve_conversation(id bigint, note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint
@@ -250,11 +261,12 @@ RETURN @extschema@.tw_record_verdict(ARRAY[id], 'approve'::text, NULL::text, NUL
 REVOKE ALL ON FUNCTION @extschema@.approve_conversation(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.approve_conversation(bigint, text, text) IS
     'Approves the prediction of the conversation id: its sample gets the predicted intent as a person''s label. A '
-    'verdict can be changed; the newest stands. note is kept with it (NULL: none). reviewer names the person behind a '
-    'shared role, for operators only (NULL: the calling role). Returns 1. Raises P0002 for an unknown id, 22004 for a '
-    'NULL one; 55000 where there is nothing to review or no predicted intent, the text is too long, or two models '
-    'disagree (fix chooses); 55006 while another reviewer holds a claim (except for operators); 42501 if a caller who '
-    'is not an operator names a reviewer, 22023 for a blank one';
+    'verdict can be changed; the newest stands. Where a second opinion is asked for (setting second_opinion_rate), '
+    'another person''s verdict is that opinion, and the majority''s label stands. note is kept with it (NULL: none). '
+    'reviewer names the person behind a shared role, for operators only (NULL: the calling role). Returns 1. Raises '
+    'P0002 for an unknown id, 22004 for a NULL one; 55000 where there is nothing to review or no predicted intent, '
+    'the text is too long, or two models disagree (fix chooses); 55006 while another reviewer holds a claim (except '
+    'for operators); 42501 if a caller who is not an operator names a reviewer, 22023 for a blank one';
 
 CREATE FUNCTION @extschema@.approve_conversations(ids bigint[], note text DEFAULT NULL, reviewer text DEFAULT NULL)
     RETURNS bigint

@@ -62,6 +62,7 @@ BEGIN
         reviewed_by = NULL, reviewed_at = NULL
     WHERE s.conversation_log_id = conversation;
     DELETE FROM @extschema@.review_claims k WHERE k.conversation_log_id = conversation;
+    PERFORM @extschema@.tw_settle_opinions(ARRAY[conversation]);
     RETURN 1;
 END
 $function$;

@@ -88,6 +88,8 @@ static const SettingDefinition definitions[] = {
 	"sessions of the last seven days"},
 	{"scheduled", "never", "kept by the extension", NULL,
 	"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did"},
+	{"second_opinion_rate", "0.05", "number from 0 to 1", tw_canonical_share,
+	"which share of the audited conversations is judged a second time, by another person (0 = none)"},
 	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,
 	"which accuracy on the test set a new model must reach"},
 	{"time_zone", "UTC", "name from pg_timezone_names, for example Asia/Kolkata", tw_canonical_time_zone,

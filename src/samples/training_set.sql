@@ -122,6 +122,9 @@ BEGIN ATOMIC
       AND (s.conversation_log_id IS NULL AND s.source <> 'production'
            OR c.is_audit AND c.review_status = 'approved' AND s.selection_probability > 0)
       AND @extschema@.tw_is_of_type(model_test_set.model_type, s.module_type)
+      -- A label about which reviewers differ, without a majority yet, is none.
+      AND NOT EXISTS (SELECT FROM @extschema@.second_opinions o
+                      WHERE o.conversation_log_id = s.conversation_log_id AND o.status IN ('disputed', 'unsettled'))
     WINDOW texts AS (PARTITION BY s.text_hash)
     ORDER BY s.text_hash, s.reviewed_at DESC NULLS LAST, s.id DESC;
 END;
@@ -129,7 +132,8 @@ REVOKE ALL ON FUNCTION @extschema@.model_test_set(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.model_test_set(text) IS
     'The frozen test set of model_type (router, or <module>-agent): test-split texts that people labelled in the audit '
     '(weight: the sum of 1/selection_probability of their samples) or that an import pinned (weight 1). One row for '
-    'each text, with its newest label. Raises 22023 for an unknown model type';
+    'each text, with its newest label; a label about which reviewers differ counts once it has a majority. '
+    'Raises 22023 for an unknown model type';
 
 CREATE FUNCTION @extschema@.new_training_samples(model_type text DEFAULT 'router') RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -58,6 +58,8 @@ CREATE TABLE @extschema@.conversation_logs (
     filtered_at timestamptz,
     created_at timestamptz DEFAULT now(),
     created_on date DEFAULT @extschema@.tw_load_library(),
+    -- written by the application when it calls the model
+    idempotency_key text,
     CONSTRAINT conversation_logs_pkey PRIMARY KEY (id),
     CONSTRAINT conversation_logs_state_check CHECK (@extschema@.tw_valid_conversation(review_status, review_priority,
         is_training_candidate, filter_outcome, filtered_at, is_audit, selection_probability))
@@ -80,6 +82,11 @@ CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
 -- Rows that came in while triggers did not fire (logical replication). The index is normally empty, so it costs capture
 -- nothing.
 CREATE INDEX conversation_logs_unfiltered_idx ON @extschema@.conversation_logs (id) WHERE review_status IS NULL;
+
+-- Where capture looks for the first call of a message that is sent again. Keys of a day lie together: the new ones of
+-- all clients go to the same few pages. Not unique, see idempotency.c.
+CREATE INDEX conversation_logs_idempotency_key_idx ON @extschema@.conversation_logs
+    (created_on, idempotency_key COLLATE "C") WHERE idempotency_key IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.conversation_logs IS
     'Every NLU call of the chatbot: the message, the model''s answer, and the filter''s decision';
@@ -155,3 +162,7 @@ COMMENT ON COLUMN @extschema@.conversation_logs.created_at IS
 COMMENT ON COLUMN @extschema@.conversation_logs.created_on IS
     'The day of created_at in the time zone of the setting time_zone, from 4713-01-01 BC to 294275-12-31; written '
     'once; NULL = the row came while triggers did not fire';
+COMMENT ON COLUMN @extschema@.conversation_logs.idempotency_key IS
+    'The application''s name of this call, such as a random UUID: sent again with the same session_id and user_message '
+    'on the same day or the next, it stores no second conversation, and RETURNING gives the id of the first. An empty '
+    'one becomes NULL, one of more than 255 bytes sha256: and its hash. Never changes; NULL = not given';

@@ -20,13 +20,16 @@ CREATE TABLE @extschema@.review_events (
     sample_id bigint,
     CONSTRAINT review_events_pkey PRIMARY KEY (id),
     CONSTRAINT review_events_action_check CHECK (action IN ('approve', 'fix', 'reject', 'withdraw', 'feedback',
-                                                            'conflict', 'disagreement', 'import', 'relabel')),
+                                                            'conflict', 'disagreement', 'import', 'relabel',
+                                                            'opinion')),
     CONSTRAINT review_events_subject_check CHECK (num_nonnulls(conversation_log_id, sample_id) = 1),
     CONSTRAINT review_events_reject_reason_check CHECK (
-        reject_reason IN ('unclear', 'no-such-intent') AND action = 'reject'
+        reject_reason IN ('unclear', 'no-such-intent') AND action IN ('reject', 'opinion')
         OR reject_reason IS NULL AND action <> 'reject'),
-    -- An approve or fix has a label.
-    CONSTRAINT review_events_intent_check CHECK ((intent IS NOT NULL) = (action IN ('approve', 'fix')))
+    -- An approve or fix has a label; an opinion has a label or a reason.
+    CONSTRAINT review_events_intent_check CHECK (
+        CASE action WHEN 'opinion' THEN num_nonnulls(intent, reject_reason) = 1
+                    ELSE (intent IS NOT NULL) = (action IN ('approve', 'fix')) END)
 );
 REVOKE ALL ON TABLE @extschema@.review_events FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.review_events', '');
@@ -59,11 +62,12 @@ COMMENT ON COLUMN @extschema@.review_events.action IS
     'approve, fix or reject (verdicts of a person), withdraw (cancels the verdict), feedback (of the user), conflict '
     '(queued for a label conflict, or rejected because a verdict on another sample settled it), disagreement (queued '
     'because two models disagree), import (an import confirmed the label, or queued it), relabel (an import or a '
-    'renamed intent changed a label that stood)';
+    'renamed intent changed a label that stood), opinion (a second opinion, which leaves the verdict as it is)';
 COMMENT ON COLUMN @extschema@.review_events.reject_reason IS
     'unclear: the meaning of the message is not clear; no-such-intent: the prediction was wrong and no intent fits; '
-    'NULL for other actions than reject';
-COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label of an approve or fix; NULL for other actions';
+    'NULL for actions other than reject and opinion, and for an opinion that names an intent';
+COMMENT ON COLUMN @extschema@.review_events.intent IS 'The label of an approve, a fix or an opinion; NULL for other '
+    'actions, and for an opinion that rejects';
 COMMENT ON COLUMN @extschema@.review_events.entities IS 'The entities of an approve or fix; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.note IS 'Note of the reviewer; NULL = none';
 COMMENT ON COLUMN @extschema@.review_events.from_status IS
@@ -80,7 +84,8 @@ COMMENT ON COLUMN @extschema@.review_events.calling_role IS 'The role in force w
 COMMENT ON COLUMN @extschema@.review_events.details IS
     'previous_intent and learned_by (the model version that had learned it) when a verdict changed a sample''s label; '
     'labelstudio (project, task, annotation, updated_at by its clock, given_at by ours) when it came from there; '
-    'feedback when a user gave it; of a sample without a conversation: sample_before (what the verdict replaced), '
+    'feedback when a user gave it; verdict (approve, fix or reject) of an opinion; of a sample without a conversation: '
+    'sample_before (what the verdict replaced), '
     'settled (the samples that it rejected, because they said something else of the text) and settled_by (on each of '
     'those, the sample that was judged); NULL = none of these';
 COMMENT ON COLUMN @extschema@.review_events.created_at IS 'When the event was recorded';

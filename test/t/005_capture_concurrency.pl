@@ -1,4 +1,5 @@
-# 005_capture_concurrency.pl - clients that capture the same texts at once, in any order, never wait for each other.
+# 005_capture_concurrency.pl - clients that capture the same texts at once, in any order, never wait for each other;
+# those that send the same calls, by idempotency_key, store each of them once.
 
 use strict;
 use warnings;
@@ -126,6 +127,46 @@ my $log   = PostgreSQL::Test::Utils::slurp_file($node->logfile);
 my @waits = $log =~ /(still waiting for .*)/g;
 is_deeply([ grep { !/on extension of relation/ } @waits ], [], 'nobody waited for anybody, but for a file to grow');
 unlike($log, qr/deadlock detected|lock timeout/, 'the log knows of no deadlock and of no time-out');
+
+# Retries: eight clients send the same 500 calls in random order, one or several in a transaction, some of which they
+# roll back. Each call is one conversation with one sample, and whoever sent it got the id of that.
+create_database($node, 'retried');
+$node->safe_psql(
+    'retried', q{
+    SELECT grant_training_role('tw_capture', 'capture');
+    CREATE TABLE answers (key int, id bigint);
+    GRANT INSERT ON answers TO tw_capture;
+    INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0);
+});
+my $call =
+      "\\set k random(1, 500)\n"
+    . "INSERT INTO conversation_capture (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, "
+    . "idempotency_key) VALUES ('s', 'call ' || :k, 'intent.food.item.search', 0.95, 'indicbert', 'key ' || :k) "
+    . "RETURNING id \\gset\n"
+    . "INSERT INTO answers VALUES (:k, :id);\n";
+# Keys in one order, so that nobody waits in a circle.
+my $ordered =
+      "\\set k random(1, 499)\n\\set l :k + 1\n"
+    . "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, "
+    . "idempotency_key) VALUES ('s', 'call ' || :k, 'intent.food.item.search', 0.95, 'indicbert', 'key ' || :k), "
+    . "('s', 'call ' || :l, 'intent.food.item.search', 0.95, 'indicbert', 'key ' || :l);\n";
+my %scripts = ('one' => $call, 'rolled back' => "BEGIN;\n${call}ROLLBACK;\n", 'two rows' => $ordered);
+PostgreSQL::Test::Utils::append_to_file("$dir/$_.sql", $scripts{$_}) for keys %scripts;
+$node->command_ok(
+    [
+        'pgbench', '-n', '-M', 'prepared', '-c', 8, '-j', 2, '-t', 500, '-U', 'tw_capture', '--max-tries', 1,
+        ( map { ('-f', "$dir/$_.sql") } sort keys %scripts ), $node->connstr('retried')
+    ],
+    'eight clients send the same calls'
+);
+is($node->safe_psql('retried', "SELECT count(*), count(DISTINCT idempotency_key), count(DISTINCT user_message)
+        FROM conversation_logs"), '500|500|500', 'each call is one conversation');
+is($node->safe_psql('retried', "SELECT count(*), count(DISTINCT conversation_log_id) FROM training_samples"),
+    '500|500', 'with one sample');
+is($node->safe_psql('retried', "SELECT count(*) FROM answers a WHERE NOT EXISTS (SELECT FROM conversation_logs c
+        WHERE c.id = a.id AND c.idempotency_key = 'key ' || a.key)"), 0, 'and every caller was given its id');
+is($node->safe_psql('retried', 'SELECT count(*) > 1000 FROM answers'), 't', 'also those that sent it again');
+integrity_is_empty($node, 'retried', 'retried');
 
 $node->stop;
 done_testing();

@@ -168,12 +168,12 @@ SQL
         INSERT INTO $s.conversation_logs (session_id, phone_number, user_id, user_message, message_language, nlu_intent,
                 nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
                 nlu_processing_time_ms, routed_to, response_text, response_success, user_feedback, user_correction,
-                backend_reference, metadata, created_at)
+                backend_reference, metadata, created_at, idempotency_key)
             SELECT 'all columns', '+91 98765 43210', 'u' || g, 'veg pizza', 'hinglish', 'intent.food.item.search',
                    0.97, 4, 'food', 'indicbert', 'router-v1.0.0',
                    '[{"start": 0, "end": 3, "label": "diet"}]', 'neutral',
                    12 * g, 'opensearch', E'Yes,\\r\\nwe \\\\ have', g % 2 = 0, 'negative', 'no',
-                   'order ' || g, '{"a": [1, null, "\\u0001"]}', t
+                   'order ' || g, '{"a": [1, null, "\\u0001"]}', t, 'key of ' || g
             FROM unnest(ARRAY['2024-02-29 18:29:59.999999+00', '2024-02-29 18:30+00', NULL, 'infinity', '-infinity',
                               '0044-03-15 12:00:00+00 BC',
                               '294276-12-31 12:00+00']::timestamptz[]) WITH ORDINALITY AS x (t, g);
@@ -205,6 +205,10 @@ SQL
         SELECT $s.reject_conversation(id, 'unclear') FROM message WHERE said IN ('lower medium', 'haan');
         SELECT $s.record_feedback(id, '2', 'negative', 'pizza') FROM message WHERE said = 'a real';
         SELECT count(*) FROM $s.claim_reviews(5);
+        INSERT INTO $s.second_opinions (conversation_log_id, rate, first_event, first_reviewer, first_label)
+            SELECT e.conversation_log_id, 0.05, e.id, e.reviewer, e.intent FROM $s.review_events e
+            WHERE e.action = 'approve' ORDER BY e.id LIMIT 1
+            ON CONFLICT DO NOTHING;
         DROP VIEW message;
         INSERT INTO $s.training_samples
             (text, intent, entities, language, review_status, source, split, quality_score, text_hash,
