@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 9e723d2e0ee87825692bc16485461cc3e2c5fbbead21b64f374ca0123f778854
+-- tables: 13c44ecc5be3254848cc1fc8fc0262a3854a3563824c010fe98f4d508fdb1c5a
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
