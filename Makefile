@@ -169,10 +169,10 @@ SQL_PARTS = \
 	src/review/sample_verdicts.sql \
 	src/review/judge_sample.sql \
 	src/review/withdraw_sample.sql \
-	src/review/sample_claims.sql \
 	src/review/claims.sql \
-	src/review/rename_intents.sql \
 	src/review/second_opinions.sql \
+	src/review/sample_claims.sql \
+	src/review/rename_intents.sql \
 	src/review/feedback.sql \
 	src/review/label_conflicts.sql \
 	src/review/queue_conflicts.sql \
