@@ -144,6 +144,7 @@ SQL_PARTS = \
 	src/tables/model_deployments.sql \
 	src/tables/rollouts.sql \
 	src/tables/training_export_jobs.sql \
+	src/tables/audit_chain.sql \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
@@ -246,6 +247,9 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/governance/audit_trail.sql \
+	src/governance/verify_audit.sql \
+	src/governance/seal_audit.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
 	src/governance/sample_problems.sql \

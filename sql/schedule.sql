@@ -220,7 +220,7 @@ DELETE FROM job_runs WHERE status = 'running';
 -- Something else runs them in time: then nothing is wrong but what fails.
 INSERT INTO job_runs (job_name, status, started_at, finished_at)
     SELECT j, 'succeeded', '2026-11-25 11:55+00', '2026-11-25 11:56+00'
-    FROM unnest(ARRAY['weekly_model_training', 'run_training_jobs', 'check_rollouts']) AS j;
+    FROM unnest(ARRAY['weekly_model_training', 'run_training_jobs', 'check_rollouts', 'seal_audit']) AS j;
 SELECT job_name, state, advice, is_overdue FROM tw_job_health('2026-11-25 12:00+00');
 -- Failures; a promotion's until the daily job has swept.
 INSERT INTO job_runs (job_name, status, started_at, finished_at, error_code, error_message) VALUES

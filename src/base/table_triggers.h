@@ -20,5 +20,6 @@
 #define TW_AFTER		(1 << 7)
 
 extern void tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds);
+extern void tw_open_append_only(Oid relation);
 
 #endif							/* TW_TABLE_TRIGGERS_H */

@@ -25,7 +25,8 @@ BEGIN ATOMIC
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
-            '@extschema@.sample_imports', '@extschema@.sample_import_lines', '@extschema@.job_health']::regclass[]),
+            '@extschema@.sample_imports', '@extschema@.sample_import_lines', '@extschema@.job_health',
+            '@extschema@.audit_chain']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
@@ -105,6 +106,7 @@ BEGIN ATOMIC
             '@extschema@.model_intent_scores(text, bigint)',
             '@extschema@.mcnemar_p(bigint, bigint)',
             '@extschema@.live_model_at(text, timestamptz)',
+            '@extschema@.verify_audit(text)',
             '@extschema@.tw_minimum_detectable_losses(jsonb)',
             '@extschema@.tw_measured_from()',
             '@extschema@.sequential_comparison(double precision[], double precision[], double precision[], '

@@ -34,6 +34,7 @@ static const struct
 	{"imports", TW_LOCK_IMPORTS, TW_LONG_PATIENCE_MS},
 	{"training", TW_LOCK_TRAINING, TW_PATIENCE_MS},
 	{"model type", TW_LOCK_MODEL_TYPE, TW_PATIENCE_MS},
+	{"audit trail", TW_LOCK_AUDIT_TRAIL, TW_PATIENCE_MS},
 	{"intents", TW_LOCK_INTENTS, TW_LONG_PATIENCE_MS},
 };
 

@@ -14,9 +14,9 @@
 #include "storage/lock.h"
 
 /*
- * Several locks are taken in this order: SPLITS, JOB_QUEUE, REGISTRY. A
- * transaction that holds others only tries TRAINING and MODEL_TYPE and does
- * not wait for them.
+ * Several locks are taken in this order: SPLITS, JOB_QUEUE, REGISTRY,
+ * AUDIT_TRAIL. A transaction that holds others only tries TRAINING and
+ * MODEL_TYPE and does not wait for them.
  */
 typedef enum TwLockKind
 {
@@ -30,8 +30,9 @@ typedef enum TwLockKind
 	TW_LOCK_TRAINING = 13,		/* a backend trains, by the id of the training job */
 	TW_LOCK_MODEL_TYPE = 14,	/* a job of a model type begins, by the hash of its name */
 	TW_LOCK_INTENTS = 15,		/* intents are renamed or merged; taken before any other */
-	TW_LOCK_CAPTURE_KEY = 16	/* a conversation with an idempotency_key is stored, by the key's hash; the only one of
+	TW_LOCK_CAPTURE_KEY = 16,	/* a conversation with an idempotency_key is stored, by the key's hash; the only one of
 								 * capture. Until the row is stored, and while nothing else is waited for */
+	TW_LOCK_AUDIT_TRAIL = 17	/* entries of audit_chain are written */
 } TwLockKind;
 
 /* Longest wait of a manual call, in milliseconds, for a lock that only a forgotten session holds longer. */

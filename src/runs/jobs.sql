@@ -5,7 +5,7 @@ CREATE FUNCTION @extschema@.tw_jobs(
     OUT job_name text, OUT lock_number integer, OUT step text, OUT parts text[], OUT local_time time,
     OUT week_day integer, OUT every_minutes integer, OUT tick text, OUT doing text, OUT advice text)
     RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 9 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- A job with a time of day is called every quarter of an hour and checks whether it is due (due_in). That keeps its
     -- time in every zone, since all offsets are multiples of 15 minutes. every_minutes is a divisor of 60.
@@ -22,6 +22,7 @@ BEGIN ATOMIC
          'Label Studio is failing: SELECT * FROM labelstudio_check()'),
         ('run_training_jobs', 6, 'tw_training_step', NULL, NULL, NULL, 5, NULL, NULL),
         ('check_rollouts', 3, 'tw_rollouts_step', NULL, NULL, NULL, 5, NULL, NULL),
+        ('seal_audit', 7, 'tw_seal_step', NULL, NULL, NULL, 5, NULL, NULL),
         ('store_model_artifacts', 2, 'tw_store_step', NULL, NULL, NULL, NULL, NULL,
          'the object store is failing: SELECT * FROM s3_check()'),
         ('labelstudio_push', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL),

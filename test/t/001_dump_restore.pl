@@ -48,6 +48,9 @@ sub state_of {
         rows      => dump_rows($node, $database),
         catalog   => dump_catalog($node, $database),
         decisions => decisions($database),
+        audit     => $node->safe_psql($database,
+            "SELECT finding, is_problem, relation, found, examples, detail
+                FROM @{[ schema_of($node, $database) ]}.verify_audit()"),
     };
 }
 
@@ -62,6 +65,7 @@ sub same_state {
     }
     is_deeply($got->{catalog}, $expected->{catalog}, "$name: the same owners, privileges and triggers");
     is($got->{decisions}, $expected->{decisions}, "$name: the same policies in force, the same answers of the model");
+    is($got->{audit}, $expected->{audit}, "$name: the audit trail has the same head, and the same to say");
     return;
 }
 
@@ -151,6 +155,10 @@ fill($node, 'source');
 integrity_is_empty($node, 'source', 'source');
 samples_match($node, 'source', 'source');
 my $expected = state_of('source');
+like($expected->{audit}, qr/^head\|f\|audit_chain\|[1-9]\d*\|\|\d+:[0-9a-f]{64}\n/,
+    'source: the audit trail has entries');
+like($expected->{audit}, qr/^anonymised\|f\|model_deployments\|1\|/m, 'source: and a tombstone');
+unlike($expected->{audit}, qr/^[^|]*\|t\|/m, 'source: and no problem');
 my $source   = $node->connstr('source');
 my ($plain, $custom, $folder, $clean) = map { "$dir/$_" } qw(plain.sql custom.dump folder clean.sql);
 
@@ -184,6 +192,19 @@ my @psql = ('psql', '-XAtq', '-o', "$dir/psql.out", '-v', 'ON_ERROR_STOP=1');
     my $name = 'directory, -j2';
     succeeds($name, 'pg_restore', '-j2', '-d', new_database('folder'), $folder);
     is_restored('folder', $expected, $name);
+
+    # The audit trail goes on there, and finds what is changed there.
+    my ($head) = $expected->{audit} =~ /\|(\d+:[0-9a-f]{64})$/m;
+    my $problems = "SELECT finding, relation, found, examples FROM verify_audit('$head') WHERE is_problem";
+    $node->safe_psql('folder', q{SELECT adopt_installation(); CALL seal_audit();
+        INSERT INTO model_deployments (model_type, version, to_status, to_percentage)
+            VALUES ('router', 'router-v1.1.0', 'production', 100);
+        CALL seal_audit()});
+    is($node->safe_psql('folder', "$problems; SELECT count(*) FROM verify_audit() WHERE finding = 'not sealed yet'"),
+        '0', "$name: the audit trail goes on");
+    $node->safe_psql('folder', q{ALTER TABLE review_events DISABLE TRIGGER ALL;
+        UPDATE review_events SET note = 'never said' WHERE id = 1});
+    is($node->safe_psql('folder', $problems), 'edited row|review_events|1|{1}', "$name: and finds an edited row");
 }
 {
     # Parallel workers may take the tables in any order; here it is the opposite one, and the sequences come first.

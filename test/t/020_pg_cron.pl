@@ -13,7 +13,9 @@ use TW::Util;
 
 use constant {
     DATABASE => 'bot',
-    JOBS     => [qw(daily_training_capture weekly_model_training labelstudio_sync run_training_jobs check_rollouts)],
+    JOBS     => [
+        qw(daily_training_capture weekly_model_training labelstudio_sync run_training_jobs check_rollouts seal_audit)
+    ],
     # How long pg_cron may take to run what ticks every minute.
     PATIENCE => 130
 };
@@ -101,7 +103,7 @@ my $out = says($node, q{SELECT count(*), count(*) FILTER (WHERE done), count(DIS
     qr/NOTICE:\ \ this\ server\ runs\ without\ pg_cron:\ nothing\ was\ scheduled\n
         HINT:\ \ Set\ shared_preload_libraries\ =\ 'pg_cron'\ and\ cron\.database_name\ =\ 'bot',\ /x,
     'no pg_cron: schedule_jobs() says so');
-is($out, '5|0|5', 'no pg_cron: and returns the statements');
+is($out, '6|0|6', 'no pg_cron: and returns the statements');
 says($node, 'SELECT unschedule_jobs()', qr/NOTICE:  this server runs without pg_cron: nothing was unscheduled/,
     'no pg_cron: unschedule_jobs() says so');
 
@@ -128,8 +130,9 @@ for my $database (DATABASE, 'bot2') {
             . "*/15 * * * * training_workflow $database: weekly_model_training, "
             . "*/5 * * * * training_workflow $database: labelstudio_sync, "
             . "*/5 * * * * training_workflow $database: run_training_jobs, "
-            . "*/5 * * * * training_workflow $database: check_rollouts",
-        "elsewhere: $database: the statements make five entries, however often they are run"
+            . "*/5 * * * * training_workflow $database: check_rollouts, "
+            . "*/5 * * * * training_workflow $database: seal_audit",
+        "elsewhere: $database: the statements make six entries, however often they are run"
     );
 }
 fails($node, 'ALTER ROLE tw_operator NOLOGIN; SET ROLE tw_operator; SELECT schedule_jobs()', '55000',
@@ -141,7 +144,7 @@ $node->safe_psql(
     says(
         $node, 'SELECT statement FROM unschedule_jobs()', qr/nothing was unscheduled/,
         'elsewhere: unschedule_jobs() says so'));
-is($node->safe_psql('elsewhere', q{SELECT count(*), count(*) FILTER (WHERE database = 'bot2') FROM cron.job}), '5|5',
+is($node->safe_psql('elsewhere', q{SELECT count(*), count(*) FILTER (WHERE database = 'bot2') FROM cron.job}), '6|6',
     'elsewhere: its statements remove ours alone');
 
 # Here, first not installed, then installed.
@@ -155,7 +158,7 @@ says($node, 'SELECT schedule_jobs()',
     'not installed: schedule_jobs() says so');
 sql($_, 'CREATE EXTENSION pg_cron') for $node, $workers;
 health_is($node, 'not scheduled', qr/^SELECT \* FROM schedule_jobs\(\)$/, 'installed');
-is(sql($node, q{SELECT count(*) FROM job_health WHERE state = 'not scheduled' AND schedule = 'not scheduled'}), '5',
+is(sql($node, q{SELECT count(*) FROM job_health WHERE state = 'not scheduled' AND schedule = 'not scheduled'}), '6',
     'installed: nothing is scheduled by itself');
 
 # Rights.
@@ -163,7 +166,7 @@ fails($node, 'SET ROLE tw_operator; SELECT schedule_jobs()', '42501',
     qr/HINT:  Run GRANT USAGE ON SCHEMA cron TO tw_operator; as a superuser/, 'no right to the schema');
 fails($node, 'SET ROLE tw_operator; SELECT unschedule_jobs()', '42501',
     qr/HINT:.*GRANT USAGE ON SCHEMA cron TO tw_operator;/, 'nor to remove');
-is(sql_as($node, 'tw_operator', q{SELECT count(*) FROM job_health WHERE schedule = 'not scheduled'}), '5',
+is(sql_as($node, 'tw_operator', q{SELECT count(*) FROM job_health WHERE schedule = 'not scheduled'}), '6',
     'job_health tells an operator without rights on pg_cron');
 sql($_, 'GRANT USAGE ON SCHEMA cron TO tw_operator, tw_other') for $node, $workers;
 sql($node, 'REVOKE EXECUTE ON FUNCTION cron.schedule(text, text, text) FROM PUBLIC');
@@ -175,7 +178,7 @@ sql($node, 'GRANT EXECUTE ON FUNCTION cron.schedule(text, text, text) TO PUBLIC'
 # Scheduled, as the operator; again; in another zone.
 my $scheduled = q{SELECT string_agg(what, ', ') FROM schedule_jobs('%s')};
 sql_as($node, 'tw_operator', q{SELECT cron.schedule('my own', '0 0 1 1 *', 'SELECT 1')});
-is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('scheduled') x 5), 'scheduled');
+is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('scheduled') x 6), 'scheduled');
 is(
     sql_as($node, 'tw_operator',
         q{SELECT string_agg(schedule || ' ' || command, ', ' ORDER BY jobid) FROM cron.job WHERE jobname <> 'my own'}),
@@ -190,11 +193,11 @@ is(
     'the entries, seen as the operator'
 );
 my $before = entries($node, 'jobid, xmin, job');
-is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('unchanged') x 5), 'scheduled again');
+is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Asia/Kolkata')), join(', ', ('unchanged') x 6), 'scheduled again');
 is(entries($node, 'jobid, xmin, job'), $before, 'nothing was touched');
 my $ids = entries($node, 'jobid');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')),
-    'changed, changed, unchanged, unchanged, unchanged', 'another zone');
+    'changed, changed, unchanged, unchanged, unchanged, unchanged', 'another zone');
 is(entries($node, 'jobid'), $ids, 'the entries keep their ids');
 is(sql($node, q{SELECT string_agg(jobname || ' ' || schedule, ', ' ORDER BY jobid) FROM cron.job
     WHERE command LIKE '%Europe/Berlin%'}),
@@ -216,7 +219,7 @@ is(sql($node, q{SELECT schedule, time_zone IS NULL, next_run IS NULL, state FROM
     WHERE job_name = 'daily_training_capture'}), '30 20 * * *|t|t|never ran',
     'an entry of the former version: job_health shows it');
 is(sql_as($node, 'tw_operator', sprintf($scheduled, 'Europe/Berlin')),
-    'changed, unchanged, unchanged, unchanged, unchanged', 'an entry of the former version: replaced');
+    'changed, unchanged, unchanged, unchanged, unchanged, unchanged', 'an entry of the former version: replaced');
 is(entries($node, 'jobid'), $ids, 'an entry of the former version: it keeps its id');
 
 # Another role finds them there.
@@ -228,12 +231,12 @@ is(
 is(
     sql_as($node, 'tw_other',
         q{SELECT string_agg(concat_ws(' ', done, what), ', ' ORDER BY job_name) FROM unschedule_jobs()}),
-    join(', ', ('f it is of role "tw_operator"') x 5), 'another role cannot remove them'
+    join(', ', ('f it is of role "tw_operator"') x 6), 'another role cannot remove them'
 );
 sql($node, sql_as($node, 'tw_other', q{SELECT statement FROM schedule_jobs('UTC') WHERE NOT done}));
 is(sql($node, q{SELECT count(*), count(*) FILTER (WHERE username = 'tw_operator'),
     count(*) FILTER (WHERE command LIKE '%''UTC''%') FROM cron.job}),
-    '6|6|2', 'but it gets statements that a superuser changes them with');
+    '7|7|2', 'but it gets statements that a superuser changes them with');
 
 # Switched off; a role that cannot log in.
 sql($node, q{SELECT cron.alter_job(jobid, active => false) FROM cron.job WHERE command LIKE '%check_rollouts%'});
@@ -260,13 +263,13 @@ $node->append_conf('pg_hba.conf', "local all tw_other reject\n$hba");
 $node->reload;
 sql_as($workers, 'tw_other', q{SELECT schedule_jobs('UTC')});
 sql($workers, q{SELECT cron.unschedule(jobid) FROM cron.job WHERE command NOT LIKE '%labelstudio_sync%'});
-is(sql_as($workers, 'tw_operator', q{SELECT count(*) FROM schedule_jobs('UTC') WHERE what = 'scheduled'}), '4',
+is(sql_as($workers, 'tw_operator', q{SELECT count(*) FROM schedule_jobs('UTC') WHERE what = 'scheduled'}), '5',
     'workers: scheduled');
 sql($workers, q{SELECT revoke_training_role('tw_other', 'operator')});
 for ($node, $workers) {
     # Some may have had their time meanwhile.
     sql($_, 'DELETE FROM job_runs; DELETE FROM cron.job_run_details');
-    is(hurry($_), '5', 'they tick every minute');
+    is(hurry($_), '6', 'they tick every minute');
 }
 
 # Meanwhile, on a standby.
@@ -284,7 +287,7 @@ fails($standby, 'SELECT unschedule_jobs()', '25006', qr/HINT:  Schedule them on 
 my @running = sort grep { $_ ne 'labelstudio_sync' } @{ (JOBS) };
 my $ended = q{SELECT count(DISTINCT jobid) FROM cron.job_run_details WHERE status IN ('succeeded', 'failed')};
 my $end   = time + PATIENCE;
-select undef, undef, undef, 0.5 while time < $end && grep { sql($_, $ended) < 5 } $node, $workers;
+select undef, undef, undef, 0.5 while time < $end && grep { sql($_, $ended) < 6 } $node, $workers;
 for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg_hba\.conf from cron\.host/ ],
     [ 'workers', $workers,
         qr/^the role tw_other of the entry lacks a right: SELECT grant_training_role\('tw_other', 'operator'\)$/ ]) {
@@ -294,7 +297,7 @@ for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg
                        FROM cron.job_run_details d WHERE d.status = 'succeeded' AND d.jobid IN (SELECT jobid
                            FROM cron.job)}),
         join(', ', map { "tw_operator $_" } @running),
-        "$name: pg_cron ran four jobs as the operator"
+        "$name: pg_cron ran five jobs as the operator"
     ) or diag sql($server, 'SELECT * FROM cron.job_run_details');
     is(sql($server, q{SELECT string_agg(DISTINCT job_name || ' ' || status, ', ' ORDER BY job_name || ' ' || status)
         FROM job_runs}),
@@ -302,7 +305,7 @@ for ([ 'sessions', $node, qr/^pg_cron cannot log in as tw_other: let it in by pg
     is(sql($server, q{SELECT string_agg(job_name, ', ' ORDER BY job_name) FROM job_health
                       WHERE state = 'ok' AND last_success > now() - interval '5 minutes' AND advice IS NULL}),
         join(', ', @running), "$name: job_health knows");
-    health_is($server, 'failing', $advice, "$name: the fifth");
+    health_is($server, 'failing', $advice, "$name: the sixth");
     is(sql($server, q{SELECT state, last_error_code IS NULL, last_error <> '' FROM job_health
         WHERE job_name = 'labelstudio_sync'}), 'failing|t|t',
         "$name: its error is pg_cron's");
@@ -321,10 +324,10 @@ is(sql($node, 'SELECT count(*) FROM unschedule_jobs()'), '0', 'nothing is left t
 # DROP EXTENSION leaves the entries; whoever forgot unschedule_jobs() gets rid of them with the next installation's.
 sql_as($node, 'tw_operator', 'SELECT schedule_jobs()');
 sql($node, 'SET training_workflow.allow_drop = on; DROP EXTENSION training_workflow');
-is(sql($node, q{SELECT count(*) FROM cron.job WHERE jobname LIKE 'training_workflow bot: %'}), '5',
+is(sql($node, q{SELECT count(*) FROM cron.job WHERE jobname LIKE 'training_workflow bot: %'}), '6',
     'DROP EXTENSION leaves the entries');
 sql($node, 'CREATE SCHEMA other; CREATE EXTENSION training_workflow SCHEMA other');
-is(sql($node, 'SELECT count(*) FROM other.unschedule_jobs() WHERE done'), '5', 'which another installation removes');
+is(sql($node, 'SELECT count(*) FROM other.unschedule_jobs() WHERE done'), '6', 'which another installation removes');
 sql($node, 'SET training_workflow.allow_drop = on; DROP EXTENSION training_workflow;
     CREATE EXTENSION training_workflow SCHEMA "My Training"');
 sql($node, q{SELECT grant_training_role('tw_operator', 'operator'); SELECT schedule_jobs()});
@@ -341,7 +344,7 @@ health_is($node, 'waiting', qr/not every job/, 'an owner who may not see');
 is(sql($node, q{SELECT string_agg(DISTINCT what, ', ') FROM schedule_jobs()}), 'unchanged',
     'an owner who may not see: one\'s own are known');
 sql($node, 'REVOKE USAGE ON SCHEMA cron FROM tw_owner');
-is(sql($node, q{SELECT count(*) FROM job_health WHERE schedule = 'unknown'}), '5',
+is(sql($node, q{SELECT count(*) FROM job_health WHERE schedule = 'unknown'}), '6',
     'an owner without any right: unknown');
 sql($node, 'ALTER FUNCTION tw_cron_server() OWNER TO postgres; ALTER FUNCTION tw_all_cron_entries() OWNER TO postgres');
 
@@ -355,7 +358,7 @@ sql($node, q{DELETE FROM job_runs; DELETE FROM cron.job_run_details; UPDATE trai
 is(sql($node, $overdue), '|', 'no launcher: a while ago they were scheduled');
 sql($node, q{UPDATE training_settings SET updated_at = now() - interval '21 minutes' WHERE name = 'scheduled'});
 like(sql($node, $overdue),
-    qr/^labelstudio_sync, run_training_jobs, check_rollouts\|pg_cron has not run it when it should have/,
+    qr/^labelstudio_sync, run_training_jobs, check_rollouts, seal_audit\|pg_cron has not run it when it should have/,
     'no launcher: too long ago for what runs every few minutes');
 restart_with($node, max_worker_processes => 8, shared_preload_libraries => '');
 health_is($node, 'pg_cron stopped', qr/^pg_cron is installed but not loaded: set shared_preload_libraries/,

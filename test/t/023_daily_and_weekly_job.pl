@@ -417,7 +417,9 @@ is(sql(q{SELECT (SELECT status FROM model_versions WHERE version = 'router-v7.0.
 # A restored copy does nothing until somebody says that it took over.
 my $before = sql('SELECT count(*) FROM job_runs');
 sql(q{UPDATE training_settings SET value = 'elsewhere' WHERE name = 'installation'});
-for my $job (qw(daily_training_capture weekly_model_training labelstudio_sync run_training_jobs check_rollouts)) {
+for my $job (
+    qw(daily_training_capture weekly_model_training labelstudio_sync run_training_jobs check_rollouts seal_audit))
+{
     like((run_sql("CALL $job()"))[2], qr/^[^\n]*WARNING:  $job did nothing: this database is a restored copy/,
         "a restored copy: $job does nothing");
 }
@@ -428,7 +430,7 @@ is(sql('SELECT count(*) FROM job_runs'), $before + 1, 'with a row');
 
 # Jobs commit, so that they cannot run inside a transaction; and nobody does a step of somebody else's run.
 sqlstate_is($node, 'threshold', "BEGIN; CALL $_(); COMMIT", '2D000', "$_ in a transaction")
-    for qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts);
+    for qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts seal_audit);
 is(sql("SELECT count(*) FROM job_runs WHERE status = 'running'"), '0', 'leaves nothing behind');
 sqlstate_is($node, 'threshold', q{SELECT tw_job_step((SELECT max(id) FROM job_runs), '{"part": "tidy"}', NULL)},
     '55000', 'a step by hand is refused');

@@ -91,7 +91,8 @@ sql(<<'SQL');
         FROM generate_series(1, 60) g;
     SELECT public.import_training_samples((SELECT string_agg(
         jsonb_build_object('text', v || ' order ' || g, 'intent', 'intent.shop.order.' || v)::text, E'\n')
-        FROM unnest(ARRAY['track', 'cancel']) v, generate_series(1, 20) g), 'manual'::text, false);
+        FROM unnest(ARRAY['track', 'cancel']) v, generate_series(1, 20) g), 'manual'::text, false, 'auto'::text,
+        'review'::text, 'human'::text, 'refuse'::text, NULL::jsonb);
     SELECT * FROM public.train_model('router'::text, false);
     SELECT public.promote_model('router-v1.0.0'::text, 'something has to answer'::text, false);
     SELECT * FROM public.classify_intent('track order 3'::text, 'router'::text, NULL::text);
@@ -104,7 +105,7 @@ SQL
 # As pg_cron is told to run them, in zones without and with daylight saving.
 for my $zone (qw(UTC Europe/Berlin)) {
     my @commands = split /\n/, sql(qq{SELECT command FROM public.tw_cron_plan('$zone'::text) ORDER BY schedule});
-    is(scalar(@commands), 5, "$zone: five jobs");
+    is(scalar(@commands), 6, "$zone: six jobs");
     sql($_) for @commands;
 }
 is(sql(q{SELECT DISTINCT job_name, status, error_message FROM public.job_runs WHERE status <> 'succeeded'}), '',

@@ -228,6 +228,17 @@ is_deeply(rows_of('restored'), rows_of('old'), 'restored: the same rows');
 is(answers_of('restored'), $answers, 'restored: the same answers');
 integrity_is_empty($node, 'restored', 'restored');
 
+# The first run of its job seals the rows of before the update.
+sql('old', 'SELECT adopt_installation(); CALL seal_audit()');
+is(
+    sql('old', q{SELECT relation, count(*) FROM audit_chain WHERE kind = 'row' GROUP BY 1 ORDER BY 1}),
+    sql('old', q{SELECT 'model_deployments', count(*) FROM model_deployments UNION ALL
+        SELECT 'review_events', count(*) FROM review_events}),
+    'updated: the audit trail has as many rows as were there'
+);
+is(sql('old', q{SELECT finding FROM verify_audit() WHERE is_problem OR finding = 'not sealed yet'}),
+    '', 'updated: and they are what they were');
+
 # It goes on.
 sql('old', q{DROP INDEX own_session_idx; SELECT adopt_installation();
     UPDATE labelstudio_projects SET is_active = false; CALL daily_training_capture(); CALL check_rollouts();

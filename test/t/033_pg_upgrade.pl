@@ -60,6 +60,10 @@ for my $database (qw(first newest)) {
     ok($succeeded, "$database: a dump of 0.1.0 is restored") or diag $error;
 }
 $old->safe_psql('newest', 'ALTER EXTENSION training_workflow UPDATE');
+$old->safe_psql('newest', 'SELECT adopt_installation(); CALL seal_audit()');
+my $trail     = 'SELECT finding, is_problem, relation, found, examples, detail FROM verify_audit()';
+my $old_trail = $old->safe_psql('newest', $trail);
+like($old_trail, qr/^head\|f\|audit_chain\|[1-9]/, 'before pg_upgrade: the audit trail has entries');
 $old->safe_psql('newest', q{CREATE TABLE old_logs (id integer PRIMARY KEY, session_id text, user_message text);
     SELECT import_conversations('old_logs'); SELECT close_old_table('old_logs')});
 my %before = map { ($_ => $old->safe_psql($_, $state)) } qw(first newest);
@@ -85,6 +89,7 @@ mkdir "$dir/upgrade";
 eval {
     is($new->safe_psql('first',  $state), $before{first},  '0.1.0: the rows, and the answers of the models');
     is($new->safe_psql('newest', $state), $before{newest}, 'this version: the rows, and the answers of the models');
+    is($new->safe_psql('newest', $trail), $old_trail, 'this version: the audit trail has the same head and no problem');
     $new->safe_psql('first', "SET ROLE tw_capture; INSERT INTO conversation_logs (session_id, user_message, nlu_intent,
         nlu_confidence, nlu_provider) SELECT 'after', 'hello', @{[ CONFIDENT ]}");
     is($new->safe_psql('first', "SELECT count(*) FROM conversation_logs c JOIN training_samples s

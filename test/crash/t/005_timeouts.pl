@@ -78,6 +78,9 @@ sub make_work {
 SQL
     # A rollout begins with a model that is stored.
     sql('CALL store_model_artifacts()') if $what eq 'check_rollouts';
+    # Something to seal.
+    sql("SELECT record_feedback(max(id), session_id, 'negative') FROM conversation_logs
+        WHERE session_id = 'day $n' GROUP BY session_id") if $what eq 'seal_audit';
     my ($open) = grep { !@{ $_->{annotations} } } $ls->tasks;
     $ls->stub->annotate($open->{id}, result => result(verdict => 'approve', note => "annotated $n")) if $open;
     return;
@@ -118,6 +121,7 @@ my @procedures = (
     [ 'CALL weekly_model_training()',  'weekly_model_training',  qw(training_jobs model_evaluations) ],
     [ 'CALL run_training_jobs()',      'run_training_jobs',      qw(training_jobs model_artifacts) ],
     [ 'CALL check_rollouts()',         'check_rollouts',         qw(rollouts model_versions) ],
+    [ 'CALL seal_audit()',             'seal_audit',             qw(audit_chain) ],
     [ 'CALL labelstudio_sync()',       'labelstudio_sync',       qw(labelstudio_tasks review_events) ],
     [ 'CALL labelstudio_push()',       'labelstudio_push',       qw(labelstudio_tasks) ],
     [ 'CALL labelstudio_pull()',       'labelstudio_pull',       qw(labelstudio_projects) ],
@@ -163,7 +167,9 @@ for (@procedures) {
 }
 
 # What is left of all the work is done by the jobs.
-for my $job (qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts labelstudio_sync)) {
+for my $job (
+    qw(daily_training_capture weekly_model_training run_training_jobs check_rollouts labelstudio_sync seal_audit))
+{
     completes("CALL $job()", $job, "at the end, $job");
 }
 is(sql(q{SELECT count(*) FROM training_jobs WHERE status = 'running'}), 0, 'at the end: no training is left');

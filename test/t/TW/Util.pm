@@ -235,6 +235,9 @@ SQL
         -- A rollout that is under way, and was looked at.
         SELECT rollout_id FROM $s.start_rollout('router-v1.2.0', E'by the\ttest');
         CALL $s.check_rollouts();
+        -- Entries of the audit trail, of each kind that leaves the row.
+        CALL $s.seal_audit();
+        SELECT $s.tw_tombstone('model_deployments', ARRAY[1], NULL, E'the\\ttest says so');
         UPDATE $s.training_samples SET model_version_target = 'router-v1.0.0' WHERE id % 7 = 0;
         -- A model that the trainer made, evaluated; one that somebody else made; jobs in every state.
         SELECT $s.import_training_samples(string_agg(jsonb_build_object('text', w || ' number ' || md5(w || g),

@@ -216,6 +216,7 @@ sub rollout {
         [ 'CALL check_rollouts()', sub { } ],
         $change->(q{SELECT advance_rollout('router', '%s')}),
         [ 'CALL check_rollouts()', sub { } ],
+        [ 'CALL seal_audit()', sub { } ],
     );
     push @statements, $self->{number} % 3
         ? $change->("SELECT version FROM rollback_rollout('router', '%s', only_version => '$version')")
