@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 13c44ecc5be3254848cc1fc8fc0262a3854a3563824c010fe98f4d508fdb1c5a
+-- tables: 436760c68214b33f8bf733a859b72ae0353ee2c79e02c2cb482da9aef87b163a
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -60,9 +60,17 @@ ALTER TABLE @extschema@.review_events
 ALTER TABLE @extschema@.training_samples
     ADD COLUMN review_priority smallint,
     ADD COLUMN review_reason text,
-    ADD CONSTRAINT training_samples_queue_check CHECK (
-        review_priority IS NULL AND review_reason IS NULL
-        OR review_priority BETWEEN 1 AND 3 AND review_reason IS NOT NULL AND conversation_log_id IS NULL);
+    DROP CONSTRAINT training_samples_state_check;
+DROP FUNCTION @extschema@.tw_valid_sample(text, text, text, text, double precision, double precision);
+CREATE FUNCTION @extschema@.tw_valid_sample(
+    review_status text, label_source text, source text, split text, quality_score double precision,
+    selection_probability double precision, conversation_log_id bigint, review_priority smallint,
+    review_reason text) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT
+    AS 'MODULE_PATHNAME', 'tw_valid_sample';
+ALTER TABLE @extschema@.training_samples
+    ADD CONSTRAINT training_samples_state_check CHECK (@extschema@.tw_valid_sample(review_status, label_source, source,
+        split, quality_score, selection_probability, conversation_log_id, review_priority, review_reason));
 CREATE INDEX training_samples_queue_idx ON @extschema@.training_samples
     (review_priority, quality_score NULLS FIRST, created_at, conversation_log_id)
     WHERE review_priority IS NOT NULL;

@@ -116,11 +116,28 @@ tw_valid_conversation(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
+/* What is wrong with a sample's place in the queue; NULL = nothing. */
+static const char *
+sample_queue_problem(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(7) != PG_ARGISNULL(8))
+		return "review_priority and review_reason are both NULL or both not.";
+	if (PG_ARGISNULL(7))
+		return NULL;
+	if (PG_GETARG_INT16(7) < 1 || PG_GETARG_INT16(7) > 3)
+		return "review_priority is 1, 2, 3 or NULL.";
+	if (!PG_ARGISNULL(6))
+		return "The conversation of a sample is queued, not the sample.";
+	return NULL;
+}
+
 PG_FUNCTION_INFO_V1(tw_valid_sample);
 
 /*
  * tw_valid_sample(review_status, label_source, source, split, quality_score,
- * selection_probability): true, or an error that says what is wrong.
+ * selection_probability, conversation_log_id, review_priority, review_reason):
+ * true, or an error that says what is wrong. The SQL of 0.1.0 has no more than
+ * six arguments.
  */
 Datum
 tw_valid_sample(PG_FUNCTION_ARGS)
@@ -142,6 +159,8 @@ tw_valid_sample(PG_FUNCTION_ARGS)
 		problem = "quality_score is between 0 and 1.";
 	else if (!PG_ARGISNULL(5) && !(PG_GETARG_FLOAT8(5) >= 0 && PG_GETARG_FLOAT8(5) <= 1))
 		problem = "selection_probability is between 0 and 1.";
+	else if (PG_NARGS() > 6)
+		problem = sample_queue_problem(fcinfo);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
