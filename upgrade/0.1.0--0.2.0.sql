@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 436760c68214b33f8bf733a859b72ae0353ee2c79e02c2cb482da9aef87b163a
+-- tables: 5260aba2e5b478380131b05a0f3baff9398af63457820b66bb21e6a302e05e5f
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -73,8 +73,6 @@ ALTER TABLE @extschema@.training_samples
         split, quality_score, selection_probability, conversation_log_id, review_priority, review_reason));
 CREATE INDEX training_samples_queue_idx ON @extschema@.training_samples
     (review_priority, quality_score NULLS FIRST, created_at, conversation_log_id)
-    WHERE review_priority IS NOT NULL;
-CREATE INDEX training_samples_queue_hash_idx ON @extschema@.training_samples (text_hash)
     WHERE review_priority IS NOT NULL;
 ALTER TABLE @extschema@.review_events
     ALTER COLUMN conversation_log_id DROP NOT NULL,

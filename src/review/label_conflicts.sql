@@ -3,9 +3,6 @@
 
 CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash)
     WHERE review_status = 'approved';
--- Of samples without a conversation that wait. Capture never writes to it.
-CREATE INDEX training_samples_queue_hash_idx ON @extschema@.training_samples (text_hash)
-    WHERE review_priority IS NOT NULL;
 
 CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
     WITH disputed AS (

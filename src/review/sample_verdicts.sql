@@ -4,7 +4,8 @@
 CREATE FUNCTION @extschema@.tw_samples_of_texts(ids bigint[]) RETURNS bigint[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Two searches, each along its index. MATERIALIZED: normalising is for the few of equal hash.
+    -- Two searches: along the index of hashes, and through the queue. A second index for that would cost every capture
+    -- more than it spares here. MATERIALIZED: normalising is for the few of equal hash.
     WITH judged AS MATERIALIZED (
         SELECT DISTINCT s.text_hash, @extschema@.normalize_text(s.text) AS normalized_text
         FROM @extschema@.training_samples s WHERE s.id = ANY (ids) AND s.text_hash IS NOT NULL
