@@ -217,3 +217,16 @@ DROP FUNCTION rows_read;
 DROP VIEW waiting, samples, events;
 DROP OWNED BY regress_tw_reviewer, regress_tw_second, regress_tw_capture;
 DROP ROLE regress_tw_reviewer, regress_tw_second, regress_tw_capture;
+
+-- A person's verdict on a conversation says something else than the sample that was approved: it is asked about again.
+SELECT set_training_setting('second_opinion_rate', '0') IS NOT NULL AS off;
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES (7001, 'again', 'eta words here', 'intent.food.find', 0.95, 'indicbert');
+SELECT approve_conversation(7001, reviewer => 'asha');
+SELECT conflicting FROM import_training_samples('{"text": "eta words here", "intent": "intent.drink.find"}');
+SELECT approve_conversation(7001, reviewer => 'asha');
+SELECT review_priority, review_reason FROM conversation_logs WHERE id = 7001;
+SELECT approve_sample(max(id), reviewer => 'chitra') FROM training_samples WHERE text = 'eta words here';
+SELECT review_priority, review_reason FROM conversation_logs WHERE id = 7001;
+SELECT queued, released FROM queue_label_conflicts();
+SELECT review_priority, review_reason FROM conversation_logs WHERE id = 7001;

@@ -166,3 +166,15 @@ FROM claim_reviews(100, reviewer => 'divya');
 
 DROP VIEW opinions;
 DROP FUNCTION state(int[]), shown(text);
+
+-- An import that replaces the label of a conversation ends the second opinion on it.
+SELECT set_training_setting('second_opinion_rate', '1') IS NOT NULL AS all_of_them;
+INSERT INTO review_policies (intent, audit_rate_approved, audit_rate_review) VALUES ('intent.late.one', 1, 1);
+INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+    VALUES (990002, 'late', 'theta words here', 'intent.late.one', 0.95, 'indicbert');
+SELECT approve_conversation(990002, reviewer => 'asha');
+SELECT status FROM second_opinions WHERE conversation_log_id = 990002;
+SELECT replaced FROM import_training_samples('{"text": "theta words here", "intent": "intent.late.two"}',
+                                             on_conflict => 'newest');
+SELECT status, settled_at IS NOT NULL AS ended FROM second_opinions WHERE conversation_log_id = 990002;
+SELECT intent FROM training_samples WHERE conversation_log_id = 990002;

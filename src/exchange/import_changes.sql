@@ -74,6 +74,11 @@ BEGIN
     WHERE s.intent <> n.intent OR s.label_source <> 'human' OR s.review_status <> 'approved'
     ORDER BY s.id;
 
+    -- Opinions about a label that was replaced settle nothing.
+    UPDATE @extschema@.second_opinions o SET status = 'superseded', settled_at = clock_timestamp()
+    FROM unnest(ids, intents) AS n (id, intent)
+    JOIN @extschema@.training_samples s ON s.id = n.id
+    WHERE o.conversation_log_id = s.conversation_log_id AND o.settled_at IS NULL AND s.intent <> n.intent;
     -- The conflict is settled.
     UPDATE @extschema@.conversation_logs c SET review_priority = NULL, review_reason = NULL
     FROM @extschema@.training_samples s

@@ -210,6 +210,33 @@ COMMENT ON FUNCTION @extschema@.tw_settle_texts(bigint[], text) IS
     'After an approval or fix of samples without a conversation: rejects the other samples without one that say '
     'something else of their texts, with an event, and takes what agrees out of the queue';
 
+CREATE FUNCTION @extschema@.tw_question_conversations(ids bigint[], reviewer_name text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    disagreeing bigint[];
+BEGIN
+    -- A few are enough: their verdicts show who is right. A locked conversation is being judged.
+    disagreeing := ARRAY(
+        SELECT c.id FROM @extschema@.training_samples j
+        JOIN @extschema@.training_samples s ON s.text_hash = j.text_hash AND s.review_status = 'approved'
+            AND s.label_source = 'human' AND s.intent <> j.intent
+        JOIN @extschema@.conversation_logs c ON c.id = s.conversation_log_id
+        WHERE j.id = ANY (ids) AND @extschema@.normalize_text(s.text) = @extschema@.normalize_text(j.text)
+          AND c.review_priority IS NULL AND c.review_status = 'approved'
+        ORDER BY c.id LIMIT 3 * cardinality(ids) FOR UPDATE OF c SKIP LOCKED);
+    INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, reviewer, calling_role)
+    SELECT c.id, 'conflict', c.review_status, c.review_status, reviewer_name, @extschema@.tw_calling_role()
+    FROM @extschema@.conversation_logs c WHERE c.id = ANY (disagreeing) ORDER BY c.id;
+    UPDATE @extschema@.conversation_logs c SET review_priority = 2, review_reason = 'label conflict'
+    WHERE c.id = ANY (disagreeing);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_question_conversations(bigint[], text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_question_conversations(bigint[], text) IS
+    'After an approval or fix of samples without a conversation: queues conversations, three for each sample, to which '
+    'people gave another intent for the same text (priority 2, reason label conflict)';
+
 CREATE FUNCTION @extschema@.tw_judge_samples(
     ids bigint[], verdict text, new_intent text, new_entities jsonb, why text, remark text, reviewer_name text,
     given jsonb) RETURNS bigint
@@ -274,6 +301,7 @@ BEGIN
     WHERE s.id = ANY (ids) AND o.id = s.id;
     IF verdict <> 'reject' THEN
         PERFORM @extschema@.tw_settle_texts(ids, reviewer_name);
+        PERFORM @extschema@.tw_question_conversations(ids, reviewer_name);
     END IF;
     DELETE FROM @extschema@.review_claims k WHERE k.sample_id = ANY (ids);
     RETURN recorded;
