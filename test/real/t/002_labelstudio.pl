@@ -27,6 +27,8 @@ my $node  = start_node('main');
 my $ascii = JSON::PP->new->ascii->canonical;
 create_database($node, DATABASE);
 in_database($node, DATABASE);
+# A second opinion that chance asks for would be one task more.
+sql(q{SELECT set_training_setting('second_opinion_rate', '0')});
 $_->{email} = $_->must('GET', '/api/current-user/whoami')->{email} for $admin, $meera;
 
 sub query { my ($query) = @_; return rows($node, DATABASE, $query) }

@@ -36,6 +36,7 @@ sql(<<"SQL");
     CREATE SERVER ls FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url '$url', import_timeout '600');
     CREATE USER MAPPING FOR PUBLIC SERVER ls OPTIONS (token '$ENV{LABEL_STUDIO_LEGACY_TOKEN}');
     SELECT labelstudio_create_project('Killed', max_open_tasks => 10000);
+    SELECT set_training_setting('second_opinion_rate', '0');
 SQL
 my $project = sql('SELECT project_id FROM labelstudio_projects');
 

@@ -53,9 +53,10 @@ sub new {
         CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (
             url '@{[ $stub->url ]}', $options);
         CREATE USER MAPPING FOR PUBLIC SERVER label_studio OPTIONS (token '$token');
-        -- Nothing is left to chance: all of module audited is audited, nothing else.
+        -- Nothing is left to chance: all of module audited is audited, nothing else, and nobody is asked twice.
         INSERT INTO review_policies (module_type, audit_rate_approved, audit_rate_review)
         VALUES (NULL, 0, 0), ('audited', 1, 1);
+        SELECT set_training_setting('second_opinion_rate', '0');
 SQL
     return $self;
 }
