@@ -270,4 +270,12 @@ SELECT pg_temp.fail(50) > 25;
 SELECT pg_temp.resident_mb() AS before \gset
 SELECT pg_temp.fail(500) > 250;
 SELECT pg_temp.resident_mb() - :before < 50 AS given_back;
+-- What Rasa's text marks is the entity, whatever its value says: also where that stands elsewhere in the text.
+SELECT inserted FROM import_training_samples($$version: "3.1"
+nlu:
+- intent: intent.marked.word
+  examples: |
+    - t[h]{"entity": "A", "value": "annotation"}is is g annotation x
+$$);
+SELECT text, entities FROM training_samples WHERE intent = 'intent.marked.word';
 SELECT * FROM check_integrity();

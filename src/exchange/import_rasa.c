@@ -428,6 +428,7 @@ next_rasa(TwImportReader *reader)
 	if (rasa->next == rasa->count)
 		return false;
 	reader->place.number = rasa->examples[rasa->next++].number;
+	reader->place.has_marks = true;
 	return true;
 }
 

@@ -282,7 +282,7 @@ tw_import_fit(const TwImportPlace *place, NullableDatum *message, NullableDatum 
 	Jsonb	   *fitting = document;
 	const TwSpan *misplaced = NULL;
 
-	if (document != NULL)
+	if (document != NULL && !place->has_marks)
 		fitting = tw_fit_entities(document, tw_text_slice(message->value, false), &misplaced);
 	if (misplaced != NULL)
 		refuse_misplaced(place, misplaced);

@@ -23,6 +23,7 @@ typedef struct TwImportPlace
 	bool		redact;
 	bool		redact_locations;	/* where redact is on */
 	int			max_bytes;		/* limit for each text and document */
+	bool		has_marks;		/* the text itself marks its entities: their positions are right, whatever the value */
 	MemoryContext scratch;		/* for jsonb's parser, which frees little */
 } TwImportPlace;
 
