@@ -278,4 +278,8 @@ nlu:
     - t[h]{"entity": "A", "value": "annotation"}is is g annotation x
 $$);
 SELECT text, entities FROM training_samples WHERE intent = 'intent.marked.word';
+-- An array of labels, as Label Studio writes it: one entity for each.
+SELECT inserted FROM import_training_samples('{"text": "aa bb cc fou", "label": "intent.some.labels", '
+    '"spans": [{"start": 3, "end": 5, "labels": ["F", "G"]}]}');
+SELECT entities FROM training_samples WHERE intent = 'intent.some.labels';
 SELECT * FROM check_integrity();

@@ -109,7 +109,25 @@ find_tokens(const json_t *tokens, Range *ranges)
 	}
 }
 
-/* A span as [start, end, label], or as an object with these, or with the first and last of its tokens. */
+/* Whether the labels of a span are strings, at least one. */
+static bool
+are_labels(const json_t *labels)
+{
+	size_t		i;
+	json_t	   *label;
+
+	json_array_foreach(labels, i, label)
+	{
+		if (!json_is_string(label))
+			return false;
+	}
+	return json_array_size(labels) > 0;
+}
+
+/*
+ * A span as [start, end, label], or as an object with these, or with the first
+ * and last of its tokens. An object may have an array of labels instead of one.
+ */
 static bool
 read_span(const json_t *span, const Range *tokens, size_t tokens_count, Range *range, const json_t **label)
 {
@@ -124,7 +142,9 @@ read_span(const json_t *span, const Range *tokens, size_t tokens_count, Range *r
 			read_position(json_array_get(span, 1), &range->end);
 	}
 	*label = json_object_get(span, "label");
-	if (!json_is_string(*label))
+	if (*label == NULL)
+		*label = json_object_get(span, "labels");
+	if (!json_is_string(*label) && !are_labels(*label))
 		return false;
 	if (json_object_get(span, "start") != NULL)
 		return read_position(json_object_get(span, "start"), &range->start) &&
@@ -155,8 +175,10 @@ append_spans(TwImportReader *reader, StringInfo entities, const json_t *spans, c
 		if (!read_span(span, tokens, tokens_count, &range, &label))
 			tw_import_refuse_foreign(reader, name, "an array of spans such as {\"start\": 3, \"end\": 9, \"label\": "
 									 "\"city\"} or [3, 9, \"city\"]", span);
-		tw_import_add_span(entities, range.start, range.end, tw_json_slice(label),
-						   json_is_string(value) ? tw_json_slice(value) : TW_NULL_SLICE);
+		for (size_t j = 0; j < (json_is_array(label) ? json_array_size(label) : 1); j++)
+			tw_import_add_span(entities, range.start, range.end,
+							   tw_json_slice(json_is_array(label) ? json_array_get(label, j) : label),
+							   json_is_string(value) ? tw_json_slice(value) : TW_NULL_SLICE);
 	}
 }
 
