@@ -198,6 +198,9 @@ is_misplaced(const Message *message, const TwSpan *span)
 	TwSlice		part = part_of(message, CODE_POINTS, span);
 	int			first;
 
+	/* An empty span marks no words that could contradict it. */
+	if (part.data != NULL && part.length == 0 && span->is_value)
+		return false;
 	if (part.data == NULL || !span->is_value)
 		return true;
 	first = (int) (part.data - message->text.data);
