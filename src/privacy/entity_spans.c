@@ -199,7 +199,7 @@ is_misplaced(const Message *message, const TwSpan *span)
 	int			first;
 
 	/* An empty span marks no words that could contradict it. */
-	if (part.data != NULL && part.length == 0 && span->is_value)
+	if (span->start == span->end)
 		return false;
 	if (part.data == NULL || !span->is_value)
 		return true;
