@@ -145,6 +145,8 @@ SQL_PARTS = \
 	src/tables/rollouts.sql \
 	src/tables/training_export_jobs.sql \
 	src/tables/audit_chain.sql \
+	src/tables/erasures.sql \
+	src/tables/erasure_receipts.sql \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
@@ -153,6 +155,9 @@ SQL_PARTS = \
 	src/runs/due.sql \
 	src/runs/installation.sql \
 	src/runs/loop.sql \
+	src/audit/audit_trail.sql \
+	src/audit/verify_audit.sql \
+	src/audit/seal_audit.sql \
 	src/http/endpoints.sql \
 	src/s3/s3.sql \
 	src/capture/filter.sql \
@@ -218,6 +223,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_verdict.sql \
 	src/labelstudio/labelstudio_pull.sql \
 	src/labelstudio/labelstudio_compare.sql \
+	src/labelstudio/labelstudio_erasures.sql \
 	src/labelstudio/labelstudio_sync.sql \
 	src/labelstudio/labelstudio_create.sql \
 	src/labelstudio/labelstudio_check.sql \
@@ -234,6 +240,8 @@ SQL_PARTS = \
 	src/rollout/rollout_verdict.sql \
 	src/rollout/waiting_rollouts.sql \
 	src/rollout/check_rollouts.sql \
+	src/erasure/erasure_models.sql \
+	src/erasure/erasure_exports.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \
@@ -247,9 +255,6 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
-	src/governance/audit_trail.sql \
-	src/governance/verify_audit.sql \
-	src/governance/seal_audit.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
 	src/governance/sample_problems.sql \

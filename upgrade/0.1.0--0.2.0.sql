@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 5260aba2e5b478380131b05a0f3baff9398af63457820b66bb21e6a302e05e5f
+-- tables: bf5e12d85da4d219487a11af695bb281522d98f5754f24aba52a2f023bc44370
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -32,7 +32,7 @@ CREATE INDEX conversation_logs_queue_idx ON @extschema@.conversation_logs
     (review_priority, nlu_confidence NULLS FIRST, created_at, id)
     INCLUDE (created_on, review_status) WHERE review_priority IS NOT NULL;
 
-ALTER TABLE @extschema@.conversation_logs ADD COLUMN idempotency_key text;
+ALTER TABLE @extschema@.conversation_logs ADD COLUMN idempotency_key text, ADD COLUMN anonymised_at timestamptz;
 CREATE INDEX conversation_logs_idempotency_key_idx ON @extschema@.conversation_logs
     (created_on, idempotency_key COLLATE "C") WHERE idempotency_key IS NOT NULL;
 

@@ -26,7 +26,9 @@ BEGIN ATOMIC
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
             '@extschema@.sample_imports', '@extschema@.sample_import_lines', '@extschema@.job_health',
-            '@extschema@.audit_chain']::regclass[]),
+            '@extschema@.audit_chain', '@extschema@.erasures', '@extschema@.erasure_rows', '@extschema@.erasure_models',
+            '@extschema@.erasure_exports', '@extschema@.erasure_receipts', '@extschema@.labelstudio_erasures'
+            ]::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),

@@ -36,6 +36,7 @@ static const struct
 	{"model type", TW_LOCK_MODEL_TYPE, TW_PATIENCE_MS},
 	{"audit trail", TW_LOCK_AUDIT_TRAIL, TW_PATIENCE_MS},
 	{"intents", TW_LOCK_INTENTS, TW_LONG_PATIENCE_MS},
+	{"erasure", TW_LOCK_ERASURE, TW_LONG_PATIENCE_MS},
 };
 
 void

@@ -32,7 +32,8 @@ typedef enum TwLockKind
 	TW_LOCK_INTENTS = 15,		/* intents are renamed or merged; taken before any other */
 	TW_LOCK_CAPTURE_KEY = 16,	/* a conversation with an idempotency_key is stored, by the key's hash; the only one of
 								 * capture. Until the row is stored, and while nothing else is waited for */
-	TW_LOCK_AUDIT_TRAIL = 17	/* entries of audit_chain are written */
+	TW_LOCK_AUDIT_TRAIL = 17,	/* entries of audit_chain are written */
+	TW_LOCK_ERASURE = 18		/* rows are erased or made anonymous; taken before any other */
 } TwLockKind;
 
 /* Longest wait of a manual call, in milliseconds, for a lock that only a forgotten session holds longer. */

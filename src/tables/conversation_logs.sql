@@ -60,6 +60,8 @@ CREATE TABLE @extschema@.conversation_logs (
     created_on date DEFAULT @extschema@.tw_load_library(),
     -- written by the application when it calls the model
     idempotency_key text,
+    -- filled by an erasure
+    anonymised_at timestamptz,
     CONSTRAINT conversation_logs_pkey PRIMARY KEY (id),
     CONSTRAINT conversation_logs_state_check CHECK (@extschema@.tw_valid_conversation(review_status, review_priority,
         is_training_candidate, filter_outcome, filtered_at, is_audit, selection_probability))
@@ -166,3 +168,6 @@ COMMENT ON COLUMN @extschema@.conversation_logs.idempotency_key IS
     'The application''s name of this call, such as a random UUID: sent again with the same session_id and user_message '
     'on the same day or the next, it stores no second conversation, and RETURNING gives the id of the first. An empty '
     'one becomes NULL, one of more than 255 bytes sha256: and its hash. Never changes; NULL = not given';
+COMMENT ON COLUMN @extschema@.conversation_logs.anonymised_at IS
+    'When the text, the ids of the person and the entities were deleted (user_message is then empty, session_id '
+    'random); NULL = they are as captured';

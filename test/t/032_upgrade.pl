@@ -68,7 +68,7 @@ my $figures = 'SELECT date, conversations, auto_approved, needs_review, needs_re
     FROM daily_training_stats ORDER BY date';
 
 my %added = (
-    conversation_logs    => ['idempotency_key'],
+    conversation_logs    => [qw(idempotency_key anonymised_at)],
     model_versions       => [qw(rollout_number effective_test_samples learned_to location_unknown)],
     rollouts             => [qw(number steps_reason messages_per_session superseded_version samples_taken_back)],
     training_export_jobs => ['skipped_too_long'],
