@@ -1,5 +1,5 @@
--- Label Studio tasks of rows that are erased: their rows of labelstudio_tasks go. What is needed to delete them there goes
--- to labelstudio_erasures.
+-- Label Studio tasks of rows that are erased: their rows of labelstudio_tasks go. What is needed to delete them over
+-- there goes to labelstudio_erasures.
 
 CREATE FUNCTION @extschema@.tw_forget_labelstudio_tasks(erasure bigint, conversation_ids bigint[], sample_ids bigint[])
     RETURNS bigint
