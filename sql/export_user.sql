@@ -66,9 +66,11 @@ SELECT sum(c.value::int) FROM jsonb_each(export_user(user_id => 'nobody') -> 'co
 
 -- Keys are checked as forget_user() checks them.
 \set VERBOSITY terse
+\pset format unaligned
 SELECT export_user();
 SELECT export_user(user_id => ' ');
 SELECT export_user_rows(session_id => '{NULL}');
+\pset format aligned
 \set VERBOSITY default
 
 -- More than a jsonb takes: an error that says what to do, and then row by row.
@@ -91,5 +93,6 @@ SELECT count(*) > 0 AS rows FROM export_user_rows(user_id => 'u7');
 RESET ROLE;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION training_workflow CASCADE;
+DROP TABLE given;
 DROP OWNED BY regress_export_analyst;
 DROP ROLE regress_export_analyst;

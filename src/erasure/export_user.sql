@@ -11,6 +11,7 @@ DECLARE
     conversations bigint[];
     samples bigint[];
     erasures bigint[];
+    texts text[];
     source record;
 BEGIN
     SELECT coalesce(array_agg(p.row_id) FILTER (WHERE p.relation = 'conversation_logs'), '{}'),
@@ -21,13 +22,20 @@ BEGIN
                                 WHERE s.conversation_log_id = ANY (conversations) AND s.id <> ALL (samples));
     erasures := ARRAY(SELECT r.erasure_id FROM @extschema@.receipts_of(phone_number, user_id, session_id) r);
 
+    -- A shorter one is quoted by chance.
+    texts := ARRAY(SELECT c.user_message FROM @extschema@.conversation_logs c
+                   WHERE c.id = ANY (conversations) AND length(c.user_message) >= 8
+                   UNION
+                   SELECT s.text FROM @extschema@.training_samples s
+                   WHERE s.id = ANY (samples) AND length(s.text) >= 8);
+
     FOR source IN SELECT * FROM @extschema@.tw_person_tables() t WHERE t.found_by IS NOT NULL LOOP
         RETURN QUERY EXECUTE format(
             'SELECT %L, row_number() OVER (ORDER BY %2$s), %3$s - %4$L::text[] FROM @extschema@.%1$I t '
             'WHERE %5$s ORDER BY %2$s',
             source.relation, source.sorted_by, coalesce(source.shown, 'to_jsonb(t)'),
             coalesce(source.left_out, '{}'), source.found_by)
-            USING conversations, samples, erasures;
+            USING conversations, samples, erasures, texts;
     END LOOP;
 END
 $function$;

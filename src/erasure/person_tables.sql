@@ -7,7 +7,7 @@ CREATE FUNCTION @extschema@.tw_person_tables(
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 45 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- found_by, sorted_by and shown are SQL about the row t; $1 are the conversations, $2 the samples, $3 the erasures
-    -- of the person. Without shown, all columns but those that are left out.
+    -- of the person, $4 their texts. Without shown, all columns but those that are left out.
     WITH of_conversations (relation, sorted_by, left_out, reason) AS (VALUES
         ('blind_reviews', 't.conversation_log_id', NULL::text[], NULL::text),
         ('second_opinions', 't.conversation_log_id', '{first_reviewer,second_reviewer,third_reviewer}',
@@ -32,7 +32,7 @@ BEGIN ATOMIC
         ('imported_tables', 'about tables'),
         ('intent_aliases', 'names of intents'),
         ('labelstudio_projects', 'about projects'),
-        ('model_artifacts', 'weights of hashed words, from which nobody can be told'),
+        ('model_artifacts', 'hashes of words, and weights; model_versions has those that learned from the person'),
         ('model_deployments', 'about versions of models'),
         ('paired_evaluations', 'figures of comparisons'),
         ('review_policies', 'rules of the filter'),
@@ -56,14 +56,23 @@ BEGIN ATOMIC
     SELECT s.relation, 't.sample_id = ANY ($2)', s.sorted_by, NULL, s.left_out, s.reason
     FROM of_samples s
     UNION ALL
-    SELECT 'training_jobs', 't.pool && $1 OR t.test_samples && $2', 't.id',
+    SELECT 'training_jobs', 't.pool && $1 OR t.test_samples && $2 OR EXISTS (SELECT FROM unnest($4) q '
+           'WHERE strpos(concat_ws('' '', t.error_message, t.progress, t.parameters, t.result), q) > 0)', 't.id',
            'jsonb_build_object(''id'', t.id, ''model_type'', t.model_type, ''version'', t.version, '
-           '''status'', t.status, ''created_at'', t.created_at, '
+           '''status'', t.status, ''created_at'', t.created_at, ''quotes'', (SELECT jsonb_agg(q) FROM unnest($4) q '
+           'WHERE strpos(concat_ws('' '', t.error_message, t.progress, t.parameters, t.result), q) > 0), '
            '''conversations'', (SELECT jsonb_agg(i) FROM unnest(t.pool) i WHERE i = ANY ($1)), '
            '''test_samples'', (SELECT jsonb_agg(i) FROM unnest(t.test_samples) i WHERE i = ANY ($2)), '
            '''predictions'', (SELECT jsonb_agg(p) FROM jsonb_array_elements(t.handed_in -> ''predictions'') p '
            'WHERE (p ->> ''sample_id'')::bigint = ANY ($2) OR -(p ->> ''sample_id'')::bigint = ANY ($1)))',
-           NULL, 'ids and predictions of rows of other people, and the worker'
+           NULL, 'rows of other people, and the worker'
+    UNION ALL
+    SELECT 'job_runs', 'EXISTS (SELECT FROM unnest($4) q '
+           'WHERE strpos(concat_ws('' '', t.error_message, t.details), q) > 0)', 't.id',
+           'jsonb_build_object(''id'', t.id, ''job_name'', t.job_name, ''started_at'', t.started_at, '
+           '''error_code'', t.error_code, ''quotes'', (SELECT jsonb_agg(q) FROM unnest($4) q '
+           'WHERE strpos(concat_ws('' '', t.error_message, t.details), q) > 0))',
+           NULL, 'the rest of the message, which may quote other people'
     UNION ALL
     SELECT 'training_export_jobs',
            't.location IS NOT NULL AND t.finished_at >= (SELECT min(s.created_at) FROM @extschema@.training_samples s '

@@ -134,8 +134,9 @@ sub _jobs {
         CREATE TEMP TABLE job AS SELECT * FROM claim_training_job('worker', model_types => '{food-agent}');
         SELECT heartbeat_training_job(job_id, secret, '{"reads": "${p}message of first"}') FROM job;
         SELECT c.status FROM job, complete_training_job(job_id, secret,
-            (SELECT jsonb_agg(jsonb_build_object('sample_id', sample_id, 'confidence', 0.5,
-                                                 'intent', '${p}handedin')) FROM training_job_test_set(job_id, secret)),
+            (SELECT jsonb_agg(jsonb_build_object('sample_id', t.sample_id, 'confidence', 0.5, 'intent',
+                                                 CASE WHEN t.text LIKE '${p}%' THEN '${p}handedin' END))
+             FROM training_job_test_set(job_id, secret) t),
             '\\x00ff') c;
         DROP TABLE job;
 SQL
