@@ -243,6 +243,8 @@ SQL_PARTS = \
 	src/erasure/erasure_models.sql \
 	src/erasure/erasure_exports.sql \
 	src/erasure/find_person.sql \
+	src/erasure/erase_rows.sql \
+	src/erasure/anonymise_rows.sql \
 	src/erasure/person_tables.sql \
 	src/erasure/export_user.sql \
 	src/jobs/daily_training_capture.sql \

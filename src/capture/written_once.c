@@ -7,6 +7,7 @@
 #include "base/table_triggers.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
+#include "capture/written_once.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "utils/datum.h"
@@ -26,6 +27,22 @@ static const struct
 	{TW_LOG_CREATED_ON, "created_on"},
 	{TW_LOG_IDEMPOTENCY_KEY, "idempotency_key"},
 };
+
+/* Whether an erasure is making rows anonymous; there is no setting for it. */
+static bool opened = false;
+
+/* Allows idempotency_key to be removed until tw_close_written_once(), which is called on error too. */
+void
+tw_open_written_once(void)
+{
+	opened = true;
+}
+
+void
+tw_close_written_once(void)
+{
+	opened = false;
+}
 
 /* Whether an UPDATE changed a column; also true for an equal value that is stored differently. */
 static bool
@@ -51,7 +68,8 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 		return NULL;
 	for (size_t i = 0; i < lengthof(written_once); i++)
 	{
-		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY && !tw_has_idempotency_key())
+		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY
+			&& (!tw_has_idempotency_key() || (opened && is_null(new_row, TW_LOG_IDEMPOTENCY_KEY))))
 			continue;
 		if (differs(rel, old_row, new_row, written_once[i].column))
 			return written_once[i].name;
