@@ -32,6 +32,9 @@ sub new_database {
 
 sub list { my ($found) = @_; return join "\n", map { "$_: $found->{$_}" } sort keys %$found }
 
+# The same without the statistics, of which ANALYZE draws other rows every time.
+sub stored { my ($found) = @_; return list($found) =~ s/ ?\bpg_statistic\b//gr }
+
 # Every word that the person's planting has.
 sub planted {
     my $text = slurp_file("$FindBin::RealBin/TW/Tokens.pm");
@@ -64,7 +67,7 @@ is_deeply([ $exported =~ /(@{[ OTHER ]}\w+)/g ], [], 'export_user() has none of 
 note forget('erase', 'erase');
 $node->safe_psql('erase', 'VACUUM (ANALYZE)');
 is(list(tokens_in_tables($node, 'erase', ASHA)), '', 'erased: no table has a word of the person');
-is(list(tokens_in_tables($node, 'erase', OTHER)), list($others), 'erased: of the other person every word is where it was');
+is(stored(tokens_in_tables($node, 'erase', OTHER)), stored($others), 'erased: of the other person every word is where it was');
 integrity_is_empty($node, 'erase', 'erased');
 is($node->safe_psql('erase', 'CALL seal_audit(); SELECT * FROM verify_audit() WHERE is_problem'), '',
     'erased: verify_audit() finds no problem');
@@ -90,7 +93,7 @@ note forget('anonymise', 'anonymise');
 $node->safe_psql('anonymise', 'VACUUM (ANALYZE)');
 my $after = tokens_in_tables($node, 'anonymise', ASHA);
 is(join(' ', sort keys %$after), join(' ', sort keys %stays), 'anonymised: only the words of the application are left');
-is(list(tokens_in_tables($node, 'anonymise', OTHER)), list($others),
+is(stored(tokens_in_tables($node, 'anonymise', OTHER)), stored($others),
     'anonymised: of the other person every word is where it was');
 integrity_is_empty($node, 'anonymise', 'anonymised');
 is($node->safe_psql('anonymise', 'CALL seal_audit(); SELECT * FROM verify_audit() WHERE is_problem'), '',

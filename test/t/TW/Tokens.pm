@@ -21,6 +21,8 @@ sub prepare {
         INSERT INTO review_policies (module_type, audit_rate_approved, audit_rate_review)
             VALUES (NULL, 0, 0), ('audited', 1, 1);
         SELECT set_training_setting('second_opinion_rate', '1');
+        SELECT setval('model_evaluations_evaluation_seq', 1);
+        CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url 'http://127.0.0.1:9');
         INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 7, 'Food');
         INSERT INTO model_versions (version, model_type) VALUES ('router-v1.0.0', 'router'), ('router-v1.1.0', 'router');
         INSERT INTO paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to,
@@ -41,7 +43,6 @@ my @CONVERSATIONS = (
     [ 'paired',   'food',    0.4 ],
     [ 'blind',    'food',    0.4 ],
     [ 'pushed',   'food',    0.4 ],     # to Label Studio
-    [ 'failed',   'food',    0.95 ],    # whose promotion fails, with a message that quotes it
     [ 'response', 'food',    0.4 ],
     [ 'feedback', 'food',    0.95 ],
 );
@@ -120,7 +121,6 @@ sub _jobs {
     my ($p) = @_;
     return <<"SQL";
         SET client_min_messages = error;
-        DELETE FROM training_samples s USING said WHERE said.id = s.conversation_log_id AND said.n = 'failed';
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
             \$\$ BEGIN RAISE EXCEPTION USING ERRCODE = 'P0001', MESSAGE = format('no: %s', NEW.text); END \$\$;
         CREATE TRIGGER refuse BEFORE INSERT ON training_samples FOR EACH ROW EXECUTE FUNCTION refuse();
