@@ -74,14 +74,13 @@ BEGIN
             HINT = 'The ids are those of conversation_logs (conversation_log_id in training_queue).';
     END IF;
 
-    SELECT c.id, c.anonymised_at INTO problem FROM @extschema@.conversation_logs c
+    SELECT c.id INTO problem FROM @extschema@.conversation_logs c
     WHERE c.id = ANY (ids) AND c.anonymised_at IS NOT NULL ORDER BY c.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('conversation %s cannot be reviewed: it is anonymous', problem.id),
-            DETAIL = format('Its text was deleted at %s. A verdict that it had stands.',
-                            date_trunc('second', problem.anonymised_at)),
+            DETAIL = 'Its text was deleted. A verdict that it had stands.',
             HINT = 'Leave it out.';
     END IF;
 

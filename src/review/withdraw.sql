@@ -14,14 +14,6 @@ BEGIN
     PERFORM @extschema@.tw_check_verdict(ARRAY[conversation], 'withdraw', NULL::text, NULL::jsonb, NULL::text,
                                          'conversation'::text);
     PERFORM @extschema@.tw_lock_for_verdict(ARRAY[conversation], 'withdraw', reviewer_name);
-    IF EXISTS (SELECT FROM @extschema@.conversation_logs c
-               WHERE c.id = conversation AND c.anonymised_at IS NOT NULL) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('the verdict on conversation %s cannot be withdrawn: it is anonymous', conversation),
-            DETAIL = 'Its text was deleted, so that nobody could give another verdict.',
-            HINT = 'Leave it out.';
-    END IF;
     -- Withdrawing a changed verdict also withdraws the earlier ones: the state before the first verdict returns.
     SELECT * INTO first FROM @extschema@.review_events e
     WHERE e.conversation_log_id = conversation AND @extschema@.tw_is_verdict(e.action)
