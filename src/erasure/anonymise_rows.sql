@@ -41,6 +41,11 @@ BEGIN
     FROM (SELECT x.id, x.created_on FROM @extschema@.conversation_logs x
           WHERE x.id = ANY (ids) AND x.anonymised_at IS NULL ORDER BY x.id FOR UPDATE) c;
     counts := @extschema@.tw_erase_traces(erasure, coalesce(locked, '{}'));
+    -- Where people chose between two answers, figures need what they chose from.
+    DELETE FROM @extschema@.blind_reviews b
+    WHERE b.conversation_log_id = ANY (locked)
+      AND NOT EXISTS (SELECT FROM @extschema@.review_events e
+                      WHERE e.conversation_log_id = b.conversation_log_id AND @extschema@.tw_is_persons_word(e.action));
     UPDATE @extschema@.second_opinions o SET status = 'withdrawn', settled_at = clock_timestamp()
     WHERE o.conversation_log_id = ANY (locked) AND o.settled_at IS NULL;
     GET DIAGNOSTICS opinions = ROW_COUNT;

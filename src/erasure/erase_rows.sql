@@ -131,7 +131,6 @@ BEGIN
     END IF;
     DELETE FROM @extschema@.review_claims c WHERE c.conversation_log_id = ANY (ids);
     GET DIAGNOSTICS claims = ROW_COUNT;
-    DELETE FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = ANY (ids);
     -- Key and fingerprint were made of the row that was imported. Imported again, it would be a new conversation.
     DELETE FROM @extschema@.imported_conversations i WHERE i.conversation_log_id = ANY (ids);
     GET DIAGNOSTICS imported = ROW_COUNT;
@@ -146,8 +145,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_erase_traces(bigint, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_erase_traces(bigint, bigint[]) IS
-    'Of conversations that the caller has locked, deletes samples, tasks, claims, blind reviews and the record of their '
-    'import, and messages of failed jobs that quote them, if the erasure is of a person; notes which models learned '
+    'Of conversations that the caller has locked, deletes samples, tasks, claims and the record of their import, '
+    ' and messages of failed jobs that quote them, if the erasure is of a person; notes which models learned '
     'from the samples and which exports may have them. Returns the number of rows, for each table';
 
 CREATE FUNCTION @extschema@.tw_erase_conversations(erasure bigint, ids bigint[]) RETURNS jsonb
@@ -169,6 +168,7 @@ BEGIN
     FROM (SELECT x.id, x.created_on FROM @extschema@.conversation_logs x
           WHERE x.id = ANY (ids) ORDER BY x.id FOR UPDATE) c;
     counts := @extschema@.tw_erase_traces(erasure, coalesce(locked, '{}'));
+    DELETE FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = ANY (locked);
     DELETE FROM @extschema@.second_opinions o WHERE o.conversation_log_id = ANY (locked);
     GET DIAGNOSTICS opinions = ROW_COUNT;
     DELETE FROM @extschema@.paired_disagreements d WHERE d.conversation_log_id = ANY (locked);
