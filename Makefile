@@ -242,8 +242,13 @@ SQL_PARTS = \
 	src/rollout/check_rollouts.sql \
 	src/erasure/erasure_models.sql \
 	src/erasure/erasure_exports.sql \
+	src/erasure/find_person.sql \
 	src/erasure/erase_rows.sql \
 	src/erasure/anonymise_rows.sql \
+	src/erasure/receipts.sql \
+	src/erasure/forget_user.sql \
+	src/erasure/person_tables.sql \
+	src/erasure/export_user.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \

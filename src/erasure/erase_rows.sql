@@ -49,8 +49,10 @@ BEGIN
     WHERE (r.status = 'failed' OR r.error_message IS NOT NULL)
       AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(concat(r.error_message, r.details), p) > 0);
     GET DIAGNOSTICS runs = ROW_COUNT;
-    UPDATE @extschema@.training_jobs j SET error_message = '(erased)'
-    WHERE j.error_message IS NOT NULL AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(j.error_message, p) > 0);
+    UPDATE @extschema@.training_jobs j
+    SET error_message = CASE WHEN j.error_message IS NOT NULL THEN '(erased)' END, progress = NULL
+    WHERE num_nonnulls(j.error_message, j.progress) > 0
+      AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(concat(j.error_message, j.progress), p) > 0);
     GET DIAGNOSTICS trainings = ROW_COUNT;
     UPDATE @extschema@.training_export_jobs j SET error = '(erased)'
     WHERE j.error IS NOT NULL AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(j.error, p) > 0);
@@ -65,6 +67,18 @@ COMMENT ON FUNCTION @extschema@.tw_erase_quotes(text[]) IS
     'Removes messages of failed jobs that quote one of these texts (of six characters or more, by the first sixty); '
     'returns the number of rows, for each table';
 
+CREATE FUNCTION @extschema@.tw_without_predictions(handed_in jsonb, ids bigint[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN jsonb_typeof(handed_in -> 'predictions') = 'array' THEN jsonb_set(
+    handed_in, '{predictions}',
+    (SELECT coalesce(jsonb_agg(p.value ORDER BY p.ordinality), '[]')
+     FROM jsonb_array_elements(handed_in -> 'predictions') WITH ORDINALITY AS p (value, ordinality)
+     WHERE (p.value ->> 'sample_id')::bigint <> ALL (ids))) ELSE handed_in END;
+REVOKE ALL ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) IS
+    'training_jobs.handed_in without the predictions of these ids; a conversation of a comparison has its number negated '
+    'there';
+
 CREATE FUNCTION @extschema@.tw_erase_of_samples(sample_ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -77,10 +91,11 @@ BEGIN
     GET DIAGNOSTICS evaluations = ROW_COUNT;
     UPDATE @extschema@.sample_import_lines l SET sample_id = NULL WHERE l.sample_id = ANY (sample_ids);
     GET DIAGNOSTICS lines = ROW_COUNT;
-    -- A worker outside is not asked about them any more.
+    -- A worker outside is not asked about them any more; what it answered goes.
     UPDATE @extschema@.training_jobs j
     SET test_samples = ARRAY(SELECT t FROM unnest(j.test_samples) WITH ORDINALITY AS x (t, n)
-                             WHERE t <> ALL (sample_ids) ORDER BY n)
+                             WHERE t <> ALL (sample_ids) ORDER BY n),
+        handed_in = @extschema@.tw_without_predictions(j.handed_in, sample_ids)
     WHERE j.status IN ('running', 'handed-in') AND j.test_samples && sample_ids;
     DELETE FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids);
     GET DIAGNOSTICS samples = ROW_COUNT;
@@ -120,7 +135,8 @@ BEGIN
     DELETE FROM @extschema@.imported_conversations i WHERE i.conversation_log_id = ANY (ids);
     GET DIAGNOSTICS imported = ROW_COUNT;
     UPDATE @extschema@.training_jobs j
-    SET pool = ARRAY(SELECT p FROM unnest(j.pool) WITH ORDINALITY AS x (p, n) WHERE p <> ALL (ids) ORDER BY n)
+    SET pool = ARRAY(SELECT p FROM unnest(j.pool) WITH ORDINALITY AS x (p, n) WHERE p <> ALL (ids) ORDER BY n),
+        handed_in = @extschema@.tw_without_predictions(j.handed_in, ARRAY(SELECT - i FROM unnest(ids) i))
     WHERE j.status IN ('running', 'handed-in') AND j.pool && ids;
     RETURN @extschema@.tw_add_counts(
         @extschema@.tw_add_counts(counts, @extschema@.tw_erase_of_samples(sample_ids)),
