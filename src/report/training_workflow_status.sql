@@ -26,15 +26,19 @@ BEGIN ATOMIC
                             count(*) FILTER (WHERE w.review_priority = 3), min(w.day)) END
     FROM (SELECT c.review_priority, c.created_on AS day FROM @extschema@.conversation_logs c
           WHERE c.review_priority IS NOT NULL
+            AND (@extschema@.tw_sees_all_modules()
+                 OR (SELECT @extschema@.tw_sees_module(m.nlu_module_type, m.nlu_intent)
+                     FROM @extschema@.conversation_logs m WHERE m.id = c.id))
           UNION ALL
           SELECT s.review_priority, (s.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date
-          FROM @extschema@.training_samples s WHERE s.review_priority IS NOT NULL) w
+          FROM @extschema@.training_samples s
+          WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)) w
     UNION ALL
     SELECT format('samples    %s live: %s by people, %s by the model', count(*),
                   count(*) FILTER (WHERE s.label_source = 'human'),
                   count(*) FILTER (WHERE s.label_source = 'model'))
     FROM @extschema@.training_samples s
-    WHERE s.review_status = 'approved';
+    WHERE s.review_status = 'approved' AND @extschema@.tw_sees_module(s.module_type, s.intent);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_status_of_capture(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_status_of_capture(date) IS

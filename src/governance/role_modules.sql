@@ -1,0 +1,141 @@
+-- The limit of a role to some modules: what grant_training_role() with modules and revoke_training_role() write, and
+-- the row security of training_samples.
+--
+-- Views and functions with the owner's rights ask tw_sees_module() themselves. Only training_samples is read directly.
+-- Its policy is made with the first limit and dropped with the last one, not by the install script: pg_dump dumps the
+-- policies of an extension's tables, and the restored one would collide with one that CREATE EXTENSION made.
+
+CREATE FUNCTION @extschema@.tw_check_modules(kind text, modules text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF modules IS NULL THEN
+        RETURN;
+    END IF;
+    IF kind NOT IN ('reviewer', 'analyst') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('a role of kind "%s" cannot be limited to modules', @extschema@.tw_excerpt(kind)),
+            HINT = 'Only reviewer and analyst can. Leave modules out for the other kinds.';
+    END IF;
+    IF array_position(modules, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'a module must not be NULL',
+            HINT = 'An empty text stands for conversations and samples without a module.';
+    END IF;
+    IF cardinality(modules) = 0 OR array_ndims(modules) > 1 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'modules must be a list of at least one module',
+            HINT = 'Leave modules out, or pass NULL, for all modules; revoke_training_role() takes everything.';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(modules) AS m WHERE m <> '' AND @extschema@.tw_is_blank(m)) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'a module must not be blank',
+            HINT = 'An empty text stands for conversations and samples without a module.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_check_modules(text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_check_modules(text, text[]) IS
+    'Checks the modules that a role of this kind is to be limited to; NULL = all. Raises 22004 for a NULL module, '
+    '22023 for a blank one, for an empty list, and for a kind that cannot be limited';
+
+CREATE FUNCTION @extschema@.tw_secure_samples() RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    is_needed CONSTANT boolean := EXISTS (SELECT FROM @extschema@.role_modules);
+    has_policy CONSTANT boolean := EXISTS (
+        SELECT FROM pg_policy p
+        WHERE p.polrelid = '@extschema@.training_samples'::regclass AND p.polname = 'training_samples_modules');
+BEGIN
+    IF is_needed AND NOT has_policy THEN
+        CREATE POLICY training_samples_modules ON @extschema@.training_samples
+            USING (@extschema@.tw_sees_module(module_type, intent));
+    END IF;
+    IF is_needed AND NOT (SELECT c.relrowsecurity FROM pg_class c
+                          WHERE c.oid = '@extschema@.training_samples'::regclass) THEN
+        ALTER TABLE @extschema@.training_samples ENABLE ROW LEVEL SECURITY;
+    END IF;
+    IF has_policy AND NOT is_needed THEN
+        DROP POLICY training_samples_modules ON @extschema@.training_samples;
+        -- Policies that people made stay in force.
+        IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = '@extschema@.training_samples'::regclass) THEN
+            ALTER TABLE @extschema@.training_samples DISABLE ROW LEVEL SECURITY;
+        END IF;
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_secure_samples() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_secure_samples() IS
+    'Makes the row security of training_samples while a role is limited to modules, and removes it when none is';
+
+-- After a restore into another cluster, the OID of a row may be that of somebody else.
+CREATE FUNCTION @extschema@.tw_limited_names(role text, role_id oid) RETURNS SETOF text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT m.role_name FROM @extschema@.role_modules m
+    WHERE m.role_name = tw_limited_names.role
+       OR m.role_id = tw_limited_names.role_id AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = m.role_name);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_limited_names(text, oid) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_limited_names(text, oid) IS
+    'The role_name of the rows of role_modules that are about a role, which may have been renamed';
+
+CREATE FUNCTION @extschema@.tw_limit_role(role text, role_id oid, kind text, modules text[]) RETURNS void
+    -- For the lock of the table, if this is the first limit. Captures wait as long as that waits.
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+AS $function$
+BEGIN
+    DELETE FROM @extschema@.role_modules m
+    WHERE m.role_name IN (SELECT @extschema@.tw_limited_names(tw_limit_role.role, tw_limit_role.role_id))
+      AND m.kind = tw_limit_role.kind;
+    IF modules IS NOT NULL THEN
+        INSERT INTO @extschema@.role_modules (role_name, kind, modules, role_id)
+        VALUES (role, kind, ARRAY(SELECT DISTINCT m FROM unnest(modules) AS m ORDER BY m), role_id);
+    END IF;
+    PERFORM @extschema@.tw_secure_samples();
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_limit_role(text, oid, text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_limit_role(text, oid, text, text[]) IS
+    'Stores the modules that a role sees as a reviewer or analyst; NULL = all. Raises 55P03 if training_samples cannot '
+    'be locked within 5 seconds, for the first limit and after the last one';
+
+CREATE FUNCTION @extschema@.tw_limit_problems(
+    OUT problem text, OUT relation text, OUT found bigint, OUT example text, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH named AS (
+        SELECT m.role_name, m.kind, pg_get_userbyid(r.oid) AS renamed_to
+        FROM @extschema@.role_modules m
+        LEFT JOIN pg_roles r ON r.oid = m.role_id
+        WHERE NOT EXISTS (SELECT FROM pg_roles n WHERE n.rolname = m.role_name)
+    )
+    SELECT 'limit of a role that does not exist', '@extschema@.role_modules'::regclass::text, count(*),
+           min(n.role_name),
+           format('A new role of this name would be limited: %s', min(format('SELECT revoke_training_role(%L, %L);',
+                                                                         n.role_name, n.kind)))
+    FROM named n WHERE n.renamed_to IS NULL HAVING count(*) > 0
+    UNION ALL
+    SELECT 'limit of a role that was renamed', '@extschema@.role_modules'::regclass::text, count(*), min(n.role_name),
+           format('A restore into another cluster would lose it: SELECT grant_training_role(%L, ...) with its modules '
+                  'again.', min(n.renamed_to))
+    FROM named n WHERE n.renamed_to IS NOT NULL HAVING count(*) > 0
+    UNION ALL
+    SELECT 'samples without row security', c.oid::regclass::text, 1, NULL,
+           'Roles that are limited to modules read the samples of all modules: call grant_training_role() with their '
+           'modules again.'
+    FROM pg_class c
+    WHERE c.oid = '@extschema@.training_samples'::regclass AND EXISTS (SELECT FROM @extschema@.role_modules)
+      AND NOT (c.relrowsecurity AND EXISTS (
+          SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'training_samples_modules'));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_limit_problems() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_limit_problems() IS
+    'The part of check_integrity() that checks limits to modules: those of roles that do not exist or were renamed, '
+    'and missing row security of training_samples';

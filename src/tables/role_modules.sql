@@ -1,0 +1,35 @@
+-- role_modules: the modules that a role sees as a reviewer or analyst. A role without a row sees all of them. Read for
+-- every row that such a role may see (src/rules/module_limits.c).
+
+CREATE TABLE @extschema@.role_modules (
+    role_name text NOT NULL,
+    kind text NOT NULL,
+    modules text[] NOT NULL,
+    role_id oid NOT NULL,
+    CONSTRAINT role_modules_pkey PRIMARY KEY (role_name, kind),
+    CONSTRAINT role_modules_kind_check CHECK (kind IN ('reviewer', 'analyst')),
+    CONSTRAINT role_modules_modules_check CHECK (cardinality(modules) > 0 AND array_ndims(modules) = 1
+                                                 AND array_position(modules, NULL) IS NULL)
+);
+REVOKE ALL ON TABLE @extschema@.role_modules FROM PUBLIC;
+SELECT pg_extension_config_dump('@extschema@.role_modules', '');
+
+COMMENT ON TABLE @extschema@.role_modules IS
+    'The modules that a role sees as a reviewer or analyst; a role without a row sees all. Written by '
+    'grant_training_role() and revoke_training_role()';
+COMMENT ON COLUMN @extschema@.role_modules.role_name IS
+    'Name of the role when the kind was granted; the row is the limit of the role that has this name';
+COMMENT ON COLUMN @extschema@.role_modules.kind IS 'reviewer or analyst';
+COMMENT ON COLUMN @extschema@.role_modules.modules IS
+    'Modules as module_type in training_queue spells them; an empty text stands for no module';
+COMMENT ON COLUMN @extschema@.role_modules.role_id IS
+    'OID of the role when the kind was granted. Where no role has the name, because it was renamed, the row is the '
+    'limit of the role with this OID';
+
+-- ENABLE ALWAYS, and one trigger a row: logical replication fires neither ordinary nor statement-level triggers.
+CREATE TRIGGER role_modules_invalidate AFTER INSERT OR UPDATE OR DELETE ON @extschema@.role_modules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
+CREATE TRIGGER role_modules_invalidate_truncate AFTER TRUNCATE ON @extschema@.role_modules
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
+ALTER TABLE @extschema@.role_modules ENABLE ALWAYS TRIGGER role_modules_invalidate;
+ALTER TABLE @extschema@.role_modules ENABLE ALWAYS TRIGGER role_modules_invalidate_truncate;
