@@ -257,11 +257,11 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
 	src/governance/sample_problems.sql \
 	src/governance/integrity.sql \
-	src/governance/role_modules.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql \
 	src/governance/name_guard.sql

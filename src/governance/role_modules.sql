@@ -73,29 +73,39 @@ REVOKE ALL ON FUNCTION @extschema@.tw_secure_samples() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_secure_samples() IS
     'Makes the row security of training_samples while a role is limited to modules, and removes it when none is';
 
--- After a restore into another cluster, the OID of a row may be that of somebody else.
-CREATE FUNCTION @extschema@.tw_limited_names(role text, role_id oid) RETURNS SETOF text
+-- As in module_limits.c.
+CREATE FUNCTION @extschema@.tw_limited_roles(
+    OUT system_identifier bigint, OUT granted_to oid, OUT kind text, OUT role_name text, OUT role_id oid,
+    OUT name_now text)
+    RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT m.role_name FROM @extschema@.role_modules m
-    WHERE m.role_name = tw_limited_names.role
-       OR m.role_id = tw_limited_names.role_id AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = m.role_name);
+    SELECT m.system_identifier, m.role_id, m.kind, m.role_name, r.oid, r.rolname::text
+    FROM @extschema@.role_modules m
+    CROSS JOIN pg_control_system() s
+    LEFT JOIN pg_roles r ON CASE WHEN m.system_identifier = s.system_identifier THEN r.oid = m.role_id
+                                 ELSE r.rolname = m.role_name END;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_limited_names(text, oid) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_limited_names(text, oid) IS
-    'The role_name of the rows of role_modules that are about a role, which may have been renamed';
+REVOKE ALL ON FUNCTION @extschema@.tw_limited_roles() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_limited_roles() IS
+    'The rows of role_modules with the roles that they are about (role_id, name_now): the one with the OID in the '
+    'cluster in which the kind was granted, the one with the name in another; NULL where there is none';
 
 CREATE FUNCTION @extschema@.tw_limit_role(role text, role_id oid, kind text, modules text[]) RETURNS void
     -- For the lock of the table, if this is the first limit. Captures wait as long as that waits.
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $function$
 BEGIN
+    -- Its own, and one of a role of this name that was dropped.
     DELETE FROM @extschema@.role_modules m
-    WHERE m.role_name IN (SELECT @extschema@.tw_limited_names(tw_limit_role.role, tw_limit_role.role_id))
-      AND m.kind = tw_limit_role.kind;
+    USING @extschema@.tw_limited_roles() l
+    WHERE m.system_identifier = l.system_identifier AND m.role_id = l.granted_to AND m.kind = l.kind
+      AND m.kind = tw_limit_role.kind
+      AND (l.role_id = tw_limit_role.role_id OR l.role_id IS NULL AND l.role_name = tw_limit_role.role);
     IF modules IS NOT NULL THEN
-        INSERT INTO @extschema@.role_modules (role_name, kind, modules, role_id)
-        VALUES (role, kind, ARRAY(SELECT DISTINCT m FROM unnest(modules) AS m ORDER BY m), role_id);
+        INSERT INTO @extschema@.role_modules (role_name, kind, modules, role_id, system_identifier)
+        SELECT role, kind, ARRAY(SELECT DISTINCT m FROM unnest(modules) AS m ORDER BY m), role_id, s.system_identifier
+        FROM pg_control_system() s;
     END IF;
     PERFORM @extschema@.tw_secure_samples();
 END
@@ -110,22 +120,16 @@ CREATE FUNCTION @extschema@.tw_limit_problems(
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH named AS (
-        SELECT m.role_name, m.kind, pg_get_userbyid(r.oid) AS renamed_to
-        FROM @extschema@.role_modules m
-        LEFT JOIN pg_roles r ON r.oid = m.role_id
-        WHERE NOT EXISTS (SELECT FROM pg_roles n WHERE n.rolname = m.role_name)
-    )
     SELECT 'limit of a role that does not exist', '@extschema@.role_modules'::regclass::text, count(*),
-           min(n.role_name),
-           format('A new role of this name would be limited: %s', min(format('SELECT revoke_training_role(%L, %L);',
-                                                                         n.role_name, n.kind)))
-    FROM named n WHERE n.renamed_to IS NULL HAVING count(*) > 0
+           min(l.role_name),
+           format('It is of no use any more: %s', min(format('SELECT revoke_training_role(%L, %L);', l.role_name,
+                                                             l.kind)))
+    FROM @extschema@.tw_limited_roles() l WHERE l.role_id IS NULL HAVING count(*) > 0
     UNION ALL
-    SELECT 'limit of a role that was renamed', '@extschema@.role_modules'::regclass::text, count(*), min(n.role_name),
+    SELECT 'limit of a role that was renamed', '@extschema@.role_modules'::regclass::text, count(*), min(l.role_name),
            format('A restore into another cluster would lose it: SELECT grant_training_role(%L, ...) with its modules '
-                  'again.', min(n.renamed_to))
-    FROM named n WHERE n.renamed_to IS NOT NULL HAVING count(*) > 0
+                  'again.', min(l.name_now))
+    FROM @extschema@.tw_limited_roles() l WHERE l.role_name <> l.name_now HAVING count(*) > 0
     UNION ALL
     SELECT 'samples without row security', c.oid::regclass::text, 1, NULL,
            'Roles that are limited to modules read the samples of all modules: call grant_training_role() with their '

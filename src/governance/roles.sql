@@ -366,14 +366,14 @@ CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS t
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    role_id oid := CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role)
+    revoked oid := CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role)
                           OR NOT EXISTS (SELECT FROM @extschema@.role_modules m WHERE m.role_name = role)
                         THEN @extschema@.tw_check_role_request(role, kind) END;
     -- A kind whose privileges are all part of the revoked kind (an operator has all those of an analyst) cannot be told
     -- apart from it and is revoked as well: a missing privilege is noticed and granted again, a remaining one might not
     -- be noticed.
     others text[] := ARRAY(
-        SELECT k FROM @extschema@.tw_role_kinds(role_id) k
+        SELECT k FROM @extschema@.tw_role_kinds(revoked) k
         WHERE EXISTS (
             SELECT p.object_id, p.column_name, p.privilege FROM @extschema@.tw_role_privileges() p
             WHERE p.kind = k AND p.object_kind <> 'SCHEMA'
@@ -383,7 +383,7 @@ DECLARE
     other text;
     limited text;
 BEGIN
-    IF role_id IS NULL THEN
+    IF revoked IS NULL THEN
         -- The role was dropped, and its limit is left.
         PERFORM @extschema@.tw_limit_role(role, NULL::oid, kind, NULL::text[]);
         RETURN '{}';
@@ -394,13 +394,13 @@ BEGIN
         PERFORM @extschema@.tw_change_role(role, other, true);
     END LOOP;
     FOR limited IN
-        SELECT m.kind FROM @extschema@.role_modules m
-        WHERE m.role_name IN (SELECT @extschema@.tw_limited_names(role, role_id))
-          AND m.kind NOT IN (SELECT k FROM @extschema@.tw_role_kinds(role_id) k)
+        SELECT l.kind FROM @extschema@.tw_limited_roles() l
+        WHERE l.role_id = revoked
+          AND l.kind NOT IN (SELECT k FROM @extschema@.tw_role_kinds(revoked) k)
     LOOP
-        PERFORM @extschema@.tw_limit_role(role, role_id, limited, NULL::text[]);
+        PERFORM @extschema@.tw_limit_role(role, revoked, limited, NULL::text[]);
     END LOOP;
-    RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k ORDER BY k COLLATE "C");
+    RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(revoked) k ORDER BY k COLLATE "C");
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "base/cached_table.h"
 #include "base/catalog.h"
 #include "catalog/pg_authid.h"
@@ -33,7 +34,8 @@ enum
 	ROLE_NAME_ATTNUM = 1,
 	KIND_ATTNUM = 2,
 	MODULES_ATTNUM = 3,
-	ROLE_ID_ATTNUM = 4
+	ROLE_ID_ATTNUM = 4,
+	SYSTEM_IDENTIFIER_ATTNUM = 5
 };
 
 static const TwColumn columns[] = {
@@ -41,6 +43,7 @@ static const TwColumn columns[] = {
 	{KIND_ATTNUM, TEXTOID, "kind"},
 	{MODULES_ATTNUM, TEXTARRAYOID, "modules"},
 	{ROLE_ID_ATTNUM, OIDOID, "role_id"},
+	{SYSTEM_IDENTIFIER_ATTNUM, INT8OID, "system_identifier"},
 };
 
 /* What only a role of this kind, and an operator, may read. */
@@ -63,7 +66,7 @@ typedef struct ModuleLimit
 {
 	char	   *role_name;
 	char	   *kind;
-	Oid			role_id;
+	Oid			role_id;		/* InvalidOid if it was granted in another cluster */
 	int			count;
 	TwSlice    *modules;
 } ModuleLimit;
@@ -111,7 +114,9 @@ add_limit(void *data, HeapTuple tuple, TupleDesc desc)
 
 	limit.role_name = TextDatumGetCString(heap_getattr(tuple, ROLE_NAME_ATTNUM, desc, &isnull));
 	limit.kind = TextDatumGetCString(heap_getattr(tuple, KIND_ATTNUM, desc, &isnull));
-	limit.role_id = DatumGetObjectId(heap_getattr(tuple, ROLE_ID_ATTNUM, desc, &isnull));
+	limit.role_id = InvalidOid;
+	if ((uint64) DatumGetInt64(heap_getattr(tuple, SYSTEM_IDENTIFIER_ATTNUM, desc, &isnull)) == GetSystemIdentifier())
+		limit.role_id = DatumGetObjectId(heap_getattr(tuple, ROLE_ID_ATTNUM, desc, &isnull));
 	deconstruct_array(DatumGetArrayTypePCopy(heap_getattr(tuple, MODULES_ATTNUM, desc, &isnull)),
 					  TEXTOID, -1, false, TYPALIGN_INT, &modules, NULL, &limit.count);
 	limit.modules = palloc(sizeof(TwSlice) * Max(limit.count, 1));
@@ -176,15 +181,16 @@ watch_roles(void)
 	is_watching = true;
 }
 
-/* The role that a row is about: the one with this name, or the one that had it; or InvalidOid. */
+/*
+ * The role that a row is about, or InvalidOid. Here it is known by its OID,
+ * also under a new name; after a restore into another cluster, by its name.
+ */
 static Oid
 limited_role(const ModuleLimit *limit)
 {
-	Oid			role = get_role_oid(limit->role_name, true);
-
-	if (!OidIsValid(role) && SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(limit->role_id)))
-		role = limit->role_id;
-	return role;
+	if (OidIsValid(limit->role_id))
+		return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(limit->role_id)) ? limit->role_id : InvalidOid;
+	return get_role_oid(limit->role_name, true);
 }
 
 static bool

@@ -6,7 +6,8 @@ CREATE TABLE @extschema@.role_modules (
     kind text NOT NULL,
     modules text[] NOT NULL,
     role_id oid NOT NULL,
-    CONSTRAINT role_modules_pkey PRIMARY KEY (role_name, kind),
+    system_identifier bigint NOT NULL,
+    CONSTRAINT role_modules_pkey PRIMARY KEY (system_identifier, role_id, kind),
     CONSTRAINT role_modules_kind_check CHECK (kind IN ('reviewer', 'analyst')),
     CONSTRAINT role_modules_modules_check CHECK (cardinality(modules) > 0 AND array_ndims(modules) = 1
                                                  AND array_position(modules, NULL) IS NULL)
@@ -18,13 +19,16 @@ COMMENT ON TABLE @extschema@.role_modules IS
     'The modules that a role sees as a reviewer or analyst; a role without a row sees all. Written by '
     'grant_training_role() and revoke_training_role()';
 COMMENT ON COLUMN @extschema@.role_modules.role_name IS
-    'Name of the role when the kind was granted; the row is the limit of the role that has this name';
+    'Name of the role when the kind was granted. After a restore into another cluster the row is the limit of the role '
+    'that has this name there';
 COMMENT ON COLUMN @extschema@.role_modules.kind IS 'reviewer or analyst';
 COMMENT ON COLUMN @extschema@.role_modules.modules IS
     'Modules as module_type in training_queue spells them; an empty text stands for no module';
 COMMENT ON COLUMN @extschema@.role_modules.role_id IS
-    'OID of the role when the kind was granted. Where no role has the name, because it was renamed, the row is the '
-    'limit of the role with this OID';
+    'OID of the role. In the cluster in which the kind was granted, the row is the limit of this role, whatever its '
+    'name is now';
+COMMENT ON COLUMN @extschema@.role_modules.system_identifier IS
+    'The cluster in which the kind was granted, as pg_control_system() identifies it';
 
 -- ENABLE ALWAYS, and one trigger a row: logical replication fires neither ordinary nor statement-level triggers.
 CREATE TRIGGER role_modules_invalidate AFTER INSERT OR UPDATE OR DELETE ON @extschema@.role_modules
