@@ -1,9 +1,6 @@
--- The limit of a role to some modules: what grant_training_role() with modules and revoke_training_role() write, and
--- the row security of training_samples.
---
--- Views and functions with the owner's rights ask tw_sees_module() themselves. Only training_samples is read directly.
--- Its policy is made with the first limit and dropped with the last one, not by the install script: pg_dump dumps the
--- policies of an extension's tables, and the restored one would collide with one that CREATE EXTENSION made.
+-- The limit of a role to some modules: what grant_training_role() with modules and revoke_training_role() write.
+-- Views and functions with the owner's rights ask tw_sees_module(); training_samples, which is read directly, has row
+-- security while there is a limit (src/tables/role_modules.sql).
 
 CREATE FUNCTION @extschema@.tw_check_modules(kind text, modules text[]) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -43,36 +40,6 @@ COMMENT ON FUNCTION @extschema@.tw_check_modules(text, text[]) IS
     'Checks the modules that a role of this kind is to be limited to; NULL = all. Raises 22004 for a NULL module, '
     '22023 for a blank one, for an empty list, and for a kind that cannot be limited';
 
-CREATE FUNCTION @extschema@.tw_secure_samples() RETURNS void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    is_needed CONSTANT boolean := EXISTS (SELECT FROM @extschema@.role_modules);
-    has_policy CONSTANT boolean := EXISTS (
-        SELECT FROM pg_policy p
-        WHERE p.polrelid = '@extschema@.training_samples'::regclass AND p.polname = 'training_samples_modules');
-BEGIN
-    IF is_needed AND NOT has_policy THEN
-        CREATE POLICY training_samples_modules ON @extschema@.training_samples
-            USING (@extschema@.tw_sees_module(module_type, intent));
-    END IF;
-    IF is_needed AND NOT (SELECT c.relrowsecurity FROM pg_class c
-                          WHERE c.oid = '@extschema@.training_samples'::regclass) THEN
-        ALTER TABLE @extschema@.training_samples ENABLE ROW LEVEL SECURITY;
-    END IF;
-    IF has_policy AND NOT is_needed THEN
-        DROP POLICY training_samples_modules ON @extschema@.training_samples;
-        -- Policies that people made stay in force.
-        IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = '@extschema@.training_samples'::regclass) THEN
-            ALTER TABLE @extschema@.training_samples DISABLE ROW LEVEL SECURITY;
-        END IF;
-    END IF;
-END
-$function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_secure_samples() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_secure_samples() IS
-    'Makes the row security of training_samples while a role is limited to modules, and removes it when none is';
-
 -- As in module_limits.c.
 CREATE FUNCTION @extschema@.tw_limited_roles(
     OUT system_identifier bigint, OUT granted_to oid, OUT kind text, OUT role_name text, OUT role_id oid,
@@ -107,7 +74,6 @@ BEGIN
         SELECT role, kind, ARRAY(SELECT DISTINCT m FROM unnest(modules) AS m ORDER BY m), role_id, s.system_identifier
         FROM pg_control_system() s;
     END IF;
-    PERFORM @extschema@.tw_secure_samples();
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_limit_role(text, oid, text, text[]) FROM PUBLIC;

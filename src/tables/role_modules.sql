@@ -37,3 +37,40 @@ CREATE TRIGGER role_modules_invalidate_truncate AFTER TRUNCATE ON @extschema@.ro
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_invalidate_cache();
 ALTER TABLE @extschema@.role_modules ENABLE ALWAYS TRIGGER role_modules_invalidate;
 ALTER TABLE @extschema@.role_modules ENABLE ALWAYS TRIGGER role_modules_invalidate_truncate;
+
+-- Row security of training_samples, the one table that limited roles read directly, while there is a limit. Only then:
+-- it takes COPY FROM away from operators. Neither CREATE EXTENSION nor pg_dump brings it: pg_dump does not dump the
+-- policies of an extension's tables. The trigger makes it again when a restore loads the limits.
+CREATE FUNCTION @extschema@.tw_secure_samples() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    is_needed CONSTANT boolean := EXISTS (SELECT FROM @extschema@.role_modules);
+    has_policy CONSTANT boolean := EXISTS (
+        SELECT FROM pg_policy p
+        WHERE p.polrelid = '@extschema@.training_samples'::regclass AND p.polname = 'training_samples_modules');
+BEGIN
+    IF is_needed AND NOT has_policy THEN
+        CREATE POLICY training_samples_modules ON @extschema@.training_samples
+            USING (@extschema@.tw_sees_module(module_type, intent));
+    END IF;
+    IF is_needed AND NOT (SELECT c.relrowsecurity FROM pg_class c
+                          WHERE c.oid = '@extschema@.training_samples'::regclass) THEN
+        ALTER TABLE @extschema@.training_samples ENABLE ROW LEVEL SECURITY;
+    END IF;
+    IF has_policy AND NOT is_needed THEN
+        DROP POLICY training_samples_modules ON @extschema@.training_samples;
+        -- Policies that people made stay in force.
+        IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = '@extschema@.training_samples'::regclass) THEN
+            ALTER TABLE @extschema@.training_samples DISABLE ROW LEVEL SECURITY;
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_secure_samples() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_secure_samples() IS
+    'Trigger of role_modules: makes the row security of training_samples with the first limit, and removes it with the '
+    'last one';
+CREATE TRIGGER role_modules_secure AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.role_modules
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.tw_secure_samples();
