@@ -15,17 +15,17 @@ BEGIN
             MESSAGE = format('a role of kind "%s" cannot be limited to modules', @extschema@.tw_excerpt(kind)),
             HINT = 'Only reviewer and analyst can. Leave modules out for the other kinds.';
     END IF;
-    IF array_position(modules, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'null_value_not_allowed',
-            MESSAGE = 'a module must not be NULL',
-            HINT = 'An empty text stands for conversations and samples without a module.';
-    END IF;
     IF cardinality(modules) = 0 OR array_ndims(modules) > 1 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'modules must be a list of at least one module',
             HINT = 'Leave modules out, or pass NULL, for all modules; revoke_training_role() takes everything.';
+    END IF;
+    IF array_position(modules, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'a module must not be NULL',
+            HINT = 'An empty text stands for conversations and samples without a module.';
     END IF;
     IF EXISTS (SELECT FROM unnest(modules) AS m WHERE m <> '' AND @extschema@.tw_is_blank(m)) THEN
         RAISE EXCEPTION USING
