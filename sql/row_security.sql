@@ -1,5 +1,5 @@
--- Reviewers and analysts who are limited to modules. Every text of two modules has the module's own word in it. Whatever
--- a limited role may read, by the catalog, must not have the word of the other module in it.
+-- Reviewers and analysts who are limited to modules. Every text of two modules has the module's own word in it. What a
+-- limited role may read, by the catalog, must not have the word of the other module in it.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
@@ -140,6 +140,8 @@ INSERT INTO calls VALUES
     ('tw_day_figures(date)', 'tw_day_figures(current_date)'),
     ('tw_daily_changes()', 'tw_daily_changes()'),
     ('live_model_at(text, timestamptz)', 'live_model_at(''router'', now())'),
+    ('tw_sees_conversation(bigint)', '(SELECT count(*) FROM c WHERE tw_sees_conversation(id))'),
+    ('tw_sees_sample(bigint)', '(SELECT tw_sees_sample(1))'),
     ('verify_audit(text)', 'verify_audit()');
 -- Verdicts come below; the others read no conversation and no sample.
 INSERT INTO calls SELECT f::regprocedure, NULL FROM unnest(ARRAY[
@@ -209,14 +211,17 @@ GRANT SELECT ON hidden TO PUBLIC;
 SET ROLE regress_rs_food;
 SELECT h.what, v.verdict, outcome(format(v.call, h.id)), count(*)
 FROM hidden h JOIN (VALUES
-    ('conversation', 'approve', 'approve_conversation(%s)'), ('conversation', 'approve', 'approve_conversations(''{%s}'')'),
-    ('conversation', 'fix', 'fix_conversation(%s, ''a.b'')'), ('conversation', 'fix', 'fix_conversations(''{%s}'', ''a.b'')'),
+    ('conversation', 'approve', 'approve_conversation(%s)'),
+    ('conversation', 'approve', 'approve_conversations(''{%s}'')'),
+    ('conversation', 'fix', 'fix_conversation(%s, ''a.b'')'),
+    ('conversation', 'fix', 'fix_conversations(''{%s}'', ''a.b'')'),
     ('conversation', 'reject', 'reject_conversation(%s, ''unclear'')'),
     ('conversation', 'reject', 'reject_conversations(''{%s}'', ''unclear'')'),
     ('conversation', 'withdraw', 'withdraw_verdict(%s)'),
     ('sample', 'approve', 'approve_sample(%s)'), ('sample', 'approve', 'approve_samples(''{%s}'')'),
     ('sample', 'fix', 'fix_sample(%s, ''a.b'')'), ('sample', 'fix', 'fix_samples(''{%s}'', ''a.b'')'),
-    ('sample', 'reject', 'reject_sample(%s, ''unclear'')'), ('sample', 'reject', 'reject_samples(''{%s}'', ''unclear'')'),
+    ('sample', 'reject', 'reject_sample(%s, ''unclear'')'),
+    ('sample', 'reject', 'reject_samples(''{%s}'', ''unclear'')'),
     ('sample', 'withdraw', 'withdraw_sample_verdict(%s)')) v (what, verdict, call) USING (what)
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 SELECT outcome(format('explain_conversation(%s)', id)), bool_and(explain_conversation(id) IS NULL) AS nothing

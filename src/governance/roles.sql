@@ -102,6 +102,8 @@ BEGIN ATOMIC
             '@extschema@.intent_module_type(text)',
             '@extschema@.tw_module_type(text, text)',
             '@extschema@.tw_is_verdict(text)',
+            '@extschema@.tw_sees_conversation(bigint)',
+            '@extschema@.tw_sees_sample(bigint)',
             '@extschema@.tw_intents()']::regprocedure[]),
         -- Of these, tw_minimum_detectable_losses is called by a view, and tw_measured_from is the default of min_units.
         ('{analyst}', ARRAY[

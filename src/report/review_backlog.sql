@@ -24,10 +24,9 @@ CREATE VIEW @extschema@.review_backlog WITH (security_barrier) AS
         LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
         WHERE e.created_at > now() - interval '30 days' AND @extschema@.tw_is_verdict(e.action)
           AND e.review_priority IS NOT NULL AND (e.sample_id IS NOT NULL OR isfinite(c.created_at))
-          AND CASE WHEN e.sample_id IS NULL THEN @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
-                   ELSE @extschema@.tw_sees_all_modules()
-                        OR (SELECT @extschema@.tw_sees_module(s.module_type, s.intent)
-                            FROM @extschema@.training_samples s WHERE s.id = e.sample_id) END
+          AND (@extschema@.tw_sees_all_modules()
+               OR CASE WHEN e.sample_id IS NULL THEN @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
+                       ELSE @extschema@.tw_sees_sample(e.sample_id) END)
         GROUP BY e.review_priority, e.review_reason
     )
     SELECT review_priority, review_reason, coalesce(w.waiting, 0) AS waiting, coalesce(w.audited, 0) AS audited,
@@ -69,10 +68,9 @@ CREATE VIEW @extschema@.reviewer_activity WITH (security_barrier) AS
     FROM @extschema@.review_events e
     LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
     WHERE @extschema@.tw_is_verdict(e.action)
-      AND CASE WHEN e.sample_id IS NULL THEN @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
-               ELSE @extschema@.tw_sees_all_modules()
-                    OR (SELECT @extschema@.tw_sees_module(s.module_type, s.intent)
-                        FROM @extschema@.training_samples s WHERE s.id = e.sample_id) END
+      AND (@extschema@.tw_sees_all_modules()
+           OR CASE WHEN e.sample_id IS NULL THEN @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
+                   ELSE @extschema@.tw_sees_sample(e.sample_id) END)
     GROUP BY 1, e.reviewer
     ORDER BY 1 DESC, e.reviewer;
 REVOKE ALL ON TABLE @extschema@.reviewer_activity FROM PUBLIC;

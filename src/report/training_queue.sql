@@ -27,11 +27,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            @extschema@.tw_shown_beside(c.response_text, c.review_reason) AS response_text
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
-    -- By its id, so that the queue's index still answers count(*) for those who see everything.
-    WHERE c.review_priority IS NOT NULL
-      AND (@extschema@.tw_sees_all_modules()
-           OR (SELECT @extschema@.tw_sees_module(m.nlu_module_type, m.nlu_intent)
-               FROM @extschema@.conversation_logs m WHERE m.id = c.id))
+    WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
     ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
     UNION ALL
     -- Without a conversation. Of a conversation's sample, the conversation waits.

@@ -25,10 +25,7 @@ BEGIN ATOMIC
                             count(*) FILTER (WHERE w.review_priority = 2),
                             count(*) FILTER (WHERE w.review_priority = 3), min(w.day)) END
     FROM (SELECT c.review_priority, c.created_on AS day FROM @extschema@.conversation_logs c
-          WHERE c.review_priority IS NOT NULL
-            AND (@extschema@.tw_sees_all_modules()
-                 OR (SELECT @extschema@.tw_sees_module(m.nlu_module_type, m.nlu_intent)
-                     FROM @extschema@.conversation_logs m WHERE m.id = c.id))
+          WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           UNION ALL
           SELECT s.review_priority, (s.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date
           FROM @extschema@.training_samples s

@@ -96,8 +96,8 @@ for (( round = 0; round <= rounds; round++ )); do
             role=tw_bench_reader
             [[ $statement != INSERT* ]] || role=tw_bench_chat
             # Twice: the first time fills the caches of the session.
-            ms=$(printf '%s\n' "SET ROLE $role;" 'BEGIN;' "$statement;" 'ROLLBACK;' 'BEGIN;' '\timing on' "$statement;" \
-                '\timing off' 'ROLLBACK;' | sql -o /dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p')
+            ms=$(printf '%s\n' "SET ROLE $role;" 'BEGIN;' "$statement;" 'ROLLBACK;' 'BEGIN;' '\timing on' \
+                "$statement;" '\timing off' 'ROLLBACK;' | sql -o /dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p')
             # The first round fills caches and is thrown away.
             (( round == 0 )) || note "$state" "${statement%%$'\n'*}" "$ms"
         done
