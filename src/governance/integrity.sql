@@ -389,6 +389,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_capture_problems() s
     UNION ALL
+    SELECT l.* FROM @extschema@.tw_limit_problems() l
+    UNION ALL
     SELECT 'audit trail: ' || v.finding, format('%s.%I', '@extschema@', v.relation)::regclass::text, v.found,
            v.examples[1]::text, format('%s. SELECT * FROM verify_audit();', v.detail)
     FROM @extschema@.verify_audit(NULL::text) v WHERE v.is_problem;
@@ -398,7 +400,7 @@ COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction; for each column, index, constraint or trigger on the '
     'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; for what other roles may '
     'create, or have created, in its schema; for each imported table that got rows since its import, or that cannot be '
-    'checked; for each problem that verify_audit() finds; and, of the last seven days, for conversations that came '
-    'with a verdict and for an application that has the owner''s rights. found is the number of rows (of days, for '
-    'capture with the owner''s rights), example the id '
-    'or name of one, hint what to do. Empty when there is no problem. Raises no error of its own';
+    'checked; for each problem that verify_audit() finds; for limits to modules that do not hold; and, of the last '
+    'seven days, for conversations that came with a verdict and for an application that has the owner''s rights. found '
+    'is the number of rows (of days, for capture with the owner''s rights), example the id or name of one, hint what '
+    'to do. Empty when there is no problem. Raises no error of its own';

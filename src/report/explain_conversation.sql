@@ -104,7 +104,7 @@ BEGIN ATOMIC
             SELECT e.details ->> 'learned_by' FROM @extschema@.review_events e
             WHERE e.conversation_log_id = c.id AND e.details ? 'learned_by') v))
     FROM @extschema@.conversation_logs c
-    WHERE c.id = explain_conversation.id;
+    WHERE c.id = explain_conversation.id AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent);
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
