@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: bf5e12d85da4d219487a11af695bb281522d98f5754f24aba52a2f023bc44370
+-- tables: 4aad6ea4ac5ce3b34fd6771eba04c54cf30b58a8a4eb4ddfa2ab58b724c1f952
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -17,6 +17,10 @@ ALTER TABLE @extschema@.daily_statistics
     DROP COLUMN needs_review_high, DROP COLUMN needs_review_medium, DROP COLUMN needs_review_low,
     ALTER COLUMN closed_at DROP DEFAULT;
 ALTER TABLE @extschema@.daily_statistics RENAME COLUMN closed_at TO as_of;
+
+ALTER TABLE @extschema@.daily_statistics
+    ADD COLUMN deleted bigint NOT NULL DEFAULT 0, ADD COLUMN left_over bigint[],
+    ADD COLUMN is_final boolean NOT NULL DEFAULT false;
 
 -- The queue's index answers the counts of daily_training_stats.
 DROP INDEX @extschema@.conversation_logs_queue_idx;
