@@ -386,7 +386,8 @@ BEGIN
     END CASE;
     IF following IS NULL AND phase = phases[cardinality(phases)] THEN
         PERFORM @extschema@.tw_note_run(run, phase, jsonb_build_object(
-            'longest batch ms', round((state ->> 'longest')::numeric), 'newest conversation', state -> 'newest'), false);
+            'longest batch ms', round((state ->> 'longest')::numeric),
+            'newest conversation', state -> 'newest'), false);
         RETURN NULL;
     END IF;
     RETURN coalesce(following, jsonb_build_object(
