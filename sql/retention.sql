@@ -109,8 +109,8 @@ CREATE TABLE accuracy AS
     SELECT model_version, conversations, labels, accuracy, lower, upper, strata
     FROM live_accuracy(current_date - 29, current_date, '{model_version}');
 CREATE VIEW left_rows AS
-    SELECT count(*) AS conversations, count(*) FILTER (WHERE c.user_message = '' OR c.phone_number IS NULL) AS anonymous,
-           count(s.id) AS samples
+    SELECT count(*) AS conversations,
+           count(*) FILTER (WHERE c.user_message = '' OR c.phone_number IS NULL) AS anonymous, count(s.id) AS samples
     FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id;
 CREATE VIEW changed_figures AS
     SELECT f.date FROM figures f LEFT JOIN daily_training_stats d ON d.date = f.date
