@@ -178,7 +178,8 @@ SELECT set_training_setting('retain_events', '1'), set_training_setting('retain_
        set_training_setting('retain_job_runs', '90');
 INSERT INTO review_events (conversation_log_id, action, reviewer, calling_role, created_at)
 SELECT c.id, 'feedback', 'user', 'app', now() - make_interval(days => d)
-FROM conversation_logs c, unnest('{3,300}'::integer[]) d WHERE c.user_message IN ('tested', 'drawn') OR c.id = 2;
+FROM conversation_logs c, unnest('{3,300}'::integer[]) d WHERE c.user_message IN ('tested', 'drawn')
+   OR c.nlu_model_version = 'router-v3.0.0';
 INSERT INTO model_versions (version, model_type, status, evaluation_id, base_version) VALUES
     ('router-v1.0.0', 'router', 'retired', 1, NULL), ('router-v2.0.0', 'router', 'production', 3, 'router-v1.5.0'),
     ('router-v1.5.0', 'router', 'retired', 2, NULL), ('router-v0.9.0', 'router', 'retired', 0, NULL);
