@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 4aad6ea4ac5ce3b34fd6771eba04c54cf30b58a8a4eb4ddfa2ab58b724c1f952
+-- tables: eaca6c91a810a7f1547e6187134f58beb3732c438660956d61a38a844ca9e6c0
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -17,7 +17,6 @@ ALTER TABLE @extschema@.daily_statistics
     DROP COLUMN needs_review_high, DROP COLUMN needs_review_medium, DROP COLUMN needs_review_low,
     ALTER COLUMN closed_at DROP DEFAULT;
 ALTER TABLE @extschema@.daily_statistics RENAME COLUMN closed_at TO as_of;
-
 ALTER TABLE @extschema@.daily_statistics
     ADD COLUMN deleted bigint NOT NULL DEFAULT 0, ADD COLUMN left_over bigint[],
     ADD COLUMN is_final boolean NOT NULL DEFAULT false;
@@ -107,6 +106,11 @@ ALTER TABLE @extschema@.labelstudio_tasks
     ADD CONSTRAINT labelstudio_tasks_subject_check CHECK (num_nonnulls(conversation_log_id, sample_id) = 1);
 CREATE UNIQUE INDEX labelstudio_tasks_one_pending_sample_key ON @extschema@.labelstudio_tasks (sample_id)
     WHERE status IN ('claimed', 'open', 'skipped', 'refused');
+
+-- For erasures. The other tables that have such an index are new.
+CREATE INDEX model_evaluations_sample_idx ON @extschema@.model_evaluations (sample_id);
+CREATE INDEX imported_conversations_conversation_idx ON @extschema@.imported_conversations (conversation_log_id);
+CREATE INDEX labelstudio_tasks_sample_idx ON @extschema@.labelstudio_tasks (sample_id) WHERE sample_id IS NOT NULL;
 
 ALTER TABLE @extschema@.model_versions RENAME COLUMN training_samples TO sample_counts;
 ALTER VIEW @extschema@.model_performance_comparison RENAME COLUMN training_samples TO sample_counts;
