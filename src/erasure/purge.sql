@@ -5,7 +5,7 @@
 --
 -- A batch is one transaction. It leaves out rows that somebody else has locked, and its size follows from the time that
 -- the last one took, so that nobody waits for it longer than a tenth of a second. While conversations are captured, it
--- pauses between batches for four times as long as the last one took: it works for a fifth of the time, since captures
+-- pauses between batches for nine times as long as the last one took: it works for a tenth of the time, since captures
 -- need the same processors and the same write-ahead log.
 
 CREATE FUNCTION @extschema@.tw_begin_retention(mode text) RETURNS bigint
@@ -120,7 +120,7 @@ DECLARE
     b record;
 BEGIN
     IF newest > (state ->> 'seen')::bigint THEN
-        PERFORM pg_sleep(least(1, 0.004 * (state ->> 'took')::double precision));
+        PERFORM pg_sleep(least(1, 0.009 * (state ->> 'took')::double precision));
     END IF;
     started := clock_timestamp();
     SELECT * INTO b FROM @extschema@.tw_purge_batch(mode, (state ->> 'day')::date, ids[1:size], window_from);
