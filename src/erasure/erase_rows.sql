@@ -85,9 +85,19 @@ DECLARE
     trainings bigint;
     exports bigint;
 BEGIN
+    -- A thousand runs are searched at once, and those of them where something was found, one by one.
+    WITH block AS MATERIALIZED (
+        SELECT array_agg(r.id) AS ids, string_agg(concat(r.error_message, r.details), ' ') AS messages
+        FROM @extschema@.job_runs r
+        WHERE r.status = 'failed' OR r.error_message IS NOT NULL
+        GROUP BY r.id / 1000
+    ), hit AS MATERIALIZED (
+        SELECT b.ids, array_agg(p) AS parts FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
+    )
     UPDATE @extschema@.job_runs r SET error_message = '(erased)', details = NULL
-    WHERE (r.status = 'failed' OR r.error_message IS NOT NULL)
-      AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(concat(r.error_message, r.details), p) > 0);
+    FROM hit h
+    WHERE r.id = ANY (h.ids)
+      AND EXISTS (SELECT FROM unnest(h.parts) p WHERE strpos(concat(r.error_message, r.details), p) > 0);
     GET DIAGNOSTICS runs = ROW_COUNT;
     UPDATE @extschema@.training_jobs j
     SET error_message = CASE WHEN j.error_message IS NOT NULL THEN '(erased)' END, progress = NULL
