@@ -315,6 +315,17 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.challenger)
            OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.live_version)
         UNION ALL
+        SELECT 'unfinished erasure', '@extschema@.erasures'::regclass::text, count(*), min(e.id)::text,
+               'It was interrupted more than a day ago, and rows of it are left: CALL finish_erasures();'
+        FROM @extschema@.erasures e
+        WHERE e.status = 'running' AND e.started_at < now() - interval '1 day'
+          AND EXISTS (SELECT FROM @extschema@.erasure_rows r WHERE r.erasure_id = e.id)
+        UNION ALL
+        SELECT 'rows of an unknown erasure', '@extschema@.erasure_rows'::regclass::text, count(*),
+               min(r.erasure_id)::text, 'erasures has no such row, and nobody erases them: restore it.'
+        FROM @extschema@.erasure_rows r
+        WHERE NOT EXISTS (SELECT FROM @extschema@.erasures e WHERE e.id = r.erasure_id)
+        UNION ALL
         SELECT 'disagreement of an unknown evaluation', '@extschema@.paired_disagreements'::regclass::text, count(*),
                min(d.conversation_log_id)::text,
                'paired_evaluations has no such row: restore it, or delete the disagreements.'
