@@ -242,6 +242,8 @@ SQL_PARTS = \
 	src/rollout/check_rollouts.sql \
 	src/erasure/erasure_models.sql \
 	src/erasure/erasure_exports.sql \
+	src/erasure/erase_rows.sql \
+	src/erasure/anonymise_rows.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \

@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: bf5e12d85da4d219487a11af695bb281522d98f5754f24aba52a2f023bc44370
+-- tables: 61416dea1edb8c23819709de9ee35a5adaecda7abe1468495753b58158ac12cc
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -103,6 +103,11 @@ ALTER TABLE @extschema@.labelstudio_tasks
     ADD CONSTRAINT labelstudio_tasks_subject_check CHECK (num_nonnulls(conversation_log_id, sample_id) = 1);
 CREATE UNIQUE INDEX labelstudio_tasks_one_pending_sample_key ON @extschema@.labelstudio_tasks (sample_id)
     WHERE status IN ('claimed', 'open', 'skipped', 'refused');
+
+-- For erasures. The other tables that have such an index are new.
+CREATE INDEX model_evaluations_sample_idx ON @extschema@.model_evaluations (sample_id);
+CREATE INDEX imported_conversations_conversation_idx ON @extschema@.imported_conversations (conversation_log_id);
+CREATE INDEX labelstudio_tasks_sample_idx ON @extschema@.labelstudio_tasks (sample_id) WHERE sample_id IS NOT NULL;
 
 ALTER TABLE @extschema@.model_versions RENAME COLUMN training_samples TO sample_counts;
 ALTER VIEW @extschema@.model_performance_comparison RENAME COLUMN training_samples TO sample_counts;

@@ -186,7 +186,7 @@ tw_remove_salts(PG_FUNCTION_ARGS)
 	Datum		values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 	int64		removed = 0;
 
-	tw_open_append_only(get_relname_relid("audit_chain", schema));
+	tw_open_append_only(get_relname_relid("audit_chain", schema), TW_ON_UPDATE);
 	PG_TRY();
 	{
 		SPI_connect();
@@ -197,7 +197,7 @@ tw_remove_salts(PG_FUNCTION_ARGS)
 	}
 	PG_FINALLY();
 	{
-		tw_open_append_only(InvalidOid);
+		tw_close_append_only();
 	}
 	PG_END_TRY();
 	PG_RETURN_INT64(removed);

@@ -40,14 +40,23 @@ tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds)
 				 errhint("The extension makes its triggers itself; do not make others with its functions.")));
 }
 
-/* The append-only table whose rows a function of the extension is about to update; there is no setting for it. */
+/* The append-only table that a function of the extension is about to change, and how; there is no setting for it. */
 static Oid	opened = InvalidOid;
+static int	opened_for = 0;
 
-/* Allows UPDATE of this table, until it is called with InvalidOid; the caller calls it so on error, too. */
+/* Allows events (TW_ON_UPDATE, TW_ON_DELETE) on this table until tw_close_append_only(), which is called on error too. */
 void
-tw_open_append_only(Oid relation)
+tw_open_append_only(Oid relation, int events)
 {
 	opened = relation;
+	opened_for = events;
+}
+
+void
+tw_close_append_only(void)
+{
+	opened = InvalidOid;
+	opened_for = 0;
 }
 
 PG_FUNCTION_INFO_V1(tw_append_only);
@@ -61,8 +70,10 @@ tw_append_only(PG_FUNCTION_ARGS)
 	tw_check_trigger(fcinfo, "tw_append_only",
 					 TW_BEFORE | TW_ROW | TW_STATEMENT | TW_ON_UPDATE | TW_ON_DELETE | TW_ON_TRUNCATE);
 	if (OidIsValid(opened) && RelationGetRelid(trigdata->tg_relation) == opened
-		&& TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-		return PointerGetDatum(trigdata->tg_newtuple);
+		&& TRIGGER_FIRED_FOR_ROW(trigdata->tg_event)
+		&& (opened_for & (1 << (trigdata->tg_event & TRIGGER_EVENT_OPMASK))) != 0)
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
+							   : trigdata->tg_trigtuple);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" is append-only", RelationGetRelationName(trigdata->tg_relation)),

@@ -20,6 +20,7 @@
 #define TW_AFTER		(1 << 7)
 
 extern void tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds);
-extern void tw_open_append_only(Oid relation);
+extern void tw_open_append_only(Oid relation, int events);
+extern void tw_close_append_only(void);
 
 #endif							/* TW_TABLE_TRIGGERS_H */

@@ -73,7 +73,7 @@ tw_check_log_columns(Relation rel)
 	checked_relid = RelationGetRelid(rel);
 }
 
-/* Whether the table that was checked last has the column idempotency_key. */
+/* Whether the table that was checked last has the columns that came after 0.1.0: idempotency_key, anonymised_at. */
 bool
 tw_has_idempotency_key(void)
 {

@@ -77,6 +77,8 @@ find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
 		"SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status = 'auto-approved' "
 		"AND c.filter_outcome = 'auto-approved' AND (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
 		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) "
+		/* Of an anonymous one nothing can be learned. The tables of 0.1.0 have no anonymised_at. */
+		"AND c.user_message <> '' "
 		/* By the current limit. */
 		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, "
 		"c.message_language, c.routed_to, c.nlu_entities)), "

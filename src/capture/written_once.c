@@ -7,6 +7,7 @@
 #include "base/table_triggers.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
+#include "capture/written_once.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "utils/datum.h"
@@ -26,6 +27,29 @@ static const struct
 	{TW_LOG_CREATED_ON, "created_on"},
 	{TW_LOG_IDEMPOTENCY_KEY, "idempotency_key"},
 };
+
+/* The columns that say who spoke and what was said: what an erasure empties stays empty. */
+static const TwLogColumn personal[] = {
+	TW_LOG_SESSION_ID, TW_LOG_PHONE_NUMBER, TW_LOG_USER_ID, TW_LOG_USER_MESSAGE, TW_LOG_NLU_ENTITIES, TW_LOG_NLU_TONE,
+	TW_LOG_RESPONSE_TEXT, TW_LOG_USER_FEEDBACK, TW_LOG_USER_CORRECTION, TW_LOG_BACKEND_REFERENCE, TW_LOG_METADATA,
+	TW_LOG_REVIEW_PRIORITY,
+};
+
+/* Whether an erasure is making rows anonymous; there is no setting for it. */
+static bool opened = false;
+
+/* Allows idempotency_key to be removed until tw_close_written_once(), which is called on error too. */
+void
+tw_open_written_once(void)
+{
+	opened = true;
+}
+
+void
+tw_close_written_once(void)
+{
+	opened = false;
+}
 
 /* Whether an UPDATE changed a column; also true for an equal value that is stored differently. */
 static bool
@@ -51,12 +75,38 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 		return NULL;
 	for (size_t i = 0; i < lengthof(written_once); i++)
 	{
-		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY && !tw_has_idempotency_key())
+		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY
+			&& (!tw_has_idempotency_key() || (opened && is_null(new_row, TW_LOG_IDEMPOTENCY_KEY))))
 			continue;
 		if (differs(rel, old_row, new_row, written_once[i].column))
 			return written_once[i].name;
 	}
 	return NULL;
+}
+
+/* Raises an error for a row that becomes anonymous otherwise than by an erasure, or gets something of a person again. */
+static void
+check_anonymous(Relation rel, const LogRow *old_row, const LogRow *new_row)
+{
+	if (opened || !tw_has_idempotency_key())
+		return;
+	if (differs(rel, old_row, new_row, TW_LOG_ANONYMISED_AT))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"anonymised_at\" of table \"%s\" is set by erasures alone",
+						RelationGetRelationName(rel)),
+				 errhint("Leave the column out of the UPDATE. A person is forgotten with forget_user().")));
+	if (is_null(old_row, TW_LOG_ANONYMISED_AT))
+		return;
+	for (size_t i = 0; i < lengthof(personal); i++)
+	{
+		if (differs(rel, old_row, new_row, personal[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("conversation " INT64_FORMAT " is anonymous", DatumGetInt64(get(old_row, TW_LOG_ID))),
+					 errdetail("What said who spoke and what was said was deleted."),
+					 errhint("Leave the row out of the UPDATE.")));
+	}
 }
 
 PG_FUNCTION_INFO_V1(tw_check_update);
@@ -93,5 +143,6 @@ tw_check_update(PG_FUNCTION_ARGS)
 				 errdetail("The row would be filtered, and drawn for the audit, a second time."),
 				 errhint("Change a verdict with approve_conversation(), fix_conversation() or "
 						 "reject_conversation().")));
+	check_anonymous(rel, &old_row, &new_row);
 	return PointerGetDatum(NULL);
 }

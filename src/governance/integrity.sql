@@ -185,7 +185,7 @@ BEGIN ATOMIC
         SELECT 'auto-approved conversation without a sample', '@extschema@.conversation_logs'::regclass::text, count(*),
                min(c.id)::text, 'See job_runs for the cause, then SELECT * FROM promote_missed_conversations(''0'');'
         FROM @extschema@.conversation_logs c
-        WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved'
+        WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved' AND c.anonymised_at IS NULL
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
           -- The text exceeds a limit that was lowered since: the sweep makes no sample of it either.
           AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
@@ -209,7 +209,7 @@ BEGIN ATOMIC
                min(c.id)::text, 'What a person approved is not learned: give the verdict again with '
                                 'approve_conversation() or fix_conversation().'
         FROM @extschema@.conversation_logs c
-        WHERE c.review_status = 'approved' AND c.filtered_at IS NOT NULL
+        WHERE c.review_status = 'approved' AND c.filtered_at IS NOT NULL AND c.anonymised_at IS NULL
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s
                           WHERE s.conversation_log_id = c.id AND s.review_status = 'approved')
         UNION ALL

@@ -79,7 +79,7 @@ BEGIN ATOMIC
                @extschema@.tw_is_servable((p).live_version) AS live
     ), batch AS MATERIALIZED (
         SELECT c.id, c.user_message, c.nlu_intent, c.nlu_module_type, c.nlu_provider,
-               c.nlu_model_version, c.filter_outcome, c.is_audit,
+               c.nlu_model_version, c.filter_outcome, c.is_audit, c.anonymised_at,
                @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
                    c.message_language, c.routed_to, c.nlu_entities) AS is_too_long
         FROM @extschema@.conversation_logs c
@@ -109,7 +109,7 @@ BEGIN ATOMIC
         LEFT JOIN @extschema@.paired_answers a ON a.version = (p).live_version AND a.conversation_log_id = b.id
         WHERE NOT h.live) y
     -- Messages too long to become a sample are left out: nobody could choose between two answers to them.
-    WHERE b.filter_outcome <> 'not-applicable' AND NOT b.is_too_long
+    WHERE b.filter_outcome <> 'not-applicable' AND NOT b.is_too_long AND b.anonymised_at IS NULL
       AND @extschema@.tw_is_of_type((p).model_type, @extschema@.tw_module_type(b.nlu_module_type, b.nlu_intent));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) FROM PUBLIC;
@@ -125,7 +125,7 @@ BEGIN ATOMIC
     JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
     WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version)
       AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
-      AND c.filter_outcome <> 'not-applicable'
+      AND c.filter_outcome <> 'not-applicable' AND c.anonymised_at IS NULL
       AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
           c.message_language, c.routed_to, c.nlu_entities)
       AND @extschema@.tw_is_of_type(p.model_type, @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent))

@@ -22,7 +22,7 @@ BEGIN
     WITH locked AS MATERIALIZED (
         SELECT c.id, c.review_status, c.review_priority, c.review_reason
         FROM @extschema@.conversation_logs c
-        WHERE c.id = ANY (ids) AND @extschema@.tw_is_unjudged(c.review_status)
+        WHERE c.id = ANY (ids) AND @extschema@.tw_is_unjudged(c.review_status) AND c.anonymised_at IS NULL
           AND c.review_reason IS DISTINCT FROM 'user correction'
           AND c.review_reason IS DISTINCT FROM 'negative feedback'
           AND NOT EXISTS (SELECT FROM @extschema@.review_events e

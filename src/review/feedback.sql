@@ -52,8 +52,10 @@ CREATE TRIGGER conversation_logs_requeue BEFORE UPDATE ON @extschema@.conversati
     EXECUTE FUNCTION @extschema@.tw_requeue_on_feedback();
 CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (
-        OLD.user_feedback IS DISTINCT FROM NEW.user_feedback
-        OR OLD.user_correction IS DISTINCT FROM NEW.user_correction)
+        (OLD.user_feedback IS DISTINCT FROM NEW.user_feedback
+         OR OLD.user_correction IS DISTINCT FROM NEW.user_correction)
+        -- An erasure is no feedback.
+        AND NEW.anonymised_at IS NULL)
     EXECUTE FUNCTION @extschema@.tw_record_feedback_event();
 
 CREATE FUNCTION @extschema@.tw_no_such_conversation(id bigint) RETURNS void

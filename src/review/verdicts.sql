@@ -74,6 +74,16 @@ BEGIN
             HINT = 'The ids are those of conversation_logs (conversation_log_id in training_queue).';
     END IF;
 
+    SELECT c.id INTO problem FROM @extschema@.conversation_logs c
+    WHERE c.id = ANY (ids) AND c.anonymised_at IS NOT NULL ORDER BY c.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('conversation %s cannot be reviewed: it is anonymous', problem.id),
+            DETAIL = 'Its text was deleted. A verdict that it had stands.',
+            HINT = 'Leave it out.';
+    END IF;
+
     SELECT c.id, c.review_status INTO problem FROM @extschema@.conversation_logs c
     WHERE c.id = ANY (ids) AND coalesce(c.review_status, 'not-applicable') = 'not-applicable' ORDER BY c.id LIMIT 1;
     IF FOUND THEN

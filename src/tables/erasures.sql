@@ -16,12 +16,14 @@ CREATE TABLE @extschema@.erasures (
     delete_exports boolean NOT NULL DEFAULT false,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,
+    session_secret bytea DEFAULT uuid_send(gen_random_uuid()),
     CONSTRAINT erasures_pkey PRIMARY KEY (id),
     CONSTRAINT erasures_kind_check CHECK (kind IN ('person', 'retention')),
     CONSTRAINT erasures_mode_check CHECK (mode IN ('erase', 'anonymise')),
     CONSTRAINT erasures_status_check CHECK (status IN ('running', 'finished')),
     CONSTRAINT erasures_key_check CHECK ((kind = 'person') = (key_salt IS NOT NULL AND key_hashes IS NOT NULL)),
-    CONSTRAINT erasures_finished_check CHECK ((status = 'running') = (finished_at IS NULL))
+    CONSTRAINT erasures_finished_check CHECK ((status = 'running') = (finished_at IS NULL)
+        AND (status = 'running') = (session_secret IS NOT NULL))
 );
 REVOKE ALL ON TABLE @extschema@.erasures FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.erasures', '');
@@ -49,6 +51,8 @@ COMMENT ON COLUMN @extschema@.erasures.delete_exports IS
     'Whether export objects that may contain the rows are deleted from the object store';
 COMMENT ON COLUMN @extschema@.erasures.started_at IS 'When it began: rows that are committed later are not part of it';
 COMMENT ON COLUMN @extschema@.erasures.finished_at IS 'When its last row was done; NULL = running';
+COMMENT ON COLUMN @extschema@.erasures.session_secret IS
+    'Random bytes from which the names of anonymous sessions are made while it runs; NULL = finished';
 
 CREATE TABLE @extschema@.erasure_rows (
     erasure_id bigint NOT NULL,

@@ -10,6 +10,8 @@ CREATE TABLE @extschema@.imported_conversations (
 );
 REVOKE ALL ON TABLE @extschema@.imported_conversations FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.imported_conversations', '');
+-- For erasures.
+CREATE INDEX imported_conversations_conversation_idx ON @extschema@.imported_conversations (conversation_log_id);
 COMMENT ON TABLE @extschema@.imported_conversations IS
     'Origin of imported conversations. No row is imported twice, even if its conversation was deleted; maps old ids '
     'to new ones';

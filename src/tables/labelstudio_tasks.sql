@@ -38,6 +38,7 @@ CREATE UNIQUE INDEX labelstudio_tasks_one_pending_key ON @extschema@.labelstudio
 CREATE UNIQUE INDEX labelstudio_tasks_one_pending_sample_key ON @extschema@.labelstudio_tasks (sample_id)
     WHERE status IN ('claimed', 'open', 'skipped', 'refused');
 CREATE INDEX labelstudio_tasks_conversation_idx ON @extschema@.labelstudio_tasks (conversation_log_id);
+CREATE INDEX labelstudio_tasks_sample_idx ON @extschema@.labelstudio_tasks (sample_id) WHERE sample_id IS NOT NULL;
 -- The unfinished tasks of a project: few of many rows.
 CREATE INDEX labelstudio_tasks_pending_idx ON @extschema@.labelstudio_tasks (project, id)
     WHERE status IN ('claimed', 'open', 'skipped', 'unusable', 'refused');

@@ -22,6 +22,8 @@ SELECT pg_extension_config_dump('@extschema@.model_evaluations_id_seq', '');
 
 -- For the answer of an outside version to a text.
 CREATE INDEX model_evaluations_answers_idx ON @extschema@.model_evaluations (version, text_hash, id);
+-- For erasures.
+CREATE INDEX model_evaluations_sample_idx ON @extschema@.model_evaluations (sample_id);
 
 -- The numbers of evaluations: the two models of one comparison share one.
 CREATE SEQUENCE @extschema@.model_evaluations_evaluation_seq OWNED BY @extschema@.model_evaluations.evaluation_id;

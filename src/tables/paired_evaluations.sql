@@ -108,6 +108,8 @@ CREATE TABLE @extschema@.paired_answers (
 );
 REVOKE ALL ON TABLE @extschema@.paired_answers FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.paired_answers', '');
+-- For erasures.
+CREATE INDEX paired_answers_conversation_idx ON @extschema@.paired_answers (conversation_log_id);
 
 COMMENT ON TABLE @extschema@.paired_answers IS
     'Answers of outside versions to the messages of a pool, as their workers reported them';

@@ -62,6 +62,8 @@ CREATE TABLE @extschema@.sample_import_lines (
 );
 REVOKE ALL ON TABLE @extschema@.sample_import_lines FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.sample_import_lines', '');
+-- For erasures.
+CREATE INDEX sample_import_lines_sample_idx ON @extschema@.sample_import_lines (sample_id) WHERE sample_id IS NOT NULL;
 COMMENT ON TABLE @extschema@.sample_import_lines IS
     'Lines of imports that did more, or less, than to insert a sample or to find it there; without their texts';
 COMMENT ON COLUMN @extschema@.sample_import_lines.import_id IS 'The import (sample_imports.id)';
