@@ -82,7 +82,8 @@ BEGIN
     IF state ? 'call' THEN
         RETURN @extschema@.tw_called_run(run, 'labelstudio_sync'::text) - 'error_code';
     END IF;
-    IF NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.is_active) THEN
+    IF NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.is_active)
+       AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_erasures e WHERE e.deleted_at IS NULL) THEN
         RETURN '{"result": "skipped: no project"}';
     END IF;
     SELECT * INTO last_sync FROM @extschema@.job_runs r WHERE r.job_name = 'labelstudio_sync'
@@ -134,6 +135,13 @@ BEGIN
             FROM @extschema@.queue_label_conflicts() q;
         WHEN 'labelstudio' THEN
             RETURN @extschema@.tw_daily_sync(run, state);
+        WHEN 'exports' THEN
+            IF state ? 'call' THEN
+                RETURN @extschema@.tw_called_run(run, 'delete_erased_exports'::text) - 'error_code';
+            END IF;
+            RETURN CASE WHEN EXISTS (SELECT FROM @extschema@.erasure_exports e WHERE e.status = 'pending')
+                        THEN '{"call": "delete_erased_exports"}'::jsonb
+                        ELSE '{"result": "skipped: nothing to delete"}' END;
         WHEN 'statistics' THEN
             counted := jsonb_build_object('days closed', @extschema@.tw_close_days(at, 30,
                 (SELECT r.started_at FROM @extschema@.job_runs r WHERE r.id = run)));
@@ -163,7 +171,8 @@ REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FR
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
     'The daily job. Its independent parts record results in job_runs.details: missed promotions, former names of '
     'intents, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
-    'running or failing), statistics of closed days, a training request for each model type with training_threshold '
+    'running or failing), export objects of erased rows, statistics of closed days, a training request for each model '
+    'type with training_threshold '
     'new samples (run_training_jobs() runs it), tidying up. due_in (a time zone, for pg_cron): does nothing unless '
     '02:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors '
     'are recorded and reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
