@@ -308,6 +308,7 @@ DROP ROUTINE
     @extschema@.tw_rollout_messages(bigint, timestamptz),
     @extschema@.tw_rollouts_begin(timestamptz),
     @extschema@.tw_rollouts_step(bigint, jsonb, timestamptz),
+    @extschema@.tw_s3_delete(text, text),
     @extschema@.tw_sample_changed(),
     @extschema@.tw_schedule_job(text, text, text, boolean),
     @extschema@.tw_scheduled_jobs(),

@@ -258,6 +258,24 @@ BEGIN ATOMIC
         FROM @extschema@.labelstudio_projects p
         WHERE p.is_active AND NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = p.server_name)
         UNION ALL
+        SELECT 'task of an erased row whose Label Studio server is gone',
+               '@extschema@.labelstudio_erasures'::regclass::text, count(*), min(e.id)::text,
+               'The project or its server was deleted here while the deletion waited: create it again under its name, '
+               'or, when the task is gone, SELECT labelstudio_confirm_deleted(project);'
+        FROM @extschema@.labelstudio_erasures e
+        LEFT JOIN @extschema@.labelstudio_projects p ON p.id = e.project
+        WHERE e.deleted_at IS NULL AND NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = p.server_name)
+        UNION ALL
+        SELECT 'task of an erased row that is still in Label Studio',
+               '@extschema@.labelstudio_erasures'::regclass::text, count(*), min(e.id)::text,
+               'Its deletion has waited for more than a day, or is of a retired project and failed: see last_error, '
+               'and CALL labelstudio_sync(). If the project is gone there: SELECT labelstudio_confirm_deleted(project);'
+        FROM @extschema@.labelstudio_erasures e
+        JOIN @extschema@.labelstudio_projects p ON p.id = e.project
+        JOIN pg_foreign_server f ON f.srvname = p.server_name
+        WHERE e.deleted_at IS NULL
+          AND (e.asked_at < now() - interval '1 day' OR NOT p.is_active AND e.last_error IS NOT NULL)
+        UNION ALL
         SELECT 'sample learned by an unknown version', '@extschema@.training_samples'::regclass::text, count(*),
                min(s.id)::text, 'model_versions has no such version: restore its row, or set model_version_target to '
                                 'NULL to train on the sample again.'

@@ -197,6 +197,7 @@ BEGIN ATOMIC
             '@extschema@.tw_job_health(timestamptz)',
             '@extschema@.labelstudio_create_project(text, text, text, integer, text[])',
             '@extschema@.labelstudio_retire_project(bigint)',
+            '@extschema@.labelstudio_confirm_deleted(bigint)',
             '@extschema@.labelstudio_check(text)',
             '@extschema@.s3_check(text)',
             '@extschema@.fetch_model_artifact(text)',

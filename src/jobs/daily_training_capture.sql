@@ -57,7 +57,8 @@ BEGIN
     IF state ? 'call' THEN
         RETURN @extschema@.tw_called_run(run, 'labelstudio_sync'::text) - 'error_code';
     END IF;
-    IF NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.is_active) THEN
+    IF NOT EXISTS (SELECT FROM @extschema@.labelstudio_projects p WHERE p.is_active)
+       AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_erasures e WHERE e.deleted_at IS NULL) THEN
         RETURN '{"result": "skipped: no project"}';
     END IF;
     SELECT * INTO last_sync FROM @extschema@.job_runs r WHERE r.job_name = 'labelstudio_sync'
@@ -109,6 +110,8 @@ BEGIN
                                                         'samples given back', t.given_back,
                                                         'samples locked', nullif(t.locked, 0))) INTO counted
             FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL::bigint) t;
+        WHEN 'erasures' THEN
+            RETURN @extschema@.tw_finish_erasures_part();
         WHEN 'audit' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('audited percent', round(100 * b.audit_rate))) INTO counted
             FROM @extschema@.tw_audit_by_budget(at) b;
@@ -118,6 +121,13 @@ BEGIN
             FROM @extschema@.queue_label_conflicts() q;
         WHEN 'labelstudio' THEN
             RETURN @extschema@.tw_daily_sync(run, state);
+        WHEN 'exports' THEN
+            IF state ? 'call' THEN
+                RETURN @extschema@.tw_called_run(run, 'delete_erased_exports'::text) - 'error_code';
+            END IF;
+            RETURN CASE WHEN EXISTS (SELECT FROM @extschema@.erasure_exports e WHERE e.status = 'pending')
+                        THEN '{"call": "delete_erased_exports"}'::jsonb
+                        ELSE '{"result": "skipped: nothing to delete"}' END;
         WHEN 'statistics' THEN
             counted := jsonb_build_object('days closed', @extschema@.tw_close_days(at, 30,
                 (SELECT r.started_at FROM @extschema@.job_runs r WHERE r.id = run)));
@@ -148,10 +158,10 @@ END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
     'The daily job. Its independent parts record results in job_runs.details: missed promotions, former names of '
-    'intents, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
-    'running or failing), statistics of closed days, a training request for each model type with training_threshold '
-    'new samples (run_training_jobs() runs it), retention (purge_conversations(), where a setting retain_... is not '
-    'forever), tidying up. due_in (a time zone, for pg_cron): does nothing unless '
+    'intents, samples of versions that were rolled back, erasures that were interrupted, the audit rate, label conflicts, Label Studio (unless it is '
+    'running or failing), export objects of erased rows, statistics of closed days, a training request for each model '
+    'type with training_threshold new samples (run_training_jobs() runs it), retention (purge_conversations(), where a '
+    'setting retain_... is not forever), tidying up. due_in (a time zone, for pg_cron): does nothing unless '
     '02:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors '
     'are recorded and reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
     'transaction, 25001 inside a block with EXCEPTION, 22023 for an unknown zone and a time in the future';

@@ -92,7 +92,13 @@ RETURN CASE
     WHEN coalesce(code, '42501') = '42501' AND message ~ 'permission denied' AND role_name IS NOT NULL
         THEN format('the role %s of the entry lacks a right: SELECT grant_training_role(%L, ''operator'')',
                     role_name, role_name)
-    ELSE coalesce((SELECT j.advice FROM @extschema@.tw_jobs() j WHERE j.job_name = job),
+    ELSE coalesce((SELECT j.advice FROM @extschema@.tw_jobs() j WHERE j.job_name = job)
+                  || CASE WHEN job = 'labelstudio_sync' THEN (
+                      SELECT format('; %s tasks of erased rows wait for their deletion there since %s', e.waiting,
+                                    to_char(e.since, 'YYYY-MM-DD HH24:MI'))
+                      FROM @extschema@.tw_labelstudio_erasures_of(NULL::text) e WHERE e.waiting > 0)
+                     ELSE '' END,
+                  (SELECT j.advice FROM @extschema@.tw_jobs() j WHERE j.job_name = job),
                   format('see last_error; to run it now: %s', @extschema@.tw_job_call(job))) END;
 REVOKE ALL ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_failure_advice(text, text, text, text, boolean) IS

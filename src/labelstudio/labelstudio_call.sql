@@ -226,6 +226,7 @@ BEGIN ATOMIC
     SELECT (SELECT c.id FROM @extschema@.conversation_logs c
             WHERE c.id = CASE WHEN task -> 'meta' ->> 'conversation' ~ '^-?[0-9]{1,18}@'
                               THEN split_part(task -> 'meta' ->> 'conversation', '@', 1)::bigint END
+              AND c.anonymised_at IS NULL
               AND @extschema@.tw_labelstudio_conversation(c) = task -> 'meta' ->> 'conversation'),
            (SELECT s.id FROM @extschema@.training_samples s
             WHERE s.id = CASE WHEN task -> 'meta' ->> 'sample' ~ '^-?[0-9]{1,18}@'

@@ -93,7 +93,8 @@ CREATE FUNCTION @extschema@.labelstudio_check(
     OUT server_name text, OUT url text, OUT state text, OUT version text, OUT account text, OUT token_kind text,
     OUT projects text, OUT last_push_at timestamptz, OUT last_pull_at timestamptz,
     OUT lag_seconds double precision, OUT open_tasks bigint, OUT uncertain_tasks bigint, OUT unusable_tasks bigint,
-    OUT backlog bigint, OUT last_error text, OUT last_error_at timestamptz, OUT advice text)
+    OUT backlog bigint, OUT last_error text, OUT last_error_at timestamptz, OUT advice text,
+    OUT erasures_waiting bigint, OUT erasures_since timestamptz)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -101,6 +102,8 @@ DECLARE
     reachable boolean;
     problem text;
     is_copy boolean := @extschema@.tw_is_restored_copy();
+    erasures record;
+    found_any boolean := false;
 BEGIN
     FOR server_name, url IN
         SELECT s.srvname, (SELECT o.option_value FROM pg_options_to_table(s.srvoptions) o WHERE o.option_name = 'url')
@@ -117,6 +120,9 @@ BEGIN
         SELECT s.* INTO projects, last_push_at, last_pull_at, open_tasks, uncertain_tasks, unusable_tasks, last_error,
                         last_error_at
         FROM @extschema@.tw_labelstudio_stand(server_name) s;
+        SELECT * INTO erasures FROM @extschema@.tw_labelstudio_erasures_of(server_name) e;
+        erasures_waiting := erasures.waiting;
+        erasures_since := erasures.since;
         lag_seconds := extract(epoch FROM clock_timestamp() - last_pull_at);
         backlog := @extschema@.tw_labelstudio_backlog(server_name);
         state := CASE WHEN is_copy THEN 'restored copy' WHEN NOT reachable THEN 'unreachable'
@@ -127,6 +133,13 @@ BEGIN
             THEN 'This database is a restored copy and contacts no server. If it takes over: SELECT '
                  'adopt_installation();'
             WHEN problem IS NOT NULL THEN problem
+            WHEN erasures.failed > 0
+            THEN format('%s tasks of erased rows could not be deleted in Label Studio: see last_error in '
+                        'labelstudio_erasures. The next run tries again. If the project is gone there: SELECT '
+                        'labelstudio_confirm_deleted(...);', erasures.failed)
+            WHEN projects IS NULL AND erasures.waiting > 0
+            THEN format('%s tasks of erased rows wait in retired projects: CALL labelstudio_sync() deletes them.',
+                        erasures.waiting)
             WHEN projects IS NULL THEN 'SELECT labelstudio_create_project(''a title'');'
             WHEN last_error IS NOT NULL
             THEN 'The last run failed: see last_error and job_runs. The next one goes on where it stopped.'
@@ -136,9 +149,34 @@ BEGIN
             THEN 'Some annotations have no valid verdict, or tasks were refused: see error_message in '
                  'labelstudio_tasks where status is unusable or refused; their conversations wait again.'
             END;
+        found_any := true;
         RETURN NEXT;
     END LOOP;
-    IF server_name IS NULL THEN
+    -- What waits for a server that was dropped or renamed.
+    FOR server_name, erasures_waiting, erasures_since IN
+        SELECT coalesce(p.server_name, format('project %s', e.project)), count(*), min(e.asked_at)
+        FROM @extschema@.labelstudio_erasures e LEFT JOIN @extschema@.labelstudio_projects p ON p.id = e.project
+        WHERE e.deleted_at IS NULL AND server IS NULL
+          AND NOT EXISTS (SELECT FROM pg_foreign_server f WHERE f.srvname = p.server_name)
+        GROUP BY 1 ORDER BY 1
+    LOOP
+        url := NULL;
+        version := NULL;
+        account := NULL;
+        token_kind := NULL;
+        SELECT s.* INTO projects, last_push_at, last_pull_at, open_tasks, uncertain_tasks, unusable_tasks, last_error,
+                        last_error_at
+        FROM @extschema@.tw_labelstudio_stand(server_name) s;
+        lag_seconds := NULL;
+        backlog := 0;
+        state := 'no server';
+        advice := format('%s tasks of erased rows wait for their deletion, and the server is gone: create it again '
+                         'under this name (CREATE SERVER), or, when the tasks are gone, run SELECT '
+                         'labelstudio_confirm_deleted(...) with the project''s number.', erasures_waiting);
+        found_any := true;
+        RETURN NEXT;
+    END LOOP;
+    IF NOT found_any THEN
         -- One row without a server, with the advice to create one.
         PERFORM @extschema@.tw_labelstudio_server(server);
     END IF;
@@ -147,8 +185,10 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.labelstudio_check(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.labelstudio_check(text) IS
     'The state of the Label Studio server of that name, or of each (NULL): whether it answers (state: ok, failing, no '
-    'project, refused, unreachable, restored copy), its version, our account and kind of token, the projects, the '
+    'project, refused, unreachable, restored copy, no server: it was dropped and deletions wait for it), its version, '
+    'our account and kind of token, the projects, the '
     'times of the last successful push and pull (the oldest of its projects), the seconds since the last pull '
     '(lag_seconds), tasks there that wait (open), have an unknown import result (uncertain), or have an invalid '
-    'annotation (unusable), conversations and samples that wait here (backlog), the last error, and what to do '
-    '(advice; NULL when all is well). Raises 42704 for an unknown server, and where there is none';
+    'annotation (unusable), conversations and samples that wait here (backlog), the last error, what to do (advice; '
+    'NULL when all is well), and how many tasks of erased rows wait for their deletion there (erasures_waiting), the '
+    'oldest since when (erasures_since). Raises 42704 for an unknown server, and where there is none';

@@ -40,6 +40,8 @@ BEGIN ATOMIC
     LEFT JOIN @extschema@.labelstudio_tasks o ON o.external_id = l.external_id
     WHERE l.external_id IS NOT NULL
       AND CASE
+          -- The phase before has them.
+          WHEN EXISTS (SELECT FROM @extschema@.labelstudio_erasures e WHERE e.external_id = l.external_id) THEN false
           -- Not in the outbox: only if its conversation or sample is known, and waits in another task or no longer.
           WHEN o.id IS NULL THEN num_nonnulls((@extschema@.tw_labelstudio_marked(l.task)).conversation,
                                               (@extschema@.tw_labelstudio_marked(l.task)).sample) > 0
@@ -163,6 +165,7 @@ BEGIN
     IF jsonb_array_length(list) >= page_size THEN
         SELECT max((l.task ->> 'id')::bigint) INTO upto FROM jsonb_array_elements(list) AS l (task);
     END IF;
+    PERFORM @extschema@.tw_labelstudio_reappeared(project, list);
     adopted := @extschema@.tw_labelstudio_adopt(project, list);
     SELECT * INTO needless FROM @extschema@.tw_labelstudio_take_needless(project, list, max_tasks);
     SELECT * INTO missed FROM @extschema@.tw_labelstudio_miss(project, list, after, upto, max_tasks);

@@ -27,7 +27,9 @@ DECLARE
     marked record;
 BEGIN
     SELECT * INTO own FROM @extschema@.labelstudio_tasks t WHERE t.external_id = external;
-    IF FOUND OR external IS NULL THEN
+    -- A task of an erased row is nobody's: no answer is read, even where the conversation stays without its text.
+    IF FOUND OR external IS NULL
+       OR EXISTS (SELECT FROM @extschema@.labelstudio_erasures e WHERE e.external_id = external) THEN
         RETURN own;
     END IF;
     marked := @extschema@.tw_labelstudio_marked(task);
@@ -370,6 +372,7 @@ DECLARE
     free_samples bigint[];
 BEGIN
     counted := '{}';
+    PERFORM @extschema@.tw_labelstudio_reappeared(project, list);
     SELECT array_agg((o.own).id), array_agg((l.task ->> 'id')::bigint) INTO rows, numbers
     FROM jsonb_array_elements(list) AS l (task)
     CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_own(project, l.task) AS own OFFSET 0) o

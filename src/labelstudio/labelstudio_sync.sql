@@ -12,6 +12,9 @@ BEGIN
     CASE phase
         WHEN 'settle' THEN
             counted := @extschema@.tw_labelstudio_settle(project, run);
+        WHEN 'erase' THEN
+            SELECT e.next_cursor, e.counted INTO next_cursor, counted
+            FROM @extschema@.tw_labelstudio_erase(project, cursor_state) e;
         WHEN 'pull' THEN
             SELECT p.next_cursor, p.counted INTO next_cursor, counted
             FROM @extschema@.tw_labelstudio_pull(project, cursor_state) p;
@@ -40,7 +43,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb) IS
-    'One transaction of a phase (settle, pull, sweep, push); next_cursor is NULL when the phase is done';
+    'One transaction of a phase (settle, erase, pull, sweep, push); next_cursor is NULL when the phase is done';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_try(
     project @extschema@.labelstudio_projects, run bigint, phase text, cursor_state jsonb,
@@ -83,9 +86,9 @@ CREATE FUNCTION @extschema@.tw_labelstudio_step(run bigint, state jsonb, at time
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    phases CONSTANT jsonb := (SELECT CASE r.job_name WHEN 'labelstudio_push' THEN '["settle", "sweep", "push"]'
-                                                     WHEN 'labelstudio_pull' THEN '["settle", "pull"]'
-                                                     ELSE '["settle", "pull", "sweep", "push"]' END
+    phases CONSTANT jsonb := (SELECT CASE r.job_name WHEN 'labelstudio_push' THEN '["settle", "erase", "sweep", "push"]'
+                                                     WHEN 'labelstudio_pull' THEN '["settle", "erase", "pull"]'
+                                                     ELSE '["settle", "erase", "pull", "sweep", "push"]' END
                               FROM @extschema@.job_runs r WHERE r.id = run);
     projects jsonb := state -> 'projects';
     phases_left jsonb := state -> 'phases';
@@ -94,12 +97,17 @@ DECLARE
     done record;
 BEGIN
     IF state IS NULL THEN
-        projects := (SELECT jsonb_agg(p.id ORDER BY p.id) FROM @extschema@.labelstudio_projects p WHERE p.is_active);
+        projects := (SELECT jsonb_agg(p.id ORDER BY p.id) FROM @extschema@.labelstudio_projects p
+                     WHERE p.is_active OR EXISTS (SELECT FROM @extschema@.labelstudio_erasures e
+                                                  WHERE e.project = p.id AND e.deleted_at IS NULL));
         RETURN CASE WHEN projects IS NOT NULL THEN jsonb_build_object('projects', projects, 'phases', phases) END;
     END IF;
-    SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = (projects ->> 0)::bigint AND p.is_active;
-    -- Not found if it was retired since the run began.
-    IF FOUND THEN
+    SELECT * INTO project FROM @extschema@.labelstudio_projects p WHERE p.id = (projects ->> 0)::bigint;
+    -- Of a retired project, tasks of erased rows are deleted, and nothing else happens.
+    IF FOUND AND NOT project.is_active THEN
+        phases_left := jsonb_path_query_array(phases_left, '$[*] ? (@ == "erase")');
+    END IF;
+    IF FOUND AND jsonb_array_length(phases_left) > 0 THEN
         SELECT * INTO done FROM @extschema@.tw_labelstudio_try(project, run, phases_left ->> 0, state -> 'cursor');
         IF done.next_cursor IS NOT NULL THEN
             RETURN state || jsonb_build_object('cursor', done.next_cursor);
@@ -136,7 +144,8 @@ $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.labelstudio_push() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_push() IS
     'Sends conversations that wait for a person to Label Studio: audited ones for up to half of each batch, then by '
-    'priority, at most max_open_tasks unfinished ones in a project; deletes tasks there that were judged here since. '
+    'priority, at most max_open_tasks unfinished ones in a project; deletes tasks there that were judged here since, '
+    'and those of erased rows, also in retired projects. '
     'Commits between steps. Errors are recorded in job_runs and labelstudio_projects, and raised as warnings; none of '
     'them loses or duplicates a task. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION';
 
@@ -152,7 +161,8 @@ REVOKE ALL ON PROCEDURE @extschema@.labelstudio_pull() FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.labelstudio_pull() IS
     'Reads all annotations that changed in Label Studio since the last pull: new and changed ones become verdicts in '
     'the annotator''s name, deleted ones withdraw theirs, skipped tasks return to the queue; a newer verdict given '
-    'here stands. Commits, records errors and raises as labelstudio_push() does';
+    'here stands. Deletes the tasks of erased rows there. Commits, records errors and raises as labelstudio_push() '
+    'does';
 
 CREATE PROCEDURE @extschema@.labelstudio_sync()
     LANGUAGE plpgsql

@@ -107,6 +107,14 @@ BEGIN ATOMIC
         SELECT 3, '', format('jobs       %s', coalesce(h.state || ': ' || h.advice, h.state))
         FROM @extschema@.job_health h WHERE h.job_name = 'all'
         UNION ALL
+        SELECT 3, 'z', format('erasure    %s tasks of erased rows wait for their deletion in Label Studio since %s',
+                              e.waiting, to_char(e.since, 'YYYY-MM-DD HH24:MI'))
+        FROM @extschema@.tw_labelstudio_erasures_of(NULL::text) e WHERE e.waiting > 0
+        UNION ALL
+        SELECT 3, 'z', format('erasure    %s exports of erased rows wait for their deletion in the store since %s',
+                              count(DISTINCT e.export_id), to_char(min(e.listed_at), 'YYYY-MM-DD HH24:MI'))
+        FROM @extschema@.erasure_exports e WHERE e.status = 'pending' HAVING count(*) > 0
+        UNION ALL
         SELECT 4, lpad(h.number::text, 3), format('           %s %s%s', rpad(h.job_name, 23), CASE h.state
             WHEN 'blocked' THEN 'blocked: ' || h.advice ELSE h.state END,
             coalesce(', next ' || to_char(h.next_run, 'YYYY-MM-DD HH24:MI'), ''))

@@ -54,12 +54,12 @@ COMMENT ON FUNCTION @extschema@.tw_s3_head(text, text) IS
     'Whether an object exists, with its length and the SHA-256 in its metadata; sha256 is NULL where other software '
     'stored it';
 
-CREATE FUNCTION @extschema@.tw_s3_delete(server text, key text) RETURNS void
+CREATE FUNCTION @extschema@.tw_s3_delete(server text, key text) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'training_workflow_remote', 'tw_s3_delete_sql';
 REVOKE ALL ON FUNCTION @extschema@.tw_s3_delete(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_s3_delete(text, text) IS
-    'Deletes an object, if it exists';
+    'Deletes an object, if it exists; returns whether the bucket keeps versions, so that a former one stays';
 
 CREATE FUNCTION @extschema@.tw_s3_ask(server text, method text, key text, data bytea, OUT status integer, OUT code text,
                                       OUT problem text,

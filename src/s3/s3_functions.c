@@ -206,7 +206,10 @@ tw_s3_head_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(make_row(fcinfo, values, nulls));
 }
 
-/* tw_s3_delete(server, key): a missing object is no error. */
+/*
+ * tw_s3_delete(server, key): a missing object is no error. Whether the bucket
+ * keeps versions, and has put a mark in the place of the object instead.
+ */
 Datum
 tw_s3_delete_sql(PG_FUNCTION_ARGS)
 {
@@ -215,8 +218,9 @@ tw_s3_delete_sql(PG_FUNCTION_ARGS)
 	TwHttpResponse response;
 
 	tw_s3_init_request(store, &request, "DELETE", tw_s3_key(store, ARGUMENT_TEXT(1)));
+	request.wanted_header = "x-amz-delete-marker:";
 	tw_s3_perform(store, &request, NULL, &response);
-	PG_RETURN_VOID();
+	PG_RETURN_BOOL(response.header != NULL && strncmp(response.header, "true", 4) == 0);
 }
 
 /*

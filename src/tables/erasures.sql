@@ -125,6 +125,8 @@ CREATE TABLE @extschema@.labelstudio_erasures (
     last_error_code text,
     last_error text,
     deleted_at timestamptz,
+    tried_at timestamptz,
+    confirmed_by text,
     CONSTRAINT labelstudio_erasures_pkey PRIMARY KEY (id),
     CONSTRAINT labelstudio_erasures_external_key UNIQUE (external_id)
 );
@@ -151,4 +153,7 @@ COMMENT ON COLUMN @extschema@.labelstudio_erasures.last_error_code IS
 COMMENT ON COLUMN @extschema@.labelstudio_erasures.last_error IS
     'Why the last attempt failed; NULL = none failed';
 COMMENT ON COLUMN @extschema@.labelstudio_erasures.deleted_at IS
-    'When it was seen to be gone over there; NULL = not yet';
+    'When it was seen to be gone over there, or labelstudio_confirm_deleted() was called; NULL = not yet';
+COMMENT ON COLUMN @extschema@.labelstudio_erasures.tried_at IS 'When its deletion was last tried; NULL = never';
+COMMENT ON COLUMN @extschema@.labelstudio_erasures.confirmed_by IS
+    'The role that called labelstudio_confirm_deleted(); NULL = nobody had to';

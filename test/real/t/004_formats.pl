@@ -91,9 +91,16 @@ sub entities_of {
         [ [ $at, $past ], [ $past, $past ], [ $at, $length + 1 ] ],     # two that are no spans
     );
     my $key = any_of('label', 'label', 'entity', 'type');
+    # An import refuses a value that contradicts its positions: they are past the end, or it stands elsewhere in the text.
+    my $value = sub {
+        my ($span, $said) = @_;
+        my $part = substr $text, $span->[0], $span->[1] - $span->[0];
+        return $span->[1] > $length || index($text, $said) >= 0 && index($part, $said) < 0 ? () : (value => $said);
+    };
     my @entities = map { {
-        start => $_->[0], end => $_->[1], $key => any_of(@labels), $number % 2 ? (value => $word, score => 0.5) : (),
-        $number % 3 ? () : (role => any_of(@labels), value => any_of(@odd)), $number % 5 ? () : (group => '1') } }
+        start => $_->[0], end => $_->[1], $key => any_of(@labels),
+        $number % 2 ? ($value->($_, $word), score => 0.5) : (),
+        $number % 3 ? () : (role => any_of(@labels), $value->($_, any_of(@odd))), $number % 5 ? () : (group => '1') } }
         @{ any_of(@choice) };
     return any_of(\@entities, \@entities, \@entities, \@entities, undef, [], { $key => $word }, 'scalar');
 }
