@@ -57,8 +57,9 @@ BEGIN ATOMIC
         filter_outcome, is_audit, selection_probability, filtered_at, created_at, created_on)
     SELECT f.id, 's' || f.id / 4, '+9198' || lpad((f.id / 4 % 7000000)::text, 8, '0'),
            'Order ' || f.id || ' kahan hai, kab tak milega?',
-           CASE f.outcome WHEN 'not-applicable' THEN 'audio' ELSE 'text' END, 'hinglish', (ARRAY['intent.food.order.track', 'intent.parcel.booking.create', 'intent.ride.driver.track',
-                              'intent.shop.order.refund'])[1 + f.id % 4],
+           CASE f.outcome WHEN 'not-applicable' THEN 'audio' ELSE 'text' END, 'hinglish',
+           (ARRAY['intent.food.order.track', 'intent.parcel.booking.create', 'intent.ride.driver.track',
+                  'intent.shop.order.refund'])[1 + f.id % 4],
            CASE f.outcome WHEN 'needs-review' THEN 0.3 + (f.id % 541) / 1000.0 ELSE 0.86 + (f.id % 139) / 1000.0 END,
            (ARRAY['food', 'parcel', 'ride', 'shop'])[1 + f.id % 4], 'indicbert', 'router-v1.0.0', 8 + f.id % 40,
            'opensearch', true, f.status NOT IN ('rejected', 'not-applicable'), f.status,
