@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: bf5e12d85da4d219487a11af695bb281522d98f5754f24aba52a2f023bc44370
+-- tables: 8beb259644a8f6b04ca22aa5695544443d3e4a682e18a7aba4ac2985ad95e1e0
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -40,6 +40,9 @@ ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
     WHERE pending_reason IS NOT NULL;
 ALTER INDEX @extschema@.training_samples_test_side_idx RENAME TO training_samples_test_split_idx;
+-- Of all samples.
+DROP INDEX @extschema@.training_samples_text_hash_idx;
+CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash);
 
 ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
 ALTER TABLE @extschema@.review_events

@@ -7,17 +7,20 @@
 # minutes to make, with fsync = off and wal_level = minimal meanwhile, and half an hour to measure.
 # Environment:
 #   ROWS="1000000 10000000"   the sizes; capture on each is compared with capture on the first
+#   STEPS="sizes statements job capture purge dump"   what is measured
 #   WAITING=20000             conversations that wait for review, in each size
 #   ROUNDS=5                  how often a quick statement is timed, once its data are in memory
-#   SECONDS_OF_CAPTURE=10     of each of three rounds
+#   SECONDS_OF_CAPTURE=10     of each of twelve runs
 #   KEEP=1                    leaves the databases, and takes those that there are
 #
 # How to read: one column for each size. Times are those that psql sees, "first" with whatever is in memory, others the
-# median of the rounds. "of the small" compares with the first size, both measured in turn within each round.
+# median of the rounds. "of the small" compares with the first size, both measured in turn within each round, and "of
+# itself" says how far chance alone goes here.
 set -euo pipefail
 
 read -ra sizes <<<"${ROWS:-1000000 10000000}"
 waiting=${WAITING:-20000}
+steps=${STEPS:-sizes statements job capture purge dump}
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_OF_CAPTURE:-10}
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -111,25 +114,29 @@ captured_a_second() { # DATABASE
         -D phone='+910000000213' -D response='Kothrud mein 12 jagah veg pizza milta hai.' \
         -D entities='{"city": "Pune"}' "$1" 2>"$files/errors" | sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
+# The small, the large, and the small again; in odd rounds the other way round.
 capture() { # SIZE
-    local round small=tw_hot_${sizes[0]} large=tw_hot_$1 a b
+    local round which small=tw_hot_${sizes[0]} large=tw_hot_$1
+    local -A database=([small]=$small [large]=$large [again]=$small)
     say "capture"
     sed 's/:table/conversation_logs/' "$here/single.pgbench" >"$files/single"
-    rm -f "$files"/{single,bulk}_*
-    for (( round = 0; round < 3; round++ )); do
-        a=$(captured_a_second "$small")
-        b=$(captured_a_second "$large")
-        printf '%s\n' "$b" >>"$files/single_rows"
-        awk -v a="$a" -v b="$b" 'BEGIN {print b / a}' >>"$files/single_ratio"
-        a=$(PGDATABASE=$small milliseconds -c 'CALL bench.capture(200000)')
-        b=$(PGDATABASE=$large milliseconds -c 'CALL bench.capture(200000)')
-        awk -v b="$b" 'BEGIN {print 200000000 / b}' >>"$files/bulk_rows"
-        awk -v a="$a" -v b="$b" 'BEGIN {print a / b}' >>"$files/bulk_ratio"
+    rm -f "$files"/{rows,bulk}_*
+    for (( round = 0; round < 4; round++ )); do
+        for which in $( (( round % 2 )) && echo again large small || echo small large again ); do
+            captured_a_second "${database[$which]}" >>"$files/rows_$which"
+            sql -d "${database[$which]}" -c 'SELECT 200000000 / bench.capture(200000)' >>"$files/bulk_$which"
+        done
     done
-    note 'single rows captured, 8 clients' "$(median <"$files/single_rows")" 'rows/s'
-    note 'the same, of the small' "$(median <"$files/single_ratio")" x
-    note 'rows captured by one INSERT of 200,000' "$(median <"$files/bulk_rows")" 'rows/s'
-    note 'the same, of the small' "$(median <"$files/bulk_ratio")" x
+    for which in large again; do
+        paste "$files/rows_$which" "$files/rows_small" | awk '{print $1 / $2}' >"$files/rows_ratio_$which"
+        paste "$files/bulk_$which" "$files/bulk_small" | awk '{print $1 / $2}' >"$files/bulk_ratio_$which"
+    done
+    note 'single rows captured, 8 clients' "$(median <"$files/rows_large")" 'rows/s'
+    note 'the same, of the small' "$(median <"$files/rows_ratio_large")" x
+    note 'the small, of itself' "$(median <"$files/rows_ratio_again")" x
+    note 'rows captured by one INSERT, a second of a processor' "$(median <"$files/bulk_large")" 'rows/s'
+    note 'the same, of the small' "$(median <"$files/bulk_ratio_large")" x
+    note 'the small, of itself' "$(median <"$files/bulk_ratio_again")" x
 }
 
 statements() {
@@ -197,13 +204,16 @@ done
 for size in "${sizes[@]}"; do
     export PGDATABASE=tw_hot_$size
     say "$size conversations"
-    sizes_of_relations
-    close_days 'first count of all days'
-    statements
-    daily_job
-    capture "$size"
-    purge
-    dump
+    for step in $steps; do
+        case $step in
+            sizes) sizes_of_relations ;;
+            statements) close_days 'first count of all days'; statements ;;
+            job) daily_job ;;
+            capture) capture "$size" ;;
+            purge) purge ;;
+            dump) dump ;;
+        esac
+    done
 done
 
 for size in "${sizes[@]}"; do
