@@ -43,6 +43,9 @@ ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
     WHERE pending_reason IS NOT NULL;
 ALTER INDEX @extschema@.training_samples_test_side_idx RENAME TO training_samples_test_split_idx;
+-- Of all samples.
+DROP INDEX @extschema@.training_samples_text_hash_idx;
+CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash);
 
 ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
 ALTER TABLE @extschema@.review_events

@@ -175,6 +175,14 @@ BEGIN
     IF days <> '{}' THEN
         RETURN days;
     END IF;
+    -- The last five weeks first, so that all conversations are counted once a night and not with every step.
+    days := ARRAY(SELECT s.date FROM @extschema@.daily_statistics s
+                  WHERE s.date > last_day - 35 AND NOT s.is_final
+                    AND (s.as_of < since OR s.as_of > greatest(clock_timestamp(), since))
+                  ORDER BY s.date DESC LIMIT max_days FOR UPDATE SKIP LOCKED);
+    IF days <> '{}' THEN
+        RETURN days;
+    END IF;
     days := ARRAY(
         SELECT s.date
         FROM @extschema@.daily_statistics s
@@ -186,8 +194,7 @@ BEGIN
                    GROUP BY c.created_on) v ON v.created_on = s.date
         -- The clock may have been set back, since that count or since the run began.
         WHERE NOT s.is_final AND (s.as_of < since OR s.as_of > greatest(clock_timestamp(), since))
-          AND (s.date > last_day - 35
-               OR n.conversations IS DISTINCT FROM s.conversations
+          AND (n.conversations IS DISTINCT FROM s.conversations
                OR s.fallback_rules <> @extschema@.tw_fallback_rules()
                OR v.last_event >= s.as_of - interval '7 days')
         ORDER BY s.date DESC LIMIT max_days);

@@ -1,8 +1,8 @@
 -- One text, one live intent: where live samples disagree, or one that waits because it contradicts them, a reviewer
 -- decides.
 
-CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash)
-    WHERE review_status = 'approved';
+-- Of all samples: an import, and whoever looks for a person's texts, asks for the others too.
+CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash);
 
 CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
     WITH disputed AS (
