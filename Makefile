@@ -247,6 +247,8 @@ SQL_PARTS = \
 	src/erasure/anonymise_rows.sql \
 	src/erasure/person_tables.sql \
 	src/erasure/export_user.sql \
+	src/erasure/retention.sql \
+	src/erasure/purge.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \

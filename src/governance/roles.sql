@@ -119,6 +119,7 @@ BEGIN ATOMIC
             '@extschema@.training_workflow_status(timestamptz)',
             '@extschema@.paired_evidence(double precision[])',
             '@extschema@.live_accuracy(date, date, text[])',
+            '@extschema@.tw_accuracy_window()',
             '@extschema@.reviewer_agreement(date, date)',
             '@extschema@.tw_day_figures(date)',
             '@extschema@.tw_daily_changes()',

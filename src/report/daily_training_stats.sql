@@ -12,7 +12,7 @@ CREATE FUNCTION @extschema@.tw_daily_changes(
     SET plan_cache_mode = force_custom_plan
 AS $function$
 DECLARE
-    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s);
+    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s WHERE NOT s.is_final);
 BEGIN
     RETURN QUERY
     WITH events AS MATERIALIZED (
@@ -21,7 +21,7 @@ BEGIN
                c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL AS has_feedback
         FROM @extschema@.review_events e
         JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
-        JOIN @extschema@.daily_statistics d ON d.date = c.created_on
+        JOIN @extschema@.daily_statistics d ON d.date = c.created_on AND NOT d.is_final
         WHERE e.created_at >= since AND e.created_at >= d.as_of
     ), judged AS (
         SELECT e.conversation_log_id, e.date, e.as_of, e.review_status, e.unfiltered, e.feedback_now, e.has_feedback,
@@ -127,4 +127,5 @@ COMMENT ON COLUMN @extschema@.daily_training_stats.negative_feedback IS 'Convers
 COMMENT ON COLUMN @extschema@.daily_training_stats.feedback IS 'Conversations with any feedback or correction';
 COMMENT ON COLUMN @extschema@.daily_training_stats.as_of IS
     'When the day was counted. Conversations that arrived late or were deleted since then, and verdicts of '
-    'transactions that were open then, are counted by the next daily job';
+    'transactions that were open then, are counted by the next daily job. A day of which retention has taken '
+    'conversations keeps the figures that it had then';
