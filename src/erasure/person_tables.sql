@@ -97,5 +97,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_person_tables() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_person_tables() IS
-    'The tables of the extension: how the rows of a person are found in each, what is shown of a row, which columns are '
-    'left out, and why; found_by is NULL for a table that has nothing of a person';
+    'The tables of the extension: how the rows of a person are found in each, what is shown of a row, which columns '
+    'are left out, and why; found_by is NULL for a table that has nothing of a person';
