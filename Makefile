@@ -245,6 +245,8 @@ SQL_PARTS = \
 	src/erasure/find_person.sql \
 	src/erasure/erase_rows.sql \
 	src/erasure/anonymise_rows.sql \
+	src/erasure/receipts.sql \
+	src/erasure/forget_user.sql \
 	src/erasure/person_tables.sql \
 	src/erasure/export_user.sql \
 	src/erasure/retention.sql \

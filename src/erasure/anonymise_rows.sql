@@ -1,5 +1,5 @@
--- Conversations that become anonymous. What says who spoke and what was said goes; what figures are made of stays: date,
--- intent, confidence, model version, module, latency, filter outcome, probability, verdict.
+-- Conversations that become anonymous. What says who spoke and what was said goes. What figures are made of stays:
+-- date, intent, confidence, model version, module, latency, filter outcome, probability, verdict.
 
 CREATE FUNCTION @extschema@.tw_session_pseudonym(session_id text, secret bytea) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp

@@ -2,22 +2,6 @@
 -- and the others run. Each part processes all pending work, not only that of the last 24 hours, so that the next run
 -- makes up for a missed night.
 
-CREATE FUNCTION @extschema@.tw_trainer_of(model_type text) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    -- The trainer of the last training; else outside, if the live version is outside.
-    SELECT coalesce(
-        (SELECT j.trainer FROM @extschema@.training_jobs j
-         WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded'
-         ORDER BY j.id DESC LIMIT 1),
-        (SELECT CASE WHEN @extschema@.tw_is_servable(m.version) THEN 'built-in' ELSE 'outside' END
-         FROM @extschema@.model_versions m WHERE m.model_type = tw_trainer_of.model_type AND m.status = 'production'),
-        'built-in');
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_trainer_of(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS
-    'The trainer that a job requests for a model type: built-in or outside';
-
 CREATE FUNCTION @extschema@.tw_request_due_trainings(least_samples integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
