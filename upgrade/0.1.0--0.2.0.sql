@@ -17,7 +17,6 @@ ALTER TABLE @extschema@.daily_statistics
     DROP COLUMN needs_review_high, DROP COLUMN needs_review_medium, DROP COLUMN needs_review_low,
     ALTER COLUMN closed_at DROP DEFAULT;
 ALTER TABLE @extschema@.daily_statistics RENAME COLUMN closed_at TO as_of;
-
 ALTER TABLE @extschema@.daily_statistics
     ADD COLUMN deleted bigint NOT NULL DEFAULT 0, ADD COLUMN left_over bigint[],
     ADD COLUMN is_final boolean NOT NULL DEFAULT false;

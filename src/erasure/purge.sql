@@ -5,7 +5,7 @@
 --
 -- A batch is one transaction. It leaves out rows that somebody else has locked, and its size follows from the time that
 -- the last one took, so that nobody waits for it longer than a tenth of a second. While conversations are captured, it
--- pauses between batches for four times as long as the last one took: it works for a fifth of the time, since captures
+-- pauses between batches for nine times as long as the last one took: it works for a tenth of the time, since captures
 -- need the same processors and the same write-ahead log.
 
 CREATE FUNCTION @extschema@.tw_begin_retention(mode text) RETURNS bigint
@@ -98,16 +98,6 @@ COMMENT ON FUNCTION @extschema@.tw_purge_batch(text, date, bigint[], date) IS
     'Makes these conversations of a day anonymous or deletes them, as mode says, except those that are needed or '
     'locked (left_over); milliseconds is how long it has held their locks, NULL where the day itself was locked';
 
-CREATE FUNCTION @extschema@.tw_add_up(counts jsonb, more jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT coalesce(jsonb_object_agg(x.key, x.n), '{}')
-        FROM (SELECT e.key, sum(e.value::bigint) AS n
-              FROM (SELECT * FROM jsonb_each_text(counts) UNION ALL SELECT * FROM jsonb_each_text(more)) e
-              GROUP BY e.key) x);
-REVOKE ALL ON FUNCTION @extschema@.tw_add_up(jsonb, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_add_up(jsonb, jsonb) IS
-    'Two objects of whole numbers as one, with the sum of those of the same name';
-
 -- Half of the tenth of a second: the commit is not measured. Twice as many at most, since the next rows may have more
 -- samples and events.
 CREATE FUNCTION @extschema@.tw_next_batch(rows integer, milliseconds double precision) RETURNS integer
@@ -130,7 +120,7 @@ DECLARE
     b record;
 BEGIN
     IF newest > (state ->> 'seen')::bigint THEN
-        PERFORM pg_sleep(least(1, 0.004 * (state ->> 'took')::double precision));
+        PERFORM pg_sleep(least(1, 0.009 * (state ->> 'took')::double precision));
     END IF;
     started := clock_timestamp();
     SELECT * INTO b FROM @extschema@.tw_purge_batch(mode, (state ->> 'day')::date, ids[1:size], window_from);
@@ -142,7 +132,7 @@ BEGIN
                                                       THEN b.milliseconds END),
         'longest', greatest((state ->> 'longest')::double precision, b.milliseconds),
         'seen', newest, 'took', 1000 * extract(epoch FROM clock_timestamp() - started),
-        'kept', @extschema@.tw_add_up(state -> 'kept', jsonb_strip_nulls(jsonb_build_object(
+        'kept', @extschema@.tw_add_counts(state -> 'kept', jsonb_strip_nulls(jsonb_build_object(
             'conversations locked', nullif(b.locked, 0), 'kept, changed meanwhile', nullif(b.kept, 0)))));
 END
 $function$;
@@ -168,7 +158,7 @@ BEGIN
     RETURN state || jsonb_build_object(
         'ids', @extschema@.tw_take_from(listed, needed)::text,
         'left', ((state ->> 'left')::bigint[] || needed)::text,
-        'kept', @extschema@.tw_add_up(state -> 'kept', reasons),
+        'kept', @extschema@.tw_add_counts(state -> 'kept', reasons),
         'after', coalesce(listed[cardinality(listed)], (state ->> 'after')::bigint),
         'more', cardinality(listed) = portion);
 END

@@ -14,7 +14,7 @@
 # conversation_logs had passed the limit at which autovacuum would have begun (50 + 20 %), and VACUUM followed; the other
 # tables are then vacuumed, too. longest_batch_ms: the longest time that a batch held its locks, as the run itself
 # measured it, without the commit. Then capture: single-row INSERTs by CLIENTS clients while a purge deletes, and without
-# one, in turn; the ratio is that of the medians. Target: 0.9 or more, and batches of at most 100 ms. A purge that is not
+# one, in turn; the ratio is the median of those of the rounds. Target: 0.9 or more, and batches of at most 100 ms. A purge that is not
 # done when a round ends is cancelled, and the next one goes on.
 set -euo pipefail
 
@@ -71,18 +71,20 @@ sql -c 'VACUUM ANALYZE' -c CHECKPOINT
 sed 's/:table/conversation_logs/' "$here/single.pgbench" >"$files/insert"
 deleted() { sql -c "SELECT coalesce(sum(deleted), 0) FROM daily_statistics"; }
 round() { # ROUND PURGING
-    local before
+    local before after
     before=$(deleted)
     if [[ $2 == true ]]; then
         sql -c "CALL purge_conversations(now() + interval '$(( $1 * 6 )) days')" 2>"$files/purge" &
         purge=$!
         until [[ $(deleted) != "$before" ]]; do sleep 0.1; done
+        before=$(deleted)
     fi
     pgbench -n -M prepared -c "$clients" -j 1 -T "$seconds" -f "$files/insert" \
         -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
         -D phone='+910000000213' -D response='Kothrud mein 12 jagah veg pizza milta hai.' \
         -D entities='{"city": "Pune", "area": "Kothrud", "dish": "veg pizza"}' "$database" \
         >"$files/out" 2>"$files/errors"
+    after=$(deleted)
     if [[ $2 == true ]]; then
         kill -0 "$purge" 2>/dev/null || say "round $1: the purge was over before the round"
         sql -c "SELECT pg_cancel_backend(tw_job_session('purge_conversations'))" >/dev/null
@@ -91,7 +93,7 @@ round() { # ROUND PURGING
     fi
     sql -c "INSERT INTO bench.throughput VALUES ($1, $2,
         $(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$files/out"),
-        $(sed -n 's/^latency average = \([0-9.]*\).*/\1/p' "$files/out"), $(deleted) - $before)"
+        $(sed -n 's/^latency average = \([0-9.]*\).*/\1/p' "$files/out"), $after - $before)"
 }
 for (( n = 1; n <= rounds; n++ )); do
     if (( n % 2 )); then round "$n" false; round "$n" true; else round "$n" true; round "$n" false; fi
@@ -105,6 +107,6 @@ show -c "SELECT day, rows, deleted, kept, milliseconds AS ms, longest_batch_ms A
             round(percentile_cont(0.5) WITHIN GROUP (ORDER BY average_ms)::numeric, 2) AS average_ms,
             round(avg(purged) / $seconds) AS purged_a_second
         FROM bench.throughput GROUP BY purging ORDER BY purging" \
-    -c "SELECT round((percentile_cont(0.5) WITHIN GROUP (ORDER BY tps) FILTER (WHERE purging)
-            / percentile_cont(0.5) WITHIN GROUP (ORDER BY tps) FILTER (WHERE NOT purging))::numeric, 2) AS ratio
-        FROM bench.throughput"
+    -c "SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY p.tps / q.tps)::numeric, 2) AS ratio,
+            round(min(p.tps / q.tps), 2) AS least, round(max(p.tps / q.tps), 2) AS most
+        FROM bench.throughput p JOIN bench.throughput q USING (round) WHERE p.purging AND NOT q.purging"
