@@ -15,7 +15,8 @@ CREATE TEMP VIEW own_tables AS
     JOIN pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'p')
     WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_class'::regclass AND d.deptype = 'e';
 SELECT relation AS neither_shown_nor_left_out FROM own_tables
-WHERE relation NOT IN (SELECT p.relation FROM tw_person_tables() p WHERE p.found_by IS NOT NULL OR p.reason IS NOT NULL);
+WHERE relation NOT IN (SELECT p.relation FROM tw_person_tables() p
+                       WHERE p.found_by IS NOT NULL OR p.reason IS NOT NULL);
 SELECT p.relation AS no_table FROM tw_person_tables() p WHERE p.relation NOT IN (SELECT o.relation FROM own_tables o);
 SELECT relation AS listed_twice FROM tw_person_tables() GROUP BY 1 HAVING count(*) > 1;
 -- What names a conversation or a sample is shown, whatever the reason.

@@ -1,33 +1,39 @@
 -- Which models learned from samples that are erased, and what to do about it.
 
+CREATE FUNCTION @extschema@.tw_learned_from(sample_ids bigint[], OUT version text, OUT samples bigint)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The version that learned a sample first stands in the sample. Later ones of its type learned it again: they are
+    -- trained on all samples that were live until their cutoff.
+    SELECT v.version, count(*)
+    FROM (SELECT m.version, m.model_type, m.status,
+                 coalesce((SELECT max(j.cutoff) FROM @extschema@.training_jobs j
+                           WHERE j.version = m.version AND j.kind = 'train'), m.created_at) AS cutoff
+          FROM @extschema@.model_versions m) v
+    JOIN (SELECT s.model_version_target, s.module_type, greatest(s.created_at, s.reviewed_at) AS live_since,
+                 s.review_status = 'approved' AND s.split IS DISTINCT FROM 'test' AS is_trained_on
+          FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids)) g
+        ON g.model_version_target = v.version
+           OR g.is_trained_on AND g.live_since <= v.cutoff AND v.status NOT IN ('training', 'failed')
+              AND @extschema@.tw_is_of_type(v.model_type, g.module_type)
+    GROUP BY v.version;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_learned_from(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_learned_from(bigint[]) IS
+    'The versions that learned from these samples, and from how many. A sample that a later version left out (a '
+    'near-twin of a test text, a label conflict) counts as learned';
+
 CREATE FUNCTION @extschema@.tw_note_learned(erasure bigint, sample_ids bigint[]) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH gone AS (
-        SELECT s.model_version_target, s.module_type, greatest(s.created_at, s.reviewed_at) AS live_since,
-               s.review_status = 'approved' AND s.split IS DISTINCT FROM 'test' AS is_trained_on
-        FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids)
-    ), learned AS (
-        -- The version that learned a sample first stands in the sample. Later ones of its type learned it again: they
-        -- are trained on all samples that were live until their cutoff.
-        SELECT v.version, count(*) AS samples
-        FROM (SELECT m.version, m.model_type, m.status,
-                     coalesce((SELECT max(j.cutoff) FROM @extschema@.training_jobs j
-                               WHERE j.version = m.version AND j.kind = 'train'), m.created_at) AS cutoff
-              FROM @extschema@.model_versions m) v
-        JOIN gone g ON g.model_version_target = v.version
-                    OR g.is_trained_on AND g.live_since <= v.cutoff AND v.status NOT IN ('training', 'failed')
-                       AND @extschema@.tw_is_of_type(v.model_type, g.module_type)
-        GROUP BY v.version
-    )
     INSERT INTO @extschema@.erasure_models AS m (erasure_id, version, samples)
-    SELECT erasure, l.version, l.samples FROM learned l
+    SELECT erasure, l.version, l.samples FROM @extschema@.tw_learned_from(sample_ids) l
     ON CONFLICT (erasure_id, version) DO UPDATE SET samples = m.samples + excluded.samples;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_learned(bigint, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_learned(bigint, bigint[]) IS
-    'Adds the versions that learned from these samples to erasure_models; called before the samples are deleted. A '
-    'sample that a later version left out (a near-twin of a test text, a label conflict) counts as learned';
+    'Adds the versions that learned from these samples to erasure_models; called before the samples are deleted';
 
 CREATE VIEW @extschema@.forgotten_since AS
     WITH learned AS (

@@ -79,8 +79,8 @@ BEGIN ATOMIC
            'WHERE s.id = ANY ($2))', 't.id', NULL, '{requested_by,backend_pid,backend_start}',
            'the name of the operator, who is another person, and a process'
     UNION ALL
-    SELECT 'model_versions', 't.version IN (SELECT s.model_version_target FROM @extschema@.training_samples s '
-           'WHERE s.id = ANY ($2))', 't.created_at, t.version',
+    SELECT 'model_versions', 't.version IN (SELECT l.version FROM @extschema@.tw_learned_from($2) l)',
+           't.created_at, t.version',
            'jsonb_build_object(''version'', t.version, ''model_type'', t.model_type, ''status'', t.status, '
            '''created_at'', t.created_at, ''retired_at'', t.retired_at)', NULL, 'figures of the model'
     UNION ALL
@@ -97,5 +97,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_person_tables() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_person_tables() IS
-    'The tables of the extension: how the rows of a person are found in each, what is shown of a row, which columns are '
-    'left out, and why; found_by is NULL for a table that has nothing of a person';
+    'The tables of the extension: how the rows of a person are found in each, what is shown of a row, which columns '
+    'are left out, and why; found_by is NULL for a table that has nothing of a person';

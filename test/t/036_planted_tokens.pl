@@ -67,7 +67,8 @@ is_deeply([ $exported =~ /(@{[ OTHER ]}\w+)/g ], [], 'export_user() has none of 
 note forget('erase', 'erase');
 $node->safe_psql('erase', 'VACUUM (ANALYZE)');
 is(list(tokens_in_tables($node, 'erase', ASHA)), '', 'erased: no table has a word of the person');
-is(stored(tokens_in_tables($node, 'erase', OTHER)), stored($others), 'erased: of the other person every word is where it was');
+is(stored(tokens_in_tables($node, 'erase', OTHER)), stored($others),
+    'erased: of the other person every word is where it was');
 integrity_is_empty($node, 'erase', 'erased');
 is($node->safe_psql('erase', 'CALL seal_audit(); SELECT * FROM verify_audit() WHERE is_problem'), '',
     'erased: verify_audit() finds no problem');

@@ -10,6 +10,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Erasures;
 
 our @EXPORT = qw(
     start_node start_standby create_database fill
@@ -314,6 +315,7 @@ SQL
         RESET client_min_messages;
         SELECT $s.promote_missed_conversations('0');
 SQL
+    $sql .= fill_erasures($s);
     $node->safe_psql($database, $sql);
 
     my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs
@@ -459,8 +461,8 @@ sub follow_hints {
     return;
 }
 
-# Every conversation that our filter auto-approved has exactly one sample, and no other has one that is labelled by a
-# model alone. check_integrity() is not asked: it is under test itself.
+# Every conversation that our filter auto-approved has exactly one sample, or none once it is anonymous, and no other has
+# one that is labelled by a model alone. check_integrity() is not asked: it is under test itself.
 sub samples_match {
     my ($node, $database, $name) = @_;
     my $s = schema_of($node, $database);
@@ -468,12 +470,12 @@ sub samples_match {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is($node->safe_psql($database, <<"SQL"), '', "$name: one sample for each auto-approved conversation, and no other");
         SELECT c.id, c.filter_outcome, c.review_status, count(s.id), string_agg(s.label_source, ', ')
-        FROM $s.conversation_logs c
+        FROM (SELECT *, to_jsonb(l) ->> 'anonymised_at' IS NOT NULL AS is_anonymous FROM $s.conversation_logs l) c
         FULL JOIN (SELECT * FROM $s.training_samples WHERE source = 'production') s ON s.conversation_log_id = c.id
-        GROUP BY c.id, c.filter_outcome, c.review_status
+        GROUP BY c.id, c.filter_outcome, c.review_status, c.is_anonymous
         HAVING c.id IS NULL
-            OR count(s.id) > 1
-            OR c.filter_outcome = 'auto-approved' AND count(s.id) = 0
+            OR count(s.id) > CASE WHEN c.is_anonymous THEN 0 ELSE 1 END
+            OR c.filter_outcome = 'auto-approved' AND NOT c.is_anonymous AND count(s.id) = 0
             OR c.filter_outcome IS DISTINCT FROM 'auto-approved' AND bool_or(s.label_source = 'model')
         ORDER BY 1 LIMIT 10
 SQL
