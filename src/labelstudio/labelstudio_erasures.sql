@@ -1,6 +1,6 @@
 -- Label Studio tasks of rows that are erased: their rows of labelstudio_tasks go, and what is needed to delete them
--- over there goes to labelstudio_erasures. Each run of the sync deletes them there, with annotations and drafts, until they
--- are seen to be gone. Requests come first and rows are written after them, so that no lock waits for a server.
+-- over there goes to labelstudio_erasures. Each run of the sync deletes them there, with annotations and drafts, until
+-- they are seen to be gone. Requests come first and rows are written after them, so that no lock waits for a server.
 
 CREATE FUNCTION @extschema@.tw_forget_labelstudio_tasks(erasure bigint, conversation_ids bigint[], sample_ids bigint[])
     RETURNS bigint
@@ -96,9 +96,10 @@ DECLARE
     listed uuid[];
     seen uuid[];
     tried uuid[] := '{}';
+    failed uuid[];
+    taken uuid[] := '{}';
     gone uuid[];
     item record;
-    taken integer := 0;
     code text;
     message text;
 BEGIN
@@ -114,6 +115,7 @@ BEGIN
         WHERE e.project = tw_labelstudio_erase.project.id AND e.batch_id = batch AND e.deleted_at IS NULL
           AND coalesce(e.tried_at < since, true)
         ORDER BY e.tried_at NULLS FIRST, e.id LIMIT max_tasks);
+    failed := externals;
     BEGIN
         FOR item IN
             SELECT n.task, n.external FROM (
@@ -125,14 +127,18 @@ BEGIN
             ORDER BY array_position(externals, n.external), n.task
         LOOP
             tried := array_append(array_remove(tried, item.external), item.external);
-            taken := taken + @extschema@.tw_labelstudio_erase_task(project.server_name, item.task,
-                                                                   item.external)::integer;
+            failed := ARRAY[item.external];
+            IF @extschema@.tw_labelstudio_erase_task(project.server_name, item.task, item.external) THEN
+                taken := array_append(taken, item.external);
+            END IF;
         END LOOP;
+        failed := externals;
         seen := tried;
         tried := externals;
         listed := ARRAY(SELECT l.external FROM @extschema@.tw_labelstudio_listed_erased(project, batch, externals) l
-                        WHERE taken > 0);
+                        WHERE cardinality(taken) > 0);
         IF cardinality(listed) > 0 THEN
+            failed := listed;
             RAISE EXCEPTION USING
                 ERRCODE = 'protocol_violation',
                 MESSAGE = format('Label Studio (server "%s") still has tasks that it said it deleted',
@@ -142,11 +148,12 @@ BEGIN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
     END;
     IF code IS NOT NULL THEN
-        -- The last one that was tried failed; before the first, all of them did. The others are asked for again.
         tried := CASE WHEN cardinality(tried) = 0 THEN externals ELSE tried END;
-        PERFORM @extschema@.tw_labelstudio_note_erased(tried, '{}'::uuid[],
-            CASE WHEN tried = externals THEN externals ELSE tried[cardinality(tried):] END, code, message);
-        counted := jsonb_build_object('erased', taken, 'error_code', code, 'error_message', message);
+        -- What was asked for before the failure and was not there; the rest is looked at again.
+        gone := ARRAY(SELECT t.external_id FROM unnest(tried) AS t (external_id)
+                      WHERE t.external_id <> ALL (failed) AND t.external_id <> ALL (taken));
+        PERFORM @extschema@.tw_labelstudio_note_erased(tried, gone, failed, code, message);
+        counted := jsonb_build_object('erased', cardinality(gone), 'error_code', code, 'error_message', message);
         RETURN;
     END IF;
     -- What has no number yet may be part of an import that Label Studio is still processing.

@@ -166,7 +166,8 @@ start() {
     (( status == 0 )) || { tail -n 20 "$run/server.log" >&2; die "Label Studio does not start, see $run/server.log"; }
     token=$(answers POST /api/token/) || { stop; die "Label Studio gave no personal access token"; }
     (umask 077; printf '%s\n' "LABEL_STUDIO_VERSION=$version" "LABEL_STUDIO_URL=$LABEL_STUDIO_URL" \
-        "LABEL_STUDIO_LEGACY_TOKEN=$LABEL_STUDIO_LEGACY_TOKEN" "LABEL_STUDIO_PAT=$token" >"$run/env")
+        "LABEL_STUDIO_LEGACY_TOKEN=$LABEL_STUDIO_LEGACY_TOKEN" "LABEL_STUDIO_PAT=$token" \
+        "LABEL_STUDIO_FOLDER=$run" >"$run/env")
     say "Label Studio $version runs at $LABEL_STUDIO_URL"
 }
 

@@ -136,7 +136,7 @@ for (@faults) {
     my $stubborn = $ls->task($ids[0])->{id};
     erase('erase', @ids);
     $stub->fault('error_500', method => 'DELETE', path => qr{/api/tasks/$stubborn/}, count => 'always');
-    $ls->call('sync', "a stubborn one: sync $_") for 1 .. 3;
+    $ls->call('sync', "a stubborn one: sync $_") for 1 .. 5;
     is(waiting(), 1, 'a stubborn one: it waits alone');
     is(said_of('task_id'), $stubborn, 'a stubborn one: that one');
     gone('a stubborn one', @ids);
@@ -216,8 +216,8 @@ for my $fault ([ 'slow_commit', { seconds => 0.5 } ], [ 'duplicate_import', {} ]
     $ls->good('sync', 'retired and deleted there: a sync after that');
     erase('erase', $ids[2]);
     $ls->sql("UPDATE labelstudio_projects SET server_name = 'dropped' WHERE id = $second");
-    is($ls->sql("SELECT state || erasures_waiting FROM labelstudio_check() WHERE server_name = 'dropped'"), 'no server1',
-        'a server that is gone: labelstudio_check() says so');
+    is($ls->sql("SELECT state || erasures_waiting FROM labelstudio_check() WHERE server_name = 'dropped'"),
+        'no server1', 'a server that is gone: labelstudio_check() says so');
     like($ls->sql("SELECT string_agg(problem || hint, '; ') FROM check_integrity()"),
         qr/server is gone.*labelstudio_confirm_deleted/, 'a server that is gone: so does check_integrity()');
     $ls->sql("SELECT labelstudio_confirm_deleted($second)");

@@ -91,7 +91,7 @@ sub entities_of {
         [ [ $at, $past ], [ $past, $past ], [ $at, $length + 1 ] ],     # two that are no spans
     );
     my $key = any_of('label', 'label', 'entity', 'type');
-    # An import refuses a value that contradicts its positions: they are past the end, or it stands elsewhere in the text.
+    # An import refuses a value that contradicts its positions: past the end, or the value stands elsewhere.
     my $value = sub {
         my ($span, $said) = @_;
         my $part = substr $text, $span->[0], $span->[1] - $span->[0];
