@@ -36,7 +36,8 @@ DECLARE
     conversations bigint;
     opinions bigint;
 BEGIN
-    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
+    PERFORM @extschema@.tw_begin_batch(erasure);
+    PERFORM @extschema@.tw_bound_waits();
     SELECT array_agg(c.id), array_agg(DISTINCT c.created_on) INTO locked, days
     FROM (SELECT x.id, x.created_on FROM @extschema@.conversation_logs x
           WHERE x.id = ANY (ids) AND x.anonymised_at IS NULL ORDER BY x.id FOR UPDATE) c;

@@ -1,6 +1,6 @@
 -- forget_user(): a person is forgotten. An erasure begins with a list of the rows, works it off in batches and ends
--- with a receipt. The function does so in one transaction, the procedure commits after each batch; what it leaves when it is
--- interrupted, finish_erasures() or the next call for the same person does.
+-- with a receipt. The function does so in one transaction, the procedure commits after each batch. What it leaves when
+-- it is interrupted, finish_erasures() or the next call for the same person does.
 
 CREATE FUNCTION @extschema@.tw_check_erasure(mode text, reason text, max_rows bigint) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

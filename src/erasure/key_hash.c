@@ -28,7 +28,7 @@ tw_key_hash(PG_FUNCTION_ARGS)
 
 	CHECK_FOR_INTERRUPTS();
 	if (iterations < 1 || tw_pbkdf2(key, VARDATA_ANY(salt), VARSIZE_ANY_EXHDR(salt), iterations, hash,
-											 &problem) < 0)
+									&problem) < 0)
 		elog(ERROR, "could not hash the key of a person: %s", problem ? problem : "no iterations");
 	for (int i = 0; i < HASH_BYTES; i++)
 		snprintf(digits + 2 * i, 3, "%02x", hash[i]);

@@ -5,7 +5,7 @@ CREATE FUNCTION @extschema@.tw_jobs(
     OUT job_name text, OUT lock_number integer, OUT step text, OUT parts text[], OUT local_time time,
     OUT week_day integer, OUT every_minutes integer, OUT tick text, OUT doing text, OUT advice text)
     RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 10 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 11 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- A job with a time of day is called every quarter of an hour and checks whether it is due (due_in). That keeps its
     -- time in every zone, since all offsets are multiples of 15 minutes. every_minutes is a divisor of 60.
@@ -14,8 +14,8 @@ BEGIN ATOMIC
            coalesce(j.doing, 'at it'), j.advice
     FROM (VALUES
         ('daily_training_capture', 4, 'tw_daily_step',
-         '{promotions,rollbacks,audit,conflicts,labelstudio,statistics,threshold,tidy}', '02:00', NULL::integer,
-         NULL::integer, NULL, NULL),
+         '{promotions,rollbacks,audit,conflicts,labelstudio,statistics,threshold,retention,tidy}', '02:00',
+         NULL::integer, NULL::integer, NULL, NULL),
         ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout}', '03:00', 0, NULL,
          NULL, NULL),
         ('labelstudio_sync', 1, 'tw_labelstudio_step', NULL, NULL, NULL, 5, 'talking to Label Studio',
@@ -25,6 +25,8 @@ BEGIN ATOMIC
         ('seal_audit', 7, 'tw_seal_step', NULL, NULL, NULL, 5, NULL, NULL),
         ('store_model_artifacts', 2, 'tw_store_step', NULL, NULL, NULL, NULL, NULL,
          'the object store is failing: SELECT * FROM s3_check()'),
+        ('purge_conversations', 8, 'tw_purge_step', NULL, NULL, NULL, NULL, 'deleting what is old enough',
+         'rows are kept for longer than set_training_setting() says: see last_error, then CALL purge_conversations()'),
         ('labelstudio_push', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL),
         ('labelstudio_pull', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL),
         ('promotion', NULL, NULL, NULL, NULL, NULL, NULL, NULL,
