@@ -4,20 +4,43 @@ CREATE FUNCTION @extschema@.tw_learned_from(sample_ids bigint[], OUT version tex
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- The version that learned a sample first stands in the sample. Later ones of its type learned it again: they are
-    -- trained on all samples that were live until their cutoff.
-    SELECT v.version, count(*)
-    FROM (SELECT m.version, m.model_type, m.status,
-                 coalesce((SELECT max(j.cutoff) FROM @extschema@.training_jobs j
-                           WHERE j.version = m.version AND j.kind = 'train'), m.created_at) AS cutoff
-          FROM @extschema@.model_versions m) v
-    JOIN (SELECT s.model_version_target, s.module_type, greatest(s.created_at, s.reviewed_at) AS live_since,
-                 s.review_status = 'approved' AND s.split IS DISTINCT FROM 'test' AS is_trained_on
-          FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids)) g
-        ON g.model_version_target = v.version
-           OR g.is_trained_on AND g.live_since <= v.cutoff AND v.status NOT IN ('training', 'failed')
-              AND @extschema@.tw_is_of_type(v.model_type, g.module_type)
-    GROUP BY v.version;
+    WITH named AS (
+        -- The version that learned a sample first stands in the sample, or in the event that changed its label since.
+        SELECT s.id, s.model_version_target AS version FROM @extschema@.training_samples s
+        WHERE s.id = ANY (sample_ids) AND s.model_version_target IS NOT NULL
+        UNION
+        SELECT s.id, e.details ->> 'learned_by' FROM @extschema@.training_samples s
+        JOIN @extschema@.review_events e ON e.conversation_log_id = s.conversation_log_id
+        WHERE s.id = ANY (sample_ids) AND e.details ? 'learned_by'
+        UNION
+        SELECT e.sample_id, e.details ->> 'learned_by' FROM @extschema@.review_events e
+        WHERE e.sample_id = ANY (sample_ids) AND e.details ? 'learned_by'
+    ), versions AS MATERIALIZED (
+        SELECT m.version, m.model_type,
+               coalesce((SELECT max(j.cutoff) FROM @extschema@.training_jobs j
+                         WHERE j.version = m.version AND j.kind = 'train'), m.created_at) AS cutoff
+        FROM @extschema@.model_versions m WHERE m.status <> 'failed'
+    ), gone AS MATERIALIZED (
+        -- Later versions of its type learned it again: they are trained on all samples that are live at their cutoff.
+        SELECT s.id, s.module_type, least(f.cutoff, l.since) AS since,
+               CASE WHEN s.review_status = 'approved' THEN 'infinity' ELSE s.updated_at END AS until
+        FROM @extschema@.training_samples s
+        LEFT JOIN (SELECT n.id, min(v.cutoff) AS cutoff FROM named n JOIN versions v ON v.version = n.version
+                   GROUP BY n.id) f ON f.id = s.id
+        CROSS JOIN LATERAL (SELECT CASE WHEN s.review_status = 'approved'
+                                        THEN greatest(s.created_at, s.reviewed_at) END AS since) l
+        WHERE s.id = ANY (sample_ids) AND s.split = 'train'
+    ), learned AS (
+        SELECT x.version, count(*) AS samples
+        FROM (SELECT n.version, n.id FROM named n
+              UNION
+              SELECT v.version, g.id FROM versions v
+              JOIN gone g ON v.cutoff >= g.since AND v.cutoff <= g.until
+                         AND @extschema@.tw_is_of_type(v.model_type, g.module_type)) x
+        WHERE x.version IN (SELECT v.version FROM versions v)
+        GROUP BY x.version
+    )
+    SELECT l.version, l.samples FROM learned l;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_learned_from(bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_learned_from(bigint[]) IS
@@ -39,19 +62,20 @@ CREATE VIEW @extschema@.forgotten_since AS
     WITH learned AS (
         SELECT m.version, m.erasure_id, m.samples FROM @extschema@.erasure_models m
         UNION ALL
-        -- A training read its samples before they were erased, and made its version after that.
+        -- train_model() read its samples before they were erased, and its version was not committed at that time.
         SELECT j.version, e.id, NULL
         FROM @extschema@.training_jobs j
         JOIN @extschema@.erasures e ON j.started_at < coalesce(e.finished_at, 'infinity')
                                     AND coalesce(j.finished_at, 'infinity') > e.started_at
-        WHERE j.kind = 'train' AND j.status = 'succeeded' AND e.counts ? 'training_samples'
+        WHERE j.kind = 'train' AND j.status = 'succeeded' AND j.worker = 'train_model'
+          AND e.counts ? 'training_samples'
           AND NOT EXISTS (SELECT FROM @extschema@.erasure_models m
                           WHERE m.erasure_id = e.id AND m.version = j.version)
     )
     SELECT v.version, v.model_type, v.status, count(*) AS erasures, sum(l.samples)::bigint AS samples,
            min(e.started_at) AS first_at, max(e.started_at) AS last_at
     FROM learned l
-    JOIN @extschema@.model_versions v ON v.version = l.version
+    JOIN @extschema@.model_versions v ON v.version = l.version AND v.status NOT IN ('training', 'failed')
     JOIN @extschema@.erasures e ON e.id = l.erasure_id
     GROUP BY v.version;
 REVOKE ALL ON TABLE @extschema@.forgotten_since FROM PUBLIC;

@@ -70,6 +70,11 @@ BEGIN
         VALUES ('person', mode, reason, @extschema@.tw_calling_role(), salt,
                 @extschema@.tw_key_hashes(phone_number, user_id, session_id, salt), coalesce(delete_exports, false))
         RETURNING id INTO erasure;
+    ELSIF delete_exports THEN
+        UPDATE @extschema@.erasures e SET delete_exports = true WHERE e.id = erasure;
+        UPDATE @extschema@.erasure_exports x SET status = 'pending'
+        FROM @extschema@.training_export_jobs j
+        WHERE x.erasure_id = erasure AND x.status = 'listed' AND j.id = x.export_id AND j.filter ? 'server';
     END IF;
     INSERT INTO @extschema@.erasure_rows (erasure_id, relation, row_id)
     SELECT erasure, r.relation, r.row_id
@@ -100,6 +105,7 @@ DECLARE
     e @extschema@.erasures;
     batch record;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
     SELECT * INTO e FROM @extschema@.erasures x WHERE x.id = erasure AND x.kind = 'person' AND x.status = 'running';
     IF NOT FOUND THEN
@@ -172,6 +178,12 @@ DECLARE
     erasure bigint;
     lines jsonb;
 BEGIN
+    IF dry_run IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'dry_run is NULL',
+            HINT = 'Pass true to see what would be done, false to do it.';
+    END IF;
     -- What a dry run says is what would be done: it is done, and undone.
     BEGIN
         erasure := @extschema@.tw_begin_erasure(phone_number, user_id, session_id, mode, reason, delete_exports,
@@ -206,8 +218,8 @@ COMMENT ON FUNCTION @extschema@.forget_user(text, text, text[], text, text, bool
     'receipt. dry_run: says what would be done, and undoes it. delete_exports: export objects in the object store that '
     'may contain the rows are deleted. More than max_rows rows are refused without force. Returns the number of the '
     'receipt (erasure_receipts; NULL of a dry run), and for each table (relation) how many rows were found, then the '
-    'models that learned from them and the exports that may contain them (detail). Raises 22004 without any key, 22023 '
-    'for a blank key, an unknown mode, a blank reason or a max_rows below 0, 54000 for more than max_rows rows, 25006 '
+    'models that learned from them and the exports that may contain them (detail). Raises 22004 without any key or with '
+    'dry_run NULL, 22023 for a blank key, an unknown mode, a blank reason or a max_rows below 0, 54000 for more than max_rows rows, 25006 '
     'on a standby, 0A000 at an isolation level above READ COMMITTED, 55P03 when another session holds a row too long';
 
 -- No SET and no SECURITY DEFINER: a procedure with either cannot COMMIT, so every name is qualified.
@@ -221,6 +233,9 @@ DECLARE
     erasure bigint;
     is_done boolean := false;
 BEGIN
+    -- Inside a transaction it fails here, before anything is looked for.
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     erasure := @extschema@.tw_begin_erasure(phone_number, user_id, session_id, mode, reason, delete_exports, max_rows,
                                             force);
     WHILE NOT is_done LOOP
