@@ -71,6 +71,7 @@ BEGIN ATOMIC
           UNION ALL
           SELECT * FROM @extschema@.conversation_logs l WHERE day IS NULL AND l.created_on IS NULL) c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
+    WHERE @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
     HAVING count(*) > 0;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_day_figures(date) FROM PUBLIC;

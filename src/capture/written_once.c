@@ -84,7 +84,7 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 	return NULL;
 }
 
-/* Raises an error for a row that becomes anonymous otherwise than by an erasure, or gets something of a person again. */
+/* Raises an error for a row that becomes anonymous otherwise than by an erasure, or that gets something back. */
 static void
 check_anonymous(Relation rel, const LogRow *old_row, const LogRow *new_row)
 {

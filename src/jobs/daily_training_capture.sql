@@ -2,22 +2,6 @@
 -- and the others run. Each part processes all pending work, not only that of the last 24 hours, so that the next run
 -- makes up for a missed night.
 
-CREATE FUNCTION @extschema@.tw_trainer_of(model_type text) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    -- The trainer of the last training; else outside, if the live version is outside.
-    SELECT coalesce(
-        (SELECT j.trainer FROM @extschema@.training_jobs j
-         WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded'
-         ORDER BY j.id DESC LIMIT 1),
-        (SELECT CASE WHEN @extschema@.tw_is_servable(m.version) THEN 'built-in' ELSE 'outside' END
-         FROM @extschema@.model_versions m WHERE m.model_type = tw_trainer_of.model_type AND m.status = 'production'),
-        'built-in');
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_trainer_of(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS
-    'The trainer that a job requests for a model type: built-in or outside';
-
 CREATE FUNCTION @extschema@.tw_request_due_trainings(least_samples integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -144,6 +128,8 @@ BEGIN
         WHEN 'threshold' THEN
             counted := jsonb_build_object('trainings requested',
                 @extschema@.tw_request_due_trainings(@extschema@.training_setting('training_threshold')::integer));
+        WHEN 'erasures' THEN
+            RETURN @extschema@.tw_finish_erasures_part();
         WHEN 'retention' THEN
             RETURN @extschema@.tw_daily_retention(run, state);
         WHEN 'tidy' THEN
@@ -166,7 +152,7 @@ COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
     'The daily job. Its independent parts record results in job_runs.details: missed promotions, former names of '
     'intents, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
     'running or failing), statistics of closed days, a training request for each model type with training_threshold '
-    'new samples (run_training_jobs() runs it), retention (purge_conversations(), where a setting retain_... is not '
+    'new samples (run_training_jobs() runs it), erasures of persons that were interrupted, retention (purge_conversations(), where a setting retain_... is not '
     'forever), tidying up. due_in (a time zone, for pg_cron): does nothing unless '
     '02:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors '
     'are recorded and reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '

@@ -96,7 +96,7 @@ BEGIN ATOMIC
         LEFT JOIN raised g ON g.version = c.nlu_model_version
         -- A rate below 1e-9 counts as 0: its weight would be too large a number.
         CROSS JOIN LATERAL (SELECT c.selection_probability > 1e-9 AS can_be_drawn) d
-        WHERE c.selection_probability IS NOT NULL
+        WHERE c.selection_probability IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           AND c.created_on BETWEEN coalesce(tw_accuracy_cells.from_date, '-infinity')
                                AND coalesce(tw_accuracy_cells.to_date, 'infinity')
     ), judged AS (

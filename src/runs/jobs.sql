@@ -14,7 +14,7 @@ BEGIN ATOMIC
            coalesce(j.doing, 'at it'), j.advice
     FROM (VALUES
         ('daily_training_capture', 4, 'tw_daily_step',
-         '{promotions,rollbacks,audit,conflicts,labelstudio,statistics,threshold,retention,tidy}', '02:00',
+         '{promotions,rollbacks,audit,conflicts,labelstudio,statistics,threshold,erasures,retention,tidy}', '02:00',
          NULL::integer, NULL::integer, NULL, NULL),
         ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout}', '03:00', 0, NULL,
          NULL, NULL),

@@ -123,7 +123,8 @@ SQL
 }
 
 # Fills every table of the extension with rows of every kind, through public SQL, as applications and people would.
-# The roles tw_capture, tw_reviewer, tw_analyst and tw_operator are made unless they are there.
+# The roles tw_capture, tw_reviewer, tw_analyst, tw_operator, and tw_food, who reviews one module, are made unless they
+# are there.
 sub fill {
     my ($node, $database) = @_;
     my $s       = schema_of($node, $database);
@@ -139,6 +140,8 @@ SQL
     }
 
     $sql .= <<"SQL";
+        SELECT 'CREATE ROLE tw_food LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tw_food') \\gexec
+        SELECT $s.grant_training_role('tw_food', 'reviewer', '{food,"odd, \\"module\\"",""}');
         SELECT $s.set_training_setting('time_zone', 'Asia/Kolkata');
         SELECT $s.set_training_setting('training_threshold', '500');
         SELECT $s.set_training_setting('rollout_steps', '5, 50, 100');
@@ -424,6 +427,9 @@ sub dump_catalog {
         SELECT concat_ws(' ', i.what, CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END,
                          x.privilege_type, x.is_grantable)
         FROM item i, aclexplode(i.acl) x
+        UNION ALL
+        SELECT concat_ws(' ', c.oid::regclass, 'policy', p.polname, p.polcmd)
+        FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid WHERE c.relrowsecurity
         UNION ALL
         SELECT concat_ws(' ', t.tgrelid::regclass, 'trigger', t.tgname, t.tgenabled)
         FROM member m JOIN pg_trigger t ON t.tgrelid = m.objid AND m.classid = 'pg_class'::regclass
