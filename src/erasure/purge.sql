@@ -98,16 +98,16 @@ COMMENT ON FUNCTION @extschema@.tw_purge_batch(text, date, bigint[], date) IS
     'Makes these conversations of a day anonymous or deletes them, as mode says, except those that are needed or '
     'locked (left_over); milliseconds is how long it has held their locks, NULL where the day itself was locked';
 
--- Half of the tenth of a second: the commit is not measured. Twice as many at most, since the next rows may have more
--- samples and events.
+-- A quarter of the tenth of a second: the commit is not measured, and other processes may hold a batch up. Twice as
+-- many rows at most, since the next ones may have more samples and events.
 CREATE FUNCTION @extschema@.tw_next_batch(rows integer, milliseconds double precision) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN milliseconds IS NULL THEN rows
-            ELSE greatest(10, least(2000, 2 * rows, rows * 50 / greatest(milliseconds, 0.1)))::integer END;
+            ELSE greatest(10, least(2000, 2 * rows, rows * 25 / greatest(milliseconds, 0.1)))::integer END;
 REVOKE ALL ON FUNCTION @extschema@.tw_next_batch(integer, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_next_batch(integer, double precision) IS
     'The size of the next batch, from 10 to 2,000, after one of so many rows held their locks for so long: what takes '
-    '50 ms; the same size where the time is NULL';
+    '25 ms; the same size where the time is NULL';
 
 CREATE FUNCTION @extschema@.tw_purge_listed(run bigint, state jsonb, mode text, window_from date) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -128,7 +128,7 @@ BEGIN
         CASE mode WHEN 'erase' THEN 'conversations deleted' ELSE 'conversations anonymised' END, b.taken), true);
     RETURN state || jsonb_build_object(
         'ids', ids[size + 1:]::text, 'left', ((state ->> 'left')::bigint[] || b.left_over)::text,
-        'batch', @extschema@.tw_next_batch(size, CASE WHEN cardinality(ids) >= size OR b.milliseconds > 50
+        'batch', @extschema@.tw_next_batch(size, CASE WHEN cardinality(ids) >= size OR b.milliseconds > 25
                                                       THEN b.milliseconds END),
         'longest', greatest((state ->> 'longest')::double precision, b.milliseconds),
         'seen', newest, 'took', 1000 * extract(epoch FROM clock_timestamp() - started),
@@ -251,7 +251,7 @@ BEGIN
                                                                       cardinality(listed) - cardinality(done)), false);
     RETURN state || jsonb_build_object(
         'event_at', last_at, 'event', listed[cardinality(listed)],
-        'batch', @extschema@.tw_next_batch(size, CASE WHEN cardinality(listed) = size OR milliseconds > 50
+        'batch', @extschema@.tw_next_batch(size, CASE WHEN cardinality(listed) = size OR milliseconds > 25
                                                       THEN milliseconds END),
         'longest', greatest((state ->> 'longest')::double precision, milliseconds));
 END

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# purge.sh - retention in a steady state: how long it takes and holds locks, what it does to capture, and how the tables
-# grow, on the server that PGHOST, PGPORT and PGUSER (a superuser) name. Best without autovacuum, whose rules it follows.
+# purge.sh - retention in a steady state: how long it takes and holds locks, what it does to capture, and how the
+# tables grow, on the server that PGHOST, PGPORT and PGUSER (a superuser) name. Best without autovacuum, whose rules it
+# follows.
 #
 # How to run: install the extension, then test/bench/purge.sh. It makes a database tw_purge and drops it at the end.
 # psql and pgbench come from PATH. Environment:
@@ -11,10 +12,10 @@
 #   KEEP=1            leaves the database
 #
 # How to read: one line a day, once the first KEPT days are captured and judged. vacuumed: dead rows of
-# conversation_logs had passed the limit at which autovacuum would have begun (50 + 20 %), and VACUUM followed; the other
-# tables are then vacuumed, too. longest_batch_ms: the longest time that a batch held its locks, as the run itself
-# measured it, without the commit. Then capture: single-row INSERTs by CLIENTS clients while a purge deletes, and without
-# one, in turn; the ratio is the median of those of the rounds. Target: 0.9 or more, and batches of at most 100 ms. A purge that is not
+# conversation_logs had passed the limit at which autovacuum would have begun (50 + 20 %), and VACUUM followed, of all
+# tables. longest: the longest time that a batch held its locks, in milliseconds, as the run itself measured it, without
+# the commit. Then capture: single-row INSERTs by CLIENTS clients while a purge deletes, and without one, in turn; the
+# ratio is the median of those of the rounds. Target: 0.9 or more, and batches of at most 100 ms. A purge that is not
 # done when a round ends is cancelled, and the next one goes on.
 set -euo pipefail
 
