@@ -115,6 +115,7 @@ SQL_PARTS = \
 	src/base/wilson.sql \
 	src/rules/statuses.sql \
 	src/rules/conversations.sql \
+	src/rules/module_limits.sql \
 	src/rules/task_states.sql \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
@@ -145,6 +146,7 @@ SQL_PARTS = \
 	src/tables/rollouts.sql \
 	src/tables/training_export_jobs.sql \
 	src/tables/audit_chain.sql \
+	src/tables/role_modules.sql \
 	src/tables/erasures.sql \
 	src/tables/erasure_receipts.sql \
 	src/privacy/redact.sql \
@@ -242,8 +244,15 @@ SQL_PARTS = \
 	src/rollout/check_rollouts.sql \
 	src/erasure/erasure_models.sql \
 	src/erasure/erasure_exports.sql \
+	src/erasure/find_person.sql \
 	src/erasure/erase_rows.sql \
 	src/erasure/anonymise_rows.sql \
+	src/erasure/receipts.sql \
+	src/erasure/forget_user.sql \
+	src/erasure/person_tables.sql \
+	src/erasure/export_user.sql \
+	src/erasure/retention.sql \
+	src/erasure/purge.sql \
 	src/jobs/daily_training_capture.sql \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \
@@ -257,6 +266,7 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
 	src/governance/sample_problems.sql \

@@ -328,3 +328,14 @@ SELECT import_training_samples('', bad_lines => 'ignore');
 SELECT import_training_samples('', format => 'yaml');
 SELECT import_training_samples('', columns => '{"text": "utterance"}');
 SELECT import_training_samples('', bad_lines => NULL);
+
+-- A few texts are looked up in the index, among samples of every status: the table may have millions.
+INSERT INTO training_samples (text, intent, review_status)
+SELECT 'one of many ' || i || md5(i::text), 'intent.a.b', (ARRAY['approved', 'rejected', 'pending'])[1 + i % 3]
+FROM generate_series(1, 20000) i;
+ANALYZE training_samples;
+BEGIN;
+SELECT seq_scan AS before FROM pg_stat_xact_user_tables WHERE relid = 'training_samples'::regclass \gset
+SELECT existing, inserted FROM import_training_samples('{"text": "one of many 3' || md5('3') || '", "intent": "intent.a.b"}');
+SELECT seq_scan - :before AS table_scans FROM pg_stat_xact_user_tables WHERE relid = 'training_samples'::regclass;
+COMMIT;

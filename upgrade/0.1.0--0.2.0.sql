@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: 61416dea1edb8c23819709de9ee35a5adaecda7abe1468495753b58158ac12cc
+-- tables: eaca6c91a810a7f1547e6187134f58beb3732c438660956d61a38a844ca9e6c0
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -17,6 +17,9 @@ ALTER TABLE @extschema@.daily_statistics
     DROP COLUMN needs_review_high, DROP COLUMN needs_review_medium, DROP COLUMN needs_review_low,
     ALTER COLUMN closed_at DROP DEFAULT;
 ALTER TABLE @extschema@.daily_statistics RENAME COLUMN closed_at TO as_of;
+ALTER TABLE @extschema@.daily_statistics
+    ADD COLUMN deleted bigint NOT NULL DEFAULT 0, ADD COLUMN left_over bigint[],
+    ADD COLUMN is_final boolean NOT NULL DEFAULT false;
 
 -- The queue's index answers the counts of daily_training_stats.
 DROP INDEX @extschema@.conversation_logs_queue_idx;
@@ -40,6 +43,9 @@ ALTER TABLE @extschema@.training_samples ADD COLUMN pending_reason text;
 CREATE INDEX training_samples_pending_reason_idx ON @extschema@.training_samples (pending_reason)
     WHERE pending_reason IS NOT NULL;
 ALTER INDEX @extschema@.training_samples_test_side_idx RENAME TO training_samples_test_split_idx;
+-- Of all samples.
+DROP INDEX @extschema@.training_samples_text_hash_idx;
+CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash);
 
 ALTER TABLE @extschema@.review_events RENAME COLUMN outer_role TO calling_role;
 ALTER TABLE @extschema@.review_events

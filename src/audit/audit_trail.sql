@@ -2,7 +2,7 @@
 
 CREATE FUNCTION @extschema@.tw_audit_forms(OUT relation text, OUT form smallint, OUT columns text[])
     RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 2 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 3 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- A table that gets a column gets a form more; forms that entries were written with stay. A column that is renamed
     -- is renamed here: names are not part of a hash.
@@ -12,7 +12,9 @@ BEGIN ATOMIC
                              'review_priority,review_reason,reviewer,session_role,calling_role,details,created_at,'
                              'sample_id}'),
         ('model_deployments', 1, '{id,model_type,version,previous_version,from_status,to_status,from_percentage,'
-                                 'to_percentage,actor,reason,figures,created_at}'))
+                                 'to_percentage,actor,reason,figures,created_at}'),
+        ('erasure_receipts', 1, '{id,erasure_id,kind,mode,reason,requested_by,session_role,key_salt,key_hashes,counts,'
+                                'models,exports,labelstudio_tasks,started_at,created_at}'))
         AS f (relation, form, columns);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_audit_forms() FROM PUBLIC;
@@ -45,6 +47,15 @@ CREATE FUNCTION @extschema@.tw_canonical_row(row_value @extschema@.model_deploym
     AS 'MODULE_PATHNAME', 'tw_canonical_row';
 REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(@extschema@.model_deployments, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_canonical_row(@extschema@.model_deployments, text[]) IS
+    'The values of these columns, in this order, as bytes that depend on no setting, no version of the server and no '
+    'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since '
+    '2000-01-01 UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';
+
+CREATE FUNCTION @extschema@.tw_canonical_row(row_value @extschema@.erasure_receipts, columns text[]) RETURNS bytea
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_canonical_row';
+REVOKE ALL ON FUNCTION @extschema@.tw_canonical_row(@extschema@.erasure_receipts, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_canonical_row(@extschema@.erasure_receipts, text[]) IS
     'The values of these columns, in this order, as bytes that depend on no setting, no version of the server and no '
     'other column: n for NULL, else the number of bytes, a colon and the value. Times are microseconds since '
     '2000-01-01 UTC. Raises 42703 for a column that the row does not have, 0A000 for a type without a form';

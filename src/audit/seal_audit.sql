@@ -112,7 +112,8 @@ AS $procedure$ BEGIN
 END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.seal_audit(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.seal_audit(timestamptz) IS
-    'Gives the committed rows of review_events and model_deployments their entries in audit_chain, 10,000 rows a '
+    'Gives the committed rows of review_events, model_deployments and erasure_receipts their entries in audit_chain, '
+    '10,000 rows a '
     'transaction, and waits for no session that writes them. Once a day it looks at every row, and compares all rows '
     'with their entries; problems fail this run and the next ones, until a comparison, which is then made every hour, '
     'finds none. The head of the chain is recorded in job_runs.details and, when there are new entries, in the '

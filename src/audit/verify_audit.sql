@@ -7,7 +7,7 @@
 CREATE FUNCTION @extschema@.tw_audit_findings(
     OUT finding text, OUT is_problem boolean, OUT detail text)
     RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 18 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 19 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT * FROM (VALUES
         ('head', false, 'the newest entry, as NUMBER:SHA-256: keep it outside of this database, and pass it as '
@@ -15,6 +15,8 @@ BEGIN ATOMIC
         ('edited row', true, 'the row is not what it was when it was sealed'),
         ('removed row', true, 'the row was sealed, and is gone without a tombstone'),
         ('erased row', true, 'a tombstone says that the row was erased, and it is there'),
+        ('tombstone without an erasure', true, 'the tombstone names an erasure that is not there: nobody can tell why '
+                                               'the row was changed or deleted'),
         ('edited entry', true, 'the entry does not have its own hash: it was edited, or has another number'),
         ('missing entry', true, 'the entry before this one was removed'),
         ('replaced entry', true, 'the entry does not carry the hash of the one before it: that one was replaced'),
@@ -43,7 +45,8 @@ CREATE FUNCTION @extschema@.tw_check_links(after bigint, upto bigint,
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH linked AS (
-        SELECT c, c.seq, c.kind, c.relation, c.row_id, c.form, c.salt, c.sealed_at, c.previous, c.sha256,
+        SELECT c, c.seq, c.kind, c.relation, c.row_id, c.form, c.salt, c.receipt, c.sealed_at, c.previous,
+               c.sha256,
                coalesce(lag(c.seq) OVER w, 0) AS seq_before,
                coalesce(lag(c.sha256) OVER w, decode(repeat('00', 32), 'hex')) AS sha256_before
         FROM @extschema@.audit_chain c
@@ -64,6 +67,8 @@ BEGIN ATOMIC
         ('missing entry', e.seq <> e.seq_before + 1),
         ('replaced entry', e.seq = e.seq_before + 1 AND e.previous <> e.sha256_before),
         ('removed salt', e.salt IS NULL AND e.kind <> 'erased' AND NOT e.has_later),
+        ('tombstone without an erasure', e.receipt IS NOT NULL AND NOT EXISTS (
+            SELECT FROM @extschema@.erasures r WHERE r.id = e.receipt)),
         ('unknown form', NOT EXISTS (SELECT FROM @extschema@.tw_audit_forms() k
                                      WHERE k.relation = e.relation AND k.form = e.form))) AS f (finding, is_so)
     WHERE f.is_so
@@ -301,8 +306,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.verify_audit(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.verify_audit(text) IS
-    'Compares the rows of review_events and model_deployments with the audit trail, and its entries with each other. '
-    'The first row, head, has the number and the SHA-256 of the newest entry as detail; then one row for each kind of '
+    'Compares the rows of review_events, model_deployments and erasure_receipts with the audit trail, and its entries '
+    'with each other. The first row, head, has the number and the SHA-256 of the newest entry as detail; then one row for each kind of '
     'finding and table: is_problem (an edited, removed or replaced row or entry; false: a note, such as rows that are '
     'not sealed yet, were sealed late, or were erased), found (how many), examples (ids of ten; of audit_chain: seq), '
     'since (the time of the earliest: when it was sealed; of rows not sealed yet: their date), detail (what it means). '

@@ -34,6 +34,15 @@
 #define TW_EXCEPTIONAL_CONDITION(condition, file, line) ExceptionalCondition(condition, const char *type, file, line)
 #endif
 
+/* PBKDF2 with SHA-256. For users of common/scram-common.h. */
+#if PG_VERSION_NUM >= 160000
+#define tw_pbkdf2(password, salt, salt_length, iterations, result, problem) \
+	scram_SaltedPassword(password, PG_SHA256, SCRAM_SHA_256_KEY_LEN, (void *) (salt), salt_length, iterations, result, problem)
+#else
+#define tw_pbkdf2(password, salt, salt_length, iterations, result, problem) \
+	scram_SaltedPassword(password, (void *) (salt), salt_length, iterations, result, problem)
+#endif
+
 /* A lexer for pg_parse_json() over UTF-8 text that decodes escapes. For users of common/jsonapi.h. */
 #if PG_VERSION_NUM >= 170000
 #define tw_json_lexer(text, length) makeJsonLexContextCstringLen(NULL, text, length, PG_UTF8, true)

@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -44,7 +45,7 @@ tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds)
 static Oid	opened = InvalidOid;
 static int	opened_for = 0;
 
-/* Allows events (TW_ON_UPDATE, TW_ON_DELETE) on this table until tw_close_append_only(), which is called on error too. */
+/* Allows TW_ON_UPDATE or TW_ON_DELETE on this table, until tw_close_append_only(); the caller closes it on error too. */
 void
 tw_open_append_only(Oid relation, int events)
 {
@@ -59,6 +60,21 @@ tw_close_append_only(void)
 	opened_for = 0;
 }
 
+/*
+ * Whether a row may be changed: an erasure is at it, or logical replication
+ * brings what one did on the publisher, which only the owner of a subscription
+ * can cause. The audit trail comes along, and says when it was none.
+ */
+static bool
+is_open(const TriggerData *trigdata)
+{
+	if (!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		return false;
+	return IsLogicalWorker()
+		|| (RelationGetRelid(trigdata->tg_relation) == opened
+			&& (opened_for & (1 << (trigdata->tg_event & TRIGGER_EVENT_OPMASK))) != 0);
+}
+
 PG_FUNCTION_INFO_V1(tw_append_only);
 
 /* Refuses UPDATE, DELETE and TRUNCATE, also by the owner. */
@@ -69,9 +85,7 @@ tw_append_only(PG_FUNCTION_ARGS)
 
 	tw_check_trigger(fcinfo, "tw_append_only",
 					 TW_BEFORE | TW_ROW | TW_STATEMENT | TW_ON_UPDATE | TW_ON_DELETE | TW_ON_TRUNCATE);
-	if (OidIsValid(opened) && RelationGetRelid(trigdata->tg_relation) == opened
-		&& TRIGGER_FIRED_FOR_ROW(trigdata->tg_event)
-		&& (opened_for & (1 << (trigdata->tg_event & TRIGGER_EVENT_OPMASK))) != 0)
+	if (is_open(trigdata))
 		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
 							   : trigdata->tg_trigtuple);
 	ereport(ERROR,

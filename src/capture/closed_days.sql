@@ -4,6 +4,7 @@
 -- * The last five weeks are counted every night.
 -- * Older days are counted again where the number of their conversations has changed, or where review_events has
 --   something newer than a week before the last count: a verdict may have been in a transaction that was open then.
+-- * A final day is never counted again: retention has begun to delete what it was counted from.
 -- * The sweep and import_conversations() delete the stored row (tw_forget_days). Whatever purges or erases must, too.
 --   What else changes on older days, recount_days() makes good: columns or samples that an owner changes by hand, and
 --   a row that came while triggers did not fire and is filtered by an UPDATE instead of the sweep.
@@ -70,6 +71,7 @@ BEGIN ATOMIC
           UNION ALL
           SELECT * FROM @extschema@.conversation_logs l WHERE day IS NULL AND l.created_on IS NULL) c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
+    WHERE @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
     HAVING count(*) > 0;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_day_figures(date) FROM PUBLIC;
@@ -82,31 +84,80 @@ COMMENT ON FUNCTION @extschema@.tw_day_figures(date) IS
 CREATE FUNCTION @extschema@.tw_forget_days(days date[]) RETURNS void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    DELETE FROM @extschema@.daily_statistics d
-    WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.date = ANY (days)
-                     FOR UPDATE SKIP LOCKED);
+    WITH held AS MATERIALIZED (
+        SELECT s.date, s.is_final FROM @extschema@.daily_statistics s WHERE s.date = ANY (days) FOR UPDATE SKIP LOCKED
+    ), reopened AS (
+        UPDATE @extschema@.daily_statistics d SET left_over = NULL
+        WHERE d.date IN (SELECT h.date FROM held h WHERE h.is_final) AND d.left_over IS NOT NULL
+    )
+    DELETE FROM @extschema@.daily_statistics d WHERE d.date IN (SELECT h.date FROM held h WHERE NOT h.is_final);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_forget_days(date[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
     'Deletes the stored figures of days: daily_training_stats counts them at query time until the daily job stores '
-    'them again';
+    'them again. Those of final days stay, and retention looks at the whole day again';
+
+CREATE FUNCTION @extschema@.tw_make_day_final(day date) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    counted_at CONSTANT timestamptz := clock_timestamp();
+BEGIN
+    -- A row that somebody else holds is being counted or forgotten, perhaps in a long transaction.
+    IF EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = day) THEN
+        PERFORM FROM @extschema@.daily_statistics s WHERE s.date = day FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
+    END IF;
+    IF EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = day AND s.is_final) THEN
+        RETURN true;
+    END IF;
+    DELETE FROM @extschema@.daily_statistics s WHERE s.date = day;
+    INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
+        approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
+        negative_feedback, feedback, fallback_rules, as_of, is_final)
+    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved,
+           f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
+           f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), counted_at, true
+    FROM @extschema@.tw_day_figures(day) f
+    ON CONFLICT (date) DO NOTHING;
+    RETURN FOUND;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_make_day_final(date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_make_day_final(date) IS
+    'Counts a day for the last time and keeps its figures, unless it is final already; returns false, and does '
+    'nothing, where another transaction holds the day. Call it in the transaction that takes the first conversation '
+    'of the day, before it';
 
 CREATE FUNCTION @extschema@.recount_days(from_date date DEFAULT NULL, to_date date DEFAULT NULL) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
-BEGIN ATOMIC
-    WITH forgotten AS (
-        DELETE FROM @extschema@.daily_statistics d
-        WHERE (from_date IS NULL OR d.date >= from_date) AND (to_date IS NULL OR d.date <= to_date)
-        RETURNING 1
-    )
-    SELECT count(*) FROM forgotten;
-END;
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
+AS $function$
+DECLARE
+    forgotten bigint;
+    final bigint;
+BEGIN
+    DELETE FROM @extschema@.daily_statistics d
+    WHERE (from_date IS NULL OR d.date >= from_date) AND (to_date IS NULL OR d.date <= to_date) AND NOT d.is_final;
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    SELECT count(*) INTO final FROM @extschema@.daily_statistics d
+    WHERE (from_date IS NULL OR d.date >= from_date) AND (to_date IS NULL OR d.date <= to_date) AND d.is_final;
+    IF final > 0 THEN
+        RAISE NOTICE USING
+            MESSAGE = format('%s days are final and keep their figures', final),
+            DETAIL = 'Retention has deleted conversations of these days, or made them anonymous.';
+    END IF;
+    RETURN forgotten;
+END
+$function$;
 REVOKE ALL ON FUNCTION @extschema@.recount_days(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.recount_days(date, date) IS
     'Deletes the stored figures of the days from from_date to to_date (both included; NULL = no limit) and returns the '
     'number of days. daily_training_stats counts them at query time until the next daily job stores them again. Needed '
     'for days older than five weeks, which the daily job does not count every night, after manual changes of predicted '
-    'columns or of samples. Raises 55P03 where a day is locked for 5 seconds';
+    'columns or of samples. Days of which retention has taken conversations are final: a NOTICE says how many there '
+    'are. Raises 55P03 where a day is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer, since timestamptz) RETURNS date[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -114,13 +165,21 @@ CREATE FUNCTION @extschema@.tw_days_to_count(last_day date, max_days integer, si
 AS $function$
 DECLARE
     first_event CONSTANT timestamptz :=
-        (SELECT min(s.as_of) FROM @extschema@.daily_statistics s) - interval '7 days';
+        (SELECT min(s.as_of) FROM @extschema@.daily_statistics s WHERE NOT s.is_final) - interval '7 days';
     days date[];
 BEGIN
     days := ARRAY(SELECT c.date FROM @extschema@.tw_captured_days c
                   WHERE c.date <= last_day AND isfinite(c.date)
                     AND NOT EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = c.date)
                   ORDER BY c.date DESC LIMIT max_days);
+    IF days <> '{}' THEN
+        RETURN days;
+    END IF;
+    -- The last five weeks first, so that all conversations are counted once a night and not with every step.
+    days := ARRAY(SELECT s.date FROM @extschema@.daily_statistics s
+                  WHERE s.date > last_day - 35 AND NOT s.is_final
+                    AND (s.as_of < since OR s.as_of > greatest(clock_timestamp(), since))
+                  ORDER BY s.date DESC LIMIT max_days FOR UPDATE SKIP LOCKED);
     IF days <> '{}' THEN
         RETURN days;
     END IF;
@@ -134,9 +193,8 @@ BEGIN
                    WHERE e.created_at >= first_event
                    GROUP BY c.created_on) v ON v.created_on = s.date
         -- The clock may have been set back, since that count or since the run began.
-        WHERE (s.as_of < since OR s.as_of > greatest(clock_timestamp(), since))
-          AND (s.date > last_day - 35
-               OR n.conversations IS DISTINCT FROM s.conversations
+        WHERE NOT s.is_final AND (s.as_of < since OR s.as_of > greatest(clock_timestamp(), since))
+          AND (n.conversations IS DISTINCT FROM s.conversations
                OR s.fallback_rules <> @extschema@.tw_fallback_rules()
                OR v.last_event >= s.as_of - interval '7 days')
         ORDER BY s.date DESC LIMIT max_days);
@@ -181,7 +239,7 @@ BEGIN
     days := @extschema@.tw_days_to_count(yesterday, max_days, since);
     IF days = '{}' THEN
         UPDATE @extschema@.daily_statistics d SET as_of = counted_at
-        WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.as_of < since
+        WHERE d.date IN (SELECT s.date FROM @extschema@.daily_statistics s WHERE s.as_of < since AND NOT s.is_final
                          FOR UPDATE SKIP LOCKED);
         RETURN 0;
     END IF;

@@ -10,6 +10,7 @@
 #include "capture/written_once.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "replication/logicalworker.h"
 #include "utils/datum.h"
 
 /* The columns that are written once, and the id, which samples and events refer to. */
@@ -51,6 +52,13 @@ tw_close_written_once(void)
 	opened = false;
 }
 
+/* Whether an erasure is at it, here or on a publisher whose changes arrive. */
+static bool
+is_open(void)
+{
+	return opened || IsLogicalWorker();
+}
+
 /* Whether an UPDATE changed a column; also true for an equal value that is stored differently. */
 static bool
 differs(Relation rel, const LogRow *old_row, const LogRow *new_row, TwLogColumn column)
@@ -76,7 +84,7 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 	for (size_t i = 0; i < lengthof(written_once); i++)
 	{
 		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY
-			&& (!tw_has_idempotency_key() || (opened && is_null(new_row, TW_LOG_IDEMPOTENCY_KEY))))
+			&& (!tw_has_idempotency_key() || (is_open() && is_null(new_row, TW_LOG_IDEMPOTENCY_KEY))))
 			continue;
 		if (differs(rel, old_row, new_row, written_once[i].column))
 			return written_once[i].name;
@@ -84,11 +92,11 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 	return NULL;
 }
 
-/* Raises an error for a row that becomes anonymous otherwise than by an erasure, or gets something of a person again. */
+/* Raises an error for a row that becomes anonymous otherwise than by an erasure, or that gets something back. */
 static void
 check_anonymous(Relation rel, const LogRow *old_row, const LogRow *new_row)
 {
-	if (opened || !tw_has_idempotency_key())
+	if (is_open() || !tw_has_idempotency_key())
 		return;
 	if (differs(rel, old_row, new_row, TW_LOG_ANONYMISED_AT))
 		ereport(ERROR,

@@ -1,5 +1,5 @@
--- Conversations that become anonymous. What says who spoke and what was said goes; what figures are made of stays: date,
--- intent, confidence, model version, module, latency, filter outcome, probability, verdict.
+-- Conversations that become anonymous. What says who spoke and what was said goes. What figures are made of stays:
+-- date, intent, confidence, model version, module, latency, filter outcome, probability, verdict.
 
 CREATE FUNCTION @extschema@.tw_session_pseudonym(session_id text, secret bytea) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -36,7 +36,8 @@ DECLARE
     conversations bigint;
     opinions bigint;
 BEGIN
-    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
+    PERFORM @extschema@.tw_begin_batch(erasure);
+    PERFORM @extschema@.tw_bound_waits();
     SELECT array_agg(c.id), array_agg(DISTINCT c.created_on) INTO locked, days
     FROM (SELECT x.id, x.created_on FROM @extschema@.conversation_logs x
           WHERE x.id = ANY (ids) AND x.anonymised_at IS NULL ORDER BY x.id FOR UPDATE) c;

@@ -2,6 +2,24 @@
 -- then the conversations and their events are deleted, or lose what says who spoke and what was said
 -- (anonymise_rows.sql). All runs in the caller's transaction, a batch of about a thousand rows at a time.
 
+CREATE FUNCTION @extschema@.tw_begin_batch(erasure bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM @extschema@.erasures e WHERE e.id = erasure AND e.status = 'running') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('there is no erasure %s that is running', coalesce(erasure::text, 'NULL')),
+            HINT = 'A person is forgotten with forget_user().';
+    END IF;
+    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_begin_batch(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_begin_batch(bigint) IS
+    'Begins a batch of an erasure: batches of two erasures take turns, each until the end of its transaction. Raises '
+    '55000 for an erasure that is not running, 55P03 when another session holds the lock too long';
+
 CREATE FUNCTION @extschema@.tw_delete_events(ids bigint[]) RETURNS bigint
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'tw_delete_events';
@@ -34,23 +52,57 @@ REVOKE ALL ON FUNCTION @extschema@.tw_note_counts(bigint, text, bigint[], jsonb)
 COMMENT ON FUNCTION @extschema@.tw_note_counts(bigint, text, bigint[], jsonb) IS
     'Takes rows off what an erasure has left to do, adds to its counts, and returns those that are not 0';
 
+CREATE FUNCTION @extschema@.tw_quoted_forms(words text) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE ROWS 3 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT tw_quoted_forms.words
+    UNION
+    SELECT substr(j.form, 2, length(j.form) - 2) FROM (SELECT to_jsonb(tw_quoted_forms.words)::text AS form) j
+    UNION
+    -- Many writers of JSON leave nothing but ASCII; beyond 16 bits they write two halves.
+    SELECT string_agg(CASE WHEN ascii(x.c) < 128 THEN x.c
+                           WHEN ascii(x.c) < 65536 THEN '\u' || lpad(to_hex(ascii(x.c)), 4, '0')
+                           ELSE format('\u%s\u%s', to_hex(55296 + (ascii(x.c) - 65536) / 1024),
+                                       to_hex(56320 + (ascii(x.c) - 65536) % 1024)) END, '' ORDER BY x.n)
+    FROM (SELECT to_jsonb(tw_quoted_forms.words)::text AS form) j,
+         string_to_table(substr(j.form, 2, length(j.form) - 2), NULL) WITH ORDINALITY AS x (c, n)
+    WHERE octet_length(tw_quoted_forms.words) > length(tw_quoted_forms.words);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_quoted_forms(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_quoted_forms(text) IS
+    'A text as messages quote it: as it is, as JSON, and as JSON of ASCII alone';
+
 -- Messages of errors may quote what a person wrote. Of short texts, which stand in many messages by chance, nothing is
 -- looked for; of long ones the beginning, because messages quote no more.
 CREATE FUNCTION @extschema@.tw_erase_quotes(texts text[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    parts CONSTANT text[] := ARRAY(SELECT DISTINCT left(t, 60) FROM unnest(texts) t WHERE length(t) >= 6);
+    parts CONSTANT text[] := ARRAY(
+        SELECT f FROM (SELECT DISTINCT left(t, 60) AS words FROM unnest(texts) t WHERE length(t) >= 6) d,
+                      @extschema@.tw_quoted_forms(d.words) f);
     runs bigint;
     trainings bigint;
     exports bigint;
 BEGIN
+    -- A thousand runs are searched at once, and those of them where something was found, one by one.
+    WITH block AS MATERIALIZED (
+        SELECT array_agg(r.id) AS ids, string_agg(concat(r.error_message, r.details), ' ') AS messages
+        FROM @extschema@.job_runs r
+        WHERE r.status = 'failed' OR r.error_message IS NOT NULL
+        GROUP BY r.id / 1000
+    ), hit AS MATERIALIZED (
+        SELECT b.ids, array_agg(p) AS parts FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
+    )
     UPDATE @extschema@.job_runs r SET error_message = '(erased)', details = NULL
-    WHERE (r.status = 'failed' OR r.error_message IS NOT NULL)
-      AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(concat(r.error_message, r.details), p) > 0);
+    FROM hit h
+    WHERE r.id = ANY (h.ids)
+      AND EXISTS (SELECT FROM unnest(h.parts) p WHERE strpos(concat(r.error_message, r.details), p) > 0);
     GET DIAGNOSTICS runs = ROW_COUNT;
-    UPDATE @extschema@.training_jobs j SET error_message = '(erased)'
-    WHERE j.error_message IS NOT NULL AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(j.error_message, p) > 0);
+    UPDATE @extschema@.training_jobs j
+    SET error_message = CASE WHEN j.error_message IS NOT NULL THEN '(erased)' END, progress = NULL
+    WHERE num_nonnulls(j.error_message, j.progress) > 0
+      AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(concat(j.error_message, j.progress), p) > 0);
     GET DIAGNOSTICS trainings = ROW_COUNT;
     UPDATE @extschema@.training_export_jobs j SET error = '(erased)'
     WHERE j.error IS NOT NULL AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(j.error, p) > 0);
@@ -62,8 +114,20 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_erase_quotes(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_erase_quotes(text[]) IS
-    'Removes messages of failed jobs that quote one of these texts (of six characters or more, by the first sixty); '
-    'returns the number of rows, for each table';
+    'Removes messages of failed jobs that quote one of these texts (of six characters or more, by the first sixty, as '
+    'they are or as JSON); returns the number of rows, for each table';
+
+CREATE FUNCTION @extschema@.tw_without_predictions(handed_in jsonb, ids bigint[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN jsonb_typeof(handed_in -> 'predictions') = 'array' THEN jsonb_set(
+    handed_in, '{predictions}',
+    (SELECT coalesce(jsonb_agg(p.value ORDER BY p.ordinality), '[]')
+     FROM jsonb_array_elements(handed_in -> 'predictions') WITH ORDINALITY AS p (value, ordinality)
+     WHERE (p.value ->> 'sample_id')::bigint <> ALL (ids))) ELSE handed_in END;
+REVOKE ALL ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) IS
+    'training_jobs.handed_in without the predictions of these ids; a conversation of a comparison has its number negated '
+    'there';
 
 CREATE FUNCTION @extschema@.tw_erase_of_samples(sample_ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -77,11 +141,10 @@ BEGIN
     GET DIAGNOSTICS evaluations = ROW_COUNT;
     UPDATE @extschema@.sample_import_lines l SET sample_id = NULL WHERE l.sample_id = ANY (sample_ids);
     GET DIAGNOSTICS lines = ROW_COUNT;
-    -- A worker outside is not asked about them any more.
-    UPDATE @extschema@.training_jobs j
-    SET test_samples = ARRAY(SELECT t FROM unnest(j.test_samples) WITH ORDINALITY AS x (t, n)
-                             WHERE t <> ALL (sample_ids) ORDER BY n)
-    WHERE j.status IN ('running', 'handed-in') AND j.test_samples && sample_ids;
+    -- A worker outside is not asked about them any more, and what it answered goes. Their numbers stay in the list of
+    -- what it was asked, so that it can hand in what it has: an answer to a deleted sample is left out.
+    UPDATE @extschema@.training_jobs j SET handed_in = @extschema@.tw_without_predictions(j.handed_in, sample_ids)
+    WHERE j.status = 'handed-in' AND j.test_samples && sample_ids;
     DELETE FROM @extschema@.training_samples s WHERE s.id = ANY (sample_ids);
     GET DIAGNOSTICS samples = ROW_COUNT;
     RETURN jsonb_build_object('model_evaluations', evaluations, 'sample_import_lines', lines,
@@ -103,6 +166,7 @@ DECLARE
     tasks bigint;
     claims bigint;
     imported bigint;
+    event_ids bigint[];
 BEGIN
     PERFORM @extschema@.tw_note_learned(erasure, sample_ids);
     PERFORM @extschema@.tw_note_exports(erasure, sample_ids);
@@ -120,18 +184,23 @@ BEGIN
     DELETE FROM @extschema@.imported_conversations i WHERE i.conversation_log_id = ANY (ids);
     GET DIAGNOSTICS imported = ROW_COUNT;
     UPDATE @extschema@.training_jobs j
-    SET pool = ARRAY(SELECT p FROM unnest(j.pool) WITH ORDINALITY AS x (p, n) WHERE p <> ALL (ids) ORDER BY n)
-    WHERE j.status IN ('running', 'handed-in') AND j.pool && ids;
+    SET handed_in = @extschema@.tw_without_predictions(j.handed_in, ARRAY(SELECT - i FROM unnest(ids) i))
+    WHERE j.status = 'handed-in' AND j.pool && ids;
+    -- Of the time when the samples had no conversation yet.
+    event_ids := ARRAY(SELECT e.id FROM @extschema@.review_events e WHERE e.sample_id = ANY (sample_ids));
+    PERFORM @extschema@.tw_delete_events(event_ids);
+    PERFORM @extschema@.tw_tombstone('review_events'::text, event_ids, erasure, NULL::text);
     RETURN @extschema@.tw_add_counts(
         @extschema@.tw_add_counts(counts, @extschema@.tw_erase_of_samples(sample_ids)),
-        jsonb_build_object('labelstudio_tasks', tasks, 'review_claims', claims, 'imported_conversations', imported));
+        jsonb_build_object('labelstudio_tasks', tasks, 'review_claims', claims, 'imported_conversations', imported,
+                           'review_events', cardinality(event_ids)));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_erase_traces(bigint, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_erase_traces(bigint, bigint[]) IS
     'Of conversations that the caller has locked, deletes samples, tasks, claims and the record of their import, '
-    ' and messages of failed jobs that quote them, if the erasure is of a person; notes which models learned '
-    'from the samples and which exports may have them. Returns the number of rows, for each table';
+    'and messages of failed jobs that quote them, if the erasure is of a person; notes which models learned from the '
+    'samples and which exports may have them. Returns the number of rows, for each table';
 
 CREATE FUNCTION @extschema@.tw_erase_conversations(erasure bigint, ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -146,7 +215,8 @@ DECLARE
     disagreements bigint;
     answers bigint;
 BEGIN
-    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
+    PERFORM @extschema@.tw_begin_batch(erasure);
+    PERFORM @extschema@.tw_bound_waits();
     -- A verdict or a sweep that holds a row is waited for; the statements after this one see what it did.
     SELECT array_agg(c.id), array_agg(DISTINCT c.created_on) INTO locked, days
     FROM (SELECT x.id, x.created_on FROM @extschema@.conversation_logs x
@@ -186,7 +256,8 @@ DECLARE
     tasks bigint;
     claims bigint;
 BEGIN
-    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
+    PERFORM @extschema@.tw_begin_batch(erasure);
+    PERFORM @extschema@.tw_bound_waits();
     locked := ARRAY(SELECT s.id FROM @extschema@.training_samples s
                     WHERE s.id = ANY (ids) AND s.conversation_log_id IS NULL ORDER BY s.id FOR UPDATE);
     PERFORM @extschema@.tw_note_learned(erasure, locked);
@@ -218,7 +289,8 @@ AS $function$
 DECLARE
     events bigint;
 BEGIN
-    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
+    PERFORM @extschema@.tw_begin_batch(erasure);
+    PERFORM @extschema@.tw_bound_waits();
     events := @extschema@.tw_delete_events(ids);
     PERFORM @extschema@.tw_tombstone('review_events'::text, ids, erasure, NULL::text);
     RETURN @extschema@.tw_note_counts(erasure, 'review_events'::text, '{}'::bigint[],

@@ -333,6 +333,17 @@ BEGIN ATOMIC
         WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.challenger)
            OR NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.version = p.live_version)
         UNION ALL
+        SELECT 'unfinished erasure', '@extschema@.erasures'::regclass::text, count(*), min(e.id)::text,
+               'It was interrupted more than a day ago, and rows of it are left: CALL finish_erasures();'
+        FROM @extschema@.erasures e
+        WHERE e.status = 'running' AND e.started_at < now() - interval '1 day'
+          AND EXISTS (SELECT FROM @extschema@.erasure_rows r WHERE r.erasure_id = e.id)
+        UNION ALL
+        SELECT 'rows of an unknown erasure', '@extschema@.erasure_rows'::regclass::text, count(*),
+               min(r.erasure_id)::text, 'erasures has no such row, and nobody erases them: restore it.'
+        FROM @extschema@.erasure_rows r
+        WHERE NOT EXISTS (SELECT FROM @extschema@.erasures e WHERE e.id = r.erasure_id)
+        UNION ALL
         SELECT 'disagreement of an unknown evaluation', '@extschema@.paired_disagreements'::regclass::text, count(*),
                min(d.conversation_log_id)::text,
                'paired_evaluations has no such row: restore it, or delete the disagreements.'
@@ -407,6 +418,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_capture_problems() s
     UNION ALL
+    SELECT l.* FROM @extschema@.tw_limit_problems() l
+    UNION ALL
     SELECT 'audit trail: ' || v.finding, format('%s.%I', '@extschema@', v.relation)::regclass::text, v.found,
            v.examples[1]::text, format('%s. SELECT * FROM verify_audit();', v.detail)
     FROM @extschema@.verify_audit(NULL::text) v WHERE v.is_problem;
@@ -416,7 +429,7 @@ COMMENT ON FUNCTION @extschema@.check_integrity() IS
     'One row for each kind of orphan or contradiction; for each column, index, constraint or trigger on the '
     'extension''s tables that is foreign (pg_dump would not dump it), missing or disabled; for what other roles may '
     'create, or have created, in its schema; for each imported table that got rows since its import, or that cannot be '
-    'checked; for each problem that verify_audit() finds; and, of the last seven days, for conversations that came '
-    'with a verdict and for an application that has the owner''s rights. found is the number of rows (of days, for '
-    'capture with the owner''s rights), example the id '
-    'or name of one, hint what to do. Empty when there is no problem. Raises no error of its own';
+    'checked; for each problem that verify_audit() finds; for limits to modules that do not hold; and, of the last '
+    'seven days, for conversations that came with a verdict and for an application that has the owner''s rights. found '
+    'is the number of rows (of days, for capture with the owner''s rights), example the id or name of one, hint what '
+    'to do. Empty when there is no problem. Raises no error of its own';

@@ -25,10 +25,11 @@ BEGIN ATOMIC
             '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
+            '@extschema@.role_modules',
             '@extschema@.sample_imports', '@extschema@.sample_import_lines', '@extschema@.job_health',
-            '@extschema@.audit_chain', '@extschema@.erasures', '@extschema@.erasure_rows', '@extschema@.erasure_models',
-            '@extschema@.erasure_exports', '@extschema@.erasure_receipts', '@extschema@.labelstudio_erasures'
-            ]::regclass[]),
+            '@extschema@.audit_chain', '@extschema@.erasures', '@extschema@.erasure_rows',
+            '@extschema@.erasure_exports', '@extschema@.erasure_models', '@extschema@.forgotten_since',
+            '@extschema@.erasure_receipts', '@extschema@.labelstudio_erasures']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
@@ -101,6 +102,8 @@ BEGIN ATOMIC
             '@extschema@.intent_module_type(text)',
             '@extschema@.tw_module_type(text, text)',
             '@extschema@.tw_is_verdict(text)',
+            '@extschema@.tw_sees_conversation(bigint)',
+            '@extschema@.tw_sees_sample(bigint)',
             '@extschema@.tw_intents()']::regprocedure[]),
         -- Of these, tw_minimum_detectable_losses is called by a view, and tw_measured_from is the default of min_units.
         ('{analyst}', ARRAY[
@@ -119,6 +122,7 @@ BEGIN ATOMIC
             '@extschema@.training_workflow_status(timestamptz)',
             '@extschema@.paired_evidence(double precision[])',
             '@extschema@.live_accuracy(date, date, text[])',
+            '@extschema@.tw_accuracy_window()',
             '@extschema@.reviewer_agreement(date, date)',
             '@extschema@.tw_day_figures(date)',
             '@extschema@.tw_daily_changes()',
@@ -205,10 +209,21 @@ BEGIN ATOMIC
             '@extschema@.tw_run_s3_export(bigint)',
             '@extschema@.adopt_installation()',
             '@extschema@.queue_label_conflicts()',
+            '@extschema@.export_user(text, text, text[])',
+            '@extschema@.export_user_rows(text, text, text[])',
             '@extschema@.rename_intent(text, text, text, text)',
             '@extschema@.merge_intents(text[], text, text, text)',
             '@extschema@.recount_days(date, date)',
             '@extschema@.redact_pii(jsonb)',
+            '@extschema@.forget_user(text, text, text[], text, text, boolean, boolean, bigint, boolean)',
+            '@extschema@.forget_user_in_batches(text, text, text[], text, text, boolean, bigint, boolean, bigint)',
+            '@extschema@.finish_erasures()',
+            '@extschema@.tw_begin_erasure(text, text, text[], text, text, boolean, bigint, boolean)',
+            '@extschema@.tw_erase_batch(bigint)',
+            '@extschema@.tw_receipt_number(bigint)',
+            '@extschema@.tw_unfinished_erasure()',
+            '@extschema@.receipts_of(text, text, text[])',
+            '@extschema@.retrain_without(text)',
             '@extschema@.set_training_setting(text, text)',
             '@extschema@.list_training_settings()',
             '@extschema@.promote_missed_conversations(interval)',
@@ -339,33 +354,41 @@ REVOKE ALL ON FUNCTION @extschema@.tw_role_kinds(oid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_role_kinds(oid) IS
     'The kinds whose privileges were all granted to the role directly, not through membership';
 
-CREATE FUNCTION @extschema@.grant_training_role(role text, kind text) RETURNS text[]
+CREATE FUNCTION @extschema@.grant_training_role(role text, kind text, modules text[] DEFAULT NULL) RETURNS text[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     role_id oid := @extschema@.tw_check_role_request(role, kind);
 BEGIN
+    PERFORM @extschema@.tw_check_modules(kind, modules);
+    PERFORM @extschema@.tw_limit_role(role, role_id, kind, modules);
     PERFORM @extschema@.tw_change_role(role, kind, true);
     RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k ORDER BY k COLLATE "C");
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.grant_training_role(text, text) IS
+REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.grant_training_role(text, text, text[]) IS
     'Grants a role the privileges of a kind: capture (insert conversations and read only their id), reviewer, analyst '
-    '(views without phone numbers), trainer (an external training worker) or operator. Returns the kinds whose '
-    'privileges the role now has. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers other '
-    'than the owner of the extension''s tables';
+    '(views without phone numbers), trainer (an external training worker) or operator. modules limits a reviewer or '
+    'analyst to the conversations and samples of these modules (an empty text: those without one); NULL lifts an '
+    'earlier limit. A role with several grants, its own or those of roles it is a member of, sees the modules of all '
+    'of them, and everything if one is without a limit. Returns the kinds whose privileges the role now has. Raises '
+    '22023 for an unknown kind, an empty list, a blank module, or modules for another kind, 22004 for a NULL module, '
+    '42704 for an unknown role, 42501 for callers other than the owner of the extension''s tables, 55P03 if '
+    'training_samples cannot be locked within 5 seconds to begin or end its row security';
 
 CREATE FUNCTION @extschema@.revoke_training_role(role text, kind text) RETURNS text[]
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    role_id oid := @extschema@.tw_check_role_request(role, kind);
+    revoked oid := CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role)
+                          OR NOT EXISTS (SELECT FROM @extschema@.role_modules m WHERE m.role_name = role)
+                        THEN @extschema@.tw_check_role_request(role, kind) END;
     -- A kind whose privileges are all part of the revoked kind (an operator has all those of an analyst) cannot be told
     -- apart from it and is revoked as well: a missing privilege is noticed and granted again, a remaining one might not
     -- be noticed.
     others text[] := ARRAY(
-        SELECT k FROM @extschema@.tw_role_kinds(role_id) k
+        SELECT k FROM @extschema@.tw_role_kinds(revoked) k
         WHERE EXISTS (
             SELECT p.object_id, p.column_name, p.privilege FROM @extschema@.tw_role_privileges() p
             WHERE p.kind = k AND p.object_kind <> 'SCHEMA'
@@ -373,17 +396,33 @@ DECLARE
             SELECT p.object_id, p.column_name, p.privilege FROM @extschema@.tw_role_privileges() p
             WHERE p.kind = revoke_training_role.kind));
     other text;
+    limited text;
 BEGIN
+    IF revoked IS NULL THEN
+        -- The role was dropped, and its limit is left.
+        PERFORM @extschema@.tw_limit_role(role, NULL::oid, kind, NULL::text[]);
+        RETURN '{}';
+    END IF;
     PERFORM @extschema@.tw_change_role(role, kind, false);
     -- Kinds overlap: privileges that the role has through other kinds are granted again.
     FOREACH other IN ARRAY others LOOP
         PERFORM @extschema@.tw_change_role(role, other, true);
     END LOOP;
-    RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(role_id) k ORDER BY k COLLATE "C");
+    FOR limited IN
+        SELECT l.kind FROM @extschema@.tw_limited_roles() l
+        WHERE l.role_id = revoked
+          AND l.kind NOT IN (SELECT k FROM @extschema@.tw_role_kinds(revoked) k)
+    LOOP
+        PERFORM @extschema@.tw_limit_role(role, revoked, limited, NULL::text[]);
+    END LOOP;
+    RETURN ARRAY(SELECT k FROM @extschema@.tw_role_kinds(revoked) k ORDER BY k COLLATE "C");
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.revoke_training_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.revoke_training_role(text, text) IS
     'Revokes the privileges of a kind from a role. Privileges of other kinds that the role has stay, unless the other '
     'kind is wholly part of this one (operator contains reviewer and analyst), and so does USAGE of the schema. '
-    'Returns the kinds whose privileges the role still has. Raises the same errors as grant_training_role()';
+    'A limit to modules goes with its kind, also that of a role that was dropped. Returns the kinds whose privileges '
+    'the role still has. Raises 22023 for an unknown kind, 42704 for an unknown role, 42501 for callers other than the '
+    'owner of the extension''s tables, 55P03 if training_samples cannot be locked within 5 seconds to end its row '
+    'security';

@@ -2,22 +2,6 @@
 -- and the others run. Each part processes all pending work, not only that of the last 24 hours, so that the next run
 -- makes up for a missed night.
 
-CREATE FUNCTION @extschema@.tw_trainer_of(model_type text) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    -- The trainer of the last training; else outside, if the live version is outside.
-    SELECT coalesce(
-        (SELECT j.trainer FROM @extschema@.training_jobs j
-         WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded'
-         ORDER BY j.id DESC LIMIT 1),
-        (SELECT CASE WHEN @extschema@.tw_is_servable(m.version) THEN 'built-in' ELSE 'outside' END
-         FROM @extschema@.model_versions m WHERE m.model_type = tw_trainer_of.model_type AND m.status = 'production'),
-        'built-in');
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_trainer_of(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS
-    'The trainer that a job requests for a model type: built-in or outside';
-
 CREATE FUNCTION @extschema@.tw_request_due_trainings(least_samples integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -50,27 +34,18 @@ COMMENT ON FUNCTION @extschema@.tw_request_due_trainings(integer) IS
 CREATE FUNCTION @extschema@.tw_tidy() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    tidied bigint;
 BEGIN
-    -- Only jobs write rows of job_runs, but a reviewer may hold a claim. Five daily runs are worth keeping; hundreds of
-    -- short runs are not. The newest run of each job and outcome stays, whatever its age.
-    DELETE FROM @extschema@.job_runs r
-    WHERE r.job_name IN (SELECT j.job_name FROM @extschema@.tw_jobs() j
-                         WHERE j.lock_number IS NOT NULL AND j.local_time IS NULL)
-      AND r.finished_at < now() - interval '30 days'
-      AND r.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = r.job_name AND n.status = r.status);
-    GET DIAGNOSTICS tidied = ROW_COUNT;
+    -- A reviewer may hold a claim.
     DELETE FROM @extschema@.review_claims c
     WHERE c.id IN (SELECT x.id FROM @extschema@.review_claims x
                    WHERE x.expires_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED);
-    RETURN tidied;
+    RETURN @extschema@.tw_delete_old_runs(NULL::timestamptz);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_tidy() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_tidy() IS
-    'Deletes runs older than 30 days of the jobs that run every few minutes, except the newest of each outcome, and '
-    'claims that expired more than 30 days ago; returns the number of runs deleted';
+    'Deletes old runs of jobs (tw_delete_old_runs), and claims that expired more than 30 days ago; returns the number '
+    'of runs deleted';
 
 CREATE FUNCTION @extschema@.tw_daily_sync(run bigint, state jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -100,6 +75,15 @@ REVOKE ALL ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_daily_sync(bigint, jsonb) IS
     'Whether a daily run calls the Label Studio sync, and after the call its outcome';
 
+CREATE FUNCTION @extschema@.tw_daily_retention(run bigint, state jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN state ? 'call' THEN @extschema@.tw_called_run(run, 'purge_conversations'::text)
+            WHEN @extschema@.tw_retention_is_set() THEN '{"call": "purge_conversations"}'::jsonb
+            ELSE '{"result": "skipped: everything is kept forever"}'::jsonb END;
+REVOKE ALL ON FUNCTION @extschema@.tw_daily_retention(bigint, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_daily_retention(bigint, jsonb) IS
+    'Whether a daily run calls purge_conversations, and after the call its outcome';
+
 CREATE FUNCTION @extschema@.tw_daily_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -126,6 +110,8 @@ BEGIN
                                                         'samples given back', t.given_back,
                                                         'samples locked', nullif(t.locked, 0))) INTO counted
             FROM @extschema@.tw_settle_samples(at, interval '30 days', NULL::bigint) t;
+        WHEN 'erasures' THEN
+            RETURN @extschema@.tw_finish_erasures_part();
         WHEN 'audit' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('audited percent', round(100 * b.audit_rate))) INTO counted
             FROM @extschema@.tw_audit_by_budget(at) b;
@@ -152,6 +138,10 @@ BEGIN
         WHEN 'threshold' THEN
             counted := jsonb_build_object('trainings requested',
                 @extschema@.tw_request_due_trainings(@extschema@.training_setting('training_threshold')::integer));
+        WHEN 'erasures' THEN
+            RETURN @extschema@.tw_finish_erasures_part();
+        WHEN 'retention' THEN
+            RETURN @extschema@.tw_daily_retention(run, state);
         WHEN 'tidy' THEN
             counted := jsonb_build_object('runs deleted', @extschema@.tw_tidy());
     END CASE;
@@ -170,10 +160,11 @@ END $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
     'The daily job. Its independent parts record results in job_runs.details: missed promotions, former names of '
-    'intents, samples of versions that were rolled back, the audit rate, label conflicts, Label Studio (unless it is '
-    'running or failing), export objects of erased rows, statistics of closed days, a training request for each model '
-    'type with training_threshold '
-    'new samples (run_training_jobs() runs it), tidying up. due_in (a time zone, for pg_cron): does nothing unless '
+    'intents, samples of versions that were rolled back, erasures that were interrupted, the audit rate, label '
+    'conflicts, Label Studio (unless it is running or failing), export objects of erased rows, statistics of closed '
+    'days, a training request for each model type with training_threshold new samples (run_training_jobs() runs it), '
+    'retention (purge_conversations(), where a setting retain_... is not forever), tidying up. due_in (a time zone, for '
+    'pg_cron): does nothing unless '
     '02:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors '
     'are recorded and reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
     'transaction, 25001 inside a block with EXCEPTION, 22023 for an unknown zone and a time in the future';

@@ -326,6 +326,7 @@ BEGIN ATOMIC
           WHERE m.version = model_intent_scores.version
             AND (@extschema@.tw_require_version(model_intent_scores.version)).status IS NOT NULL) a,
          LATERAL @extschema@.tw_intent_scores(a.labels, a.answers, a.weights) i
+    WHERE @extschema@.tw_sees_module(NULL::text, i.intent)
     ORDER BY i.samples DESC, i.intent COLLATE "C";
 END;
 REVOKE ALL ON FUNCTION @extschema@.model_intent_scores(text, bigint) FROM PUBLIC;

@@ -19,7 +19,8 @@ BEGIN ATOMIC
     INSERT INTO @extschema@.paired_answers (version, conversation_log_id, intent)
     SELECT (job).version, - p.sample_id, p.intent
     FROM @extschema@.tw_read_predictions((job).handed_in -> 'predictions') p
-    WHERE p.sample_id < 0
+    -- Conversations deleted since the claim are left out, as samples are.
+    WHERE p.sample_id < 0 AND EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = - p.sample_id)
     ORDER BY p.sample_id DESC
     ON CONFLICT DO NOTHING;
 END;

@@ -90,6 +90,22 @@ COMMENT ON FUNCTION @extschema@.request_training(text, text, jsonb) IS
     'outside worker unchanged; "major": true asks for a new major version. Raises 22023 for an unknown type or '
     'trainer, or invalid parameters, 55P03 where such a job is locked for 5 seconds';
 
+CREATE FUNCTION @extschema@.tw_trainer_of(model_type text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The trainer of the last training; else outside, if the live version is outside.
+    SELECT coalesce(
+        (SELECT j.trainer FROM @extschema@.training_jobs j
+         WHERE j.model_type = tw_trainer_of.model_type AND j.kind = 'train' AND j.status = 'succeeded'
+         ORDER BY j.id DESC LIMIT 1),
+        (SELECT CASE WHEN @extschema@.tw_is_servable(m.version) THEN 'built-in' ELSE 'outside' END
+         FROM @extschema@.model_versions m WHERE m.model_type = tw_trainer_of.model_type AND m.status = 'production'),
+        'built-in');
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_trainer_of(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_trainer_of(text) IS
+    'The trainer that a job requests for a model type: built-in or outside';
+
 CREATE FUNCTION @extschema@.tw_queue_evaluation(version text) RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN @extschema@.tw_queue_job((@extschema@.tw_require_version(version)).model_type, 'evaluate', 'outside', version,

@@ -159,7 +159,7 @@ BEGIN ATOMIC
     SELECT - c.id, @extschema@.tw_sample_text(c.user_message)
     FROM @extschema@.training_jobs j
     JOIN @extschema@.conversation_logs c ON c.id = ANY (j.pool)
-    WHERE j.id = job_id
+    WHERE j.id = job_id AND c.anonymised_at IS NULL
     ORDER BY 1;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_job_test_set(bigint) FROM PUBLIC;

@@ -12,7 +12,7 @@ CREATE FUNCTION @extschema@.tw_daily_changes(
     SET plan_cache_mode = force_custom_plan
 AS $function$
 DECLARE
-    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s);
+    since CONSTANT timestamptz := (SELECT min(s.as_of) FROM @extschema@.daily_statistics s WHERE NOT s.is_final);
 BEGIN
     RETURN QUERY
     WITH events AS MATERIALIZED (
@@ -21,8 +21,9 @@ BEGIN
                c.user_feedback IS NOT NULL OR c.user_correction IS NOT NULL AS has_feedback
         FROM @extschema@.review_events e
         JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
-        JOIN @extschema@.daily_statistics d ON d.date = c.created_on
+        JOIN @extschema@.daily_statistics d ON d.date = c.created_on AND NOT d.is_final
         WHERE e.created_at >= since AND e.created_at >= d.as_of
+          AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
     ), judged AS (
         SELECT e.conversation_log_id, e.date, e.as_of, e.review_status, e.unfiltered, e.feedback_now, e.has_feedback,
                (array_agg(e.from_status ORDER BY e.id))[1] AS from_status,
@@ -66,6 +67,7 @@ CREATE VIEW @extschema@.daily_training_stats AS
                count(*) FILTER (WHERE c.review_priority = 3) AS low
         FROM @extschema@.conversation_logs c
         WHERE c.review_priority IS NOT NULL AND c.review_status = 'needs-review'
+          AND @extschema@.tw_sees_all_modules()
         GROUP BY c.created_on
     )
     SELECT d.date, d.conversations, d.auto_approved + coalesce(x.auto_approved, 0) AS auto_approved,
@@ -80,6 +82,8 @@ CREATE VIEW @extschema@.daily_training_stats AS
     FROM @extschema@.daily_statistics d
     LEFT JOIN @extschema@.tw_daily_changes() x ON x.date = d.date
     LEFT JOIN waiting w ON w.created_on = d.date
+    -- Stored figures are those of all modules.
+    WHERE @extschema@.tw_sees_all_modules()
     UNION ALL
     SELECT d.date, f.conversations, f.auto_approved, f.needs_review, f.needs_review_high, f.needs_review_medium,
            f.needs_review_low, f.not_applicable, f.audited, f.approved, f.rejected, f.promoted, f.fallback_rate,
@@ -87,7 +91,8 @@ CREATE VIEW @extschema@.daily_training_stats AS
            f.feedback, now()
     FROM @extschema@.tw_captured_days d
     CROSS JOIN LATERAL @extschema@.tw_day_figures(d.date) f
-    WHERE NOT EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = d.date)
+    WHERE NOT @extschema@.tw_sees_all_modules()
+       OR NOT EXISTS (SELECT FROM @extschema@.daily_statistics s WHERE s.date = d.date)
     ORDER BY 1 DESC;
 REVOKE ALL ON TABLE @extschema@.daily_training_stats FROM PUBLIC;
 
@@ -127,4 +132,5 @@ COMMENT ON COLUMN @extschema@.daily_training_stats.negative_feedback IS 'Convers
 COMMENT ON COLUMN @extschema@.daily_training_stats.feedback IS 'Conversations with any feedback or correction';
 COMMENT ON COLUMN @extschema@.daily_training_stats.as_of IS
     'When the day was counted. Conversations that arrived late or were deleted since then, and verdicts of '
-    'transactions that were open then, are counted by the next daily job';
+    'transactions that were open then, are counted by the next daily job. A day of which retention has taken '
+    'conversations keeps the figures that it had then';

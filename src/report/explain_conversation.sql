@@ -21,7 +21,7 @@ BEGIN ATOMIC
                 c.is_training_candidate,
             'review_status', c.review_status, 'review_priority', c.review_priority,
             'review_reason', @extschema@.tw_cut_text(c.review_reason, 1000), 'created_at', c.created_at, 'created_on',
-                c.created_on))
+                c.created_on, 'anonymised_at', c.anonymised_at))
             || jsonb_strip_nulls(jsonb_build_object(
                 'user_correction', @extschema@.tw_shown_beside(c.user_correction, c.review_reason),
                 'response_text', @extschema@.tw_shown_beside(c.response_text, c.review_reason)))
@@ -35,7 +35,7 @@ BEGIN ATOMIC
             'selection_probability', c.selection_probability, 'policy_id', c.filter_policy_id,
             'policy_as_it_is_now', (SELECT to_jsonb(p) FROM @extschema@.review_policies p
                                     WHERE p.id = c.filter_policy_id),
-            'would_be_decided_now', CASE WHEN c.review_status = 'not-applicable' THEN NULL
+            'would_be_decided_now', CASE WHEN c.review_status = 'not-applicable' OR c.anonymised_at IS NOT NULL THEN NULL
                 WHEN @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
                     c.message_language, c.routed_to, c.nlu_entities)
                 THEN jsonb_build_object('review_status', 'needs-review', 'review_priority', 3, 'review_reason',
@@ -104,11 +104,12 @@ BEGIN ATOMIC
             SELECT e.details ->> 'learned_by' FROM @extschema@.review_events e
             WHERE e.conversation_log_id = c.id AND e.details ? 'learned_by') v))
     FROM @extschema@.conversation_logs c
-    WHERE c.id = explain_conversation.id;
+    WHERE c.id = explain_conversation.id AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent);
 END;
 REVOKE ALL ON FUNCTION @extschema@.explain_conversation(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.explain_conversation(bigint) IS
     'The history of the conversation id: what the filter decided and would decide now, tasks in Label Studio, blind '
     'reviews, events, sample, whether the sample was taken back by a rollback, split, and the versions that learned '
     'from it. Texts are shown as in samples, cut at the setting max_message_bytes, without phone number and user, and '
-    'in a blind review without correction and reply. NULL for an unknown id. Raises no error of its own';
+    'in a blind review without correction and reply; those of an anonymous conversation are gone, since '
+    'anonymised_at. NULL for an unknown id. Raises no error of its own';

@@ -19,12 +19,16 @@ BEGIN ATOMIC
                count(*) FILTER (WHERE s.review_status = 'pending') AS pending,
                count(*) FILTER (WHERE s.review_status = 'rejected') AS rejected,
                max(s.conversation_log_id) FILTER (WHERE s.review_status <> 'rejected') AS newest
-        FROM @extschema@.training_samples s GROUP BY s.intent
+        FROM @extschema@.training_samples s
+        WHERE @extschema@.tw_sees_module(s.module_type, s.intent) GROUP BY s.intent
     ), waiting AS (
         SELECT c.nlu_intent AS name, count(*) AS conversations, max(c.id) AS newest
-        FROM @extschema@.conversation_logs c WHERE c.review_priority IS NOT NULL GROUP BY c.nlu_intent
+        FROM @extschema@.conversation_logs c
+        WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
+        GROUP BY c.nlu_intent
     ), ruled AS (
-        SELECT p.intent AS name, count(*) AS policies FROM @extschema@.review_policies p GROUP BY p.intent
+        SELECT p.intent AS name, count(*) AS policies FROM @extschema@.review_policies p
+        WHERE @extschema@.tw_sees_module(p.module_type, p.intent) GROUP BY p.intent
     ), named AS (
         SELECT @extschema@.tw_resolve_intent(n.name) AS intent, sum(n.live)::bigint AS live,
                sum(n.human)::bigint AS human, sum(n.model)::bigint AS model, sum(n.pending)::bigint AS pending,
@@ -34,7 +38,8 @@ BEGIN ATOMIC
                      s.newest FROM sampled s
               UNION ALL SELECT w.name, 0, 0, 0, 0, 0, w.conversations, 0, w.newest FROM waiting w
               UNION ALL SELECT r.name, 0, 0, 0, 0, 0, 0, r.policies, NULL FROM ruled r
-              UNION ALL SELECT a.intent, 0, 0, 0, 0, 0, 0, 0, NULL FROM @extschema@.intent_aliases a) n
+              UNION ALL SELECT a.intent, 0, 0, 0, 0, 0, 0, 0, NULL FROM @extschema@.intent_aliases a
+              WHERE @extschema@.tw_sees_module(NULL::text, a.intent)) n
         WHERE NOT @extschema@.tw_is_blank(n.name)
         GROUP BY 1
     ), tested AS (

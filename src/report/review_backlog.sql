@@ -1,16 +1,16 @@
 -- review_backlog and reviewer_activity: size and age of the queue, and verdicts by reviewer.
 
-CREATE VIEW @extschema@.review_backlog AS
+CREATE VIEW @extschema@.review_backlog WITH (security_barrier) AS
     WITH queue AS (
         SELECT c.review_priority, c.review_reason, c.is_audit, k.id AS claim, c.created_at
         FROM @extschema@.conversation_logs c
         LEFT JOIN @extschema@.review_claims k ON k.conversation_log_id = c.id AND k.expires_at > clock_timestamp()
-        WHERE c.review_priority IS NOT NULL
+        WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
         UNION ALL
         SELECT s.review_priority, s.review_reason, false, k.id, s.created_at
         FROM @extschema@.training_samples s
         LEFT JOIN @extschema@.review_claims k ON k.sample_id = s.id AND k.expires_at > clock_timestamp()
-        WHERE s.review_priority IS NOT NULL
+        WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)
     ), waiting AS (
         SELECT q.review_priority, q.review_reason, count(*) AS waiting, count(*) FILTER (WHERE q.is_audit) AS audited,
                count(q.claim) AS claimed, min(q.created_at) AS oldest
@@ -24,6 +24,9 @@ CREATE VIEW @extschema@.review_backlog AS
         LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
         WHERE e.created_at > now() - interval '30 days' AND @extschema@.tw_is_verdict(e.action)
           AND e.review_priority IS NOT NULL AND (e.sample_id IS NOT NULL OR isfinite(c.created_at))
+          AND (@extschema@.tw_sees_all_modules()
+               OR CASE WHEN e.sample_id IS NULL THEN @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
+                       ELSE @extschema@.tw_sees_sample(e.sample_id) END)
         GROUP BY e.review_priority, e.review_reason
     )
     SELECT review_priority, review_reason, coalesce(w.waiting, 0) AS waiting, coalesce(w.audited, 0) AS audited,
@@ -50,7 +53,7 @@ COMMENT ON COLUMN @extschema@.review_backlog.p50_time_to_review_seconds IS
 COMMENT ON COLUMN @extschema@.review_backlog.p95_time_to_review_seconds IS
     '95th percentile of that time, in seconds; NULL = there is none';
 
-CREATE VIEW @extschema@.reviewer_activity AS
+CREATE VIEW @extschema@.reviewer_activity WITH (security_barrier) AS
     SELECT (e.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS date, e.reviewer,
            count(*) AS verdicts,
            count(*) FILTER (WHERE e.action = 'approve') AS approved,
@@ -65,6 +68,9 @@ CREATE VIEW @extschema@.reviewer_activity AS
     FROM @extschema@.review_events e
     LEFT JOIN @extschema@.conversation_logs c ON c.id = e.conversation_log_id
     WHERE @extschema@.tw_is_verdict(e.action)
+      AND (@extschema@.tw_sees_all_modules()
+           OR CASE WHEN e.sample_id IS NULL THEN @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
+                   ELSE @extschema@.tw_sees_sample(e.sample_id) END)
     GROUP BY 1, e.reviewer
     ORDER BY 1 DESC, e.reviewer;
 REVOKE ALL ON TABLE @extschema@.reviewer_activity FROM PUBLIC;

@@ -12,6 +12,7 @@ CREATE VIEW @extschema@.second_opinion_backlog AS
                                           AND p.reviewer IS DISTINCT FROM o.second_reviewer)) AS without_reviewer
         FROM (VALUES ('asked', 'second'), ('disputed', 'third'), ('unsettled', 'other')) AS s (status, what)
         LEFT JOIN @extschema@.second_opinions o ON o.status = s.status AND o.settled_at IS NULL
+            AND (@extschema@.tw_sees_all_modules() OR @extschema@.tw_sees_conversation(o.conversation_log_id))
         GROUP BY s.status, s.what
     )
     SELECT w.status, w.waiting, w.without_reviewer, w.oldest, (SELECT count(*) FROM people) AS reviewers,

@@ -27,7 +27,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            @extschema@.tw_shown_beside(c.response_text, c.review_reason) AS response_text
     FROM @extschema@.conversation_logs c
     LEFT JOIN @extschema@.training_samples s ON s.conversation_log_id = c.id
-    WHERE c.review_priority IS NOT NULL
+    WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
     ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
     UNION ALL
     -- Without a conversation. Of a conversation's sample, the conversation waits.
@@ -36,7 +36,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            @extschema@.tw_cut_text(s.intent, 1000), s.quality_score AS confidence, NULL, NULL,
            @extschema@.tw_cut_text(s.module_type, 1000), s.label_source, NULL, NULL, s.created_at, NULL, NULL, NULL
     FROM @extschema@.training_samples s
-    WHERE s.review_priority IS NOT NULL
+    WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)
     ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
     UNION ALL
     -- No priority. A constant NULL would do, but no index is sorted by a constant.
@@ -48,6 +48,7 @@ CREATE VIEW @extschema@.training_queue WITH (security_barrier) AS
            s.label_source, NULL, NULL, s.created_at, NULL, NULL, NULL
     FROM @extschema@.training_samples s
     WHERE s.review_status = 'approved' AND s.model_version_target IS NULL AND s.split IS DISTINCT FROM 'test'
+      AND @extschema@.tw_sees_module(s.module_type, s.intent)
     ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id)
     ORDER BY review_priority, confidence NULLS FIRST, created_at, conversation_log_id;
 REVOKE ALL ON TABLE @extschema@.training_queue FROM PUBLIC;

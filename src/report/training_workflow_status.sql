@@ -25,16 +25,17 @@ BEGIN ATOMIC
                             count(*) FILTER (WHERE w.review_priority = 2),
                             count(*) FILTER (WHERE w.review_priority = 3), min(w.day)) END
     FROM (SELECT c.review_priority, c.created_on AS day FROM @extschema@.conversation_logs c
-          WHERE c.review_priority IS NOT NULL
+          WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           UNION ALL
           SELECT s.review_priority, (s.created_at AT TIME ZONE @extschema@.training_setting('time_zone'))::date
-          FROM @extschema@.training_samples s WHERE s.review_priority IS NOT NULL) w
+          FROM @extschema@.training_samples s
+          WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)) w
     UNION ALL
     SELECT format('samples    %s live: %s by people, %s by the model', count(*),
                   count(*) FILTER (WHERE s.label_source = 'human'),
                   count(*) FILTER (WHERE s.label_source = 'model'))
     FROM @extschema@.training_samples s
-    WHERE s.review_status = 'approved';
+    WHERE s.review_status = 'approved' AND @extschema@.tw_sees_module(s.module_type, s.intent);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_status_of_capture(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_status_of_capture(date) IS

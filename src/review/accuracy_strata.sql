@@ -35,6 +35,26 @@ COMMENT ON FUNCTION @extschema@.tw_check_accuracy_request(date, date, text[]) IS
     'Returns the names to group by ({} for NULL). Raises 22023 for an unknown name, for two units of time, or for a '
     'period that ends before it begins';
 
+CREATE FUNCTION @extschema@.tw_accuracy_window() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 30;
+REVOKE ALL ON FUNCTION @extschema@.tw_accuracy_window() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_accuracy_window() IS
+    'Over how many days, today included, the accuracy of what is live is estimated (live_accuracy_by_model, '
+    'production_accuracy of model_versions, training_workflow_status). Retention deletes no conversation of these '
+    'days, since the weights of the strata are counted from them, and leaves audited ones as they are';
+
+CREATE FUNCTION @extschema@.tw_deleted_from_period(from_date date, to_date date) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(sum(d.deleted), 0)::bigint
+    FROM @extschema@.daily_statistics d
+    WHERE d.date BETWEEN coalesce(from_date, '-infinity') AND coalesce(to_date, 'infinity') AND d.deleted > 0;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_deleted_from_period(date, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_deleted_from_period(date, date) IS
+    'Number of conversations of a period (both days included, NULL = open) that retention has deleted';
+
 -- The day and the band of confidence are those of audited rows; all others are one cell. Bands: 0 none or invalid,
 -- 1 below 0.5, 2 below 0.7, 3 to 0.85, 4 to 0.95, 5 above. A second opinion weighs 1 / (selection_probability * the
 -- rate with which it was drawn).
@@ -76,7 +96,7 @@ BEGIN ATOMIC
         LEFT JOIN raised g ON g.version = c.nlu_model_version
         -- A rate below 1e-9 counts as 0: its weight would be too large a number.
         CROSS JOIN LATERAL (SELECT c.selection_probability > 1e-9 AS can_be_drawn) d
-        WHERE c.selection_probability IS NOT NULL
+        WHERE c.selection_probability IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           AND c.created_on BETWEEN coalesce(tw_accuracy_cells.from_date, '-infinity')
                                AND coalesce(tw_accuracy_cells.to_date, 'infinity')
     ), judged AS (

@@ -93,6 +93,7 @@ BEGIN ATOMIC
         LEFT JOIN @extschema@.audited_versions a ON a.model_version = c.nlu_model_version AND c.created_at >= a.since
             AND c.created_at < a.until
         WHERE c.review_priority IS NOT NULL AND c.is_audit
+          AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
@@ -117,6 +118,7 @@ BEGIN ATOMIC
         SELECT c.id
         FROM @extschema@.blind_reviews b JOIN @extschema@.conversation_logs c ON c.id = b.conversation_log_id
         WHERE c.review_priority IS NOT NULL AND c.review_reason = 'model disagreement'
+          AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
@@ -139,6 +141,7 @@ BEGIN ATOMIC
         SELECT c.id
         FROM @extschema@.conversation_logs c
         WHERE c.review_priority IS NOT NULL AND c.is_audit IS NOT TRUE
+          AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t

@@ -1,20 +1,22 @@
 -- One text, one live intent: where live samples disagree, or one that waits because it contradicts them, a reviewer
 -- decides.
 
-CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash)
-    WHERE review_status = 'approved';
+-- Of all samples: an import, and whoever looks for a person's texts, asks for the others too.
+CREATE INDEX training_samples_text_hash_idx ON @extschema@.training_samples (text_hash);
 
 CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
     WITH disputed AS (
         SELECT s.text_hash
         FROM @extschema@.training_samples s
         WHERE s.review_status = 'approved' AND s.text_hash IS NOT NULL
+          AND @extschema@.tw_sees_module(s.module_type, s.intent)
         GROUP BY s.text_hash
         HAVING min(s.intent COLLATE "C") <> max(s.intent COLLATE "C")
         UNION
         SELECT s.text_hash
         FROM @extschema@.training_samples s
         WHERE s.review_priority IS NOT NULL AND s.review_reason = 'label conflict' AND s.review_status = 'pending'
+          AND @extschema@.tw_sees_module(s.module_type, s.intent)
     ), sides AS (
         -- Grouped by the text as well, because two texts can have the same hash.
         SELECT s.text_hash, @extschema@.normalize_text(s.text) AS normalized_text, s.intent, count(*) AS samples,
@@ -29,6 +31,7 @@ CREATE VIEW @extschema@.label_conflicts WITH (security_barrier) AS
               SELECT w.* FROM @extschema@.training_samples w
               WHERE w.review_priority IS NOT NULL AND w.review_reason = 'label conflict'
                 AND w.review_status = 'pending') s
+        WHERE @extschema@.tw_sees_module(s.module_type, s.intent)
         GROUP BY s.text_hash, @extschema@.normalize_text(s.text), s.intent
     )
     SELECT v.normalized_text, min(v.example) AS example, v.text_hash,

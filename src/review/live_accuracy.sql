@@ -79,6 +79,10 @@ BEGIN ATOMIC
     WITH request AS MATERIALIZED (
         SELECT @extschema@.tw_check_accuracy_request(live_accuracy.from_date, live_accuracy.to_date,
                                                      live_accuracy.by) AS names
+    ), deleted AS MATERIALIZED (
+        SELECT CASE WHEN d.n > 0 THEN format('retention has deleted %s conversations of the period: the figures are '
+                                             'of the rest', d.n) END AS deleted
+        FROM @extschema@.tw_deleted_from_period(live_accuracy.from_date, live_accuracy.to_date) AS d (n)
     ), stratum AS (
         SELECT h.*, h.labels >= 5 AS is_known,
                h.filter_outcome || CASE WHEN h.is_apart THEN ' with versions that were rolled out' ELSE '' END
@@ -132,10 +136,10 @@ BEGIN ATOMIC
            g.known * least(w.lower, greatest(g.p, 0)),
            1 - g.known * (1 - greatest(w.upper, least(g.p, 1))),
            n.n, g.naive_accuracy, coalesce(g.naive_labels, 0), g.unclear_share, coalesce(g.strata, '[]'),
-           CASE WHEN g.conversations IS NULL THEN 'no filtered conversations'
+           nullif(concat_ws('; ', x.deleted, CASE WHEN g.conversations IS NULL THEN 'no filtered conversations'
                 WHEN NOT g.is_known THEN g.gap
                 ELSE @extschema@.tw_accuracy_reason(g.unclear / g.audited + a.passed_over, g.opinions, g.differing,
-                                                    e.error, a.problems) END,
+                                                    e.error, a.problems) END), ''),
            g.unlabelled_share, g.all_wrong, 1 - g.all_right, coalesce(g.opinions, 0)::bigint, e.error,
            1 - sqrt(1 - d.upper)
     FROM request r
@@ -146,6 +150,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL @extschema@.tw_wilson(g.differ, g.pairs) d
     CROSS JOIN LATERAL (SELECT CASE WHEN g.differ < 1 THEN 1 - sqrt(1 - g.differ) ELSE g.differ END AS error) e
     LEFT JOIN LATERAL @extschema@.tw_audit_problems(g.cells) a ON true
+    CROSS JOIN deleted x
     -- Without grouping there is always one row, even without conversations.
     WHERE g.conversations IS NOT NULL OR cardinality(r.names) = 0
     ORDER BY g.period, g.model_version, g.module_type, g.intent;
@@ -164,7 +169,8 @@ COMMENT ON FUNCTION @extschema@.live_accuracy(date, date, text[]) IS
     'or not; it is biased, since doubtful rows are reviewed most. strata has the size, weight and audit completion of '
     'each; versions whose rollout had them reviewed first are strata of their own. reason also says where the audit is '
     'less than 90 % reviewed or uneven by day or confidence, where more than 5 % of it is unclear or was passed over, '
-    'and where second opinions differ. unlabelled_share is the fraction without a label (unclear or not reviewed); '
+    'and where second opinions differ, and how many conversations of the period retention has deleted: those that '
+    'remain are no random sample of it. unlabelled_share is the fraction without a label (unclear or not reviewed); '
     'accuracy_low and accuracy_high are the estimates if all of those were wrong, or right. verdict_error is the '
     'estimated fraction of wrong verdicts, from so many second_opinions, and verdict_error_upper the upper end of its '
     '95 % interval; both NULL without second opinions. Raises 22023 for an unknown name or a period that ends before '
@@ -175,7 +181,8 @@ CREATE VIEW @extschema@.live_accuracy_by_model AS
            a.naive_accuracy, a.naive_labels, a.unclear_share, a.strata, a.reason, a.unlabelled_share, a.accuracy_low,
            a.accuracy_high, a.second_opinions, a.verdict_error, a.verdict_error_upper
     FROM (SELECT (now() AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today) t
-    CROSS JOIN LATERAL @extschema@.live_accuracy(t.today - 29, t.today, '{model_version,module_type}'::text[]) a
+    CROSS JOIN LATERAL @extschema@.live_accuracy(t.today - @extschema@.tw_accuracy_window() + 1, t.today,
+                                                '{model_version,module_type}'::text[]) a
     ORDER BY a.model_version, a.module_type;
 REVOKE ALL ON TABLE @extschema@.live_accuracy_by_model FROM PUBLIC;
 COMMENT ON VIEW @extschema@.live_accuracy_by_model IS

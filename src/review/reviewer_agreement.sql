@@ -63,6 +63,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT (o.asked_at AT TIME ZONE @extschema@.training_setting('time_zone'::text))::date
                                 AS day) d
         WHERE o.agrees IS NOT NULL
+          AND (@extschema@.tw_sees_all_modules() OR @extschema@.tw_sees_conversation(o.conversation_log_id))
           AND d.day BETWEEN coalesce(from_date, '-infinity') AND coalesce(to_date, 'infinity')
     ), seen AS (
         SELECT 'total' AS scope, NULL::text AS reviewer, NULL::text AS intent, p.first_label AS a, p.second_label AS b,

@@ -49,3 +49,27 @@ REVOKE ALL ON FUNCTION @extschema@.tw_reviewer(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reviewer(text) IS
     'The person that a verdict or claim belongs to: the argument, or the calling role if it is NULL. Raises 42501 if a '
     'caller who is not an operator names another reviewer';
+
+-- For rows that name a conversation or sample without its module. Not a subquery of the views: that would keep them from
+-- parallel plans.
+CREATE FUNCTION @extschema@.tw_sees_conversation(conversation bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT @extschema@.tw_sees_all_modules()
+        OR EXISTS (SELECT FROM @extschema@.conversation_logs c
+                   WHERE c.id = conversation AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_sees_conversation(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_sees_conversation(bigint) IS
+    'Whether the caller sees the conversation, by its module; false for one that does not exist, unless all are seen';
+
+CREATE FUNCTION @extschema@.tw_sees_sample(sample bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT @extschema@.tw_sees_all_modules()
+        OR EXISTS (SELECT FROM @extschema@.training_samples s
+                   WHERE s.id = sample AND @extschema@.tw_sees_module(s.module_type, s.intent));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_sees_sample(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_sees_sample(bigint) IS
+    'Whether the caller sees the sample, by its module; false for one that does not exist, unless all are seen';

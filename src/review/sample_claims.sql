@@ -28,7 +28,7 @@ BEGIN ATOMIC
     WITH next AS (
         SELECT s.id
         FROM @extschema@.training_samples s
-        WHERE s.review_priority IS NOT NULL
+        WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.sample_id = s.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t

@@ -368,7 +368,8 @@ BEGIN
     PERFORM @extschema@.tw_check_given(new_intent, new_entities);
     new_intent := btrim(new_intent, E' \t\n\r\f\x0B');
     SELECT min(i.id) INTO unknown FROM unnest(ids) AS i (id)
-    WHERE NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.id = i.id);
+    WHERE NOT EXISTS (SELECT FROM @extschema@.training_samples s
+                      WHERE s.id = i.id AND @extschema@.tw_sees_module(s.module_type, s.intent));
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',

@@ -243,6 +243,7 @@ BEGIN ATOMIC
         SELECT c.id
         FROM @extschema@.second_opinions o JOIN @extschema@.conversation_logs c ON c.id = o.conversation_log_id
         WHERE @extschema@.tw_opinion_is_asked(o.status) AND o.settled_at IS NULL AND c.review_priority IS NULL
+          AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
           AND o.first_reviewer <> reviewer_name AND o.second_reviewer IS DISTINCT FROM reviewer_name
           AND NOT EXISTS (SELECT FROM @extschema@.review_claims k
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())

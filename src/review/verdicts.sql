@@ -62,17 +62,20 @@ AS $function$
 DECLARE
     problem record;
 BEGIN
-    PERFORM FROM @extschema@.conversation_logs c WHERE c.id = ANY (ids) ORDER BY c.id FOR UPDATE;
-    PERFORM FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (ids) ORDER BY s.id FOR UPDATE;
-
+    PERFORM FROM @extschema@.conversation_logs c
+    WHERE c.id = ANY (ids) AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent) ORDER BY c.id FOR UPDATE;
     SELECT i.id INTO problem FROM unnest(ids) AS i (id)
-    WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = i.id) ORDER BY i.id LIMIT 1;
+    -- One of a module that the caller does not see gets no other error than one that there is not.
+    WHERE NOT EXISTS (SELECT FROM @extschema@.conversation_logs c
+                      WHERE c.id = i.id AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent))
+    ORDER BY i.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('conversation %s does not exist', problem.id),
             HINT = 'The ids are those of conversation_logs (conversation_log_id in training_queue).';
     END IF;
+    PERFORM FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (ids) ORDER BY s.id FOR UPDATE;
 
     SELECT c.id INTO problem FROM @extschema@.conversation_logs c
     WHERE c.id = ANY (ids) AND c.anonymised_at IS NOT NULL ORDER BY c.id LIMIT 1;

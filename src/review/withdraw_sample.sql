@@ -49,7 +49,8 @@ DECLARE
 BEGIN
     PERFORM @extschema@.tw_check_verdict(ARRAY[sample], 'withdraw', NULL::text, NULL::jsonb, NULL::text,
                                          'sample'::text);
-    SELECT s.conversation_log_id INTO conversation FROM @extschema@.training_samples s WHERE s.id = sample;
+    SELECT s.conversation_log_id INTO conversation FROM @extschema@.training_samples s
+    WHERE s.id = sample AND @extschema@.tw_sees_module(s.module_type, s.intent);
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',

@@ -30,9 +30,11 @@ BEGIN ATOMIC
                  percentile_cont(0.95) WITHIN GROUP (
                      ORDER BY @extschema@.tw_latency_ms(l.nlu_processing_time_ms)) AS p95
           FROM @extschema@.conversation_logs l
-          WHERE l.created_on BETWEEN today - 29 AND today AND l.nlu_model_version IS NOT NULL
+          WHERE l.created_on BETWEEN today - @extschema@.tw_accuracy_window() + 1 AND today
+            AND l.nlu_model_version IS NOT NULL
           GROUP BY l.nlu_model_version) c
-    LEFT JOIN @extschema@.live_accuracy(today - 29, today, '{model_version}'::text[]) a
+    LEFT JOIN @extschema@.live_accuracy(today - @extschema@.tw_accuracy_window() + 1, today,
+                                             '{model_version}'::text[]) a
         ON a.model_version = c.nlu_model_version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_production_figures(date) FROM PUBLIC;

@@ -77,6 +77,17 @@ tw_canonical_message_bytes(const char *value)
 	return count >= TW_CUT_BYTES && count <= 16 * 1024 * 1024 ? psprintf("%d", count) : NULL;
 }
 
+/* Days that something is kept. More than a century is for ever. */
+char *
+tw_canonical_retention(const char *value)
+{
+	int			days = read_count(value, value + strlen(value));
+
+	if (strcmp(value, "forever") == 0)
+		return pstrdup(value);
+	return days >= 1 && days <= 36500 ? psprintf("%d", days) : NULL;
+}
+
 /* Sessions in a step of a rollout: fewer than 5 are too few for any comparison. */
 char *
 tw_canonical_units(const char *value)

@@ -59,6 +59,20 @@ static const SettingDefinition definitions[] = {
 	"whether personal data is masked where text leaves conversation_logs"},
 	{"redact_locations", "on", "on or off", tw_canonical_boolean,
 	"whether coordinates and map links count as personal data, while redact is on"},
+	{"retain_conversations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
+		"after how many days purge_conversations() deletes conversations, with their samples; it deletes none of the "
+	"last 30 days, but makes them anonymous"},
+	{"retain_evaluations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
+		"after how many days purge_conversations() deletes the stored answers of models to test samples and to "
+	"messages of paired evaluations"},
+	{"retain_events", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
+	"after how many days purge_conversations() deletes verdicts and feedback (review_events)"},
+	{"retain_job_runs", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
+		"after how many days runs of jobs are deleted, except the newest of each job and outcome; those of jobs that "
+	"run every few minutes after 30 days at most"},
+	{"retain_text", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
+		"after how many days purge_conversations() makes conversations anonymous: texts, ids of persons and entities "
+	"are deleted, and so are their samples"},
 	{"review_budget_per_day", "60", "whole number from 0", tw_canonical_amount,
 	"how many conversations a day the audit draws while the gate has too few test samples (0 = as the policies say)"},
 	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,

@@ -14,8 +14,8 @@ BEGIN ATOMIC
            coalesce(j.doing, 'at it'), j.advice
     FROM (VALUES
         ('daily_training_capture', 4, 'tw_daily_step',
-         '{promotions,rollbacks,audit,conflicts,labelstudio,exports,statistics,threshold,tidy}', '02:00', NULL::integer,
-         NULL::integer, NULL, NULL),
+         '{promotions,rollbacks,erasures,audit,conflicts,labelstudio,exports,statistics,threshold,retention,tidy}',
+         '02:00', NULL::integer, NULL::integer, NULL, NULL),
         ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout}', '03:00', 0, NULL,
          NULL, NULL),
         ('labelstudio_sync', 1, 'tw_labelstudio_step', NULL, NULL, NULL, 5, 'talking to Label Studio',
@@ -25,6 +25,8 @@ BEGIN ATOMIC
         ('seal_audit', 7, 'tw_seal_step', NULL, NULL, NULL, 5, NULL, NULL),
         ('store_model_artifacts', 2, 'tw_store_step', NULL, NULL, NULL, NULL, NULL,
          'the object store is failing: SELECT * FROM s3_check()'),
+        ('purge_conversations', 8, 'tw_purge_step', NULL, NULL, NULL, NULL, 'deleting what is old enough',
+         'rows are kept for longer than set_training_setting() says: see last_error, then CALL purge_conversations()'),
         ('delete_erased_exports', 9, 'tw_erased_exports_step', NULL, NULL, NULL, NULL, 'talking to the object store',
          'exports of erased rows are still in the object store: SELECT * FROM erasure_exports WHERE status = '
          '''pending'''),

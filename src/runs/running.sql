@@ -117,6 +117,34 @@ COMMENT ON FUNCTION @extschema@.tw_begin_job(text, text, timestamptz) IS
     'running already, on a restored copy, and if the job is not due in the time zone due_in. Raises 22023 for an '
     'unknown job and for a time in the future';
 
+CREATE FUNCTION @extschema@.tw_delete_old_runs(at timestamptz) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    now CONSTANT timestamptz := coalesce(at, clock_timestamp());
+    days CONSTANT integer := nullif(@extschema@.training_setting('retain_job_runs'), 'forever');
+    deleted bigint;
+BEGIN
+    -- Five daily runs are worth keeping; hundreds of short runs are not. The newest run of each job and outcome stays,
+    -- whatever its age.
+    DELETE FROM @extschema@.job_runs r
+    WHERE r.id IN (
+        SELECT o.id FROM @extschema@.job_runs o
+        WHERE o.finished_at < now - make_interval(days => least(days, CASE WHEN o.job_name IN (
+                  SELECT j.job_name FROM @extschema@.tw_jobs() j
+                  WHERE j.lock_number IS NOT NULL AND j.local_time IS NULL) THEN 30 END))
+          AND o.id < (SELECT max(n.id) FROM @extschema@.job_runs n WHERE n.job_name = o.job_name
+                                                                     AND n.status = o.status)
+        FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_delete_old_runs(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_delete_old_runs(timestamptz) IS
+    'Deletes runs that ended longer ago than the setting retain_job_runs says (of jobs without a time of day: than 30 '
+    'days, if that is less), except the newest of each job and outcome; returns how many';
+
 CREATE FUNCTION @extschema@.tw_require_run(run_id bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$

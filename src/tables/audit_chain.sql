@@ -43,8 +43,8 @@ ALTER TABLE @extschema@.audit_chain ENABLE ALWAYS TRIGGER audit_chain_append_onl
 ALTER TABLE @extschema@.audit_chain ENABLE ALWAYS TRIGGER audit_chain_append_only_truncate;
 
 COMMENT ON TABLE @extschema@.audit_chain IS
-    'The audit trail: hashes of the rows of review_events and model_deployments, each entry with the hash of the entry '
-    'before it; written by seal_audit(), checked by verify_audit(); append-only';
+    'The audit trail: hashes of the rows of review_events, model_deployments and erasure_receipts, each entry with the '
+    'hash of the entry before it; written by seal_audit(), checked by verify_audit(); append-only';
 COMMENT ON COLUMN @extschema@.audit_chain.seq IS 'Number of the entry: 1, 2, 3 and so on, without a gap';
 COMMENT ON COLUMN @extschema@.audit_chain.kind IS
     'row (the row as it was when it was sealed), anonymised (the row was changed on purpose, to what row_sha256 says) '

@@ -1,8 +1,9 @@
 -- daily_statistics: the figures of past days, so that a view over years need not count every conversation.
 --
--- It is derived from conversation_logs and is not dumped. A day without a row here is counted at query time: in a
--- restored copy until the daily job has run, and after a change of the whole day, which deletes its row
--- (tw_forget_days).
+-- It is derived from conversation_logs and is not dumped, except final days. A day without a row here is counted at
+-- query time: in a restored copy until the daily job has run, and after a change of the whole day, which deletes its
+-- row (tw_forget_days). A day is final from the moment on that retention deletes its first conversation or makes it
+-- anonymous: it could not be counted again.
 
 CREATE TABLE @extschema@.daily_statistics (
     date date NOT NULL,
@@ -23,13 +24,18 @@ CREATE TABLE @extschema@.daily_statistics (
     feedback bigint NOT NULL,
     fallback_rules text NOT NULL,
     as_of timestamptz NOT NULL,
+    -- filled by retention
+    deleted bigint NOT NULL DEFAULT 0,
+    left_over bigint[],
+    is_final boolean NOT NULL DEFAULT false,
     CONSTRAINT daily_statistics_pkey PRIMARY KEY (date)
 );
 REVOKE ALL ON TABLE @extschema@.daily_statistics FROM PUBLIC;
+SELECT pg_extension_config_dump('@extschema@.daily_statistics', 'WHERE is_final');
 
 COMMENT ON TABLE @extschema@.daily_statistics IS
     'The figures of past days as the daily job counted them. Read the view daily_training_stats, which adds later '
-    'changes. Not dumped: it is derived from conversation_logs';
+    'changes. Not dumped, except final days: it is derived from conversation_logs';
 COMMENT ON COLUMN @extschema@.daily_statistics.date IS 'The day';
 COMMENT ON COLUMN @extschema@.daily_statistics.conversations IS 'Conversations captured';
 COMMENT ON COLUMN @extschema@.daily_statistics.auto_approved IS 'Conversations that the filter auto-approved';
@@ -54,6 +60,16 @@ COMMENT ON COLUMN @extschema@.daily_statistics.feedback IS 'Conversations with a
 COMMENT ON COLUMN @extschema@.daily_statistics.fallback_rules IS
     'The fallback providers in force when the day was counted; if they change, the daily job counts the day again';
 COMMENT ON COLUMN @extschema@.daily_statistics.as_of IS 'When the day was counted, or last found unchanged';
+
+COMMENT ON COLUMN @extschema@.daily_statistics.deleted IS
+    'Conversations of the day that purge_conversations() has deleted';
+COMMENT ON COLUMN @extschema@.daily_statistics.left_over IS
+    'Conversations of the day that purge_conversations() has not made anonymous, because they wait for a person, are '
+    'needed elsewhere or were locked: its next run looks at them again, and not at the whole day; NULL = it looks at '
+    'the whole day';
+COMMENT ON COLUMN @extschema@.daily_statistics.is_final IS
+    'Whether retention has begun to delete the conversations of the day or to make them anonymous: its figures stay as '
+    'they are';
 
 -- A subscriber stores its own figures: replication of all tables must not add the publisher's.
 CREATE FUNCTION @extschema@.tw_local_only() RETURNS trigger

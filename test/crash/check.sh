@@ -52,7 +52,7 @@ prove_them() { # FILE...
     bash "$root/test/tools/as-user.sh" "${folders[@]}" env PATH="$build/pg/bin:$PATH" \
         PERL5LIB="$here/t:$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
         PG_REGRESS="$pgxs_test/regress/pg_regress" KILLS="${KILLS:-1000}" \
-        SMALL_DISK="$small" SMALL_DISK_REFUSED="$small_refused" \
+        ERASURE_KILLS="${ERASURE_KILLS:-200}" SMALL_DISK="$small" SMALL_DISK_REFUSED="$small_refused" \
         TESTDIR="$crash" TESTDATADIR="$crash/data" TESTLOGDIR="$crash/log" PG_TEST_PORT_DIR="$crash/ports" \
         prove --verbose --timer "$@" 2>&1 | tee "$log"
     return "${PIPESTATUS[0]}"

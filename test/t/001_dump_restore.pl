@@ -83,6 +83,13 @@ sub works {
     my (undef, $id, $error) = $node->psql($database, $insert, extra_params => [ '-U', 'tw_capture' ]);
     is($error, '', "$name: the application's role can capture");
     cmp_ok($id || 0, '>', $highest_log, "$name: the next conversation gets a fresh number");
+    my (undef, $seen) = $node->psql(
+        $database,
+        "SELECT bool_and(coalesce(module_type, split_part(intent, '.', 2)) IN ('food', '')), count(*) > 0
+         FROM $s.training_samples",
+        extra_params => [ '-U', 'tw_food' ]
+    );
+    is($seen, 't|t', "$name: a role that is limited to modules reads their samples, and no others");
     is(
         $node->safe_psql(
             $database, "SELECT review_status, count(*), min(id) > $highest_sample FROM $s.training_samples
@@ -228,6 +235,7 @@ my @psql = ('psql', '-XAtq', '-o', "$dir/psql.out", '-v', 'ON_ERROR_STOP=1');
     for my $kind (qw(capture reviewer analyst operator)) {
         $node->safe_psql('data_only', "SELECT grant_training_role('tw_$kind', '$kind')");
     }
+    $node->safe_psql('data_only', "SELECT grant_training_role('tw_food', 'reviewer')");
     succeeds($name, 'pg_restore', '--data-only', '-d', $node->connstr('data_only'), $custom);
     is_restored('data_only', $expected, $name);
 }
@@ -338,9 +346,15 @@ for my $mode ('stop at the first error', 'go on after errors') {
     create_database($node, 'disabled');
     succeeds($name, 'pg_restore', '--data-only', '--disable-triggers', '-d', $node->connstr('disabled'), $custom);
     is_deeply(dump_rows($node, 'disabled'), $expected->{rows}, "$name: the same contents");
+    like(
+        $node->safe_psql('disabled', 'SELECT problem, relation FROM check_integrity()'),
+        qr/^samples without row security\|public\.training_samples$/m,
+        "$name: check_integrity() says that limits to modules do not hold for samples"
+    );
     for my $kind (qw(capture reviewer analyst operator)) {
         $node->safe_psql('disabled', "SELECT grant_training_role('tw_$kind', '$kind')");
     }
+    $node->safe_psql('disabled', "SELECT grant_training_role(role_name, kind, modules) FROM role_modules");
     like(
         $node->safe_psql('disabled', 'SELECT problem, example FROM check_integrity()'),
         qr/^disabled trigger\|review_policies_invalidate$/m,

@@ -109,7 +109,7 @@ SQL
     # The sweep makes up for it, without touching what the publisher decided.
     my $expected = $publisher->safe_psql('bot',
         "SELECT count(*) FROM conversation_logs WHERE review_status = 'auto-approved'
-            AND filter_outcome = 'auto-approved'");
+            AND filter_outcome = 'auto-approved' AND anonymised_at IS NULL");
     is($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"),
         "0|$expected|0", "$name: the sweep makes each sample");
     is($subscriber->safe_psql('copy', "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: once");
@@ -302,6 +302,15 @@ SQL
     is($subscriber->safe_psql('everything', "SELECT * FROM promote_missed_conversations('0')"),
         '0|0|0', "$name: nothing is left to sweep");
     samples_match($subscriber, 'everything', $name);
+
+    # A person who is forgotten there is forgotten here, with the events, which nobody else can delete.
+    for my $mode (qw(anonymise erase)) {
+        $publisher->safe_psql('everything', "SELECT count(*) FROM forget_user(user_id => 'interrupted',
+            session_id => '{of interrupted}', mode => '$mode')");
+        $publisher->wait_for_catchup('everything');
+        ($expected, $got) = map { dump_tables($_, 'everything') } $publisher, $subscriber;
+        is_deeply($got, $expected, "$name: the same rows on both sides after forget_user(), $mode");
+    }
 
     # The publisher is gone, and the subscriber takes over.
     $subscriber->safe_psql('everything', 'DROP SUBSCRIPTION everything');

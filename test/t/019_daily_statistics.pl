@@ -144,5 +144,26 @@ $publisher->stop('immediate');
 $publisher->start;
 is(days($publisher, 'bot'), '10|10|0', 'after a crash');
 
+# Retention takes what three days were counted from: their figures are final, and dumped.
+$before = $publisher->safe_psql('bot', $figures);
+is($publisher->safe_psql('bot', <<'SQL'), 't', 'retention deletes most of three days');
+    SELECT sum(b.taken) > 0
+    FROM (SELECT created_on, array_agg(id ORDER BY id) AS ids FROM conversation_logs
+          WHERE created_on < '2026-05-04' AND review_priority IS NULL GROUP BY created_on) d
+    CROSS JOIN LATERAL tw_purge_batch('erase', d.created_on, d.ids, d.created_on + 1) b
+SQL
+is($publisher->safe_psql('bot', $figures), $before, 'the figures of all days are as before');
+close_days($publisher, 'bot');
+is($publisher->safe_psql('bot', $figures), $before, 'also after the next count');
+($dumped) = run_program('pg_dump', '-Fc', '--no-publications', '-f', "$dir/final", '-d', $publisher->connstr('bot'));
+ok($dumped, 'dumped again');
+$publisher->safe_psql('postgres', 'CREATE DATABASE again');
+($restored) = run_program('pg_restore', '-d', $publisher->connstr('again'), "$dir/final");
+ok($restored, 'restored again');
+is($publisher->safe_psql('again', $figures), $before, 'a restored copy has the figures of days that are gone');
+is($publisher->safe_psql('again', 'SELECT count(*) FROM daily_statistics WHERE is_final'), '3', 'as stored ones');
+close_days($publisher, 'again');
+is($publisher->safe_psql('again', $figures), $before, 'and keeps them');
+
 $subscriber->safe_psql('copy', 'DROP SUBSCRIPTION everything');
 done_testing();

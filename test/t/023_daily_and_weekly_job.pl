@@ -229,6 +229,31 @@ kill_in_each_phase('daily_training_capture',
         done  => q{count(*) = 1 FROM training_jobs WHERE status = 'queued' AND trainer = 'built-in'}
     },
     {
+        name  => 'erasures',
+        due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+            VALUES ('forgotten', 'said by somebody', 'intent.a.b', 0.95, 'indicbert');
+            INSERT INTO erasures (kind, mode, reason, requested_by, key_salt, key_hashes)
+            VALUES ('person', 'erase', 'was interrupted', 'dpo', '\x00', '{}');
+            INSERT INTO erasure_rows (erasure_id, relation, row_id)
+            SELECT (SELECT max(id) FROM erasures), 'conversation_logs', id FROM conversation_logs
+            WHERE session_id = 'forgotten'},
+        where => 'DELETE ON conversation_logs FOR EACH ROW',
+        done  => q{NOT EXISTS (SELECT FROM conversation_logs WHERE session_id = 'forgotten')
+            AND (SELECT count(*) FROM erasure_receipts) = 1}
+    },
+    {
+        name  => 'retention',
+        due   => q{SELECT set_training_setting('retain_conversations', '30');
+            INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                created_at)
+            VALUES ('long ago', 'said long ago', 'intent.a.b', 0.95, 'indicbert', now() - interval '100 days')},
+        where => q{INSERT ON job_runs FOR EACH ROW WHEN (NEW.job_name = 'purge_conversations')},
+        also  => 'purge_conversations',
+        done  => q{NOT EXISTS (SELECT FROM conversation_logs WHERE session_id = 'long ago')
+            AND NOT EXISTS (SELECT FROM training_samples WHERE text = 'said long ago')},
+        after => q{SELECT set_training_setting('retain_conversations', NULL)}
+    },
+    {
         name  => 'tidy',
         due =>
             q{INSERT INTO review_claims VALUES (1, 'somebody', now() - interval '90 days', now() - interval '89 days')},

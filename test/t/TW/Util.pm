@@ -10,6 +10,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TW::Erasures;
 
 our @EXPORT = qw(
     start_node start_standby create_database fill
@@ -123,7 +124,8 @@ SQL
 }
 
 # Fills every table of the extension with rows of every kind, through public SQL, as applications and people would.
-# The roles tw_capture, tw_reviewer, tw_analyst and tw_operator are made unless they are there.
+# The roles tw_capture, tw_reviewer, tw_analyst, tw_operator, and tw_food, who reviews one module, are made unless they
+# are there.
 sub fill {
     my ($node, $database) = @_;
     my $s       = schema_of($node, $database);
@@ -139,6 +141,8 @@ SQL
     }
 
     $sql .= <<"SQL";
+        SELECT 'CREATE ROLE tw_food LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tw_food') \\gexec
+        SELECT $s.grant_training_role('tw_food', 'reviewer', '{food,"odd, \\"module\\"",""}');
         SELECT $s.set_training_setting('time_zone', 'Asia/Kolkata');
         SELECT $s.set_training_setting('training_threshold', '500');
         SELECT $s.set_training_setting('rollout_steps', '5, 50, 100');
@@ -311,6 +315,7 @@ SQL
         RESET client_min_messages;
         SELECT $s.promote_missed_conversations('0');
 SQL
+    $sql .= fill_erasures($s);
     $node->safe_psql($database, $sql);
 
     my @missing = grep { $node->safe_psql($database, "SELECT EXISTS (SELECT FROM $s.conversation_logs
@@ -425,6 +430,9 @@ sub dump_catalog {
                          x.privilege_type, x.is_grantable)
         FROM item i, aclexplode(i.acl) x
         UNION ALL
+        SELECT concat_ws(' ', c.oid::regclass, 'policy', p.polname, p.polcmd)
+        FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid WHERE c.relrowsecurity
+        UNION ALL
         SELECT concat_ws(' ', t.tgrelid::regclass, 'trigger', t.tgname, t.tgenabled)
         FROM member m JOIN pg_trigger t ON t.tgrelid = m.objid AND m.classid = 'pg_class'::regclass
         UNION ALL
@@ -453,8 +461,8 @@ sub follow_hints {
     return;
 }
 
-# Every conversation that our filter auto-approved has exactly one sample, and no other has one that is labelled by a
-# model alone. check_integrity() is not asked: it is under test itself.
+# Every conversation that our filter auto-approved has exactly one sample, or none once it is anonymous, and no other has
+# one that is labelled by a model alone. check_integrity() is not asked: it is under test itself.
 sub samples_match {
     my ($node, $database, $name) = @_;
     my $s = schema_of($node, $database);
@@ -462,12 +470,12 @@ sub samples_match {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is($node->safe_psql($database, <<"SQL"), '', "$name: one sample for each auto-approved conversation, and no other");
         SELECT c.id, c.filter_outcome, c.review_status, count(s.id), string_agg(s.label_source, ', ')
-        FROM $s.conversation_logs c
+        FROM (SELECT *, to_jsonb(l) ->> 'anonymised_at' IS NOT NULL AS is_anonymous FROM $s.conversation_logs l) c
         FULL JOIN (SELECT * FROM $s.training_samples WHERE source = 'production') s ON s.conversation_log_id = c.id
-        GROUP BY c.id, c.filter_outcome, c.review_status
+        GROUP BY c.id, c.filter_outcome, c.review_status, c.is_anonymous
         HAVING c.id IS NULL
-            OR count(s.id) > 1
-            OR c.filter_outcome = 'auto-approved' AND count(s.id) = 0
+            OR count(s.id) > CASE WHEN c.is_anonymous THEN 0 ELSE 1 END
+            OR c.filter_outcome = 'auto-approved' AND NOT c.is_anonymous AND count(s.id) = 0
             OR c.filter_outcome IS DISTINCT FROM 'auto-approved' AND bool_or(s.label_source = 'model')
         ORDER BY 1 LIMIT 10
 SQL
