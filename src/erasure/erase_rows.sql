@@ -43,7 +43,9 @@ CREATE FUNCTION @extschema@.tw_note_counts(erasure bigint, relation text, ids bi
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     DELETE FROM @extschema@.erasure_rows r
-    WHERE r.erasure_id = erasure AND r.relation = tw_note_counts.relation AND r.row_id = ANY (ids);
+    WHERE r.erasure_id = erasure AND r.relation = tw_note_counts.relation AND r.row_id = ANY (ids)
+      -- What is left of a long list is not read for each part of it.
+      AND r.row_id BETWEEN (SELECT min(i) FROM unnest(ids) i) AND (SELECT max(i) FROM unnest(ids) i);
     UPDATE @extschema@.erasures e SET counts = @extschema@.tw_add_counts(e.counts, tw_note_counts.counts)
     WHERE e.id = erasure;
     SELECT @extschema@.tw_add_counts(tw_note_counts.counts, '{}'::jsonb);
@@ -92,7 +94,8 @@ BEGIN
         WHERE r.status = 'failed' OR r.error_message IS NOT NULL
         GROUP BY r.id / 1000
     ), hit AS MATERIALIZED (
-        SELECT b.ids, array_agg(p) AS parts FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
+        SELECT b.ids, array_agg(p) AS parts
+        FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
     )
     UPDATE @extschema@.job_runs r SET error_message = '(erased)', details = NULL
     FROM hit h
@@ -126,8 +129,8 @@ RETURN CASE WHEN jsonb_typeof(handed_in -> 'predictions') = 'array' THEN jsonb_s
      WHERE (p.value ->> 'sample_id')::bigint <> ALL (ids))) ELSE handed_in END;
 REVOKE ALL ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) IS
-    'training_jobs.handed_in without the predictions of these ids; a conversation of a comparison has its number negated '
-    'there';
+    'training_jobs.handed_in without the predictions of these ids; a conversation of a comparison has its number '
+    'negated there';
 
 CREATE FUNCTION @extschema@.tw_erase_of_samples(sample_ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
