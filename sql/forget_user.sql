@@ -15,12 +15,13 @@ SELECT inserted FROM import_training_samples($$
 {"text": "nobody said this", "intent": "intent.greet"}
 $$, 'manual');
 -- Two people share the session "kiosk"; one spoke in "web" before she logged in.
-INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, nlu_intent, nlu_confidence,
+                               nlu_provider)
 VALUES ('a1', '+91 98765-43210', 'asha', 'one pizza for asha', 'intent.food.order', 0.97, 'indicbert'),
        ('a1', '919876543210', NULL, 'and a lassi', 'intent.food.order', 0.97, 'indicbert'),
        ('a2', E'(+91) 98765.43210', NULL, 'where is it', 'intent.parcel.track', 0.5, 'indicbert'),
-       ('a3', E'\u096F\u0967\u096F\u096E\u096D\u096C\u096B\u096A\u0969\u0968\u0967\u0966', NULL, 'hello', 'intent.greet',
-        0.97, 'indicbert'),
+       ('a3', E'\u096F\u0967\u096F\u096E\u096D\u096C\u096B\u096A\u0969\u0968\u0967\u0966', NULL, 'hello',
+        'intent.greet', 0.97, 'indicbert'),
        ('b1', '9876543210', NULL, 'another number', 'intent.greet', 0.97, 'indicbert'),
        ('web', NULL, NULL, 'before the login', 'intent.greet', 0.97, 'indicbert'),
        ('web', NULL, 'asha', 'after the login', 'intent.greet', 0.97, 'indicbert'),
@@ -71,7 +72,7 @@ SELECT id FROM receipts_of(user_id => 'Asha');
 SELECT to_jsonb(r)::text ~ 'asha|98765|kiosk' AS tells FROM erasure_receipts r;
 SELECT jsonb_object_agg(k, length(v ->> 0)) FROM erasure_receipts r, jsonb_each(r.key_hashes) x (k, v);
 -- PBKDF2-HMAC-SHA-256 as in RFC 7914, section 11, 32 bytes of it.
-SELECT tw_key_hash('passwd', 'salt', 1) = '55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc' AS is_right;
+SELECT tw_key_hash('passwd', 'salt', 1) AS hash;
 UPDATE erasure_receipts SET reason = 'none';
 DELETE FROM erasure_receipts;
 
