@@ -58,7 +58,8 @@ WHERE a.attrelid = 'conversation_logs'::regclass AND a.attnum > 0 AND NOT a.atti
 SELECT r ->> 'user_message' AS user_message, r ->> 'phone_number' AS phone_number, r ->> 'created_at' AS created_at
 FROM given, jsonb_array_elements(e #> '{data,conversation_logs}') r;
 SELECT r ->> 'note' AS note, r ? 'reviewer' AS reviewer FROM given, jsonb_array_elements(e #> '{data,review_events}') r;
-SELECT position('anna' IN (e -> 'data')::text) AS anna, position('somebody else' IN e::text) AS somebody_else FROM given;
+SELECT position('anna' IN (e -> 'data')::text) AS anna,
+       position('somebody else' IN e::text) AS somebody_else FROM given;
 -- The same row by row.
 SELECT relation, number, data ->> 'id' AS id FROM export_user_rows(phone_number => '91-98765-43210') ORDER BY 1, 2;
 

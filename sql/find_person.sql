@@ -10,7 +10,8 @@ CREATE EXTENSION training_workflow;
 -- Digits of any script; no country code is guessed.
 SELECT given, phone_digits(given)
 FROM unnest(ARRAY['+91 98765 43210', '0091-98765-43210', '(91) 98765.43210', 'whatsapp:+919876543210',
-                  U&'+\096F\0967 \096F\096E\096D\096C\096B\200B \096A\0969\0968\0967\0966', '98765 43210', '098765 43210',
+                  U&'+\096F\0967 \096F\096E\096D\096C\096B\200B \096A\0969\0968\0967\0966', '98765 43210',
+                  '098765 43210',
                   '+', '00', '', NULL]) given;
 
 INSERT INTO review_policies (id, audit_rate_approved, audit_rate_review) VALUES (0, 0, 0);
@@ -45,7 +46,8 @@ INSERT INTO conversation_logs (session_id, phone_number, user_message)
            ('own', '+91 98765 43210', 'where is my order'), ('own', '+91 98765 43210', ' ');
 INSERT INTO training_samples (id, text, intent) VALUES
     (101, 'VEG  pizza', 'intent.a.b'), (102, 'call 98765 43210', 'intent.a.b'), (103, 'call 00000 00000', 'intent.a.b'),
-    (104, 'where is my order', 'intent.a.b'), (105, 'names nobody', 'intent.a.b'), (106, 'nothing of hers', 'intent.a.b');
+    (104, 'where is my order', 'intent.a.b'), (105, 'names nobody', 'intent.a.b'),
+    (106, 'nothing of hers', 'intent.a.b');
 SELECT relation, array_agg(row_id ORDER BY row_id) FROM tw_person_rows('+91 98765 43210', NULL, NULL)
 WHERE relation = 'training_samples' GROUP BY 1;
 

@@ -81,7 +81,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'program_limit_exceeded',
             MESSAGE = 'what is stored of this person is too long for one value',
-            DETAIL = format('There are %s rows with %s bytes; the limit is %s bytes.', found.rows, found.bytes, most_bytes),
+            DETAIL = format('There are %s rows with %s bytes; the limit is %s bytes.', found.rows, found.bytes,
+                            most_bytes),
             HINT = 'SELECT relation, data FROM export_user_rows(...) with the same arguments gives them row by row.';
     END IF;
     RETURN jsonb_build_object(

@@ -75,8 +75,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_person_conversations(text, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_person_conversations(text, text, text[]) IS
-    'The conversations of a person: by phone number (digits are compared), user or session, and the other conversations '
-    'of their sessions that name nobody, unless another person has one in that session';
+    'The conversations of a person: by phone number (digits are compared), user or session, and the other '
+    'conversations of their sessions that name nobody, unless another person has one in that session';
 
 CREATE FUNCTION @extschema@.tw_person_samples(conversations bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -139,4 +139,5 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_person_rows(text, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_person_rows(text, text, text[]) IS
     'The rows that forget_user() and export_user() begin with: conversations of the person, and samples without a '
-    'conversation whose text is theirs. What hangs on them follows from their ids. Raises what tw_check_person() raises';
+    'conversation whose text is theirs. What hangs on them follows from their ids. Raises what tw_check_person() '
+    'raises';

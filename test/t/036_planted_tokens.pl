@@ -1,5 +1,5 @@
-# 036_planted_tokens.pl - after forget_user() nothing of a person is left in any table, TOAST and statistics included, nor
-# in the files once the tables were written anew; after anonymising, what stays is what is meant to. All of it is in
+# 036_planted_tokens.pl - after forget_user() nothing of a person is left in any table, TOAST and statistics included,
+# nor in the files once the tables were written anew; after anonymising, what stays is what is meant to. All of it is in
 # export_user() before.
 
 use strict;

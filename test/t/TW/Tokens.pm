@@ -22,9 +22,11 @@ sub prepare {
             VALUES (NULL, 0, 0), ('audited', 1, 1);
         SELECT set_training_setting('second_opinion_rate', '1');
         SELECT setval('model_evaluations_evaluation_seq', 1);
-        CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio OPTIONS (url 'http://127.0.0.1:9');
+        CREATE SERVER label_studio FOREIGN DATA WRAPPER training_workflow_labelstudio
+            OPTIONS (url 'http://127.0.0.1:9');
         INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('label_studio', 7, 'Food');
-        INSERT INTO model_versions (version, model_type) VALUES ('router-v1.0.0', 'router'), ('router-v1.1.0', 'router');
+        INSERT INTO model_versions (version, model_type)
+            VALUES ('router-v1.0.0', 'router'), ('router-v1.1.0', 'router');
         INSERT INTO paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to,
                                         approved_rate)
             VALUES ('router', 'router-v1.1.0', 'router-v1.0.0', 'running', 0, 0, 1);
@@ -98,7 +100,8 @@ sub _samples {
             FROM unnest(ARRAY['first', 'claimed']) n;
         UPDATE training_samples SET review_status = 'pending', review_priority = 2, review_reason = 'label conflict'
             WHERE conversation_log_id IS NULL AND text = '${p}message of claimed';
-        SELECT fix_sample(id, 'intent.food.other', '[{"start": 0, "end": 2, "label": "dish", "value": "${p}samplefix"}]',
+        SELECT fix_sample(id, 'intent.food.other',
+                          '[{"start": 0, "end": 2, "label": "dish", "value": "${p}samplefix"}]',
                           '${p}samplenote')
             FROM training_samples WHERE conversation_log_id IS NULL AND text = '${p}message of claimed';
         INSERT INTO model_evaluations (evaluation_id, version, sample_id, text_hash, intent, weight, predicted_intent)
@@ -172,13 +175,15 @@ sub tokens_in_tables {
     my $queries = $node->safe_psql($database, <<"SQL");
         SELECT string_agg(format(
             'SELECT DISTINCT %L AS r, m[1] AS t FROM %s x, regexp_matches(%s, ''$name\[a-z]+'', ''g'') m',
-            CASE WHEN c.relkind = 't' THEN 'TOAST of ' || (SELECT o.relname FROM pg_class o WHERE o.reltoastrelid = c.oid)
+            CASE WHEN c.relkind = 't'
+                 THEN 'TOAST of ' || (SELECT o.relname FROM pg_class o WHERE o.reltoastrelid = c.oid)
                  ELSE c.oid::regclass::text END, c.oid::regclass,
             CASE c.relkind WHEN 't' THEN 'encode(x.chunk_data, ''escape'')' ELSE 'x::text' END), ' UNION ')
         FROM pg_class c WHERE c.relkind IN ('r', 'm', 't') AND c.relpersistence = 'p'
 SQL
     my %found;
-    for (split /\n/, $node->safe_psql($database, "SELECT t, string_agg(r, ' ' ORDER BY r) FROM ($queries) q GROUP BY t")) {
+    my $words = "SELECT t, string_agg(r, ' ' ORDER BY r) FROM ($queries) q GROUP BY t";
+    for (split /\n/, $node->safe_psql($database, $words)) {
         my ($token, $tables) = split /\|/;
         $found{$token} = $tables;
     }

@@ -461,8 +461,8 @@ sub follow_hints {
     return;
 }
 
-# Every conversation that our filter auto-approved has exactly one sample, or none once it is anonymous, and no other has
-# one that is labelled by a model alone. check_integrity() is not asked: it is under test itself.
+# Every conversation that our filter auto-approved has exactly one sample, or none once it is anonymous, and no other
+# has one that is labelled by a model alone. check_integrity() is not asked: it is under test itself.
 sub samples_match {
     my ($node, $database, $name) = @_;
     my $s = schema_of($node, $database);
