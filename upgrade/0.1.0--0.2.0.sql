@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: eaca6c91a810a7f1547e6187134f58beb3732c438660956d61a38a844ca9e6c0
+-- tables: d808e3337cbdb8d65c8c59df8345d8c63aa3f8947297da72a06044d3a3df1118
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and

@@ -138,8 +138,6 @@ BEGIN
         WHEN 'threshold' THEN
             counted := jsonb_build_object('trainings requested',
                 @extschema@.tw_request_due_trainings(@extschema@.training_setting('training_threshold')::integer));
-        WHEN 'erasures' THEN
-            RETURN @extschema@.tw_finish_erasures_part();
         WHEN 'retention' THEN
             RETURN @extschema@.tw_daily_retention(run, state);
         WHEN 'tidy' THEN
