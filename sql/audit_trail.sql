@@ -157,6 +157,8 @@ SELECT * FROM audit;
 SELECT sum((details ->> 'rows sealed')::integer) AS sealed, max(details ->> 'problems') AS problems FROM job_runs;
 
 -- Erasure: what it does to the rows, and its tombstones.
+INSERT INTO erasures (id, kind, mode, reason, requested_by)
+SELECT i, 'retention', 'erase', 'a test', 'test' FROM unnest('{1,41,42,44}'::bigint[]) i;
 CREATE PROCEDURE erase(what text, receipt bigint) LANGUAGE plpgsql AS $$
 BEGIN
     ALTER TABLE review_events DISABLE TRIGGER ALL;

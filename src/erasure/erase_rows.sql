@@ -43,7 +43,9 @@ CREATE FUNCTION @extschema@.tw_note_counts(erasure bigint, relation text, ids bi
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     DELETE FROM @extschema@.erasure_rows r
-    WHERE r.erasure_id = erasure AND r.relation = tw_note_counts.relation AND r.row_id = ANY (ids);
+    WHERE r.erasure_id = erasure AND r.relation = tw_note_counts.relation AND r.row_id = ANY (ids)
+      -- What is left of a long list is not read for each part of it.
+      AND r.row_id BETWEEN (SELECT min(i) FROM unnest(ids) i) AND (SELECT max(i) FROM unnest(ids) i);
     UPDATE @extschema@.erasures e SET counts = @extschema@.tw_add_counts(e.counts, tw_note_counts.counts)
     WHERE e.id = erasure;
     SELECT @extschema@.tw_add_counts(tw_note_counts.counts, '{}'::jsonb);
