@@ -1,11 +1,13 @@
--- A worker was asked about samples that are erased meanwhile: it can hand in what it has, and answers to them count in no
--- figure.
+-- A worker was asked about samples that are erased meanwhile: it can hand in what it has, and answers to them count in
+-- no figure.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
 CREATE EXTENSION training_workflow;
+SET client_min_messages = warning;
 SELECT set_training_setting('min_test_samples', '2');
 INSERT INTO training_samples (id, text, intent, module_type, review_status, source, split)
 SELECT i, CASE i % 2 WHEN 0 THEN 'track ' ELSE 'refund ' END || md5(i::text), 'intent.a.' || i % 2, 'a', 'approved',

@@ -12,7 +12,8 @@ SELECT u, u, 'a message of ' || u, i, 0.97, 'indicbert', '2026-01-01'
 FROM (VALUES ('plain', 'intent.food.order'), ('confirmed', 'intent.food.order'), ('relabelled', 'intent.food.order'),
              ('rejected', 'intent.food.order'), ('tested', 'intent.food.order'), ('new', 'intent.food.order'),
              ('parcels', 'intent.parcel.track')) v (u, i);
-UPDATE training_samples s SET created_at = c.created_at, split = CASE c.user_id WHEN 'tested' THEN 'test' ELSE 'train' END
+UPDATE training_samples s
+SET created_at = c.created_at, split = CASE c.user_id WHEN 'tested' THEN 'test' ELSE 'train' END
 FROM conversation_logs c WHERE c.id = s.conversation_log_id;
 -- One version a month; the first two learned everything but a sample of March.
 UPDATE training_samples SET created_at = '2026-03-15' WHERE text ~ 'new';

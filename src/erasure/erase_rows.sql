@@ -94,7 +94,8 @@ BEGIN
         WHERE r.status = 'failed' OR r.error_message IS NOT NULL
         GROUP BY r.id / 1000
     ), hit AS MATERIALIZED (
-        SELECT b.ids, array_agg(p) AS parts FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
+        SELECT b.ids, array_agg(p) AS parts
+        FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
     )
     UPDATE @extschema@.job_runs r SET error_message = '(erased)', details = NULL
     FROM hit h
@@ -128,8 +129,8 @@ RETURN CASE WHEN jsonb_typeof(handed_in -> 'predictions') = 'array' THEN jsonb_s
      WHERE (p.value ->> 'sample_id')::bigint <> ALL (ids))) ELSE handed_in END;
 REVOKE ALL ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_without_predictions(jsonb, bigint[]) IS
-    'training_jobs.handed_in without the predictions of these ids; a conversation of a comparison has its number negated '
-    'there';
+    'training_jobs.handed_in without the predictions of these ids; a conversation of a comparison has its number '
+    'negated there';
 
 CREATE FUNCTION @extschema@.tw_erase_of_samples(sample_ids bigint[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -30,12 +30,15 @@ BEGIN
                    WHERE s.id = ANY (samples) AND length(s.text) >= 8);
 
     FOR source IN SELECT * FROM @extschema@.tw_person_tables() t WHERE t.found_by IS NOT NULL LOOP
-        RETURN QUERY EXECUTE format(
+        FOR relation, number, data IN EXECUTE format(
             'SELECT %L, row_number() OVER (ORDER BY %2$s), %3$s - %4$L::text[] FROM @extschema@.%1$I t '
             'WHERE %5$s ORDER BY %2$s',
             source.relation, source.sorted_by, coalesce(source.shown, 'to_jsonb(t)'),
             coalesce(source.left_out, '{}'), source.found_by)
-            USING conversations, samples, erasures, texts;
+            USING conversations, samples, erasures, texts
+        LOOP
+            RETURN NEXT;
+        END LOOP;
     END LOOP;
 END
 $function$;

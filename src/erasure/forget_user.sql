@@ -220,8 +220,8 @@ COMMENT ON FUNCTION @extschema@.forget_user(text, text, text[], text, text, bool
     'receipt. dry_run: says what would be done, and undoes it. delete_exports: export objects in the object store that '
     'may contain the rows are deleted. More than max_rows rows are refused without force. Returns the number of the '
     'receipt (erasure_receipts; NULL of a dry run), and for each table (relation) how many rows were found, then the '
-    'models that learned from them and the exports that may contain them (detail). Raises 22004 without any key or with '
-    'dry_run NULL, 22023 for a blank key, an unknown mode, a blank reason or a max_rows below 0, 54000 for more than '
+    'models that learned from them and the exports that may contain them (detail). Raises 22004 without any key or '
+    'with dry_run NULL, 22023 for a blank key, an unknown mode, a blank reason or a max_rows below 0, 54000 for more than '
     'max_rows rows, 25006 on a standby, 0A000 at an isolation level above READ COMMITTED, 55P03 when another session '
     'holds a row too long';
 
@@ -256,8 +256,8 @@ COMMENT ON PROCEDURE @extschema@.forget_user_in_batches(text, text, text[], text
     bigint) IS
     'Like forget_user(), with the same phone_number, user_id, session_id, mode, reason, delete_exports, max_rows and '
     'force, but commits after each thousand rows, so that no lock is held long: for persons with many rows. Returns '
-    'the number of the receipt as receipt. If it is interrupted, the next call for the same person goes on, and so do CALL '
-    'finish_erasures() and the daily job. Raises what forget_user() raises, and 2D000 inside a transaction';
+    'the number of the receipt as receipt. If it is interrupted, the next call for the same person goes on, and so do '
+    'CALL finish_erasures() and the daily job. Raises what forget_user() raises, and 2D000 inside a transaction';
 
 CREATE FUNCTION @extschema@.tw_receipt_number(erasure bigint) RETURNS bigint
     LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -36,6 +36,7 @@ BEGIN ATOMIC
         ('model_deployments', 'about versions of models'),
         ('paired_evaluations', 'figures of comparisons'),
         ('review_policies', 'rules of the filter'),
+        ('role_modules', 'which modules roles see'),
         ('rollouts', 'about versions of models'),
         ('rollout_checks', 'figures of rollouts'),
         ('sample_imports', 'counts of imports'),
@@ -75,8 +76,8 @@ BEGIN ATOMIC
            NULL, 'the rest of the message, which may quote other people'
     UNION ALL
     SELECT 'training_export_jobs',
-           't.location IS NOT NULL AND t.finished_at >= (SELECT min(s.created_at) FROM @extschema@.training_samples s '
-           'WHERE s.id = ANY ($2))', 't.id', NULL, '{requested_by,backend_pid,backend_start}',
+           't.id IN (SELECT x FROM @extschema@.tw_exports_with($2, NULL::bigint) x)', 't.id', NULL,
+           '{requested_by,backend_pid,backend_start}',
            'the name of the operator, who is another person, and a process'
     UNION ALL
     SELECT 'model_versions', 't.version IN (SELECT l.version FROM @extschema@.tw_learned_from($2) l)',

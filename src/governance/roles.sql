@@ -209,6 +209,7 @@ BEGIN ATOMIC
             '@extschema@.tw_run_s3_export(bigint)',
             '@extschema@.adopt_installation()',
             '@extschema@.queue_label_conflicts()',
+            '@extschema@.phone_digits(text)',
             '@extschema@.export_user(text, text, text[])',
             '@extschema@.export_user_rows(text, text, text[])',
             '@extschema@.rename_intent(text, text, text, text)',

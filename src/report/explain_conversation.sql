@@ -35,7 +35,8 @@ BEGIN ATOMIC
             'selection_probability', c.selection_probability, 'policy_id', c.filter_policy_id,
             'policy_as_it_is_now', (SELECT to_jsonb(p) FROM @extschema@.review_policies p
                                     WHERE p.id = c.filter_policy_id),
-            'would_be_decided_now', CASE WHEN c.review_status = 'not-applicable' OR c.anonymised_at IS NOT NULL THEN NULL
+            'would_be_decided_now', CASE
+                WHEN c.review_status = 'not-applicable' OR c.anonymised_at IS NOT NULL THEN NULL
                 WHEN @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
                     c.message_language, c.routed_to, c.nlu_entities)
                 THEN jsonb_build_object('review_status', 'needs-review', 'review_priority', 3, 'review_reason',

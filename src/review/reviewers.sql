@@ -50,8 +50,8 @@ COMMENT ON FUNCTION @extschema@.tw_reviewer(text) IS
     'The person that a verdict or claim belongs to: the argument, or the calling role if it is NULL. Raises 42501 if a '
     'caller who is not an operator names another reviewer';
 
--- For rows that name a conversation or sample without its module. Not a subquery of the views: that would keep them from
--- parallel plans.
+-- For rows that name a conversation or sample without its module. Not a subquery of the views, which would keep them
+-- from parallel plans.
 CREATE FUNCTION @extschema@.tw_sees_conversation(conversation bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

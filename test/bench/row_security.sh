@@ -80,7 +80,6 @@ statements=(
     "SELECT * FROM review_backlog"
     "SELECT * FROM daily_training_stats WHERE date >= CURRENT_DATE - 7"
     "SELECT * FROM live_accuracy(CURRENT_DATE - 29)"
-    "$capture"
 )
 note() { # STATE STATEMENT VALUE
     printf "INSERT INTO bench.found VALUES ('%s', \$s\$%s\$s\$, %s);\n" "$1" "$2" "$3" | sql
@@ -88,20 +87,28 @@ note() { # STATE STATEMENT VALUE
 
 read -ra states <<<"${STATES:-none others limited}"
 sed 's/:table/conversation_logs/' "$here/single.pgbench" >"$files/single"
+time_of() { # ROLE STATEMENT
+    # Twice: the first time fills the caches of the session.
+    printf '%s\n' "SET ROLE $1;" 'BEGIN;' "$2;" 'ROLLBACK;' 'BEGIN;' '\timing on' "$2;" '\timing off' 'ROLLBACK;' |
+        sql -o /dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'
+}
+
+# Readers first: captures make the tables larger. The first round fills caches and is thrown away.
 for (( round = 0; round <= rounds; round++ )); do
-    say "round $round of $rounds"
+    say "readers, round $round of $rounds"
     for state in "${states[@]}"; do
         enter "$state"
         for statement in "${statements[@]}"; do
-            role=tw_bench_reader
-            [[ $statement != INSERT* ]] || role=tw_bench_chat
-            # Twice: the first time fills the caches of the session.
-            ms=$(printf '%s\n' "SET ROLE $role;" 'BEGIN;' "$statement;" 'ROLLBACK;' 'BEGIN;' '\timing on' \
-                "$statement;" '\timing off' 'ROLLBACK;' | sql -o /dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p')
-            # The first round fills caches and is thrown away.
-            (( round == 0 )) || note "$state" "${statement%%$'\n'*}" "$ms"
+            ms=$(time_of tw_bench_reader "$statement")
+            (( round == 0 )) || note "$state" "$statement" "$ms"
         done
-        (( round > 0 )) || continue
+    done
+done
+for (( round = 1; round <= rounds; round++ )); do
+    say "captures, round $round of $rounds"
+    for state in "${states[@]}"; do
+        enter "$state"
+        note "$state" 'INSERT of 50,000 rows' "$(time_of tw_bench_chat "$capture")"
         tps=$(PGOPTIONS="$PGOPTIONS -c role=tw_bench_chat" pgbench -n -M prepared -c 8 -j 2 -T "$seconds" \
             -f "$files/single" -D message='Kothrud mein veg pizza milega kya?' -D intent=intent.food.item.search \
             -D phone='+910000000213' -D response='Kothrud mein 12 jagah.' -D entities='{"city": "Pune"}' "$database" |

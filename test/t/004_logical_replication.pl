@@ -315,6 +315,14 @@ SQL
     # The publisher is gone, and the subscriber takes over.
     $subscriber->safe_psql('everything', 'DROP SUBSCRIPTION everything');
     set_sequences('everything');
+    # Roles and privileges are not replicated.
+    like(
+        $subscriber->safe_psql('everything', 'SELECT problem FROM check_integrity()'),
+        qr/^limit of a role that does not exist\nsamples without row security$/,
+        "$name: check_integrity() says that the limit of a role does not hold yet"
+    );
+    $subscriber->safe_psql('everything',
+        'CREATE ROLE tw_food; SELECT grant_training_role(role_name, kind, modules) FROM role_modules');
     integrity_is_empty($subscriber, 'everything', $name);
     my $insert = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
                   SELECT 'promoted', 'x', @{[ CONFIDENT ]} RETURNING id";

@@ -364,11 +364,11 @@ is($node->safe_psql('broken', q{SELECT :'payload'::jsonb ->> 'event', :'payload'
     or diag $out;
 is(sql(q{SELECT status, error_code, error_message, items_done, details -> 'parts' ->> 'conflicts' FROM job_runs
     WHERE job_name = 'daily_training_capture'}),
-    "failed|TW001|conflicts: broken \"by\" the\ttest|8|failed: broken \"by\" the\ttest",
+    "failed|TW001|conflicts: broken \"by\" the\ttest|10|failed: broken \"by\" the\ttest",
         'its row names the part and the error');
 is(sql(q{SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM job_runs, jsonb_each_text(details -> 'parts') p
     WHERE job_name = 'daily_training_capture' AND p.value = 'succeeded'}),
-    'audit, promotions, rollbacks, statistics, threshold, tidy', 'the other parts are done');
+    'audit, erasures, promotions, rollbacks, statistics, threshold, tidy', 'the other parts are done');
 is(sql(q{SELECT count(*) FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
     WHERE c.user_message = 'promote me'}), '1', 'as one sees');
 sql('DROP TRIGGER break_here ON conversation_logs');

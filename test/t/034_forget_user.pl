@@ -150,10 +150,12 @@ for (@ends) {
     my ($sql, $relation, $place, $done, $name) = @$_;
 
     end_at($sql, $relation, defined $place ? row_of('asha', $place) : 0, $name);
-    is($node->safe_psql('shop', "SELECT count(*), min(status) FROM erasures"), '1|running', "$name: it is not finished");
+    is($node->safe_psql('shop', 'SELECT count(*), min(status) FROM erasures'),
+        '1|running', "$name: it is not finished");
     like(counted('erasures'), qr/^$done\|/, "$name: $done conversations are done");
     is(sum_of(counted('erasures'), stored('asha')), $of_asha, "$name: what is counted is what is gone");
-    is($node->safe_psql('shop', 'SELECT count(*) FROM erasure_rows'), CONVERSATIONS - $done, "$name: the rest is listed");
+    is($node->safe_psql('shop', 'SELECT count(*) FROM erasure_rows'),
+        CONVERSATIONS - $done, "$name: the rest is listed");
     is($node->safe_psql('shop', 'SELECT count(*) FROM erasure_receipts'), '0', "$name: there is no receipt yet");
 }
 my ($status, $said) = $node->psql('shop', $begin, extra_params => [ '-U', 'officer' ]);
@@ -188,7 +190,8 @@ my @restored = run_program('pg_restore', '-j2', '-d', $node->connstr('copy'), "$
 ok($restored[0], 'restored') or diag $restored[2];
 is($node->safe_psql('copy', 'SELECT tw_is_restored_copy()'), 't', 'copy: it knows that it is one');
 is($node->safe_psql('copy', $problems),                      '',  'copy: its audit trail has no problem');
-is($node->safe_psql('copy', "SELECT detail FROM verify_audit() WHERE finding = 'head'"), $head, 'copy: and the same head');
+is($node->safe_psql('copy', "SELECT detail FROM verify_audit() WHERE finding = 'head'"),
+    $head, 'copy: and the same head');
 is($node->safe_psql('copy', "SELECT id FROM receipts_of(user_id => 'asha')"), $receipt, 'copy: it has her receipt');
 for my $database (qw(shop copy)) {
     $node->safe_psql($database, 'CALL finish_erasures()');

@@ -139,6 +139,12 @@ sql('CALL delete_erased_exports()');
 is(sql("SELECT string_agg(status || coalesce(last_error, ''), ',' ORDER BY export_id) FROM erasure_exports"),
     'deleted,listed', 'the object is deleted');
 is_deeply($minio->list('exported'), ['e/of-tests.jsonl'], 'so says the store');
+# MinIO puts what is deleted into .minio.sys/tmp/.trash, and empties that later, or when it starts.
+$minio->stop;
+$minio->start or die $minio->log;
+for (my $end = time + 120; time < $end && files_with($person{message}, "$minio->{folder}/data");) {
+    sleep 1;
+}
 
 # Statistics of columns hold values of them, until the next ANALYZE; dead rows stay until VACUUM.
 sql('VACUUM (FULL, ANALYZE)');

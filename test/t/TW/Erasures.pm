@@ -29,6 +29,8 @@ sub fill_erasures {
             VALUES ('jsonl', E'/tmp/with\\tthem', 'succeeded', 3, 99, repeat('cd', 32), clock_timestamp());
         SELECT count(*) FROM $s.forget_user(user_id => 'asked', reason => E'request\\t7');
         SELECT count(*) FROM $s.forget_user(user_id => 'anonymous', mode => 'anonymise');
+        -- There is no Label Studio here.
+        SELECT $s.labelstudio_confirm_deleted(1);
         INSERT INTO $s.erasures (kind, mode, reason, requested_by, key_salt, key_hashes)
             SELECT kind, mode, 'interrupted', requested_by, key_salt, key_hashes FROM $s.erasures
             WHERE reason = E'request\\t7';
