@@ -134,6 +134,7 @@ UPDATE conversation_logs SET idempotency_key = NULL WHERE user_id = 'p';
 SELECT tw_erase_conversations(:erasure, ARRAY(SELECT id FROM p));
 DROP TRIGGER refuse ON review_events;
 DROP TRIGGER refuse ON conversation_logs;
+DROP FUNCTION refuse();
 DELETE FROM review_events;
 UPDATE review_events SET note = NULL;
 

@@ -198,3 +198,6 @@ SELECT id, session_id, user_message FROM conversation_logs;
 SELECT finding, is_problem, relation, found FROM verify_audit() WHERE finding <> 'head' ORDER BY 1;
 COMMIT;
 SELECT * FROM planted();
+DROP FUNCTION planted(), words();
+DROP VIEW decided, columns;
+DROP TABLE decisions;

@@ -84,3 +84,4 @@ SELECT tw_erase_samples(1, '{13}');
 SELECT tw_erase_events(1, '{1}');
 SELECT tw_erase_events(NULL, '{1}');
 SELECT count(*) FROM conversation_logs;
+DROP TABLE claimed, asked;
