@@ -364,7 +364,7 @@ is($node->safe_psql('broken', q{SELECT :'payload'::jsonb ->> 'event', :'payload'
     or diag $out;
 is(sql(q{SELECT status, error_code, error_message, items_done, details -> 'parts' ->> 'conflicts' FROM job_runs
     WHERE job_name = 'daily_training_capture'}),
-    "failed|TW001|conflicts: broken \"by\" the\ttest|10|failed: broken \"by\" the\ttest",
+    "failed|TW001|conflicts: broken \"by\" the\ttest|11|failed: broken \"by\" the\ttest",
         'its row names the part and the error');
 is(sql(q{SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM job_runs, jsonb_each_text(details -> 'parts') p
     WHERE job_name = 'daily_training_capture' AND p.value = 'succeeded'}),
