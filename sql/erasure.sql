@@ -45,7 +45,8 @@ WHERE p.n = 2;
 INSERT INTO paired_answers SELECT 'router-v1.0.0', id, 'intent.food.order' FROM p WHERE n < 4;
 INSERT INTO imported_conversations SELECT 'secret-source ' || n, sha256('x'), id, 'old' FROM p WHERE n < 3;
 INSERT INTO model_evaluations (evaluation_id, version, sample_id, text_hash, intent, weight)
-SELECT nextval('model_evaluations_evaluation_seq'), 'router-v1.0.0', s.id, s.text_hash, s.intent, 1 FROM training_samples s JOIN p ON p.id = s.conversation_log_id
+SELECT nextval('model_evaluations_evaluation_seq'), 'router-v1.0.0', s.id, s.text_hash, s.intent, 1
+FROM training_samples s JOIN p ON p.id = s.conversation_log_id
 WHERE p.n < 5;
 INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('nowhere', 1, 'x');
 UPDATE labelstudio_projects SET is_active = false;

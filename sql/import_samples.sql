@@ -336,6 +336,7 @@ FROM generate_series(1, 20000) i;
 ANALYZE training_samples;
 BEGIN;
 SELECT seq_scan AS before FROM pg_stat_xact_user_tables WHERE relid = 'training_samples'::regclass \gset
-SELECT existing, inserted FROM import_training_samples('{"text": "one of many 3' || md5('3') || '", "intent": "intent.a.b"}');
+SELECT existing, inserted
+FROM import_training_samples('{"text": "one of many 3' || md5('3') || '", "intent": "intent.a.b"}');
 SELECT seq_scan - :before AS table_scans FROM pg_stat_xact_user_tables WHERE relid = 'training_samples'::regclass;
 COMMIT;

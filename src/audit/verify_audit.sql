@@ -307,8 +307,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.verify_audit(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.verify_audit(text) IS
     'Compares the rows of review_events, model_deployments and erasure_receipts with the audit trail, and its entries '
-    'with each other. The first row, head, has the number and the SHA-256 of the newest entry as detail; then one row for each kind of '
-    'finding and table: is_problem (an edited, removed or replaced row or entry; false: a note, such as rows that are '
+    'with each other. The first row, head, has the number and the SHA-256 of the newest entry as detail; then one row '
+    'for each kind of finding and table: is_problem (an edited, removed or replaced row or entry; false: a note, such as rows that are '
     'not sealed yet, were sealed late, or were erased), found (how many), examples (ids of ten; of audit_chain: seq), '
     'since (the time of the earliest: when it was sealed; of rows not sealed yet: their date), detail (what it means). '
     'known_head: a head of earlier, kept elsewhere; NULL = none. Without one, a superuser who wrote the whole chain '

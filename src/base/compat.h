@@ -37,7 +37,8 @@
 /* PBKDF2 with SHA-256. For users of common/scram-common.h. */
 #if PG_VERSION_NUM >= 160000
 #define tw_pbkdf2(password, salt, salt_length, iterations, result, problem) \
-	scram_SaltedPassword(password, PG_SHA256, SCRAM_SHA_256_KEY_LEN, (void *) (salt), salt_length, iterations, result, problem)
+	scram_SaltedPassword(password, PG_SHA256, SCRAM_SHA_256_KEY_LEN, (void *) (salt), salt_length, iterations, result, \
+						 problem)
 #else
 #define tw_pbkdf2(password, salt, salt_length, iterations, result, problem) \
 	scram_SaltedPassword(password, (void *) (salt), salt_length, iterations, result, problem)

@@ -45,7 +45,7 @@ tw_check_trigger(FunctionCallInfo fcinfo, const char *name, int kinds)
 static Oid	opened = InvalidOid;
 static int	opened_for = 0;
 
-/* Allows TW_ON_UPDATE or TW_ON_DELETE on this table, until tw_close_append_only(); the caller closes it on error too. */
+/* Allows TW_ON_UPDATE or TW_ON_DELETE on a table until tw_close_append_only(), which the caller calls on error too. */
 void
 tw_open_append_only(Oid relation, int events)
 {

@@ -161,8 +161,8 @@ COMMENT ON PROCEDURE @extschema@.daily_training_capture(text, timestamptz) IS
     'intents, samples of versions that were rolled back, erasures that were interrupted, the audit rate, label '
     'conflicts, Label Studio (unless it is running or failing), export objects of erased rows, statistics of closed '
     'days, a training request for each model type with training_threshold new samples (run_training_jobs() runs it), '
-    'retention (purge_conversations(), where a setting retain_... is not forever), tidying up. due_in (a time zone, for '
-    'pg_cron): does nothing unless '
-    '02:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors '
-    'are recorded and reported as warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a '
-    'transaction, 25001 inside a block with EXCEPTION, 22023 for an unknown zone and a time in the future';
+    'retention (purge_conversations(), where a setting retain_... is not forever), tidying up. due_in (a time zone, '
+    'for pg_cron): does nothing unless 02:00 there has passed since the last run. at: the time to use as now, for '
+    'tests. Commits between steps. Errors are recorded and reported as warnings. Does nothing on a standby or a '
+    'restored copy. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION, 22023 for an unknown zone '
+    'and a time in the future';

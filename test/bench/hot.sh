@@ -3,8 +3,8 @@
 # superuser) name.
 #
 # How to run: install the extension, then test/bench/hot.sh. It makes databases tw_hot_ROWS and drops them at the end.
-# psql, pgbench and pg_dump are taken from PATH. Each million conversations takes 350 MB. 100,000,000 of them took 15
-# minutes to make, with fsync = off and wal_level = minimal meanwhile, and half an hour to measure.
+# psql, pgbench and pg_dump are taken from PATH. Each million conversations takes 350 MB. 100,000,000 of them took ten
+# minutes to make, with fsync = off and wal_level = minimal meanwhile, a quarter of an hour to measure, and 42 GB.
 # Environment:
 #   ROWS="1000000 10000000"   the sizes; capture on each is compared with capture on the first
 #   STEPS="sizes statements job capture purge dump"   what is measured
