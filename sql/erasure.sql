@@ -154,3 +154,5 @@ SELECT finding, is_problem, relation, found FROM verify_audit() WHERE finding <>
 SELECT problem, relation, found FROM check_integrity();
 SELECT tw_erase_events(:erasure, ARRAY(SELECT min(id) FROM review_events));
 SELECT count(*) AS others FROM conversation_logs;
+
+DROP FUNCTION speak, secrets, figures;

@@ -56,7 +56,7 @@ INSERT INTO decisions VALUES
 ('erasure_models', 'none', 'version'),
 ('erasure_exports', 'none', 'location status last_error'),
 ('erasure_receipts', 'none', 'kind mode reason requested_by session_role key_salt key_hashes counts models exports'),
-('labelstudio_erasures', 'none', 'external_id batch_id last_error_code last_error'),
+('labelstudio_erasures', 'none', 'external_id batch_id last_error_code last_error confirmed_by'),
 ('imported_tables', 'none', 'source columns time_zone id_column'),
 ('intent_aliases', 'none', 'alias intent made_by note reviewer session_role'),
 ('model_artifacts', 'none', 'version format sha256 bytes'),
@@ -65,6 +65,7 @@ INSERT INTO decisions VALUES
     'artifact_sha256 artifact_error'),
 ('paired_evaluations', 'none', 'model_type challenger live_version status reason'),
 ('review_policies', 'none', 'module_type intent trusted_providers fallback_providers note updated_by'),
+('role_modules', 'none', 'role_name kind modules'),
 ('rollouts', 'none', 'model_type version previous_version status reason started_by end_reason steps_reason '
     'superseded_version'),
 ('rollout_checks', 'none', 'model_type version verdict reason metrics'),

@@ -63,3 +63,4 @@ SELECT model_type, kind, trainer, status FROM training_jobs ORDER BY id;
 SELECT retrain_without('router-v0.1.0');
 SELECT retrain_without(NULL);
 SELECT retrain_without(repeat('long ', 10000));
+DROP FUNCTION learned_from;

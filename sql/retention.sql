@@ -225,3 +225,7 @@ ROLLBACK;
 CALL purge_conversations('infinity');
 SELECT has_function_privilege('public', 'purge_conversations(timestamptz)', 'EXECUTE') AS everybody;
 SELECT problem, relation, found FROM check_integrity() WHERE problem ~ 'sample|event|erasure|tombstone|anonym';
+
+DROP VIEW changed_figures, left_rows, kept;
+DROP TABLE accuracy, figures;
+DROP FUNCTION details, limits, capture;

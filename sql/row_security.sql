@@ -157,6 +157,7 @@ INSERT INTO calls SELECT f::regprocedure, NULL FROM unnest(ARRAY[
     'intent_module_type(text)', 'is_fallback_provider(text,text,text)', 'mcnemar_p(bigint,bigint)',
     'normalize_text(text)', 'paired_evidence(double precision[])', 'redact_pii(text)', 'rollout_bucket(text,text)',
     'sample_ratio_check(bigint[],bigint[],double precision[],double precision)', 'training_setting(text)',
+    'tw_accuracy_window()',
     'tw_cut_text(text,integer)', 'tw_excerpt(text)', 'tw_is_verdict(text)', 'tw_load_library()', 'tw_measured_from()',
     'tw_minimum_detectable_losses(jsonb)', 'tw_module_type(text,text)', 'tw_sample_text(text)',
     'tw_sees_all_modules()', 'tw_sees_module(text,text)', 'tw_shown_beside(text,text)', 'tw_shown_text(text,boolean)',

@@ -32,7 +32,7 @@ CREATE FUNCTION @extschema@.tw_add_counts(counts jsonb, more jsonb) RETURNS json
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((SELECT jsonb_object_agg(n.name, n.rows ORDER BY n.name COLLATE "C")
                  FROM (SELECT x.key AS name, sum(x.value::bigint) AS rows
-                       FROM (SELECT * FROM jsonb_each_text(counts) UNION ALL SELECT * FROM jsonb_each_text(more)) x
+                       FROM (SELECT * FROM jsonb_each(counts) UNION ALL SELECT * FROM jsonb_each(more)) x
                        GROUP BY x.key) n
                  WHERE n.rows > 0), '{}');
 REVOKE ALL ON FUNCTION @extschema@.tw_add_counts(jsonb, jsonb) FROM PUBLIC;

@@ -209,7 +209,8 @@ COMMENT ON FUNCTION @extschema@.tw_purge_days(bigint, jsonb, text, date, date) I
     'One step of an erasure by retention: takes a batch of what is listed, or lists more of the day, or of the next '
     'day before the day before; returns the next state, NULL when all days are done';
 
-CREATE FUNCTION @extschema@.tw_purge_events(run bigint, state jsonb, limits record) RETURNS jsonb
+CREATE FUNCTION @extschema@.tw_purge_events(run bigint, state jsonb, before timestamptz, window_from date)
+    RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
@@ -223,7 +224,7 @@ DECLARE
 BEGIN
     SELECT coalesce(array_agg(x.id ORDER BY x.created_at, x.id), '{}'), max(x.created_at) INTO listed, last_at
     FROM (SELECT e.id, e.created_at FROM @extschema@.review_events e
-          WHERE e.created_at < limits.events_before
+          WHERE e.created_at < tw_purge_events.before
             AND (e.created_at, e.id) > (coalesce((state ->> 'event_at')::timestamptz, '-infinity'),
                                         coalesce((state ->> 'event')::bigint, -9223372036854775808))
           ORDER BY e.created_at, e.id LIMIT size) x;
@@ -235,7 +236,7 @@ BEGIN
     -- Not those of conversations that are needed, nor of samples that wait or are tested with.
     needed := ARRAY(SELECT k.id FROM @extschema@.tw_kept_from_retention(
         ARRAY(SELECT DISTINCT e.conversation_log_id FROM @extschema@.review_events e
-              WHERE e.id = ANY (listed) AND e.conversation_log_id IS NOT NULL), limits.window_from) k);
+              WHERE e.id = ANY (listed) AND e.conversation_log_id IS NOT NULL), tw_purge_events.window_from) k);
     done := ARRAY(
         SELECT e.id FROM @extschema@.review_events e
         WHERE e.id = ANY (listed) AND coalesce(e.conversation_log_id <> ALL (needed), true)
@@ -256,10 +257,10 @@ BEGIN
         'longest', greatest((state ->> 'longest')::double precision, milliseconds));
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_purge_events(bigint, jsonb, record) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_purge_events(bigint, jsonb, record) IS
-    'Deletes the next verdicts and feedback from before limits.events_before (tw_retention_limits), oldest first, '
-    'except those of conversations and samples that are needed; returns the next state, NULL when none are left';
+REVOKE ALL ON FUNCTION @extschema@.tw_purge_events(bigint, jsonb, timestamptz, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_purge_events(bigint, jsonb, timestamptz, date) IS
+    'Deletes the next verdicts and feedback from before that time, oldest first, except '
+    'those of conversations and samples that are needed; returns the next state, NULL when none are left';
 
 CREATE FUNCTION @extschema@.tw_purge_evaluations(before timestamptz, max_rows integer) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -371,7 +372,8 @@ BEGIN
             following := @extschema@.tw_purge_days(run, state, phase, limits.erase_before, limits.window_from);
         WHEN 'events' THEN
             following := CASE WHEN limits.events_before IS NOT NULL
-                              THEN @extschema@.tw_purge_events(run, state, limits) END;
+                              THEN @extschema@.tw_purge_events(run, state, limits.events_before,
+                                                                   limits.window_from) END;
             IF following IS NULL THEN
                 PERFORM @extschema@.tw_end_retention('erase'::text);
             END IF;
