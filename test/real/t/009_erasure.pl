@@ -167,7 +167,8 @@ $erasure = sql("INSERT INTO erasures (kind, mode, reason, requested_by, key_salt
 sql("SELECT tw_erase_samples($erasure, ARRAY(SELECT id FROM training_samples WHERE text = 'versioned'))");
 sql('CALL delete_erased_exports()');
 is_deeply($minio->list('exported'), ['e/of-tests.jsonl'], 'versions: the object is gone from the list');
-like(sql("SELECT status || ': ' || last_error FROM erasure_exports WHERE erasure_id = $erasure AND location LIKE 's3:%'"),
+like(sql("SELECT status || ': ' || last_error FROM erasure_exports
+    WHERE erasure_id = $erasure AND location LIKE 's3:%'"),
     qr/^listed: the bucket keeps former versions/, 'versions: a person has to see to the former one');
 
 $node->stop;
