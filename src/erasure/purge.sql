@@ -20,7 +20,9 @@ BEGIN
     IF NOT FOUND THEN
         INSERT INTO @extschema@.erasures (kind, mode, reason, requested_by)
         SELECT 'retention', tw_begin_retention.mode,
-               string_agg(format('%s = %s', s.name, @extschema@.training_setting(s.name)), ', ' ORDER BY s.n),
+               -- The settings may have changed since the run began.
+               coalesce(string_agg(format('%s = %s', s.name, @extschema@.training_setting(s.name)), ', ' ORDER BY s.n),
+                        'retention'),
                session_user
         FROM unnest('{retain_text,retain_conversations,retain_events}'::text[]) WITH ORDINALITY AS s (name, n)
         WHERE @extschema@.training_setting(s.name) <> 'forever'

@@ -192,6 +192,19 @@ kill_in_each_phase('daily_training_capture',
             AND review_status = 'pending'}
     },
     {
+        name  => 'erasures',
+        due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+            VALUES ('forgotten', 'said by somebody', 'intent.a.b', 0.95, 'indicbert');
+            INSERT INTO erasures (kind, mode, reason, requested_by, key_salt, key_hashes)
+            VALUES ('person', 'erase', 'was interrupted', 'dpo', '\x00', '{}');
+            INSERT INTO erasure_rows (erasure_id, relation, row_id)
+            SELECT (SELECT max(id) FROM erasures), 'conversation_logs', id FROM conversation_logs
+            WHERE session_id = 'forgotten'},
+        where => 'DELETE ON conversation_logs FOR EACH ROW',
+        done  => q{NOT EXISTS (SELECT FROM conversation_logs WHERE session_id = 'forgotten')
+            AND (SELECT count(*) FROM erasure_receipts) = 1}
+    },
+    {
         name  => 'audit',
         # In the week before the time of the run.
         due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
@@ -217,6 +230,19 @@ kill_in_each_phase('daily_training_capture',
         after => 'UPDATE labelstudio_projects SET is_active = false'
     },
     {
+        name => 'exports',
+        due  => q{INSERT INTO training_export_jobs (format, filter, location, status, row_count, byte_count, sha256,
+                finished_at)
+            VALUES ('jsonl', '{"server": "gone"}', 's3://training/e.jsonl', 'succeeded', 1, 1, 'x', now());
+            INSERT INTO erasure_exports (erasure_id, export_id, location, status)
+            SELECT (SELECT max(id) FROM erasures), max(id), 's3://training/e.jsonl', 'pending'
+            FROM training_export_jobs},
+        where => q{INSERT ON job_runs FOR EACH ROW WHEN (NEW.job_name = 'delete_erased_exports')},
+        also  => 'delete_erased_exports',
+        done  => q{attempts = 1 AND last_error IS NOT NULL FROM erasure_exports},
+        after => 'DELETE FROM erasure_exports'
+    },
+    {
         name  => 'statistics',
         due   => miss('later', "now() + interval '5 days'") . 'TRUNCATE daily_statistics',
         where => 'INSERT ON daily_statistics FOR EACH ROW',
@@ -227,19 +253,6 @@ kill_in_each_phase('daily_training_capture',
         due   => q{SELECT set_training_setting('training_threshold', '1')},
         where => 'INSERT ON training_jobs FOR EACH ROW',
         done  => q{count(*) = 1 FROM training_jobs WHERE status = 'queued' AND trainer = 'built-in'}
-    },
-    {
-        name  => 'erasures',
-        due   => q{INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-            VALUES ('forgotten', 'said by somebody', 'intent.a.b', 0.95, 'indicbert');
-            INSERT INTO erasures (kind, mode, reason, requested_by, key_salt, key_hashes)
-            VALUES ('person', 'erase', 'was interrupted', 'dpo', '\x00', '{}');
-            INSERT INTO erasure_rows (erasure_id, relation, row_id)
-            SELECT (SELECT max(id) FROM erasures), 'conversation_logs', id FROM conversation_logs
-            WHERE session_id = 'forgotten'},
-        where => 'DELETE ON conversation_logs FOR EACH ROW',
-        done  => q{NOT EXISTS (SELECT FROM conversation_logs WHERE session_id = 'forgotten')
-            AND (SELECT count(*) FROM erasure_receipts) = 1}
     },
     {
         name  => 'retention',
