@@ -47,7 +47,9 @@ BEGIN ATOMIC
     WITH listed AS (
         INSERT INTO @extschema@.erasure_exports (erasure_id, export_id, location, status)
         SELECT erasure, j.id, j.location,
-               CASE WHEN r.delete_exports AND j.filter ? 'server' THEN 'pending' ELSE 'listed' END
+               -- The objects of a restored copy belong to the database that it was restored from.
+               CASE WHEN r.delete_exports AND j.filter ? 'server' AND NOT @extschema@.tw_is_restored_copy()
+                    THEN 'pending' ELSE 'listed' END
         FROM @extschema@.tw_exports_with(sample_ids, erasure) AS x (id)
         JOIN @extschema@.training_export_jobs j ON j.id = x.id
         JOIN @extschema@.erasures r ON r.id = erasure

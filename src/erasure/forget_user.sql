@@ -46,6 +46,35 @@ COMMENT ON FUNCTION @extschema@.tw_check_erasure(text, text, bigint) IS
     'Raises 22023 for an unknown mode, a blank reason or a max_rows below 0, 25006 on a standby, 0A000 at an isolation '
     'level above READ COMMITTED';
 
+CREATE FUNCTION @extschema@.tw_tell_other_keys(erasure bigint, phone_number text, user_id text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    users bigint;
+    phones bigint;
+BEGIN
+    SELECT count(DISTINCT c.user_id) FILTER (WHERE c.user_id <> coalesce(tw_tell_other_keys.user_id, '')),
+           count(DISTINCT d.digits) FILTER (
+               WHERE d.digits <> coalesce(@extschema@.phone_digits(tw_tell_other_keys.phone_number), ''))
+    INTO users, phones
+    FROM @extschema@.erasure_rows r
+    JOIN @extschema@.conversation_logs c ON c.id = r.row_id
+    CROSS JOIN LATERAL (SELECT @extschema@.phone_digits(c.phone_number) AS digits) d
+    WHERE r.erasure_id = erasure AND r.relation = 'conversation_logs';
+    -- Once they are gone, nothing leads from one key to the other.
+    IF users + phones > 0 THEN
+        RAISE NOTICE USING
+            MESSAGE = format('the rows of this person also name %s user ids and %s phone numbers that were not given',
+                             users, phones),
+            DETAIL = 'Other rows of these are not part of it, unless the keys that were given find them too.',
+            HINT = 'Look at user_id and phone_number of the rows, and pass those of this person as well.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_tell_other_keys(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_tell_other_keys(bigint, text, text) IS
+    'A NOTICE if the conversations that an erasure has listed name users or phone numbers that its caller did not give';
+
 CREATE FUNCTION @extschema@.tw_begin_erasure(
     phone_number text, user_id text, session_id text[], mode text, reason text, delete_exports boolean, max_rows bigint,
     force boolean) RETURNS bigint
@@ -74,7 +103,8 @@ BEGIN
         UPDATE @extschema@.erasures e SET delete_exports = true WHERE e.id = erasure;
         UPDATE @extschema@.erasure_exports x SET status = 'pending'
         FROM @extschema@.training_export_jobs j
-        WHERE x.erasure_id = erasure AND x.status = 'listed' AND j.id = x.export_id AND j.filter ? 'server';
+        WHERE x.erasure_id = erasure AND x.status = 'listed' AND j.id = x.export_id AND j.filter ? 'server'
+          AND NOT @extschema@.tw_is_restored_copy();
     END IF;
     INSERT INTO @extschema@.erasure_rows (erasure_id, relation, row_id)
     SELECT erasure, r.relation, r.row_id
@@ -89,6 +119,7 @@ BEGIN
             HINT = 'Look at what it matches with dry_run => true, force => true; pass force => true if it is one '
                    'person, and for so many rows use CALL forget_user_in_batches(...).';
     END IF;
+    PERFORM @extschema@.tw_tell_other_keys(erasure, phone_number, user_id);
     RETURN erasure;
 END
 $function$;
