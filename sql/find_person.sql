@@ -60,6 +60,19 @@ SELECT found('98765 43210', '');
 SELECT found(NULL, NULL, '{}');
 SELECT found(NULL, NULL, '{own,NULL}');
 
+-- People who have a user alone, or a phone number alone, and said something before that. A blank user is none. A blank
+-- session is not theirs.
+INSERT INTO conversation_logs (id, session_id, phone_number, user_id, user_message) VALUES
+    (201, 'w', NULL, NULL, 'before the login'), (202, 'w', NULL, 'zed', 'after the login'),
+    (203, 'v', NULL, NULL, 'before the number'), (204, 'v', '12345678', NULL, 'after the number'),
+    (205, 'k', NULL, ' ', 'blank'), (206, 'k', '5551', 'kim', 'hers'), (207, 'k', ' ', NULL, 'blank too'),
+    (208, '', '777', 'yan', 'no session'), (209, '', NULL, NULL, 'of a stranger'),
+    (210, ' ', '', '', 'of another'), (211, 't1', NULL, 'tim', 'Tell me more'),
+    (212, 't2', NULL, 'tom', ' tell me MORE');
+INSERT INTO training_samples (id, text, intent) VALUES (201, 'tell me more', 'intent.a.b');
+SELECT found(NULL, 'zed') AS zed, found('12345678') AS number, found('5551', 'kim') AS kim, found(NULL, 'yan') AS yan,
+       found(NULL, 'tim') AS tim;
+
 DROP FUNCTION found;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION training_workflow CASCADE;

@@ -76,6 +76,29 @@ COMMENT ON FUNCTION @extschema@.tw_quoted_forms(text) IS
 
 -- Messages of errors may quote what a person wrote. Of short texts, which stand in many messages by chance, nothing is
 -- looked for; of long ones the beginning, because messages quote no more.
+CREATE FUNCTION @extschema@.tw_without_quotes(message text, parts text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    part text;
+BEGIN
+    -- The longest first: a shorter one may be its beginning.
+    FOR part IN SELECT p FROM unnest(parts) p ORDER BY length(p) DESC LOOP
+        IF strpos(message, part) > 0 THEN
+            -- What follows sixty characters is the person's, too, and nobody knows how much of it.
+            IF length(part) >= 60 THEN
+                RETURN '(erased)';
+            END IF;
+            message := replace(message, part, '(erased)');
+        END IF;
+    END LOOP;
+    RETURN message;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_without_quotes(text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_without_quotes(text, text[]) IS
+    'A message with (erased) in the place of each of these parts, or instead of it all where a part may go on';
+
 CREATE FUNCTION @extschema@.tw_erase_quotes(texts text[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -97,28 +120,33 @@ BEGIN
         SELECT b.ids, array_agg(p) AS parts
         FROM block b JOIN unnest(parts) p ON strpos(b.messages, p) > 0 GROUP BY b.ids
     )
-    UPDATE @extschema@.job_runs r SET error_message = '(erased)', details = NULL
+    UPDATE @extschema@.job_runs r
+    SET error_message = @extschema@.tw_without_quotes(r.error_message, h.parts),
+        details = CASE WHEN NOT EXISTS (SELECT FROM unnest(h.parts) p WHERE strpos(r.details::text, p) > 0)
+                       THEN r.details END
     FROM hit h
     WHERE r.id = ANY (h.ids)
       AND EXISTS (SELECT FROM unnest(h.parts) p WHERE strpos(concat(r.error_message, r.details), p) > 0);
     GET DIAGNOSTICS runs = ROW_COUNT;
     UPDATE @extschema@.training_jobs j
-    SET error_message = CASE WHEN j.error_message IS NOT NULL THEN '(erased)' END, progress = NULL
+    SET error_message = @extschema@.tw_without_quotes(j.error_message, parts),
+        progress = CASE WHEN NOT EXISTS (SELECT FROM unnest(parts) p WHERE strpos(j.progress::text, p) > 0)
+                        THEN j.progress END
     WHERE num_nonnulls(j.error_message, j.progress) > 0
       AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(concat(j.error_message, j.progress), p) > 0);
     GET DIAGNOSTICS trainings = ROW_COUNT;
-    UPDATE @extschema@.training_export_jobs j SET error = '(erased)'
+    UPDATE @extschema@.training_export_jobs j SET error = @extschema@.tw_without_quotes(j.error, parts)
     WHERE j.error IS NOT NULL AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(j.error, p) > 0);
     GET DIAGNOSTICS exports = ROW_COUNT;
-    UPDATE @extschema@.labelstudio_projects l SET last_error = '(erased)'
+    UPDATE @extschema@.labelstudio_projects l SET last_error = @extschema@.tw_without_quotes(l.last_error, parts)
     WHERE l.last_error IS NOT NULL AND EXISTS (SELECT FROM unnest(parts) p WHERE strpos(l.last_error, p) > 0);
     RETURN jsonb_build_object('job_runs', runs, 'training_jobs', trainings, 'training_export_jobs', exports);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_erase_quotes(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_erase_quotes(text[]) IS
-    'Removes messages of failed jobs that quote one of these texts (of six characters or more, by the first sixty, as '
-    'they are or as JSON); returns the number of rows, for each table';
+    'Takes quotes of these texts (of six characters or more, by the first sixty, as they are or as JSON) out of the '
+    'messages of failed jobs; returns the number of rows, for each table';
 
 CREATE FUNCTION @extschema@.tw_without_predictions(handed_in jsonb, ids bigint[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp

@@ -52,7 +52,8 @@ DECLARE
     users text[];
     unnamed bigint[];
 BEGIN
-    EXECUTE 'SELECT array_agg(c.id), array_agg(DISTINCT c.session_id), '
+    EXECUTE 'SELECT array_agg(c.id), '
+            'array_agg(DISTINCT c.session_id) FILTER (WHERE NOT @extschema@.tw_is_blank(c.session_id)), '
             'array_agg(DISTINCT @extschema@.phone_digits(c.phone_number)) FILTER (WHERE c.phone_number IS NOT NULL), '
             'array_agg(DISTINCT c.user_id) FILTER (WHERE c.user_id IS NOT NULL) '
             'FROM @extschema@.conversation_logs c '
@@ -62,14 +63,17 @@ BEGIN
     IF named IS NULL THEN
         RETURN '{}';
     END IF;
-    -- Of their sessions, rows that name nobody; none of a session in which another person has one.
+    -- Of their sessions, rows that name nobody; none of a session in which another person has one. A blank session is
+    -- none, and whatever is compared with no value at all (<> ALL of an empty array) is another.
     EXECUTE 'SELECT array_agg(c.id) FROM ('
             'SELECT l.id, l.id = ANY ($1) AS is_named, bool_or(l.id <> ALL ($1) AND ('
-            'nullif(@extschema@.phone_digits(l.phone_number), '''') <> ALL ($3) '
-            'OR nullif(l.user_id, '''') <> ALL ($4))) OVER (PARTITION BY l.session_id) AS has_other '
+            'coalesce(@extschema@.phone_digits(l.phone_number), '''') <> '''' '
+            'AND @extschema@.phone_digits(l.phone_number) <> ALL ($3) '
+            'OR NOT @extschema@.tw_is_blank(l.user_id) AND l.user_id <> ALL ($4))) '
+            'OVER (PARTITION BY l.session_id) AS has_other '
             'FROM @extschema@.conversation_logs l WHERE l.session_id = ANY ($2)) c '
             'WHERE c.has_other IS NOT TRUE AND NOT c.is_named'
-    INTO unnamed USING named, sessions, coalesce(phones, '{}'), coalesce(users, '{}');
+    INTO unnamed USING named, coalesce(sessions, '{}'), coalesce(phones, '{}'), coalesce(users, '{}');
     RETURN named || coalesce(unnamed, '{}');
 END
 $function$;
@@ -97,16 +101,19 @@ BEGIN
         UNION
         SELECT s.text, s.text_hash FROM @extschema@.training_samples s WHERE s.conversation_log_id = ANY (conversations)
     )
-    SELECT array_agg(DISTINCT s.id), array_agg(DISTINCT d.text) INTO samples, texts
+    SELECT array_agg(DISTINCT s.id),
+           array_agg(DISTINCT lower(btrim(d.text))) || array_agg(DISTINCT lower(btrim(s.text)))
+    INTO samples, texts
     FROM @extschema@.training_samples s
     JOIN said d ON d.hash = s.text_hash
     WHERE s.conversation_log_id IS NULL;
     IF samples IS NULL THEN
         RETURN '{}';
     END IF;
+    -- To normalise all messages would take longer than all the rest.
     EXECUTE 'SELECT array_agg(DISTINCT @extschema@.text_hash(c.user_message)) '
             '|| array_agg(DISTINCT @extschema@.text_hash(@extschema@.tw_sample_text(c.user_message))) '
-            'FROM @extschema@.conversation_logs c WHERE c.user_message = ANY ($1) AND c.id <> ALL ($2)'
+            'FROM @extschema@.conversation_logs c WHERE lower(btrim(c.user_message)) = ANY ($1) AND c.id <> ALL ($2)'
     INTO by_others USING texts, conversations;
     RETURN ARRAY(
         SELECT s.id FROM @extschema@.training_samples s

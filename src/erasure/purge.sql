@@ -179,7 +179,8 @@ DECLARE
     following record;
     now_at jsonb := '{"ids": "{}", "kept": {}}'::jsonb || state;
 BEGIN
-    IF before IS NULL THEN
+    -- Nor where the limit has moved since.
+    IF before IS NULL OR (now_at ->> 'day')::date >= before THEN
         RETURN NULL;
     ELSIF now_at ->> 'ids' <> '{}' THEN
         RETURN @extschema@.tw_purge_listed(run, now_at, mode, window_from);

@@ -166,7 +166,8 @@ is(sql("SELECT (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_te
     WHERE p.value LIKE 'failed: %'),
                (SELECT string_agg(p.key, ', ' ORDER BY p.key) FROM jsonb_each_text(details -> 'parts') p
                    WHERE p.value = 'succeeded') $daily"),
-    'promotions|audit, conflicts, erasures, rollbacks, statistics, threshold, tidy', 'samples: the other parts are done');
+    'promotions|audit, conflicts, erasures, rollbacks, statistics, threshold, tidy',
+    'samples: the other parts are done');
 like($out, qr/"code": "55000"/, 'samples: whoever listens is told');
 # The next night, that is: what was filtered within the hour may yet get its sample from whoever is at it.
 sql(q{DROP TRIGGER refuse ON training_samples; SET session_replication_role = replica; UPDATE conversation_logs

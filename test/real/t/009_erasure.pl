@@ -163,8 +163,6 @@ $minio->mc({}, 'version', 'enable', 'it/exported');
 sql("CALL export_training_samples_to_s3('versioned.jsonl', include_split => 'all', server => 'store')");
 $erasure = sql("INSERT INTO erasures (kind, mode, reason, requested_by, key_salt, key_hashes, delete_exports)
     VALUES ('person', 'erase', 'test', 'test', '\\x00', '{}', true) RETURNING id");
-$erasure = sql("INSERT INTO erasures (kind, mode, reason, requested_by, key_salt, key_hashes, delete_exports)
-    VALUES ('person', 'erase', 'test', 'test', '\\x00', '{}', true) RETURNING id");
 sql("SELECT tw_erase_samples($erasure, ARRAY(SELECT id FROM training_samples WHERE text = 'versioned'))");
 sql('CALL finish_erasures()');
 sql('CALL delete_erased_exports()');
