@@ -8,7 +8,7 @@ RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 
 -- Digits of any script; no country code is guessed.
-SELECT given, phone_digits(given)
+SELECT phone_digits(given), given
 FROM unnest(ARRAY['+91 98765 43210', '0091-98765-43210', '(91) 98765.43210', 'whatsapp:+919876543210',
                   U&'+\096F\0967 \096F\096E\096D\096C\096B\200B \096A\0969\0968\0967\0966', '98765 43210',
                   '098765 43210',

@@ -383,9 +383,7 @@ SELECT * FROM security;
 SELECT grant_training_role('regress_rs_food', 'reviewer', '{qfood}');
 SET ROLE regress_rs_operator;
 INSERT INTO training_samples (text, intent, source) VALUES ('by an operator', 'intent.zparcel.x', 'manual');
-COPY training_samples (text, intent, source) FROM stdin;
-copied	intent.zparcel.x	manual
-\.
+\copy training_samples (text, intent, source) FROM '/dev/null'
 SET ROLE regress_rs_chat;
 COPY conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) FROM stdin;
 copied	a copy	intent.zparcel.order	0.99	indicbert
