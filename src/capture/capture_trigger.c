@@ -249,7 +249,7 @@ become_earlier(LogRow *row, const TwEarlier *earlier)
 static bool
 is_repeated(Relation rel, LogRow *row, TwEarlier *earlier)
 {
-	if (!tw_has_idempotency_key() || is_null(row, TW_LOG_IDEMPOTENCY_KEY) || !tw_was_captured(rel, row, earlier))
+	if (!tw_has_added_columns() || is_null(row, TW_LOG_IDEMPOTENCY_KEY) || !tw_was_captured(rel, row, earlier))
 		return false;
 	become_earlier(row, earlier);
 	return true;
@@ -302,7 +302,7 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	{
 		tw_store_again(trigdata->tg_trigger);
 		tw_number_conversation(rel, &row);
-		if (tw_has_idempotency_key())
+		if (tw_has_added_columns())
 			tw_shorten_key(&row);
 	}
 	fill_defaults(&row);

@@ -5,7 +5,7 @@
 -- * Older days are counted again where the number of their conversations has changed, or where review_events has
 --   something newer than a week before the last count: a verdict may have been in a transaction that was open then.
 -- * A final day is never counted again: retention has begun to delete what it was counted from.
--- * The sweep and import_conversations() delete the stored row (tw_forget_days). Whatever purges or erases must, too.
+-- * The sweep, import_conversations() and erasures delete the stored row (tw_forget_days).
 --   What else changes on older days, recount_days() makes good: columns or samples that an owner changes by hand, and
 --   a row that came while triggers did not fire and is filtered by an UPDATE instead of the sweep.
 
@@ -97,6 +97,28 @@ COMMENT ON FUNCTION @extschema@.tw_forget_days(date[]) IS
     'Deletes the stored figures of days: daily_training_stats counts them at query time until the daily job stores '
     'them again. Those of final days stay, and retention looks at the whole day again';
 
+CREATE FUNCTION @extschema@.tw_store_days(days date[], counted_at timestamptz, is_final boolean) RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH stored AS (
+        INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable,
+            audited, approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms,
+            positive_feedback, negative_feedback, feedback, fallback_rules, as_of, is_final)
+        SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved,
+               f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
+               f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), counted_at,
+               tw_store_days.is_final
+        FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
+        -- Another transaction has just stored the day.
+        ON CONFLICT (date) DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM stored;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_store_days(date[], timestamptz, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_store_days(date[], timestamptz, boolean) IS
+    'Counts days and stores their figures, as of a time right before the call; returns how many were stored';
+
 CREATE FUNCTION @extschema@.tw_make_day_final(day date) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -114,15 +136,7 @@ BEGIN
         RETURN true;
     END IF;
     DELETE FROM @extschema@.daily_statistics s WHERE s.date = day;
-    INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
-        approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
-        negative_feedback, feedback, fallback_rules, as_of, is_final)
-    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved,
-           f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
-           f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), counted_at, true
-    FROM @extschema@.tw_day_figures(day) f
-    ON CONFLICT (date) DO NOTHING;
-    RETURN FOUND;
+    RETURN @extschema@.tw_store_days(ARRAY[day], counted_at, true) > 0;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_make_day_final(date) FROM PUBLIC;
@@ -246,15 +260,7 @@ BEGIN
     DELETE FROM @extschema@.daily_statistics s WHERE s.date = ANY (days);
     -- Right before the snapshot that is counted under: what is said from here on, the view adds.
     counted_at := greatest(clock_timestamp(), since);
-    INSERT INTO @extschema@.daily_statistics (date, conversations, auto_approved, needs_review, not_applicable, audited,
-        approved, rejected, promoted, fallback_rate, avg_latency_ms, p50_latency_ms, p95_latency_ms, positive_feedback,
-        negative_feedback, feedback, fallback_rules, as_of)
-    SELECT f.date, f.conversations, f.auto_approved, f.needs_review, f.not_applicable, f.audited, f.approved,
-           f.rejected, f.promoted, f.fallback_rate, f.avg_latency_ms, f.p50_latency_ms, f.p95_latency_ms,
-           f.positive_feedback, f.negative_feedback, f.feedback, @extschema@.tw_fallback_rules(), counted_at
-    FROM unnest(days) AS d (date), @extschema@.tw_day_figures(d.date) f
-    -- Another transaction has just stored the day.
-    ON CONFLICT (date) DO NOTHING;
+    PERFORM @extschema@.tw_store_days(days, counted_at, false);
     RETURN cardinality(days);
 END
 $function$;

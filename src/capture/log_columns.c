@@ -41,8 +41,8 @@ static const TwColumn log_columns[] = {
 /* The table whose columns passed the check, until its definition changes. */
 static Oid	checked_relid = InvalidOid;
 
-/* Whether that table has idempotency_key, which the install script of 0.1.0 does not make. */
-static bool has_idempotency_key;
+/* Whether that table has the columns that the install script of 0.1.0 does not make. */
+static bool has_added_columns;
 
 static void
 forget_checked_columns(Datum arg, Oid relid)
@@ -68,14 +68,14 @@ tw_check_log_columns(Relation rel)
 	if (checked_relid == RelationGetRelid(rel))
 		return;
 	tw_check_columns(rel, log_columns, lengthof(log_columns));
-	has_idempotency_key = get_attnum(RelationGetRelid(rel), "idempotency_key") == TW_LOG_IDEMPOTENCY_KEY &&
+	has_added_columns = get_attnum(RelationGetRelid(rel), "idempotency_key") == TW_LOG_IDEMPOTENCY_KEY &&
 		TupleDescAttr(RelationGetDescr(rel), TW_LOG_IDEMPOTENCY_KEY - 1)->atttypid == TEXTOID;
 	checked_relid = RelationGetRelid(rel);
 }
 
 /* Whether the table that was checked last has the columns that came after 0.1.0: idempotency_key, anonymised_at. */
 bool
-tw_has_idempotency_key(void)
+tw_has_added_columns(void)
 {
-	return has_idempotency_key;
+	return has_added_columns;
 }

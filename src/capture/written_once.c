@@ -84,7 +84,7 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 	for (size_t i = 0; i < lengthof(written_once); i++)
 	{
 		if (written_once[i].column == TW_LOG_IDEMPOTENCY_KEY
-			&& (!tw_has_idempotency_key() || (is_open() && is_null(new_row, TW_LOG_IDEMPOTENCY_KEY))))
+			&& (!tw_has_added_columns() || (is_open() && is_null(new_row, TW_LOG_IDEMPOTENCY_KEY))))
 			continue;
 		if (differs(rel, old_row, new_row, written_once[i].column))
 			return written_once[i].name;
@@ -96,7 +96,7 @@ rewritten_column(Relation rel, const LogRow *old_row, const LogRow *new_row)
 static void
 check_anonymous(Relation rel, const LogRow *old_row, const LogRow *new_row)
 {
-	if (is_open() || !tw_has_idempotency_key())
+	if (is_open() || !tw_has_added_columns())
 		return;
 	if (differs(rel, old_row, new_row, TW_LOG_ANONYMISED_AT))
 		ereport(ERROR,

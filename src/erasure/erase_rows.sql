@@ -6,13 +6,14 @@ CREATE FUNCTION @extschema@.tw_begin_batch(erasure bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- Whoever had the lock may have finished it.
+    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
     IF NOT EXISTS (SELECT FROM @extschema@.erasures e WHERE e.id = erasure AND e.status = 'running') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('there is no erasure %s that is running', coalesce(erasure::text, 'NULL')),
             HINT = 'A person is forgotten with forget_user().';
     END IF;
-    PERFORM @extschema@.tw_lock('erasure'::text, 0::bigint);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_batch(bigint) FROM PUBLIC;
@@ -74,8 +75,6 @@ REVOKE ALL ON FUNCTION @extschema@.tw_quoted_forms(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_quoted_forms(text) IS
     'A text as messages quote it: as it is, as JSON, and as JSON of ASCII alone';
 
--- Messages of errors may quote what a person wrote. Of short texts, which stand in many messages by chance, nothing is
--- looked for; of long ones the beginning, because messages quote no more.
 CREATE FUNCTION @extschema@.tw_without_quotes(message text, parts text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -99,6 +98,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_without_quotes(text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_without_quotes(text, text[]) IS
     'A message with (erased) in the place of each of these parts, or instead of it all where a part may go on';
 
+-- Messages of errors may quote what a person wrote. Of short texts, which stand in many messages by chance, nothing is
+-- looked for; of long ones the beginning, because messages quote no more.
 CREATE FUNCTION @extschema@.tw_erase_quotes(texts text[]) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$

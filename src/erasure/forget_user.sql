@@ -251,7 +251,8 @@ COMMENT ON FUNCTION @extschema@.forget_user(text, text, text[], text, text, bool
     'receipt. dry_run: says what would be done, and undoes it. delete_exports: export objects in the object store that '
     'may contain the rows are deleted. More than max_rows rows are refused without force. Returns the number of the '
     'receipt (erasure_receipts; NULL of a dry run), and for each table (relation) how many rows were found, then the '
-    'models that learned from them and the exports that may contain them (detail). Raises 22004 without any key or '
+    'models that learned from them and the exports that may contain them (detail). A NOTICE says how many users and '
+    'phone numbers the rows name that were not given. Raises 22004 without any key or '
     'with dry_run NULL, 22023 for a blank key, an unknown mode, a blank reason or a max_rows below 0, 54000 for more '
     'than max_rows rows, 25006 on a standby, 0A000 at an isolation level above READ COMMITTED, 55P03 when another '
     'session holds a row too long';

@@ -23,7 +23,7 @@ BEGIN
                -- The settings may have changed since the run began.
                coalesce(string_agg(format('%s = %s', s.name, @extschema@.training_setting(s.name)), ', ' ORDER BY s.n),
                         'retention'),
-               session_user
+               @extschema@.tw_calling_role()
         FROM unnest('{retain_text,retain_conversations,retain_events}'::text[]) WITH ORDINALITY AS s (name, n)
         WHERE @extschema@.training_setting(s.name) <> 'forever'
         RETURNING id INTO erasure;
@@ -152,11 +152,15 @@ DECLARE
     needed bigint[];
     reasons jsonb;
 BEGIN
-    SELECT coalesce(array_agg(k.id), '{}') INTO needed
-    FROM @extschema@.tw_kept_from_retention(listed, window_from) k;
-    SELECT coalesce(jsonb_object_agg(r.name, r.n), '{}') INTO reasons
-    FROM (SELECT CASE mode WHEN 'erase' THEN 'kept: ' ELSE 'text kept: ' END || k.reason AS name, count(*) AS n
-          FROM @extschema@.tw_kept_from_retention(needed, window_from) k GROUP BY k.reason) r;
+    WITH kept AS MATERIALIZED (
+        SELECT k.id, k.reason FROM @extschema@.tw_kept_from_retention(listed, window_from) k
+    )
+    SELECT ARRAY(SELECT k.id FROM kept k),
+           coalesce((SELECT jsonb_object_agg(r.name, r.n)
+                     FROM (SELECT CASE mode WHEN 'erase' THEN 'kept: ' ELSE 'text kept: ' END || k.reason AS name,
+                                  count(*) AS n
+                           FROM kept k GROUP BY k.reason) r), '{}')
+    INTO needed, reasons;
     RETURN state || jsonb_build_object(
         'ids', @extschema@.tw_take_from(listed, needed)::text,
         'left', ((state ->> 'left')::bigint[] || needed)::text,

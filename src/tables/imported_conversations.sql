@@ -13,8 +13,8 @@ SELECT pg_extension_config_dump('@extschema@.imported_conversations', '');
 -- For erasures.
 CREATE INDEX imported_conversations_conversation_idx ON @extschema@.imported_conversations (conversation_log_id);
 COMMENT ON TABLE @extschema@.imported_conversations IS
-    'Origin of imported conversations. No row is imported twice, even if its conversation was deleted; maps old ids '
-    'to new ones';
+    'Origin of imported conversations. No row is imported twice, even if its conversation was deleted, unless an '
+    'erasure did that; maps old ids to new ones';
 COMMENT ON COLUMN @extschema@.imported_conversations.source_key IS 'The id in the earlier table, as text';
 COMMENT ON COLUMN @extschema@.imported_conversations.fingerprint IS
     'Half of the SHA-256 of session, message and time. It tells rows of different tables with the same id apart';
