@@ -113,6 +113,7 @@ SQL_PARTS = \
 	src/base/excerpt.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
+	src/base/chi_square.sql \
 	src/rules/statuses.sql \
 	src/rules/conversations.sql \
 	src/rules/module_limits.sql \
@@ -266,6 +267,11 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/report/answers.sql \
+	src/report/intent_quality.sql \
+	src/report/intent_confusions.sql \
+	src/report/confidence_calibration.sql \
+	src/report/intent_drift.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
