@@ -257,6 +257,10 @@ SQL_PARTS = \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \
 	src/jobs/job_health.sql \
+	src/report/html.sql \
+	src/report/svg.sql \
+	src/report/charts.sql \
+	src/report/page.sql \
 	src/report/training_queue.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
@@ -266,6 +270,7 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/report/training_report.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
