@@ -120,11 +120,11 @@ CREATE FUNCTION @extschema@.tw_svg_bounds(
     LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    n CONSTANT integer := cardinality(labels);
+    points CONSTANT integer := cardinality(labels);
     ticks double precision[];
     drawing text;
 BEGIN
-    IF coalesce(n, 0) = 0 OR num_nonnulls(VARIADIC difference || lower || upper) = 0 THEN
+    IF coalesce(points, 0) = 0 OR num_nonnulls(VARIADIC difference || lower || upper) = 0 THEN
         RETURN format('<p class="empty">%s: nothing to show.</p>', @extschema@.tw_html(title));
     END IF;
     SELECT @extschema@.tw_svg_ticks(least(min(v.value), 0), greatest(max(v.value), 0), 0::double precision) INTO ticks
@@ -137,7 +137,7 @@ BEGIN
                 ELSE format('<circle class="f1" cx="%s" cy="%s" r="5"/>', x.x, y.value) END, '' ORDER BY p.n)
     INTO drawing
     FROM unnest(difference, lower, upper) WITH ORDINALITY p (value, lower, upper, n)
-    CROSS JOIN LATERAL (SELECT @extschema@.tw_svg_number(@extschema@.tw_svg_x(p.n::integer, n))::numeric AS x) x
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_svg_number(@extschema@.tw_svg_x(p.n::integer, points))::numeric AS x) x
     CROSS JOIN LATERAL (SELECT @extschema@.tw_svg_number(@extschema@.tw_svg_y(p.value, ticks)) AS value,
                                @extschema@.tw_svg_number(@extschema@.tw_svg_y(p.lower, ticks)) AS lower,
                                @extschema@.tw_svg_number(@extschema@.tw_svg_y(p.upper, ticks)) AS upper) y;

@@ -146,7 +146,8 @@ BEGIN ATOMIC
         || coalesce((SELECT E'<nav aria-labelledby="contents-title">\n<h2 id="contents-title">Contents</h2>\n<ul>\n'
                      || string_agg(format(E'<li><a href="#%s">%s</a></li>\n', s.part[1], s.part[2]), '' ORDER BY s.n)
                      || E'</ul>\n</nav>\n'
-                     FROM regexp_matches(sections, '<section id="([^"]*)"[^>]*>\s*<h2[^>]*>(.*?)</h2>', 'g')
+                     FROM regexp_matches(sections, '<section id="([^"]*)"[^>]*>\s*<h2[^>]*>((?:[^<]|<(?!/h2>))*)</h2>',
+                                    'g')
                           WITH ORDINALITY s (part, n)), '')
         || format(E'<main id="content">\n%s</main>\n<footer>\n%s\n</footer>\n</div>\n</body>\n</html>\n',
                   sections, foot);
