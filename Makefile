@@ -258,6 +258,10 @@ SQL_PARTS = \
 	src/jobs/weekly_model_training.sql \
 	src/jobs/schedule.sql \
 	src/jobs/job_health.sql \
+	src/report/html.sql \
+	src/report/svg.sql \
+	src/report/charts.sql \
+	src/report/page.sql \
 	src/report/training_queue.sql \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
@@ -272,6 +276,7 @@ SQL_PARTS = \
 	src/report/intent_confusions.sql \
 	src/report/confidence_calibration.sql \
 	src/report/intent_drift.sql \
+	src/report/training_report.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

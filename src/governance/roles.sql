@@ -130,6 +130,7 @@ BEGIN ATOMIC
             '@extschema@.tw_intent_drift(date, date)',
             '@extschema@.tw_accuracy_window()',
             '@extschema@.reviewer_agreement(date, date)',
+            '@extschema@.training_report(date, date)',
             '@extschema@.tw_day_figures(date)',
             '@extschema@.tw_daily_changes()',
             '@extschema@.training_setting(text)',
