@@ -276,6 +276,11 @@ SQL_PARTS = \
 	src/report/intent_confusions.sql \
 	src/report/confidence_calibration.sql \
 	src/report/intent_drift.sql \
+	src/report/next_steps.sql \
+	src/report/measured_steps.sql \
+	src/report/report_steps.sql \
+	src/report/report_intents.sql \
+	src/report/report_models.sql \
 	src/report/training_report.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
