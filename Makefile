@@ -270,6 +270,9 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/report/report_conversations.sql \
+	src/report/report_accuracy.sql \
+	src/report/report_reviews.sql \
 	src/report/training_report.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
