@@ -281,6 +281,9 @@ SQL_PARTS = \
 	src/report/report_steps.sql \
 	src/report/report_intents.sql \
 	src/report/report_models.sql \
+	src/report/report_conversations.sql \
+	src/report/report_accuracy.sql \
+	src/report/report_reviews.sql \
 	src/report/training_report.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \

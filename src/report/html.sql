@@ -72,14 +72,15 @@ COMMENT ON FUNCTION @extschema@.tw_page_interval(double precision, double precis
 CREATE FUNCTION @extschema@.tw_page_duration(seconds double precision) RETURNS text
     LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE
-    WHEN seconds IS NULL OR seconds IN ('NaN', 'Infinity', '-Infinity') THEN 'unknown'
-    WHEN abs(seconds) < 120 THEN round(seconds::numeric) || ' s'
-    WHEN abs(seconds) < 7200 THEN round(seconds::numeric / 60) || ' min'
-    WHEN abs(seconds) < 172800 THEN round(seconds::numeric / 3600) || ' h'
+    WHEN seconds IS NULL OR seconds < 0 OR seconds IN ('NaN', 'Infinity') THEN 'unknown'
+    WHEN seconds < 120 THEN round(seconds::numeric) || ' s'
+    WHEN seconds < 7200 THEN round(seconds::numeric / 60) || ' min'
+    WHEN seconds < 172800 THEN round(seconds::numeric / 3600) || ' h'
     ELSE to_char(round(seconds::numeric / 86400), 'FM999,999,990') || ' days' END;
 REVOKE ALL ON FUNCTION @extschema@.tw_page_duration(double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_page_duration(double precision) IS
-    'A number of seconds as people read it, in seconds, minutes, hours or days';
+    'A number of seconds as people read it, in seconds, minutes, hours or days; a negative one, of a message that '
+    'is said to be of later, is unknown';
 
 CREATE FUNCTION @extschema@.tw_page_id(kind text, content text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -15,7 +15,7 @@ RETURN $css$
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.6 system-ui, -apple-system, "Segoe UI",
   Roboto, "Noto Sans", "Noto Sans Devanagari", "Helvetica Neue", Arial, sans-serif; overflow-wrap: break-word; }
-.page { max-width: 48rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
+.page { max-width: 54rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
 h1, h2 { font-family: Georgia, "Noto Serif", "Times New Roman", serif; font-weight: 600; line-height: 1.2;
   letter-spacing: -0.01em; margin: 0; text-wrap: balance; }
 h1 { font-size: 2.5rem; }
@@ -32,7 +32,7 @@ code { font: 0.9em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mon
 header .period { color: var(--soft); font-size: 1.2rem; margin: 0.5rem 0 0; }
 header .made { color: var(--soft); font-size: 0.9rem; }
 section { margin-top: 4.5rem; scroll-margin-top: 1.5rem; }
-.lead { font-size: 1.15rem; line-height: 1.55; max-width: 40rem; }
+.lead { font-size: 1.15rem; line-height: 1.55; max-width: 42rem; }
 .note, .more, .empty, .none { color: var(--soft); }
 .note, .more { font-size: 0.9rem; }
 .none { font-style: italic; }
@@ -55,7 +55,7 @@ ol.steps li::before { content: counter(step); position: absolute; left: 0; top: 
   border-radius: 50%; background: var(--accent); color: var(--paper); font-weight: 600; line-height: 1.9rem;
   text-align: center; font-size: 0.95rem; }
 ol.steps p { margin: 0.25rem 0; }
-.chart { margin: 2rem 0; }
+.chart { margin: 2rem 0; max-width: 48rem; }
 figcaption { margin-bottom: 0.75rem; color: var(--soft); font-size: 0.95rem; line-height: 1.5; }
 figcaption strong { display: block; color: var(--ink); font-size: 1.0625rem; }
 .chart > svg { display: block; width: 100%; height: auto; overflow: visible; }
@@ -97,7 +97,8 @@ th, td { text-align: left; vertical-align: top; padding: 0.55rem 1.25rem 0.55rem
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-weight: 500; font-size: 0.875rem; vertical-align: bottom;
   border-bottom-color: var(--soft); }
-tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 6rem; }
+tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 7rem; }
+td:last-child:not(.n) { min-width: 11rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); color: var(--soft);
   font-size: 0.9rem; }

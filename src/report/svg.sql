@@ -58,7 +58,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_svg_y(double precision, double precision[]
 COMMENT ON FUNCTION @extschema@.tw_svg_y(double precision, double precision[]) IS
     'Where a value stands in a wide chart; one outside the ticks stands at the edge';
 
--- About seven labels fit, and on a phone half of them.
+-- About seven labels fit, and on a phone half of them. The last one always stands there.
 CREATE FUNCTION @extschema@.tw_svg_axes(labels text[], ticks double precision[], unit text) RETURNS text
     LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -70,14 +70,14 @@ BEGIN ATOMIC
             CROSS JOIN LATERAL (SELECT @extschema@.tw_svg_number(@extschema@.tw_svg_y(t.value, ticks)) AS y) y)
         || coalesce((SELECT string_agg(format(
                 '<text class="x%s" x="%s" y="318">%s</text>',
-                CASE WHEN (l.n - 1) % (2 * e.every) <> 0 THEN ' minor' ELSE '' END
+                CASE WHEN (s.n_labels - l.n) % (2 * e.every) <> 0 THEN ' minor' ELSE '' END
                 || CASE WHEN x.x > 664 AND s.n_labels > 3 THEN ' last' ELSE '' END,
                 @extschema@.tw_svg_number(x.x), @extschema@.tw_svg_words(l.label)), '' ORDER BY l.n)
             FROM (SELECT cardinality(labels) AS n_labels) s
             CROSS JOIN LATERAL (SELECT greatest(1, ceil(s.n_labels / 7.0))::integer AS every) e
             CROSS JOIN LATERAL unnest(labels) WITH ORDINALITY l (label, n)
             CROSS JOIN LATERAL (SELECT @extschema@.tw_svg_x(l.n::integer, s.n_labels) AS x) x
-            WHERE (l.n - 1) % e.every = 0), '');
+            WHERE (s.n_labels - l.n) % e.every = 0), '');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_svg_axes(text[], double precision[], text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_svg_axes(text[], double precision[], text) IS

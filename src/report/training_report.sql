@@ -9,6 +9,11 @@ AS $function$
 BEGIN
     RETURN concat(
         @extschema@.tw_report_steps(from_date, to_date),
+        @extschema@.tw_report_conversations(from_date, to_date),
+        @extschema@.tw_report_accuracy(from_date, to_date),
+        @extschema@.tw_report_fallback(from_date, to_date),
+        @extschema@.tw_report_queue(from_date, to_date),
+        @extschema@.tw_report_agreement(from_date, to_date),
         @extschema@.tw_report_calibration(from_date, to_date),
         @extschema@.tw_report_intents(from_date, to_date),
         @extschema@.tw_report_confusions(from_date, to_date),
@@ -49,10 +54,11 @@ BEGIN
     RETURN @extschema@.tw_page(
         'Training report, ' || period,
         format(E'<h1>Training report</h1>\n<p class="period">%s</p>\n'
-               '<p class="made">Made on %s, days and times in %s.%s</p>',
+               '<p class="made">Made on %s, days and times in %s.%s</p>\n%s',
                period, to_char(now() AT TIME ZONE zone, 'FMDD Mon YYYY, HH24:MI'), @extschema@.tw_html(zone),
                CASE WHEN @extschema@.tw_sees_all_modules() THEN ''
-                    ELSE ' It has the modules that your role sees, and no others.' END),
+                    ELSE ' It has the modules that your role sees, and no others.' END,
+               @extschema@.tw_report_key_figures(first_day, last_day)),
         @extschema@.tw_report_sections(first_day, last_day),
         '<p>Messages are shortened, and personal data in them is masked.</p>'::text);
 END
