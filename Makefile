@@ -285,6 +285,7 @@ SQL_PARTS = \
 	src/report/report_accuracy.sql \
 	src/report/report_reviews.sql \
 	src/report/training_report.sql \
+	src/report/training_metrics.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

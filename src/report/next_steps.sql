@@ -35,13 +35,7 @@ BEGIN ATOMIC
            'SELECT * FROM claim_reviews(''YOUR NAME'')'
     FROM counted c
     WHERE c.waiting > 0 AND (c.oldest_urgent IS NULL OR c.oldest_urgent >= at - interval '2 days')
-      AND (c.oldest_audited IS NULL OR c.oldest_audited >= at - interval '7 days')
-    UNION ALL
-    SELECT 23, 'labels', format('%s texts have two intents, and nobody has said which is right', count(*)),
-           'SELECT * FROM label_conflicts WHERE NOT settled'
-    FROM @extschema@.label_conflicts l
-    WHERE NOT l.settled AND @extschema@.tw_sees_all_modules()
-    HAVING count(*) > 0;
+      AND (c.oldest_audited IS NULL OR c.oldest_audited >= at - interval '7 days');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_step_of_queue(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_step_of_queue(timestamptz) IS
