@@ -135,10 +135,10 @@ BEGIN ATOMIC
     FROM (VALUES ('restored_copy', '{}'::jsonb, @extschema@.tw_is_restored_copy()::integer::double precision),
                  ('standby', '{}', pg_is_in_recovery()::integer)) AS f (name, labels, value)
     UNION ALL
-    SELECT 'training_workflow_info', jsonb_build_object('version', e.extversion, 'database', current_database()), 1
+    SELECT 'training_workflow_info', jsonb_build_object('extension_version', e.extversion, 'database', current_database()), 1
     FROM pg_extension e WHERE e.extname = 'training_workflow'
     UNION ALL
-    SELECT 'training_workflow_job_' || f.name, jsonb_build_object('job', h.job_name), f.value
+    SELECT 'training_workflow_job_' || f.name, jsonb_build_object('job_name', h.job_name), f.value
     FROM health h
     CROSS JOIN LATERAL (VALUES
         ('failing', (h.state IN ('failing', 'dead', 'no login', 'blocked', 'inactive'))::integer::double precision),
@@ -171,13 +171,13 @@ BEGIN ATOMIC
     FROM (SELECT x.status FROM @extschema@.training_export_jobs x WHERE x.status <> 'running'
           ORDER BY x.id DESC LIMIT 1) j
     UNION ALL
-    SELECT 'training_workflow_erasures_waiting', '{"for": "exports"}', count(*)
+    SELECT 'training_workflow_erasures_waiting', '{"what": "exports"}', count(*)
     FROM @extschema@.erasure_exports e WHERE e.status = 'pending'
     UNION ALL
-    SELECT 'training_workflow_erasures_waiting', '{"for": "labelstudio"}', count(*)
+    SELECT 'training_workflow_erasures_waiting', '{"what": "labelstudio"}', count(*)
     FROM @extschema@.labelstudio_erasures e WHERE e.deleted_at IS NULL
     UNION ALL
-    SELECT 'training_workflow_erasures_waiting', '{"for": "rows"}', count(*)
+    SELECT 'training_workflow_erasures_waiting', '{"what": "rows"}', count(*)
     FROM @extschema@.erasures e WHERE e.status = 'running'
     UNION ALL
     SELECT 'training_workflow_audit_sealed_timestamp_seconds', '{}', extract(epoch FROM h.sealed_at)
