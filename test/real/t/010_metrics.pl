@@ -59,7 +59,7 @@ sub launch {
     $running{$name} = IPC::Run::start($command, '<', \undef, '>&', $log);
     return;
 }
-END { $_->kill_kill(grace => 5) for values %running }
+END { local $?; $_->kill_kill(grace => 5) for values %running }
 
 # Asks until the answer is what the caller waits for; the last answer.
 sub ask_until {
