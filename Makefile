@@ -219,6 +219,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_request.sql \
 	src/labelstudio/labelstudio_call.sql \
 	src/labelstudio/labelstudio_spans.sql \
+	src/labelstudio/labelstudio_screen.sql \
 	src/labelstudio/labelstudio_payload.sql \
 	src/labelstudio/labelstudio_push.sql \
 	src/labelstudio/labelstudio_opinions.sql \
