@@ -39,8 +39,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(text, text) FROM PUBLI
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(text, text) IS
     'Both in one text, for projects that have the labelling interface of an earlier version';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_labelstudio_shown(tasks bigint[]) RETURNS TABLE (id bigint, task jsonb)
+    LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH recent AS MATERIALIZED (
         SELECT s.entities FROM @extschema@.training_samples s
@@ -51,7 +51,7 @@ BEGIN ATOMIC
                (SELECT array_agg(DISTINCT p.span ->> 2) FROM recent r, jsonb_array_elements(
                     @extschema@.tw_entity_spans(r.entities, 1000000000)) AS p (span)) AS labels
     )
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT t.id, jsonb_build_object(
         'data', jsonb_build_object(
             'text', v.message,
             'size', CASE WHEN @extschema@.tw_labelstudio_is_long(v.message) THEN 'long' ELSE '' END,
@@ -74,7 +74,7 @@ BEGIN ATOMIC
                     THEN jsonb_build_object('conversation', @extschema@.tw_labelstudio_conversation(c))
                     ELSE (SELECT jsonb_build_object('sample', @extschema@.tw_labelstudio_sample(s))
                           FROM @extschema@.training_samples s WHERE s.id = t.sample_id) END,
-        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind))) ORDER BY t.id)
+        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind)))
     FROM known n
     CROSS JOIN @extschema@.labelstudio_tasks t
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
@@ -94,8 +94,18 @@ BEGIN ATOMIC
                                    c.user_correction, c.review_reason) END AS correction,
                                CASE WHEN NOT r.is_blind THEN @extschema@.tw_labelstudio_beside(
                                    c.response_text, c.review_reason) END AS reply) v
-    WHERE t.batch_id = batch AND t.status = 'claimed' AND c.id IS NOT NULL;
+    WHERE t.id = ANY (tasks) AND c.id IS NOT NULL;
 END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_shown(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_shown(bigint[]) IS
+    'These rows of labelstudio_tasks in Label Studio''s import format; without those whose subject is gone';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT jsonb_agg(s.task ORDER BY s.id)
+        FROM @extschema@.tw_labelstudio_shown(ARRAY(
+            SELECT t.id FROM @extschema@.labelstudio_tasks t
+            WHERE t.batch_id = batch AND t.status = 'claimed')) s);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) IS
     'The tasks of a batch in Label Studio''s import format, in review order; NULL where none is left';

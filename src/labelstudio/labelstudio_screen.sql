@@ -58,7 +58,7 @@ RETURN '<View className="tw-screen">
     .tw-new { grid-area: 1 / 2; }
     .tw-search input { height: 32px; font-size: 15px; }
     .tw-intents { grid-area: 2 / 1 / 3 / 3; overflow-y: auto; }
-    .tw-intents .lsf-choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(225px, 1fr)); gap:
+    .tw-intents .lsf-choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap:
       0 10px; align-items: end; margin: 0; }
     .tw-intents .lsf-choice { margin: 0; }
     .tw-intents .lsf-choice:has(.tw-module) { grid-column-start: 1; }
