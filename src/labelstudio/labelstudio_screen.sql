@@ -56,7 +56,10 @@ RETURN '<View className="tw-screen">
       8px 12px; min-height: 180px; }
     .tw-search { grid-area: 1 / 1; }
     .tw-new { grid-area: 1 / 2; }
-    .tw-search input { height: 32px; font-size: 15px; }
+    .tw-search input { height: 40px; margin-top: 4px; font-size: 15px; color: var(--color-neutral-content);
+      background: var(--color-neutral-background); border-color: var(--color-neutral-border); border-radius:
+      4px; }
+    .tw-search input::placeholder { color: var(--color-neutral-content-subtler); }
     .tw-intents { grid-area: 2 / 1 / 3 / 3; overflow-y: auto; }
     .tw-intents .lsf-choices { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap:
       0 10px; align-items: end; margin: 0; }
@@ -66,6 +69,9 @@ RETURN '<View className="tw-screen">
       14px; font-weight: 400; line-height: 1.3; overflow-wrap: break-word; }
     .tw-intents .lsf-choice__checkbox:has(:checked) { background: var(--color-primary-emphasis-subtle);
       font-weight: 600; }
+    .tw-intents .lsf-choice__checkbox:has(.tw-module):has(:checked) { background:
+      linear-gradient(var(--color-primary-emphasis-subtle), var(--color-primary-emphasis-subtle)) bottom / 100%
+      20px no-repeat; }
     .tw-intents .lsf-choice__checkbox sup { display: none; }
     .tw-intents .ant-checkbox { display: none; }
     .tw-intents .tw-module { display: block; margin-left: -24px; padding-top: 4px; font-size: 12px; font-weight:
@@ -192,18 +198,20 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_intents(text[], text, text, boole
 CREATE FUNCTION @extschema@.tw_labelstudio_labels(labels text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    -- Letters that no verdict, no reason and no field has.
-    WITH letters AS (
-        SELECT 'qwetyopsdghjklzxcvbm'::text AS free
+    -- Letters that no verdict, no reason and no field has, and colours that can be told apart: Label Studio would give
+    -- some labels the same one.
+    WITH given AS (
+        SELECT 'qwetyopsdghjklzxcvbm'::text AS letters,
+               '{#4E79A7,#F28E2B,#E15759,#59A14F,#B07AA1,#EDC948,#76B7B2,#FF9DA7,#9C755F,#8A8A8A}'::text[] AS colours
     ), every AS (
-        SELECT l.label, row_number() OVER (ORDER BY l.label COLLATE "C") AS n
+        SELECT l.label, (row_number() OVER (ORDER BY l.label COLLATE "C"))::integer AS n
         FROM (SELECT DISTINCT u.label FROM unnest(labels) AS u (label) WHERE u.label IS NOT NULL) l
     )
-    SELECT coalesce(jsonb_agg(jsonb_build_object('value', e.label, 'hotkey', CASE
-        WHEN e.n <= char_length(k.free) THEN substr(k.free, e.n::integer, 1)
-        ELSE @extschema@.tw_labelstudio_no_key(6400 - e.n) END) ORDER BY e.n), '[]')
-    FROM every e, letters k;
+    SELECT coalesce(jsonb_agg(jsonb_build_object('value', e.label, 'background', g.colours[1 + (e.n - 1) % 10],
+        'hotkey', CASE WHEN e.n <= char_length(g.letters) THEN substr(g.letters, e.n, 1)
+                       ELSE @extschema@.tw_labelstudio_no_key(6400 - e.n::bigint) END) ORDER BY e.n), '[]')
+    FROM every e, given g;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_labels(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_labels(text[]) IS
-    'The entity labels that a task offers, by name; the first twenty have letters as keys';
+    'The entity labels that a task offers, by name, with colours; the first twenty have letters as keys';

@@ -1,7 +1,7 @@
 // review.js FILE - a reviewer at work in Label Studio: logs in, takes task by task as they are served, presses the keys
 // that FILE says for each, and submits. Prints what was seen and done, as JSON.
 //
-// FILE is JSON: {url, project, email, password, shots: prefix of the screenshots' names, theme: "light" or "dark",
+// FILE is JSON: {url, project, email, password, shots: prefix of the screenshots' names, theme: "Light" or "Dark",
 // tasks: {name: {begins: beginning of the message, keys: [...], shows: [...]}}}. A key is a name such as "a" or
 // "Control+Enter", "text:..." types, and "select:from:to" selects these characters of the message, counted in UTF-16,
 // with the mouse. The task is submitted with the last key. shows: selectors whose texts are returned before that.
@@ -123,8 +123,11 @@ const work = async (page) => {
 };
 
 (async () => {
-    const { browser, page } = await launch({ colorScheme: plan.theme ?? 'light' });
+    const { browser, page } = await launch();
     try {
+        // Where Label Studio keeps what the button for it has chosen.
+        await page.addInitScript((theme) => localStorage.setItem('preferred-color-scheme', theme),
+            plan.theme ?? 'Light');
         await logIn(page);
         await page.goto(`${plan.url}/projects/${plan.project}/data?labeling=1`);
         console.log(JSON.stringify({ ...await work(page), problems: page.problems }));

@@ -1,5 +1,5 @@
-# 011_reviewers_screen.pl - a reviewer in a real browser before a real Label Studio: tasks of every kind are seen without
-# scrolling and judged by keys alone, and the verdicts are in the database after the next sync.
+# 011_reviewers_screen.pl - a reviewer in a real browser before a real Label Studio: tasks of every kind are seen
+# without scrolling and judged by keys alone, and the verdicts are in the database after the next sync.
 
 use strict;
 use warnings;
@@ -71,7 +71,7 @@ my %message = (
     arabic   => 'أين طلبي؟ طلبت بيتزا منذ ساعة إلى Kothrud, رقم 47',
     none     => 'asdf qwer',
     markup   => '<script>document.title="x"</script> <b>bold</b> $text & "quotes"',
-    long     => 'The longest: ' . "my order has not come, and nobody answers the phone. " x 200,
+    long     => 'The longest: ' . 'my order has not come, and nobody answers the phone. ' x 200,
     blind    => 'refund my parcel, it never came',
     third    => 'book a cab to the airport'
 );
@@ -208,6 +208,61 @@ is_deeply(
 is(sql(q{SELECT jsonb_path_query_array(s.entities, '$[*].label'), s.entities -> 2 ->> 'value' FROM training_samples s
         JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'entities'}),
     '["food", "place", "date"]|8 pm', 'and the words that were marked are an entity');
+
+#-----------------------------------------------------------------------------------------------------------------------
+# A project of version 0.1.0 goes on, with its tasks and with new ones, and can be given this screen.
+
+my ($old_screen) = slurp_file("$here/../../../upgrade/training_workflow--0.1.0.sql") =~
+    /tw_labelstudio_config\(\) RETURNS text.*?RETURN '(.*?)';\n/s;
+$old_screen =~ s/''/'/g;
+sql(q{SELECT labelstudio_create_project('Old screen', 'shop')});
+my $old = sql(q{SELECT project_id FROM labelstudio_projects WHERE module_type = 'shop'});
+$admin->must('PATCH', "/api/projects/$old/", { label_config => $old_screen });
+sub shop {
+    my (@kinds) = @_;
+    sql("SELECT said('$_', 'the message of $_', 'intent.shop.order.track', 'no', 'reply')") for @kinds;
+    call($node, DATABASE, 'labelstudio_sync', "pushed: @kinds");
+    my %task = map { (split / /, $_->{data}{text})[-1] => $_ } $admin->tasks($old);
+    return @task{@kinds};
+}
+for my $task (shop(qw(first kept drafted))) {
+    my $data = $task->{data};
+    delete @$data{qw(size correction reply verdicts)};
+    $_ = { value => $_->{value} } for map { @{ $data->{$_} } } qw(intent_options entity_labels);
+    $admin->must('PATCH', "/api/tasks/$task->{id}/", { data => $data });
+}
+shop('new');
+sub plan {
+    my (%keys) = @_;
+    return { map { $_ => { begins => "the message of $_", keys => [ @{ $keys{$_} }, $submit ], shows => ['.tw-said'] } }
+            keys %keys };
+}
+
+# A reviewer's draft is not lost.
+my ($drafted) = grep { $_->{data}{text} =~ /drafted/ } $admin->tasks($old);
+$admin->must('POST', "/api/tasks/$drafted->{id}/drafts", { result => TW::LabelStudio::result(verdict => 'reject'),
+        lead_time => 1 });
+review($old, 'old', plan(first => ['a']));
+is(sql('SELECT labelstudio_update_project(id) FROM labelstudio_projects WHERE module_type = \'shop\''), 3 + 1,
+    'the project gets the screen, and its unfinished tasks what that shows');
+my $now = $admin->must('GET', "/api/projects/$old/")->{label_config};
+is($now, sql('SELECT tw_labelstudio_config()'), 'it has it');
+is(scalar(grep { $_->{draft_exists} } $admin->tasks($old)), 1, 'the draft is there');
+my $renewed =
+    review($old, 'renewed', plan(kept => [ 'f', '1' ], drafted => [ 'f', '2' ], new => [ 'r', 'n' ]), theme => 'Dark');
+is_deeply([ map { s/\n/: /r } @{ $renewed->{kept}{shown}[0] } ],
+    [ "The user's correction: no", "The chatbot's reply: reply" ], 'an old task shows what a new one does');
+call($node, DATABASE, 'labelstudio_sync', 'the verdicts of both screens');
+is(sql(q{SELECT string_agg(concat_ws(' ', c.session_id, e.action, e.intent, e.reject_reason), ', ' ORDER BY c.id)
+        FROM review_events e JOIN conversation_logs c ON c.id = e.conversation_log_id
+        WHERE c.session_id IN ('first', 'kept', 'drafted', 'new') AND e.action IN ('approve', 'fix', 'reject')}),
+    'first approve intent.shop.order.track, kept fix intent.shop.booking.cancel, '
+        . 'drafted fix intent.shop.booking.search, new reject no-such-intent',
+    'arrive');
+sqlstate_is($node, DATABASE, 'SELECT labelstudio_update_project(-1)', 'P0002', 'a project that is none');
+$admin->must('DELETE', "/api/projects/$old/");
+sqlstate_is($node, DATABASE, q{SELECT labelstudio_update_project(id) FROM labelstudio_projects
+    WHERE module_type = 'shop'}, '42704', 'and one that was deleted there');
 is(sql('SELECT count(*) FROM check_integrity()'), 0, 'check_integrity() is empty')
     or diag sql('SELECT problem, example FROM check_integrity()');
 
