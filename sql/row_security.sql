@@ -134,6 +134,7 @@ INSERT INTO calls VALUES
     ('tw_intents()', 'tw_intents()'),
     ('live_accuracy(date, date, text[])', 'live_accuracy(NULL, NULL, ''{module_type,intent}'')'),
     ('reviewer_agreement(date, date)', 'reviewer_agreement()'),
+    ('training_report(date, date)', '(SELECT training_report())'),
     ('model_intent_scores(text, bigint)', 'model_intent_scores(''router-v1.0.5'')'),
     ('training_workflow_status(timestamptz)', '(SELECT training_workflow_status())'),
     ('compare_models(text, text)', 'compare_models(''router-v1.0.5'', ''router-v1.0.7'')'),

@@ -45,7 +45,7 @@ section { margin-top: 4.5rem; scroll-margin-top: 1.5rem; }
   font-variant-numeric: lining-nums tabular-nums; }
 .key .note { line-height: 1.4; }
 nav { margin-top: 2.5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); font-size: 0.95rem; }
-nav h2 { font: 600 0.9rem/1.5 inherit; font-size: 0.9rem; letter-spacing: 0; color: var(--soft); font-family: inherit; }
+nav h2 { font-family: inherit; font-size: 0.9rem; letter-spacing: 0; color: var(--soft); }
 nav ul { margin: 0.5rem 0 0; padding: 0; list-style: none; columns: 15rem auto; column-gap: 2rem; }
 nav li { break-inside: avoid; padding: 0.2rem 0; }
 ol.steps { padding: 0; list-style: none; counter-reset: step; margin: 1.5rem 0 0; }

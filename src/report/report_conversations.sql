@@ -22,8 +22,8 @@ BEGIN ATOMIC
            coalesce(sum(f.not_applicable), 0)::bigint,
            greatest(0, coalesce(sum(f.conversations - f.auto_approved - f.needs_review - f.not_applicable), 0))::bigint,
            coalesce(sum(f.audited), 0)::bigint,
-           sum(f.fallback_rate * f.conversations) / nullif(sum(f.conversations) FILTER (WHERE f.fallback_rate IS NOT NULL),
-                                                           0),
+           sum(f.fallback_rate * f.conversations)
+               / nullif(sum(f.conversations) FILTER (WHERE f.fallback_rate IS NOT NULL), 0),
            coalesce(sum(f.positive_feedback), 0)::bigint, coalesce(sum(f.negative_feedback), 0)::bigint
     FROM bucket b
     LEFT JOIN figures f ON f.date = b.day
@@ -97,9 +97,9 @@ BEGIN
     RETURN @extschema@.tw_page_section('fallback', 'Fallback rate',
         CASE WHEN total.rate IS NULL THEN 'No prediction of these days names its provider: the rate is unknown.'
              WHEN total.highest = 0 THEN 'No prediction came from a fallback provider.'
-             ELSE format('A fallback provider made %s of the predictions; at most %s, on the %s of %s.',
-                         @extschema@.tw_page_percent(total.rate), @extschema@.tw_page_percent(total.highest), unit,
-                         total.highest_label) END,
+             ELSE format('A fallback provider made %s of the predictions; at most %s, %s %s.',
+                         @extschema@.tw_page_percent(total.rate), @extschema@.tw_page_percent(total.highest),
+                         CASE unit WHEN 'day' THEN 'on' ELSE 'in the week from' END, total.highest_label) END,
         CASE WHEN total.rate IS NULL THEN '<p class="note">Fill the column nlu_provider when a conversation is '
                                           'captured.</p>'
              ELSE @extschema@.tw_svg_lines(format('Fallback rate by %s', unit),

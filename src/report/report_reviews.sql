@@ -42,9 +42,13 @@ BEGIN
         RETURN '<p class="empty">Nobody gave a verdict in these days.</p>';
     END IF;
     RETURN @extschema@.tw_svg_columns(format('Verdicts by %s', unit),
-        format('%s verdicts; from the message to the verdict half of them took at most %s, and 95 %% at most %s.',
-               @extschema@.tw_page_number(result.verdicts), @extschema@.tw_page_duration(result.seconds[1]),
-               @extschema@.tw_page_duration(result.seconds[2])),
+        @extschema@.tw_page_number(result.verdicts) || ' verdicts'
+            || CASE WHEN result.seconds[1] >= 0 THEN format(
+                        '; from the message to the verdict half of them took at most %s, and 95 %% at most %s.',
+                        @extschema@.tw_page_duration(result.seconds[1]),
+                        @extschema@.tw_page_duration(result.seconds[2]))
+                    ELSE '. How long they took is unknown: messages carry later times than their verdicts, or none.'
+                    END,
         result.labels, '{approved,fixed,rejected}'::text[], result.series, ''::text);
 END
 $function$;
