@@ -40,14 +40,15 @@ DECLARE
 BEGIN
     SELECT array_agg(to_char(greatest(l.period, from_date), 'Mon FMDD') ORDER BY l.period) AS labels,
            array_agg(l.accuracy ORDER BY l.period) || array_agg(l.naive_accuracy ORDER BY l.period) AS series,
-           array_agg(l.lower ORDER BY l.period) AS lower, array_agg(l.upper ORDER BY l.period) AS upper,
+           -- Bounds without an estimate hold for any accuracy of what is unknown.
+           array_agg(CASE WHEN l.accuracy IS NOT NULL THEN l.lower END ORDER BY l.period) AS lower,
+           array_agg(CASE WHEN l.accuracy IS NOT NULL THEN l.upper END ORDER BY l.period) AS upper,
            array_agg(NULL::double precision) AS nothing,
            least(min(l.accuracy), min(l.naive_accuracy), min(l.lower) FILTER (WHERE l.accuracy IS NOT NULL)) AS least
     INTO a FROM @extschema@.live_accuracy(from_date, to_date, ARRAY[unit]) l;
     RETURN @extschema@.tw_svg_lines(format('Live accuracy by %s', unit),
         'The band is the 95 % interval; where a line is broken, there are too few labels.'::text,
         a.labels, '{live accuracy,naive figure}'::text[], a.series,
-        -- Bounds without an estimate hold for any accuracy of what is unknown.
         a.lower || a.nothing, a.upper || a.nothing, least(a.least, 0.9), 1::double precision, '%'::text);
 END
 $function$;
@@ -63,8 +64,10 @@ DECLARE
     more bigint;
 BEGIN
     SELECT array_agg(c.cell ORDER BY r.n, c.col) FILTER (WHERE r.n <= 20), greatest(max(r.n) - 20, 0) INTO cells, more
-    FROM (SELECT a.*, row_number() OVER (ORDER BY a.conversations DESC, a.model_version, a.module_type) AS n
-          FROM @extschema@.live_accuracy(from_date, to_date, '{model_version,module_type}'::text[]) a) r
+    FROM (SELECT a.*, row_number() OVER (ORDER BY v.created_at DESC NULLS LAST, a.model_version,
+                                                  a.conversations DESC, a.module_type) AS n
+          FROM @extschema@.live_accuracy(from_date, to_date, '{model_version,module_type}'::text[]) a
+          LEFT JOIN @extschema@.model_versions v ON v.version = a.model_version) r
     CROSS JOIN LATERAL (VALUES
         (1, @extschema@.tw_page_text(r.model_version, 60)),
         (2, @extschema@.tw_page_text(r.module_type, 60)),

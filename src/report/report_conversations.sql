@@ -60,13 +60,14 @@ BEGIN
             'No conversation was captured in these days.', '<p class="empty">Nothing to show.</p>');
     END IF;
     RETURN @extschema@.tw_page_section('conversations', 'Conversations and outcomes',
-        format('%s conversations came, %s a day. The filter approved %s of them by itself, sent %s to review, and left '
-               'out %s that models cannot learn from.',
+        format('%s conversations came, %s a day. The filter approved %s of them by itself and sent %s to review.%s',
                @extschema@.tw_page_number(total.conversations),
                @extschema@.tw_page_number(round(total.conversations / (to_date - from_date + 1), 1)),
                @extschema@.tw_page_percent((total.auto_approved / total.conversations)::double precision),
                @extschema@.tw_page_percent((total.needs_review / total.conversations)::double precision),
-               @extschema@.tw_page_percent((total.not_applicable / total.conversations)::double precision)),
+               CASE WHEN total.not_applicable > 0 THEN format(' %s were not a text that models can learn from.',
+                   @extschema@.tw_page_percent((total.not_applicable / total.conversations)::double precision))
+                    ELSE '' END),
         @extschema@.tw_svg_columns(format('Conversations by %s', unit), 'By what the filter decided.'::text, labels,
             -- A series of nothing but zeros would only fill the legend.
             '{auto-approved,needs review,not applicable}'::text[]
