@@ -113,6 +113,7 @@ SQL_PARTS = \
 	src/base/excerpt.sql \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
+	src/base/chi_square.sql \
 	src/rules/statuses.sql \
 	src/rules/conversations.sql \
 	src/rules/module_limits.sql \
@@ -270,6 +271,16 @@ SQL_PARTS = \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
 	src/report/explain_conversation.sql \
+	src/report/answers.sql \
+	src/report/intent_quality.sql \
+	src/report/intent_confusions.sql \
+	src/report/confidence_calibration.sql \
+	src/report/intent_drift.sql \
+	src/report/next_steps.sql \
+	src/report/measured_steps.sql \
+	src/report/report_steps.sql \
+	src/report/report_intents.sql \
+	src/report/report_models.sql \
 	src/report/report_conversations.sql \
 	src/report/report_accuracy.sql \
 	src/report/report_reviews.sql \

@@ -15,7 +15,9 @@ BEGIN ATOMIC
         ('{analyst}', '{SELECT}', ARRAY[
             '@extschema@.reviewer_activity', '@extschema@.live_accuracy_by_model', '@extschema@.daily_training_stats',
             '@extschema@.model_performance_comparison', '@extschema@.paired_evaluations',
-            '@extschema@.rollout_status', '@extschema@.model_versions']::regclass[]),
+            '@extschema@.rollout_status', '@extschema@.model_versions', '@extschema@.intent_quality',
+            '@extschema@.intent_confusions', '@extschema@.confidence_calibration',
+            '@extschema@.intent_drift']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
             '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
@@ -122,6 +124,10 @@ BEGIN ATOMIC
             '@extschema@.training_workflow_status(timestamptz)',
             '@extschema@.paired_evidence(double precision[])',
             '@extschema@.live_accuracy(date, date, text[])',
+            '@extschema@.tw_intent_quality(date, date)',
+            '@extschema@.tw_intent_confusions(date, date)',
+            '@extschema@.tw_confidence_calibration(date, date)',
+            '@extschema@.tw_intent_drift(date, date)',
             '@extschema@.tw_accuracy_window()',
             '@extschema@.reviewer_agreement(date, date)',
             '@extschema@.training_report(date, date)',

@@ -55,7 +55,7 @@ ol.steps li::before { content: counter(step); position: absolute; left: 0; top: 
   border-radius: 50%; background: var(--accent); color: var(--paper); font-weight: 600; line-height: 1.9rem;
   text-align: center; font-size: 0.95rem; }
 ol.steps p { margin: 0.25rem 0; }
-.chart { margin: 2rem 0; }
+.chart { margin: 2rem 0; max-width: 48rem; }
 figcaption { margin-bottom: 0.75rem; color: var(--soft); font-size: 0.95rem; line-height: 1.5; }
 figcaption strong { display: block; color: var(--ink); font-size: 1.0625rem; }
 .chart > svg { display: block; width: 100%; height: auto; overflow: visible; }

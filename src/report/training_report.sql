@@ -8,11 +8,19 @@ CREATE FUNCTION @extschema@.tw_report_sections(from_date date, to_date date) RET
 AS $function$
 BEGIN
     RETURN concat(
+        @extschema@.tw_report_steps(from_date, to_date),
         @extschema@.tw_report_conversations(from_date, to_date),
         @extschema@.tw_report_accuracy(from_date, to_date),
         @extschema@.tw_report_fallback(from_date, to_date),
         @extschema@.tw_report_queue(from_date, to_date),
-        @extschema@.tw_report_agreement(from_date, to_date));
+        @extschema@.tw_report_agreement(from_date, to_date),
+        @extschema@.tw_report_calibration(from_date, to_date),
+        @extschema@.tw_report_intents(from_date, to_date),
+        @extschema@.tw_report_confusions(from_date, to_date),
+        @extschema@.tw_report_drift(from_date, to_date),
+        @extschema@.tw_report_rollouts(from_date, to_date),
+        @extschema@.tw_report_versions(from_date, to_date),
+        @extschema@.tw_report_jobs(from_date, to_date));
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_sections(date, date) FROM PUBLIC;

@@ -1,0 +1,154 @@
+-- Sections of training_report() about the model's answers: calibration, intents, confusions, drift.
+
+CREATE FUNCTION @extschema@.tw_report_calibration(from_date date, to_date date) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH figure AS MATERIALIZED (
+        SELECT c.* FROM @extschema@.tw_confidence_calibration(from_date, to_date) c
+    ), provider AS (
+        SELECT f.provider, f.conversations, f.labels, f.mean_confidence, f.accuracy, f.lower, f.upper, f.ece,
+               f.ece_by_chance, f.reason, row_number() OVER (ORDER BY f.conversations DESC, f.provider) AS n
+        FROM figure f WHERE f.bin IS NULL
+    )
+    SELECT @extschema@.tw_page_section('calibration', 'Is the confidence as good as it says?',
+        coalesce((SELECT format('%s said %s on average and was right in %s. Its expected calibration error is %s; with so '
+                                'many labels chance alone gives about %s.',
+                                @extschema@.tw_page_text(coalesce(p.provider, 'The provider without a name'), 80),
+                                @extschema@.tw_page_percent(p.mean_confidence), @extschema@.tw_page_percent(p.accuracy),
+                                @extschema@.tw_page_percent(p.ece), @extschema@.tw_page_percent(p.ece_by_chance))
+                  FROM provider p WHERE p.n = 1),
+                 'No conversation of the period has a confidence.'),
+        (SELECT string_agg(@extschema@.tw_svg_reliability(
+                    coalesce(p.provider, 'No provider') || ': accuracy by confidence',
+                    'A dot on the diagonal is a confidence that is as good as it says; below it the provider is too '
+                    'sure. Lines are 95 % intervals.', b.mean, b.accuracy, b.lower, b.upper, b.weight), '' ORDER BY p.n)
+         FROM provider p
+         CROSS JOIN LATERAL (SELECT array_agg(f.mean_confidence ORDER BY f.bin) AS mean,
+                                    array_agg(f.accuracy ORDER BY f.bin) AS accuracy,
+                                    array_agg(f.lower ORDER BY f.bin) AS lower,
+                                    array_agg(f.upper ORDER BY f.bin) AS upper,
+                                    array_agg(f.conversations::double precision ORDER BY f.bin) AS weight
+                             FROM figure f WHERE f.bin IS NOT NULL AND f.provider IS NOT DISTINCT FROM p.provider) b
+         WHERE p.n <= 4)
+        || @extschema@.tw_page_table('Providers',
+            '{Provider,Conversations,Labels,Confidence,Accuracy,95 % interval,Calibration error,By chance,Note}'::text[],
+            (SELECT array_agg(c.html ORDER BY p.n, c.n)
+             FROM provider p
+             CROSS JOIN LATERAL unnest(ARRAY[
+                 @extschema@.tw_page_text(p.provider, 60), @extschema@.tw_page_number(p.conversations::numeric),
+                 @extschema@.tw_page_number(p.labels::numeric), @extschema@.tw_page_percent(p.mean_confidence),
+                 @extschema@.tw_page_percent(p.accuracy), @extschema@.tw_page_interval(p.lower, p.upper),
+                 @extschema@.tw_page_percent(p.ece), @extschema@.tw_page_percent(p.ece_by_chance),
+                 coalesce(@extschema@.tw_html(p.reason), '')]) WITH ORDINALITY AS c (html, n)
+             WHERE p.n <= 12),
+            '{2,3,4,5,6,7,8}'::integer[], greatest(0, (SELECT count(*) FROM provider p) - 12)));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_report_calibration(date, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_calibration(date, date) IS
+    'The section of training_report() about calibration';
+
+CREATE FUNCTION @extschema@.tw_report_intents(from_date date, to_date date) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH figure AS MATERIALIZED (
+        SELECT q.*, row_number() OVER (ORDER BY q.conversations DESC, q.intent COLLATE "C") AS n
+        FROM @extschema@.tw_intent_quality(from_date, to_date) q
+    )
+    SELECT @extschema@.tw_page_section('intents', 'Intents',
+        (SELECT CASE WHEN count(*) = 0 THEN 'No conversation of the period has an intent.'
+                     ELSE format('%s intents were answered or meant. The accuracy of %s of them is known; %s of the '
+                                 'others have fewer than 5 labels.', @extschema@.tw_page_number(count(*)),
+                                 @extschema@.tw_page_number(count(f.accuracy)),
+                                 CASE WHEN count(*) = count(f.accuracy) THEN 'none'
+                                      ELSE 'all' END) END FROM figure f),
+        @extschema@.tw_page_table('The 40 most frequent intents',
+            '{Intent,Conversations,Share,Fallback,Confidence,Labels,Accuracy,95 % interval,Recall}'::text[],
+            (SELECT array_agg(c.html ORDER BY f.n, c.n)
+             FROM figure f
+             CROSS JOIN LATERAL unnest(ARRAY[
+                 @extschema@.tw_page_text(f.intent, 80), @extschema@.tw_page_number(f.conversations::numeric),
+                 @extschema@.tw_page_percent(f.share), @extschema@.tw_page_percent(f.fallback_rate),
+                 @extschema@.tw_page_percent(f.mean_confidence), @extschema@.tw_page_number(f.labels::numeric),
+                 @extschema@.tw_page_percent(f.accuracy), @extschema@.tw_page_interval(f.lower, f.upper),
+                 @extschema@.tw_page_percent(f.recall)]) WITH ORDINALITY AS c (html, n)
+             WHERE f.n <= 40),
+            '{2,3,4,5,6,7,8,9}'::integer[], greatest(0, (SELECT count(*) FROM figure f) - 40))
+        || '<p class="note">Accuracy: of the conversations answered with the intent, how many were right. Recall: of '
+           'those that have it, how many were answered with it. Both are estimated from the audit.</p>');
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_report_intents(date, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_intents(date, date) IS 'The section of training_report() about intents';
+
+CREATE FUNCTION @extschema@.tw_report_confusions(from_date date, to_date date) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH figure AS MATERIALIZED (
+        SELECT q.*, row_number() OVER (ORDER BY q.share DESC NULLS LAST, q.verdicts DESC, q.intent COLLATE "C",
+                                                q.correct_intent COLLATE "C") AS n
+        FROM @extschema@.tw_intent_confusions(from_date, to_date) q
+    )
+    SELECT @extschema@.tw_page_section('confusions', 'What is taken for what',
+        (SELECT CASE WHEN count(*) = 0 THEN 'No audited conversation of the period was found to be wrong.'
+                     ELSE format('%s pairs of intents were confused, in an estimated %s of all conversations. These '
+                                 'are the ten worst.', @extschema@.tw_page_number(count(*)),
+                                 @extschema@.tw_page_percent(sum(f.share))) END FROM figure f),
+        @extschema@.tw_page_table('The ten worst confusions',
+            '{Answered,Meant,Verdicts,Of all,Of the answers,Messages}'::text[],
+            (SELECT array_agg(c.html ORDER BY f.n, c.n)
+             FROM figure f
+             CROSS JOIN LATERAL unnest(ARRAY[
+                 @extschema@.tw_page_text(f.intent, 80),
+                 CASE WHEN f.correct_intent IS NULL THEN '<em>no such intent</em>'
+                      ELSE @extschema@.tw_page_text(f.correct_intent, 80) END,
+                 @extschema@.tw_page_number(f.verdicts::numeric), @extschema@.tw_page_percent(f.share),
+                 @extschema@.tw_page_percent(f.share_of_intent),
+                 coalesce((SELECT string_agg(@extschema@.tw_page_text(e.text, 120), '<br/>' ORDER BY e.n)
+                           FROM unnest(f.examples) WITH ORDINALITY AS e (text, n) WHERE e.text <> ''), '')])
+                 WITH ORDINALITY AS c (html, n)
+             WHERE f.n <= 10),
+            '{3,4,5}'::integer[], greatest(0, (SELECT count(*) FROM figure f) - 10)));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_report_confusions(date, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_confusions(date, date) IS
+    'The section of training_report() about confusions';
+
+CREATE FUNCTION @extschema@.tw_report_drift(from_date date, to_date date) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH figure AS MATERIALIZED (
+        SELECT d.*, row_number() OVER (ORDER BY d.divergence DESC NULLS LAST, d.conversations DESC,
+                                                d.intent COLLATE "C") AS n
+        FROM @extschema@.tw_intent_drift(from_date, to_date) d
+    ), changed AS (
+        SELECT f.intent, f.conversations, f.conversations_before, f.share, f.share_before, f.change, f.divergence,
+               f.divergence_by_chance, row_number() OVER (ORDER BY f.n) AS n
+        FROM figure f WHERE f.intent IS NOT NULL AND f.divergence IS NOT NULL
+    )
+    SELECT @extschema@.tw_page_section('drift', 'Do people ask for other things?',
+        (SELECT CASE WHEN f.divergence IS NULL THEN format('Not known: %s.', @extschema@.tw_html(f.reason))
+                     ELSE format('The Jensen-Shannon divergence from the %s days before is %s bits; %s of it is to be '
+                                 'expected by chance. %s', to_date - from_date + 1,
+                                 @extschema@.tw_html(round(f.divergence::numeric, 4)::text),
+                                 @extschema@.tw_page_percent(f.chance),
+                                 CASE WHEN f.p_value IS NULL THEN @extschema@.tw_html(coalesce(f.reason, '')) || '.'
+                                      WHEN f.p_value < 0.01 THEN 'People ask for other things than before.'
+                                      ELSE 'No change is shown beyond chance.' END) END
+         FROM figure f WHERE f.intent IS NULL),
+        @extschema@.tw_svg_bars('Where the difference lies',
+            'The parts of the divergence, in thousandths of a bit, of the ten intents that changed most.',
+            (SELECT array_agg(c.intent ORDER BY c.n) FROM changed c WHERE c.n <= 10),
+            (SELECT array_agg(1000 * c.divergence ORDER BY c.n) FROM changed c WHERE c.n <= 10), ''::text)
+        || @extschema@.tw_page_table('The twenty intents that changed most',
+            '{Intent,Now,Before,Share now,Share before,Change (points)}'::text[],
+            (SELECT array_agg(x.html ORDER BY c.n, x.n)
+             FROM changed c
+             CROSS JOIN LATERAL unnest(ARRAY[
+                 @extschema@.tw_page_text(c.intent, 80), @extschema@.tw_page_number(c.conversations::numeric),
+                 @extschema@.tw_page_number(c.conversations_before::numeric), @extschema@.tw_page_percent(c.share),
+                 @extschema@.tw_page_percent(c.share_before),
+                 to_char(100 * c.change::numeric, 'FMS990.0')]) WITH ORDINALITY AS x (html, n)
+             WHERE c.n <= 20),
+            '{2,3,4,5,6}'::integer[], greatest(0, (SELECT count(*) FROM changed c) - 20)));
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_report_drift(date, date) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_drift(date, date) IS 'The section of training_report() about drift';
