@@ -1,6 +1,6 @@
 -- Section of training_report(): live accuracy, estimated from the audit, against the naive figure.
 
-CREATE FUNCTION @extschema@.tw_report_accuracy_lead(from_date date, to_date date) RETURNS text
+CREATE FUNCTION @extschema@.tw_report_accuracy_lead(accuracy jsonb) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE
@@ -23,11 +23,13 @@ BEGIN ATOMIC
         || CASE WHEN a.accuracy IS NOT NULL AND a.reason IS NOT NULL
                 THEN format(' It may be off by more than its interval: %s.',
                             @extschema@.tw_page_text(a.reason, 600)) ELSE '' END
-    FROM @extschema@.live_accuracy(from_date, to_date, '{}'::text[]) a;
+    FROM jsonb_to_record(tw_report_accuracy_lead.accuracy) AS a (
+        conversations bigint, labels bigint, accuracy double precision, lower double precision, upper double precision,
+        naive_accuracy double precision, naive_labels bigint, reason text);
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy_lead(date, date) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_accuracy_lead(date, date) IS
-    'Live accuracy of the period in words, as HTML';
+REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy_lead(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_accuracy_lead(jsonb) IS
+    'Live accuracy in words, as HTML, from the row of live_accuracy() of the whole period';
 
 CREATE FUNCTION @extschema@.tw_report_accuracy_chart(from_date date, to_date date) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -56,7 +58,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy_chart(date, date) FROM PUB
 COMMENT ON FUNCTION @extschema@.tw_report_accuracy_chart(date, date) IS
     'Live accuracy with its interval and the naive figure, by day, week or month';
 
-CREATE FUNCTION @extschema@.tw_report_accuracy(from_date date, to_date date) RETURNS text
+CREATE FUNCTION @extschema@.tw_report_accuracy(from_date date, to_date date, accuracy jsonb) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -78,7 +80,7 @@ BEGIN
         (7, @extschema@.tw_page_percent(r.naive_accuracy)),
         (8, CASE WHEN r.reason IS NULL THEN '' ELSE @extschema@.tw_page_text(r.reason, 80) END)) c (col, cell);
     RETURN @extschema@.tw_page_section('accuracy', 'Live accuracy',
-        @extschema@.tw_report_accuracy_lead(from_date, to_date),
+        @extschema@.tw_report_accuracy_lead(accuracy),
         CASE WHEN cells IS NULL THEN '' ELSE @extschema@.tw_report_accuracy_chart(from_date, to_date) END
         || @extschema@.tw_page_table('Live accuracy by version and module',
             '{Version,Module,Conversations,Labels,Accuracy,95 % interval,Naive,Remarks}'::text[], cells,
@@ -86,6 +88,7 @@ BEGIN
         || '<p class="note">The view live_accuracy_by_model has the remarks at full length.</p>');
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy(date, date) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_accuracy(date, date) IS
-    'Section of training_report(): live accuracy with its interval against the naive figure, by version and module';
+REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy(date, date, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_accuracy(date, date, jsonb) IS
+    'Section of training_report(): live accuracy with its interval against the naive figure, by version and module; '
+    'accuracy is the row of live_accuracy() of the whole period';
