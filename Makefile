@@ -114,6 +114,7 @@ SQL_PARTS = \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
 	src/base/chi_square.sql \
+	src/base/progress.sql \
 	src/rules/statuses.sql \
 	src/rules/conversations.sql \
 	src/rules/module_limits.sql \
@@ -286,6 +287,7 @@ SQL_PARTS = \
 	src/report/report_reviews.sql \
 	src/report/training_report.sql \
 	src/report/training_metrics.sql \
+	src/report/training_progress.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

@@ -17,7 +17,8 @@ BEGIN ATOMIC
             '@extschema@.model_performance_comparison', '@extschema@.paired_evaluations',
             '@extschema@.rollout_status', '@extschema@.model_versions', '@extschema@.intent_quality',
             '@extschema@.intent_confusions', '@extschema@.confidence_calibration',
-            '@extschema@.intent_drift', '@extschema@.training_metrics']::regclass[]),
+            '@extschema@.intent_drift', '@extschema@.training_metrics',
+            '@extschema@.training_progress']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
             '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
@@ -125,6 +126,7 @@ BEGIN ATOMIC
             '@extschema@.paired_evidence(double precision[])',
             '@extschema@.live_accuracy(date, date, text[])',
             '@extschema@.tw_training_metrics()',
+            '@extschema@.tw_training_progress()',
             '@extschema@.tw_intent_quality(date, date)',
             '@extschema@.tw_intent_confusions(date, date)',
             '@extschema@.tw_confidence_calibration(date, date)',
