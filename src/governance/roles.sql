@@ -238,6 +238,8 @@ BEGIN ATOMIC
             '@extschema@.set_training_setting(text, text)',
             '@extschema@.list_training_settings()',
             '@extschema@.promote_missed_conversations(interval)',
+            '@extschema@.publish_report(text, date, date, text)',
+            '@extschema@.tw_publish_report(text, date, date)',
             '@extschema@.check_integrity()']::regprocedure[]),
         -- Called by the procedures of the jobs, with the rights of their caller.
         ('{operator}', ARRAY[

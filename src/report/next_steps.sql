@@ -79,7 +79,11 @@ BEGIN ATOMIC
            'SELECT * FROM claim_reviews(''YOUR NAME'')'
     FROM @extschema@.paired_evaluations p WHERE p.status = 'running' AND @extschema@.tw_labels_needed(p) > 0
     UNION ALL
-    SELECT 36, 'erasure', format('version %s learned from %s samples of people who were forgotten since', f.version,
+    SELECT 36, 'accuracy', format('the accuracy of %s in production is not known', m.version),
+           'SELECT * FROM live_accuracy_by_model'
+    FROM @extschema@.model_versions m WHERE m.status = 'production' AND m.production_accuracy IS NULL
+    UNION ALL
+    SELECT 37, 'erasure', format('version %s learned from %s samples of people who were forgotten since', f.version,
                                  f.samples), format('SELECT retrain_without(%L)', f.version)
     FROM @extschema@.forgotten_since f WHERE f.status IN ('production', 'canary');
 END;
