@@ -96,7 +96,7 @@ CREATE FUNCTION @extschema@.tw_next_steps_now(at timestamptz,
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT 1, 'jobs', format('the jobs are %s%s', h.state, coalesce(': ' || @extschema@.redact_pii(h.advice), '')),
+    SELECT 1, 'jobs', coalesce(@extschema@.redact_pii(h.advice), 'the jobs are ' || h.state),
            'SELECT * FROM job_health'
     FROM @extschema@.job_health h
     WHERE h.job_name = 'all' AND (h.advice IS NOT NULL OR h.state NOT IN ('ok', 'running', 'waiting'))

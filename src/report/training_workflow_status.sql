@@ -132,7 +132,7 @@ BEGIN ATOMIC
         SELECT n.rank, n.sentence, n.call, row_number() OVER (ORDER BY n.rank, n.sentence) AS n, count(*) OVER () AS all
         FROM today t, @extschema@.tw_next_steps_now(t.at) n
     ), lines (section, name, line) AS (
-        SELECT 0, lpad(s.n::text, 3), format('%s %s. %s -> %s', CASE s.n WHEN 1 THEN 'to do    ' ELSE '         ' END, s.n,
+        SELECT 0, lpad(s.n::text, 3), format('%s%s. %s -> %s', CASE s.n WHEN 1 THEN 'to do      ' ELSE '           ' END, s.n,
                                              s.sentence, s.call)
         FROM step s WHERE s.n <= 7
         UNION ALL
