@@ -218,12 +218,12 @@ BEGIN
         '<text class="bar" x="0" y="%s">%s</text><text class="value" x="720" y="%s">%s</text>'
         '<rect class="track" x="0" y="%s" width="720" height="10"/>'
         '<rect class="f1" x="0" y="%s" width="%s" height="10"/>',
-        v.n * 52 - 32, @extschema@.tw_svg_words(labels[v.n]), v.n * 52 - 32, @extschema@.tw_svg_value(v.value, unit),
-        v.n * 52 - 20, v.n * 52 - 20,
+        v.n * 60 - 36, @extschema@.tw_svg_words(labels[v.n]), v.n * 60 - 36, @extschema@.tw_svg_value(v.value, unit),
+        v.n * 60 - 22, v.n * 60 - 22,
         @extschema@.tw_svg_number(720 * coalesce(greatest(v.value, 0) / nullif(most, 0), 0))), '' ORDER BY v.n)
     INTO drawing
     FROM unnest(series) WITH ORDINALITY v (value, n);
-    RETURN @extschema@.tw_svg_figure(title, description, 'wide', format('0 0 720 %s', n * 52), drawing, ''::text,
+    RETURN @extschema@.tw_svg_figure(title, description, 'wide', format('0 0 720 %s', n * 60), drawing, ''::text,
         @extschema@.tw_svg_table(title, labels, ARRAY[coalesce(nullif(unit, ''), 'value')], series, unit));
 END
 $function$;

@@ -102,7 +102,7 @@ td:last-child:not(.n) { min-width: 11rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); color: var(--soft);
   font-size: 0.9rem; }
-@media (max-width: 700px) {
+@media screen and (max-width: 700px) {
   body { font-size: 1rem; }
   .page { padding: 2rem 1.15rem 3rem; }
   h1 { font-size: 1.9rem; }
@@ -122,11 +122,19 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   :root { --paper: #ffffff; }
   body { font-size: 10.5pt; }
   .page { max-width: none; padding: 0; }
+  .key { grid-template-columns: repeat(4, 1fr); gap: 1rem; }
   nav, .skip, details { display: none; }
   section { margin-top: 2.25rem; }
   h2, .lead, caption, figcaption { break-after: avoid; }
   figure, tr, .key, ol.steps li { break-inside: avoid; }
   .scroll { overflow: visible; }
+  h1 { font-size: 24pt; }
+  h2 { font-size: 15pt; }
+  .lead { font-size: 11pt; }
+  figcaption, .legend, .note, .more { font-size: 9pt; }
+  table, thead th { font-size: 8.5pt; }
+  th, td { padding: 0.3rem 0.6rem 0.3rem 0; }
+  tbody th, td:last-child:not(.n) { min-width: 0; }
   .chart.wide > svg { max-height: 7cm; width: auto; max-width: 100%; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }

@@ -1,6 +1,6 @@
 -- Section of training_report(): live accuracy, estimated from the audit, against the naive figure.
 
-CREATE FUNCTION @extschema@.tw_report_accuracy_lead(from_date date, to_date date) RETURNS text
+CREATE FUNCTION @extschema@.tw_report_accuracy_lead(accuracy jsonb) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE
@@ -23,11 +23,13 @@ BEGIN ATOMIC
         || CASE WHEN a.accuracy IS NOT NULL AND a.reason IS NOT NULL
                 THEN format(' It may be off by more than its interval: %s.',
                             @extschema@.tw_page_text(a.reason, 600)) ELSE '' END
-    FROM @extschema@.live_accuracy(from_date, to_date, '{}'::text[]) a;
+    FROM jsonb_to_record(tw_report_accuracy_lead.accuracy) AS a (
+        conversations bigint, labels bigint, accuracy double precision, lower double precision, upper double precision,
+        naive_accuracy double precision, naive_labels bigint, reason text);
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy_lead(date, date) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_accuracy_lead(date, date) IS
-    'Live accuracy of the period in words, as HTML';
+REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy_lead(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_accuracy_lead(jsonb) IS
+    'Live accuracy in words, as HTML, from the row of live_accuracy() of the whole period';
 
 CREATE FUNCTION @extschema@.tw_report_accuracy_chart(from_date date, to_date date) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -40,14 +42,15 @@ DECLARE
 BEGIN
     SELECT array_agg(to_char(greatest(l.period, from_date), 'Mon FMDD') ORDER BY l.period) AS labels,
            array_agg(l.accuracy ORDER BY l.period) || array_agg(l.naive_accuracy ORDER BY l.period) AS series,
-           array_agg(l.lower ORDER BY l.period) AS lower, array_agg(l.upper ORDER BY l.period) AS upper,
+           -- Bounds without an estimate hold for any accuracy of what is unknown.
+           array_agg(CASE WHEN l.accuracy IS NOT NULL THEN l.lower END ORDER BY l.period) AS lower,
+           array_agg(CASE WHEN l.accuracy IS NOT NULL THEN l.upper END ORDER BY l.period) AS upper,
            array_agg(NULL::double precision) AS nothing,
            least(min(l.accuracy), min(l.naive_accuracy), min(l.lower) FILTER (WHERE l.accuracy IS NOT NULL)) AS least
     INTO a FROM @extschema@.live_accuracy(from_date, to_date, ARRAY[unit]) l;
     RETURN @extschema@.tw_svg_lines(format('Live accuracy by %s', unit),
         'The band is the 95 % interval; where a line is broken, there are too few labels.'::text,
         a.labels, '{live accuracy,naive figure}'::text[], a.series,
-        -- Bounds without an estimate hold for any accuracy of what is unknown.
         a.lower || a.nothing, a.upper || a.nothing, least(a.least, 0.9), 1::double precision, '%'::text);
 END
 $function$;
@@ -55,7 +58,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy_chart(date, date) FROM PUB
 COMMENT ON FUNCTION @extschema@.tw_report_accuracy_chart(date, date) IS
     'Live accuracy with its interval and the naive figure, by day, week or month';
 
-CREATE FUNCTION @extschema@.tw_report_accuracy(from_date date, to_date date) RETURNS text
+CREATE FUNCTION @extschema@.tw_report_accuracy(from_date date, to_date date, accuracy jsonb) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -63,8 +66,10 @@ DECLARE
     more bigint;
 BEGIN
     SELECT array_agg(c.cell ORDER BY r.n, c.col) FILTER (WHERE r.n <= 20), greatest(max(r.n) - 20, 0) INTO cells, more
-    FROM (SELECT a.*, row_number() OVER (ORDER BY a.conversations DESC, a.model_version, a.module_type) AS n
-          FROM @extschema@.live_accuracy(from_date, to_date, '{model_version,module_type}'::text[]) a) r
+    FROM (SELECT a.*, row_number() OVER (ORDER BY v.created_at DESC NULLS LAST, a.model_version,
+                                                  a.conversations DESC, a.module_type) AS n
+          FROM @extschema@.live_accuracy(from_date, to_date, '{model_version,module_type}'::text[]) a
+          LEFT JOIN @extschema@.model_versions v ON v.version = a.model_version) r
     CROSS JOIN LATERAL (VALUES
         (1, @extschema@.tw_page_text(r.model_version, 60)),
         (2, @extschema@.tw_page_text(r.module_type, 60)),
@@ -75,7 +80,7 @@ BEGIN
         (7, @extschema@.tw_page_percent(r.naive_accuracy)),
         (8, CASE WHEN r.reason IS NULL THEN '' ELSE @extschema@.tw_page_text(r.reason, 80) END)) c (col, cell);
     RETURN @extschema@.tw_page_section('accuracy', 'Live accuracy',
-        @extschema@.tw_report_accuracy_lead(from_date, to_date),
+        @extschema@.tw_report_accuracy_lead(accuracy),
         CASE WHEN cells IS NULL THEN '' ELSE @extschema@.tw_report_accuracy_chart(from_date, to_date) END
         || @extschema@.tw_page_table('Live accuracy by version and module',
             '{Version,Module,Conversations,Labels,Accuracy,95 % interval,Naive,Remarks}'::text[], cells,
@@ -83,6 +88,7 @@ BEGIN
         || '<p class="note">The view live_accuracy_by_model has the remarks at full length.</p>');
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy(date, date) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_accuracy(date, date) IS
-    'Section of training_report(): live accuracy with its interval against the naive figure, by version and module';
+REVOKE ALL ON FUNCTION @extschema@.tw_report_accuracy(date, date, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_accuracy(date, date, jsonb) IS
+    'Section of training_report(): live accuracy with its interval against the naive figure, by version and module; '
+    'accuracy is the row of live_accuracy() of the whole period';

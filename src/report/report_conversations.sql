@@ -60,13 +60,14 @@ BEGIN
             'No conversation was captured in these days.', '<p class="empty">Nothing to show.</p>');
     END IF;
     RETURN @extschema@.tw_page_section('conversations', 'Conversations and outcomes',
-        format('%s conversations came, %s a day. The filter approved %s of them by itself, sent %s to review, and left '
-               'out %s that models cannot learn from.',
+        format('%s conversations came, %s a day. The filter approved %s of them by itself and sent %s to review.%s',
                @extschema@.tw_page_number(total.conversations),
                @extschema@.tw_page_number(round(total.conversations / (to_date - from_date + 1), 1)),
                @extschema@.tw_page_percent((total.auto_approved / total.conversations)::double precision),
                @extschema@.tw_page_percent((total.needs_review / total.conversations)::double precision),
-               @extschema@.tw_page_percent((total.not_applicable / total.conversations)::double precision)),
+               CASE WHEN total.not_applicable > 0 THEN format(' %s were not a text that models can learn from.',
+                   @extschema@.tw_page_percent((total.not_applicable / total.conversations)::double precision))
+                    ELSE '' END),
         @extschema@.tw_svg_columns(format('Conversations by %s', unit), 'By what the filter decided.'::text, labels,
             -- A series of nothing but zeros would only fill the legend.
             '{auto-approved,needs review,not applicable}'::text[]
@@ -120,13 +121,14 @@ RETURN CASE WHEN isfinite(since) THEN @extschema@.tw_page_duration(greatest(extr
 REVOKE ALL ON FUNCTION @extschema@.tw_report_age(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_report_age(timestamptz) IS 'How long ago a time is, as people read it';
 
-CREATE FUNCTION @extschema@.tw_report_key_figures(from_date date, to_date date) RETURNS text
+CREATE FUNCTION @extschema@.tw_report_key_figures(from_date date, to_date date, accuracy jsonb) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT '<dl class="key">' || string_agg(format(
         E'\n<div><dt>%s</dt><dd class="figure">%s</dd><dd class="note">%s</dd></div>', f.name, f.figure, f.note), ''
         ORDER BY f.n) || E'\n</dl>'
-    FROM @extschema@.live_accuracy(from_date, to_date, '{}'::text[]) a,
+    FROM jsonb_to_record(tw_report_key_figures.accuracy) AS a (accuracy double precision, lower double precision,
+                                                              upper double precision),
          (SELECT sum(t.conversations) AS conversations,
                  sum(t.fallback_rate * t.conversations)
                      / nullif(sum(t.conversations) FILTER (WHERE t.fallback_rate IS NOT NULL), 0) AS fallback_rate
@@ -143,6 +145,7 @@ BEGIN ATOMIC
          CASE WHEN q.oldest IS NULL THEN 'now' ELSE 'the oldest for ' || @extschema@.tw_report_age(q.oldest) END)
         ) f (n, name, figure, note);
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_key_figures(date, date) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_key_figures(date, date) IS
-    'The four figures at the head of training_report(), as a list of HTML';
+REVOKE ALL ON FUNCTION @extschema@.tw_report_key_figures(date, date, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_key_figures(date, date, jsonb) IS
+    'The four figures at the head of training_report(), as a list of HTML; accuracy is the row of live_accuracy() of '
+    'the whole period';

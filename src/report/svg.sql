@@ -38,6 +38,8 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (SELECT 10 ^ floor(log(w.raw)) AS unit) u
     CROSS JOIN LATERAL (SELECT greatest(min_step, u.unit * CASE
         WHEN w.raw / u.unit <= 1.0001 THEN 1 WHEN w.raw / u.unit <= 2.0001 THEN 2
+        -- 2.5 is no number of conversations.
+        WHEN w.raw / u.unit <= 2.5001 AND u.unit <> 1 THEN 2.5
         WHEN w.raw / u.unit <= 5.0001 THEN 5 ELSE 10 END) AS step) s;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_svg_ticks(double precision, double precision, double precision) FROM PUBLIC;

@@ -3,14 +3,14 @@
 -- Each section is a function of its own, tw_report_NAME(from_date, to_date), which returns tw_page_section(). The list
 -- in tw_report_sections() is their order on the page.
 
-CREATE FUNCTION @extschema@.tw_report_sections(from_date date, to_date date) RETURNS text
+CREATE FUNCTION @extschema@.tw_report_sections(from_date date, to_date date, accuracy jsonb) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     RETURN concat(
         @extschema@.tw_report_steps(from_date, to_date),
         @extschema@.tw_report_conversations(from_date, to_date),
-        @extschema@.tw_report_accuracy(from_date, to_date),
+        @extschema@.tw_report_accuracy(from_date, to_date, accuracy),
         @extschema@.tw_report_fallback(from_date, to_date),
         @extschema@.tw_report_queue(from_date, to_date),
         @extschema@.tw_report_agreement(from_date, to_date),
@@ -23,8 +23,9 @@ BEGIN
         @extschema@.tw_report_jobs(from_date, to_date));
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_sections(date, date) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_sections(date, date) IS 'The sections of training_report(), in their order';
+REVOKE ALL ON FUNCTION @extschema@.tw_report_sections(date, date, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_sections(date, date, jsonb) IS
+    'The sections of training_report(), in their order; accuracy is the row of live_accuracy() of the whole period';
 
 CREATE FUNCTION @extschema@.training_report(from_date date DEFAULT NULL, to_date date DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -36,6 +37,7 @@ DECLARE
     first_day CONSTANT date := coalesce(from_date, CASE WHEN isfinite(last_day)
                                         THEN last_day - @extschema@.tw_accuracy_window() + 1 ELSE last_day END);
     period text;
+    accuracy jsonb;
 BEGIN
     IF first_day > last_day THEN
         RAISE EXCEPTION USING
@@ -51,6 +53,8 @@ BEGIN
             HINT = 'Make a page for each year, or for each month.';
     END IF;
     period := format('%s to %s', to_char(first_day, 'FMDD Mon YYYY'), to_char(last_day, 'FMDD Mon YYYY'));
+    -- The head and a section show it, and it takes a while.
+    SELECT to_jsonb(a) INTO accuracy FROM @extschema@.live_accuracy(first_day, last_day, '{}'::text[]) a;
     RETURN @extschema@.tw_page(
         'Training report, ' || period,
         format(E'<h1>Training report</h1>\n<p class="period">%s</p>\n'
@@ -58,8 +62,8 @@ BEGIN
                period, to_char(now() AT TIME ZONE zone, 'FMDD Mon YYYY, HH24:MI'), @extschema@.tw_html(zone),
                CASE WHEN @extschema@.tw_sees_all_modules() THEN ''
                     ELSE ' It has the modules that your role sees, and no others.' END,
-               @extschema@.tw_report_key_figures(first_day, last_day)),
-        @extschema@.tw_report_sections(first_day, last_day),
+               @extschema@.tw_report_key_figures(first_day, last_day, accuracy)),
+        @extschema@.tw_report_sections(first_day, last_day, accuracy),
         '<p>Messages are shortened, and personal data in them is masked.</p>'::text);
 END
 $function$;
