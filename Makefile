@@ -23,7 +23,8 @@ format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-fuzz: EXTRA_PACKAGES = maybe:sqlsmith
 check-sanitize: EXTRA_PACKAGES = valgrind
-check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
+check-real: EXTRA_PACKAGES = python3-venv fasttext chromium $(if $(shell command -v npm),,npm) \
+	$(if $(shell command -v java),,default-jre-headless) $(if $(shell command -v go),,golang-go)
 check-clients: EXTRA_PACKAGES = $(if $(shell command -v npm),,npm) python3-venv php-cli php-pgsql pgbouncer \
 	$(if $(shell command -v javac),,default-jdk-headless) libpostgresql-jdbc-java maybe:php-illuminate-database
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
@@ -221,6 +222,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_request.sql \
 	src/labelstudio/labelstudio_call.sql \
 	src/labelstudio/labelstudio_spans.sql \
+	src/labelstudio/labelstudio_screen.sql \
 	src/labelstudio/labelstudio_payload.sql \
 	src/labelstudio/labelstudio_push.sql \
 	src/labelstudio/labelstudio_opinions.sql \

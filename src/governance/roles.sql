@@ -206,6 +206,7 @@ BEGIN ATOMIC
             '@extschema@.tw_schedule_job(text, text, text, boolean)',
             '@extschema@.tw_job_health(timestamptz)',
             '@extschema@.labelstudio_create_project(text, text, text, integer, text[])',
+            '@extschema@.labelstudio_update_project(bigint)',
             '@extschema@.labelstudio_retire_project(bigint)',
             '@extschema@.labelstudio_confirm_deleted(bigint)',
             '@extschema@.labelstudio_check(text)',
