@@ -149,7 +149,11 @@ BEGIN ATOMIC
            'SELECT * FROM claim_reviews(20)'
     FROM @extschema@.paired_evaluations p WHERE p.status = 'running' AND p.disagreements > 0
     UNION ALL
-    SELECT 36, 'erasure', format('version %s learned from %s of people who were forgotten since', f.version,
+    SELECT 36, 'accuracy', format('the accuracy of %s in production is not known', m.version),
+           'SELECT * FROM live_accuracy_by_model'
+    FROM @extschema@.model_versions m WHERE m.status = 'production' AND m.production_accuracy IS NULL
+    UNION ALL
+    SELECT 37, 'erasure', format('version %s learned from %s of people who were forgotten since', f.version,
                                  coalesce(@extschema@.tw_counted(f.samples, 'sample'::text, 'samples'::text),
                                           'samples, nobody knows how many,')), format('SELECT retrain_without(%L)', f.version)
     FROM @extschema@.forgotten_since f WHERE f.status IN ('production', 'canary');
