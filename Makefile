@@ -115,6 +115,7 @@ SQL_PARTS = \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
 	src/base/chi_square.sql \
+	src/base/progress.sql \
 	src/rules/statuses.sql \
 	src/rules/conversations.sql \
 	src/rules/module_limits.sql \
@@ -256,10 +257,8 @@ SQL_PARTS = \
 	src/erasure/export_user.sql \
 	src/erasure/retention.sql \
 	src/erasure/purge.sql \
-	src/jobs/daily_training_capture.sql \
-	src/jobs/weekly_model_training.sql \
-	src/jobs/schedule.sql \
-	src/jobs/job_health.sql \
+	src/schedule/schedule.sql \
+	src/schedule/job_health.sql \
 	src/report/html.sql \
 	src/report/svg.sql \
 	src/report/charts.sql \
@@ -268,7 +267,6 @@ SQL_PARTS = \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
 	src/report/rollout_status.sql \
-	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
@@ -279,6 +277,7 @@ SQL_PARTS = \
 	src/report/confidence_calibration.sql \
 	src/report/intent_drift.sql \
 	src/report/next_steps.sql \
+	src/report/training_workflow_status.sql \
 	src/report/measured_steps.sql \
 	src/report/report_steps.sql \
 	src/report/report_intents.sql \
@@ -288,6 +287,10 @@ SQL_PARTS = \
 	src/report/report_reviews.sql \
 	src/report/training_report.sql \
 	src/report/training_metrics.sql \
+	src/report/training_progress.sql \
+	src/report/publish_report.sql \
+	src/jobs/daily_training_capture.sql \
+	src/jobs/weekly_model_training.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

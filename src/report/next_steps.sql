@@ -149,7 +149,11 @@ BEGIN ATOMIC
            'SELECT * FROM claim_reviews(20)'
     FROM @extschema@.paired_evaluations p WHERE p.status = 'running' AND p.disagreements > 0
     UNION ALL
-    SELECT 36, 'erasure', format('version %s learned from %s of people who were forgotten since', f.version,
+    SELECT 36, 'accuracy', format('the accuracy of %s in production is not known', m.version),
+           'SELECT * FROM live_accuracy_by_model'
+    FROM @extschema@.model_versions m WHERE m.status = 'production' AND m.production_accuracy IS NULL
+    UNION ALL
+    SELECT 37, 'erasure', format('version %s learned from %s of people who were forgotten since', f.version,
                                  coalesce(@extschema@.tw_counted(f.samples, 'sample'::text, 'samples'::text),
                                           'samples, nobody knows how many,')), format('SELECT retrain_without(%L)', f.version)
     FROM @extschema@.forgotten_since f WHERE f.status IN ('production', 'canary');
@@ -171,13 +175,15 @@ BEGIN ATOMIC
     UNION ALL
     SELECT m.rank, m.area, m.sentence, m.call FROM @extschema@.tw_step_of_models(at) m
     UNION ALL
-    SELECT 40, 'erasure', format('%s not deleted yet, with rows of people who were forgotten',
-                                 @extschema@.tw_counted(count(DISTINCT e.export_id), 'export is'::text,
-                                                        'exports are'::text)), 'CALL delete_erased_exports()'
+    SELECT 40, 'erasure', format('%s not deleted yet',
+                                 @extschema@.tw_counted(count(DISTINCT e.export_id),
+                                     'export with rows of people who were forgotten is'::text,
+                                     'exports with rows of people who were forgotten are'::text)), 'CALL delete_erased_exports()'
     FROM @extschema@.erasure_exports e WHERE e.status = 'pending' HAVING count(*) > 0
     UNION ALL
-    SELECT 41, 'erasure', format('%s not deleted in Label Studio yet, of people who were forgotten',
-                                 @extschema@.tw_counted(e.waiting, 'task is'::text, 'tasks are'::text)),
+    SELECT 41, 'erasure', format('%s not deleted in Label Studio yet', @extschema@.tw_counted(
+                                     e.waiting, 'task of people who were forgotten is'::text,
+                                     'tasks of people who were forgotten are'::text)),
            'CALL labelstudio_sync()'
     FROM @extschema@.tw_labelstudio_erasures_of(NULL::text) e WHERE e.waiting > 0
     ORDER BY 1, 3;

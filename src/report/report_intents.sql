@@ -98,7 +98,8 @@ BEGIN ATOMIC
         || CASE WHEN EXISTS (SELECT FROM figure)
                 THEN '<p class="note">Accuracy: of the conversations answered with the intent, how many were right. '
                      'Recall: of those that have it by the words of people, how many were answered with it. Both are '
-                     'estimated from the audit and need 5 labels; so few say little, as the interval shows.</p>'
+                     'estimated from the audit, each from 5 labels or more: few labels say little, as the interval '
+                     'shows.</p>'
                 ELSE '' END);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_intents(date, date) FROM PUBLIC;
@@ -162,7 +163,7 @@ BEGIN ATOMIC
         FROM figure f WHERE f.intent IS NOT NULL AND f.divergence IS NOT NULL
     )
     SELECT @extschema@.tw_page_section('drift', 'Have the answers changed?',
-        (SELECT CASE WHEN f.divergence IS NULL THEN format('Not known: %s.', @extschema@.tw_html(f.reason))
+        (SELECT CASE WHEN f.divergence_by_chance IS NULL THEN format('Not known: %s.', @extschema@.tw_html(f.reason))
                      ELSE format('The Jensen-Shannon divergence from the %s before is %s bits (0: the same, 1: nothing in '
                                  'common); chance alone would give %s. %s%s',
                                  @extschema@.tw_counted(to_date - from_date + 1::bigint, 'day'::text, 'days'::text),
