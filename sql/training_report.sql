@@ -85,7 +85,7 @@ CREATE VIEW problems AS
     UNION ALL
     SELECT DISTINCT 'element', p.tag FROM page p
     WHERE p.tag NOT IN ('html', 'head', 'meta', 'title', 'style', 'body', 'div', 'a', 'header', 'h1', 'h2', 'h3', 'p',
-        'dl', 'dt', 'dd', 'nav', 'ul', 'ol', 'li', 'main', 'section', 'figure', 'figcaption', 'strong', 'svg', 'desc',
+        'dl', 'dt', 'dd', 'nav', 'ul', 'ol', 'li', 'main', 'section', 'figure', 'figcaption', 'strong', 'em', 'svg', 'desc',
         'path', 'rect', 'circle', 'text', 'g', 'bdi', 'span', 'code', 'details', 'summary', 'table', 'caption', 'thead',
         'tbody', 'tr', 'th', 'td', 'footer')
     UNION ALL
