@@ -23,7 +23,8 @@ format: EXTRA_PACKAGES = pg-bsd-indent
 check-majors: EXTRA_PACKAGES = debootstrap $(if $(shell python3 -m pip --version 2>/dev/null),,python3-pip)
 check-fuzz: EXTRA_PACKAGES = maybe:sqlsmith
 check-sanitize: EXTRA_PACKAGES = valgrind
-check-real: EXTRA_PACKAGES = python3-venv fasttext $(if $(shell command -v go),,golang-go)
+check-real: EXTRA_PACKAGES = python3-venv fasttext chromium $(if $(shell command -v npm),,npm) \
+	$(if $(shell command -v java),,default-jre-headless) $(if $(shell command -v go),,golang-go)
 check-clients: EXTRA_PACKAGES = $(if $(shell command -v npm),,npm) python3-venv php-cli php-pgsql pgbouncer \
 	$(if $(shell command -v javac),,default-jdk-headless) libpostgresql-jdbc-java maybe:php-illuminate-database
 bench: EXTRA_PACKAGES = fasttext liblinear-tools
@@ -114,6 +115,7 @@ SQL_PARTS = \
 	src/base/time_argument.sql \
 	src/base/wilson.sql \
 	src/base/chi_square.sql \
+	src/base/progress.sql \
 	src/rules/statuses.sql \
 	src/rules/conversations.sql \
 	src/rules/module_limits.sql \
@@ -220,6 +222,7 @@ SQL_PARTS = \
 	src/labelstudio/labelstudio_request.sql \
 	src/labelstudio/labelstudio_call.sql \
 	src/labelstudio/labelstudio_spans.sql \
+	src/labelstudio/labelstudio_screen.sql \
 	src/labelstudio/labelstudio_payload.sql \
 	src/labelstudio/labelstudio_push.sql \
 	src/labelstudio/labelstudio_opinions.sql \
@@ -254,10 +257,8 @@ SQL_PARTS = \
 	src/erasure/export_user.sql \
 	src/erasure/retention.sql \
 	src/erasure/purge.sql \
-	src/jobs/daily_training_capture.sql \
-	src/jobs/weekly_model_training.sql \
-	src/jobs/schedule.sql \
-	src/jobs/job_health.sql \
+	src/schedule/schedule.sql \
+	src/schedule/job_health.sql \
 	src/report/html.sql \
 	src/report/svg.sql \
 	src/report/charts.sql \
@@ -266,7 +267,6 @@ SQL_PARTS = \
 	src/report/daily_training_stats.sql \
 	src/report/model_performance_comparison.sql \
 	src/report/rollout_status.sql \
-	src/report/training_workflow_status.sql \
 	src/report/review_backlog.sql \
 	src/report/intents.sql \
 	src/report/second_opinion_backlog.sql \
@@ -277,6 +277,7 @@ SQL_PARTS = \
 	src/report/confidence_calibration.sql \
 	src/report/intent_drift.sql \
 	src/report/next_steps.sql \
+	src/report/training_workflow_status.sql \
 	src/report/measured_steps.sql \
 	src/report/report_steps.sql \
 	src/report/report_intents.sql \
@@ -285,6 +286,11 @@ SQL_PARTS = \
 	src/report/report_accuracy.sql \
 	src/report/report_reviews.sql \
 	src/report/training_report.sql \
+	src/report/training_metrics.sql \
+	src/report/training_progress.sql \
+	src/report/publish_report.sql \
+	src/jobs/daily_training_capture.sql \
+	src/jobs/weekly_model_training.sql \
 	src/governance/role_modules.sql \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \

@@ -13,8 +13,8 @@ INSERT INTO conversation_logs (id, session_id, user_message, nlu_intent, nlu_con
     SELECT i, 's', 'message ' || i, 'intent.a.live', 0.5, 'indicbert' FROM generate_series(1, 7) AS i;
 SELECT asked
 FROM tw_ask_blindly('{1,2,3,4,5,6}', array_fill('intent.a.challenger'::text, '{6}'), array_fill(''::text, '{6}'));
-SELECT jsonb_path_query_array(tw_labelstudio_verdicts(suggestions), '$[*].value') AS offered FROM blind_reviews
-WHERE conversation_log_id = 1;
+SELECT jsonb_path_query_array(tw_labelstudio_verdicts(suggestions, true), '$[*].value') AS offered
+FROM blind_reviews WHERE conversation_log_id = 1;
 INSERT INTO labelstudio_tasks (project, conversation_log_id, batch_id, status, task_id, pushed_at)
     SELECT p.id, i, gen_random_uuid(), 'open', 100 + i, now() FROM labelstudio_projects p, generate_series(1, 7) AS i;
 CREATE FUNCTION answer(conversation bigint, verdict text, new_intent text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$

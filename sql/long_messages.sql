@@ -151,7 +151,9 @@ SELECT tw_labelstudio_claim(p, NULL, 100, true, gen_random_uuid()) AS audited,
 SELECT conversation_log_id = :limit_id AS only_the_limit FROM labelstudio_tasks;
 ROLLBACK;
 SELECT octet_length(tw_labelstudio_text(repeat('a', 3000))) AS cut,
-       octet_length(tw_labelstudio_context(c)) < 2100 AS context_is_short
+       octet_length(tw_labelstudio_context(
+           tw_labelstudio_beside(c.user_correction, c.review_reason),
+           tw_labelstudio_beside(c.response_text, c.review_reason))) < 2100 AS context_is_short
 FROM (SELECT (jsonb_populate_record(c, jsonb_build_object('user_correction', repeat('b', 100000), 'response_text',
                                                           repeat('b', 100000)))).* FROM conversation_logs c LIMIT 1) c;
 

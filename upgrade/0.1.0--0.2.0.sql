@@ -279,6 +279,7 @@ DROP ROUTINE
     @extschema@.tw_label_samples(bigint[], text, jsonb, text),
     @extschema@.tw_labelstudio_begin(text),
     @extschema@.tw_labelstudio_claim(@extschema@.labelstudio_projects, bigint, integer, boolean, uuid),
+    @extschema@.tw_labelstudio_context(@extschema@.conversation_logs),
     @extschema@.tw_labelstudio_do(@extschema@.labelstudio_projects, bigint, text, jsonb),
     @extschema@.tw_labelstudio_end(bigint, bigint),
     @extschema@.tw_labelstudio_marked(jsonb),

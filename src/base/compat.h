@@ -74,4 +74,11 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_local_transaction(proc) ((proc)->lxid)
 #endif
 
+/* The status of the backend with this place, from 1, in the list of backends. For users of utils/backend_status.h. */
+#if PG_VERSION_NUM >= 160000
+#define tw_backend_status(place) pgstat_get_local_beentry_by_index(place)
+#else
+#define tw_backend_status(place) pgstat_fetch_stat_local_beentry(place)
+#endif
+
 #endif							/* TW_COMPAT_H */

@@ -148,6 +148,7 @@ BEGIN
     GROUP BY r.relation ORDER BY r.relation LIMIT 1;
     IF NOT FOUND THEN
         PERFORM @extschema@.tw_finish_erasure(erasure);
+        PERFORM @extschema@.tw_report_progress(NULL::text, NULL::bigint, NULL::bigint, NULL::bigint);
         RETURN false;
     END IF;
     IF batch.relation = 'training_samples' THEN
@@ -157,6 +158,10 @@ BEGIN
     ELSE
         PERFORM @extschema@.tw_anonymise_conversations(erasure, batch.ids);
     END IF;
+    PERFORM @extschema@.tw_report_progress('erasure'::text, erasure, p.done, p.done + p.waiting)
+    FROM (SELECT coalesce((x.counts ->> 'conversation_logs')::bigint, 0) AS done,
+                 (SELECT count(*) FROM @extschema@.erasure_rows r WHERE r.erasure_id = erasure) AS waiting
+          FROM @extschema@.erasures x WHERE x.id = erasure) p;
     RETURN true;
 END
 $function$;

@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/kept_plan.h"
+#include "base/progress.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "exchange/export_samples.h"
@@ -245,6 +246,8 @@ receive_sample(TupleTableSlot *slot, DestReceiver *self)
 		message->value = PointerGetDatum(tw_redact(DatumGetTextPP(message->value), export->redact_locations));
 	export->format->sample(export);
 	export->rows++;
+	if (export->rows % 1000 == 0)
+		tw_note_progress(TW_WORK_EXPORT, 0, export->rows, export->expected);
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(receiver->scratch);
@@ -272,21 +275,10 @@ append_choice(StringInfo query, FunctionCallInfo fcinfo, int argument, const cha
 }
 
 static void
-append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema, bool too_long)
+append_filter(StringInfo query, FunctionCallInfo fcinfo)
 {
-	const char *split = split_argument(fcinfo);
-
-	/* The first condition, so that texts that are too long are not detoasted. */
-	appendStringInfo(query, " WHERE %s %s.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, "
-					 "s.expected_service, s.entities)", too_long ? "" : "NOT", schema);
-	/* Blank texts and intents are useless to every tool, and import_training_samples() refuses them. */
-	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
-	if (strcmp(split, "all") != 0)
+	if (strcmp(split_argument(fcinfo), "all") != 0)
 		appendStringInfo(query, " AND s.split = $%d", ARG_INCLUDE_SPLIT + 1);
-	/* Also for splits stored by hand: no export of the train split contains a text of the test split. */
-	if (strcmp(split, "train") == 0)
-		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s.training_samples t "
-						 "WHERE t.split = 'test' AND t.text_hash = s.text_hash)", schema);
 	if (!PG_ARGISNULL(ARG_REVIEW_STATUS))
 		appendStringInfo(query, " AND s.review_status = ANY ($%d)", ARG_REVIEW_STATUS + 1);
 	append_choice(query, fcinfo, ARG_LANGUAGES, "language");
@@ -294,6 +286,22 @@ append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema,
 	append_choice(query, fcinfo, ARG_SOURCES, "source");
 	if (!PG_ARGISNULL(ARG_SINCE))
 		appendStringInfo(query, " AND greatest(s.created_at, s.reviewed_at) >= $%d", ARG_SINCE + 1);
+}
+
+/* All conditions, for the samples that are too long or for the others. */
+static void
+append_conditions(StringInfo query, FunctionCallInfo fcinfo, const char *schema, bool too_long)
+{
+	/* The first condition, so that texts that are too long are not detoasted. */
+	appendStringInfo(query, " WHERE %s %s.tw_is_too_long(NULL::integer, s.text, s.intent, s.module_type, s.language, "
+					 "s.expected_service, s.entities)", too_long ? "" : "NOT", schema);
+	/* Blank texts and intents are useless to every tool, and import_training_samples() refuses them. */
+	appendStringInfo(query, " AND NOT %1$s.tw_is_blank(s.text) AND NOT %1$s.tw_is_blank(s.intent)", schema);
+	append_filter(query, fcinfo);
+	/* Also for splits stored by hand: no export of the train split contains a text of the test split. */
+	if (strcmp(split_argument(fcinfo), "train") == 0)
+		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s.training_samples t "
+						 "WHERE t.split = 'test' AND t.text_hash = s.text_hash)", schema);
 }
 
 /* The limit selects the first samples by id, so that it selects the same samples in every format. */
@@ -340,21 +348,41 @@ build_params(FunctionCallInfo fcinfo)
 	return params;
 }
 
+static int64
+count_samples(const char *query, FunctionCallInfo fcinfo)
+{
+	SPIExecuteOptions options = {.params = build_params(fcinfo)};
+	bool		isnull;
+
+	if (tw_execute(query, &options) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "counting samples failed");
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
 /* Number of selected samples that are too long to be written, regardless of the limit. */
 static int64
-count_too_long(FunctionCallInfo fcinfo, Oid schema_id)
+count_too_long(FunctionCallInfo fcinfo, const char *schema)
 {
-	const char *schema = quote_identifier(tw_schema_name(schema_id));
-	SPIExecuteOptions options = {.params = build_params(fcinfo)};
 	StringInfoData query;
-	bool		isnull;
 
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT count(*) FROM %s.training_samples s", schema);
 	append_conditions(&query, fcinfo, schema, true);
-	if (tw_execute(query.data, &options) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "counting samples that are too long failed");
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return count_samples(query.data, fcinfo);
+}
+
+/* How many samples will be written, at most: for progress alone, so without the conditions that take time. */
+static int64
+count_at_most(FunctionCallInfo fcinfo, const char *schema)
+{
+	StringInfoData query;
+	int64		count;
+
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT count(*) FROM %s.training_samples s WHERE true", schema);
+	append_filter(&query, fcinfo);
+	count = count_samples(query.data, fcinfo);
+	return PG_ARGISNULL(ARG_LIMIT) ? count : Min(count, PG_GETARG_INT64(ARG_LIMIT));
 }
 
 /*
@@ -383,12 +411,15 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 	if (export->format->begin != NULL)
 		export->format->begin(export);
 	SPI_connect();
-	export->skipped = count_too_long(fcinfo, schema);
+	export->skipped = count_too_long(fcinfo, quote_identifier(tw_schema_name(schema)));
+	export->expected = count_at_most(fcinfo, quote_identifier(tw_schema_name(schema)));
+	tw_note_progress(TW_WORK_EXPORT, 0, 0, export->expected);
 	options.params = build_params(fcinfo);
 	result = tw_execute(build_query(export->format, fcinfo, schema), &options);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "reading samples failed: %s", SPI_result_code_string(result));
 	SPI_finish();
+	tw_end_progress();
 	if (export->format->end != NULL)
 		export->format->end(export);
 	MemoryContextDelete(receiver.scratch);

@@ -83,6 +83,7 @@ struct TwExport
 	NullableDatum sample[TW_EXPORT_COLUMNS];
 	StringInfoData line;
 	int64		rows;			/* samples written so far */
+	int64		expected;		/* how many it will be, at most */
 	int64		skipped;		/* samples left out because they are too long */
 	/* rasa: the open block */
 	StringInfoData intent;

@@ -259,6 +259,9 @@ DECLARE
     held integer := 0;
     held_bytes bigint := 0;
     seen bigint := 0;
+    -- As many rows as the last ANALYZE found; NULL = not known, or a view.
+    in_table CONSTANT bigint := (SELECT nullif(greatest(c.reltuples, 0), 0)::bigint FROM pg_class c
+                                 WHERE c.oid = source);
     example text;
     last_key text;
     more boolean := true;
@@ -318,10 +321,12 @@ BEGIN
                 last_id := greatest(last_id, stored.last_id);
                 example := coalesce(example, stored.differing_key);
                 seen := seen + held;
+                PERFORM @extschema@.tw_report_progress('import'::text, source::oid::bigint, seen, in_table);
                 keys := '{}'; vals := '{}'; extras := '{}'; held := 0; held_bytes := 0;
             END IF;
         END LOOP;
         CLOSE rows_of;
+        PERFORM @extschema@.tw_report_progress(NULL::text, NULL::bigint, NULL::bigint, NULL::bigint);
     EXCEPTION WHEN data_exception OR not_null_violation OR feature_not_supported THEN
         PERFORM @extschema@.tw_raise_import_error(source_name, mapping, keys, vals, extras);
         RAISE;

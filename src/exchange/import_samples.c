@@ -14,6 +14,7 @@
 #include "base/excerpt.h"
 #include "base/kept_plan.h"
 #include "base/null_argument.h"
+#include "base/progress.h"
 #include "base/retired.h"
 #include "exchange/import_samples.h"
 #include "exchange/import_store.h"
@@ -124,6 +125,7 @@ static void
 import_lines(TwImport *import)
 {
 	lock_out_imports(import->schema);
+	tw_note_progress(TW_WORK_IMPORT, 0, 0, import->input.count);
 	resolve_intents(import);
 	tw_hash_import_texts(import);
 	look_up_and_lock(import);
@@ -131,11 +133,14 @@ import_lines(TwImport *import)
 	for (int64 i = 0; i < import->input.count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (i % 1000 == 0)
+			tw_note_progress(TW_WORK_IMPORT, 0, i, import->input.count);
 		tw_decide_line(import, &import->input.lines[i], import->hashes[i]);
 	}
 	tw_change_samples(import);
 	tw_store_import_lines(import->schema, import->source, &import->input);
 	tw_queue_lines(import);
+	tw_end_progress();
 }
 
 /* The arguments of import_training_samples(). */

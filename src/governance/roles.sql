@@ -17,7 +17,8 @@ BEGIN ATOMIC
             '@extschema@.model_performance_comparison', '@extschema@.paired_evaluations',
             '@extschema@.rollout_status', '@extschema@.model_versions', '@extschema@.intent_quality',
             '@extschema@.intent_confusions', '@extschema@.confidence_calibration',
-            '@extschema@.intent_drift']::regclass[]),
+            '@extschema@.intent_drift', '@extschema@.training_metrics',
+            '@extschema@.training_progress']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
             '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
             '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
@@ -124,6 +125,8 @@ BEGIN ATOMIC
             '@extschema@.training_workflow_status(timestamptz)',
             '@extschema@.paired_evidence(double precision[])',
             '@extschema@.live_accuracy(date, date, text[])',
+            '@extschema@.tw_training_metrics()',
+            '@extschema@.tw_training_progress()',
             '@extschema@.tw_intent_quality(date, date)',
             '@extschema@.tw_intent_confusions(date, date)',
             '@extschema@.tw_confidence_calibration(date, date)',
@@ -203,6 +206,7 @@ BEGIN ATOMIC
             '@extschema@.tw_schedule_job(text, text, text, boolean)',
             '@extschema@.tw_job_health(timestamptz)',
             '@extschema@.labelstudio_create_project(text, text, text, integer, text[])',
+            '@extschema@.labelstudio_update_project(bigint)',
             '@extschema@.labelstudio_retire_project(bigint)',
             '@extschema@.labelstudio_confirm_deleted(bigint)',
             '@extschema@.labelstudio_check(text)',
@@ -235,6 +239,8 @@ BEGIN ATOMIC
             '@extschema@.set_training_setting(text, text)',
             '@extschema@.list_training_settings()',
             '@extschema@.promote_missed_conversations(interval)',
+            '@extschema@.publish_report(text, date, date, text)',
+            '@extschema@.tw_publish_report(text, date, date)',
             '@extschema@.check_integrity()']::regprocedure[]),
         -- Called by the procedures of the jobs, with the rights of their caller.
         ('{operator}', ARRAY[

@@ -1,4 +1,4 @@
--- CALL weekly_model_training(): export, training, gate, store, rollout, in this order.
+-- CALL weekly_model_training(): export, training, gate, store, rollout, report, in this order.
 
 CREATE FUNCTION @extschema@.tw_weekly_export(export_id bigint, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -29,6 +29,24 @@ REVOKE ALL ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) FROM PU
 COMMENT ON FUNCTION @extschema@.tw_weekly_export(bigint, timestamptz) IS
     'Begins the weekly export of the training set to the store for models (export_id NULL), or runs it';
 
+CREATE FUNCTION @extschema@.tw_weekly_report(at timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    today CONSTANT date := (coalesce(at, now()) AT TIME ZONE @extschema@.training_setting('time_zone'))::date;
+BEGIN
+    IF @extschema@.training_setting('report_target') = 'none' THEN
+        RETURN '{"result": "skipped: report_target is none"}';
+    END IF;
+    -- Up to the last whole day.
+    RETURN jsonb_build_object('result', 'succeeded: ' || @extschema@.tw_publish_report(NULL::text, NULL::date,
+                                                                                       today - 1));
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_weekly_report(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_weekly_report(timestamptz) IS
+    'The part of the weekly job that publishes the report of the last 30 days, if report_target is set';
+
 CREATE FUNCTION @extschema@.tw_weekly_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -45,6 +63,8 @@ BEGIN
             job := 'run_training_jobs';
         WHEN 'rollout' THEN
             job := 'check_rollouts';
+        WHEN 'report' THEN
+            RETURN @extschema@.tw_weekly_report(at);
     END CASE;
     RETURN CASE WHEN state ? 'call' THEN @extschema@.tw_called_run(run, job) ELSE jsonb_build_object('call', job) END;
 END
@@ -60,8 +80,8 @@ REVOKE ALL ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) FRO
 COMMENT ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) IS
     'The weekly job: exports the training set to the store for models, if there is one (recorded in '
     'training_export_jobs); requests and runs a training of each model type with min_new_samples new samples (gate and '
-    'store included); starts the rollout of versions that passed while auto_deploy is on. Results are in '
-    'job_runs.details. due_in (a time zone, for pg_cron): does nothing unless Sunday 03:00 there has passed since the '
+    'store included); starts the rollout of versions that passed while auto_deploy is on; publishes the report where '
+    'the setting report_target says. Results are in job_runs.details. due_in (a time zone, for pg_cron): does nothing unless Sunday 03:00 there has passed since the '
     'last run. at: the time to use as now, for tests. Commits between steps. Errors are recorded and reported as '
     'warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a transaction, 25001 inside a block '
     'with EXCEPTION, 22023 for an unknown zone and a time in the future';

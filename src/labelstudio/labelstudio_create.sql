@@ -1,4 +1,4 @@
--- labelstudio_create_project() and labelstudio_retire_project().
+-- labelstudio_create_project(), labelstudio_update_project() and labelstudio_retire_project().
 
 CREATE FUNCTION @extschema@.tw_labelstudio_server(server text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -176,6 +176,80 @@ COMMENT ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, int
     'none is named, 55000 on a restored copy, 55P03 while another session creates one, 08001, 08006, 08P01, 28000 for '
     'errors of the connection and of Label Studio';
 
+CREATE FUNCTION @extschema@.tw_labelstudio_no_project(project bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'no_data_found',
+        MESSAGE = format('there is no active project %s', coalesce(project::text, 'NULL')),
+        HINT = 'The numbers are those of labelstudio_projects: SELECT id, title, is_active FROM '
+               'labelstudio_projects;';
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_no_project(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_no_project(bigint) IS
+    'Raises P0002: no active project of labelstudio_projects has this number';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_renew(
+    server text, task bigint, external uuid, shown jsonb) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    answered integer;
+BEGIN
+    IF NOT (SELECT i.is_there FROM @extschema@.tw_labelstudio_is_task(server, task, external) i) THEN
+        RETURN false;
+    END IF;
+    SELECT r.status INTO answered FROM @extschema@.tw_labelstudio_request(server, 'PATCH',
+        format('/api/tasks/%s/', task), NULL::text[], jsonb_build_object('data', shown)::text, false) r;
+    IF answered NOT BETWEEN 200 AND 299 AND answered <> 404 THEN
+        PERFORM @extschema@.tw_labelstudio_refuse(server, 'change a task', answered);
+    END IF;
+    RETURN answered <> 404;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_renew(text, bigint, uuid, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_renew(text, bigint, uuid, jsonb) IS
+    'Shows something else in the task of this number and external id; returns false where it is gone';
+
+CREATE FUNCTION @extschema@.labelstudio_update_project(project bigint) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    active @extschema@.labelstudio_projects;
+    renewed bigint;
+    answered integer;
+BEGIN
+    PERFORM @extschema@.tw_require_acting();
+    SELECT * INTO active FROM @extschema@.labelstudio_projects p WHERE p.id = project AND p.is_active;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.tw_labelstudio_no_project(project);
+    END IF;
+    -- First the tasks: what they show now also suits an earlier labelling interface, but not the other way round.
+    SELECT count(*) FILTER (WHERE @extschema@.tw_labelstudio_renew(active.server_name, t.task_id, t.external_id,
+                                                                   s.task -> 'data')) INTO renewed
+    FROM @extschema@.tw_labelstudio_shown(ARRAY(
+        SELECT t.id FROM @extschema@.labelstudio_tasks t
+        WHERE t.project = active.id AND t.task_id IS NOT NULL AND @extschema@.tw_task_is_unfinished(t.status))) s
+    JOIN @extschema@.labelstudio_tasks t ON t.id = s.id;
+    SELECT r.status INTO answered FROM @extschema@.tw_labelstudio_request(active.server_name, 'PATCH',
+        format('/api/projects/%s/', active.project_id), NULL::text[],
+        jsonb_build_object('label_config', @extschema@.tw_labelstudio_config())::text, false) r;
+    IF answered NOT BETWEEN 200 AND 299 THEN
+        PERFORM @extschema@.tw_labelstudio_refuse(active.server_name, 'change the labelling interface', answered);
+    END IF;
+    RETURN renewed;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.labelstudio_update_project(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.labelstudio_update_project(bigint) IS
+    'Gives the project of this number in labelstudio_projects the labelling interface of this version, in the place of '
+    'the one that it has, and its unfinished tasks what that shows; returns how many tasks. Annotations and drafts '
+    'stay. Raises P0002 for an unknown or retired project, 42704 where Label Studio has no such project or the user '
+    'mapping is missing, 55000 on a restored copy, 08001, 08006, 08P01, 28000 for errors of the connection and of '
+    'Label Studio';
+
 CREATE FUNCTION @extschema@.labelstudio_retire_project(project bigint) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -186,11 +260,7 @@ BEGIN
     SET is_active = false, last_error_code = NULL, last_error = NULL, last_error_at = NULL
     WHERE p.id = project AND p.is_active;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'no_data_found',
-            MESSAGE = format('there is no active project %s', coalesce(project::text, 'NULL')),
-            HINT = 'The numbers are those of labelstudio_projects: SELECT id, title, is_active FROM '
-                   'labelstudio_projects;';
+        PERFORM @extschema@.tw_labelstudio_no_project(project);
     END IF;
     UPDATE @extschema@.labelstudio_tasks t SET status = 'closed', finished_at = clock_timestamp()
     WHERE t.project = labelstudio_retire_project.project AND @extschema@.tw_task_is_unfinished(t.status);

@@ -1,46 +1,4 @@
--- What Label Studio receives: the labelling interface of a project, and the tasks of a batch.
-
-CREATE FUNCTION @extschema@.tw_labelstudio_config() RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
--- Each task brings its intents and labels, so that a new one needs no change of the project. It brings its verdicts
--- too: where two models disagree there is nothing to approve, but two answers to choose from.
-RETURN '<View>
-  <Style>.htx-text{ white-space: pre-wrap; }</Style>
-  <Header value="$header"/>
-  <Labels name="entities" toName="utterance" value="$entity_labels" showInline="true"/>
-  <Text name="utterance" value="$text" granularity="symbol"/>
-  <Header value="$context" size="5"/>
-  <Choices name="verdict" toName="utterance" choice="single-radio" showInline="true" value="$verdicts" required="true" requiredMessage="Choose one of these"/>
-  <Choices name="intent" toName="utterance" choice="single" layout="select" value="$intent_options" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix,another intent"/>
-  <TextArea name="new_intent" toName="utterance" rows="1" maxSubmissions="1" editable="true" placeholder="Or the name of a new intent" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="fix,another intent"/>
-  <Choices name="reject_reason" toName="utterance" choice="single-radio" showInline="true" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="reject">
-    <Choice value="unclear" hotkey="u"/>
-    <Choice value="no-such-intent" hotkey="n"/>
-  </Choices>
-  <TextArea name="note" toName="utterance" rows="2" maxSubmissions="1" editable="true" placeholder="Note (optional)"/>
-</View>';
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_config() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_config() IS
-    'The labelling interface as XML: keys a, f and r approve, fix and reject (defined by the tasks); u and n give the '
-    'reason of a rejection (without one: unclear)';
-
-CREATE FUNCTION @extschema@.tw_labelstudio_verdicts(suggestions text[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN suggestions IS NULL
-        THEN '[{"value": "approve", "hotkey": "a"}, {"value": "fix", "hotkey": "f"}, {"value": "reject", "hotkey": '
-             '"r"}]'::jsonb
-        ELSE (SELECT jsonb_agg(jsonb_build_object('value', CASE s.suggestion WHEN '' THEN 'no answer'
-                                                                ELSE s.suggestion END, 'hotkey', s.n::text)
-                               ORDER BY s.n)
-              FROM unnest(suggestions) WITH ORDINALITY AS s (suggestion, n))
-             || '[{"value": "another intent", "hotkey": "f"}, {"value": "no such intent", "hotkey": "n"}, {"value": '
-                '"unclear", "hotkey": "u"}]'::jsonb END;
-END;
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_verdicts(text[]) IS
-    'The choices of a task: approve, fix and reject; or, where two models disagree, both answers (keys 1 and 2), '
-    'another intent, no such intent and unclear';
+-- What Label Studio receives: the tasks of a batch. src/labelstudio/labelstudio_screen.sql shows them.
 
 CREATE FUNCTION @extschema@.tw_labelstudio_prediction(
     conversation @extschema@.conversation_logs, spans jsonb, is_blind boolean) RETURNS jsonb
@@ -66,54 +24,48 @@ COMMENT ON FUNCTION @extschema@.tw_labelstudio_prediction(@extschema@.conversati
     'The model''s answer to a conversation, or the label of a sample, as a prediction of Label Studio: the intent '
     '(not for blind choices), the entities as spans, the confidence as score';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_context(conversation @extschema@.conversation_logs) RETURNS text
+CREATE FUNCTION @extschema@.tw_labelstudio_beside(value text, review_reason text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN concat_ws(E'\n',
-    'The user''s correction: ' || left(@extschema@.tw_labelstudio_lines(@extschema@.tw_shown_beside(
-        conversation.user_correction, conversation.review_reason)), 1000),
-    'The chatbot replied: ' || left(@extschema@.tw_labelstudio_lines(@extschema@.tw_shown_beside(
-        conversation.response_text, conversation.review_reason)), 1000));
-REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(@extschema@.conversation_logs) IS
-    'Context for a reviewer beside the message: the user''s correction and the chatbot''s reply, redacted like the '
-    'message; empty in a blind review';
+RETURN left(@extschema@.tw_labelstudio_lines(@extschema@.tw_shown_beside(value, review_reason)), 1000);
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_beside(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_beside(text, text) IS
+    'The user''s correction or the chatbot''s reply, for a reviewer beside the message: redacted like it, and cut at '
+    '1000 characters; NULL where there is none, and in a blind review';
 
-CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_labelstudio_context(correction text, reply text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN concat_ws(E'\n', 'The user''s correction: ' || correction, 'The chatbot replied: ' || reply);
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_context(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_context(text, text) IS
+    'Both in one text, for projects that have the labelling interface of an earlier version';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_shown(tasks bigint[]) RETURNS TABLE (id bigint, task jsonb)
+    LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH intents AS MATERIALIZED (
-        SELECT DISTINCT s.intent FROM @extschema@.training_samples s WHERE s.review_status = 'approved'
-    ), recent AS MATERIALIZED (
+    WITH recent AS MATERIALIZED (
         SELECT s.entities FROM @extschema@.training_samples s
         WHERE jsonb_typeof(s.entities) = 'array' AND s.entities <> '[]' ORDER BY s.id DESC LIMIT 2000
-    ), labels AS MATERIALIZED (
-        SELECT DISTINCT p.span ->> 2 AS label
-        FROM recent r, jsonb_array_elements(@extschema@.tw_entity_spans(r.entities, 1000000000)) AS p (span)
+    ), known AS MATERIALIZED (
+        SELECT (SELECT array_agg(DISTINCT s.intent) FROM @extschema@.training_samples s
+                WHERE s.review_status = 'approved') AS intents,
+               (SELECT array_agg(DISTINCT p.span ->> 2) FROM recent r, jsonb_array_elements(
+                    @extschema@.tw_entity_spans(r.entities, 1000000000)) AS p (span)) AS labels
     )
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT t.id, jsonb_build_object(
         'data', jsonb_build_object(
-            'text', @extschema@.tw_labelstudio_text(c.user_message),
-            'verdicts', @extschema@.tw_labelstudio_verdicts(r.suggestions),
-            'header', concat_ws(': ', CASE WHEN r.is_blind THEN 'Which answer is right?'
-                                           WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
-                                           ELSE format('%s (%s)', c.nlu_intent,
-                                                       coalesce(round(c.nlu_confidence::numeric, 3)::text,
-                                                                'no confidence')) END, q.review_reason),
-            -- The reply would reveal which answer was given.
-            'context', CASE WHEN r.is_blind THEN '' ELSE @extschema@.tw_labelstudio_context(c) END,
-            'intent_options', coalesce((
-                -- The model's answer first, then the other intents of its module.
-                SELECT jsonb_agg(jsonb_build_object('value', i.intent) ORDER BY NOT r.is_blind
-                                 AND i.intent = c.nlu_intent DESC,
-                                 NOT r.is_blind AND @extschema@.intent_module_type(i.intent)
-                                                        IS NOT DISTINCT FROM m.module_type DESC, i.intent COLLATE "C")
-                FROM (SELECT n.intent FROM intents n
-                      UNION SELECT c.nlu_intent WHERE NOT @extschema@.tw_is_blank(c.nlu_intent)) i), '[]'),
-            'entity_labels', coalesce((
-                SELECT jsonb_agg(jsonb_build_object('value', l.label) ORDER BY l.label COLLATE "C")
-                FROM (SELECT n.label FROM labels n
-                      UNION SELECT unnest(p.entity_labels)
-                      UNION SELECT s.span ->> 2 FROM jsonb_array_elements(t.spans) AS s (span)) l), '[]'),
+            'text', v.message,
+            'size', CASE WHEN @extschema@.tw_labelstudio_is_long(v.message) THEN 'long' ELSE '' END,
+            'verdicts', @extschema@.tw_labelstudio_verdicts(r.suggestions, NOT @extschema@.tw_is_blank(c.nlu_intent)),
+            'header', CASE WHEN r.is_blind THEN 'Which answer is right?' ELSE concat_ws(': ',
+                CASE WHEN @extschema@.tw_is_blank(c.nlu_intent) THEN 'no answer'
+                     ELSE format('%s (%s)', c.nlu_intent, coalesce(round(c.nlu_confidence::numeric, 3)::text,
+                                                                   'no confidence')) END, q.review_reason) END,
+            -- The reply would reveal which answer was given: there is none in a blind review.
+            'correction', coalesce(v.correction, ''), 'reply', coalesce(v.reply, ''),
+            'context', @extschema@.tw_labelstudio_context(v.correction, v.reply),
+            'intent_options', @extschema@.tw_labelstudio_intents(n.intents, c.nlu_intent, m.module_type, r.is_blind),
+            'entity_labels', @extschema@.tw_labelstudio_labels(n.labels || p.entity_labels || (
+                SELECT array_agg(s.span ->> 2) FROM jsonb_array_elements(t.spans) AS s (span))),
             'external_id', t.external_id, 'batch_id', t.batch_id,
             'priority', q.review_priority::text, 'reason', q.review_reason, 'module',
             CASE WHEN NOT r.is_blind THEN m.module_type END, 'language', c.message_language),
@@ -122,8 +74,9 @@ BEGIN ATOMIC
                     THEN jsonb_build_object('conversation', @extschema@.tw_labelstudio_conversation(c))
                     ELSE (SELECT jsonb_build_object('sample', @extschema@.tw_labelstudio_sample(s))
                           FROM @extschema@.training_samples s WHERE s.id = t.sample_id) END,
-        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind))) ORDER BY t.id)
-    FROM @extschema@.labelstudio_tasks t
+        'predictions', jsonb_build_array(@extschema@.tw_labelstudio_prediction(c, t.spans, r.is_blind)))
+    FROM known n
+    CROSS JOIN @extschema@.labelstudio_tasks t
     JOIN @extschema@.labelstudio_projects p ON p.id = t.project
     CROSS JOIN LATERAL @extschema@.tw_task_subject(t) c
     CROSS JOIN LATERAL (SELECT @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent) AS module_type) m
@@ -136,8 +89,23 @@ BEGIN ATOMIC
                         FROM (SELECT) one LEFT JOIN @extschema@.blind_reviews b
                             ON b.conversation_log_id = t.conversation_log_id
                             AND q.review_reason = 'model disagreement') r
-    WHERE t.batch_id = batch AND t.status = 'claimed' AND c.id IS NOT NULL;
+    CROSS JOIN LATERAL (SELECT @extschema@.tw_labelstudio_text(c.user_message) AS message,
+                               CASE WHEN NOT r.is_blind THEN @extschema@.tw_labelstudio_beside(
+                                   c.user_correction, c.review_reason) END AS correction,
+                               CASE WHEN NOT r.is_blind THEN @extschema@.tw_labelstudio_beside(
+                                   c.response_text, c.review_reason) END AS reply) v
+    WHERE t.id = ANY (tasks) AND c.id IS NOT NULL;
 END;
+REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_shown(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_labelstudio_shown(bigint[]) IS
+    'These rows of labelstudio_tasks in Label Studio''s import format; without those whose subject is gone';
+
+CREATE FUNCTION @extschema@.tw_labelstudio_payload(batch uuid) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT jsonb_agg(s.task ORDER BY s.id)
+        FROM @extschema@.tw_labelstudio_shown(ARRAY(
+            SELECT t.id FROM @extschema@.labelstudio_tasks t
+            WHERE t.batch_id = batch AND t.status = 'claimed')) s);
 REVOKE ALL ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labelstudio_payload(uuid) IS
     'The tasks of a batch in Label Studio''s import format, in review order; NULL where none is left';

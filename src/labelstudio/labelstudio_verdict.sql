@@ -71,7 +71,7 @@ BEGIN
     -- Where two models disagree, the verdict is one of the answers, or a word for none of them.
     IF cardinality(verdicts) = 1 AND NOT @extschema@.tw_is_verdict(verdicts[1])
        AND EXISTS (SELECT FROM @extschema@.blind_reviews b,
-                               jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions)) o
+                               jsonb_array_elements(@extschema@.tw_labelstudio_verdicts(b.suggestions, true)) o
                    -- The task may show the former name of an intent that was renamed since.
                    WHERE b.conversation_log_id = task.conversation_log_id
                      AND @extschema@.tw_resolve_intent(o ->> 'value') = @extschema@.tw_resolve_intent(verdicts[1])) THEN

@@ -7,6 +7,7 @@
 #include <float.h>
 
 #include "base/compat.h"
+#include "base/progress.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -182,6 +183,7 @@ report_progress(const char *phase, int done, int total, void *arg)
 {
 	const char **last = arg;
 
+	tw_note_progress(TW_WORK_TRAINING, 0, done, total);
 	if (*last != NULL && strcmp(*last, phase) == 0)
 		return;
 	*last = phase;
@@ -204,6 +206,7 @@ tw_train_router_sql(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	values[0] = PointerGetDatum(tw_train_router(&set, report_progress, &phase, &report));
+	tw_end_progress();
 	values[1] = Float8GetDatum(report.temperature);
 	values[2] = Float8GetDatum(report.training_accuracy);
 	values[3] = Int32GetDatum(report.held_out);

@@ -9,7 +9,7 @@ BEGIN ATOMIC
            CASE WHEN a.accuracy IS NULL
                 THEN format('the accuracy of the period is not known: %s', coalesce(a.reason, 'there are no labels'))
                 ELSE format('the accuracy of the period may be off: %s', a.reason) END,
-           'SELECT * FROM claim_reviews(''YOUR NAME'')'
+           'SELECT * FROM claim_reviews(20)'
     FROM @extschema@.live_accuracy(from_date, to_date, '{}'::text[]) a
     WHERE a.accuracy IS NULL OR a.reason IS NOT NULL;
 END;
@@ -24,8 +24,8 @@ CREATE FUNCTION @extschema@.tw_step_of_calibration(from_date date, to_date date,
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 60, 'calibration',
-           format('the confidence of %s is off by %s points on average, %s of them by chance: the thresholds of its '
-                  'policies do not mean what they say', coalesce(c.provider, 'conversations without a provider'),
+           format('the confidence of %s is off by %s points on average, where chance alone would give %s: thresholds '
+                  'of review_policies let through more or less than they say', coalesce(c.provider, 'conversations without a provider'),
                   round(100 * c.ece::numeric, 1), round(100 * c.ece_by_chance::numeric, 1)),
            'SELECT * FROM confidence_calibration'
     FROM @extschema@.tw_confidence_calibration(from_date, to_date) c
@@ -42,22 +42,28 @@ CREATE FUNCTION @extschema@.tw_step_of_intents(from_date date, to_date date,
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     (SELECT 61, 'confusion',
-            format('%s %% of all conversations are answered with %s although they are %s: samples of both teach the '
-                   'difference', round(100 * c.share::numeric, 1), coalesce(c.intent, 'no intent'),
-                   coalesce(c.correct_intent, 'no intent that exists')), 'SELECT * FROM intent_confusions'
+            format('%s %% of all conversations are answered with %s although %s', round(100 * c.share::numeric, 1),
+                   coalesce(c.intent, 'no intent'),
+                   coalesce('they mean ' || c.correct_intent || ': samples of both teach the difference',
+                            'no intent says what they mean: is one missing?')),
+            'SELECT * FROM intent_confusions'
      FROM @extschema@.tw_intent_confusions(from_date, to_date) c
      WHERE c.verdicts >= 5 AND c.share >= 0.01
-     ORDER BY c.share DESC LIMIT 1)
+     ORDER BY c.share DESC, c.verdicts DESC, c.intent COLLATE "C", c.correct_intent COLLATE "C" LIMIT 1)
     UNION ALL
-    SELECT 62, 'drift', format('people ask for other things than before (%s %% of the difference is chance)%s',
-                               round(100 * d.chance::numeric),
-                               (SELECT format(': %s went from %s to %s %%', i.intent,
-                                              round(100 * i.share_before::numeric, 1), round(100 * i.share::numeric, 1))
-                                FROM @extschema@.tw_intent_drift(from_date, to_date) i
-                                WHERE i.intent IS NOT NULL ORDER BY i.divergence DESC NULLS LAST LIMIT 1)),
-           'SELECT * FROM intent_drift'
-    FROM @extschema@.tw_intent_drift(from_date, to_date) d
-    WHERE d.intent IS NULL AND d.p_value < 0.01 AND d.chance < 0.5;
+    (WITH drift AS MATERIALIZED (
+         SELECT d.* FROM @extschema@.tw_intent_drift(from_date, to_date) d
+     )
+     SELECT 62, 'drift', format('the answers differ from those before (%s %% of the difference is chance)%s: people ask '
+                                'for other things, or a new version answers otherwise', round(100 * d.chance::numeric),
+                                (SELECT format(', %s most: from %s to %s %%', i.intent,
+                                               round(100 * i.share_before::numeric, 1),
+                                               round(100 * i.share::numeric, 1))
+                                 FROM drift i WHERE i.intent IS NOT NULL
+                                 ORDER BY i.divergence DESC NULLS LAST, i.intent COLLATE "C" LIMIT 1)),
+            'SELECT * FROM intent_drift'
+     FROM drift d
+     WHERE d.intent IS NULL AND d.p_value < 0.01 AND d.chance < 0.5);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_step_of_intents(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_step_of_intents(date, date) IS

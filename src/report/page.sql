@@ -99,6 +99,7 @@ thead th { color: var(--soft); font-weight: 500; font-size: 0.85rem; vertical-al
   border-bottom-color: var(--soft); }
 tbody th { font-weight: 500; min-width: 6rem; }
 td:last-child:not(.n) { min-width: 11rem; }
+td p { margin: 0 0 0.35rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
 td.n { white-space: nowrap; }
 footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); color: var(--soft);

@@ -91,13 +91,56 @@ REVOKE ALL ON FUNCTION @extschema@.tw_status_of_model(text, timestamptz) FROM PU
 COMMENT ON FUNCTION @extschema@.tw_status_of_model(text, timestamptz) IS
     'The lines of training_workflow_status() about a model type';
 
+-- A line of at most 100 characters, and what is left of it below, indented to where its text begins.
+CREATE FUNCTION @extschema@.tw_wrap(line text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    rest text := regexp_replace(line, '[[:cntrl:]]+', ' ', 'g');
+    wrapped text := '';
+    width integer := 100;
+    head text;
+BEGIN
+    -- More than eight lines would push everything else from the screen.
+    IF length(rest) > 700 THEN
+        rest := left(rest, 697) || '...';
+    END IF;
+    WHILE length(rest) > width LOOP
+        head := coalesce(substring(left(rest, width + 1) FROM '^(.*\S)\s+\S*$'), '');
+        -- A word that is longer than half a line is cut.
+        IF length(head) < width / 2 THEN
+            head := left(rest, width);
+        END IF;
+        wrapped := wrapped || head || E'\n' || repeat(' ', 11);
+        rest := ltrim(substr(rest, length(head) + 1));
+        width := 89;
+    END LOOP;
+    RETURN wrapped || rest;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_wrap(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_wrap(text) IS
+    'The line in lines of at most 100 characters, the later ones indented, at most 700 characters in all';
+
 CREATE FUNCTION @extschema@.training_workflow_status(at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH today AS (
         SELECT n.at, (n.at AT TIME ZONE @extschema@.training_setting('time_zone'))::date AS today
         FROM (SELECT coalesce(training_workflow_status.at, now()) AS at) n
+    ), step AS MATERIALIZED (
+        SELECT n.rank, n.sentence, n.call, row_number() OVER (ORDER BY n.rank, n.sentence) AS n, count(*) OVER () AS all
+        FROM today t, @extschema@.tw_next_steps_now(t.at) n
     ), lines (section, name, line) AS (
+        SELECT 0, lpad(s.n::text, 3), format('%s%s. %s -> %s', CASE s.n WHEN 1 THEN 'to do      ' ELSE '           ' END, s.n,
+                                             s.sentence, s.call)
+        FROM step s WHERE s.n <= 7
+        UNION ALL
+        SELECT 0, 'z', format('           and %s more', max(s.all) - 7) FROM step s HAVING max(s.all) > 7
+        UNION ALL
+        SELECT 0, '', 'to do      nothing waits for a person; integrity is not checked here: check_integrity()'
+        WHERE NOT EXISTS (SELECT FROM step)
+        UNION ALL
         SELECT 1, '', c.line FROM today t, @extschema@.tw_status_of_capture(t.today) c (line)
         UNION ALL
         SELECT 2, k.model_type, x.line
@@ -121,13 +164,14 @@ BEGIN ATOMIC
         FROM (SELECT j.*, row_number() OVER () AS number FROM @extschema@.job_health j) h
         WHERE h.job_name NOT IN ('all', 'promotion')
     )
-    SELECT format(E'training_workflow in database %s, %s\n', current_database(), t.today)
-           || string_agg(l.line, E'\n' ORDER BY l.section, l.name, l.number)
+    SELECT @extschema@.tw_wrap(format('training_workflow in database %s, %s', current_database(), t.today)) || E'\n'
+           || string_agg(@extschema@.tw_wrap(l.line), E'\n' ORDER BY l.section, l.name, l.number)
     FROM today t, (SELECT x.*, row_number() OVER () AS number FROM lines x) l
     GROUP BY t.today;
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
-    'An overview of the loop as text on one screen: captured, queue, samples; for each model type the live version, '
-    'its rollout and its training; then the jobs. at: the time to use as now for live versions and days, for tests '
+    'An overview of the loop as text on one screen, in lines of at most 100 characters: first what waits for a person, '
+    'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and its '
+    'training; then the jobs. at: the time to use as now for live versions and days, for tests '
     '(NULL: now). Raises no error of its own';

@@ -28,6 +28,19 @@ tw_canonical_name(const char *value)
 	return value[0] != '\0' && strlen(value) < NAMEDATALEN ? pstrdup(value) : NULL;
 }
 
+/* Whether it can be reached is seen when it is written to. */
+char *
+tw_canonical_report_target(const char *value)
+{
+	size_t		length = strlen(value);
+	bool		is_folder = length == 0 || value[length - 1] == '/';
+
+	if (is_folder || length >= MAXPGPATH || strncmp(value, "s3://", 5) == 0 || strstr(value, "..") != NULL ||
+		strspn(value, " \t\r\n") > 0)
+		return NULL;
+	return pstrdup(value);
+}
+
 /* Reads a whole number that fills the text up to `end`; -1 if the text is no such number. */
 static int
 read_count(const char *start, const char *end)

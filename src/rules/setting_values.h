@@ -20,6 +20,7 @@ extern char *tw_canonical_message_bytes(const char *value);
 extern char *tw_canonical_name(const char *value);
 extern char *tw_canonical_positive_share(const char *value);
 extern char *tw_canonical_ratio(const char *value);
+extern char *tw_canonical_report_target(const char *value);
 extern char *tw_canonical_retention(const char *value);
 extern char *tw_canonical_share(const char *value);
 extern char *tw_canonical_steps(const char *value);

@@ -16,7 +16,7 @@ BEGIN ATOMIC
         ('daily_training_capture', 4, 'tw_daily_step',
          '{promotions,rollbacks,erasures,audit,conflicts,labelstudio,exports,statistics,threshold,retention,tidy}',
          '02:00', NULL::integer, NULL::integer, NULL, NULL),
-        ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout}', '03:00', 0, NULL,
+        ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout,report}', '03:00', 0, NULL,
          NULL, NULL),
         ('labelstudio_sync', 1, 'tw_labelstudio_step', NULL, NULL, NULL, 5, 'talking to Label Studio',
          'Label Studio is failing: SELECT * FROM labelstudio_check()'),

@@ -272,3 +272,8 @@ SELECT problem, relation, found, hint FROM check_integrity();
 \pset format unaligned
 \t on
 SELECT training_workflow_status(:'day_1'::timestamptz + interval '5 days');
+\set report :build /report.html
+\o :report
+SELECT training_report((:'day_1'::timestamptz - interval '24 days')::date,
+                       (:'day_1'::timestamptz + interval '5 days')::date);
+\o

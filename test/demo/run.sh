@@ -12,6 +12,7 @@ eval "$(bash "$tools/cluster.sh" env "$build")"
 cd "$here"
 PSQLRC=/dev/null "$build/pg/bin/psql" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set build="$build" -f demo.sql
 
+printf '\nThe same and more, as a page for the browser (training_report()): %s\n' "$build/report.html"
 printf '\nThe server goes on running. To look around:\n\n'
 bash "$tools/cluster.sh" status "$build" | sed -n '2,$p'
 printf '\nTo stop it: make demo-stop. To remove it altogether: make clean.\n'

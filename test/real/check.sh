@@ -6,7 +6,7 @@
 # BUILD_DIR/real/run/NAME/env. Test output lies in BUILD_DIR/real/run. REAL="001_server ..." chooses among the tests.
 set -uo pipefail
 
-servers=(label_studio minio formats)
+servers=(label_studio minio formats prometheus browser validators)
 
 build=$(cd -P -- "$1" && pwd)
 pg_config=$2

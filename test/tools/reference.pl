@@ -35,8 +35,9 @@ my %title = (
     s3          => 'Object storage',
     rollout     => 'Rollouts',
     erasure     => 'Personal data and retention',
-    jobs        => 'Jobs',
+    schedule    => 'Schedule and health of jobs',
     report      => 'Reports',
+    jobs        => 'Jobs',
     governance  => 'Roles and integrity',
 );
 my $generated = "<!-- Written by \"make doc\" from the COMMENTs in the catalog: change those, in src/. -->\n";

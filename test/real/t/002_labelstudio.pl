@@ -158,7 +158,10 @@ for my $task (@tasks) {
         predictions => scalar @{ $task->{predictions} },
         spans       => $row->{spans},
         map({ $_ => $prediction->{$_} } qw(result score)),
-        map { $_ => $task->{data}{$_} } qw(text intent_options entity_labels context)
+        map({ $_ => $task->{data}{$_} } qw(text context)),
+        map {
+            $_ => [ map { { value => $_->{value} } } @{ $task->{data}{$_} } ]
+        } qw(intent_options entity_labels)
     };
 }
 all_alike(\%pushed, { map { $_->{id} => expected_task($_) } @conversations }, 'the tasks');

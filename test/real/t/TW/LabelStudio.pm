@@ -10,7 +10,12 @@ use JSON::PP;
 use MIME::Base64;
 use Test::More ();
 
-use constant TIMEOUT => 60;
+use constant {
+    TIMEOUT => 60,
+
+    # Of the annotators that create_user() makes.
+    PASSWORD => 'annotators-passw0rd'
+};
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
@@ -210,7 +215,7 @@ sub create_user {
         {
             csrfmiddlewaretoken => $page->{content} =~ /name="csrfmiddlewaretoken" value="([^"]+)"/ ? $1 : $csrf,
             email               => $email,
-            password            => 'annotators-passw0rd'
+            password            => PASSWORD
         },
         { headers => { Cookie => "csrftoken=$csrf", Referer => "$self->{url}$path" } }
     );
