@@ -56,7 +56,8 @@ BEGIN ATOMIC
          SELECT d.* FROM @extschema@.tw_intent_drift(from_date, to_date) d
      )
      SELECT 62, 'drift', format('the answers differ from those before (%s %% of the difference is chance)%s: people '
-                                'ask for other things, or a new version answers otherwise', round(100 * d.chance::numeric),
+                                'ask for other things, or a new version answers otherwise',
+                                round(100 * d.chance::numeric),
                                 (SELECT format(', %s most: from %s to %s %%', i.intent,
                                                round(100 * i.share_before::numeric, 1),
                                                round(100 * i.share::numeric, 1))

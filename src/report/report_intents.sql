@@ -29,7 +29,8 @@ BEGIN ATOMIC
                     coalesce(@extschema@.tw_page_words(p.provider, 60), 'No provider')
                         || ': accuracy by confidence',
                     'A dot on the diagonal is a confidence that is as good as it says; below it the provider is too '
-                    'sure. Larger dots are more conversations, lines are 95 % intervals.', b.mean, b.accuracy, b.lower, b.upper, b.weight),
+                    'sure. Larger dots are more conversations, lines are 95 % intervals.',
+                    b.mean, b.accuracy, b.lower, b.upper, b.weight),
                     '' ORDER BY p.n)
          FROM provider p
          CROSS JOIN LATERAL (SELECT array_agg(f.mean_confidence ORDER BY f.bin) AS mean,
