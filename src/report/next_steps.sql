@@ -155,7 +155,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 37, 'erasure', format('version %s learned from %s of people who were forgotten since', f.version,
                                  coalesce(@extschema@.tw_counted(f.samples, 'sample'::text, 'samples'::text),
-                                          'samples, nobody knows how many,')), format('SELECT retrain_without(%L)', f.version)
+                                          'samples, nobody knows how many,')),
+           format('SELECT retrain_without(%L)', f.version)
     FROM @extschema@.forgotten_since f WHERE f.status IN ('production', 'canary');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_step_of_models(timestamptz) FROM PUBLIC;
