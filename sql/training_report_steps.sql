@@ -17,7 +17,8 @@ CREATE FUNCTION words(html text) RETURNS text LANGUAGE sql AS $$
                                 '</t[hd]><', ' | <', 'g'), E'\n')
 $$;
 CREATE FUNCTION said(html text) RETURNS SETOF text LANGUAGE sql AS $$
-    SELECT btrim(l) FROM regexp_split_to_table(regexp_replace(words(html), '<[^>]*>', '', 'g'), E'\n') l WHERE l ~ '[^ |]'
+    SELECT btrim(l) FROM regexp_split_to_table(regexp_replace(words(html), '<[^>]*>', '', 'g'), E'\n') l
+    WHERE l ~ '[^ |]'
 $$;
 -- What is running, and whether this server has pg_cron, is not the same everywhere.
 CREATE VIEW steps AS
@@ -48,18 +49,19 @@ SELECT tw_report_jobs('2026-05-01', '2026-05-30') LIKE '%secret%' AS message;
 
 -- Conversations as the filter would have made them.
 CREATE FUNCTION add(n int, verdict text, provider text, confidence float, day date, intent text, correct text,
-    priority int DEFAULT NULL, audit boolean DEFAULT true, message text DEFAULT 'call 98765 43210', per_session int
-    DEFAULT 1) RETURNS bigint LANGUAGE sql AS $$
+    priority int DEFAULT NULL, audit boolean DEFAULT true, message text DEFAULT 'call 98765 43210')
+    RETURNS bigint LANGUAGE sql AS $$
     WITH added AS (
         INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, is_audit,
             selection_probability, filtered_at, nlu_intent, nlu_module_type, nlu_provider, nlu_confidence,
             review_priority, review_reason, created_at)
-        SELECT day || intent || i / per_session, message, CASE WHEN priority IS NULL THEN 'approved' ELSE 'needs-review' END,
+        SELECT day || intent || i, message, CASE WHEN priority IS NULL THEN 'approved' ELSE 'needs-review' END,
                'auto-approved', audit, 0.05, now(), intent, split_part(intent, '.', 1), provider, confidence, priority,
                CASE WHEN priority IS NOT NULL THEN 'low confidence' END, (day + time '12:00') AT TIME ZONE 'UTC'
         FROM generate_series(1, n) i RETURNING id, created_at
     ), judged AS (
-        INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, reviewer, calling_role, created_at)
+        INSERT INTO review_events (conversation_log_id, action, reject_reason, intent, reviewer, calling_role,
+                                   created_at)
         SELECT id, verdict, CASE verdict WHEN 'reject' THEN 'no-such-intent' END, correct, 'asha', 'asha', created_at
         FROM added WHERE verdict IS NOT NULL
     )
@@ -90,7 +92,8 @@ SELECT add(2, NULL, 'indicbert', 0.2, '2026-05-30', 'food.a', NULL, 1);
 SELECT * FROM steps WHERE area IN ('capture', 'queue', 'audit', 'labels');
 SELECT add(1, NULL, 'indicbert', 0.2, '2026-05-29', 'food.a', NULL, 1, false),
        add(1, NULL, 'indicbert', 0.2, '2026-05-24', 'zoo.c', NULL, 2);
-INSERT INTO training_samples (text, intent, review_status, source, label_source, review_priority, review_reason, created_at)
+INSERT INTO training_samples (text, intent, review_status, source, label_source, review_priority, review_reason,
+    created_at)
 VALUES ('x', 'food.a', 'pending', 'manual', 'human', 2, 'label conflict', '2026-05-30 12:00+00');
 SELECT * FROM steps WHERE area IN ('capture', 'queue', 'audit', 'labels');
 
@@ -174,8 +177,8 @@ SELECT regexp_count(tw_report_steps('2026-05-01', '2026-05-30'), '<li>') AS show
 
 -- What comes from outside: no element, attribute or reference of a section is made by it, and none of it is long.
 \set evil '<script>alert(1)</script>"''><img src=x onerror=y>&nbsp;'
-SELECT add(6, 'fix', :'evil' || repeat('p', 9999), 0.9, '2026-05-21', :'evil' || 'i' || repeat('i', 9999), :'evil', NULL,
-           true, :'evil' || chr(8238) || chr(1) || 'mail a@example.org'),
+SELECT add(6, 'fix', :'evil' || repeat('p', 9999), 0.9, '2026-05-21', :'evil' || repeat('i', 9999), :'evil', NULL, true,
+           :'evil' || chr(8238) || chr(1) || 'mail a@example.org'),
        add(200, NULL, 'llm', 0.5, '2026-05-21', :'evil', NULL, NULL, false);
 UPDATE rollouts SET end_reason = :'evil' || repeat('r', 9999) WHERE status = 'rolled-back';
 UPDATE model_versions SET gate_decision = 'failed', gate_reason = :'evil' || repeat('g', 9999)

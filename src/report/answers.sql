@@ -70,12 +70,13 @@ BEGIN ATOMIC
           AND @extschema@.tw_is_persons_word(e.action)
         ORDER BY c.id, e.id DESC
     ), label AS (
-        SELECT j.*, j.action = 'approve' OR j.action = 'fix' AND j.correct_intent IS NOT DISTINCT FROM j.intent AS right,
+        SELECT j.*,
+               j.action = 'approve' OR j.action = 'fix' AND j.correct_intent IS NOT DISTINCT FROM j.intent AS is_right,
                sum(j.w) OVER (PARTITION BY j.filter_outcome, j.filter_policy_id) AS stratum_w
         FROM judged j
         WHERE j.action <> 'withdraw' AND j.reject_reason IS DISTINCT FROM 'unclear'
     )
-    SELECT l.id, l.intent, CASE WHEN l.right THEN l.intent ELSE l.correct_intent END, l.right, l.nlu_provider, l.bin,
+    SELECT l.id, l.intent, CASE WHEN l.is_right THEN l.intent ELSE l.correct_intent END, l.is_right, l.nlu_provider, l.bin,
            l.w * s.conversations / l.stratum_w
     FROM label l
     JOIN jsonb_to_recordset(strata) AS s (filter_outcome text, filter_policy_id bigint, conversations bigint)
@@ -86,7 +87,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labels(date, date, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labels(date, date, jsonb) IS
     'The labels of a period (audited conversations that a person judged right or wrong): the model''s intent and the '
     'correct one by their current names (correct_intent is NULL for no-such-intent), provider, band of confidence, and '
-    'the number of conversations that the label stands for. strata: their sizes, [{filter_outcome, filter_policy_id, conversations}, ...]';
+    'the number of conversations that the label stands for. strata: their sizes, [{filter_outcome, filter_policy_id, '
+    'conversations}, ...]';
 
 CREATE FUNCTION @extschema@.tw_weighted_share(
     right_w double precision, w double precision, w2 double precision, labels bigint,

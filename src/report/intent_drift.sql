@@ -10,10 +10,11 @@
 -- That holds for independent messages. Those of a session are alike, so the statistic is divided by the mean design
 -- effect of the intents (Rao and Scott, The Annals of Statistics 12, 1984, 46-60, first-order correction):
 --
---   d_i = sum over the sessions of (n_si - p_i n_s)^2 / (n p_i (1 - p_i)), at least 1       d = sum((1 - m_i) d_i) / (k - 1)
+--   d_i = sum over the sessions of (n_si - p_i n_s)^2 / (n p_i (1 - p_i)), at least 1
+--   d   = sum((1 - m_i) d_i) / (k - 1)
 --
--- from all sessions or, of more than 100,000 conversations, from about as many as hold 100,000 of them. An intent's part
--- of D has the mean d_i (1 - m_i) (1 / n1 + 1 / n2) / (8 ln(2)) by chance.
+-- from all sessions or, of more than 100,000 conversations, from about as many as hold 100,000 of them. The part of an
+-- intent in D has the mean d_i (1 - m_i) (1 / n1 + 1 / n2) / (8 ln(2)) by chance.
 
 CREATE FUNCTION @extschema@.tw_intent_drift(
     from_date date, to_date date,
@@ -78,8 +79,8 @@ BEGIN ATOMIC
         FROM part p CROSS JOIN size s LEFT JOIN design d ON d.intent = p.intent
     ), compared AS (
         SELECT h.*, (CASE WHEN h.p > 0 THEN h.p * ln(2 * h.p / (h.p + h.q)) ELSE 0 END
-                     + CASE WHEN h.q > 0 THEN h.q * ln(2 * h.q / (h.p + h.q)) ELSE 0 END) / (2 * ln(2::double precision))
-                   AS divergence,
+                     + CASE WHEN h.q > 0 THEN h.q * ln(2 * h.q / (h.p + h.q)) ELSE 0 END)
+                   / (2 * ln(2::double precision)) AS divergence,
                h.effect * (1 - (h.p + h.q) / 2) AS spread
         FROM share h WHERE h.p IS NOT NULL AND h.q IS NOT NULL
     ), total AS (
@@ -95,8 +96,8 @@ BEGIN ATOMIC
                CASE WHEN s.n1 = 0 THEN 'no conversations in the period'
                     WHEN s.n2 = 0 THEN 'no conversations in the period before: nothing to compare with'
                     WHEN s.k < 2 THEN 'one intent only: nothing can have changed'
-                    WHEN least(s.n1, s.n2) < 100 THEN format('%s and %s conversations: p_value needs 100 in each period',
-                                                             s.n1, s.n2) END,
+                    WHEN least(s.n1, s.n2) < 100
+                    THEN format('%s and %s conversations: p_value needs 100 in each period', s.n1, s.n2) END,
                CASE WHEN d.n > 0 THEN format('retention has deleted %s conversations of the two periods', d.n) END), '')
     FROM size s
     CROSS JOIN LATERAL (SELECT (1 / nullif(s.n1, 0) + 1 / nullif(s.n2, 0)) / (8 * ln(2::double precision)) AS unit) u

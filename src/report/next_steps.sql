@@ -135,7 +135,7 @@ BEGIN ATOMIC
     FROM (SELECT 'router' AS type UNION SELECT m.model_type FROM @extschema@.model_versions m) k
     WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = k.type AND m.status = 'production')
     UNION ALL
-    (SELECT 34, 'training', format('training job %s of %s failed; its message may quote samples, and stays with operators',
+    (SELECT 34, 'training', format('training job %s of %s failed; its message may quote samples, and is for operators',
                                    j.id, j.model_type),
             format('SELECT error_message FROM training_jobs WHERE id = %s', j.id)
      FROM (SELECT DISTINCT ON (t.model_type) t.* FROM @extschema@.training_jobs t
@@ -155,7 +155,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 37, 'erasure', format('version %s learned from %s of people who were forgotten since', f.version,
                                  coalesce(@extschema@.tw_counted(f.samples, 'sample'::text, 'samples'::text),
-                                          'samples, nobody knows how many,')), format('SELECT retrain_without(%L)', f.version)
+                                          'samples, nobody knows how many,')),
+           format('SELECT retrain_without(%L)', f.version)
     FROM @extschema@.forgotten_since f WHERE f.status IN ('production', 'canary');
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_step_of_models(timestamptz) FROM PUBLIC;
@@ -178,7 +179,8 @@ BEGIN ATOMIC
     SELECT 40, 'erasure', format('%s not deleted yet',
                                  @extschema@.tw_counted(count(DISTINCT e.export_id),
                                      'export with rows of people who were forgotten is'::text,
-                                     'exports with rows of people who were forgotten are'::text)), 'CALL delete_erased_exports()'
+                                     'exports with rows of people who were forgotten are'::text)),
+           'CALL delete_erased_exports()'
     FROM @extschema@.erasure_exports e WHERE e.status = 'pending' HAVING count(*) > 0
     UNION ALL
     SELECT 41, 'erasure', format('%s not deleted in Label Studio yet', @extschema@.tw_counted(

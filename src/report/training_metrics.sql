@@ -101,6 +101,9 @@ BEGIN ATOMIC
         ('artifact_unstored', (m.artifact_error IS NOT NULL)::integer)) AS f (name, value)
     WHERE m.status IN ('production', 'canary') AND f.value IS NOT NULL
     UNION ALL
+    SELECT 'training_workflow_target_accuracy_ratio', '{}',
+           @extschema@.training_setting('target_accuracy'::text)::double precision
+    UNION ALL
     SELECT 'training_workflow_rollouts', jsonb_build_object('model_type', r.model_type, 'version', r.version,
                'status', r.status, 'verdict', coalesce(r.verdict, 'not checked')), 1
     FROM @extschema@.rollout_status r WHERE r.status IN ('running', 'watching')
@@ -228,6 +231,7 @@ BEGIN ATOMIC
     ('version_accuracy_upper_ratio', 'gauge', 'Upper end of its 95 % interval'),
     ('version_accuracy_known', 'gauge', '0 if the accuracy in production is not known'),
     ('version_accuracy_computed_timestamp_seconds', 'gauge', 'When the accuracy in production was last computed'),
+    ('target_accuracy_ratio', 'gauge', 'The setting target_accuracy, which a version must reach'),
     ('version_fallback_ratio', 'gauge', 'Fraction of the answers that a fallback provider gave'),
     ('version_artifact_unstored', 'gauge', '1 if the artifact could not be stored in the object store'),
     ('rollouts', 'gauge', '1 for each rollout that runs or is watched; verdict is that of its newest check'),

@@ -60,8 +60,8 @@ static const SettingDefinition definitions[] = {
 	{"redact_locations", "on", "on or off", tw_canonical_boolean,
 	"whether coordinates and map links count as personal data, while redact is on"},
 	{"report_target", "none", "none, the absolute path of a file, or the key of an object", tw_canonical_report_target,
-		"where the weekly job publishes the report; {date} stands for its last day, and a key is relative to the prefix "
-	"of the store for models"},
+		"where the weekly job publishes the report; {date} stands for its last day, and a key is relative to the "
+	"prefix of the store for models"},
 	{"retain_conversations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() deletes conversations, with their samples; it deletes none of the "
 	"last 30 days, but makes them anonymous"},

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# validators.sh {install|start|stop} BUILD_DIR - what judges pages for tests: axe-core for accessibility, and the Nu HTML
-# checker of the W3C, both from npm.
+# validators.sh {install|start|stop} BUILD_DIR - what judges pages for tests: axe-core for accessibility, and the
+# Nu HTML checker of the W3C, both from npm.
 #
 # install puts them into BUILD_DIR/real/validators, once; it ends with 77 when npm's registry cannot be reached or there
 # is no Java or no Node.js, and says so on standard output. There is no server: start names the script of axe-core and

@@ -34,7 +34,8 @@ sql(<<'SQL');
     CREATE TRIGGER stop_here AFTER DELETE ON conversation_logs FOR EACH ROW WHEN (OLD.id = 1500)
         EXECUTE FUNCTION stop_here();
     INSERT INTO conversation_logs (session_id, user_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-    SELECT 's' || g / 10, 'asha', 'message ' || g, 'intent.food.order', 0.3, 'indicbert' FROM generate_series(1, 2500) g;
+    SELECT 's' || g / 10, 'asha', 'message ' || g, 'intent.food.order', 0.3, 'indicbert'
+    FROM generate_series(1, 2500) g;
 SQL
 
 my $gate = $node->background_psql('chat');
@@ -109,7 +110,8 @@ SQL
 sql(<<'SQL');
     INSERT INTO job_runs (job_name, phase, items_done, items_total) VALUES ('daily_training_capture', 'audit', 3, 12);
 SQL
-like(progress(), qr/^job\|daily_training_capture\|3\|12\|25\.0\|t\|\|f\|its session is gone/, 'a job whose session is gone');
+like(progress(), qr/^job\|daily_training_capture\|3\|12\|25\.0\|t\|\|f\|its session is gone/,
+    'a job whose session is gone');
 sql(q{UPDATE job_runs SET status = 'failed', finished_at = now() WHERE status = 'running'});
 $gate->quit;
 $node->stop;
