@@ -19,7 +19,7 @@ use TW::Util;
 use constant ROUNDS => 3;
 
 # Of conversations; the notes on versions, rollouts and jobs are shown with the first round.
-use constant SHOWN_OF_ROUND => 60;
+use constant SHOWN_OF_ROUND => 90;
 
 my $node = start_node('main');
 create_database($node, 'pages');

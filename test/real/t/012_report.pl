@@ -161,7 +161,7 @@ for my $name (grep { /^odd/ } sort keys %$seen) {
     }
 }
 is_deeply([ map { bytes_of($_) } @other ], [], 'no text is shown otherwise than it is');
-cmp_ok(scalar keys %whole, '>=', 60 * ROUNDS, 'texts are shown');
+cmp_ok(scalar keys %whole, '>=', 90 * ROUNDS, 'texts are shown');
 note(scalar keys %whole, ' of ', scalar @texts, ' texts are shown by themselves');
 
 $node->stop;
