@@ -1,11 +1,11 @@
-// report.js FILE - pages in a real browser: at each width, light and dark, with screenshots, and printed. Prints what was
-// seen, as JSON.
+// report.js FILE - pages in a real browser: at each width, light and dark, with screenshots, and printed. Prints what
+// was seen, as JSON.
 //
 // FILE is JSON: {pages: {name: file}, brief: {name: file}, widths: [...], elements: [names of elements that pages may
 // have], attributes: [those of attributes]}. For each page: views, with what axe-core finds at a width in a theme, what
 // is wider than the window, and what has too little contrast; print, with the same and the file; foreign, with found,
 // what the parsed page has beside these elements and attributes and links to itself, and texts, what stands in elements
-// bdi; requests, what the page asked for; keys, what the Tab key reached; problems, errors of the page. Pages of "brief"
+// bdi; requests, what the page asked for; keys, what the Tab key reached; policy, what a strict policy complained of; problems, errors of the page. Pages of "brief"
 // are seen at the first width only, light, and without print and keys.
 
 'use strict';
@@ -138,6 +138,19 @@ const keys = async (page) => {
             .filter((element) => element.checkVisibility({ contentVisibilityAuto: true })).length) };
 };
 
+// Served with the strictest policy that lets a style sheet of the page's own be.
+const underPolicy = async (file) => {
+    const { browser, page } = await launch({ colorScheme: 'light' });
+    page.on('console', (message) => page.problems.push(message.text()));
+    await page.route('http://report.test/', (route) => route.fulfill({ contentType: 'text/html; charset=utf-8',
+        headers: { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
+        body: fs.readFileSync(file) }));
+    await page.goto('http://report.test/');
+    const font = await page.evaluate(() => getComputedStyle(document.querySelector('h1')).fontSize);
+    await browser.close();
+    return { problems: page.problems, font };
+};
+
 const look = async (name, file, brief) => {
     const seen = { views: [], problems: [], requests: [] };
     for (const width of brief ? plan.widths.slice(0, 1) : plan.widths) {
@@ -156,6 +169,7 @@ const look = async (name, file, brief) => {
         }
     }
     if (brief) return seen;
+    seen.policy = await underPolicy(file);
     // Who prefers dark pages prints on white paper all the same.
     const { browser, page, requests } = await open(file, { viewport: { width: 700, height: 1000 }, colorScheme: 'dark' });
     const pdf = path.join(process.env.BROWSER_SCREENSHOTS, `${name}.pdf`);

@@ -111,7 +111,7 @@ is(scalar @said, 0, 'and nothing to warn of') or diag bytes_of(join "\n", grep {
 
 my %plan = (
     pages      => \%page,
-    brief      => { map { "odd$_" => $odd[$_] } 1 .. $#odd },
+    brief      => { map { ("odd$_", $odd[$_]) } 1 .. $#odd },
     widths     => WIDTHS,
     elements   => [ELEMENTS],
     attributes => [ATTRIBUTES]
@@ -121,6 +121,7 @@ PostgreSQL::Test::Utils::append_to_file("$folder/plan.json", $json->encode(\%pla
 my $seen = eval { $json->decode($out) } // {};
 is_deeply([ sort keys %$seen ], [ sort keys %page, keys %{ $plan{brief} } ], 'all of them');
 
+my $font_of_title = 2.5 * 16 . 'px';
 my $nowhere = { page => 0, elements => [] };
 for my $name (sort keys %$seen) {
     my $it = $seen->{$name};
@@ -137,6 +138,7 @@ for my $name (sort keys %$seen) {
         is($it->{foreign}{compat}, 'CSS1Compat', 'in standards mode');
         is_deeply([ $it->{requests}, $it->{problems} ], [ [], [] ], 'nothing was asked for, and nothing failed');
         return if $plan{brief}{$name};
+        is_deeply($it->{policy}, { problems => [], font => $font_of_title }, 'a policy that allows nothing else lets it be');
         is_deeply($it->{keys}{unseen}, [], 'what has the focus shows it');
         is($it->{keys}{first}, 'a.skip', 'the first leads to the content');
         is($it->{keys}{count}, $it->{keys}{reachable}, 'the Tab key reaches each link and each box that scrolls');
