@@ -5,8 +5,8 @@
 // have], attributes: [those of attributes]}. For each page: views, with what axe-core finds at a width in a theme, what
 // is wider than the window, and what has too little contrast; print, with the same and the file; foreign, with found,
 // what the parsed page has beside these elements and attributes and links to itself, and texts, what stands in elements
-// bdi; requests, what the page asked for; keys, what the Tab key reached; policy, what a strict policy complained of; problems, errors of the page. Pages of "brief"
-// are seen at the first width only, light, and without print and keys.
+// bdi; requests, what the page asked for; keys, what the Tab key reached; policy, what a strict policy complained of;
+// problems, errors of the page. Pages of "brief" are seen at the first width only, light, and on no paper.
 
 'use strict';
 
@@ -158,7 +158,10 @@ const look = async (name, file, brief) => {
             const { browser, page, requests } = await open(file, { viewport: { width, height: 800 }, colorScheme });
             const overflow = await wider(page);
             await shot(page, `${name}-${width}-${colorScheme}`, { fullPage: true });
-            if (!seen.foreign) Object.assign(seen, { foreign: await foreign(page), keys: brief ? null : await keys(page) });
+            if (!seen.foreign) {
+                seen.foreign = await foreign(page);
+                if (!brief) seen.keys = await keys(page);
+            }
             // What is folded is looked at as well.
             await page.evaluate(() => document.querySelectorAll('details').forEach((d) => { d.open = true; }));
             seen.views.push({ width, theme: colorScheme, overflow, unfolded: await wider(page),
@@ -171,7 +174,8 @@ const look = async (name, file, brief) => {
     if (brief) return seen;
     seen.policy = await underPolicy(file);
     // Who prefers dark pages prints on white paper all the same.
-    const { browser, page, requests } = await open(file, { viewport: { width: 700, height: 1000 }, colorScheme: 'dark' });
+    const paper = { viewport: { width: 700, height: 1000 }, colorScheme: 'dark' };
+    const { browser, page, requests } = await open(file, paper);
     const pdf = path.join(process.env.BROWSER_SCREENSHOTS, `${name}.pdf`);
     await page.pdf({ path: pdf, format: 'A4', preferCSSPageSize: true });
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' });

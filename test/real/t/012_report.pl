@@ -1,6 +1,6 @@
 # 012_report.pl - training_report() in a real browser: of the demo, of eight weeks, of an empty database, and with a
-# thousand odd texts. The Nu HTML checker and axe-core find nothing; nothing is wider than a phone, out of the keyboard's
-# reach, or asked for from the network.
+# thousand odd texts. The Nu HTML checker and axe-core find nothing; nothing is wider than a phone, out of the reach of
+# the keyboard, or asked for from the network.
 
 use strict;
 use warnings;
@@ -64,9 +64,8 @@ sub make_page {
 $node->safe_psql('postgres', 'CREATE DATABASE demo');
 {
     local $ENV{PSQLRC} = '/dev/null';
-    my $said = PostgreSQL::Test::Utils::tempdir();
-    run_for('the demo runs', 'sh', '-c', 'cd "$1" && exec psql -Xq -v ON_ERROR_STOP=1 -v build="$2" -d "$3" -f demo.sql',
-        'sh', "$here/../../demo", $folder, $node->connstr('demo'));
+    run_for('the demo runs', 'sh', '-c',
+        'cd "$1" && exec psql -Xq -v ON_ERROR_STOP=1 -v build="$2" -d "$3" -f demo.sql', 'sh', "$here/../../demo", $folder, $node->connstr('demo'));
     $page{demo} = "$folder/report.html";
     ok(-s $page{demo}, 'and writes the report');
 }
@@ -138,7 +137,8 @@ for my $name (sort keys %$seen) {
         is($it->{foreign}{compat}, 'CSS1Compat', 'in standards mode');
         is_deeply([ $it->{requests}, $it->{problems} ], [ [], [] ], 'nothing was asked for, and nothing failed');
         return if $plan{brief}{$name};
-        is_deeply($it->{policy}, { problems => [], font => $font_of_title }, 'a policy that allows nothing else lets it be');
+        is_deeply($it->{policy}, { problems => [], font => $font_of_title },
+            'a policy that forbids all but its own style sheet leaves it as it is');
         is_deeply($it->{keys}{unseen}, [], 'what has the focus shows it');
         is($it->{keys}{first}, 'a.skip', 'the first leads to the content');
         is($it->{keys}{count}, $it->{keys}{reachable}, 'the Tab key reaches each link and each box that scrolls');
