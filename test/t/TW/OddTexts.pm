@@ -30,7 +30,7 @@ my @parts = (
     '&amp;amp;', '<link rel=stylesheet href=//example.test/x>', '<base href=//example.test/>',
     '<meta http-equiv=refresh content=0>', '<iframe srcdoc="<p>">', '<form action=//example.test/><input autofocus>',
     '<b', '</', '<', '>', '&', '"', q{'}, '`', 'javascript:alert(1)', 'url(//example.test/)', '</svg><style>*{}', '}',
-    '{{x}}', '${x}', '%s', '%1$s', '%L', '%%', '\\1', '\\&', '$1', '\\', 'E\'\\\'', '--', '$$', '@extschema@',
+    '{{x}}', '${x}', '%s', '%1$s', '%L', '%%', '\\1', '\\&', '$1', '\\', 'E\'\\\'', '--', '$$',
     "\x01", "\x08", "\x0B\x0C", "\x1B[31m", "\x7F", "\x{85}", "\x{9F}", "\t", "\n", "\r\n", "\x{FFFE}", "\x{FDD0}",
     "\x{1FFFE}", "\x{10FFFF}", "\x{FFFD}", "\x{FEFF}", "\x{202E}evil\x{202C}", "\x{202E}", "\x{202D}", "\x{2066}",
     "\x{2067}", "\x{2069}", "\x{200F}", "\x{200E}", "\x{061C}", "\x{200D}", "\x{200B}", "\x{2028}", "\x{E0001}",
