@@ -88,17 +88,6 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_rollouts(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_report_rollouts(date, date) IS 'The section of training_report() about rollouts';
 
-CREATE FUNCTION @extschema@.tw_report_estimate(estimate double precision, lower double precision,
-    upper double precision) RETURNS text
-    LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN num_nulls(lower, upper) > 0 THEN @extschema@.tw_page_percent(estimate)
-            WHEN estimate IS NULL THEN @extschema@.tw_page_interval(lower, upper)
-            ELSE format('%s (%s)', @extschema@.tw_page_percent(estimate), @extschema@.tw_page_interval(lower, upper))
-            END;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_estimate(double precision, double precision, double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_estimate(double precision, double precision, double precision) IS
-    'An estimated fraction with its interval, in percent; an interval without an estimate stands alone';
-
 CREATE FUNCTION @extschema@.tw_report_versions(from_date date, to_date date) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
