@@ -49,7 +49,8 @@ BEGIN ATOMIC
            v.mean_confidence, coalesce(v.negative, 0)::bigint, coalesce(a.labels, 0), p.accuracy, p.lower, p.upper,
            r.accuracy, coalesce(m.labels, 0),
            nullif(concat_ws('; ',
-               CASE WHEN coalesce(a.labels, 0) < 5 THEN format('%s labels: accuracy needs 5', coalesce(a.labels, 0)) END,
+               CASE WHEN coalesce(a.labels, 0) < 5
+                    THEN format('%s labels: accuracy needs 5', coalesce(a.labels, 0)) END,
                CASE WHEN coalesce(m.labels, 0) < 5
                     THEN format('people named it %s times: recall needs 5', coalesce(m.labels, 0)) END, g.reason), '')
     FROM (SELECT v.intent FROM volume v UNION SELECT m.intent FROM meant m) n

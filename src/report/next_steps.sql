@@ -46,7 +46,7 @@ BEGIN ATOMIC
            'INSERT INTO conversation_capture ...'
     FROM (SELECT max(l.created_at) AS newest FROM @extschema@.conversation_logs l
           WHERE l.created_on >= (SELECT d.created_on FROM @extschema@.conversation_logs d
-                                 WHERE d.created_on <= at::date + 1 AND isfinite(d.created_on)
+                                 WHERE d.created_on <= at::date + 1 AND isfinite(d.created_on) AND d.created_at <= at
                                  ORDER BY d.created_on DESC LIMIT 1) - 1
             AND l.created_on <= at::date + 1 AND l.created_at <= at) c
     WHERE c.newest IS NULL OR c.newest < at - interval '1 day';

@@ -128,7 +128,7 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   nav, .skip, details { display: none; }
   section { margin-top: 2.25rem; }
   h2, .lead, caption, figcaption { break-after: avoid; }
-  figure, tr, .key, ol.steps li { break-inside: avoid; }
+  figure, tr, .key, ol.steps li, .lead { break-inside: avoid; }
   .scroll { overflow: visible; }
   h1 { font-size: 24pt; }
   h2 { font-size: 15pt; }
@@ -137,7 +137,7 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   table, thead th { font-size: 8.5pt; }
   th, td { padding: 0.3rem 0.6rem 0.3rem 0; }
   tbody th, td:last-child:not(.n) { min-width: 0; }
-  .chart.wide > svg { max-height: 7cm; width: auto; max-width: 100%; }
+  .chart.wide > svg { max-height: 5.5cm; width: auto; max-width: 100%; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
 $css$;
