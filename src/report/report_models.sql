@@ -157,7 +157,8 @@ BEGIN ATOMIC
                  @extschema@.tw_report_estimate(s.production_accuracy, s.production_accuracy_lower,
                                                 s.production_accuracy_upper),
                  to_char(s.created_at AT TIME ZONE z.name, 'YYYY-MM-DD'),
-                 coalesce(to_char(s.deployed_at AT TIME ZONE z.name, 'YYYY-MM-DD'), 'never')]) WITH ORDINALITY AS c (html, n)
+                 coalesce(to_char(s.deployed_at AT TIME ZONE z.name, 'YYYY-MM-DD'), 'never')])
+                 WITH ORDINALITY AS c (html, n)
              WHERE s.n <= 15),
             '{3,4,5,6}'::integer[], greatest(0, (SELECT count(*) FROM shown s) - 15))
         || @extschema@.tw_page_table('What the gate said of the newest',
