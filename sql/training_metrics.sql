@@ -19,8 +19,8 @@ CREATE VIEW figures AS
     WHERE name !~ '_(jobs?_(healthy|failing|overdue|scheduled|running_seconds|last_.*)|info)$';
 SELECT * FROM figures;
 
--- A queue: 3 of high priority, of which the oldest waits for 5 days; 2 of low priority, one of them audited, for 8 days;
--- a sample of medium priority. A claim, and one that has run out.
+-- A queue: 3 of high priority, of which the oldest waits for 5 days; 2 of low priority, one of them audited, for 8
+-- days; a sample of medium priority. A claim, and one that has run out.
 INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, is_audit,
     selection_probability, filtered_at, nlu_intent, nlu_module_type, nlu_provider, review_priority, review_reason,
     created_at)
@@ -36,10 +36,10 @@ SELECT id, 'asha', now() - interval '2 hours', now() + (3 - 2 * row_number() OVE
 FROM conversation_logs ORDER BY id LIMIT 2;
 SELECT * FROM figures WHERE name ~ '^(queue|audit_waiting|audit_oldest|claims|last_conversation|conversation_ids)';
 
--- Old conversations that are imported, and clocks that are wrong, hide neither that conversations come nor that none do.
+-- Imported old conversations and clocks that are wrong hide neither that conversations come nor that none do.
 INSERT INTO conversation_logs (session_id, user_message, created_at)
-SELECT 's', 'm', t FROM unnest(ARRAY[now() - interval '400 days', now() + interval '3 hours', now() + interval '90 days',
-                                     'infinity', '-infinity']) t;
+SELECT 's', 'm', t FROM unnest(ARRAY[now() - interval '400 days', now() + interval '3 hours',
+                                     now() + interval '90 days', 'infinity', '-infinity']) t;
 SELECT * FROM figures WHERE name ~ '^(last_conversation|queue_oldest)';
 
 -- The day whose figures were stored last.
@@ -86,8 +86,8 @@ VALUES ('jsonl', 'failed', 'store', now()), ('jsonl', 'running', NULL, NULL);
 INSERT INTO labelstudio_projects (server_name, project_id, title, module_type, is_active, last_error_code, last_error,
     last_error_at, last_push_at, last_pull_at) VALUES
     ('ls', 5, 'food', 'food', true, '08000', 'no route', now(), now() - interval '2 days', now() - interval '1 day'),
-    ('ls', 6, 'zoo', 'zoo', true, NULL, NULL, NULL, now(), NULL), ('ls', 7, 'old', NULL, false, '08000', 'x', now(), now(),
-    now());
+    ('ls', 6, 'zoo', 'zoo', true, NULL, NULL, NULL, now(), NULL),
+    ('ls', 7, 'old', NULL, false, '08000', 'x', now(), now(), now());
 INSERT INTO erasures (kind, mode, reason, requested_by) VALUES ('retention', 'erase', 'r', 'x');
 INSERT INTO erasure_exports (erasure_id, export_id, location, status)
 VALUES (1, 1, 'x', 'pending'), (1, 2, 'y', 'pending'), (1, 3, 'z', 'listed');
@@ -107,7 +107,8 @@ VALUES ('check_rollouts', 'failed', now() - interval '1 hour', now() - interval 
        ('promotion', 'failed', now(), now(), 'XX000', 'no'),
        ('labelstudio_sync', 'succeeded', now() - interval '2 hours', now() - interval '2 hours', NULL, NULL);
 SELECT labels, value FROM training_metrics
-WHERE name = 'training_workflow_job_failing' AND labels ->> 'job_name' ~ '^(check_rollouts|promotion|labelstudio_sync)$';
+WHERE name = 'training_workflow_job_failing'
+  AND labels ->> 'job_name' ~ '^(check_rollouts|promotion|labelstudio_sync)$';
 SELECT substr(name, 23) AS name, labels, round((extract(epoch FROM now()) - value) / 3600) AS hours
 FROM training_metrics
 WHERE name ~ '_job_last_' AND labels ->> 'job_name' ~ '^(check_rollouts|promotion|labelstudio_sync)$';

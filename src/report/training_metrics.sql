@@ -22,7 +22,8 @@ BEGIN ATOMIC
         LEFT JOIN waiting w ON w.review_priority = p.priority
         GROUP BY p.label
         UNION ALL
-        SELECT 'audit', count(*), min(w.created_at) FILTER (WHERE isfinite(w.created_at)) FROM waiting w WHERE w.is_audit
+        SELECT 'audit', count(*), min(w.created_at) FILTER (WHERE isfinite(w.created_at))
+        FROM waiting w WHERE w.is_audit
     )
     SELECT 'training_workflow_' || CASE f.label WHEN 'audit' THEN 'audit' ELSE 'queue' END || '_waiting',
            CASE f.label WHEN 'audit' THEN '{}' ELSE jsonb_build_object('priority', f.label) END, f.waiting
@@ -142,7 +143,8 @@ BEGIN ATOMIC
     FROM (VALUES ('restored_copy', '{}'::jsonb, @extschema@.tw_is_restored_copy()::integer::double precision),
                  ('standby', '{}', pg_is_in_recovery()::integer)) AS f (name, labels, value)
     UNION ALL
-    SELECT 'training_workflow_info', jsonb_build_object('extension_version', e.extversion, 'database', current_database()), 1
+    SELECT 'training_workflow_info',
+           jsonb_build_object('extension_version', e.extversion, 'database', current_database()), 1
     FROM pg_extension e WHERE e.extname = 'training_workflow'
     UNION ALL
     SELECT 'training_workflow_job_' || f.name, jsonb_build_object('job_name', h.job_name), f.value

@@ -1,5 +1,5 @@
-# 010_metrics.pl - the view training_metrics through the real postgres_exporter into a real Prometheus, with the files of
-# contrib/monitoring: what Prometheus has is what the view says, and its alerts fire.
+# 010_metrics.pl - the view training_metrics through the real postgres_exporter into a real Prometheus, with the files
+# of contrib/monitoring: what Prometheus has is what the view says, and its alerts fire.
 
 use strict;
 use warnings;
