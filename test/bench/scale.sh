@@ -13,7 +13,8 @@
 # as after a restore, until the daily job has run. "closed": as on any morning; how long the count of that morning takes
 # is measured, too. "in use": after a quarter of what waited got a verdict since then, rows of every age among them.
 # Target: each of the first four statements in at most 200 ms, closed and in use, and training_metrics, which is scraped
-# every few seconds, in 50 ms. The other two are there for comparison. That the stored figures are those of a count is checked at the end.
+# every few seconds, in 50 ms. The other two are there for comparison. That the stored figures are those
+# of a count is checked at the end.
 set -euo pipefail
 
 rows=${ROWS:-10000000}
