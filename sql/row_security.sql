@@ -139,6 +139,7 @@ INSERT INTO calls VALUES
     ('tw_intent_confusions(date, date)', 'tw_intent_confusions(''2026-03-01'', current_date)'),
     ('tw_confidence_calibration(date, date)', 'tw_confidence_calibration(''2026-03-01'', current_date)'),
     ('tw_intent_drift(date, date)', 'tw_intent_drift(''2026-03-01'', current_date)'),
+    ('tw_training_metrics()', 'tw_training_metrics()'), ('tw_training_progress()', 'tw_training_progress()'),
     ('model_intent_scores(text, bigint)', 'model_intent_scores(''router-v1.0.5'')'),
     ('training_workflow_status(timestamptz)', '(SELECT training_workflow_status())'),
     ('compare_models(text, text)', 'compare_models(''router-v1.0.5'', ''router-v1.0.7'')'),

@@ -35,7 +35,8 @@ BEGIN
                     FROM unnest(series) WITH ORDINALITY u (value, k)) v) b
         GROUP BY b.i) c;
     RETURN @extschema@.tw_svg_figure(title, description, 'wide', '0 0 720 330',
-        @extschema@.tw_svg_axes(labels, ticks, unit) || drawing, @extschema@.tw_svg_legend(series_names, 'fill'::text),
+        @extschema@.tw_svg_axes(labels, ticks, unit) || drawing || '<path class="zero" d="M84 286H708"/>',
+        @extschema@.tw_svg_legend(series_names, 'fill'::text),
         @extschema@.tw_svg_table(title, labels, series_names, series, unit));
 END
 $function$;

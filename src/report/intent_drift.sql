@@ -84,8 +84,7 @@ BEGIN ATOMIC
                h.effect * (1 - (h.p + h.q) / 2) AS spread
         FROM share h WHERE h.p IS NOT NULL AND h.q IS NOT NULL
     ), total AS (
-        -- NULL where nothing is compared, which greatest() would make 0.
-        SELECT sum(c.divergence) + greatest(0, -sum(c.divergence)) AS divergence, sum(c.spread) AS spread
+        SELECT CASE WHEN count(*) > 0 THEN greatest(0, sum(c.divergence)) END AS divergence, sum(c.spread) AS spread
         FROM compared c
     )
     SELECT NULL::text, s.n1::bigint, s.n2::bigint, CASE WHEN s.n1 > 0 THEN 1::double precision END,

@@ -25,7 +25,8 @@ CREATE FUNCTION @extschema@.tw_step_of_calibration(from_date date, to_date date,
 BEGIN ATOMIC
     SELECT 60, 'calibration',
            format('the confidence of %s is off by %s points on average, where chance alone would give %s: thresholds '
-                  'of review_policies let through more or less than they say', coalesce(c.provider, 'conversations without a provider'),
+                  'of review_policies let through more or less than they say',
+                  coalesce(c.provider, 'conversations without a provider'),
                   round(100 * c.ece::numeric, 1), round(100 * c.ece_by_chance::numeric, 1)),
            'SELECT * FROM confidence_calibration'
     FROM @extschema@.tw_confidence_calibration(from_date, to_date) c
@@ -54,8 +55,9 @@ BEGIN ATOMIC
     (WITH drift AS MATERIALIZED (
          SELECT d.* FROM @extschema@.tw_intent_drift(from_date, to_date) d
      )
-     SELECT 62, 'drift', format('the answers differ from those before (%s %% of the difference is chance)%s: people ask '
-                                'for other things, or a new version answers otherwise', round(100 * d.chance::numeric),
+     SELECT 62, 'drift', format('the answers differ from those before (%s %% of the difference is chance)%s: people '
+                                'ask for other things, or a new version answers otherwise',
+                                round(100 * d.chance::numeric),
                                 (SELECT format(', %s most: from %s to %s %%', i.intent,
                                                round(100 * i.share_before::numeric, 1),
                                                round(100 * i.share::numeric, 1))
@@ -86,5 +88,5 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_next_steps(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_next_steps(date, date) IS
-    'What a person should do next, most urgent first: what waits or has failed now, then what the figures of the period '
-    'say. Plain texts';
+    'What a person should do next, most urgent first: what waits or has failed now, then what the figures of the '
+    'period say. Plain texts';

@@ -46,7 +46,7 @@ BEGIN ATOMIC
            'INSERT INTO conversation_capture ...'
     FROM (SELECT max(l.created_at) AS newest FROM @extschema@.conversation_logs l
           WHERE l.created_on >= (SELECT d.created_on FROM @extschema@.conversation_logs d
-                                 WHERE d.created_on <= at::date + 1 AND isfinite(d.created_on)
+                                 WHERE d.created_on <= at::date + 1 AND isfinite(d.created_on) AND d.created_at <= at
                                  ORDER BY d.created_on DESC LIMIT 1) - 1
             AND l.created_on <= at::date + 1 AND l.created_at <= at) c
     WHERE c.newest IS NULL OR c.newest < at - interval '1 day';
@@ -135,7 +135,7 @@ BEGIN ATOMIC
     FROM (SELECT 'router' AS type UNION SELECT m.model_type FROM @extschema@.model_versions m) k
     WHERE NOT EXISTS (SELECT FROM @extschema@.model_versions m WHERE m.model_type = k.type AND m.status = 'production')
     UNION ALL
-    (SELECT 34, 'training', format('training job %s of %s failed; its message may quote samples, and stays with operators',
+    (SELECT 34, 'training', format('training job %s of %s failed; its message may quote samples, and is for operators',
                                    j.id, j.model_type),
             format('SELECT error_message FROM training_jobs WHERE id = %s', j.id)
      FROM (SELECT DISTINCT ON (t.model_type) t.* FROM @extschema@.training_jobs t
@@ -176,13 +176,16 @@ BEGIN ATOMIC
     UNION ALL
     SELECT m.rank, m.area, m.sentence, m.call FROM @extschema@.tw_step_of_models(at) m
     UNION ALL
-    SELECT 40, 'erasure', format('%s not deleted yet, with rows of people who were forgotten',
-                                 @extschema@.tw_counted(count(DISTINCT e.export_id), 'export is'::text,
-                                                        'exports are'::text)), 'CALL delete_erased_exports()'
+    SELECT 40, 'erasure', format('%s not deleted yet',
+                                 @extschema@.tw_counted(count(DISTINCT e.export_id),
+                                     'export with rows of people who were forgotten is'::text,
+                                     'exports with rows of people who were forgotten are'::text)),
+           'CALL delete_erased_exports()'
     FROM @extschema@.erasure_exports e WHERE e.status = 'pending' HAVING count(*) > 0
     UNION ALL
-    SELECT 41, 'erasure', format('%s not deleted in Label Studio yet, of people who were forgotten',
-                                 @extschema@.tw_counted(e.waiting, 'task is'::text, 'tasks are'::text)),
+    SELECT 41, 'erasure', format('%s not deleted in Label Studio yet', @extschema@.tw_counted(
+                                     e.waiting, 'task of people who were forgotten is'::text,
+                                     'tasks of people who were forgotten are'::text)),
            'CALL labelstudio_sync()'
     FROM @extschema@.tw_labelstudio_erasures_of(NULL::text) e WHERE e.waiting > 0
     ORDER BY 1, 3;

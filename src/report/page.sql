@@ -15,7 +15,7 @@ RETURN $css$
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.6 system-ui, -apple-system, "Segoe UI",
   Roboto, "Noto Sans", "Noto Sans Devanagari", "Helvetica Neue", Arial, sans-serif; overflow-wrap: break-word; }
-.page { max-width: 54rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
+.page { max-width: 56rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
 h1, h2 { font-family: Georgia, "Noto Serif", "Times New Roman", serif; font-weight: 600; line-height: 1.2;
   letter-spacing: -0.01em; margin: 0; text-wrap: balance; }
 h1 { font-size: 2.5rem; }
@@ -55,7 +55,7 @@ ol.steps li::before { content: counter(step); position: absolute; left: 0; top: 
   border-radius: 50%; background: var(--accent); color: var(--paper); font-weight: 600; line-height: 1.9rem;
   text-align: center; font-size: 0.95rem; }
 ol.steps p { margin: 0.25rem 0; }
-.chart { margin: 2rem 0; max-width: 48rem; }
+.chart { margin: 2rem 0; }
 figcaption { margin-bottom: 0.75rem; color: var(--soft); font-size: 0.95rem; line-height: 1.5; }
 figcaption strong { display: block; color: var(--ink); font-size: 1.0625rem; }
 .chart > svg { display: block; width: 100%; height: auto; overflow: visible; }
@@ -90,17 +90,18 @@ rect[class^="f"] { stroke: var(--paper); stroke-width: 1; }
 details { margin-top: 0.75rem; }
 summary { cursor: pointer; color: var(--accent); font-size: 0.9rem; width: fit-content; }
 .scroll { overflow-x: auto; margin: 1.5rem 0 0.5rem; }
-table { border-collapse: collapse; width: 100%; font-size: 0.95rem; line-height: 1.45; }
+table { border-collapse: collapse; width: 100%; font-size: 0.9rem; line-height: 1.45; }
 caption { text-align: left; font-weight: 600; padding: 0 0 0.6rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.55rem 1.25rem 0.55rem 0;
+th, td { text-align: left; vertical-align: top; padding: 0.55rem 1rem 0.55rem 0;
   border-bottom: 1px solid var(--rule); }
 th:last-child, td:last-child { padding-right: 0; }
-thead th { color: var(--soft); font-weight: 500; font-size: 0.875rem; vertical-align: bottom;
+thead th { color: var(--soft); font-weight: 500; font-size: 0.85rem; vertical-align: bottom;
   border-bottom-color: var(--soft); }
-tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 7rem; }
+tbody th { font-weight: 500; min-width: 6rem; }
 td:last-child:not(.n) { min-width: 11rem; }
 td p { margin: 0 0 0.35rem; }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n { white-space: nowrap; }
 footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); color: var(--soft);
   font-size: 0.9rem; }
 @media screen and (max-width: 700px) {
@@ -116,7 +117,7 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   nav li { padding: 0.4rem 0; }
   .wide > svg text { font-size: 25px; }
   .wide > svg .minor { display: none; }
-  th, td { padding-right: 1rem; }
+  tbody th { overflow-wrap: anywhere; min-width: 9.5rem; }
 }
 @media print {
   @page { margin: 18mm 16mm; }
@@ -127,7 +128,7 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   nav, .skip, details { display: none; }
   section { margin-top: 2.25rem; }
   h2, .lead, caption, figcaption { break-after: avoid; }
-  figure, tr, .key, ol.steps li { break-inside: avoid; }
+  figure, tr, .key, ol.steps li, .lead { break-inside: avoid; }
   .scroll { overflow: visible; }
   h1 { font-size: 24pt; }
   h2 { font-size: 15pt; }
@@ -136,7 +137,7 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   table, thead th { font-size: 8.5pt; }
   th, td { padding: 0.3rem 0.6rem 0.3rem 0; }
   tbody th, td:last-child:not(.n) { min-width: 0; }
-  .chart.wide > svg { max-height: 7cm; width: auto; max-width: 100%; }
+  .chart.wide > svg { max-height: 5.5cm; width: auto; max-width: 100%; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
 $css$;

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/compat.h"
 #include "exchange/export_path.h"
 #include "fmgr.h"
 #include "miscadmin.h"

@@ -29,7 +29,9 @@ BEGIN ATOMIC
                     coalesce(@extschema@.tw_page_words(p.provider, 60), 'No provider')
                         || ': accuracy by confidence',
                     'A dot on the diagonal is a confidence that is as good as it says; below it the provider is too '
-                    'sure. Larger dots are more conversations, lines are 95 % intervals.', b.mean, b.accuracy, b.lower, b.upper, b.weight), '' ORDER BY p.n)
+                    'sure. Larger dots are more conversations, lines are 95 % intervals.',
+                    b.mean, b.accuracy, b.lower, b.upper, b.weight),
+                    '' ORDER BY p.n)
          FROM provider p
          CROSS JOIN LATERAL (SELECT array_agg(f.mean_confidence ORDER BY f.bin) AS mean,
                                     array_agg(f.accuracy ORDER BY f.bin) AS accuracy,
@@ -39,7 +41,7 @@ BEGIN ATOMIC
                              FROM figure f WHERE f.bin IS NOT NULL AND f.provider IS NOT DISTINCT FROM p.provider) b
          WHERE p.n <= 4 AND p.labels > 0), '')
         || @extschema@.tw_page_table('Providers',
-            '{Provider,Conversations,Labels,Confidence,Accuracy,95 % interval,Calibration error,By chance,Note}'::text[],
+            '{Provider,Conversations,Labels,Confidence,Accuracy,95 % interval,Error,By chance,Note}'::text[],
             (SELECT array_agg(c.html ORDER BY p.n, c.n)
              FROM provider p
              CROSS JOIN LATERAL unnest(ARRAY[
@@ -98,7 +100,8 @@ BEGIN ATOMIC
         || CASE WHEN EXISTS (SELECT FROM figure)
                 THEN '<p class="note">Accuracy: of the conversations answered with the intent, how many were right. '
                      'Recall: of those that have it by the words of people, how many were answered with it. Both are '
-                     'estimated from the audit and need 5 labels; so few say little, as the interval shows.</p>'
+                     'estimated from the audit, each from 5 labels or more: few labels say little, as the interval '
+                     'shows.</p>'
                 ELSE '' END);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_intents(date, date) FROM PUBLIC;
@@ -162,9 +165,9 @@ BEGIN ATOMIC
         FROM figure f WHERE f.intent IS NOT NULL AND f.divergence IS NOT NULL
     )
     SELECT @extschema@.tw_page_section('drift', 'Have the answers changed?',
-        (SELECT CASE WHEN f.divergence IS NULL THEN format('Not known: %s.', @extschema@.tw_html(f.reason))
-                     ELSE format('The Jensen-Shannon divergence from the %s before is %s bits (0: the same, 1: nothing in '
-                                 'common); chance alone would give %s. %s%s',
+        (SELECT CASE WHEN f.divergence_by_chance IS NULL THEN format('Not known: %s.', @extschema@.tw_html(f.reason))
+                     ELSE format('The Jensen-Shannon divergence from the %s before is %s bits (0: the same, 1: nothing '
+                                 'in common); chance alone would give %s. %s%s',
                                  @extschema@.tw_counted(to_date - from_date + 1::bigint, 'day'::text, 'days'::text),
                                  round(f.divergence::numeric, 4), round(f.divergence_by_chance::numeric, 4),
                                  CASE WHEN f.p_value IS NULL THEN format('Whether that is chance is not known: %s.',

@@ -67,7 +67,7 @@ BEGIN ATOMIC
                                  @extschema@.tw_report_all_modules())
                    FROM shown s WHERE s.n = 1) END,
         @extschema@.tw_page_table('Rollouts, newest first',
-            '{Version,State,Its share,Begun,Its sessions,Live ones,Why}'::text[],
+            '{Version,State,Its share,Begun,Its sessions,Beside it,Why}'::text[],
             (SELECT array_agg(c.html ORDER BY s.n, c.n)
              FROM shown s CROSS JOIN zone z
              CROSS JOIN LATERAL unnest(ARRAY[

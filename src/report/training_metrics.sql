@@ -138,7 +138,8 @@ BEGIN ATOMIC
     FROM (VALUES ('restored_copy', '{}'::jsonb, @extschema@.tw_is_restored_copy()::integer::double precision),
                  ('standby', '{}', pg_is_in_recovery()::integer)) AS f (name, labels, value)
     UNION ALL
-    SELECT 'training_workflow_info', jsonb_build_object('extension_version', e.extversion, 'database', current_database()), 1
+    SELECT 'training_workflow_info',
+           jsonb_build_object('extension_version', e.extversion, 'database', current_database()), 1
     FROM pg_extension e WHERE e.extname = 'training_workflow'
     UNION ALL
     SELECT 'training_workflow_job_' || f.name, jsonb_build_object('job_name', h.job_name), f.value

@@ -7,25 +7,18 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TW::Database;
+use TW::EightWeeks;
 use TW::Util;
-
-# The clock is passed in. It begins in a future that is far off, since what a person does (promote_model, say) happens
-# at the real time, and the record of changes goes forward only.
-use constant FIRST_DAY => '2040-01-02';
-use constant WEEKS     => 8;
 
 # The team's own first version, and the one that somebody brings along.
 use constant FIRST   => 'router-v1.0.0';
 use constant BROUGHT => 'router-v2.0.0';
 
-my $fixtures = "$FindBin::RealBin/../fixtures";
-my $node = start_node('main',
-    conf => "synchronous_commit = off\nmax_wal_size = 4GB\ntraining_workflow.allow_future_times = on\n");
+my $node = start_node('main', conf => eight_weeks_conf());
 create_database($node, 'weeks');
 in_database($node, 'weeks');
 
@@ -38,59 +31,18 @@ sub note_table {
     return;
 }
 
-sub day { my ($number) = @_; return "(DATE '@{[ FIRST_DAY ]}' + $number)" }
-
-# What people do on a day, in the morning.
-my %people = (
-    # With many conversations a training waits for more of them: else most versions are superseded before it is their
-    # turn. And these reviewers, who do 200 a day, half of them of the audit, cannot do what rollouts ask for by
-    # default.
-    14 => q{SELECT set_training_setting('training_threshold', '3000'), set_training_setting('rollout_audit_rate',
-        '0.1');},
-    # A spreadsheet is imported whose labels are wrong. Two days later somebody reads why its model was rejected.
-    36 => q{SELECT import_training_samples(eight_weeks.spreadsheet(), 'manual');},
-    38 => q{UPDATE training_samples SET review_status = 'rejected' WHERE source = 'manual';},
-);
-
-# One day: the night's jobs, and then the day in three parts, with a look at the rollout after each.
-sub day_script {
-    my ($number) = @_;
-    my $day  = day($number);
-    my $week = 1 + int($number / 7);
-    my $sql  = "CALL daily_training_capture(at => $day + interval '2 hours');\n";
-
-    $sql .= "CALL weekly_model_training(at => $day + interval '3 hours');\n" if $number % 7 == 6;
-    $sql .= "CALL run_training_jobs();\n" . ($people{$number} // '') . "\n";
-    # Whenever no other is being rolled out; those take five days.
-    $sql .= "SELECT eight_weeks.bring_along($day + interval '6 hours');\n" if $number >= 38 && $number < 45;
-    for my $hour (6, 12, 18) {
-        my ($from, $to) = map { "$day + interval '$_ hours'" } $hour, $hour + 6;
-        $sql .= "SELECT eight_weeks.serve($from, $to);\n";
-        $sql .= 'SELECT eight_weeks.review(' . ($week <= 2 ? 60 : 200) . ");\n" if $hour == 18;
-        $sql .= "CALL check_rollouts($to);\n";
-    }
-    return $sql;
-}
-
-# The stream, counted here as well.
-my $file = PostgreSQL::Test::Utils::tempdir . '/stream.tsv';
-IPC::Run::run([ $^X, "$fixtures/eight_weeks_stream.pl", FIRST_DAY ], '>', $file) or die "no stream\n";
-my $said = split /\n/, slurp_file($file);
-sql(slurp_file("$fixtures/eight_weeks.sql"));
-sql("COPY eight_weeks.stream FROM '$file'; ANALYZE eight_weeks.stream");
+my $said = load_eight_weeks();
 
 # Before the first day: what the team wrote down itself, a third of the demo's samples. The gate has too few texts to
 # test on, and a person lets that model begin.
-my @samples = split /\n/, slurp_file("$fixtures/../demo/samples.jsonl");
-my $own     = join "\n", @samples[ grep { $_ % 3 == 0 } 0 .. $#samples ];
+my $own = team_samples();
 is(sql("SELECT inserted FROM import_training_samples(\$own\$$own\$own\$)"), '500', 'the team has samples of its own');
 is(sql('SELECT version, status, gate_decision FROM train_model()'), FIRST . '|candidate|undecided',
     'and a first version');
 sql(q{SELECT promote_model('} . FIRST . q{', 'something has to answer')});
 
 for my $week (1 .. WEEKS) {
-    my ($status, undef, $err) = $node->psql('weeks',
-        "SET client_min_messages = warning;\n" . join('', map { day_script($_) } 7 * ($week - 1) .. 7 * $week - 1));
+    my ($status, undef, $err) = $node->psql('weeks', week_script($week));
     is("$status $err", '0 ', "week $week passes without an error or a warning");
     # Autovacuum would do that.
     sql("SELECT eight_weeks.close_week($week, " . day(7 * ($week - 1)) . '); ANALYZE');
