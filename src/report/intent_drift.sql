@@ -84,7 +84,8 @@ BEGIN ATOMIC
                h.effect * (1 - (h.p + h.q) / 2) AS spread
         FROM share h WHERE h.p IS NOT NULL AND h.q IS NOT NULL
     ), total AS (
-        SELECT CASE WHEN count(*) > 0 THEN greatest(0, sum(c.divergence)) END AS divergence, sum(c.spread) AS spread FROM compared c
+        SELECT CASE WHEN count(*) > 0 THEN greatest(0, sum(c.divergence)) END AS divergence, sum(c.spread) AS spread
+        FROM compared c
     )
     SELECT NULL::text, s.n1::bigint, s.n2::bigint, CASE WHEN s.n1 > 0 THEN 1::double precision END,
            CASE WHEN s.n2 > 0 THEN 1::double precision END, NULL::double precision, t.divergence,
