@@ -45,6 +45,7 @@ DECLARE
     place text;
     store record;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     place := @extschema@.tw_report_location(target, coalesce(to_date, today));
     IF place LIKE '/%' THEN
         PERFORM @extschema@.tw_require_file_access();
