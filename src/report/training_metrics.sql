@@ -15,15 +15,22 @@ BEGIN ATOMIC
         UNION ALL
         SELECT s.review_priority, false, s.created_at FROM @extschema@.training_samples s
         WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)
+    ), counted AS MATERIALIZED (
+        -- Of one pass, since a scrape comes every few seconds.
+        SELECT count(*) FILTER (WHERE w.review_priority = 1) AS high,
+               count(*) FILTER (WHERE w.review_priority = 2) AS medium,
+               count(*) FILTER (WHERE w.review_priority = 3) AS low, count(*) FILTER (WHERE w.is_audit) AS audit,
+               min(w.created_at) FILTER (WHERE w.review_priority = 1 AND isfinite(w.created_at)) AS high_since,
+               min(w.created_at) FILTER (WHERE w.review_priority = 2 AND isfinite(w.created_at)) AS medium_since,
+               min(w.created_at) FILTER (WHERE w.review_priority = 3 AND isfinite(w.created_at)) AS low_since,
+               min(w.created_at) FILTER (WHERE w.is_audit AND isfinite(w.created_at)) AS audit_since
+        FROM waiting w
     ), figure AS (
-        SELECT p.label, count(w.*) AS waiting,
-               min(w.created_at) FILTER (WHERE isfinite(w.created_at)) AS oldest
-        FROM (VALUES ('high', 1), ('medium', 2), ('low', 3)) AS p (label, priority)
-        LEFT JOIN waiting w ON w.review_priority = p.priority
-        GROUP BY p.label
-        UNION ALL
-        SELECT 'audit', count(*), min(w.created_at) FILTER (WHERE isfinite(w.created_at))
-        FROM waiting w WHERE w.is_audit
+        SELECT f.label, f.waiting, f.oldest
+        FROM counted c
+        CROSS JOIN LATERAL (VALUES ('high', c.high, c.high_since), ('medium', c.medium, c.medium_since),
+                                   ('low', c.low, c.low_since), ('audit', c.audit, c.audit_since))
+            AS f (label, waiting, oldest)
     )
     SELECT 'training_workflow_' || CASE f.label WHEN 'audit' THEN 'audit' ELSE 'queue' END || '_waiting',
            CASE f.label WHEN 'audit' THEN '{}' ELSE jsonb_build_object('priority', f.label) END, f.waiting
