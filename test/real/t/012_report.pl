@@ -96,7 +96,8 @@ for my $round (0 .. ROUNDS - 1) {
 $page{odd} = $odd[0];
 
 #-----------------------------------------------------------------------------------------------------------------------
-# What the Nu HTML checker says. It advises against the slash of void elements, which XML needs, and wants texts of others
+# What the Nu HTML checker says. It advises against the slash of void elements, which XML needs, and wants texts of
+# others
 # in Unicode's form C, and none to begin with a mark; they are shown as they came.
 
 my ($out, $err) = run_for('the Nu HTML checker finds no error', 'java', '-jar', $ENV{VALIDATORS_CHECKER}, '--format',
