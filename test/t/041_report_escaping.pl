@@ -1,4 +1,4 @@
-# 039_report_escaping.pl - training_report() with odd texts in every place, read by an XML parser: they are texts, whole
+# 041_report_escaping.pl - training_report() with odd texts in every place, read by an XML parser: they are texts, whole
 # or cut, and nothing of them is an element, an attribute, a comment or a link.
 
 use strict;
