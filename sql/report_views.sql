@@ -25,7 +25,8 @@ CREATE FUNCTION add(n int, outcome text, rate double precision, verdict text, in
         INSERT INTO conversation_logs (session_id, user_message, review_status, filter_outcome, filter_policy_id,
             is_audit, selection_probability, filtered_at, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type,
             created_at)
-        SELECT format('%s %s %s', intent, at, g / each), said, 'approved', outcome, policy, rate > 0 AND verdict IS NOT NULL,
+        SELECT format('%s %s %s', intent, at, g / each), said, 'approved', outcome, policy,
+               rate > 0 AND verdict IS NOT NULL,
                rate, CASE WHEN outcome IS NOT NULL THEN now() END, intent, confidence, provider, module, at
         FROM generate_series(0, n - 1) g RETURNING id
     ), judged AS (

@@ -77,7 +77,8 @@ BEGIN ATOMIC
         WHERE j.action <> 'withdraw' AND j.reject_reason IS DISTINCT FROM 'unclear'
         WINDOW stratum AS (PARTITION BY j.filter_outcome, j.filter_policy_id)
     )
-    SELECT l.id, l.intent, CASE WHEN l.is_right THEN l.intent ELSE l.correct_intent END, l.is_right, l.nlu_provider, l.bin,
+    SELECT l.id, l.intent, CASE WHEN l.is_right THEN l.intent ELSE l.correct_intent END, l.is_right, l.nlu_provider,
+           l.bin,
            l.w * s.conversations / l.stratum_w, l.stratum_labels < 5
     FROM label l
     JOIN jsonb_to_recordset(strata) AS s (filter_outcome text, filter_policy_id bigint, conversations bigint)
@@ -117,8 +118,9 @@ BEGIN ATOMIC
                                       'rest', d.n) END,
         CASE WHEN undrawn > 0 THEN format('%s %% of the conversations are known to no label: the audit rate was 0',
                                           round(100 * undrawn / conversations, 1)) END,
-        CASE WHEN t.n > greatest(0.5, conversations / 2000) THEN format('%s %% of the conversations are of a filter outcome and policy with fewer than '
-                                        '5 labels', round(100 * t.n / conversations, 1)) END), '')
+        CASE WHEN t.n > greatest(0.5, conversations / 2000)
+             THEN format('%s %% of the conversations are of a filter outcome and policy with fewer than 5 labels',
+                         round(100 * t.n / conversations, 1)) END), '')
     FROM @extschema@.tw_deleted_from_period(from_date, to_date) AS d (n)
     CROSS JOIN LATERAL (SELECT conversations - coalesce(undrawn, 0)
                                - round(coalesce(known, 0)::numeric, 3) AS n) t;

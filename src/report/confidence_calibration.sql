@@ -110,7 +110,8 @@ COMMENT ON COLUMN @extschema@.confidence_calibration.ece IS
     'Expected calibration error of the provider, 0 to 1: mean distance of confidence and accuracy over the bands; NULL '
     'in the rows of bands, and where no band has 5 labels';
 COMMENT ON COLUMN @extschema@.confidence_calibration.ece_by_chance IS
-    'What ece would be on average with so many labels if confidence were exactly as good as it says, 0 to 1; NULL where '
+    'What ece would be on average with so many labels if confidence were exactly as good as it says, 0 to 1; NULL '
+    'where '
     'ece is';
 COMMENT ON COLUMN @extschema@.confidence_calibration.reason IS
     'Why accuracy is NULL, what ece leaves out, or what no label can know; NULL = nothing known';

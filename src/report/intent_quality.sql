@@ -100,6 +100,7 @@ COMMENT ON COLUMN @extschema@.intent_quality.upper IS
 COMMENT ON COLUMN @extschema@.intent_quality.recall IS
     'Estimated fraction of the conversations with this intent that were answered with it, 0 to 1; NULL for fewer than '
     '5 labels that name it, and for a role that is limited to modules';
-COMMENT ON COLUMN @extschema@.intent_quality.recall_labels IS 'Number of labels whose correct intent it is; NULL for a role that is limited to modules';
+COMMENT ON COLUMN @extschema@.intent_quality.recall_labels IS
+    'Number of labels whose correct intent it is; NULL for a role that is limited to modules';
 COMMENT ON COLUMN @extschema@.intent_quality.reason IS
     'Why accuracy or recall is NULL, or what no label can know; NULL = nothing known';

@@ -13,6 +13,7 @@ CREATE FUNCTION @extschema@.tw_report_location(target text, last_day date) RETUR
 AS $function$
 DECLARE
     wanted CONSTANT text := coalesce(target, nullif(@extschema@.training_setting('report_target'::text), 'none'));
+    is_model CONSTANT boolean := wanted ~ '^[^/]+/[^/]+-v[0-9]+[.][0-9]+[.][0-9]+/';
 BEGIN
     IF wanted IS NULL THEN
         RAISE EXCEPTION USING
@@ -20,10 +21,11 @@ BEGIN
             MESSAGE = 'it is not said where the report is to be published',
             HINT = 'Pass a target, or SELECT set_training_setting(''report_target'', ''/srv/reports/{date}.html'').';
     END IF;
-    IF wanted LIKE 's3://%' OR wanted ~ '(^|/)\.\.(/|$)' OR wanted !~ '\S' THEN
+    IF wanted LIKE 's3://%' OR wanted ~ '(^|/)\.\.(/|$)' OR wanted !~ '\S' OR wanted LIKE '%/' OR is_model THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = format('a report cannot be published to "%s"', @extschema@.tw_excerpt(wanted)),
+            DETAIL = CASE WHEN is_model THEN 'Models are stored there.' ELSE 'It is neither a file nor a key.' END,
             HINT = 'Pass the absolute path of a file of the server, or the key of an object, relative to the prefix of '
                    'its server: ''reports/{date}.html''.';
     END IF;
@@ -43,6 +45,7 @@ DECLARE
     place text;
     store record;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     place := @extschema@.tw_report_location(target, coalesce(to_date, today));
     IF place LIKE '/%' THEN
         PERFORM @extschema@.tw_require_file_access();
@@ -78,7 +81,8 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.publish_report(text, date, date, text) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.publish_report(text, date, date, text) IS
-    'Writes training_report(from_date, to_date) to target, replacing what is there, and returns where it is (location). '
+    'Writes training_report(from_date, to_date) to target, replacing what is there, and returns where it is '
+    '(location). '
     'target: the absolute path of a file of the server, or the key of an object in the store for models, relative to '
     'its prefix; {date} stands for the last day; NULL: the setting report_target. The page has what the caller may '
     'see. Raises 55000 where no target is set or there is no store, or on a restored copy for a store; 22023 for a '

@@ -32,7 +32,8 @@ BEGIN ATOMIC
         UNION ALL
         SELECT CASE j.kind WHEN 'evaluate' THEN 'scoring' ELSE 'training' END,
                format('job %s of %s', j.id, j.model_type),
-               coalesce(j.progress ->> 'phase', CASE j.status WHEN 'handed-in' THEN 'waits for the gate' END),
+               coalesce(@extschema@.tw_excerpt(@extschema@.redact_pii(j.progress ->> 'phase')),
+                        CASE j.status WHEN 'handed-in' THEN 'waits for the gate' END),
                -- What a worker sends is its own: only whole numbers are figures.
                CASE WHEN j.progress ->> 'done' ~ '^[0-9]{1,15}$' THEN (j.progress ->> 'done')::bigint END,
                CASE WHEN j.progress ->> 'total' ~ '^[0-9]{1,15}$' THEN (j.progress ->> 'total')::bigint END,
@@ -58,24 +59,36 @@ BEGIN ATOMIC
           AND NOT EXISTS (SELECT FROM session s WHERE s.work = 'erasure' AND s.item = e.id)
     )
     SELECT w.kind, w.item, w.phase, w.done, w.total, p.percent, w.started_at,
-           CASE WHEN p.percent > 0 AND w.reason IS NULL
-                THEN w.started_at + (clock_timestamp() - w.started_at) * (100 / p.percent) END,
+           CASE WHEN w.reason IS NULL AND p.seconds <= 315360000
+                THEN w.started_at + make_interval(secs => p.seconds) END,
            w.pid,
-           coalesce(w.reason, CASE WHEN w.total IS NULL THEN 'how much there is to do is not known' END)
+           coalesce(w.reason, CASE WHEN w.total IS NULL THEN 'how much there is to do is not known'
+                                   WHEN w.total = 0 THEN 'there is nothing to do'
+                                   WHEN w.done IS NULL THEN 'how much is done is not known'
+                                   WHEN p.percent = 0 THEN 'nothing is done yet'
+                                   WHEN p.seconds > 315360000 THEN 'at this pace it takes more than ten years' END)
     FROM work w
-    CROSS JOIN LATERAL (SELECT CASE WHEN w.total > 0
-                                    THEN least(100, 100.0 * w.done / w.total)::double precision END AS percent) p
+    CROSS JOIN LATERAL (
+        SELECT d.percent,
+               -- What it takes in all: a worker may say that it has done a millionth of a billionth.
+               CASE WHEN d.percent > 0
+                    THEN extract(epoch FROM clock_timestamp() - w.started_at)::double precision * 100 / d.percent
+                    END AS seconds
+        FROM (SELECT CASE WHEN w.total > 0 AND w.done IS NOT NULL
+                          THEN least(100, 100.0 * w.done / w.total)::double precision END AS percent) d) p
     ORDER BY w.started_at, w.kind, w.item;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_training_progress() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_progress() IS 'The rows of the view training_progress';
 
 CREATE VIEW @extschema@.training_progress AS
-    SELECT p.kind, p.item, p.phase, p.items_done, p.items_total, p.percent, p.started_at, p.estimated_end, p.pid, p.reason
+    SELECT p.kind, p.item, p.phase, p.items_done, p.items_total, p.percent, p.started_at, p.estimated_end, p.pid,
+           p.reason
     FROM @extschema@.tw_training_progress() p;
 REVOKE ALL ON TABLE @extschema@.training_progress FROM PUBLIC;
 COMMENT ON VIEW @extschema@.training_progress IS
-    'The long work that goes on now: trainings, imports, exports, erasures, purges, scoring and other jobs, with how far '
+    'The long work that goes on now: trainings, imports, exports, erasures, purges, scoring and other jobs, with how '
+    'far '
     'each is; no rows when nothing goes on. Work in one transaction is seen while it runs (unless track_activities is '
     'off in its session); jobs and outside trainers as of their last step';
 COMMENT ON COLUMN @extschema@.training_progress.kind IS

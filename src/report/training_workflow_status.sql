@@ -69,6 +69,8 @@ BEGIN ATOMIC
                   @extschema@.training_setting('training_threshold'), @extschema@.training_setting('min_new_samples'),
                   (SELECT format('; job %s is %s', j.id, j.status) FROM @extschema@.training_jobs j
                    WHERE j.model_type = type AND j.status IN ('queued', 'running', 'handed-in') ORDER BY j.id LIMIT 1))
+    -- Versions may be registered of a type that is neither router nor an agent: such a one is not trained here.
+    WHERE type ~ '^([a-z0-9]+(-[a-z0-9]+)*-agent|router)$'
     UNION ALL
     SELECT format('compared   %s with %s: %s messages, %s answered differently, %s of them judged and %s asked about; '
                   'about %s more labels are likely to decide', p.challenger, p.live_version, p.messages,
@@ -91,36 +93,12 @@ REVOKE ALL ON FUNCTION @extschema@.tw_status_of_model(text, timestamptz) FROM PU
 COMMENT ON FUNCTION @extschema@.tw_status_of_model(text, timestamptz) IS
     'The lines of training_workflow_status() about a model type';
 
--- A line of at most 100 characters, and what is left of it below, indented to where its text begins.
 CREATE FUNCTION @extschema@.tw_wrap(line text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    rest text := regexp_replace(line, '[[:cntrl:]]+', ' ', 'g');
-    wrapped text := '';
-    width integer := 100;
-    head text;
-BEGIN
-    -- More than eight lines would push everything else from the screen.
-    IF length(rest) > 700 THEN
-        rest := left(rest, 697) || '...';
-    END IF;
-    WHILE length(rest) > width LOOP
-        head := coalesce(substring(left(rest, width + 1) FROM '^(.*\S)\s+\S*$'), '');
-        -- A word that is longer than half a line is cut.
-        IF length(head) < width / 2 THEN
-            head := left(rest, width);
-        END IF;
-        wrapped := wrapped || head || E'\n' || repeat(' ', 11);
-        rest := ltrim(substr(rest, length(head) + 1));
-        width := 89;
-    END LOOP;
-    RETURN wrapped || rest;
-END
-$function$;
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'tw_wrap';
 REVOKE ALL ON FUNCTION @extschema@.tw_wrap(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_wrap(text) IS
-    'The line in lines of at most 100 characters, the later ones indented, at most 700 characters in all';
+    'The line in lines of at most 100 columns of a screen, the later ones indented, at most 700 columns in all';
 
 CREATE FUNCTION @extschema@.training_workflow_status(at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -132,8 +110,10 @@ BEGIN ATOMIC
         SELECT n.rank, n.sentence, n.call, row_number() OVER (ORDER BY n.rank, n.sentence) AS n, count(*) OVER () AS all
         FROM today t, @extschema@.tw_next_steps_now(t.at) n
     ), lines (section, name, line) AS (
-        SELECT 0, lpad(s.n::text, 3), format('%s%s. %s -> %s', CASE s.n WHEN 1 THEN 'to do      ' ELSE '           ' END, s.n,
-                                             s.sentence, s.call)
+        SELECT 0, lpad(s.n::text, 3),
+               format('%s%s. %s -> %s', CASE s.n WHEN 1 THEN 'to do      ' ELSE '           ' END, s.n,
+                                             CASE WHEN length(s.sentence) > 450 THEN left(s.sentence, 447) || '...'
+                                         ELSE s.sentence END, s.call)
         FROM step s WHERE s.n <= 7
         UNION ALL
         SELECT 0, 'z', format('           and %s more', max(s.all) - 7) FROM step s HAVING max(s.all) > 7
@@ -171,7 +151,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
-    'An overview of the loop as text on one screen, in lines of at most 100 characters: first what waits for a person, '
-    'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and its '
+    'An overview of the loop as text on one screen, in lines of at most 100 columns: first what waits for a person, '
+    'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and '
+    'its '
     'training; then the jobs. at: the time to use as now for live versions and days, for tests '
     '(NULL: now). Raises no error of its own';

@@ -11,6 +11,7 @@
 #include "base/cached_table.h"
 #include "base/catalog.h"
 #include "base/excerpt.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -18,6 +19,7 @@
 #include "miscadmin.h"
 #include "rules/setting_values.h"
 #include "rules/settings.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
@@ -298,6 +300,20 @@ store_setting(Oid schema, const char *name, const char *value)
 	SPI_finish();
 }
 
+static void
+require_file_access(void)
+{
+	Oid			caller = GetOuterUserId();
+
+	if (!has_privs_of_role(caller, ROLE_PG_WRITE_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to have the report written to a file of the server"),
+				 errdetail("Role \"%s\" does not have the privileges of pg_write_server_files.",
+						   GetUserNameFromId(caller, false)),
+				 errhint("Name the key of an object in the store for models, or have the role granted.")));
+}
+
 PG_FUNCTION_INFO_V1(tw_set_training_setting);
 
 /* set_training_setting(name, value): stores a checked value; NULL resets it to the default. */
@@ -334,6 +350,9 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 					 errhint("Its type is: %s. Its default is %s.",
 							 definitions[index].value_type, definitions[index].default_value)));
 	}
+	/* The weekly job writes that file, with the rights of whoever runs it. */
+	if (value != NULL && value[0] == '/' && strcmp(name, "report_target") == 0)
+		require_file_access();
 	store_setting(schema, name, value);
 	PG_RETURN_TEXT_P(cstring_to_text(value ? value : definitions[index].default_value));
 }

@@ -106,6 +106,33 @@ is( sql(<<'SQL'), '0', 'the views of the server show nothing of it');
          + (SELECT count(*) FROM pg_stat_progress_create_index);
 SQL
 
+# What a worker sends is its own: no figure of it ends the view, and no name is longer than a line.
+sql(<<'SQL');
+    INSERT INTO training_jobs (model_type, status, started_at, progress, lease_expires_at, heartbeat_at, worker)
+    SELECT 'type-' || n, 'running', now() - interval '30 days', p, 'infinity', now(), 'w'
+    FROM unnest(ARRAY[
+        '{"done": 1, "total": 999999999999999}', '{"done": 0, "total": 10}', '{"done": 5, "total": 0}',
+        '{"done": 20, "total": 10}', '{"done": -1, "total": 1e400}', '{"done": "x", "total": 5}', '[1]', '"text"',
+        '{"phase": ["a"], "done": 9999999999999999999, "total": 1}',
+        jsonb_build_object('phase', repeat('call 98765 43210 ', 100), 'done', 3, 'total', 12)]::jsonb[])
+        WITH ORDINALITY AS x (p, n);
+SQL
+is( sql_as('watcher', q{SELECT item, items_done, items_total, round(percent::numeric, 1), estimated_end IS NULL,
+        length(phase) < 210, phase ~ '43210', reason FROM training_progress ORDER BY substring(item FROM '\d+')::int}),
+    join("\n",
+        'job 1 of type-1|1|999999999999999|0.0|t|||at this pace it takes more than ten years',
+        'job 2 of type-2|0|10|0.0|t|||nothing is done yet',
+        'job 3 of type-3|5|0||t|||there is nothing to do',
+        'job 4 of type-4|20|10|100.0|f|||',
+        'job 5 of type-5||||t|||how much there is to do is not known',
+        'job 6 of type-6||5||t|||how much is done is not known',
+        'job 7 of type-7||||t|||how much there is to do is not known',
+        'job 8 of type-8||||t|||how much there is to do is not known',
+        'job 9 of type-9||1||t|t|f|how much is done is not known',
+        'job 10 of type-10|3|12|25.0|f|t|f|'),
+    'workers may send what they like');
+sql('DELETE FROM training_jobs');
+
 # A job's run.
 sql(<<'SQL');
     INSERT INTO job_runs (job_name, phase, items_done, items_total) VALUES ('daily_training_capture', 'audit', 3, 12);
