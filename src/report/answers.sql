@@ -19,14 +19,15 @@ REVOKE ALL ON FUNCTION @extschema@.tw_confidence_bin(double precision) FROM PUBL
 COMMENT ON FUNCTION @extschema@.tw_confidence_bin(double precision) IS
     'The band of a confidence, from 1 (below 0.1) to 10 (0.9 and above); NULL for none and for one outside 0 to 1';
 
--- Grouped by the stored names, which is cheap; current names and fallback providers are looked up once a group.
+-- Grouped by the stored names, which is cheap; current names and fallback providers are looked up once a group. The
+-- sort before that would go to disk from 100,000 conversations on with the default work_mem, which doubles its time.
 CREATE FUNCTION @extschema@.tw_answer_counts(
     from_date date, to_date date,
     OUT intent text, OUT provider text, OUT bin integer, OUT filter_outcome text, OUT filter_policy_id bigint,
     OUT can_be_drawn boolean, OUT is_fallback boolean, OUT conversations bigint, OUT with_confidence bigint,
     OUT confidence double precision, OUT negative_feedback bigint)
     RETURNS SETOF record
-    LANGUAGE sql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE sql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '16MB'
 BEGIN ATOMIC
     SELECT @extschema@.tw_resolve_intent(g.nlu_intent), g.nlu_provider, g.bin, g.filter_outcome, g.filter_policy_id,
            g.can_be_drawn,
