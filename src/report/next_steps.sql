@@ -144,7 +144,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 35, 'comparison', format('%s and %s answer differently: about %s likely to decide which is better',
                                     p.challenger, p.live_version,
-                                    @extschema@.tw_counted(@extschema@.tw_labels_needed(p), 'more label is'::text,
+                                    @extschema@.tw_counted(@extschema@.tw_labels_needed(p)::bigint,
+                                                            'more label is'::text,
                                                            'more labels are'::text)),
            'SELECT * FROM claim_reviews(20)'
     FROM @extschema@.paired_evaluations p WHERE p.status = 'running' AND p.disagreements > 0

@@ -73,7 +73,7 @@ BEGIN ATOMIC
                                  'conversations (%s).', n.intents,
                                  CASE WHEN count(f.accuracy) = count(*) THEN 'each is known'
                                       ELSE format('%s is known; the others have fewer than 5 labels of the audit',
-                                                  @extschema@.tw_page_number(count(f.accuracy))) END,
+                                                  @extschema@.tw_page_number(count(f.accuracy)::numeric)) END,
                                  (array_agg(@extschema@.tw_page_text(f.intent, 80) ORDER BY f.accuracy, f.n))[1],
                                  @extschema@.tw_page_percent(min(f.accuracy)),
                                  (array_agg(@extschema@.tw_page_interval(f.lower, f.upper)
