@@ -52,3 +52,7 @@ FROM regexp_split_to_table((SELECT string_agg(regexp_replace(line, '^(to do)? +'
                            ' (?=\d\. )') step
 WHERE step !~ '^and \d+ more$';
 SELECT count(*) FROM to_do() WHERE line LIKE '%SELECT * FROM job_health%';
+
+-- A version of a type that is not trained here.
+INSERT INTO model_versions (version, model_type) VALUES ('ranker-v1.0.0', 'ranker');
+SELECT line FROM string_to_table(training_workflow_status(), E'\n') line WHERE line ~ 'ranker' ORDER BY line COLLATE "C";

@@ -69,6 +69,8 @@ BEGIN ATOMIC
                   @extschema@.training_setting('training_threshold'), @extschema@.training_setting('min_new_samples'),
                   (SELECT format('; job %s is %s', j.id, j.status) FROM @extschema@.training_jobs j
                    WHERE j.model_type = type AND j.status IN ('queued', 'running', 'handed-in') ORDER BY j.id LIMIT 1))
+    -- Versions may be registered of a type that is neither router nor an agent: such a one is not trained here.
+    WHERE type ~ '^([a-z0-9]+(-[a-z0-9]+)*-agent|router)$'
     UNION ALL
     SELECT format('compared   %s with %s: %s messages, %s answered differently, %s of them judged and %s asked about; '
                   'about %s more labels are likely to decide', p.challenger, p.live_version, p.messages,
