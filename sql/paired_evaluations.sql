@@ -92,7 +92,7 @@ FROM (SELECT * FROM claimed WHERE review_reason = 'model disagreement' ORDER BY 
 SELECT fix_conversation(conversation_log_id, 'intent.shop.order.cancel')
 FROM (SELECT * FROM claimed WHERE review_reason = 'model disagreement' ORDER BY conversation_log_id OFFSET 5 LIMIT 1) x;
 CALL run_training_jobs();
-SELECT line FROM regexp_split_to_table(training_workflow_status(), E'\n') AS line WHERE line LIKE 'compared%';
+SELECT regexp_replace(substring(training_workflow_status() FROM E'\ncompared .*? decide'), '\s+', ' ', 'g') AS line;
 SELECT status, labels, round(difference::numeric, 4) AS difference, round(better_evidence::numeric, 4) AS better,
        round(worse_evidence::numeric, 4) AS worse FROM paired_evaluations;
 SELECT outcome, weight, count(*) FROM tw_paired_outcomes((SELECT id FROM paired_evaluations)) GROUP BY 1, 2 ORDER BY 1;

@@ -1,5 +1,5 @@
--- training_workflow_status(): no line is wider than a screen of 100 columns, whatever stands in it, and what waits for a
--- person is on top with a statement that is whole.
+-- training_workflow_status(): no line is wider than a screen of 100 columns, whatever stands in it, and what waits for
+-- a person is on top with a statement that is whole.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
@@ -24,12 +24,14 @@ SELECT count(*), max(length(part)), right(string_agg(part, ''), 6) AS ends FROM 
 SELECT count(*), max(length(part)), bool_and(part = ltrim(part) OR part ~ '^ {11}\S') FROM wrapped(repeat('z', 100000));
 SELECT tw_wrap(NULL) IS NULL AS is_null;
 -- 699, 700 and 701 columns: only the last is cut.
-SELECT n, length(replace(replace(tw_wrap(repeat('x', n)), E'\n', ''), ' ', '')) AS letters, tw_wrap(repeat('x', n)) ~ '\.'
+SELECT n, length(replace(replace(tw_wrap(repeat('x', n)), E'\n', ''), ' ', '')) AS letters,
+       tw_wrap(repeat('x', n)) ~ '\.'
 FROM unnest('{699,700,701}'::int[]) n;
 
 -- Columns as psql counts them are not known here: what the Unicode standard calls wide, counted twice.
 CREATE FUNCTION widest() RETURNS integer LANGUAGE sql AS $$
-    SELECT max(length(l) + length(regexp_replace(l, '[^\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFF00-\uFF60'
+    SELECT max(length(l) + length(regexp_replace(l,
+                                                 '[^\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFF00-\uFF60'
                                                      || U&'\+01F300-\+01FAFF' || ']', '', 'g')))::int
     FROM string_to_table(training_workflow_status(), E'\n') l $$;
 CREATE FUNCTION to_do() RETURNS TABLE (line text) LANGUAGE sql AS $$
@@ -55,4 +57,5 @@ SELECT count(*) FROM to_do() WHERE line LIKE '%SELECT * FROM job_health%';
 
 -- A version of a type that is not trained here.
 INSERT INTO model_versions (version, model_type) VALUES ('ranker-v1.0.0', 'ranker');
-SELECT line FROM string_to_table(training_workflow_status(), E'\n') line WHERE line ~ 'ranker' ORDER BY line COLLATE "C";
+SELECT line FROM string_to_table(training_workflow_status(), E'\n') line WHERE line ~ 'ranker'
+ORDER BY line COLLATE "C";

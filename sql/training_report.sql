@@ -86,7 +86,8 @@ CREATE VIEW problems AS
     SELECT DISTINCT 'element', p.tag FROM page p
     WHERE p.tag NOT IN ('html', 'head', 'meta', 'title', 'style', 'body', 'div', 'a', 'header', 'h1', 'h2', 'h3', 'p',
         'dl', 'dt', 'dd', 'nav', 'ul', 'ol', 'li', 'main', 'section', 'figure', 'figcaption', 'strong', 'em', 'svg',
-        'desc', 'path', 'rect', 'circle', 'text', 'g', 'bdi', 'span', 'code', 'details', 'summary', 'table', 'caption', 'thead',
+        'desc', 'path', 'rect', 'circle', 'text', 'g', 'bdi', 'span', 'code', 'details', 'summary', 'table', 'caption',
+        'thead',
         'tbody', 'tr', 'th', 'td', 'footer')
     UNION ALL
     SELECT DISTINCT 'attribute', split_part(a, '=', 1) FROM page p, unnest(p.attributes) a

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "base/progress.h"
 #include "commands/progress.h"
 #include "fmgr.h"
@@ -75,7 +76,10 @@ work_of(const char *name)
 	for (size_t i = 1; i < lengthof(works); i++)
 		if (strcmp(works[i], name) == 0)
 			return (TwWork) i;
-	elog(ERROR, "unknown work \"%s\"", name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no work \"%s\"", tw_excerpt(name)),
+			 errhint("Work is one of: training, import, export, erasure.")));
 }
 
 PG_FUNCTION_INFO_V1(tw_report_progress);

@@ -239,6 +239,7 @@ BEGIN ATOMIC
             '@extschema@.set_training_setting(text, text)',
             '@extschema@.list_training_settings()',
             '@extschema@.promote_missed_conversations(interval)',
+            '@extschema@.tw_report_progress(text, bigint, bigint, bigint)',
             '@extschema@.publish_report(text, date, date, text)',
             '@extschema@.tw_publish_report(text, date, date)',
             '@extschema@.check_integrity()']::regprocedure[]),

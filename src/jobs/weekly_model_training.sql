@@ -82,6 +82,7 @@ COMMENT ON PROCEDURE @extschema@.weekly_model_training(text, timestamptz) IS
     'training_export_jobs); requests and runs a training of each model type with min_new_samples new samples (gate and '
     'store included); starts the rollout of versions that passed while auto_deploy is on; publishes the report where '
     'the setting report_target says. Results are in job_runs.details. due_in (a time zone, for pg_cron): does nothing '
-    'unless Sunday 03:00 there has passed since the last run. at: the time to use as now, for tests. Commits between steps. Errors are recorded and reported as '
+    'unless Sunday 03:00 there has passed since the last run. at: the time to use as now, for tests. Commits between '
+    'steps. Errors are recorded and reported as '
     'warnings. Does nothing on a standby or a restored copy. Raises 2D000 inside a transaction, 25001 inside a block '
     'with EXCEPTION, 22023 for an unknown zone and a time in the future';

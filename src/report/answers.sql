@@ -19,14 +19,15 @@ REVOKE ALL ON FUNCTION @extschema@.tw_confidence_bin(double precision) FROM PUBL
 COMMENT ON FUNCTION @extschema@.tw_confidence_bin(double precision) IS
     'The band of a confidence, from 1 (below 0.1) to 10 (0.9 and above); NULL for none and for one outside 0 to 1';
 
--- Grouped by the stored names, which is cheap; current names and fallback providers are looked up once a group.
+-- Grouped by the stored names, which is cheap; current names and fallback providers are looked up once a group. The
+-- sort before that would go to disk from 100,000 conversations on with the default work_mem, which doubles its time.
 CREATE FUNCTION @extschema@.tw_answer_counts(
     from_date date, to_date date,
     OUT intent text, OUT provider text, OUT bin integer, OUT filter_outcome text, OUT filter_policy_id bigint,
     OUT can_be_drawn boolean, OUT is_fallback boolean, OUT conversations bigint, OUT with_confidence bigint,
     OUT confidence double precision, OUT negative_feedback bigint)
     RETURNS SETOF record
-    LANGUAGE sql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
+    LANGUAGE sql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '16MB'
 BEGIN ATOMIC
     SELECT @extschema@.tw_resolve_intent(g.nlu_intent), g.nlu_provider, g.bin, g.filter_outcome, g.filter_policy_id,
            g.can_be_drawn,
@@ -53,7 +54,7 @@ COMMENT ON FUNCTION @extschema@.tw_answer_counts(date, date) IS
 CREATE FUNCTION @extschema@.tw_labels(
     from_date date, to_date date, strata jsonb,
     OUT conversation_log_id bigint, OUT intent text, OUT correct_intent text, OUT is_right boolean, OUT provider text,
-    OUT bin integer, OUT weight double precision)
+    OUT bin integer, OUT weight double precision, OUT is_thin boolean)
     RETURNS SETOF record
     LANGUAGE sql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
@@ -72,12 +73,14 @@ BEGIN ATOMIC
     ), label AS (
         SELECT j.*,
                j.action = 'approve' OR j.action = 'fix' AND j.correct_intent IS NOT DISTINCT FROM j.intent AS is_right,
-               sum(j.w) OVER (PARTITION BY j.filter_outcome, j.filter_policy_id) AS stratum_w
+               sum(j.w) OVER stratum AS stratum_w, count(*) OVER stratum AS stratum_labels
         FROM judged j
         WHERE j.action <> 'withdraw' AND j.reject_reason IS DISTINCT FROM 'unclear'
+        WINDOW stratum AS (PARTITION BY j.filter_outcome, j.filter_policy_id)
     )
-    SELECT l.id, l.intent, CASE WHEN l.is_right THEN l.intent ELSE l.correct_intent END, l.is_right, l.nlu_provider, l.bin,
-           l.w * s.conversations / l.stratum_w
+    SELECT l.id, l.intent, CASE WHEN l.is_right THEN l.intent ELSE l.correct_intent END, l.is_right, l.nlu_provider,
+           l.bin,
+           l.w * s.conversations / l.stratum_w, l.stratum_labels < 5
     FROM label l
     JOIN jsonb_to_recordset(strata) AS s (filter_outcome text, filter_policy_id bigint, conversations bigint)
       ON s.filter_outcome IS NOT DISTINCT FROM l.filter_outcome
@@ -87,8 +90,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_labels(date, date, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_labels(date, date, jsonb) IS
     'The labels of a period (audited conversations that a person judged right or wrong): the model''s intent and the '
     'correct one by their current names (correct_intent is NULL for no-such-intent), provider, band of confidence, and '
-    'the number of conversations that the label stands for. strata: their sizes, [{filter_outcome, filter_policy_id, '
-    'conversations}, ...]';
+    'the number of conversations that the label stands for; is_thin if its stratum has fewer than 5. strata: their '
+    'sizes, [{filter_outcome, filter_policy_id, conversations}, ...]';
 
 CREATE FUNCTION @extschema@.tw_weighted_share(
     right_w double precision, w double precision, w2 double precision, labels bigint,
@@ -106,7 +109,8 @@ COMMENT ON FUNCTION @extschema@.tw_weighted_share(double precision, double preci
     'for fewer than 5 labels';
 
 -- What limits every figure that labels give, for the whole period.
-CREATE FUNCTION @extschema@.tw_label_gaps(from_date date, to_date date, conversations numeric, undrawn numeric)
+CREATE FUNCTION @extschema@.tw_label_gaps(
+    from_date date, to_date date, conversations numeric, undrawn numeric, known double precision)
     RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -114,10 +118,15 @@ BEGIN ATOMIC
         CASE WHEN d.n > 0 THEN format('retention has deleted %s conversations of the period: the figures are of the '
                                       'rest', d.n) END,
         CASE WHEN undrawn > 0 THEN format('%s %% of the conversations are known to no label: the audit rate was 0',
-                                          round(100 * undrawn / conversations, 1)) END), '')
-    FROM @extschema@.tw_deleted_from_period(from_date, to_date) AS d (n);
+                                          round(100 * undrawn / conversations, 1)) END,
+        CASE WHEN t.n > greatest(0.5, conversations / 2000)
+             THEN format('%s %% of the conversations are of a filter outcome and policy with fewer than 5 labels',
+                         round(100 * t.n / conversations, 1)) END), '')
+    FROM @extschema@.tw_deleted_from_period(from_date, to_date) AS d (n)
+    CROSS JOIN LATERAL (SELECT conversations - coalesce(undrawn, 0)
+                               - round(coalesce(known, 0)::numeric, 3) AS n) t;
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_label_gaps(date, date, numeric, numeric) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_label_gaps(date, date, numeric, numeric) IS
-    'What the labels of a period cannot know: conversations that retention deleted, and the undrawn ones, which no '
-    'audit could draw; NULL = nothing';
+REVOKE ALL ON FUNCTION @extschema@.tw_label_gaps(date, date, numeric, numeric, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_label_gaps(date, date, numeric, numeric, double precision) IS
+    'What the labels of a period cannot know: conversations that retention deleted, the undrawn ones, which no audit '
+    'could draw, and those of strata with fewer than 5 labels (all others are known); NULL = nothing';

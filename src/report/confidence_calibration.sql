@@ -25,10 +25,13 @@ BEGIN ATOMIC
                                             'conversations', s.n)) AS sizes
         FROM (SELECT c.filter_outcome, c.filter_policy_id, sum(c.conversations) AS n FROM counted c
               WHERE c.can_be_drawn GROUP BY c.filter_outcome, c.filter_policy_id) s
+    ), label AS MATERIALIZED (
+        SELECT l.* FROM strata s, @extschema@.tw_labels(
+            tw_confidence_calibration.from_date, tw_confidence_calibration.to_date, s.sizes) l
     ), gap AS (
         SELECT @extschema@.tw_label_gaps(tw_confidence_calibration.from_date, tw_confidence_calibration.to_date,
-                                         sum(c.conversations),
-                                         sum(c.conversations) FILTER (WHERE NOT c.can_be_drawn)) AS reason
+                   sum(c.conversations), sum(c.conversations) FILTER (WHERE NOT c.can_be_drawn),
+                   (SELECT sum(l.weight) FROM label l WHERE NOT l.is_thin)) AS reason
         FROM counted c
     ), said AS (
         SELECT c.provider, c.bin, sum(c.conversations) AS conversations, sum(c.confidence) AS confidence
@@ -36,9 +39,7 @@ BEGIN ATOMIC
     ), judged AS (
         SELECT l.provider, l.bin, count(*) AS labels, sum(l.weight) AS w, sum(l.weight ^ 2) AS w2,
                sum(l.weight) FILTER (WHERE l.is_right) AS right_w
-        FROM strata s, @extschema@.tw_labels(
-            tw_confidence_calibration.from_date, tw_confidence_calibration.to_date, s.sizes) l
-        WHERE l.bin IS NOT NULL GROUP BY l.provider, l.bin
+        FROM label l WHERE l.bin IS NOT NULL GROUP BY l.provider, l.bin
     ), band AS (
         SELECT s.provider, s.bin, s.conversations, s.confidence, s.confidence / s.conversations AS mean_confidence,
                coalesce(j.labels, 0) AS labels, j.right_w, j.w, j.w2, a.accuracy, a.lower, a.upper
@@ -58,7 +59,7 @@ BEGIN ATOMIC
            w.labels::bigint, w.confidence / w.conversations::double precision, a.accuracy, a.lower, a.upper,
            w.error / w.known::double precision, w.by_chance / w.known::double precision,
            nullif(concat_ws('; ',
-               CASE WHEN w.labels < 5 THEN format('%s labels: accuracy needs 5', w.labels) END,
+               CASE WHEN w.labels < 5 THEN format('%s of 5 labels that accuracy needs', w.labels) END,
                CASE WHEN coalesce(w.known, 0) < w.conversations
                     THEN format('%s %% of the conversations are in bands of fewer than 5 labels, which ece leaves out',
                                 round(100 * (1 - coalesce(w.known, 0) / w.conversations), 1)) END, g.reason), '')
@@ -68,7 +69,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT b.provider, b.bin, (b.bin - 1) / 10.0::double precision, b.bin / 10.0::double precision,
            b.conversations::bigint, b.labels, b.mean_confidence, b.accuracy, b.lower, b.upper, NULL, NULL,
-           CASE WHEN b.labels < 5 THEN format('%s labels: accuracy needs 5', b.labels) END
+           CASE WHEN b.labels < 5 THEN format('%s of 5 labels that accuracy needs', b.labels) END
     FROM band b
     ORDER BY 1 NULLS LAST, 2 NULLS FIRST;
 END;
@@ -109,7 +110,8 @@ COMMENT ON COLUMN @extschema@.confidence_calibration.ece IS
     'Expected calibration error of the provider, 0 to 1: mean distance of confidence and accuracy over the bands; NULL '
     'in the rows of bands, and where no band has 5 labels';
 COMMENT ON COLUMN @extschema@.confidence_calibration.ece_by_chance IS
-    'What ece would be on average with so many labels if confidence were exactly as good as it says, 0 to 1; NULL where '
+    'What ece would be on average with so many labels if confidence were exactly as good as it says, 0 to 1; NULL '
+    'where '
     'ece is';
 COMMENT ON COLUMN @extschema@.confidence_calibration.reason IS
     'Why accuracy is NULL, what ece leaves out, or what no label can know; NULL = nothing known';

@@ -55,7 +55,8 @@ CREATE FUNCTION @extschema@.tw_page_percent(share double precision) RETURNS text
     LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN share IS NULL OR share IN ('NaN', 'Infinity', '-Infinity') THEN 'unknown'
-    WHEN share IN (0, 1) THEN 100 * share || ' %'
+    -- An interval's end can lack a rounding error of it.
+    WHEN share = 0 OR abs(share - 1) < 1e-9 THEN 100 * round(share) || ' %'
     WHEN abs(share) < 0.001 OR share BETWEEN 0.999 AND 1 THEN to_char(100 * share, 'FM9990.00') || ' %'
     ELSE to_char(100 * share, 'FM999,990.0') || ' %' END;
 REVOKE ALL ON FUNCTION @extschema@.tw_page_percent(double precision) FROM PUBLIC;
@@ -68,6 +69,17 @@ RETURN CASE WHEN lower IS NULL OR upper IS NULL THEN 'unknown'
 REVOKE ALL ON FUNCTION @extschema@.tw_page_interval(double precision, double precision) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_page_interval(double precision, double precision) IS
     'An interval of fractions, in percent';
+
+CREATE FUNCTION @extschema@.tw_report_estimate(estimate double precision, lower double precision,
+    upper double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN num_nulls(lower, upper) > 0 THEN @extschema@.tw_page_percent(estimate)
+            WHEN estimate IS NULL THEN @extschema@.tw_page_interval(lower, upper)
+            ELSE format('%s (%s)', @extschema@.tw_page_percent(estimate), @extschema@.tw_page_interval(lower, upper))
+            END;
+REVOKE ALL ON FUNCTION @extschema@.tw_report_estimate(double precision, double precision, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_report_estimate(double precision, double precision, double precision) IS
+    'An estimated fraction with its interval, in percent; an interval without an estimate stands alone';
 
 CREATE FUNCTION @extschema@.tw_page_duration(seconds double precision) RETURNS text
     LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -19,8 +19,8 @@ BEGIN ATOMIC
             @extschema@.tw_labels(tw_intent_confusions.from_date, tw_intent_confusions.to_date, s.sizes) l
     ), gap AS (
         SELECT @extschema@.tw_label_gaps(tw_intent_confusions.from_date, tw_intent_confusions.to_date,
-                                         sum(c.conversations),
-                                         sum(c.conversations) FILTER (WHERE NOT c.can_be_drawn)) AS reason
+                   sum(c.conversations), sum(c.conversations) FILTER (WHERE NOT c.can_be_drawn),
+                   (SELECT sum(l.weight) FROM label l WHERE NOT l.is_thin)) AS reason
         FROM counted c
     ), pair AS (
         SELECT l.intent, l.correct_intent, count(*) AS verdicts, sum(l.weight) AS w,
@@ -31,10 +31,10 @@ BEGIN ATOMIC
            p.w / (SELECT sum(l.weight) FROM label l WHERE l.intent IS NOT DISTINCT FROM p.intent), p.ids,
            -- Not the setting redact: what analysts read is always redacted. More than is shown is redacted, so that no
            -- number is cut where it would not be recognised.
-           ARRAY(SELECT left(@extschema@.redact_pii(left(c.user_message, 1000)), 200)
+           ARRAY(SELECT left(@extschema@.redact_pii(left(c.user_message, 10000)), 200)
                  FROM @extschema@.conversation_logs c WHERE c.id = ANY (p.ids) ORDER BY c.id DESC),
-           nullif(concat_ws('; ', CASE WHEN p.verdicts < 5 THEN format('%s verdicts: the shares are rough',
-                                                                      p.verdicts) END, g.reason), '')
+           nullif(concat_ws('; ', CASE WHEN p.verdicts < 5 THEN 'fewer than 5 verdicts: the shares are rough' END,
+                            g.reason), '')
     FROM pair p, gap g
     ORDER BY 4 DESC, p.verdicts DESC, p.intent COLLATE "C", p.correct_intent COLLATE "C";
 END;

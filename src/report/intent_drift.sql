@@ -27,34 +27,38 @@ CREATE FUNCTION @extschema@.tw_intent_drift(
 BEGIN ATOMIC
     WITH period AS (
         SELECT tw_intent_drift.from_date - (tw_intent_drift.to_date - tw_intent_drift.from_date + 1) AS before
+    ), sampling AS (
+        -- By the index alone.
+        SELECT greatest(1, ceil(count(*) / 100000.0))::integer AS one_in
+        FROM @extschema@.conversation_logs c, period p
+        WHERE c.created_on BETWEEN p.before AND tw_intent_drift.to_date
+    ), cell AS MATERIALIZED (
+        -- One pass: those that are in no session of the sample are counted without one.
+        SELECT c.created_on >= tw_intent_drift.from_date AS is_now, c.nlu_intent,
+               CASE WHEN s.one_in = 1 OR (hashtext(c.session_id) & 2147483647) % s.one_in = 0
+                    THEN c.session_id END AS session_id, count(*) AS n
+        FROM @extschema@.conversation_logs c, period p, sampling s
+        WHERE c.created_on BETWEEN p.before AND tw_intent_drift.to_date
+          AND c.selection_probability IS NOT NULL AND c.nlu_intent IS NOT NULL
+          AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
+        GROUP BY 1, c.nlu_intent, 3
     ), counted AS MATERIALIZED (
         SELECT g.is_now, @extschema@.tw_resolve_intent(g.nlu_intent) AS intent, sum(g.n) AS n
-        FROM (SELECT c.created_on >= tw_intent_drift.from_date AS is_now, c.nlu_intent, count(*) AS n
-              FROM @extschema@.conversation_logs c, period p
-              WHERE c.created_on BETWEEN p.before AND tw_intent_drift.to_date
-                AND c.selection_probability IS NOT NULL AND c.nlu_intent IS NOT NULL
-                AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
-              GROUP BY 1, c.nlu_intent) g
+        FROM (SELECT c.is_now, c.nlu_intent, sum(c.n) AS n FROM cell c GROUP BY c.is_now, c.nlu_intent) g
         GROUP BY g.is_now, @extschema@.tw_resolve_intent(g.nlu_intent)
     ), size AS (
         SELECT coalesce(sum(c.n) FILTER (WHERE c.is_now), 0)::double precision AS n1,
                coalesce(sum(c.n) FILTER (WHERE NOT c.is_now), 0)::double precision AS n2,
-               count(DISTINCT c.intent) AS k, greatest(1, ceil(sum(c.n) / 100000))::integer AS one_in
+               count(DISTINCT c.intent) AS k
         FROM counted c
     ), part AS (
         SELECT c.intent, coalesce(sum(c.n) FILTER (WHERE c.is_now), 0)::double precision AS now,
                coalesce(sum(c.n) FILTER (WHERE NOT c.is_now), 0)::double precision AS before
         FROM counted c GROUP BY c.intent
     ), spoken AS MATERIALIZED (
-        SELECT g.is_now, g.session_id, @extschema@.tw_resolve_intent(g.nlu_intent) AS intent, sum(g.n) AS n
-        FROM (SELECT c.created_on >= tw_intent_drift.from_date AS is_now, c.session_id, c.nlu_intent, count(*) AS n
-              FROM @extschema@.conversation_logs c, period p, size s
-              WHERE c.created_on BETWEEN p.before AND tw_intent_drift.to_date
-                AND c.selection_probability IS NOT NULL AND c.nlu_intent IS NOT NULL
-                AND (s.one_in = 1 OR (hashtext(c.session_id) & 2147483647) % s.one_in = 0)
-                AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
-              GROUP BY 1, c.session_id, c.nlu_intent) g
-        GROUP BY g.is_now, g.session_id, @extschema@.tw_resolve_intent(g.nlu_intent)
+        SELECT c.is_now, c.session_id, @extschema@.tw_resolve_intent(c.nlu_intent) AS intent, sum(c.n) AS n
+        FROM cell c WHERE c.session_id IS NOT NULL
+        GROUP BY c.is_now, c.session_id, @extschema@.tw_resolve_intent(c.nlu_intent)
     ), session AS (
         SELECT s.is_now, s.intent, s.n::double precision AS n,
                sum(s.n) OVER (PARTITION BY s.is_now, s.session_id)::double precision AS whole
@@ -84,7 +88,8 @@ BEGIN ATOMIC
                h.effect * (1 - (h.p + h.q) / 2) AS spread
         FROM share h WHERE h.p IS NOT NULL AND h.q IS NOT NULL
     ), total AS (
-        SELECT CASE WHEN count(*) > 0 THEN greatest(0, sum(c.divergence)) END AS divergence, sum(c.spread) AS spread FROM compared c
+        SELECT CASE WHEN count(*) > 0 THEN greatest(0, sum(c.divergence)) END AS divergence, sum(c.spread) AS spread
+        FROM compared c
     )
     SELECT NULL::text, s.n1::bigint, s.n2::bigint, CASE WHEN s.n1 > 0 THEN 1::double precision END,
            CASE WHEN s.n2 > 0 THEN 1::double precision END, NULL::double precision, t.divergence,

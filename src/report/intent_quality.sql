@@ -1,7 +1,8 @@
 -- intent_quality: for each intent, how often it was answered, and how often that was right.
 --
 -- Accuracy is over the conversations that were answered with the intent (precision); recall is over those that have it.
--- answers.sql says how labels are weighted.
+-- answers.sql says how labels are weighted. The conversations that have an intent may be answered with one of any
+-- module: recall is for those who see all modules.
 
 CREATE FUNCTION @extschema@.tw_intent_quality(
     from_date date, to_date date,
@@ -24,7 +25,9 @@ BEGIN ATOMIC
             @extschema@.tw_labels(tw_intent_quality.from_date, tw_intent_quality.to_date, s.sizes) l
     ), gap AS (
         SELECT @extschema@.tw_label_gaps(tw_intent_quality.from_date, tw_intent_quality.to_date, sum(c.conversations),
-                                         sum(c.conversations) FILTER (WHERE NOT c.can_be_drawn)) AS reason
+                   sum(c.conversations) FILTER (WHERE NOT c.can_be_drawn),
+                   (SELECT sum(l.weight) FROM label l WHERE NOT l.is_thin)) AS reason,
+               @extschema@.tw_sees_all_modules() AS sees_all
         FROM counted c
     ), volume AS (
         SELECT c.intent, sum(c.conversations) AS conversations, sum(sum(c.conversations)) OVER () AS everything,
@@ -40,19 +43,20 @@ BEGIN ATOMIC
     ), meant AS (
         SELECT l.correct_intent AS intent, count(*) AS labels, sum(l.weight) AS w, sum(l.weight ^ 2) AS w2,
                sum(l.weight) FILTER (WHERE l.is_right) AS right_w
-        FROM label l WHERE l.correct_intent IS NOT NULL GROUP BY l.correct_intent
+        FROM label l, gap g WHERE l.correct_intent IS NOT NULL AND g.sees_all GROUP BY l.correct_intent
     )
     -- An intent that people named and no answer had is here too, with its recall of 0.
     SELECT n.intent, coalesce(v.conversations, 0)::bigint,
            (coalesce(v.conversations, 0) / (SELECT max(x.everything) FROM volume x))::double precision,
            CASE WHEN v.with_provider > 0 THEN (coalesce(v.fallback, 0) / v.with_provider)::double precision END,
            v.mean_confidence, coalesce(v.negative, 0)::bigint, coalesce(a.labels, 0), p.accuracy, p.lower, p.upper,
-           r.accuracy, coalesce(m.labels, 0),
+           r.accuracy, CASE WHEN g.sees_all THEN coalesce(m.labels, 0) END,
            nullif(concat_ws('; ',
                CASE WHEN coalesce(a.labels, 0) < 5
-                    THEN format('%s labels: accuracy needs 5', coalesce(a.labels, 0)) END,
-               CASE WHEN coalesce(m.labels, 0) < 5
-                    THEN format('people named it %s times: recall needs 5', coalesce(m.labels, 0)) END, g.reason), '')
+                    THEN format('%s of 5 labels that accuracy needs', coalesce(a.labels, 0)) END,
+               CASE WHEN NOT g.sees_all THEN 'recall is known only to roles that see all modules'
+                    WHEN coalesce(m.labels, 0) < 5
+                    THEN format('named by %s of 5 labels that recall needs', coalesce(m.labels, 0)) END, g.reason), '')
     FROM (SELECT v.intent FROM volume v UNION SELECT m.intent FROM meant m) n
     CROSS JOIN gap g
     LEFT JOIN volume v ON v.intent = n.intent
@@ -95,7 +99,8 @@ COMMENT ON COLUMN @extschema@.intent_quality.upper IS
     'Upper end of the 95 % interval of accuracy, 0 to 1; NULL where accuracy is';
 COMMENT ON COLUMN @extschema@.intent_quality.recall IS
     'Estimated fraction of the conversations with this intent that were answered with it, 0 to 1; NULL for fewer than '
-    '5 labels that name it';
-COMMENT ON COLUMN @extschema@.intent_quality.recall_labels IS 'Number of labels whose correct intent it is';
+    '5 labels that name it, and for a role that is limited to modules';
+COMMENT ON COLUMN @extschema@.intent_quality.recall_labels IS
+    'Number of labels whose correct intent it is; NULL for a role that is limited to modules';
 COMMENT ON COLUMN @extschema@.intent_quality.reason IS
     'Why accuracy or recall is NULL, or what no label can know; NULL = nothing known';

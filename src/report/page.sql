@@ -137,6 +137,7 @@ footer { margin-top: 5rem; padding-top: 1.5rem; border-top: 1px solid var(--rule
   table, thead th { font-size: 8.5pt; }
   th, td { padding: 0.3rem 0.6rem 0.3rem 0; }
   tbody th, td:last-child:not(.n) { min-width: 0; }
+  tbody th, td:not(.n) { overflow-wrap: anywhere; }
   .chart.wide > svg { max-height: 5.5cm; width: auto; max-width: 100%; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }

@@ -81,7 +81,8 @@ END
 $procedure$;
 REVOKE ALL ON PROCEDURE @extschema@.publish_report(text, date, date, text) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.publish_report(text, date, date, text) IS
-    'Writes training_report(from_date, to_date) to target, replacing what is there, and returns where it is (location). '
+    'Writes training_report(from_date, to_date) to target, replacing what is there, and returns where it is '
+    '(location). '
     'target: the absolute path of a file of the server, or the key of an object in the store for models, relative to '
     'its prefix; {date} stands for the last day; NULL: the setting report_target. The page has what the caller may '
     'see. Raises 55000 where no target is set or there is no store, or on a restored copy for a store; 22023 for a '

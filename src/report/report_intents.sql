@@ -39,19 +39,20 @@ BEGIN ATOMIC
                                     array_agg(f.upper ORDER BY f.bin) AS upper,
                                     array_agg(f.conversations::double precision ORDER BY f.bin) AS weight
                              FROM figure f WHERE f.bin IS NOT NULL AND f.provider IS NOT DISTINCT FROM p.provider) b
-         WHERE p.n <= 4 AND p.labels > 0), '')
+         WHERE p.n <= 4 AND p.accuracy IS NOT NULL), '')
         || @extschema@.tw_page_table('Providers',
-            '{Provider,Conversations,Labels,Confidence,Accuracy,95 % interval,Error,By chance,Note}'::text[],
+            '{Provider,Conversations,Labels,Confidence,Accuracy,Error (by chance),Note}'::text[],
             (SELECT array_agg(c.html ORDER BY p.n, c.n)
              FROM provider p
              CROSS JOIN LATERAL unnest(ARRAY[
                  @extschema@.tw_page_text(p.provider, 60), @extschema@.tw_page_number(p.conversations::numeric),
                  @extschema@.tw_page_number(p.labels::numeric), @extschema@.tw_page_percent(p.mean_confidence),
-                 @extschema@.tw_page_percent(p.accuracy), @extschema@.tw_page_interval(p.lower, p.upper),
-                 @extschema@.tw_page_percent(p.ece), @extschema@.tw_page_percent(p.ece_by_chance),
+                 @extschema@.tw_report_estimate(p.accuracy, p.lower, p.upper),
+                 @extschema@.tw_page_percent(p.ece) || CASE WHEN p.ece_by_chance IS NULL THEN ''
+                     ELSE format(' (%s)', @extschema@.tw_page_percent(p.ece_by_chance)) END,
                  coalesce(@extschema@.tw_page_text(p.reason, 300), '')]) WITH ORDINALITY AS c (html, n)
              WHERE p.n <= 12),
-            '{2,3,4,5,6,7,8}'::integer[], greatest(0, (SELECT count(*) FROM provider p) - 12)));
+            '{2,3,4,5,6}'::integer[], greatest(0, (SELECT count(*) FROM provider p) - 12)));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_calibration(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_report_calibration(date, date) IS

@@ -88,17 +88,6 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_rollouts(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_report_rollouts(date, date) IS 'The section of training_report() about rollouts';
 
-CREATE FUNCTION @extschema@.tw_report_estimate(estimate double precision, lower double precision,
-    upper double precision) RETURNS text
-    LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN num_nulls(lower, upper) > 0 THEN @extschema@.tw_page_percent(estimate)
-            WHEN estimate IS NULL THEN @extschema@.tw_page_interval(lower, upper)
-            ELSE format('%s (%s)', @extschema@.tw_page_percent(estimate), @extschema@.tw_page_interval(lower, upper))
-            END;
-REVOKE ALL ON FUNCTION @extschema@.tw_report_estimate(double precision, double precision, double precision) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_report_estimate(double precision, double precision, double precision) IS
-    'An estimated fraction with its interval, in percent; an interval without an estimate stands alone';
-
 CREATE FUNCTION @extschema@.tw_report_versions(from_date date, to_date date) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -148,16 +137,17 @@ BEGIN ATOMIC
                       b.low, 1::double precision, '%'::text)
                   FROM dated d, bounds b WHERE d.back <= 20 GROUP BY b.low), '')
         || @extschema@.tw_page_table('Versions, newest first',
-            '{Version,State,Made,First traffic,Test set,In production}'::text[],
+            '{Version,State,Test set,In production,Made,First traffic}'::text[],
             (SELECT array_agg(c.html ORDER BY s.n, c.n)
              FROM shown s CROSS JOIN zone z
              CROSS JOIN LATERAL unnest(ARRAY[
                  @extschema@.tw_page_text(s.version, 60), s.status,
-                 to_char(s.created_at AT TIME ZONE z.name, 'YYYY-MM-DD'),
-                 coalesce(to_char(s.deployed_at AT TIME ZONE z.name, 'YYYY-MM-DD'), 'never'),
                  @extschema@.tw_report_estimate(s.test_accuracy, s.test_accuracy_lower, s.test_accuracy_upper),
                  @extschema@.tw_report_estimate(s.production_accuracy, s.production_accuracy_lower,
-                                                s.production_accuracy_upper)]) WITH ORDINALITY AS c (html, n)
+                                                s.production_accuracy_upper),
+                 to_char(s.created_at AT TIME ZONE z.name, 'YYYY-MM-DD'),
+                 coalesce(to_char(s.deployed_at AT TIME ZONE z.name, 'YYYY-MM-DD'), 'never')])
+                 WITH ORDINALITY AS c (html, n)
              WHERE s.n <= 15),
             '{3,4,5,6}'::integer[], greatest(0, (SELECT count(*) FROM shown s) - 15))
         || @extschema@.tw_page_table('What the gate said of the newest',
@@ -203,7 +193,7 @@ BEGIN ATOMIC
                  coalesce(to_char(j.next_run AT TIME ZONE z.name, 'YYYY-MM-DD HH24:MI'), 'unknown'),
                  @extschema@.tw_page_number(coalesce(r.succeeded, 0)::numeric),
                  @extschema@.tw_page_number(coalesce(r.failed, 0)::numeric)]) WITH ORDINALITY AS c (html, n)
-             WHERE j.job_name <> 'all'), '{6,7}'::integer[], 0::bigint));
+             WHERE j.job_name <> 'all'), '{3,4,5,6,7}'::integer[], 0::bigint));
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_report_jobs(date, date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_report_jobs(date, date) IS 'The section of training_report() about jobs';

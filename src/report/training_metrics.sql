@@ -15,13 +15,22 @@ BEGIN ATOMIC
         UNION ALL
         SELECT s.review_priority, false, s.created_at FROM @extschema@.training_samples s
         WHERE s.review_priority IS NOT NULL AND @extschema@.tw_sees_module(s.module_type, s.intent)
+    ), counted AS MATERIALIZED (
+        -- Of one pass, since a scrape comes every few seconds.
+        SELECT count(*) FILTER (WHERE w.review_priority = 1) AS high,
+               count(*) FILTER (WHERE w.review_priority = 2) AS medium,
+               count(*) FILTER (WHERE w.review_priority = 3) AS low, count(*) FILTER (WHERE w.is_audit) AS audit,
+               min(w.created_at) FILTER (WHERE w.review_priority = 1 AND isfinite(w.created_at)) AS high_since,
+               min(w.created_at) FILTER (WHERE w.review_priority = 2 AND isfinite(w.created_at)) AS medium_since,
+               min(w.created_at) FILTER (WHERE w.review_priority = 3 AND isfinite(w.created_at)) AS low_since,
+               min(w.created_at) FILTER (WHERE w.is_audit AND isfinite(w.created_at)) AS audit_since
+        FROM waiting w
     ), figure AS (
-        SELECT p.label, count(w.*) AS waiting, min(w.created_at) AS oldest
-        FROM (VALUES ('high', 1), ('medium', 2), ('low', 3)) AS p (label, priority)
-        LEFT JOIN waiting w ON w.review_priority = p.priority
-        GROUP BY p.label
-        UNION ALL
-        SELECT 'audit', count(*), min(w.created_at) FROM waiting w WHERE w.is_audit
+        SELECT f.label, f.waiting, f.oldest
+        FROM counted c
+        CROSS JOIN LATERAL (VALUES ('high', c.high, c.high_since), ('medium', c.medium, c.medium_since),
+                                   ('low', c.low, c.low_since), ('audit', c.audit, c.audit_since))
+            AS f (label, waiting, oldest)
     )
     SELECT 'training_workflow_' || CASE f.label WHEN 'audit' THEN 'audit' ELSE 'queue' END || '_waiting',
            CASE f.label WHEN 'audit' THEN '{}' ELSE jsonb_build_object('priority', f.label) END, f.waiting
@@ -31,7 +40,7 @@ BEGIN ATOMIC
     SELECT 'training_workflow_' || CASE f.label WHEN 'audit' THEN 'audit' ELSE 'queue' END || '_oldest_seconds',
            CASE f.label WHEN 'audit' THEN '{}' ELSE jsonb_build_object('priority', f.label) END,
            coalesce(greatest(extract(epoch FROM now() - f.oldest), 0), 0)
-    FROM figure f WHERE f.oldest IS NULL OR isfinite(f.oldest)
+    FROM figure f
     UNION ALL
     SELECT 'training_workflow_claims', '{}', count(*) FROM @extschema@.review_claims k
     WHERE k.expires_at > now() AND @extschema@.tw_sees_all_modules()
@@ -50,9 +59,14 @@ BEGIN ATOMIC
             FROM @extschema@.conversation_logs_id_seq s)::double precision
     WHERE @extschema@.tw_sees_all_modules()
     UNION ALL
-    SELECT 'training_workflow_last_conversation_timestamp_seconds', '{}', extract(epoch FROM c.created_at)
-    FROM (SELECT l.created_at FROM @extschema@.conversation_logs l ORDER BY l.id DESC LIMIT 1) c
-    WHERE isfinite(c.created_at) AND @extschema@.tw_sees_all_modules()
+    -- Of the newest day, the rows that came last: its index has them in the order of their places in the table. Rows of
+    -- earlier days that are imported, and those of clocks that are wrong, do not stand for the newest.
+    SELECT 'training_workflow_last_conversation_timestamp_seconds', '{}', extract(epoch FROM max(c.created_at))
+    FROM (SELECT l.created_at FROM @extschema@.conversation_logs l
+          WHERE l.created_on <= (now() AT TIME ZONE @extschema@.training_setting('time_zone'::text))::date
+          ORDER BY l.created_on DESC LIMIT 5000) c
+    WHERE isfinite(c.created_at) AND c.created_at <= now()
+    HAVING max(c.created_at) IS NOT NULL AND @extschema@.tw_sees_all_modules()
     UNION ALL
     SELECT 'training_workflow_unfiltered_conversations', '{}', count(*)
     FROM (SELECT FROM @extschema@.conversation_logs c WHERE c.review_status IS NULL LIMIT 100000) u
@@ -120,6 +134,7 @@ BEGIN ATOMIC
     (SELECT 'training_workflow_training_failed', jsonb_build_object('model_type', j.model_type),
             (j.status = 'failed')::integer
      FROM (SELECT DISTINCT ON (t.model_type) t.model_type, t.status FROM @extschema@.training_jobs t
+           WHERE t.status IN ('succeeded', 'failed')
            ORDER BY t.model_type, t.id DESC) j);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_metrics_of_models() FROM PUBLIC;
@@ -175,6 +190,15 @@ BEGIN ATOMIC
     FROM (SELECT x.status FROM @extschema@.training_export_jobs x WHERE x.status <> 'running'
           ORDER BY x.id DESC LIMIT 1) j
     UNION ALL
+    SELECT 'training_workflow_labelstudio_' || f.name,
+           jsonb_build_object('project', p.server_name || '/' || p.project_id), f.value
+    FROM @extschema@.labelstudio_projects p
+    CROSS JOIN LATERAL (VALUES
+        ('failing', (p.last_error IS NOT NULL)::integer::double precision),
+        ('last_push_timestamp_seconds', extract(epoch FROM p.last_push_at)::double precision),
+        ('last_pull_timestamp_seconds', extract(epoch FROM p.last_pull_at)::double precision)) AS f (name, value)
+    WHERE p.is_active AND f.value IS NOT NULL AND @extschema@.tw_sees_module(p.module_type, NULL::text)
+    UNION ALL
     SELECT 'training_workflow_erasures_waiting', '{"what": "exports"}', count(*)
     FROM @extschema@.erasure_exports e WHERE e.status = 'pending'
     UNION ALL
@@ -195,7 +219,7 @@ COMMENT ON FUNCTION @extschema@.tw_metrics_of_stores() IS
     'The rows of training_metrics about stores, erasures and the audit trail';
 
 CREATE FUNCTION @extschema@.tw_metric_names(OUT name text, OUT type text, OUT help text) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 40 SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'training_workflow_' || v.name, v.type, v.help
     FROM (VALUES
@@ -215,7 +239,7 @@ BEGIN ATOMIC
     ('audit_oldest_seconds', 'gauge', 'Age of the oldest audited conversation that waits for review; 0 if none does'),
     ('claims', 'gauge', 'Reviews that somebody holds'),
     ('conversation_ids_total', 'counter', 'Ids of conversations drawn, those of failed statements included'),
-    ('last_conversation_timestamp_seconds', 'gauge', 'created_at of the conversation with the highest id'),
+    ('last_conversation_timestamp_seconds', 'gauge', 'created_at of the newest conversation, times to come left out'),
     ('unfiltered_conversations', 'gauge', 'Conversations that the filter has not seen, at most 100000'),
     ('day_timestamp_seconds', 'gauge', 'Begin of the newest day whose figures are stored; the other day_ metrics are '
                                        'of that day'),
@@ -238,9 +262,12 @@ BEGIN ATOMIC
     ('rollouts', 'gauge', '1 for each rollout that runs or is watched; verdict is that of its newest check'),
     ('rollback_timestamp_seconds', 'gauge', 'When a version of the type was last rolled back'),
     ('training_jobs', 'gauge', 'Training jobs that are queued, running or handed in'),
-    ('training_failed', 'gauge', '1 if the newest training job of the type failed'),
+    ('training_failed', 'gauge', '1 if the newest training job of the type that ended failed'),
     ('unstored_artifacts', 'gauge', 'Artifacts that could not be stored in the object store'),
     ('export_failed', 'gauge', '1 if the newest finished export failed'),
+    ('labelstudio_failing', 'gauge', '1 if the last run with this project failed'),
+    ('labelstudio_last_push_timestamp_seconds', 'gauge', 'When tasks were last pushed to this project'),
+    ('labelstudio_last_pull_timestamp_seconds', 'gauge', 'When verdicts were last pulled from this project'),
     ('erasures_waiting', 'gauge', 'What erasures have still to do: running ones (rows), exports and Label Studio tasks '
                                   'to delete'),
     ('audit_sealed_timestamp_seconds', 'gauge', 'When the newest entry of the audit trail was written'),

@@ -82,11 +82,13 @@ REVOKE ALL ON FUNCTION @extschema@.tw_training_progress() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_training_progress() IS 'The rows of the view training_progress';
 
 CREATE VIEW @extschema@.training_progress AS
-    SELECT p.kind, p.item, p.phase, p.items_done, p.items_total, p.percent, p.started_at, p.estimated_end, p.pid, p.reason
+    SELECT p.kind, p.item, p.phase, p.items_done, p.items_total, p.percent, p.started_at, p.estimated_end, p.pid,
+           p.reason
     FROM @extschema@.tw_training_progress() p;
 REVOKE ALL ON TABLE @extschema@.training_progress FROM PUBLIC;
 COMMENT ON VIEW @extschema@.training_progress IS
-    'The long work that goes on now: trainings, imports, exports, erasures, purges, scoring and other jobs, with how far '
+    'The long work that goes on now: trainings, imports, exports, erasures, purges, scoring and other jobs, with how '
+    'far '
     'each is; no rows when nothing goes on. Work in one transaction is seen while it runs (unless track_activities is '
     'off in its session); jobs and outside trainers as of their last step';
 COMMENT ON COLUMN @extschema@.training_progress.kind IS

@@ -110,7 +110,8 @@ BEGIN ATOMIC
         SELECT n.rank, n.sentence, n.call, row_number() OVER (ORDER BY n.rank, n.sentence) AS n, count(*) OVER () AS all
         FROM today t, @extschema@.tw_next_steps_now(t.at) n
     ), lines (section, name, line) AS (
-        SELECT 0, lpad(s.n::text, 3), format('%s%s. %s -> %s', CASE s.n WHEN 1 THEN 'to do      ' ELSE '           ' END, s.n,
+        SELECT 0, lpad(s.n::text, 3),
+               format('%s%s. %s -> %s', CASE s.n WHEN 1 THEN 'to do      ' ELSE '           ' END, s.n,
                                              CASE WHEN length(s.sentence) > 450 THEN left(s.sentence, 447) || '...'
                                          ELSE s.sentence END, s.call)
         FROM step s WHERE s.n <= 7
@@ -151,6 +152,7 @@ END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
     'An overview of the loop as text on one screen, in lines of at most 100 columns: first what waits for a person, '
-    'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and its '
+    'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and '
+    'its '
     'training; then the jobs. at: the time to use as now for live versions and days, for tests '
     '(NULL: now). Raises no error of its own';

@@ -30,7 +30,8 @@ sql(<<'SQL');
     CREATE ROLE watcher LOGIN;
     SELECT grant_training_role('watcher', 'analyst');
     INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-    SELECT 's' || g, E'wo ist mein p\u00e4ckchen ' || g, 'intent.parcel', 0.95, 'indicbert' FROM generate_series(1, 20) g;
+    SELECT 's' || g, E'wo ist mein p\u00e4ckchen ' || g, 'intent.parcel', 0.95, 'indicbert'
+    FROM generate_series(1, 20) g;
 SQL
 
 # Fails as this role, with this SQLSTATE, and says so.
@@ -68,7 +69,8 @@ my $data = $node->data_dir;
 refused('officer', "CALL publish_report('$folder/other.html')", '42501', 'pg_write_server_files',
     'an operator who may not write files');
 refused('watcher', "CALL publish_report('$folder/other.html')", '42501', 'permission denied', 'an analyst');
-refused('filer', "CALL publish_report('$data/postgresql.auto.conf')", '42602', 'data directory', 'a file of the server');
+refused('filer', "CALL publish_report('$data/postgresql.auto.conf')", '42602', 'data directory',
+    'a file of the server');
 refused('filer', "CALL publish_report('$folder/nowhere/report.html')", '58P01', 'no such folder', 'no such folder');
 refused('filer', "CALL publish_report('$folder/link.html')", '42809', 'symbolic link', 'a symbolic link');
 refused('filer', "CALL publish_report('$folder')", '42809', 'folder', 'a folder');
@@ -86,7 +88,8 @@ mkdir "$folder/full";
 SKIP: {
     skip 'this user may write to every folder', 1 if $> == 0;
     chmod 0555, "$folder/full";
-    refused('filer', "CALL publish_report('$folder/full/report.html')", '42501', 'temporary file', 'a folder that is closed');
+    refused('filer', "CALL publish_report('$folder/full/report.html')", '42501', 'temporary file',
+        'a folder that is closed');
     chmod 0755, "$folder/full";
 }
 
@@ -109,7 +112,8 @@ refused('officer', "CALL publish_report('s3://bucket/x')", '22023', 'cannot be p
 refused('officer', "CALL publish_report('code-503-Down/x')", '\w{5}', 'Down', 'a store that is down says so');
 
 # The setting: a file only by those who may write it, for the job may have more rights than they.
-refused('officer', "SELECT set_training_setting('report_target', '$folder/weekly.html')", '42501', 'pg_write_server_files',
+refused('officer', "SELECT set_training_setting('report_target', '$folder/weekly.html')", '42501',
+    'pg_write_server_files',
     'an operator cannot have the job write a file');
 refused('officer', "SELECT set_training_setting('report_target', '$_')", '22023', 'invalid value', "no target: \"$_\"")
     for '', '/srv/', 's3://bucket/x', '/srv/../x', ' x';
@@ -120,7 +124,8 @@ is(sql_as('officer', "SELECT set_training_setting('report_target', 'weekly/{date
 sub weekly {
     my (undef, undef, $err) = $node->psql('chat', 'CALL weekly_model_training()');
     return "$err\n" . sql("SELECT status, error_code, details -> 'parts' ->> 'rollout' ~ '^succeeded',
-        details -> 'parts' ->> 'report' FROM job_runs WHERE job_name = 'weekly_model_training' ORDER BY id DESC LIMIT 1");
+        details -> 'parts' ->> 'report' FROM job_runs WHERE job_name = 'weekly_model_training'
+        ORDER BY id DESC LIMIT 1");
 }
 my $yesterday = sql("SELECT (now() AT TIME ZONE 'UTC')::date - 1");
 is(weekly(), "\nsucceeded||t|succeeded: s3://bucket/weekly/$yesterday.html", 'the week publishes it');
@@ -144,7 +149,8 @@ ok(-s "$folder/standby.html", 'with the page');
 (undef, undef, $err) = $standby->psql('chat', "CALL publish_report('reports/standby.html')");
 like($err, qr/ERROR/, 'and stores nothing');
 is(scalar(() = $stub->requests('reports/standby.html')), 0, 'not a request');
-($status, $out, $err) = $standby->psql('chat', 'SELECT count(*) FROM training_progress; SELECT training_workflow_status()');
+($status, $out, $err) =
+    $standby->psql('chat', 'SELECT count(*) FROM training_progress; SELECT training_workflow_status()');
 is($status, 0, 'progress and status can be read there') or diag $err;
 $standby->stop;
 $node->stop;

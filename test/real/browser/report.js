@@ -1,11 +1,12 @@
-// report.js FILE - pages in a real browser: at each width, light and dark, with screenshots, and printed. Prints what was
-// seen, as JSON.
+// report.js FILE - pages in a real browser: at each width, light and dark, with screenshots, and printed. Prints what
+// was seen, as JSON.
 //
-// FILE is JSON: {pages: {name: file}, widths: [...], elements: [names of elements that pages may have], attributes:
-// [those of attributes]}. For each page: views, with what axe-core finds at a width in a theme and what is wider than
-// the window; print, with its violations and the file; foreign, what the parsed page has beside the elements and
-// attributes above and links to itself; texts, what stands in elements bdi; requests, what the page asked for; keys,
-// what the Tab key reached; problems, errors of the page.
+// FILE is JSON: {pages: {name: file}, brief: {name: file}, widths: [...], elements: [names of elements that pages may
+// have], attributes: [those of attributes]}. For each page: views, with what axe-core finds at a width in a theme, what
+// is wider than the window, and what has too little contrast; print, with the same and the file; foreign, with found,
+// what the parsed page has beside these elements and attributes and links to itself, and texts, what stands in elements
+// bdi; requests, what the page asked for; keys, what the Tab key reached; policy, what a strict policy complained of;
+// problems, errors of the page. Pages of "brief" are seen at the first width only, light, and on no paper.
 
 'use strict';
 
@@ -112,7 +113,8 @@ const foreign = (page) => page.evaluate(([elements, attributes]) => {
     const last = document.body.lastElementChild;
     if (last?.className !== 'page' || last.lastElementChild.localName !== 'footer') found.push('no footer at the end');
     return { found: [...new Set(found)], compat: document.compatMode,
-        texts: [...document.querySelectorAll('bdi')].map((element) => element.textContent) };
+        texts: [...document.querySelectorAll('bdi')].map((element) => ({ text: element.textContent,
+            section: element.closest('section')?.id ?? element.closest('header, nav, footer')?.localName ?? '' })) };
 }, [plan.elements, plan.attributes]);
 
 // The first of what the Tab key reaches, and of the boxes that scroll, whether it reaches them; each must show it.
@@ -136,14 +138,30 @@ const keys = async (page) => {
             .filter((element) => element.checkVisibility({ contentVisibilityAuto: true })).length) };
 };
 
-const look = async (name, file) => {
+// Served with the strictest policy that lets a style sheet of the page's own be.
+const underPolicy = async (file) => {
+    const { browser, page } = await launch({ colorScheme: 'light' });
+    page.on('console', (message) => page.problems.push(message.text()));
+    await page.route('http://report.test/', (route) => route.fulfill({ contentType: 'text/html; charset=utf-8',
+        headers: { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
+        body: fs.readFileSync(file) }));
+    await page.goto('http://report.test/');
+    const font = await page.evaluate(() => getComputedStyle(document.querySelector('h1')).fontSize);
+    await browser.close();
+    return { problems: page.problems, font };
+};
+
+const look = async (name, file, brief) => {
     const seen = { views: [], problems: [], requests: [] };
-    for (const width of plan.widths) {
-        for (const colorScheme of ['light', 'dark']) {
+    for (const width of brief ? plan.widths.slice(0, 1) : plan.widths) {
+        for (const colorScheme of brief ? ['light'] : ['light', 'dark']) {
             const { browser, page, requests } = await open(file, { viewport: { width, height: 800 }, colorScheme });
             const overflow = await wider(page);
             await shot(page, `${name}-${width}-${colorScheme}`, { fullPage: true });
-            if (!seen.foreign) Object.assign(seen, { foreign: await foreign(page), keys: await keys(page) });
+            if (!seen.foreign) {
+                seen.foreign = await foreign(page);
+                if (!brief) seen.keys = await keys(page);
+            }
             // What is folded is looked at as well.
             await page.evaluate(() => document.querySelectorAll('details').forEach((d) => { d.open = true; }));
             seen.views.push({ width, theme: colorScheme, overflow, unfolded: await wider(page),
@@ -153,8 +171,11 @@ const look = async (name, file) => {
             await browser.close();
         }
     }
+    if (brief) return seen;
+    seen.policy = await underPolicy(file);
     // Who prefers dark pages prints on white paper all the same.
-    const { browser, page, requests } = await open(file, { viewport: { width: 700, height: 1000 }, colorScheme: 'dark' });
+    const paper = { viewport: { width: 700, height: 1000 }, colorScheme: 'dark' };
+    const { browser, page, requests } = await open(file, paper);
     const pdf = path.join(process.env.BROWSER_SCREENSHOTS, `${name}.pdf`);
     await page.pdf({ path: pdf, format: 'A4', preferCSSPageSize: true });
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
@@ -166,7 +187,8 @@ const look = async (name, file) => {
 
 (async () => {
     const seen = {};
-    for (const [name, file] of Object.entries(plan.pages)) seen[name] = await look(name, file);
+    for (const [name, file] of Object.entries(plan.pages)) seen[name] = await look(name, file, false);
+    for (const [name, file] of Object.entries(plan.brief ?? {})) seen[name] = await look(name, file, true);
     console.log(JSON.stringify(seen));
 })().catch((error) => {
     console.error(error);

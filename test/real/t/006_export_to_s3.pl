@@ -124,6 +124,17 @@ is_deeply($mortal->list('exported'), [], 'and nothing half is there');
 sql("CALL export_training_samples_to_s3('half', server => 'mortal')");
 like(last_row(), qr/^succeeded\|110000\|-$/, 'once more: it is whole');
 
+# The report goes to the store for models.
+sql("SELECT set_training_setting('artifact_server', 'store')");
+my $day = sql("SELECT (now() AT TIME ZONE 'UTC')::date");
+is(sql("CALL publish_report('reports/{date}.html')"), "s3://exported/exports/reports/$day.html", 'a report is published');
+my $page = $minio->cat("exported/exports/reports/$day.html");
+like($page, qr/^<!DOCTYPE html>.*<\/html>\s*$/s, 'the object is a whole page');
+sql("CALL publish_report('reports/{date}.html', '2026-01-01', '2026-01-31')");
+like($minio->cat('exported/exports/reports/2026-01-31.html'), qr/1 Jan 2026/, 'and so is one of another period');
+sqlstate_is($node, DATABASE, "CALL publish_report('router/router-v1.0.0/page.html')", '22023',
+    'not where models are stored');
+
 # Cancelled, and a restored copy.
 kill STOP => $mortal->{pid};
 my $start = time;

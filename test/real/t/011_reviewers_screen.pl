@@ -232,7 +232,7 @@ for my $task (shop(qw(first kept drafted))) {
     $admin->must('PATCH', "/api/tasks/$task->{id}/", { data => $data });
 }
 shop('new');
-sub plan {
+sub tasks_of {
     my (%keys) = @_;
     return { map { $_ => { begins => "the message of $_", keys => [ @{ $keys{$_} }, $submit ], shows => ['.tw-said'] } }
             keys %keys };
@@ -242,14 +242,15 @@ sub plan {
 my ($drafted) = grep { $_->{data}{text} =~ /drafted/ } $admin->tasks($old);
 $admin->must('POST', "/api/tasks/$drafted->{id}/drafts", { result => TW::LabelStudio::result(verdict => 'reject'),
         lead_time => 1 });
-review($old, 'old', plan(first => ['a']));
+review($old, 'old', tasks_of(first => ['a']));
 is(sql('SELECT labelstudio_update_project(id) FROM labelstudio_projects WHERE module_type = \'shop\''), 3 + 1,
     'the project gets the screen, and its unfinished tasks what that shows');
 my $now = $admin->must('GET', "/api/projects/$old/")->{label_config};
 is($now, sql('SELECT tw_labelstudio_config()'), 'it has it');
 is(scalar(grep { $_->{draft_exists} } $admin->tasks($old)), 1, 'the draft is there');
 my $renewed =
-    review($old, 'renewed', plan(kept => [ 'f', '1' ], drafted => [ 'f', '2' ], new => [ 'r', 'n' ]), theme => 'Dark');
+    review($old, 'renewed', tasks_of(kept => [ 'f', '1' ], drafted => [ 'f', '2' ], new => [ 'r', 'n' ]),
+    theme => 'Dark');
 is_deeply([ map { s/\n/: /r } @{ $renewed->{kept}{shown}[0] } ],
     [ "The user's correction: no", "The chatbot's reply: reply" ], 'an old task shows what a new one does');
 call($node, DATABASE, 'labelstudio_sync', 'the verdicts of both screens');

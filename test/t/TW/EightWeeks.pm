@@ -1,5 +1,5 @@
-# EightWeeks.pm - the whole loop over eight weeks: 100 conversations a day, then 1,000, of which the truth is known. What
-# is in the database that TW::Database is about lies in ../fixtures/eight_weeks.sql.
+# EightWeeks.pm - the whole loop over eight weeks: 100 conversations a day, then 1,000, of which the truth is known, in
+# the database that TW::Database is about.
 
 package TW::EightWeeks;
 
