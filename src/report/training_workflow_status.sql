@@ -98,7 +98,7 @@ CREATE FUNCTION @extschema@.tw_wrap(line text) RETURNS text
     AS 'MODULE_PATHNAME', 'tw_wrap';
 REVOKE ALL ON FUNCTION @extschema@.tw_wrap(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_wrap(text) IS
-    'The line in lines of at most 100 columns of a screen, the later ones indented, at most 700 columns in all';
+    'The line in lines of at most 98 columns of a screen, the later ones indented, at most 700 columns in all';
 
 CREATE FUNCTION @extschema@.training_workflow_status(at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -151,7 +151,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
-    'An overview of the loop as text on one screen, in lines of at most 100 columns: first what waits for a person, '
+    'An overview of the loop as text on one screen, which psql shows in 100 columns: first what waits for a person, '
     'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and '
     'its '
     'training; then the jobs. at: the time to use as now for live versions and days, for tests '

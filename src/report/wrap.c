@@ -1,6 +1,8 @@
 /*
  * wrap.c
  *		Lines of text for a screen of 100 columns.
+ *
+ * psql puts a space before and a space or a plus sign after each line.
  */
 #include "postgres.h"
 
@@ -10,7 +12,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#define WIDTH 100
+#define WIDTH (100 - 2)
 
 /* Where the first line's text begins, and so all of the later ones. */
 #define INDENT 11

@@ -127,7 +127,8 @@ like(last_row(), qr/^succeeded\|110000\|-$/, 'once more: it is whole');
 # The report goes to the store for models.
 sql("SELECT set_training_setting('artifact_server', 'store')");
 my $day = sql("SELECT (now() AT TIME ZONE 'UTC')::date");
-is(sql("CALL publish_report('reports/{date}.html')"), "s3://exported/exports/reports/$day.html", 'a report is published');
+is(sql("CALL publish_report('reports/{date}.html')"),
+    "s3://exported/exports/reports/$day.html", 'a report is published');
 my $page = $minio->cat("exported/exports/reports/$day.html");
 like($page, qr/^<!DOCTYPE html>.*<\/html>\s*$/s, 'the object is a whole page');
 sql("CALL publish_report('reports/{date}.html', '2026-01-01', '2026-01-31')");
