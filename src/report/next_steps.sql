@@ -1,7 +1,8 @@
 -- What a person should do next, in words: what training_report() begins with, and training_workflow_status().
 --
 -- tw_next_steps_now() looks at what waits or has failed, and is fast. tw_next_steps() (measured_steps.sql) adds the
--- figures of a period, as the sections of the report show them. What was not measured is a step too: its sentence says so.
+-- figures of a period, as the sections of the report show them. What was not measured is a step too: its sentence
+-- says so.
 
 CREATE FUNCTION @extschema@.tw_counted(n bigint, one text, many text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

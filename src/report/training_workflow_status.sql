@@ -153,4 +153,5 @@ REVOKE ALL ON FUNCTION @extschema@.training_workflow_status(timestamptz) FROM PU
 COMMENT ON FUNCTION @extschema@.training_workflow_status(timestamptz) IS
     'An overview of the loop as text on one screen, which psql shows in 100 columns: first what waits for a person, '
     'with the statement that helps; captured, queue, samples; for each model type the live version, its rollout and '
-    'its training; then the jobs. at: the time to use as now for live versions and days, for tests (NULL: now). Raises no error of its own';
+    'its training; then the jobs. at: the time to use as now for live versions and days, for tests (NULL: now). '
+    'Raises no error of its own';
