@@ -122,6 +122,7 @@ SQL_PARTS = \
 	src/rules/task_states.sql \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
+	src/rules/fleet.sql \
 	src/rules/normalize.sql \
 	src/rules/intent_names.sql \
 	src/tables/job_runs.sql \
@@ -152,6 +153,7 @@ SQL_PARTS = \
 	src/tables/role_modules.sql \
 	src/tables/erasures.sql \
 	src/tables/erasure_receipts.sql \
+	src/tables/fleet.sql \
 	src/privacy/redact.sql \
 	src/privacy/sample_text.sql \
 	src/privacy/long_text.sql \
@@ -257,6 +259,15 @@ SQL_PARTS = \
 	src/erasure/export_user.sql \
 	src/erasure/retention.sql \
 	src/erasure/purge.sql \
+	src/fleet/arrivals.sql \
+	src/fleet/hub_tables.sql \
+	src/fleet/peer.sql \
+	src/fleet/set_fleet_node.sql \
+	src/fleet/publish.sql \
+	src/fleet/subscribe.sql \
+	src/fleet/leave.sql \
+	src/fleet/sweep_fleet.sql \
+	src/fleet/fleet_status.sql \
 	src/schedule/schedule.sql \
 	src/schedule/job_health.sql \
 	src/report/html.sql \
@@ -295,6 +306,7 @@ SQL_PARTS = \
 	src/governance/schema_problems.sql \
 	src/governance/use_problems.sql \
 	src/governance/sample_problems.sql \
+	src/governance/fleet_problems.sql \
 	src/governance/integrity.sql \
 	src/governance/roles.sql \
 	src/governance/drop_guard.sql \

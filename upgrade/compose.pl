@@ -69,7 +69,7 @@ sub replacement {
     return $statement =~ s/^(CREATE EVENT TRIGGER (\w+))/DROP EVENT TRIGGER IF EXISTS $2;\n$1/r
         if $statement =~ /^CREATE EVENT TRIGGER/;
     return $statement if $statement =~ /^(?:COMMENT ON|ALTER EVENT TRIGGER|SELECT pg_extension_config_dump)\b/;
-    return $statement if $statement =~ /^ALTER TABLE $name ENABLE ALWAYS TRIGGER/;
+    return $statement if $statement =~ /^ALTER TABLE $name ENABLE (?:ALWAYS|REPLICA) TRIGGER/;
     # end.sql takes EXECUTE and all else from PUBLIC where an object is new: a REVOKE in the script of an extension
     # would make people's own grants part of the extension, and pg_dump would leave them out.
     return '' if $statement =~ /^REVOKE ALL ON .* FROM PUBLIC$/s;

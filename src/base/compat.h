@@ -81,4 +81,15 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_backend_status(place) pgstat_fetch_stat_local_beentry(place)
 #endif
 
+/* A connection to a publisher of logical replication, NULL with *error set. For users of replication/walreceiver.h. */
+#if PG_VERSION_NUM >= 170000
+#define tw_connect_publisher(connection, error) \
+	walrcv_connect(connection, true, true, !superuser(), "training_workflow", error)
+#elif PG_VERSION_NUM >= 160000
+#define tw_connect_publisher(connection, error) \
+	walrcv_connect(connection, true, !superuser(), "training_workflow", error)
+#else
+#define tw_connect_publisher(connection, error) walrcv_connect(connection, true, "training_workflow", error)
+#endif
+
 #endif							/* TW_COMPAT_H */

@@ -9,12 +9,14 @@
 #include "base/catalog.h"
 #include "base/kept_plan.h"
 #include "base/subtransaction.h"
+#include "capture/missed_conversations.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "rules/settings.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -36,14 +38,17 @@ typedef struct Missed
 /*
  * Updates the rows without a review_status, which the late trigger of
  * conversation_logs then filters. Returns their number. Rows that another
- * transaction has locked are left for the next call and added to *locked.
+ * transaction has locked are left for the next call and added to *locked. The
+ * hub of a fleet leaves rows of nodes to the nodes: what they decide comes
+ * after, and nothing is drawn for the audit twice.
  */
 static int64
 filter_unfiltered(Oid schema, int64 *locked)
 {
 	static TwKeptPlan kept;
 	static const char command[] =
-		"WITH found AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status IS NULL), "
+		"WITH found AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status IS NULL "
+		"AND (NOT $1 OR c.id >> 43 NOT BETWEEN 1 AND 1023)), "
 		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
 		"AND c.review_status IS NULL ORDER BY c.id FOR UPDATE OF c SKIP LOCKED), "
 		"filtered AS (UPDATE %1$s.conversation_logs c SET filtered_at = c.filtered_at FROM free f "
@@ -51,10 +56,12 @@ filter_unfiltered(Oid schema, int64 *locked)
 		"SELECT (SELECT count(*) FROM filtered), (SELECT count(*) FROM found), "
 		"%1$s.tw_forget_days(ARRAY(SELECT DISTINCT f.created_on FROM filtered f))";
 
+	Oid			type = BOOLOID;
+	Datum		is_hub = BoolGetDatum(tw_setting_fleet_role(schema) == TW_FLEET_HUB);
 	bool		isnull;
 	int64		filtered;
 
-	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 0, NULL), NULL, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 1, &type), &is_hub, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not filter the conversations that were not filtered");
 	filtered = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	*locked += DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull)) - filtered;
@@ -74,14 +81,8 @@ find_missed(Oid schema, Datum min_age, int64 *count, int64 *locked)
 	static TwKeptPlan kept;
 	static const char command[] =
 		"WITH found AS MATERIALIZED ("
-		"SELECT c.id FROM %1$s.conversation_logs c WHERE c.review_status = 'auto-approved' "
-		"AND c.filter_outcome = 'auto-approved' AND (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
-		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) "
-		/* Of an anonymous one nothing can be learned. The tables of 0.1.0 have no anonymised_at. */
-		"AND c.user_message <> '' "
-		/* By the current limit. */
-		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, "
-		"c.message_language, c.routed_to, c.nlu_entities)), "
+		"SELECT c.id FROM %1$s.conversation_logs c WHERE (c.filtered_at <= now() - $1 OR c.filtered_at = now()) "
+		"AND " TW_IS_MISSED "), "
 		"free AS MATERIALIZED (SELECT c.id FROM %1$s.conversation_logs c WHERE c.id IN (SELECT f.id FROM found f) "
 		"AND c.review_status = 'auto-approved' ORDER BY c.id FOR UPDATE OF c SKIP LOCKED) "
 		/* The first row is the number of conversations found. */
@@ -185,6 +186,16 @@ promote_batch(Oid schema, const int64 *ids, int count, int64 *promoted, int64 *f
 		FreeErrorData(error);
 }
 
+/* Makes the samples of conversations, which find_missed() or its like has locked. */
+void
+tw_promote_missed(Oid schema, const int64 *ids, int64 count, int64 *promoted, int64 *failed)
+{
+	for (int64 i = 0; i < count; i += BATCH_SIZE)
+		promote_batch(schema, ids + i, (int) Min(BATCH_SIZE, count - i), promoted, failed);
+	if (*promoted > 0)
+		forget_days(schema, ids, count);
+}
+
 /* Whether a field of the interval is beyond MAX_AGE_YEARS. Compared one by one, as fields can cancel each other. */
 static bool
 is_too_old(const Interval *age)
@@ -229,11 +240,12 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	filtered = filter_unfiltered(schema, &locked);
-	ids = find_missed(schema, PG_GETARG_DATUM(0), &count, &locked);
-	for (int64 i = 0; i < count; i += BATCH_SIZE)
-		promote_batch(schema, ids + i, (int) Min(BATCH_SIZE, count - i), &promoted, &failed);
-	if (promoted > 0)
-		forget_days(schema, ids, count);
+	/* The hub of a fleet makes the samples of its nodes. */
+	if (tw_setting_fleet_role(schema) != TW_FLEET_NODE)
+	{
+		ids = find_missed(schema, PG_GETARG_DATUM(0), &count, &locked);
+		tw_promote_missed(schema, ids, count, &promoted, &failed);
+	}
 	SPI_finish();
 
 	values[0] = Int64GetDatum(filtered);

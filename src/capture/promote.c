@@ -19,6 +19,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "rules/settings.h"
 #include "rules/statuses.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -182,8 +183,12 @@ tw_capture_promote(PG_FUNCTION_ARGS)
 	tw_check_log_columns(trigdata->tg_relation);
 	tw_end_key();
 
-	/* A statement without an auto-approved conversation needs no subtransaction. */
-	if (count_promotable(trigdata, 1) == 0)
+	/*
+	 * A statement without an auto-approved conversation needs no subtransaction. On a node of a fleet nothing is
+	 * promoted: the hub makes the samples.
+	 */
+	if (tw_setting_fleet_role(RelationGetNamespace(trigdata->tg_relation)) == TW_FLEET_NODE ||
+		count_promotable(trigdata, 1) == 0)
 	{
 		if (tw_last_conversation_was_set())
 			tw_restore_lastval(trigdata->tg_relation);

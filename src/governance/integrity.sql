@@ -16,7 +16,7 @@ BEGIN ATOMIC
         SELECT k.conrelid, 'constraint', k.conname::text, '' FROM pg_constraint k WHERE k.contype NOT IN ('n', 't')
         UNION ALL
         SELECT t.tgrelid, 'trigger', t.tgname::text,
-               CASE t.tgenabled WHEN 'A' THEN 'always' WHEN 'O' THEN 'enabled' ELSE 'off' END
+               CASE t.tgenabled WHEN 'A' THEN 'always' WHEN 'R' THEN 'replica' WHEN 'O' THEN 'enabled' ELSE 'off' END
         FROM pg_trigger t WHERE NOT t.tgisinternal
     )
     SELECT o.table_id, o.object_kind, o.object_name, o.state
@@ -99,7 +99,7 @@ BEGIN ATOMIC
                 THEN 'The extension needs it: restore it from the install script of this version.'
                 WHEN c.object_kind = 'trigger'
                 THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation,
-                            CASE c.right_state WHEN 'always' THEN 'ALWAYS ' ELSE '' END, c.object_name,
+                            CASE c.right_state WHEN 'always' THEN 'ALWAYS ' WHEN 'replica' THEN 'REPLICA ' ELSE '' END, c.object_name,
                             CASE c.relation WHEN '@extschema@.conversation_logs'::regclass
                             THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in since'
                             ELSE '' END)
@@ -157,7 +157,11 @@ BEGIN
         WHERE e.extname = 'training_workflow'
         ORDER BY 2, 1
     LOOP
-        EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO highest;
+        IF q.table_id = '@extschema@.conversation_logs'::regclass AND @extschema@.tw_fleet_node() IS NOT NULL THEN
+            highest := @extschema@.tw_fleet_last_id(@extschema@.tw_fleet_node());
+        ELSE
+            EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO highest;
+        END IF;
         IF highest > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
             -- Causes: an import with ids, the promotion of a subscriber, or a failed restore that set the sequence
             -- back.
@@ -187,6 +191,9 @@ BEGIN ATOMIC
         FROM @extschema@.conversation_logs c
         WHERE c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved' AND c.anonymised_at IS NULL
           AND NOT EXISTS (SELECT FROM @extschema@.training_samples s WHERE s.conversation_log_id = c.id)
+          -- The hub makes the samples of its nodes, a moment after a conversation has arrived.
+          AND @extschema@.tw_fleet_role() <> 'node'
+          AND NOT EXISTS (SELECT FROM @extschema@.fleet_arrivals a WHERE a.conversation_log_id = c.id)
           -- The text exceeds a limit that was lowered since: the sweep makes no sample of it either.
           AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
               c.message_language, c.routed_to, c.nlu_entities)
@@ -417,6 +424,8 @@ BEGIN ATOMIC
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_old_table_problems() s
     UNION ALL
     SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_capture_problems() s
+    UNION ALL
+    SELECT s.problem, s.relation, s.found, s.example, s.hint FROM @extschema@.tw_fleet_problems() s
     UNION ALL
     SELECT l.* FROM @extschema@.tw_limit_problems() l
     UNION ALL

@@ -15,17 +15,15 @@ BEGIN ATOMIC
         ('{analyst}', '{SELECT}', ARRAY[
             '@extschema@.reviewer_activity', '@extschema@.live_accuracy_by_model', '@extschema@.daily_training_stats',
             '@extschema@.model_performance_comparison', '@extschema@.paired_evaluations',
-            '@extschema@.rollout_status', '@extschema@.model_versions', '@extschema@.intent_quality',
+            '@extschema@.rollout_status', '@extschema@.fleet_status', '@extschema@.model_versions',
+            '@extschema@.intent_quality',
             '@extschema@.intent_confusions', '@extschema@.confidence_calibration',
             '@extschema@.intent_drift', '@extschema@.training_metrics',
             '@extschema@.training_progress']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
-            '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.conversation_logs',
-            '@extschema@.audited_versions', '@extschema@.training_settings', '@extschema@.intent_aliases',
-            '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.second_opinions',
-            '@extschema@.paired_disagreements', '@extschema@.paired_answers', '@extschema@.rollouts',
-            '@extschema@.rollout_checks',
-            '@extschema@.model_artifacts', '@extschema@.model_evaluations', '@extschema@.training_jobs',
+            '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.second_opinions',
+            '@extschema@.paired_disagreements', '@extschema@.paired_answers', '@extschema@.rollout_checks',
+            '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
             '@extschema@.job_runs', '@extschema@.imported_conversations', '@extschema@.imported_tables',
             '@extschema@.role_modules',
@@ -33,6 +31,14 @@ BEGIN ATOMIC
             '@extschema@.audit_chain', '@extschema@.erasures', '@extschema@.erasure_rows',
             '@extschema@.erasure_exports', '@extschema@.erasure_models', '@extschema@.forgotten_since',
             '@extschema@.erasure_receipts', '@extschema@.labelstudio_erasures']::regclass[]),
+        ('{operator}', '{SELECT}', ARRAY[
+            '@extschema@.fleet_arrivals', '@extschema@.tw_fleet_subscriptions']::regclass[]),
+        -- What the subscription of another database of a fleet copies.
+        ('{fleet,operator}', '{SELECT}', ARRAY[
+            '@extschema@.conversation_logs', '@extschema@.model_artifacts', '@extschema@.rollouts',
+            '@extschema@.audited_versions', '@extschema@.intent_aliases', '@extschema@.training_settings',
+            '@extschema@.fleet_heartbeats', '@extschema@.fleet_replies', '@extschema@.fleet_rollout_steps']::regclass[]),
+        ('{fleet}', '{SELECT}', ARRAY['@extschema@.model_versions', '@extschema@.review_policies']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
         ('{capture,operator}', '{SELECT,INSERT}', ARRAY['@extschema@.conversation_capture']::regclass[]),
@@ -243,6 +249,9 @@ BEGIN ATOMIC
             '@extschema@.publish_report(text, date, date, text)',
             '@extschema@.tw_publish_report(text, date, date)',
             '@extschema@.check_integrity()']::regprocedure[]),
+        ('{fleet}', ARRAY[
+            '@extschema@.tw_fleet_self()',
+            '@extschema@.tw_fleet_last_id(integer)']::regprocedure[]),
         -- Called by the procedures of the jobs, with the rights of their caller.
         ('{operator}', ARRAY[
             '@extschema@.tw_jobs()',
@@ -254,7 +263,7 @@ BEGIN ATOMIC
             '@extschema@.tw_run_built_in_job(bigint, integer)',
             '@extschema@.tw_artifacts_wait()']::regprocedure[])
     ), granted (kinds, object_kind, object_id, column_name, privilege) AS (
-        SELECT '{capture,reviewer,analyst,trainer}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text,
+        SELECT '{capture,reviewer,analyst,trainer,fleet}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text,
                'USAGE'
         UNION ALL
         SELECT r.kinds, 'TABLE', o, NULL, p FROM relations r, unnest(r.relations) o, unnest(r.privileges) p

@@ -174,7 +174,9 @@ BEGIN
            'On so many of the last seven days conversations came in, and only the owner and superusers may insert '
            'any. ' || advice
     FROM generate_series(0, 6) d
-    WHERE EXISTS (SELECT FROM @extschema@.conversation_logs c
+    -- At a hub they came from nodes.
+    WHERE @extschema@.tw_fleet_role() <> 'hub'
+      AND EXISTS (SELECT FROM @extschema@.conversation_logs c
                   WHERE c.created_on = today - d AND (c.filtered_at AT TIME ZONE zone)::date = today - d)
       AND NOT EXISTS (
           SELECT FROM @extschema@.tw_role_privileges() p

@@ -90,6 +90,10 @@ AS $function$
 DECLARE
     counted jsonb;
 BEGIN
+    IF state ->> 'part' IN ('rollbacks', 'audit', 'conflicts', 'labelstudio', 'threshold')
+       AND @extschema@.tw_fleet_role() = 'node' THEN
+        RETURN '{"result": "skipped: the hub does it"}';
+    END IF;
     CASE state ->> 'part'
         WHEN 'promotions' THEN
             SELECT jsonb_strip_nulls(jsonb_build_object('filtered', p.filtered, 'promoted', p.promoted,

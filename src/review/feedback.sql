@@ -4,6 +4,9 @@ CREATE FUNCTION @extschema@.tw_requeue_on_feedback() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF NOT @extschema@.tw_decides_feedback() THEN
+        RETURN NEW;
+    END IF;
     NEW.review_priority := 1;
     NEW.review_reason := CASE WHEN OLD.user_correction IS DISTINCT FROM NEW.user_correction
                                    AND btrim(NEW.user_correction, E' \t\n\r\f\x0B') <> ''
@@ -19,13 +22,22 @@ COMMENT ON FUNCTION @extschema@.tw_requeue_on_feedback() IS
 CREATE FUNCTION @extschema@.tw_record_feedback_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    who text := @extschema@.tw_calling_role();
 BEGIN
+    IF NOT @extschema@.tw_decides_feedback() THEN
+        RETURN NULL;
+    END IF;
+    -- Here the role is that of the subscription; the application's is known to the node alone.
+    IF current_setting('session_replication_role') = 'replica' THEN
+        who := format('node %s', @extschema@.tw_node_of(NEW.id));
+    END IF;
     -- The text of the correction is stored in the conversation only, where it can be erased.
     INSERT INTO @extschema@.review_events (conversation_log_id, action, from_status, to_status, review_priority,
                                            review_reason,
         reviewer, calling_role, details)
     VALUES (NEW.id, 'feedback', OLD.review_status, NEW.review_status, OLD.review_priority, OLD.review_reason,
-        @extschema@.tw_calling_role(), @extschema@.tw_calling_role(),
+        who, who,
         jsonb_build_object('feedback', NEW.user_feedback, 'corrected', NOT @extschema@.tw_is_blank(NEW.user_correction))
             || CASE WHEN OLD.user_feedback IS NOT NULL OR OLD.user_correction IS NOT NULL
                     THEN jsonb_build_object('before', jsonb_build_object('feedback', OLD.user_feedback)) ELSE '{}' END);
@@ -50,6 +62,8 @@ CREATE TRIGGER conversation_logs_requeue BEFORE UPDATE ON @extschema@.conversati
              OR OLD.user_correction IS DISTINCT FROM NEW.user_correction
              AND btrim(NEW.user_correction, E' \t\n\r\f\x0B') <> ''))
     EXECUTE FUNCTION @extschema@.tw_requeue_on_feedback();
+-- ENABLE ALWAYS: at a hub, feedback comes by replication (tw_decides_feedback).
+ALTER TABLE @extschema@.conversation_logs ENABLE ALWAYS TRIGGER conversation_logs_requeue;
 CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversation_logs
     FOR EACH ROW WHEN (
         (OLD.user_feedback IS DISTINCT FROM NEW.user_feedback
@@ -57,6 +71,7 @@ CREATE TRIGGER conversation_logs_feedback AFTER UPDATE ON @extschema@.conversati
         -- An erasure is no feedback.
         AND NEW.anonymised_at IS NULL)
     EXECUTE FUNCTION @extschema@.tw_record_feedback_event();
+ALTER TABLE @extschema@.conversation_logs ENABLE ALWAYS TRIGGER conversation_logs_feedback;
 
 CREATE FUNCTION @extschema@.tw_no_such_conversation(id bigint) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -73,6 +88,18 @@ COMMENT ON FUNCTION @extschema@.tw_no_such_conversation(bigint) IS
     'Raises P0002, with the same message for an unknown id and for an id of another session, so that callers cannot '
     'probe for ids';
 
+CREATE FUNCTION @extschema@.tw_note_service(id bigint, service text) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- The sample was promoted before the service was known.
+    UPDATE @extschema@.training_samples s SET expected_service = service
+    WHERE s.conversation_log_id = tw_note_service.id AND s.label_source = 'model'
+      AND s.expected_service IS DISTINCT FROM coalesce(service, s.expected_service);
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_note_service(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_note_service(bigint, text) IS
+    'Records the service that handled a conversation in the sample that was made of it; NULL changes nothing';
+
 CREATE FUNCTION @extschema@.record_response(
     id bigint, session_id text, response_text text DEFAULT NULL, response_success boolean DEFAULT NULL,
     routed_to text DEFAULT NULL, backend_reference text DEFAULT NULL) RETURNS bigint
@@ -88,10 +115,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.tw_no_such_conversation(record_response.id);
     END IF;
-    -- The sample was promoted before the service was known.
-    UPDATE @extschema@.training_samples s SET expected_service = record_response.routed_to
-    WHERE s.conversation_log_id = record_response.id AND s.label_source = 'model'
-      AND s.expected_service IS DISTINCT FROM coalesce(record_response.routed_to, s.expected_service);
+    PERFORM @extschema@.tw_note_service(id, routed_to);
     RETURN record_response.id;
 END
 $function$;

@@ -20,6 +20,7 @@
 #include "rules/setting_values.h"
 #include "rules/settings.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
@@ -34,15 +35,22 @@ struct SettingDefinition
 	/* Returns the canonical spelling of a value, or NULL if it is not allowed; NULL if only the extension sets it. */
 	char	   *(*canonical) (const char *value);
 	const char *description;
+	/* Each database of a fleet has a value of its own; the others are the hub's. */
+	bool		is_local;
 };
 
 static const SettingDefinition definitions[] = {
 	{"artifact_server", "auto", "auto, none, or the name of an S3 server", tw_canonical_name,
-	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is"},
+	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is", .is_local = true},
 	{"auto_deploy", "on", "on or off", tw_canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
+	{"fleet_node", "none", "kept by the extension", NULL,
+	"which part of the ids this database gives its conversations (set_fleet_node())", .is_local = true},
+	{"fleet_role", "single", "kept by the extension", NULL,
+		"what this database is to others: single, the hub of a fleet, or one of its nodes (set_fleet_node(), "
+	"fleet_leave())", .is_local = true},
 	{"installation", "none", "kept by the extension", NULL,
-	"which database it is that acts with these data (adopt_installation()); a restored copy is told by it"},
+	"which database it is that acts with these data (adopt_installation()); a restored copy is told by it", .is_local = true},
 	{"max_message_bytes", "1048576", "whole number from 1000 to 16777216", tw_canonical_message_bytes,
 		"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip "
 	"such samples"},
@@ -63,21 +71,21 @@ static const SettingDefinition definitions[] = {
 	"whether coordinates and map links count as personal data, while redact is on"},
 	{"report_target", "none", "none, the absolute path of a file, or the key of an object", tw_canonical_report_target,
 		"where the weekly job publishes the report; {date} stands for its last day, and a key is relative to the "
-	"prefix of the store for models"},
+	"prefix of the store for models", .is_local = true},
 	{"retain_conversations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() deletes conversations, with their samples; it deletes none of the "
-	"last 30 days, but makes them anonymous"},
+	"last 30 days, but makes them anonymous", .is_local = true},
 	{"retain_evaluations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() deletes the stored answers of models to test samples and to "
-	"messages of paired evaluations"},
+	"messages of paired evaluations", .is_local = true},
 	{"retain_events", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
-	"after how many days purge_conversations() deletes verdicts and feedback (review_events)"},
+	"after how many days purge_conversations() deletes verdicts and feedback (review_events)", .is_local = true},
 	{"retain_job_runs", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days runs of jobs are deleted, except the newest of each job and outcome; those of jobs that "
-	"run every few minutes after 30 days at most"},
+	"run every few minutes after 30 days at most", .is_local = true},
 	{"retain_text", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() makes conversations anonymous: texts, ids of persons and entities "
-	"are deleted, and so are their samples"},
+	"are deleted, and so are their samples", .is_local = true},
 	{"review_budget_per_day", "60", "whole number from 0", tw_canonical_amount,
 	"how many conversations a day the audit draws while the gate has too few test samples (0 = as the policies say)"},
 	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,
@@ -106,7 +114,7 @@ static const SettingDefinition definitions[] = {
 		"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the "
 	"sessions of the last seven days"},
 	{"scheduled", "never", "kept by the extension", NULL,
-	"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did"},
+	"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did", .is_local = true},
 	{"second_opinion_rate", "0.05", "number from 0 to 1", tw_canonical_share,
 	"which share of the audited conversations is judged a second time, by another person (0 = none)"},
 	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,
@@ -125,6 +133,7 @@ typedef struct CachedSettings
 	bool		redact;
 	bool		redact_locations;
 	int			max_message_bytes;
+	TwFleetRole fleet_role;
 } CachedSettings;
 
 static int
@@ -196,6 +205,17 @@ message_bytes(const CachedSettings *settings)
 	return pg_strtoint32(canonical ? canonical : definitions[index].default_value);
 }
 
+/* Any value but these two is that of a database on its own. */
+static TwFleetRole
+fleet_role(const CachedSettings *settings)
+{
+	const char *value = value_of(settings, find_definition("fleet_role"));
+
+	if (strcmp(value, "node") == 0)
+		return TW_FLEET_NODE;
+	return strcmp(value, "hub") == 0 ? TW_FLEET_HUB : TW_FLEET_SINGLE;
+}
+
 static void
 finish_settings(void *data)
 {
@@ -207,6 +227,7 @@ finish_settings(void *data)
 	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
 	settings->redact_locations = strcmp(value_of(settings, find_definition("redact_locations")), "off") != 0;
 	settings->max_message_bytes = message_bytes(settings);
+	settings->fleet_role = fleet_role(settings);
 	settings->time_zone = tw_named_time_zone(name);
 	if (settings->time_zone == NULL)
 	{
@@ -276,6 +297,13 @@ tw_setting_max_message_bytes(Oid schema)
 	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->max_message_bytes;
 }
 
+/* What this database is to the others of its fleet. */
+TwFleetRole
+tw_setting_fleet_role(Oid schema)
+{
+	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->fleet_role;
+}
+
 static void
 store_setting(Oid schema, const char *name, const char *value)
 {
@@ -314,6 +342,19 @@ require_file_access(void)
 				 errhint("Name the key of an object in the store for models, or have the role granted.")));
 }
 
+/* What all databases of a fleet have to agree on is set at the hub, which publishes it. */
+static void
+require_own_setting(Oid schema, int index)
+{
+	if (definitions[index].is_local || tw_setting_fleet_role(schema) != TW_FLEET_NODE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("training setting \"%s\" is the hub's", definitions[index].name),
+			 errdetail("This database is a node of a fleet, and takes the hub's value."),
+			 errhint("Set it at the hub. It is in force here as soon as it has arrived (fleet_status).")));
+}
+
 PG_FUNCTION_INFO_V1(tw_set_training_setting);
 
 /* set_training_setting(name, value): stores a checked value; NULL resets it to the default. */
@@ -336,6 +377,7 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
 				 errmsg("training setting \"%s\" cannot be changed", name),
 				 errdetail("The setting says %s.", definitions[index].description)));
+	require_own_setting(schema, index);
 
 	if (!PG_ARGISNULL(1))
 	{
@@ -355,6 +397,23 @@ tw_set_training_setting(PG_FUNCTION_ARGS)
 		require_file_access();
 	store_setting(schema, name, value);
 	PG_RETURN_TEXT_P(cstring_to_text(value ? value : definitions[index].default_value));
+}
+
+PG_FUNCTION_INFO_V1(tw_local_settings);
+
+/* tw_local_settings(): the names of the settings that each database of a fleet has for itself. */
+Datum
+tw_local_settings(PG_FUNCTION_ARGS)
+{
+	Datum		names[lengthof(definitions)];
+	int			count = 0;
+
+	for (size_t i = 0; i < lengthof(definitions); i++)
+	{
+		if (definitions[i].is_local)
+			names[count++] = CStringGetTextDatum(definitions[i].name);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 PG_FUNCTION_INFO_V1(tw_training_setting);

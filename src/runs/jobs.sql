@@ -3,7 +3,7 @@
 
 CREATE FUNCTION @extschema@.tw_jobs(
     OUT job_name text, OUT lock_number integer, OUT step text, OUT parts text[], OUT local_time time,
-    OUT week_day integer, OUT every_minutes integer, OUT tick text, OUT doing text, OUT advice text)
+    OUT week_day integer, OUT every_minutes integer, OUT tick text, OUT doing text, OUT advice text, OUT belongs text)
     RETURNS SETOF record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 12 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -11,30 +11,33 @@ BEGIN ATOMIC
     -- time in every zone, since all offsets are multiples of 15 minutes. every_minutes is a divisor of 60.
     SELECT j.job_name, j.lock_number, j.step, j.parts::text[], j.local_time::time, j.week_day, j.every_minutes,
            CASE WHEN j.local_time IS NOT NULL THEN '*/15 * * * *' ELSE '*/' || j.every_minutes || ' * * * *' END,
-           coalesce(j.doing, 'at it'), j.advice
+           coalesce(j.doing, 'at it'), j.advice, j.belongs
     FROM (VALUES
         ('daily_training_capture', 4, 'tw_daily_step',
          '{promotions,rollbacks,erasures,audit,conflicts,labelstudio,exports,statistics,threshold,retention,tidy}',
-         '02:00', NULL::integer, NULL::integer, NULL, NULL),
+         '02:00', NULL::integer, NULL::integer, NULL, NULL, 'all'),
         ('weekly_model_training', 5, 'tw_weekly_step', '{export,request,training,rollout,report}', '03:00', 0, NULL,
-         NULL, NULL),
+         NULL, NULL, 'deciding'),
         ('labelstudio_sync', 1, 'tw_labelstudio_step', NULL, NULL, NULL, 5, 'talking to Label Studio',
-         'Label Studio is failing: SELECT * FROM labelstudio_check()'),
-        ('run_training_jobs', 6, 'tw_training_step', NULL, NULL, NULL, 5, NULL, NULL),
-        ('check_rollouts', 3, 'tw_rollouts_step', NULL, NULL, NULL, 5, NULL, NULL),
-        ('seal_audit', 7, 'tw_seal_step', NULL, NULL, NULL, 5, NULL, NULL),
+         'Label Studio is failing: SELECT * FROM labelstudio_check()', 'deciding'),
+        ('run_training_jobs', 6, 'tw_training_step', NULL, NULL, NULL, 5, NULL, NULL, 'deciding'),
+        ('check_rollouts', 3, 'tw_rollouts_step', NULL, NULL, NULL, 5, NULL, NULL, 'deciding'),
+        ('seal_audit', 7, 'tw_seal_step', NULL, NULL, NULL, 5, NULL, NULL, 'all'),
+        ('sweep_fleet', 10, 'tw_fleet_step', NULL, NULL, NULL, 1, 'sweeping the fleet',
+         'conversations of nodes have no samples: see last_error, then SELECT * FROM '
+         'promote_missed_conversations(''0'')', 'hub'),
         ('store_model_artifacts', 2, 'tw_store_step', NULL, NULL, NULL, NULL, NULL,
-         'the object store is failing: SELECT * FROM s3_check()'),
+         'the object store is failing: SELECT * FROM s3_check()', 'deciding'),
         ('purge_conversations', 8, 'tw_purge_step', NULL, NULL, NULL, NULL, 'deleting what is old enough',
-         'rows are kept for longer than set_training_setting() says: see last_error, then CALL purge_conversations()'),
+         'rows are kept for longer than set_training_setting() says: see last_error, then CALL purge_conversations()', 'all'),
         ('delete_erased_exports', 9, 'tw_erased_exports_step', NULL, NULL, NULL, NULL, 'talking to the object store',
          'exports of erased rows are still in the object store: SELECT * FROM erasure_exports WHERE status = '
-         '''pending'''),
-        ('labelstudio_push', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL),
-        ('labelstudio_pull', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL),
+         '''pending''', 'all'),
+        ('labelstudio_push', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL, 'deciding'),
+        ('labelstudio_pull', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL, 'deciding'),
         ('promotion', NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-         'samples are missing: see last_error, then SELECT * FROM promote_missed_conversations(''0'')'))
-        AS j (job_name, lock_number, step, parts, local_time, week_day, every_minutes, doing, advice);
+         'samples are missing: see last_error, then SELECT * FROM promote_missed_conversations(''0'')', 'all'))
+        AS j (job_name, lock_number, step, parts, local_time, week_day, every_minutes, doing, advice, belongs);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_jobs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_jobs() IS
@@ -43,7 +46,16 @@ COMMENT ON FUNCTION @extschema@.tw_jobs() IS
     'at timestamptz) that tw_job_step() calls. parts: its independent parts, in the order in which they run. '
     'local_time, week_day (0 is Sunday) or every_minutes: its schedule by schedule_jobs(); tick: the cron expression, '
     'NULL for a job that is only called. doing: the activity of the session that holds its lock. advice: what to do '
-    'when it fails (NULL: see last_error); a job that is only called has a row in job_health if it has advice';
+    'when it fails (NULL: see last_error); a job that is only called has a row in job_health if it has advice. '
+    'belongs: all databases, deciding (those that are no node of a fleet), or hub';
+
+CREATE FUNCTION @extschema@.tw_is_own_job(belongs text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE belongs WHEN 'all' THEN true WHEN 'hub' THEN @extschema@.tw_fleet_role() = 'hub'
+                    ELSE @extschema@.tw_fleet_role() <> 'node' END;
+REVOKE ALL ON FUNCTION @extschema@.tw_is_own_job(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_is_own_job(text) IS
+    'Whether a job that belongs to all databases, to deciding ones or to hubs is one of this database';
 
 CREATE FUNCTION @extschema@.tw_job_number(job_name text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

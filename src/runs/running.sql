@@ -83,6 +83,11 @@ BEGIN
             MESSAGE = format('there is no job "%s"', coalesce(@extschema@.tw_excerpt(job), 'NULL'));
     END IF;
     PERFORM @extschema@.tw_check_time_argument(at);
+    IF NOT @extschema@.tw_is_own_job(registered.belongs) THEN
+        RAISE NOTICE '% did nothing: it belongs to %', job,
+            CASE registered.belongs WHEN 'hub' THEN 'the hub of a fleet' ELSE 'the hub, and this is a node' END;
+        RETURN NULL;
+    END IF;
     IF due_in IS NOT NULL AND NOT @extschema@.tw_is_due(job, due_in, coalesce(at, clock_timestamp())) THEN
         RETURN NULL;
     END IF;

@@ -22,7 +22,8 @@ BEGIN ATOMIC
                        ORDER BY r.started_at DESC LIMIT 1) failure ON true
     LEFT JOIN LATERAL (SELECT r.* FROM @extschema@.job_runs r WHERE r.job_name = j.job_name AND r.status = 'running'
                        ORDER BY r.started_at DESC LIMIT 1) running ON true
-    WHERE j.tick IS NOT NULL OR j.advice IS NOT NULL AND newest.id IS NOT NULL;
+    WHERE (j.tick IS NOT NULL OR j.advice IS NOT NULL AND newest.id IS NOT NULL)
+      AND @extschema@.tw_is_own_job(j.belongs);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_last_runs() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_last_runs() IS

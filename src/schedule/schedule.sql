@@ -121,7 +121,7 @@ BEGIN ATOMIC
     FROM @extschema@.tw_jobs() WITH ORDINALITY j
     JOIN pg_class c ON c.oid = '@extschema@.conversation_logs'::regclass
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE j.tick IS NOT NULL ORDER BY j.ordinality;
+    WHERE j.tick IS NOT NULL AND @extschema@.tw_is_own_job(j.belongs) ORDER BY j.ordinality;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_cron_plan(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_cron_plan(text) IS
