@@ -9,11 +9,11 @@
 #define TW_IS_MISSED \
 	"c.review_status = 'auto-approved' AND c.filter_outcome = 'auto-approved' " \
 		"AND NOT EXISTS (SELECT FROM %1$s.training_samples s WHERE s.conversation_log_id = c.id) " \
-		/* Of an anonymous one nothing can be learned. The tables of 0.1.0 have no anonymised_at. */ \
-		"AND c.user_message <> '' " \
-		/* By the current limit. */ \
-		"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, " \
-		"c.message_language, c.routed_to, c.nlu_entities)"
+			/* Of an anonymous one nothing can be learned. The tables of 0.1.0 have no anonymised_at. */ \
+			"AND c.user_message <> '' " \
+			/* By the current limit. */ \
+			"AND NOT %1$s.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type, " \
+			"c.message_language, c.routed_to, c.nlu_entities)"
 
 	extern void tw_promote_missed(Oid schema, const int64 *ids, int64 count, int64 *promoted, int64 *failed);
 

@@ -16,6 +16,29 @@ REVOKE ALL ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) FROM PUBL
 COMMENT ON FUNCTION @extschema@.tw_minimum_detectable_losses(jsonb) IS
     'For each guardrail of a check, the smallest loss detectable so far, as text';
 
+CREATE FUNCTION @extschema@.tw_rollout_nodes(
+    r @extschema@.rollouts, OUT nodes_behind integer[], OUT node_lag_seconds jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- Of earlier rollouts of the type, what is in force says nothing.
+    SELECT CASE WHEN NOT EXISTS (SELECT FROM @extschema@.rollouts x
+                                 WHERE x.model_type = (r).model_type AND x.started_at > (r).started_at)
+                THEN coalesce(array_agg(n.node ORDER BY n.node) FILTER (
+                    WHERE n.versions -> (r).model_type
+                          IS DISTINCT FROM @extschema@.tw_versions_in_force() -> (r).model_type), '{}') END,
+           jsonb_object_agg(n.node, round(extract(epoch FROM s.in_force_at
+                                                             - (r).step_times[cardinality((r).step_times)]), 3))
+    FROM @extschema@.fleet_replies n
+    LEFT JOIN @extschema@.fleet_rollout_steps s ON s.rollout_id = (r).id AND s.node = n.node
+        AND s.step = cardinality((r).step_times)
+    WHERE @extschema@.tw_fleet_role() = 'hub'
+    HAVING count(*) > 0;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_rollout_nodes(@extschema@.rollouts) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_rollout_nodes(@extschema@.rollouts) IS
+    'For rollout_status at the hub of a fleet: which nodes have not got the state of a rollout, and how long its step '
+    'took to come into force on each; NULLs elsewhere';
+
 CREATE VIEW @extschema@.rollout_status AS
     SELECT r.model_type, r.version, r.number, r.previous_version, r.status,
            cardinality(r.step_times) AS step, r.steps, r.steps_reason,
@@ -29,11 +52,13 @@ CREATE VIEW @extschema@.rollout_status AS
                 THEN 'no check has run yet: CALL check_rollouts(), or schedule_jobs() for every 5 minutes'
                 ELSE c.reason END AS why,
            @extschema@.tw_minimum_detectable_losses(c.metrics) AS minimum_detectable_loss, r.samples_taken_back,
-           r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id
+           r.started_at, r.promoted_at, r.ended_at, r.started_by, r.id AS rollout_id,
+           f.nodes_behind, f.node_lag_seconds
     FROM @extschema@.rollouts r
     LEFT JOIN LATERAL (SELECT k.* FROM @extschema@.rollout_checks k
                        WHERE k.rollout_id = r.id AND k.step = cardinality(r.step_times) ORDER BY k.id DESC
                        LIMIT 1) c ON true
+    LEFT JOIN LATERAL @extschema@.tw_rollout_nodes(r) f ON true
     ORDER BY r.started_at DESC, r.id DESC;
 REVOKE ALL ON TABLE @extschema@.rollout_status FROM PUBLIC;
 COMMENT ON VIEW @extschema@.rollout_status IS 'The state of each rollout and what it waits for, newest first';
@@ -70,3 +95,9 @@ COMMENT ON COLUMN @extschema@.rollout_status.promoted_at IS 'When the version re
 COMMENT ON COLUMN @extschema@.rollout_status.ended_at IS 'When it ended; NULL = it still runs, or is watched';
 COMMENT ON COLUMN @extschema@.rollout_status.started_by IS 'The login role, or the job, that started it';
 COMMENT ON COLUMN @extschema@.rollout_status.rollout_id IS 'Id of the rollout, for rollout_checks';
+COMMENT ON COLUMN @extschema@.rollout_status.nodes_behind IS
+    'At the hub of a fleet: the nodes where the versions in force are still others than here, also after a rollback; '
+    'NULL elsewhere, and where the type has had a later rollout';
+COMMENT ON COLUMN @extschema@.rollout_status.node_lag_seconds IS
+    'At the hub of a fleet: for each node, how many seconds after the hub (by both clocks) this step came into force; '
+    'null for a node that has not got it. NULL elsewhere';

@@ -165,6 +165,28 @@ REVOKE ALL ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, 
 COMMENT ON FUNCTION @extschema@.tw_roll_back(text, text, jsonb, timestamptz, text, text) IS
     'Rolls back the canary of a type, or else its production version, and sends a NOTIFY';
 
+CREATE FUNCTION @extschema@.tw_notice_nodes() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    silent text;
+BEGIN
+    IF @extschema@.tw_fleet_role() = 'hub' AND EXISTS (SELECT FROM @extschema@.fleet_replies) THEN
+        silent := (SELECT string_agg(r.node::text, ', ' ORDER BY r.node)
+                   FROM @extschema@.fleet_replies r CROSS JOIN @extschema@.fleet_heartbeats h
+                   WHERE r.received_at IS NULL OR r.heartbeat_at < h.sent_at - interval '1 minute');
+        RAISE NOTICE USING
+            MESSAGE = 'the nodes of the fleet get it in the order of their streams',
+            DETAIL = coalesce(format('Node %s has not answered for a minute, and goes on as before until it is back.',
+                                     silent), 'All have answered within the last minute.'),
+            HINT = 'rollout_status.nodes_behind names those that have not got it.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_notice_nodes() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_notice_nodes() IS
+    'At the hub of a fleet, says that its nodes get a change later, and which have not answered lately';
+
 CREATE FUNCTION @extschema@.rollback_rollout(
     model_type text, reason text, at timestamptz DEFAULT NULL, only_version text DEFAULT NULL, OUT version text,
     OUT live_version text)
@@ -184,6 +206,7 @@ BEGIN
     FROM @extschema@.tw_roll_back(model_type, reason, NULL, @extschema@.tw_change_time(at,
         (SELECT max(d.created_at) FROM @extschema@.model_deployments d
          WHERE d.model_type = rollback_rollout.model_type)), session_user, only_version) b;
+    PERFORM @extschema@.tw_notice_nodes();
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.rollback_rollout(text, text, timestamptz, text) FROM PUBLIC;

@@ -12,6 +12,10 @@
 -- or of so few that even a version that always fails would not be detected); no data. It has a state over the whole
 -- rollout (state), which verdict and bounds use, and one in the current step (step_state).
 --
+-- At the hub of a fleet, a step begins on each node when the node has got it (fleet_rollout_steps, by the node's clock, which
+-- its messages have too): until then it assigns sessions by the step before. Messages of a node that has not got the
+-- rollout at all do not count. The planned split is checked for each node.
+--
 -- Sessions that span several steps, with a session_id that lasts for weeks, say, are strata of their own, by the step
 -- in which they began. An application that keeps a session's first version assigns the old ones by an earlier
 -- percentage than the new ones, and users who stay for long may be easier to please. Such sessions also make strata
@@ -28,7 +32,7 @@ CREATE FUNCTION @extschema@.tw_rollout_messages(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- Only audited messages have labels that do not depend on the model: see live_accuracy(). Step 0 is the day before.
-    SELECT width_bucket(c.created_at, r.step_times), c.session_id, c.id, c.created_at, c.nlu_model_version = r.version,
+    SELECT width_bucket(c.created_at, coalesce(f.step_times, r.step_times)), c.session_id, c.id, c.created_at, c.nlu_model_version = r.version,
            @extschema@.tw_latency_ms(c.nlu_processing_time_ms), v.weight, v.is_right, c.response_success,
            CASE WHEN c.nlu_provider IS NOT NULL
                 THEN NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type) END,
@@ -50,7 +54,12 @@ BEGIN ATOMIC
         WHERE c.is_audit AND c.selection_probability > 1e-9
           AND e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action)
         ORDER BY e.id DESC LIMIT 1) v ON NOT v.says_nothing
-    WHERE r.id = tw_rollout_messages.rollout_id;
+    LEFT JOIN (SELECT s.node, array_agg(s.in_force_at ORDER BY s.step) AS step_times
+               FROM @extschema@.fleet_rollout_steps s WHERE s.rollout_id = tw_rollout_messages.rollout_id
+               GROUP BY s.node) f ON f.node = @extschema@.tw_node_of(c.id)
+    WHERE r.id = tw_rollout_messages.rollout_id
+      AND (f.node IS NOT NULL OR (SELECT @extschema@.tw_fleet_role()) <> 'hub'
+           OR @extschema@.tw_node_of(c.id) NOT BETWEEN 1 AND 1023);
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_rollout_messages(bigint, timestamptz) IS
@@ -91,6 +100,8 @@ BEGIN ATOMIC
         WHERE n.position <= r.messages_per_session
     ), units AS MATERIALIZED (
         SELECT m.step, m.session_id, bool_or(m.is_canary) FILTER (WHERE m.position = 1) AS is_canary,
+               CASE WHEN (SELECT @extschema@.tw_fleet_role()) = 'hub'
+                    THEN max(@extschema@.tw_node_of(m.id)) FILTER (WHERE m.position = 1) END AS node,
                row_number() OVER (PARTITION BY m.session_id ORDER BY m.step) = 1 AS is_new,
                min(m.step) OVER (PARTITION BY m.session_id) AS first_step,
                count(*) AS messages, count(*) FILTER (WHERE NOT m.is_complaint) AS content,
@@ -204,13 +215,13 @@ BEGIN ATOMIC
     ), planned AS (
         -- A session is counted once, in the step and arm of its first message; a session that began before the rollout
         -- is not counted.
-        SELECT array_agg(coalesce(u.canary, 0) ORDER BY s.step) AS canary,
-               array_agg(coalesce(u.production, 0) ORDER BY s.step) AS production,
-               array_agg(s.percentage / 100.0::double precision ORDER BY s.step) AS fraction
+        SELECT array_agg(coalesce(u.canary, 0) ORDER BY s.step, u.node) AS canary,
+               array_agg(coalesce(u.production, 0) ORDER BY s.step, u.node) AS production,
+               array_agg(s.percentage / 100.0::double precision ORDER BY s.step, u.node) AS fraction
         FROM steps s
-        LEFT JOIN (SELECT x.step, count(*) FILTER (WHERE x.is_canary) AS canary,
+        LEFT JOIN (SELECT x.step, x.node, count(*) FILTER (WHERE x.is_canary) AS canary,
                           count(*) FILTER (WHERE NOT x.is_canary) AS production
-                   FROM units x WHERE x.is_new GROUP BY x.step) u ON u.step = s.step
+                   FROM units x WHERE x.is_new GROUP BY x.step, x.node) u ON u.step = s.step
     )
     SELECT s.step, s.percentage,
            (SELECT count(*) FROM units u WHERE u.step = s.step AND u.is_canary),
