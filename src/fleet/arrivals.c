@@ -175,7 +175,8 @@ tw_fleet_change(PG_FUNCTION_ARGS)
 	if (!is_arrival(trigdata) || !is_filtered(old_tuple, desc))
 		return PointerGetDatum(new_tuple);
 	tw_check_log_columns(trigdata->tg_relation);
-	if (!heap_attisnull(old_tuple, TW_LOG_ANONYMISED_AT, desc) || !heap_attisnull(new_tuple, TW_LOG_ANONYMISED_AT, desc))
+	if (!heap_attisnull(old_tuple, TW_LOG_ANONYMISED_AT, desc) ||
+		!heap_attisnull(new_tuple, TW_LOG_ANONYMISED_AT, desc))
 		return PointerGetDatum(NULL);
 	for (size_t i = 0; i < lengthof(said_later); i++)
 	{

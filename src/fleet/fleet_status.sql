@@ -30,8 +30,8 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fleet_streams() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fleet_streams() IS
-    'For each other database of the fleet (0 is the hub) the state of the stream from it, and of the slot from which it '
-    'takes this database''s';
+    'For each other database of the fleet (0 is the hub) the state of the stream from it, and of the slot from which '
+    'it takes this database''s';
 
 CREATE FUNCTION @extschema@.tw_fleet_state(
     OUT node integer, OUT state text, OUT lag interval, OUT last_conversation timestamptz, OUT versions jsonb,

@@ -85,7 +85,7 @@ BEGIN
         -- A copy: of everything, so that nothing is missing after it. When it was written says nothing about the lag.
         DELETE FROM @extschema@.fleet_replies r WHERE r.node = NEW.node;
     ELSIF NEW.number <> OLD.number + 1 THEN
-        -- Every reply comes, in order. So one of the two was restored from a backup, and what came between is lost here.
+        -- Every reply comes, in order. So one of the two was restored from a backup, and what came between is missing.
         NEW.missing_from := least(OLD.missing_from, OLD.replied_at, NEW.replied_at);
         NEW.missing_to := greatest(OLD.missing_to, OLD.replied_at, NEW.replied_at);
     ELSE

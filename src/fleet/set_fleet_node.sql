@@ -60,8 +60,8 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_bound_ids(integer, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_bound_ids(integer, bigint) IS
-    'Bounds the ids of new conversations to the part of this number, after every id that was given: by the sequence, in '
-    'this database, and up to given (NULL: none is known)';
+    'Bounds the ids of new conversations to the part of this number, after every id that was given: by the sequence, '
+    'in this database, and up to given (NULL: none is known)';
 
 CREATE FUNCTION @extschema@.set_fleet_node(node integer) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

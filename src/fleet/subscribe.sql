@@ -1,7 +1,7 @@
 -- fleet_subscribe() and fleet_resync(): a database begins to take what another one of its fleet publishes.
 --
--- CREATE SUBSCRIPTION makes its replication slot only outside of a transaction. So the slot is made first, by a function
--- call at the publisher, and the subscription then uses it. A slot that stays without a subscription keeps the
+-- CREATE SUBSCRIPTION makes its replication slot only outside of a transaction. So the slot is made first, by a call of
+-- a function at the publisher, and the subscription then uses it. A slot that stays without a subscription keeps the
 -- publisher's WAL for ever; hence a procedure, which cannot be called where its work could be rolled back afterwards,
 -- and which drops the slot when the subscription fails.
 

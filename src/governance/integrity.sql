@@ -99,7 +99,8 @@ BEGIN ATOMIC
                 THEN 'The extension needs it: restore it from the install script of this version.'
                 WHEN c.object_kind = 'trigger'
                 THEN format('ALTER TABLE %s ENABLE %sTRIGGER %I;%s', c.relation,
-                            CASE c.right_state WHEN 'always' THEN 'ALWAYS ' WHEN 'replica' THEN 'REPLICA ' ELSE '' END, c.object_name,
+                            CASE c.right_state WHEN 'always' THEN 'ALWAYS ' WHEN 'replica' THEN 'REPLICA '
+                                               ELSE '' END, c.object_name,
                             CASE c.relation WHEN '@extschema@.conversation_logs'::regclass
                             THEN ' and then SELECT * FROM promote_missed_conversations(); for what came in since'
                             ELSE '' END)

@@ -21,7 +21,8 @@ BEGIN ATOMIC
             '@extschema@.intent_drift', '@extschema@.training_metrics',
             '@extschema@.training_progress']::regclass[]),
         ('{operator}', '{SELECT}', ARRAY[
-            '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.model_deployments', '@extschema@.blind_reviews', '@extschema@.second_opinions',
+            '@extschema@.review_events', '@extschema@.review_claims', '@extschema@.model_deployments',
+            '@extschema@.blind_reviews', '@extschema@.second_opinions',
             '@extschema@.paired_disagreements', '@extschema@.paired_answers', '@extschema@.rollout_checks',
             '@extschema@.model_evaluations', '@extschema@.training_jobs',
             '@extschema@.training_export_jobs', '@extschema@.labelstudio_projects', '@extschema@.labelstudio_tasks',
@@ -37,7 +38,8 @@ BEGIN ATOMIC
         ('{fleet,operator}', '{SELECT}', ARRAY[
             '@extschema@.conversation_logs', '@extschema@.model_artifacts', '@extschema@.rollouts',
             '@extschema@.audited_versions', '@extschema@.intent_aliases', '@extschema@.training_settings',
-            '@extschema@.fleet_heartbeats', '@extschema@.fleet_replies', '@extschema@.fleet_rollout_steps']::regclass[]),
+            '@extschema@.fleet_heartbeats', '@extschema@.fleet_replies',
+            '@extschema@.fleet_rollout_steps']::regclass[]),
         ('{fleet}', '{SELECT}', ARRAY['@extschema@.model_versions', '@extschema@.review_policies']::regclass[]),
         ('{operator}', '{SELECT,INSERT,UPDATE,DELETE}', ARRAY['@extschema@.review_policies']::regclass[]),
         -- SELECT is for RETURNING. The view gives no rows: whatever reads gets its error.
@@ -263,8 +265,8 @@ BEGIN ATOMIC
             '@extschema@.tw_run_built_in_job(bigint, integer)',
             '@extschema@.tw_artifacts_wait()']::regprocedure[])
     ), granted (kinds, object_kind, object_id, column_name, privilege) AS (
-        SELECT '{capture,reviewer,analyst,trainer,fleet}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid, NULL::text,
-               'USAGE'
+        SELECT '{capture,reviewer,analyst,trainer,fleet}'::text[], 'SCHEMA', '@extschema@'::regnamespace::oid,
+               NULL::text, 'USAGE'
         UNION ALL
         SELECT r.kinds, 'TABLE', o, NULL, p FROM relations r, unnest(r.relations) o, unnest(r.privileges) p
         UNION ALL

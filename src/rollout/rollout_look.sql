@@ -12,9 +12,9 @@
 -- or of so few that even a version that always fails would not be detected); no data. It has a state over the whole
 -- rollout (state), which verdict and bounds use, and one in the current step (step_state).
 --
--- At the hub of a fleet, a step begins on each node when the node has got it (fleet_rollout_steps, by the node's clock, which
--- its messages have too): until then it assigns sessions by the step before. Messages of a node that has not got the
--- rollout at all do not count. The planned split is checked for each node.
+-- At the hub of a fleet, a step begins on each node when the node has got it (fleet_rollout_steps, by the node's clock,
+-- which its messages have too): until then it assigns sessions by the step before. Messages of a node that has not got
+-- the rollout at all do not count. The planned split is checked for each node.
 --
 -- Sessions that span several steps, with a session_id that lasts for weeks, say, are strata of their own, by the step
 -- in which they began. An application that keeps a session's first version assigns the old ones by an earlier
@@ -32,7 +32,8 @@ CREATE FUNCTION @extschema@.tw_rollout_messages(
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- Only audited messages have labels that do not depend on the model: see live_accuracy(). Step 0 is the day before.
-    SELECT width_bucket(c.created_at, coalesce(f.step_times, r.step_times)), c.session_id, c.id, c.created_at, c.nlu_model_version = r.version,
+    SELECT width_bucket(c.created_at, coalesce(f.step_times, r.step_times)), c.session_id, c.id, c.created_at,
+           c.nlu_model_version = r.version,
            @extschema@.tw_latency_ms(c.nlu_processing_time_ms), v.weight, v.is_right, c.response_success,
            CASE WHEN c.nlu_provider IS NOT NULL
                 THEN NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type) END,

@@ -62,5 +62,6 @@ tw_refuse_on_node(PG_FUNCTION_ARGS)
 				 errdetail("Reviews, models, rollouts and policies are the hub's. This database captures and answers."),
 				 errhint("Do it at the hub. What changes there is in force here as soon as it has arrived "
 						 "(fleet_status).")));
-	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
+						   : trigdata->tg_trigtuple);
 }

@@ -41,16 +41,21 @@ struct SettingDefinition
 
 static const SettingDefinition definitions[] = {
 	{"artifact_server", "auto", "auto, none, or the name of an S3 server", tw_canonical_name,
-	"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there is", .is_local = true},
+		"which object store keeps the artifacts of models before they go live; auto is the only S3 server that there "
+		"is",
+	.is_local = true},
 	{"auto_deploy", "on", "on or off", tw_canonical_boolean,
 	"whether a model that passed the gate starts its rollout by itself"},
 	{"fleet_node", "none", "kept by the extension", NULL,
-	"which part of the ids this database gives its conversations (set_fleet_node())", .is_local = true},
+		"which part of the ids this database gives its conversations (set_fleet_node())",
+	.is_local = true},
 	{"fleet_role", "single", "kept by the extension", NULL,
 		"what this database is to others: single, the hub of a fleet, or one of its nodes (set_fleet_node(), "
-	"fleet_leave())", .is_local = true},
+		"fleet_leave())",
+	.is_local = true},
 	{"installation", "none", "kept by the extension", NULL,
-	"which database it is that acts with these data (adopt_installation()); a restored copy is told by it", .is_local = true},
+		"which database it is that acts with these data (adopt_installation()); a restored copy is told by it",
+	.is_local = true},
 	{"max_message_bytes", "1048576", "whole number from 1000 to 16777216", tw_canonical_message_bytes,
 		"which messages are too long to learn from, in bytes: they wait for a person, are shown cut, and exports skip "
 	"such samples"},
@@ -71,21 +76,27 @@ static const SettingDefinition definitions[] = {
 	"whether coordinates and map links count as personal data, while redact is on"},
 	{"report_target", "none", "none, the absolute path of a file, or the key of an object", tw_canonical_report_target,
 		"where the weekly job publishes the report; {date} stands for its last day, and a key is relative to the "
-	"prefix of the store for models", .is_local = true},
+		"prefix of the store for models",
+	.is_local = true},
 	{"retain_conversations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() deletes conversations, with their samples; it deletes none of the "
-	"last 30 days, but makes them anonymous", .is_local = true},
+		"last 30 days, but makes them anonymous",
+	.is_local = true},
 	{"retain_evaluations", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() deletes the stored answers of models to test samples and to "
-	"messages of paired evaluations", .is_local = true},
+		"messages of paired evaluations",
+	.is_local = true},
 	{"retain_events", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
-	"after how many days purge_conversations() deletes verdicts and feedback (review_events)", .is_local = true},
+		"after how many days purge_conversations() deletes verdicts and feedback (review_events)",
+	.is_local = true},
 	{"retain_job_runs", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days runs of jobs are deleted, except the newest of each job and outcome; those of jobs that "
-	"run every few minutes after 30 days at most", .is_local = true},
+		"run every few minutes after 30 days at most",
+	.is_local = true},
 	{"retain_text", "forever", "whole number of days from 1 to 36500, or forever", tw_canonical_retention,
 		"after how many days purge_conversations() makes conversations anonymous: texts, ids of persons and entities "
-	"are deleted, and so are their samples", .is_local = true},
+		"are deleted, and so are their samples",
+	.is_local = true},
 	{"review_budget_per_day", "60", "whole number from 0", tw_canonical_amount,
 	"how many conversations a day the audit draws while the gate has too few test samples (0 = as the policies say)"},
 	{"rollback_watch", "3", "whole number of days from 0", tw_canonical_amount,
@@ -114,7 +125,8 @@ static const SettingDefinition definitions[] = {
 		"which shares of the sessions a new model is given, step by step; auto chooses them at the start, by the "
 	"sessions of the last seven days"},
 	{"scheduled", "never", "kept by the extension", NULL,
-	"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did", .is_local = true},
+		"whether schedule_jobs() has made entries of pg_cron here; its updated_at says when it last did",
+	.is_local = true},
 	{"second_opinion_rate", "0.05", "number from 0 to 1", tw_canonical_share,
 	"which share of the audited conversations is judged a second time, by another person (0 = none)"},
 	{"target_accuracy", "0.85", "number from 0 to 1", tw_canonical_share,

@@ -35,8 +35,8 @@ COMMENT ON FUNCTION @extschema@.set_training_setting(text, text) IS
     'Sets the setting name, or resets it to its default when value is NULL; returns the value now in force. Raises '
     '42704 (undefined_object) for an unknown name, 22004 for a NULL name, 22023 (invalid_parameter_value) for a value '
     'that is not allowed, 55P02 (cant_change_runtime_param) for a setting that only the extension sets, 42501 for a '
-    'file in report_target without the privileges of pg_write_server_files, 55000 on a node of a fleet for a setting that '
-    'is the hub''s';
+    'file in report_target without the privileges of pg_write_server_files, 55000 on a node of a fleet for a setting '
+    'that is the hub''s';
 
 CREATE FUNCTION @extschema@.training_setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

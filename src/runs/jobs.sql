@@ -29,12 +29,15 @@ BEGIN ATOMIC
         ('store_model_artifacts', 2, 'tw_store_step', NULL, NULL, NULL, NULL, NULL,
          'the object store is failing: SELECT * FROM s3_check()', 'deciding'),
         ('purge_conversations', 8, 'tw_purge_step', NULL, NULL, NULL, NULL, 'deleting what is old enough',
-         'rows are kept for longer than set_training_setting() says: see last_error, then CALL purge_conversations()', 'all'),
+         'rows are kept for longer than set_training_setting() says: see last_error, then CALL purge_conversations()',
+         'all'),
         ('delete_erased_exports', 9, 'tw_erased_exports_step', NULL, NULL, NULL, NULL, 'talking to the object store',
          'exports of erased rows are still in the object store: SELECT * FROM erasure_exports WHERE status = '
          '''pending''', 'all'),
-        ('labelstudio_push', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL, 'deciding'),
-        ('labelstudio_pull', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL, 'deciding'),
+        ('labelstudio_push', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL,
+         'deciding'),
+        ('labelstudio_pull', 1, 'tw_labelstudio_step', NULL, NULL, NULL, NULL, 'talking to Label Studio', NULL,
+         'deciding'),
         ('promotion', NULL, NULL, NULL, NULL, NULL, NULL, NULL,
          'samples are missing: see last_error, then SELECT * FROM promote_missed_conversations(''0'')', 'all'))
         AS j (job_name, lock_number, step, parts, local_time, week_day, every_minutes, doing, advice, belongs);

@@ -49,7 +49,8 @@ COMMENT ON COLUMN @extschema@.fleet_replies.received_at IS
 COMMENT ON COLUMN @extschema@.fleet_replies.missing_from IS
     'At the hub: from this time (of the node''s clock) on conversations are missing here until fleet_resync(); NULL = '
     'none are known to be';
-COMMENT ON COLUMN @extschema@.fleet_replies.missing_to IS 'Up to this time they are missing; NULL where missing_from is';
+COMMENT ON COLUMN @extschema@.fleet_replies.missing_to IS
+    'Up to this time they are missing; NULL where missing_from is';
 
 CREATE TABLE @extschema@.fleet_rollout_steps (
     rollout_id bigint NOT NULL,
@@ -62,7 +63,7 @@ CREATE TABLE @extschema@.fleet_rollout_steps (
 REVOKE ALL ON TABLE @extschema@.fleet_rollout_steps FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.fleet_rollout_steps', '');
 COMMENT ON TABLE @extschema@.fleet_rollout_steps IS
-    'When each step of a rollout came into force on each node: until then the node assigned sessions by the step before';
+    'When each step of a rollout came into force on each node: until then it assigned sessions by the step before';
 COMMENT ON COLUMN @extschema@.fleet_rollout_steps.rollout_id IS 'The rollout (rollouts.id)';
 COMMENT ON COLUMN @extschema@.fleet_rollout_steps.node IS 'Number of the node';
 COMMENT ON COLUMN @extschema@.fleet_rollout_steps.step IS 'The step, from 1';
