@@ -57,6 +57,7 @@ INSERT INTO decisions VALUES
 ('erasure_exports', 'none', 'location status last_error'),
 ('erasure_receipts', 'none', 'kind mode reason requested_by session_role key_salt key_hashes counts models exports'),
 ('labelstudio_erasures', 'none', 'external_id batch_id last_error_code last_error confirmed_by'),
+('fleet_replies', 'none', 'versions'),
 ('imported_tables', 'none', 'source columns time_zone id_column'),
 ('intent_aliases', 'none', 'alias intent made_by note reviewer session_role'),
 ('model_artifacts', 'none', 'version format sha256 bytes'),

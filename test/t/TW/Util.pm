@@ -282,6 +282,13 @@ SQL
             SELECT 1, id, gen_random_uuid(), 'closed', 200 FROM $s.training_samples
             WHERE review_reason = 'label conflict';
         INSERT INTO $s.job_runs (job_name) VALUES ('daily_training_capture');
+        -- What the databases of a fleet tell each other.
+        INSERT INTO $s.fleet_heartbeats (number, sent_at) VALUES (7, '2026-01-01 00:00:00.123456+00');
+        INSERT INTO $s.fleet_replies VALUES
+            (1, 7, '2026-01-01', '2026-01-01', '{"router": {"production": "router-v1.1.0"}}', 'infinity', NULL, NULL),
+            (1023, 1, NULL, '2026-01-02', '{}', NULL, '-infinity', '2026-01-02');
+        INSERT INTO $s.fleet_rollout_steps SELECT r.id, 1, 1, '2026-01-01' FROM $s.rollouts r;
+        INSERT INTO $s.fleet_arrivals SELECT id FROM $s.conversation_logs WHERE session_id = 'many' LIMIT 3;
         -- A comparison that people are asked about, one that is over, and what a worker answered.
         INSERT INTO $s.paired_evaluations (model_type, challenger, live_version, status, first_id, scored_to, messages,
                                            disagreements, approved_rate, labels, difference, better_evidence, reason,
