@@ -92,4 +92,11 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_connect_publisher(connection, error) walrcv_connect(connection, true, "training_workflow", error)
 #endif
 
+/* Whether the role may create subscriptions. For users of catalog/pg_authid.h and utils/acl.h. */
+#if PG_VERSION_NUM >= 160000
+#define tw_may_subscribe() has_privs_of_role(GetUserId(), ROLE_PG_CREATE_SUBSCRIPTION)
+#else
+#define tw_may_subscribe() superuser()
+#endif
+
 #endif							/* TW_COMPAT_H */

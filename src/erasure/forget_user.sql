@@ -75,6 +75,25 @@ REVOKE ALL ON FUNCTION @extschema@.tw_tell_other_keys(bigint, text, text) FROM P
 COMMENT ON FUNCTION @extschema@.tw_tell_other_keys(bigint, text, text) IS
     'A NOTICE if the conversations that an erasure has listed name users or phone numbers that its caller did not give';
 
+CREATE FUNCTION @extschema@.tw_tell_fleet() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    role CONSTANT text := @extschema@.tw_fleet_role();
+BEGIN
+    IF role = 'node' OR role = 'hub' AND EXISTS (SELECT FROM @extschema@.fleet_replies) THEN
+        RAISE NOTICE USING
+            MESSAGE = CASE role WHEN 'hub' THEN 'the nodes of the fleet have conversations of this person, too'
+                                ELSE 'the hub of the fleet has conversations of this person, too' END,
+            DETAIL = 'An erasure deletes what is in this database.',
+            HINT = 'Forget the person on every node first, and then at the hub: what is on its way arrives before.';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_tell_fleet() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_tell_fleet() IS
+    'In a fleet, says that an erasure concerns this database alone';
+
 CREATE FUNCTION @extschema@.tw_begin_erasure(
     phone_number text, user_id text, session_id text[], mode text, reason text, delete_exports boolean, max_rows bigint,
     force boolean) RETURNS bigint
@@ -120,6 +139,7 @@ BEGIN
                    'person, and for so many rows use CALL forget_user_in_batches(...).';
     END IF;
     PERFORM @extschema@.tw_tell_other_keys(erasure, phone_number, user_id);
+    PERFORM @extschema@.tw_tell_fleet();
     RETURN erasure;
 END
 $function$;

@@ -355,6 +355,28 @@ REVOKE ALL ON FUNCTION @extschema@.tw_reopen_days(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reopen_days(date) IS
     'Lets the run look at whole days that have got conversations since the last run; returns the newest conversation';
 
+CREATE FUNCTION @extschema@.tw_require_delivery() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- What the slot has kept is delivered, whatever is deleted after it. Without it nothing is.
+    IF @extschema@.tw_fleet_role() = 'node' AND NOT EXISTS (
+        SELECT FROM pg_replication_slots s
+        WHERE s.database = current_database() AND s.slot_name ~ '^training_workflow_[0-9]+_hub$'
+          AND s.wal_status <> 'lost') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'nothing is deleted: the hub does not take this node''s conversations',
+            DETAIL = 'It has no replication slot here, or lost it. What was deleted now would never reach the hub.',
+            HINT = format('At the hub: CALL fleet_subscribe(connection), or CALL fleet_resync(%s).',
+                          @extschema@.tw_fleet_node());
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_delivery() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_delivery() IS
+    'Raises 55000 on a node of a fleet whose hub has no replication slot, or a lost one: retention waits';
+
 CREATE FUNCTION @extschema@.tw_purge_step(run bigint, state jsonb, at timestamptz) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -366,6 +388,7 @@ DECLARE
     following jsonb;
 BEGIN
     IF state IS NULL THEN
+        PERFORM @extschema@.tw_require_delivery();
         RETURN jsonb_build_object('phase', phase, 'batch', 100, 'longest', 0,
                                   'newest', @extschema@.tw_reopen_days(limits.anonymise_before));
     END IF;

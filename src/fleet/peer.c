@@ -9,11 +9,13 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "replication/walreceiver.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -65,6 +67,12 @@ tw_fleet_ask(PG_FUNCTION_ARGS)
 	WalReceiverConn *volatile wrconn = NULL;
 	char	   *volatile value = NULL;
 
+	/* Whoever connects does it as the operating system's user of this server, as for CREATE SUBSCRIPTION. */
+	if (!tw_may_subscribe())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to connect to another database of a fleet"),
+				 errhint("A superuser may, from PostgreSQL 16 on also a role with pg_create_subscription.")));
 	PG_TRY();
 	{
 		Oid			types[] = {TEXTOID};
