@@ -35,67 +35,112 @@ is_arrival(const TriggerData *trigdata)
 	return tw_is_replicated() && tw_setting_fleet_role(RelationGetNamespace(trigdata->tg_relation)) == TW_FLEET_HUB;
 }
 
-/*
- * Whether the conversation is here already, as it is where a node's
- * conversations are copied anew (fleet_resync()). Then what the application
- * said later is brought up to date. Another conversation with this id is an
- * error: two databases give the same ids, and either would be lost.
- */
-static bool
-is_here(Relation rel, const LogRow *row)
+/* What the hub has under the id of a conversation that arrives. */
+typedef enum Presence
 {
-	static TwKeptPlan kept_find;
-	static TwKeptPlan kept_update;
-	static const char find[] =
-		"SELECT c.anonymised_at IS NOT NULL, "
-		"c.session_id OPERATOR(pg_catalog.=) $2 AND c.created_at OPERATOR(pg_catalog.=) $3 "
-		"FROM %1$s.conversation_logs c WHERE c.id OPERATOR(pg_catalog.=) $1";
-	static const char update[] =
+	PRESENCE_NONE,
+	PRESENCE_UNDECIDED,			/* itself, as it was before the node had filtered it */
+	PRESENCE_ANONYMOUS,			/* itself, and at one of both ends it is anonymous */
+	PRESENCE_HERE,				/* itself */
+	PRESENCE_ANOTHER
+} Presence;
+
+/* Looks for the conversation. Its time never changes; its session does where it is made anonymous. */
+static Presence
+find_conversation(const LogRow *row)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
+		"SELECT CASE WHEN NOT (is_undecided OR c.created_at IS NOT DISTINCT FROM $3) "
+		"OR NOT (is_anonymous OR c.session_id OPERATOR(pg_catalog.=) $2) THEN 4 "
+		"WHEN is_anonymous THEN 2 WHEN is_undecided THEN 1 ELSE 3 END "
+		"FROM %1$s.conversation_logs c "
+		"CROSS JOIN LATERAL (SELECT c.review_status IS NULL AND c.filtered_at IS NULL AS is_undecided, "
+		"c.anonymised_at IS NOT NULL OR $4 AS is_anonymous) x WHERE c.id OPERATOR(pg_catalog.=) $1";
+
+	Oid			types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
+	Datum		values[] = {get(row, TW_LOG_ID), get(row, TW_LOG_SESSION_ID), get(row, TW_LOG_CREATED_AT),
+	BoolGetDatum(!is_null(row, TW_LOG_ANONYMISED_AT))};
+	char		nulls[] = {' ', ' ', is_null(row, TW_LOG_CREATED_AT) ? 'n' : ' ', ' '};
+	bool		isnull;
+
+	if (SPI_execute_plan(tw_kept_plan(&kept, row->schema, command, lengthof(types), types), values, nulls, false, 1) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not look for a conversation");
+	if (SPI_processed == 0)
+		return PRESENCE_NONE;
+	return (Presence) DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/* Brings what the application said later up to date. */
+static void
+update_said(const LogRow *row)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
 		"UPDATE %1$s.conversation_logs c SET routed_to = $2, response_text = $3, response_success = $4, "
 		"user_feedback = $5, user_correction = $6, backend_reference = $7, metadata = $8 "
 		"WHERE c.id OPERATOR(pg_catalog.=) $1 AND (c.routed_to, c.response_text, c.response_success, c.user_feedback, "
 		"c.user_correction, c.backend_reference, c.metadata) IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8)";
 
-	Oid			find_types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID};
-	Oid			update_types[] = {INT8OID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID};
-	Datum		values[lengthof(said_later) + 1];
-	char		nulls[lengthof(said_later) + 1];
-	bool		found;
-	bool		isnull;
+	Oid			types[] = {INT8OID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID};
+	Datum		values[lengthof(types)];
+	char		nulls[lengthof(types)];
+
+	values[0] = get(row, TW_LOG_ID);
+	nulls[0] = ' ';
+	for (size_t i = 0; i < lengthof(said_later); i++)
+	{
+		values[i + 1] = get(row, said_later[i]);
+		nulls[i + 1] = is_null(row, said_later[i]) ? 'n' : ' ';
+	}
+	if (SPI_execute_plan(tw_kept_plan(&kept, row->schema, command, lengthof(types), types), values, nulls, false, 0) !=
+		SPI_OK_UPDATE)
+		elog(ERROR, "could not update a conversation");
+}
+
+/* Makes room for the row as the node has filtered it. */
+static void
+delete_undecided(const LogRow *row)
+{
+	static TwKeptPlan kept;
+	static const char command[] = "DELETE FROM %1$s.conversation_logs c WHERE c.id OPERATOR(pg_catalog.=) $1";
+
+	Oid			type = INT8OID;
+	Datum		id = get(row, TW_LOG_ID);
+
+	if (SPI_execute_plan(tw_kept_plan(&kept, row->schema, command, 1, &type), &id, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not replace a conversation");
+}
+
+/*
+ * Whether the conversation is here already, as it is where a node's
+ * conversations are copied anew (fleet_resync()). Then what the application
+ * said later is brought up to date, unless either end has made it anonymous.
+ * Another conversation with this id is an error: two databases give the same
+ * ids, and either would be lost.
+ */
+static bool
+is_here(const LogRow *row)
+{
+	Presence	presence;
 
 	SPI_connect();
-	values[0] = get(row, TW_LOG_ID);
-	values[1] = get(row, TW_LOG_SESSION_ID);
-	values[2] = get(row, TW_LOG_CREATED_AT);
-	nulls[0] = nulls[1] = ' ';
-	nulls[2] = is_null(row, TW_LOG_CREATED_AT) ? 'n' : ' ';
-	if (SPI_execute_plan(tw_kept_plan(&kept_find, row->schema, find, 3, find_types), values, nulls, false, 1) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not look for a conversation");
-	found = SPI_processed > 0;
-	if (found && !DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)))
-	{
-		bool		is_same = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
-
-		if (isnull || !is_same)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNIQUE_VIOLATION),
-					 errmsg("another conversation has the id %lld", (long long) DatumGetInt64(values[0])),
-					 errdetail("Two databases have given it: two nodes of one number, or a node that was restored and "
-							   "went on with ids that it had given before."),
-					 errhint("Stop capture on the wrong node, and see doc/fleet.md. Until then nothing more is taken "
-							 "from this node, and it keeps what it has.")));
-		for (size_t i = 0; i < lengthof(said_later); i++)
-		{
-			values[i + 1] = get(row, said_later[i]);
-			nulls[i + 1] = is_null(row, said_later[i]) ? 'n' : ' ';
-		}
-		if (SPI_execute_plan(tw_kept_plan(&kept_update, RelationGetNamespace(rel), update, lengthof(update_types),
-										  update_types), values, nulls, false, 0) != SPI_OK_UPDATE)
-			elog(ERROR, "could not update a conversation");
-	}
+	presence = find_conversation(row);
+	if (presence == PRESENCE_ANOTHER)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("another conversation has the id %lld", (long long) DatumGetInt64(get(row, TW_LOG_ID))),
+				 errdetail("Two databases have given it: two nodes of one number, or a node that was restored and "
+						   "went on with ids that it had given before."),
+				 errhint("Stop capture on the wrong node, and see doc/fleet.md. Until then nothing more is taken "
+						 "from this node, and it keeps what it has.")));
+	if (presence == PRESENCE_HERE)
+		update_said(row);
+	else if (presence == PRESENCE_UNDECIDED)
+		delete_undecided(row);
 	SPI_finish();
-	return found;
+	return presence == PRESENCE_HERE || presence == PRESENCE_ANONYMOUS;
 }
 
 PG_FUNCTION_INFO_V1(tw_fleet_arrival);
@@ -112,7 +157,7 @@ tw_fleet_arrival(PG_FUNCTION_ARGS)
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	tw_check_log_columns(trigdata->tg_relation);
 	row = tw_take_apart(trigdata->tg_relation, trigdata->tg_trigslot);
-	return PointerGetDatum(is_here(trigdata->tg_relation, &row) ? NULL : trigdata->tg_trigtuple);
+	return PointerGetDatum(is_here(&row) ? NULL : trigdata->tg_trigtuple);
 }
 
 PG_FUNCTION_INFO_V1(tw_fleet_queue_arrival);

@@ -156,6 +156,9 @@ BEGIN
             AND d.deptype IN ('i', 'a')
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE e.extname = 'training_workflow'
+          -- Rows of the hub come with their ids, and nobody else inserts any.
+          AND NOT (@extschema@.tw_fleet_role() = 'node'
+                   AND a.attrelid IN (SELECT @extschema@.tw_fleet_tables('hub'::text)))
         ORDER BY 2, 1
     LOOP
         IF q.table_id = '@extschema@.conversation_logs'::regclass AND @extschema@.tw_fleet_node() IS NOT NULL THEN

@@ -136,6 +136,7 @@ DECLARE
     id bigint;
 BEGIN
     PERFORM @extschema@.tw_require_acting();
+    PERFORM @extschema@.tw_require_no_node();
     -- Two sessions at once would each find no project, and create one.
     PERFORM @extschema@.tw_lock('projects'::text, 0::bigint);
     PERFORM @extschema@.tw_labelstudio_check_project(title, module_type, max_open_tasks);
@@ -173,8 +174,8 @@ COMMENT ON FUNCTION @extschema@.labelstudio_create_project(text, text, text, int
     'unfinished tasks in the project, 1 to 10000; entity_labels: labels offered to reviewers beside those of recent '
     'samples. Raises 22023 for an invalid title, module or limit, 42710 where the module has another project or '
     'another project has the title, 42704 without server or user mapping, 42P08 where several servers are there and '
-    'none is named, 55000 on a restored copy, 55P03 while another session creates one, 08001, 08006, 08P01, 28000 for '
-    'errors of the connection and of Label Studio';
+    'none is named, 55000 on a restored copy and on a node of a fleet, 55P03 while another session creates one, 08001, '
+    '08006, 08P01, 28000 for errors of the connection and of Label Studio';
 
 CREATE FUNCTION @extschema@.tw_labelstudio_no_project(project bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

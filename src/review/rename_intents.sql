@@ -249,6 +249,7 @@ DECLARE
     conversation_ids bigint[];
     sample_ids bigint[];
 BEGIN
+    PERFORM @extschema@.tw_require_no_node();
     PERFORM @extschema@.tw_bound_waits();
     PERFORM @extschema@.tw_lock('intents'::text, 0::bigint);
     PERFORM @extschema@.tw_check_intent_names(sources, target);
@@ -301,7 +302,8 @@ COMMENT ON FUNCTION @extschema@.rename_intent(text, text, text, text) IS
     'seconds: the daily job renames them, and until then they count as new all the same. Renaming back is renaming. '
     'Raises 22004 for a NULL name, 22023 for a blank or too long new name and for old = new, 42704 for an intent that'
     ' nothing has, 42710 where new is an intent (merge_intents() makes them one) or a former name of another one, '
-    '23505 where two policies would be for one module and intent, 55P03 while another rename goes on';
+    '23505 where two policies would be for one module and intent, 55000 on a node of a fleet, 55P03 while another '
+    'rename goes on';
 
 CREATE FUNCTION @extschema@.merge_intents(
     "from" text[], "into" text, note text DEFAULT NULL, reviewer text DEFAULT NULL,

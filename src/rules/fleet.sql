@@ -44,3 +44,20 @@ REVOKE ALL ON FUNCTION @extschema@.tw_refuse_on_node() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_refuse_on_node() IS
     'Trigger: refuses changes by a session of a node to what the hub decides; raises 55000 '
     '(object_not_in_prerequisite_state)';
+
+CREATE FUNCTION @extschema@.tw_require_no_node() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF @extschema@.tw_fleet_role() = 'node' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'this database is a node of a fleet: it captures and answers, and the hub decides',
+            HINT = 'Do it at the hub. What changes there is in force here as soon as it has arrived (fleet_status).';
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_no_node() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_no_node() IS
+    'Raises 55000 on a node of a fleet, where a call could otherwise do something before it comes to a table that is '
+    'the hub''s';
