@@ -45,9 +45,9 @@ SELECT replace(pg_get_functiondef('tw_jobs()'::regprocedure), '.tw_jobs(', '.shi
            SELECT * FROM shipped_jobs()
            UNION ALL VALUES
                ('water_plants', 20, 'water_step', NULL::text[], '04:30'::time, 3, NULL::integer, '*/15 * * * *',
-                'watering', 'buy water'),
+                'watering', 'buy water', 'all'),
                ('sweep', 21, 'sweep_step', '{stairs,plants,roof,yard}', NULL, NULL, 10, '*/10 * * * *',
-                'at it', NULL); END$$)
+                'at it', NULL, 'all'); END$$)
 \gexec
 
 -- The schedule and the due times.

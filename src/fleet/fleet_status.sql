@@ -34,8 +34,8 @@ COMMENT ON FUNCTION @extschema@.tw_fleet_streams() IS
     'it takes this database''s';
 
 CREATE FUNCTION @extschema@.tw_fleet_state(
-    OUT node integer, OUT state text, OUT lag interval, OUT last_conversation timestamptz, OUT versions jsonb,
-    OUT is_current boolean, OUT clock_difference interval, OUT behind_bytes bigint, OUT missing_from timestamptz,
+    OUT node integer, OUT state text, OUT lag_seconds double precision, OUT last_conversation timestamptz,
+    OUT versions jsonb, OUT is_current boolean, OUT clock_difference_seconds double precision, OUT behind_bytes bigint, OUT missing_from timestamptz,
     OUT missing_to timestamptz, OUT advice text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -60,14 +60,15 @@ BEGIN ATOMIC
     )
     SELECT s.node, s.condition,
            -- Of a heartbeat that is answered, its way there and back; of one that is not, the time until now.
-           CASE WHEN s.node = 0 THEN clock_timestamp() - s.sent_at
-                WHEN s.heartbeat_at = s.sent_at THEN s.received_at - s.heartbeat_at
-                ELSE clock_timestamp() - s.heartbeat_at END,
+           extract(epoch FROM CASE WHEN s.node = 0 THEN clock_timestamp() - s.sent_at
+                                   WHEN s.heartbeat_at = s.sent_at THEN s.received_at - s.heartbeat_at
+                                   ELSE clock_timestamp() - s.heartbeat_at END),
            (SELECT c.created_at FROM @extschema@.conversation_logs c
             WHERE c.id = @extschema@.tw_fleet_last_id(s.node) AND s.node > 0),
            s.in_force, s.in_force = @extschema@.tw_versions_in_force(),
            -- As NTP has it: the reply was written half way between the heartbeat and its arrival.
-           CASE WHEN s.node > 0 THEN s.replied_at - (s.heartbeat_at + (s.received_at - s.heartbeat_at) / 2) END,
+           CASE WHEN s.node > 0
+                THEN extract(epoch FROM s.replied_at - (s.heartbeat_at + (s.received_at - s.heartbeat_at) / 2)) END,
            s.behind_bytes, s.gap_from, s.gap_to,
            CASE s.condition
                WHEN 'not subscribed'
@@ -98,8 +99,8 @@ REVOKE ALL ON FUNCTION @extschema@.tw_fleet_state() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fleet_state() IS 'The rows of fleet_status';
 
 CREATE VIEW @extschema@.fleet_status AS
-    SELECT s.node, s.state, s.lag, s.last_conversation, s.versions, s.is_current, s.clock_difference, s.behind_bytes,
-           s.missing_from, s.missing_to, s.advice
+    SELECT s.node, s.state, s.lag_seconds, s.last_conversation, s.versions, s.is_current, s.clock_difference_seconds,
+           s.behind_bytes, s.missing_from, s.missing_to, s.advice
     FROM @extschema@.tw_fleet_state() s ORDER BY s.node;
 REVOKE ALL ON TABLE @extschema@.fleet_status FROM PUBLIC;
 COMMENT ON VIEW @extschema@.fleet_status IS
@@ -109,8 +110,8 @@ COMMENT ON COLUMN @extschema@.fleet_status.state IS
     'replicating; copying: the first copy, or one by fleet_resync(); not subscribed, stopped, failing: this database '
     'does not take from it; not read, away, slot lost: it does not take from this database; conversations missing: a '
     'restore left a gap. What to do is in advice';
-COMMENT ON COLUMN @extschema@.fleet_status.lag IS
-    'At the hub: what a heartbeat took to the node and back, or how old the last one is that was answered, if a newer '
+COMMENT ON COLUMN @extschema@.fleet_status.lag_seconds IS
+    'At the hub: how many seconds a heartbeat took to the node and back, or how old the last one is that was answered, if a newer '
     'one was not. On a node: the age of the last heartbeat, by both clocks. NULL = no heartbeat was answered yet';
 COMMENT ON COLUMN @extschema@.fleet_status.last_conversation IS
     'created_at of the newest conversation that has come from the node; NULL on a node, and where none has come';
@@ -119,8 +120,8 @@ COMMENT ON COLUMN @extschema@.fleet_status.versions IS
     'node, those in force here; NULL = it has not said any';
 COMMENT ON COLUMN @extschema@.fleet_status.is_current IS
     'Whether these are the versions that this database has; NULL where versions is';
-COMMENT ON COLUMN @extschema@.fleet_status.clock_difference IS
-    'How far the clock of the node is ahead of this one, to half of the lag; NULL = not known';
+COMMENT ON COLUMN @extschema@.fleet_status.clock_difference_seconds IS
+    'How many seconds the clock of the node is ahead of this one, to half of the lag; NULL = not known';
 COMMENT ON COLUMN @extschema@.fleet_status.behind_bytes IS
     'WAL of this server that the other one has not confirmed yet; NULL where it has no slot here';
 COMMENT ON COLUMN @extschema@.fleet_status.missing_from IS

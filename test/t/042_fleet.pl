@@ -142,7 +142,7 @@ at_fails(2, 'SELECT fleet_publish()', '55000', 'without wal_level = logical noth
     at_fails(0, "BEGIN; CALL $_; COMMIT",   '2D000', "$_: not inside a transaction") for 'fleet_resync(1)', 'fleet_leave(1)';
 }
 beat() for 1, 2;
-is(at(0, 'SELECT node, state, is_current, lag IS NOT NULL, advice FROM fleet_status'),
+is(at(0, 'SELECT node, state, is_current, lag_seconds IS NOT NULL, advice FROM fleet_status'),
     "1|replicating|t|t|\n2|replicating|t|t|", 'the hub sees both nodes');
 is(at(1, 'SELECT node, state, is_current FROM fleet_status'), '0|replicating|t', 'a node sees the hub');
 
