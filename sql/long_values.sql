@@ -66,7 +66,7 @@ WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
   -- What these echo are constants and checked values of the functions that call them.
   AND p.proname NOT IN ('tw_lock', 'tw_endpoint_server',
                         'tw_labelstudio_refuse', 'tw_labelstudio_try', 'tw_note_not_stored', 'tw_import_portion',
-                        'tw_raise_import_error');
+                        'tw_raise_import_error', 'tw_drop_fleet_slot');
 
 -- Valid values for the arguments that are not tested, so that checks of later arguments are reached.
 CREATE FUNCTION pg_temp.argument(type regtype, name text, is_long boolean) RETURNS text

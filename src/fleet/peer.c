@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/excerpt.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
@@ -31,7 +32,7 @@ connect_to(const char *connection)
 	if (wrconn == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not connect to the other database of the fleet: %s", error),
+				 errmsg("could not connect to the other database of the fleet: %s", tw_excerpt(error)),
 				 errhint("Its role needs LOGIN and REPLICATION, and pg_hba.conf there an entry for this database's "
 						 "server. The string is that of libpq; a password belongs into a file that passfile= names.")));
 	return wrconn;
@@ -83,7 +84,8 @@ tw_fleet_ask(PG_FUNCTION_ARGS)
 		if (result->status != WALRCV_OK_TUPLES)
 			ereport(ERROR,
 					(errcode(result->sqlstate ? result->sqlstate : ERRCODE_CONNECTION_FAILURE),
-					 errmsg("the other database of the fleet refused: %s", result->err ? result->err : "no answer"),
+					 errmsg("the other database of the fleet refused: %s",
+							tw_excerpt(result->err ? result->err : "no answer")),
 					 errhint("Grant its role what it needs there: "
 							 "SELECT grant_training_role(role, 'fleet').")));
 		value = first_value(result);

@@ -226,9 +226,11 @@ EXCEPTION
     WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
         RAISE WARNING USING
-            MESSAGE = format('replication slot "%s" stays at the other end: %s', slot, why),
+            MESSAGE = format('replication slot "%s" stays at the other end: %s',
+                             @extschema@.tw_excerpt(slot), @extschema@.tw_excerpt(why)),
             DETAIL = 'As long as it is there, that server keeps all its WAL for it, until the disk is full.',
-            HINT = format('Run SELECT pg_drop_replication_slot(%L); there, if that server comes back.', slot);
+            HINT = format('Run SELECT pg_drop_replication_slot(%L); there, if that server comes back.',
+                          @extschema@.tw_excerpt(slot));
         RETURN true;
 END
 $function$;
