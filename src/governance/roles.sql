@@ -395,7 +395,8 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.grant_training_role(text, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.grant_training_role(text, text, text[]) IS
     'Grants a role the privileges of a kind: capture (insert conversations and read only their id), reviewer, analyst '
-    '(views without phone numbers), trainer (an external training worker) or operator. modules limits a reviewer or '
+    '(views without phone numbers), trainer (an external training worker), fleet (another database of a fleet, which '
+    'needs LOGIN and REPLICATION as well) or operator. modules limits a reviewer or '
     'analyst to the conversations and samples of these modules (an empty text: those without one); NULL lifts an '
     'earlier limit. A role with several grants, its own or those of roles it is a member of, sees the modules of all '
     'of them, and everything if one is without a limit. Returns the kinds whose privileges the role now has. Raises '
