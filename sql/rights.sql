@@ -14,9 +14,10 @@ CREATE ROLE regress_tw_capture;
 CREATE ROLE regress_tw_reviewer;
 CREATE ROLE regress_tw_analyst;
 CREATE ROLE regress_tw_trainer;
+CREATE ROLE regress_tw_fleet;
 CREATE ROLE regress_tw_operator;
 SELECT count(grant_training_role(('regress_tw_' || kind)::name, kind))
-FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'trainer', 'operator']) kind;
+FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'trainer', 'fleet', 'operator']) kind;
 
 CREATE TEMP VIEW member AS
     SELECT d.classid, d.objid FROM pg_depend d
@@ -24,7 +25,7 @@ CREATE TEMP VIEW member AS
     WHERE d.deptype = 'e' AND e.extname = 'training_workflow';
 CREATE TEMP VIEW kind AS
     SELECT k.n, k.kind, ('regress_tw_' || k.kind)::regrole AS role
-    FROM unnest(ARRAY['none', 'capture', 'reviewer', 'analyst', 'trainer', 'operator']) WITH ORDINALITY k (kind, n);
+    FROM unnest(ARRAY['none', 'capture', 'reviewer', 'analyst', 'trainer', 'fleet', 'operator']) WITH ORDINALITY k (kind, n);
 \pset format unaligned
 \pset footer off
 -- Functions that a role may call, and whether they run with the owner's rights. Then those for the owner alone.
@@ -61,13 +62,13 @@ WHERE has_column_privilege(k.role, c.oid, t.attnum, a.privilege) AND NOT has_tab
 GROUP BY c.oid, k.kind, k.n, a.privilege ORDER BY c.oid::regclass::text COLLATE "C", k.n, a.privilege;
 \pset format aligned
 SELECT count(revoke_training_role(('regress_tw_' || kind)::name, kind))
-FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'trainer', 'operator']) kind;
+FROM unnest(ARRAY['capture', 'reviewer', 'analyst', 'trainer', 'fleet', 'operator']) kind;
 SELECT count(*) AS left_over FROM pg_shdepend d
 JOIN pg_roles r ON d.refclassid = 'pg_authid'::regclass AND r.oid = d.refobjid
 WHERE r.rolname LIKE 'regress\_tw\_%' AND d.classid = 'pg_proc'::regclass
   AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database());
 DROP VIEW kind, member;
 DROP OWNED BY regress_tw_none, regress_tw_capture, regress_tw_reviewer, regress_tw_analyst, regress_tw_trainer,
-              regress_tw_operator;
+              regress_tw_fleet, regress_tw_operator;
 DROP ROLE regress_tw_none, regress_tw_capture, regress_tw_reviewer, regress_tw_analyst, regress_tw_trainer,
-regress_tw_operator;
+regress_tw_fleet, regress_tw_operator;

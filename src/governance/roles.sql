@@ -118,6 +118,8 @@ BEGIN ATOMIC
             '@extschema@.tw_intents()']::regprocedure[]),
         -- Of these, tw_minimum_detectable_losses is called by a view, and tw_measured_from is the default of min_units.
         ('{analyst}', ARRAY[
+            '@extschema@.tw_rollout_nodes(@extschema@.rollouts)',
+            '@extschema@.tw_fleet_state()',
             '@extschema@.compare_models(text, text)',
             '@extschema@.model_intent_scores(text, bigint)',
             '@extschema@.mcnemar_p(bigint, bigint)',
