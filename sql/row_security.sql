@@ -139,7 +139,8 @@ INSERT INTO calls VALUES
     ('tw_intent_confusions(date, date)', 'tw_intent_confusions(''2026-03-01'', current_date)'),
     ('tw_confidence_calibration(date, date)', 'tw_confidence_calibration(''2026-03-01'', current_date)'),
     ('tw_intent_drift(date, date)', 'tw_intent_drift(''2026-03-01'', current_date)'),
-    ('tw_training_metrics()', 'tw_training_metrics()'), ('tw_training_progress()', 'tw_training_progress()'),
+    ('tw_training_metrics()', 'tw_training_metrics()'), ('tw_fleet_state()', 'tw_fleet_state()'),
+    ('tw_training_progress()', 'tw_training_progress()'),
     ('model_intent_scores(text, bigint)', 'model_intent_scores(''router-v1.0.5'')'),
     ('training_workflow_status(timestamptz)', '(SELECT training_workflow_status())'),
     ('compare_models(text, text)', 'compare_models(''router-v1.0.5'', ''router-v1.0.7'')'),
@@ -165,7 +166,7 @@ INSERT INTO calls SELECT f::regprocedure, NULL FROM unnest(ARRAY[
     'sample_ratio_check(bigint[],bigint[],double precision[],double precision)', 'training_setting(text)',
     'tw_accuracy_window()',
     'tw_cut_text(text,integer)', 'tw_excerpt(text)', 'tw_is_verdict(text)', 'tw_load_library()', 'tw_measured_from()',
-    'tw_minimum_detectable_losses(jsonb)', 'tw_module_type(text,text)', 'tw_sample_text(text)',
+    'tw_minimum_detectable_losses(jsonb)', 'tw_rollout_nodes(rollouts)', 'tw_module_type(text,text)', 'tw_sample_text(text)',
     'tw_sees_all_modules()', 'tw_sees_module(text,text)', 'tw_shown_beside(text,text)', 'tw_shown_text(text,boolean)',
     'tw_valid_conversation(text,smallint,boolean,text,timestamptz,boolean,double precision)',
     'tw_valid_sample(text,text,text,text,double precision,double precision,bigint,smallint,text)']) f
