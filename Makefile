@@ -123,6 +123,7 @@ SQL_PARTS = \
 	src/rules/locks.sql \
 	src/rules/settings.sql \
 	src/rules/fleet.sql \
+	src/rules/id_parts.sql \
 	src/rules/normalize.sql \
 	src/rules/intent_names.sql \
 	src/tables/job_runs.sql \

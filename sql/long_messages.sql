@@ -143,7 +143,8 @@ BEGIN;
 INSERT INTO paired_evaluations (model_type, challenger, live_version, first_id, scored_to, approved_rate)
 VALUES ('router', 'outside', 'other', 1, 0, 1);
 SELECT p = :limit_id AS only_the_limit FROM tw_unanswered_pool('outside', 100) p;
-SELECT a.id = :limit_id AS only_the_limit FROM paired_evaluations p, tw_pool_answers(p, 100) a;
+SELECT a.id = :limit_id AS only_the_limit FROM paired_evaluations p, tw_next_of_pool(p, 100) k,
+    tw_pool_answers(p, ARRAY[k.after], ARRAY[k.last_id]) a;
 INSERT INTO labelstudio_projects (server_name, project_id, title) VALUES ('no server', 1, 'all');
 UPDATE conversation_logs SET review_priority = 3 WHERE id = :limit_id;
 SELECT tw_labelstudio_claim(p, NULL, 100, true, gen_random_uuid()) AS audited,

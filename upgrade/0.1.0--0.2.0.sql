@@ -1,5 +1,5 @@
 -- What leads from 0.1.0 to 0.2.0 beside the functions, views and triggers of the install script, which compose.pl adds.
--- tables: d808e3337cbdb8d65c8c59df8345d8c63aa3f8947297da72a06044d3a3df1118
+-- tables: a39d997e4c8081cbebe5bb395442a1bae157ad14eb30584ad61a0805b070389b
 
 @BEGIN@
 -- Closed days: three tables with their triggers become one, which is derived: the daily job counts the days again, and
@@ -121,7 +121,9 @@ ALTER TABLE @extschema@.model_versions
     ADD COLUMN rollout_number integer NOT NULL DEFAULT 0,
     ADD COLUMN effective_test_samples double precision,
     ADD COLUMN learned_to bigint,
-    ADD COLUMN location_unknown boolean NOT NULL DEFAULT false;
+    ADD COLUMN location_unknown boolean NOT NULL DEFAULT false,
+    ADD COLUMN nodes_learned_to bigint[];
+ALTER TABLE @extschema@.paired_evaluations ADD COLUMN nodes_scored_to bigint[];
 ALTER TABLE @extschema@.model_versions
     DROP CONSTRAINT model_versions_amounts_check,
     ADD CONSTRAINT model_versions_amounts_check CHECK (

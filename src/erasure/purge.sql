@@ -328,32 +328,54 @@ COMMENT ON FUNCTION @extschema@.tw_purge_evaluations(timestamptz, integer) IS
     'live, of their base versions and of what is compared stay. Returns how many rows';
 
 -- Conversations that came into a day after a run had been through it: an application may give its own created_at.
-CREATE FUNCTION @extschema@.tw_reopen_days(before date) RETURNS bigint
+CREATE FUNCTION @extschema@.tw_reopen_days(before date) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $function$
 DECLARE
-    newest CONSTANT bigint := coalesce((SELECT max(c.id) FROM @extschema@.conversation_logs c), 0);
-    -- Ids are drawn before the commit.
-    known CONSTANT bigint := (SELECT max((r.details ->> 'newest conversation')::bigint) - 10000
-                              FROM @extschema@.job_runs r
-                              WHERE r.job_name = 'purge_conversations' AND r.status = 'succeeded');
+    nodes CONSTANT bigint[] := @extschema@.tw_newest_of_nodes();
+    newest CONSTANT bigint := CASE WHEN nodes IS NULL
+                                   THEN coalesce((SELECT max(c.id) FROM @extschema@.conversation_logs c), 0)
+                                   ELSE @extschema@.tw_last_conversation() END;
+    -- A copy of a node (fleet_resync) may bring what lies far behind: the next run looks at all of it.
+    is_copied CONSTANT boolean := EXISTS (
+        SELECT FROM pg_subscription_rel r
+        WHERE r.srrelid = '@extschema@.conversation_logs'::regclass AND r.srsubstate NOT IN ('s', 'r'));
+    known CONSTANT bigint[] := ARRAY(
+        SELECT d.value::bigint FROM @extschema@.job_runs r CROSS JOIN LATERAL jsonb_each_text(r.details) d
+        WHERE r.job_name = 'purge_conversations' AND r.status = 'succeeded' AND d.key LIKE 'newest %'
+          AND (nodes IS NULL OR r.id = (SELECT max(l.id) FROM @extschema@.job_runs l
+                                        WHERE l.job_name = 'purge_conversations' AND l.status = 'succeeded')));
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.daily_statistics d WHERE d.left_over IS NOT NULL) THEN
         UPDATE @extschema@.daily_statistics d SET left_over = NULL
         WHERE d.date IN (
             SELECT s.date FROM @extschema@.daily_statistics s
             WHERE s.left_over IS NOT NULL
-              AND s.date IN (SELECT c.created_on FROM @extschema@.conversation_logs c
-                             WHERE c.id > coalesce(known, -9223372036854775808) AND c.created_on < before
-                               AND c.anonymised_at IS NULL)
+              AND s.date IN (SELECT c.created_on
+                             -- Ids are drawn before the commit.
+                             FROM @extschema@.tw_later_parts(known, 10000::bigint) k
+                             JOIN @extschema@.conversation_logs c ON c.id > k.after AND c.id <= k.up_to
+                             WHERE c.created_on < before AND c.anonymised_at IS NULL)
             FOR UPDATE SKIP LOCKED);
     END IF;
-    RETURN newest;
+    RETURN jsonb_build_object('newest conversation', newest)
+           || coalesce((SELECT jsonb_object_agg('newest of node ' || @extschema@.tw_node_of(n), n)
+                        FROM unnest(nodes) n WHERE NOT is_copied), '{}');
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_reopen_days(date) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_reopen_days(date) IS
-    'Lets the run look at whole days that have got conversations since the last run; returns the newest conversation';
+    'Lets the run look at whole days that have got conversations since the last run; returns the newest conversation, '
+    'and in a fleet that of each node, for job_runs.details';
+
+CREATE FUNCTION @extschema@.tw_reopen_all_days() RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE @extschema@.daily_statistics d SET left_over = NULL WHERE d.left_over IS NOT NULL;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_reopen_all_days() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_reopen_all_days() IS
+    'Lets the next run look at all days as a whole: conversations of any age may come';
 
 CREATE FUNCTION @extschema@.tw_require_delivery() RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -417,8 +439,7 @@ BEGIN
     END CASE;
     IF following IS NULL AND phase = phases[cardinality(phases)] THEN
         PERFORM @extschema@.tw_note_run(run, phase, jsonb_build_object(
-            'longest batch ms', round((state ->> 'longest')::numeric),
-            'newest conversation', state -> 'newest'), false);
+            'longest batch ms', round((state ->> 'longest')::numeric)) || (state -> 'newest'), false);
         RETURN NULL;
     END IF;
     RETURN coalesce(following, jsonb_build_object(

@@ -69,7 +69,9 @@ BEGIN ATOMIC
             THEN 'rollout'
             WHEN EXISTS (SELECT FROM @extschema@.paired_evaluations x
                          WHERE x.status = 'running'
-                           AND (c.id > x.scored_to
+                           AND (c.id > CASE WHEN x.nodes_scored_to IS NULL THEN x.scored_to
+                                            ELSE @extschema@.tw_position(x.scored_to || x.nodes_scored_to,
+                                                                         @extschema@.tw_node_of(c.id)) END
                                 OR EXISTS (SELECT FROM @extschema@.paired_disagreements y
                                            WHERE y.evaluation_id = x.id AND y.conversation_log_id = c.id)))
             THEN 'paired evaluation'

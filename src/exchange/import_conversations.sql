@@ -250,6 +250,7 @@ DECLARE
     source_name CONSTANT text := @extschema@.tw_check_import_source(source);
     mapping jsonb;
     reading record;
+    ours record;
     keep_upto bigint;
     item record;
     stored record;
@@ -287,11 +288,11 @@ BEGIN
     END IF;
     mapping := @extschema@.tw_map_import(source, columns);
     reading := @extschema@.tw_import_query(source, mapping);
-    PERFORM @extschema@.tw_begin_import();
+    ours := @extschema@.tw_begin_import();
     PERFORM @extschema@.tw_check_import_keys(source, (mapping ->> 'id')::name);
     IF keep_ids AND reading.numbered THEN
-        EXECUTE format('SELECT max(s.%1$I) FROM %2$s s WHERE s.%1$I BETWEEN 1 AND 9007199254740991', mapping ->> 'id',
-                       source) INTO keep_upto;
+        EXECUTE format('SELECT max(s.%1$I) FROM %2$s s WHERE s.%1$I BETWEEN %3$s AND %4$s', mapping ->> 'id', source,
+                       ours.lowest, ours.highest) INTO keep_upto;
         PERFORM @extschema@.tw_reserve_numbers(keep_upto);
     END IF;
 
@@ -353,8 +354,8 @@ COMMENT ON FUNCTION @extschema@.import_conversations(regclass, jsonb, text, text
     'processing_time_ms for nlu_processing_time_ms), or given: columns => ''{"session_id": "chatId"}''; unmatched '
     'columns go into metadata. Rows are not filtered, promoted or drawn for the audit. A valid review_status stays; '
     'other rows become not-applicable, or on request needs-review, with the priority that the filter would give. Times '
-    'without a zone are in time_zone. With keep_ids, integer ids are kept where they are free (imported_conversations '
-    'has old and new ids); for that it waits for transactions that are capturing. A row is copied once, also in '
+    'without a zone are in time_zone. With keep_ids, integer ids are kept where they are free and, in a fleet, of '
+    'this database''s part (imported_conversations has old and new ids); for that it waits for transactions that are capturing. A row is copied once, also in '
     'repeated calls; differing counts the rows that changed since. Raises 22023 for invalid arguments and 22004 for '
     'NULL ones, 42P01 and 42809 for a source that is no table or view or is of the extension, 42703 for missing '
     'columns, 42702 for ambiguous ones, 23502 and 23505 for ids that are NULL or not unique, 55P03 while a capturing '

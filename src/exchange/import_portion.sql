@@ -8,9 +8,11 @@ COMMENT ON FUNCTION @extschema@.tw_wait_for_numbers(regclass) IS
     'Waits for the end of all transactions that have taken numbers of a sequence so far and may still use them. Obeys '
     'lock_timeout';
 
-CREATE FUNCTION @extschema@.tw_begin_import() RETURNS void
+CREATE FUNCTION @extschema@.tw_begin_import(OUT lowest bigint, OUT highest bigint)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    node CONSTANT integer := @extschema@.tw_fleet_node();
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION USING
@@ -21,12 +23,14 @@ BEGIN
             HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED;';
     END IF;
     PERFORM @extschema@.tw_lock('imports'::text, 0::bigint);
+    lowest := coalesce(@extschema@.tw_first_id(node), 1);
+    highest := coalesce(@extschema@.tw_first_id(node + 1) - 2, 9007199254740991);
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_begin_import() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_begin_import() IS
-    'Allows one import at a time: blocks others until the end of the transaction. Raises 0A000 if this transaction '
-    'could not see their rows';
+    'Allows one import at a time: blocks others until the end of the transaction. Returns the range of ids that this '
+    'database may keep: in a fleet those of its part. Raises 0A000 if this transaction could not see their rows';
 
 CREATE FUNCTION @extschema@.tw_reserve_numbers(max_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -170,6 +174,8 @@ CREATE FUNCTION @extschema@.tw_import_portion(
     SET enable_seqscan = off
 AS $function$
 DECLARE
+    -- In a fleet, ids of another part are another database's.
+    own CONSTANT integer := @extschema@.tw_fleet_node();
     days date[];
 BEGIN
     -- Undone when the function ends, as it names the setting.
@@ -213,6 +219,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT @extschema@.tw_is_learnable(m.v ->> 'message_type', m.v ->> 'user_message') AS learnable,
                    CASE WHEN m.own_id <= keep_upto
+                             AND (own IS NULL OR @extschema@.tw_node_of(m.own_id) = own)
                              AND m.own_id <= pg_sequence_last_value('@extschema@.conversation_logs_id_seq')
                              AND NOT EXISTS (SELECT FROM @extschema@.conversation_logs c WHERE c.id = m.own_id)
                              -- Nor the remains of a deleted conversation.

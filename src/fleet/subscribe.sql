@@ -278,6 +278,7 @@ BEGIN
     -- Before anything is dropped: the other end answers, and is still what it was.
     slot := @extschema@.tw_fleet_slot_at(connection);
     CALL @extschema@.tw_end_subscription(publisher, connection, slot);
+    PERFORM @extschema@.tw_reopen_all_days();
     PERFORM @extschema@.tw_fleet_join(connection);
 END
 $procedure$;

@@ -1,22 +1,46 @@
 -- The course of paired evaluations: start, scoring of new messages, review of disagreements, decision. Each run of
 -- run_training_jobs() takes each of them a step further.
 
+CREATE FUNCTION @extschema@.tw_pool_start(
+    challenger text, live_version text, OUT first_id bigint, OUT nodes_scored_to bigint[])
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    node CONSTANT integer := @extschema@.tw_fleet_node();
+    newest CONSTANT bigint := @extschema@.tw_last_conversation();
+    newest_of_nodes CONSTANT bigint[] := @extschema@.tw_newest_of_nodes();
+BEGIN
+    SELECT max(coalesce(m.learned_to, newest)) INTO first_id
+    FROM @extschema@.model_versions m WHERE m.version IN (challenger, live_version);
+    IF node IS NOT NULL THEN
+        SELECT p.own, p.nodes INTO first_id, nodes_scored_to
+        FROM @extschema@.tw_split_positions(ARRAY(
+            SELECT unnest(CASE WHEN m.learned_to IS NULL THEN newest || newest_of_nodes
+                               ELSE m.learned_to || m.nodes_learned_to END)
+            FROM @extschema@.model_versions m WHERE m.version IN (challenger, live_version)), node) p;
+    END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_pool_start(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_pool_start(text, text) IS
+    'The conversations that the pool of two versions begins after, as paired_evaluations has them: neither can have '
+    'learned from later ones';
+
 CREATE FUNCTION @extschema@.tw_start_paired_evaluations() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- The newest candidate that the gate could not decide about. A pair of versions is evaluated once.
     WITH begun AS (
         INSERT INTO @extschema@.paired_evaluations (model_type, challenger, live_version, first_id, scored_to,
-                                                    approved_rate)
-        SELECT c.model_type, c.version, l.version, f.first_id, f.first_id,
+                                                    nodes_scored_to, approved_rate)
+        SELECT c.model_type, c.version, l.version, f.first_id, f.first_id, f.nodes_scored_to,
                @extschema@.training_setting('paired_approved_rate')::double precision
         FROM (SELECT DISTINCT ON (m.model_type) m.* FROM @extschema@.model_versions m
               WHERE m.status = 'candidate' AND m.gate_decision = 'undecided'
               ORDER BY m.model_type, m.created_at DESC,
                        string_to_array(regexp_replace(m.version, '^.*-v', ''), '.')::numeric[] DESC) c
         JOIN @extschema@.model_versions l ON l.model_type = c.model_type AND l.status = 'production'
-        CROSS JOIN LATERAL (SELECT greatest(coalesce(c.learned_to, @extschema@.tw_last_conversation()),
-                                            coalesce(l.learned_to, @extschema@.tw_last_conversation())) AS first_id) f
+        CROSS JOIN LATERAL @extschema@.tw_pool_start(c.version, l.version) f
         WHERE NOT EXISTS (SELECT FROM @extschema@.paired_evaluations p
                           WHERE p.model_type = c.model_type
                             AND (p.status = 'running' OR p.challenger = c.version AND p.live_version = l.version))
@@ -68,8 +92,28 @@ COMMENT ON FUNCTION @extschema@.tw_withdraw_left_blind() IS
 
 -- The next messages of the pool, with the answers of both versions. The answers of a version outside come from its
 -- workers (paired_answers); for the live one also from conversation_logs.
+CREATE FUNCTION @extschema@.tw_next_of_pool(
+    p @extschema@.paired_evaluations, max_messages integer, OUT after bigint, OUT last_id bigint)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    -- Each node has its share, however many conversations another one has.
+    SELECT k.after, n.last_id
+    FROM (SELECT x.after, x.up_to, count(*) OVER () AS parts
+          FROM @extschema@.tw_later_parts((p).scored_to || (p).nodes_scored_to, 0::bigint) x) k
+    CROSS JOIN LATERAL (SELECT max(b.id) AS last_id
+                        FROM (SELECT c.id FROM @extschema@.conversation_logs c
+                              WHERE c.id > k.after AND c.id <= k.up_to
+                              ORDER BY c.id LIMIT (max_messages + k.parts - 1) / k.parts) b) n
+    WHERE n.last_id IS NOT NULL;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_next_of_pool(@extschema@.paired_evaluations, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_next_of_pool(@extschema@.paired_evaluations, integer) IS
+    'The next conversations of a pool, about this many, as ranges of ids (above after, up to last_id): one, and in a '
+    'fleet one of each database that has such';
+
 CREATE FUNCTION @extschema@.tw_pool_answers(
-    p @extschema@.paired_evaluations, max_messages integer,
+    p @extschema@.paired_evaluations, afters bigint[], last_ids bigint[],
     OUT id bigint, OUT is_certain boolean, OUT challenger_intent text, OUT live_intent text, OUT is_answered boolean)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -82,9 +126,8 @@ BEGIN ATOMIC
                c.nlu_model_version, c.filter_outcome, c.is_audit, c.anonymised_at,
                @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
                    c.message_language, c.routed_to, c.nlu_entities) AS is_too_long
-        FROM @extschema@.conversation_logs c
-        WHERE c.id > (p).scored_to
-        ORDER BY c.id LIMIT max_messages
+        FROM unnest(afters, last_ids) AS k (after, last_id)
+        JOIN @extschema@.conversation_logs c ON c.id > k.after AND c.id <= k.last_id
     )
     SELECT b.id, b.filter_outcome = 'needs-review' OR b.is_audit, x.intent, y.intent, x.is_answered AND y.is_answered
     FROM batch b
@@ -112,31 +155,38 @@ BEGIN ATOMIC
     WHERE b.filter_outcome <> 'not-applicable' AND NOT b.is_too_long AND b.anonymised_at IS NULL
       AND @extschema@.tw_is_of_type((p).model_type, @extschema@.tw_module_type(b.nlu_module_type, b.nlu_intent));
 END;
-REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, integer) IS
-    'The learnable messages of the type among the next conversations of a pool, at most this many; is_certain: a '
-    'disagreement about it is always queued for review';
+REVOKE ALL ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, bigint[], bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_pool_answers(@extschema@.paired_evaluations, bigint[], bigint[]) IS
+    'The learnable messages of the type among the conversations in ranges of ids that tw_next_of_pool() gave; '
+    'is_certain: a disagreement about it is always queued for review';
 
 CREATE FUNCTION @extschema@.tw_unanswered_pool(version text, max_messages integer DEFAULT 5000) RETURNS SETOF bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT c.id
+    SELECT n.id
     FROM @extschema@.paired_evaluations p
-    JOIN @extschema@.conversation_logs c ON c.id > p.scored_to
+    CROSS JOIN LATERAL @extschema@.tw_later_parts(p.scored_to || p.nodes_scored_to, 0::bigint) k
+    -- At a hub the nodes take turns.
+    CROSS JOIN LATERAL (
+        SELECT x.id, row_number() OVER (ORDER BY x.id) AS turn
+        FROM (SELECT c.id FROM @extschema@.conversation_logs c
+              WHERE c.id > k.after AND c.id <= k.up_to
+                AND c.filter_outcome <> 'not-applicable' AND c.anonymised_at IS NULL
+                AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
+                    c.message_language, c.routed_to, c.nlu_entities)
+                AND @extschema@.tw_is_of_type(p.model_type,
+                                              @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent))
+                -- The live version's own answer in conversation_logs is known.
+                AND (tw_unanswered_pool.version = p.challenger
+                     OR NOT coalesce(c.nlu_model_version = p.live_version
+                                     AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent,
+                                                                              c.nlu_module_type), false))
+                AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a
+                                WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
+              ORDER BY c.id LIMIT max_messages) x) n
     WHERE p.status = 'running' AND tw_unanswered_pool.version IN (p.challenger, p.live_version)
       AND NOT @extschema@.tw_is_servable(tw_unanswered_pool.version)
-      AND c.filter_outcome <> 'not-applicable' AND c.anonymised_at IS NULL
-      AND NOT @extschema@.tw_is_too_long(NULL::integer, c.user_message, c.nlu_intent, c.nlu_module_type,
-          c.message_language, c.routed_to, c.nlu_entities)
-      AND @extschema@.tw_is_of_type(p.model_type, @extschema@.tw_module_type(c.nlu_module_type, c.nlu_intent))
-      -- The live version's own answer in conversation_logs is known.
-      AND (tw_unanswered_pool.version = p.challenger
-           OR NOT coalesce(c.nlu_model_version = p.live_version
-                           AND NOT @extschema@.is_fallback_provider(c.nlu_provider, c.nlu_intent, c.nlu_module_type),
-                           false))
-      AND NOT EXISTS (SELECT FROM @extschema@.paired_answers a
-                      WHERE a.version = tw_unanswered_pool.version AND a.conversation_log_id = c.id)
-    ORDER BY c.id LIMIT max_messages;
+    ORDER BY n.turn, n.id LIMIT max_messages;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_unanswered_pool(text, integer) IS
@@ -147,39 +197,53 @@ CREATE FUNCTION @extschema@.tw_score_pool(evaluation bigint, max_messages intege
 AS $function$
 DECLARE
     p @extschema@.paired_evaluations;
-    last_id bigint;
-    unanswered bigint;
+    node integer;
+    afters bigint[];
+    last_ids bigint[];
+    reached bigint[];
+    is_answered boolean;
     scored bigint;
     differing bigint;
 BEGIN
     SELECT * INTO p FROM @extschema@.paired_evaluations e WHERE e.id = evaluation AND e.status = 'running' FOR UPDATE;
-    last_id := (SELECT max(b.id) FROM (SELECT c.id FROM @extschema@.conversation_logs c WHERE c.id > p.scored_to
-                                       ORDER BY c.id LIMIT max_messages) b);
-    IF last_id IS NULL THEN
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    SELECT array_agg(k.after), array_agg(k.last_id) INTO afters, last_ids
+    FROM @extschema@.tw_next_of_pool(p, max_messages) k;
+    IF afters IS NULL THEN
         RETURN 0;
     END IF;
     WITH answers AS MATERIALIZED (
-        SELECT * FROM @extschema@.tw_pool_answers(p, max_messages)
-    ), cut AS (
-        -- A message without a worker's answer waits, and so do all messages after it.
-        SELECT coalesce(min(a.id) FILTER (WHERE NOT a.is_answered), last_id + 1) AS id FROM answers a
+        SELECT * FROM @extschema@.tw_pool_answers(p, afters, last_ids)
+    ), cut AS MATERIALIZED (
+        -- A message without a worker's answer waits, and so do all messages after it (of the same database).
+        SELECT k.after, k.last_id, coalesce(min(a.id), k.last_id + 1) AS id
+        FROM unnest(afters, last_ids) AS k (after, last_id)
+        LEFT JOIN answers a ON a.id > k.after AND a.id <= k.last_id AND NOT a.is_answered
+        GROUP BY k.after, k.last_id
     ), written AS (
         INSERT INTO @extschema@.paired_disagreements (evaluation_id, conversation_log_id, challenger_intent,
                                                       live_intent, probability, is_drawn)
         SELECT evaluation, a.id, a.challenger_intent, a.live_intent, r.rate, random() < r.rate
-        FROM answers a, cut, LATERAL (SELECT CASE WHEN a.is_certain THEN 1 ELSE p.approved_rate END AS rate) r
-        WHERE a.id < cut.id AND a.challenger_intent IS DISTINCT FROM a.live_intent
+        FROM answers a JOIN cut ON a.id > cut.after AND a.id < cut.id
+        CROSS JOIN LATERAL (SELECT CASE WHEN a.is_certain THEN 1 ELSE p.approved_rate END AS rate) r
+        WHERE a.challenger_intent IS DISTINCT FROM a.live_intent
         ORDER BY a.id
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM answers a, cut WHERE a.id < cut.id), (SELECT count(*) FROM written),
-           (SELECT cut.id FROM cut)
-    INTO scored, differing, unanswered;
+    SELECT (SELECT count(*) FROM answers a JOIN cut ON a.id > cut.after AND a.id < cut.id),
+           (SELECT count(*) FROM written), (SELECT array_agg(cut.id - 1) FROM cut),
+           (SELECT bool_and(cut.id > cut.last_id) FROM cut)
+    INTO scored, differing, reached, is_answered;
+    node := CASE WHEN @extschema@.tw_fleet_node() IS NOT NULL THEN @extschema@.tw_node_of(p.scored_to) END;
     UPDATE @extschema@.paired_evaluations e
-    SET scored_to = least(last_id, unanswered - 1), messages = e.messages + scored,
-        disagreements = e.disagreements + differing
+    SET scored_to = CASE WHEN node IS NULL THEN reached[1] ELSE n.own END,
+        nodes_scored_to = CASE WHEN node IS NULL THEN e.nodes_scored_to ELSE n.nodes END,
+        messages = e.messages + scored, disagreements = e.disagreements + differing
+    FROM @extschema@.tw_split_positions(p.scored_to || p.nodes_scored_to || reached, node) n
     WHERE e.id = evaluation;
-    IF unanswered <= last_id AND NOT EXISTS (
+    IF NOT is_answered AND NOT EXISTS (
         SELECT FROM @extschema@.training_jobs j
         WHERE j.kind = 'evaluate' AND j.version IN (p.challenger, p.live_version)
           AND (j.status IN ('queued', 'running', 'handed-in')
@@ -228,7 +292,10 @@ BEGIN
                       AND @extschema@.tw_is_unjudged(c.review_status)
                       AND NOT EXISTS (SELECT FROM @extschema@.review_events e
                                       WHERE e.conversation_log_id = c.id AND @extschema@.tw_is_persons_word(e.action))
-                    ORDER BY d.conversation_log_id LIMIT room) n) x,
+                    -- In order of arrival, which at a hub is not that of the ids: the labels would be those of the
+                    -- first nodes alone.
+                    ORDER BY CASE WHEN p.nodes_scored_to IS NOT NULL THEN c.created_at END, d.conversation_log_id
+                    LIMIT room) n) x,
              LATERAL @extschema@.tw_ask_blindly(x.ids, x.firsts, x.seconds) a;
         UPDATE @extschema@.paired_disagreements d SET asked_at = clock_timestamp()
         WHERE d.evaluation_id = evaluation AND d.conversation_log_id = ANY (asked);

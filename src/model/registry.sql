@@ -22,12 +22,17 @@ CREATE FUNCTION @extschema@.tw_last_conversation() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     -- The sequence counts numbers that are given out and not committed yet; a subscriber's sequence does not move, so
-    -- existing rows count there.
+    -- existing rows count there. In a fleet, the part of this database is meant.
     SELECT greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass),
-                    (SELECT max(c.id) FROM @extschema@.conversation_logs c), 0);
+                    CASE WHEN n.node IS NULL THEN (SELECT max(c.id) FROM @extschema@.conversation_logs c)
+                         ELSE (SELECT max(c.id) FROM @extschema@.conversation_logs c
+                               WHERE c.id >= @extschema@.tw_first_id(n.node)
+                                 AND c.id < @extschema@.tw_first_id(n.node + 1)) END, 0)
+    FROM (SELECT @extschema@.tw_fleet_node() AS node) n;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_last_conversation() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_last_conversation() IS 'The highest number that a conversation has had so far';
+COMMENT ON FUNCTION @extschema@.tw_last_conversation() IS
+    'The highest number that a conversation has had so far; in a fleet, of those that this database captures';
 
 CREATE FUNCTION @extschema@.tw_check_figures(training_accuracy double precision, training_seconds double precision,
                                              model_size_mb double precision)
@@ -121,10 +126,11 @@ BEGIN
 
     -- Its training data is unknown: any conversation so far may be part of it.
     INSERT INTO @extschema@.model_versions (version, model_type, status, minio_path, sample_counts, training_accuracy,
-                                            training_seconds, model_size_mb, base_version, learned_to)
+                                            training_seconds, model_size_mb, base_version, learned_to,
+                                            nodes_learned_to)
     VALUES (version, model_type, 'candidate', minio_path, sample_counts, training_accuracy, training_seconds,
             model_size_mb, base_version,
-            @extschema@.tw_last_conversation());
+            @extschema@.tw_last_conversation(), @extschema@.tw_newest_of_nodes());
     IF artifact IS NOT NULL THEN
         PERFORM @extschema@.tw_store_artifact(version, artifact);
     END IF;

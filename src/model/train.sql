@@ -106,9 +106,9 @@ COMMENT ON FUNCTION @extschema@.tw_mark_held_samples() IS
 CREATE FUNCTION @extschema@.tw_start_version(model_type text, major boolean) RETURNS text
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO @extschema@.model_versions (version, model_type, status, learned_to)
+    INSERT INTO @extschema@.model_versions (version, model_type, status, learned_to, nodes_learned_to)
     VALUES (@extschema@.next_model_version(model_type, coalesce(major, false)), model_type, 'training',
-            @extschema@.tw_last_conversation())
+            @extschema@.tw_last_conversation(), @extschema@.tw_newest_of_nodes())
     RETURNING version;
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_start_version(text, boolean) FROM PUBLIC;
@@ -122,17 +122,24 @@ CREATE FUNCTION @extschema@.tw_finish_training(
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    node CONSTANT integer := @extschema@.tw_fleet_node();
     job @extschema@.training_jobs;
     learned record;
+    -- Samples that were added between the start of the job and the reading of its samples are learned as well.
+    newest bigint[];
 BEGIN
     SELECT * INTO STRICT job FROM @extschema@.training_jobs j WHERE j.id = job_id;
     -- Samples that an earlier version learned first.
     PERFORM @extschema@.tw_mark_held_samples();
     SELECT * INTO learned FROM @extschema@.tw_mark_learned(job.version, sample_ids, sample_intents);
+    newest := ARRAY(SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s
+                    WHERE s.id = ANY (sample_ids)
+                    GROUP BY CASE WHEN node IS NOT NULL THEN @extschema@.tw_node_of(s.conversation_log_id) END);
     UPDATE @extschema@.model_versions m
-    -- Samples that were added between the start of the job and the reading of its samples are learned as well.
-    SET learned_to = greatest(m.learned_to, (SELECT max(s.conversation_log_id) FROM @extschema@.training_samples s
-                                             WHERE s.id = ANY (sample_ids))),
+    SET (learned_to, nodes_learned_to) = (
+            SELECT CASE WHEN node IS NULL THEN greatest(m.learned_to, newest[1]) ELSE p.own END,
+                   CASE WHEN node IS NULL THEN m.nodes_learned_to ELSE p.nodes END
+            FROM @extschema@.tw_split_positions(m.learned_to || m.nodes_learned_to || newest, node) p),
         sample_counts = (SELECT jsonb_object_agg(x.label_source, x.n)
                             FROM (SELECT s.label_source, count(*) AS n FROM @extschema@.training_samples s
                                   WHERE s.id = ANY (sample_ids) GROUP BY s.label_source) x)

@@ -2,7 +2,8 @@
 --
 -- It reads the samples once, the test set and the queue, each by an index of its own, and one conversation for each
 -- intent. It does not read conversation_logs as a whole: the newest conversation of an intent is the one with the
--- highest number that has a sample with it or waits with it.
+-- highest number that has a sample with it or waits with it. In a fleet, numbers are in order within a node alone, and
+-- the last of these conversations counts.
 
 CREATE FUNCTION @extschema@.tw_intents(
     OUT intent text, OUT live_samples bigint, OUT human_samples bigint, OUT model_samples bigint,
@@ -11,7 +12,9 @@ CREATE FUNCTION @extschema@.tw_intents(
     RETURNS SETOF record
     LANGUAGE sql STABLE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-    WITH sampled AS (
+    WITH fleet AS MATERIALIZED (
+        SELECT @extschema@.tw_fleet_node() IS NOT NULL AS is_any
+    ), sampled AS (
         -- Grouped by the stored name, which is cheap; the current name comes afterwards.
         SELECT s.intent AS name, count(*) FILTER (WHERE s.review_status = 'approved') AS live,
                count(*) FILTER (WHERE s.review_status = 'approved' AND s.label_source = 'human') AS human,
@@ -20,12 +23,13 @@ BEGIN ATOMIC
                count(*) FILTER (WHERE s.review_status = 'rejected') AS rejected,
                max(s.conversation_log_id) FILTER (WHERE s.review_status <> 'rejected') AS newest
         FROM @extschema@.training_samples s
-        WHERE @extschema@.tw_sees_module(s.module_type, s.intent) GROUP BY s.intent
+        WHERE @extschema@.tw_sees_module(s.module_type, s.intent)
+        GROUP BY s.intent, CASE WHEN (SELECT f.is_any FROM fleet f) THEN s.conversation_log_id >> 43 END
     ), waiting AS (
         SELECT c.nlu_intent AS name, count(*) AS conversations, max(c.id) AS newest
         FROM @extschema@.conversation_logs c
         WHERE c.review_priority IS NOT NULL AND @extschema@.tw_sees_module(c.nlu_module_type, c.nlu_intent)
-        GROUP BY c.nlu_intent
+        GROUP BY c.nlu_intent, CASE WHEN (SELECT f.is_any FROM fleet f) THEN c.id >> 43 END
     ), ruled AS (
         SELECT p.intent AS name, count(*) AS policies FROM @extschema@.review_policies p
         WHERE @extschema@.tw_sees_module(p.module_type, p.intent) GROUP BY p.intent
@@ -33,7 +37,7 @@ BEGIN ATOMIC
         SELECT @extschema@.tw_resolve_intent(n.name) AS intent, sum(n.live)::bigint AS live,
                sum(n.human)::bigint AS human, sum(n.model)::bigint AS model, sum(n.pending)::bigint AS pending,
                sum(n.rejected)::bigint AS rejected, sum(n.conversations)::bigint AS conversations,
-               sum(n.policies)::bigint AS policies, max(n.newest) AS newest
+               sum(n.policies)::bigint AS policies, array_agg(n.newest) AS newest
         FROM (SELECT s.name, s.live, s.human, s.model, s.pending, s.rejected, 0 AS conversations, 0 AS policies,
                      s.newest FROM sampled s
               UNION ALL SELECT w.name, 0, 0, 0, 0, 0, w.conversations, 0, w.newest FROM waiting w
@@ -54,7 +58,9 @@ BEGIN ATOMIC
     )
     SELECT n.intent, n.live, n.human, n.model, n.pending, n.rejected, n.conversations, n.policies,
            coalesce(t.texts, 0), s.recall,
-           (SELECT c.created_at FROM @extschema@.conversation_logs c WHERE c.id = n.newest),
+           (SELECT max(c.created_at) FROM @extschema@.conversation_logs c
+            WHERE c.id = ANY (ARRAY(SELECT max(i.id) FROM unnest(n.newest) AS i (id)
+                                    GROUP BY CASE WHEN (SELECT f.is_any FROM fleet f) THEN i.id >> 43 END))),
            ARRAY(SELECT a.alias FROM @extschema@.intent_aliases a WHERE a.intent = n.intent
                  ORDER BY a.alias COLLATE "C")
     FROM named n
@@ -87,5 +93,6 @@ COMMENT ON COLUMN @extschema@.intents.accuracy IS
     'nothing is live, it was not evaluated, or none of the texts was of this intent';
 COMMENT ON COLUMN @extschema@.intents.last_seen IS
     'created_at of the conversation with the highest number that has a sample with this intent, unless it was '
-    'rejected, or waits for review with it; NULL = none';
+    'rejected, or waits for review with it; in a fleet the last one of those with the highest number of each node; '
+    'NULL = none';
 COMMENT ON COLUMN @extschema@.intents.aliases IS 'Its former names; {} = none';

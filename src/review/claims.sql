@@ -123,7 +123,8 @@ BEGIN ATOMIC
                           WHERE k.conversation_log_id = c.id AND k.expires_at > clock_timestamp())
           AND NOT EXISTS (SELECT FROM @extschema@.labelstudio_tasks t
                           WHERE t.conversation_log_id = c.id AND @extschema@.tw_task_waits(t.status))
-        ORDER BY c.id
+        -- At a hub, ids are in order of arrival within a node alone.
+        ORDER BY CASE WHEN @extschema@.tw_fleet_role() = 'hub' THEN c.created_at END, c.id
         LIMIT max_reviews
         FOR UPDATE OF c SKIP LOCKED
     )

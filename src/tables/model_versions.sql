@@ -40,6 +40,7 @@ CREATE TABLE @extschema@.model_versions (
     effective_test_samples double precision,
     learned_to bigint,
     location_unknown boolean NOT NULL DEFAULT false,
+    nodes_learned_to bigint[],
     CONSTRAINT model_versions_pkey PRIMARY KEY (version),
     CONSTRAINT model_versions_version_check CHECK (
         version ~ '^[a-z0-9]+(-[a-z0-9]+)*-v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$'
@@ -165,8 +166,11 @@ COMMENT ON COLUMN @extschema@.model_versions.effective_test_samples IS
     'Effective sample size of test_samples (Kish): the number of equally weighted samples with the same precision; '
     'NULL = not scored. min_test_samples is compared with it';
 COMMENT ON COLUMN @extschema@.model_versions.learned_to IS
-    'Id of the newest conversation when it was trained or registered: it cannot have learned from later ones; NULL = '
-    'not known, so that it may have learned from all so far';
+    'Id of the newest conversation when it was trained or registered (in a fleet: of those that this database captured '
+    'itself): it cannot have learned from later ones; NULL = not known, so that it may have learned from all so far';
+COMMENT ON COLUMN @extschema@.model_versions.nodes_learned_to IS
+    'At a hub, the id of the newest conversation of each node that had arrived then: it cannot have learned from later '
+    'ones of that node, nor from any of a node that is not named here. NULL = this database was in no fleet then';
 COMMENT ON COLUMN @extschema@.model_versions.location_unknown IS
     'True if a worker delivered it with neither an artifact nor a minio_path. Only a person can make such a version '
     'live';

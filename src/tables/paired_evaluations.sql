@@ -21,6 +21,7 @@ CREATE TABLE @extschema@.paired_evaluations (
     reason text,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     decided_at timestamptz,
+    nodes_scored_to bigint[],
     CONSTRAINT paired_evaluations_pkey PRIMARY KEY (id),
     CONSTRAINT paired_evaluations_status_check CHECK (status IN ('running', 'better', 'worse', 'non-inferior',
                                                                  'undecided', 'cancelled')),
@@ -48,8 +49,10 @@ COMMENT ON COLUMN @extschema@.paired_evaluations.status IS
     'which is better); cancelled (one of the two versions changed its status, the challenger passed the gate, or two '
     'weeks passed without a decision)';
 COMMENT ON COLUMN @extschema@.paired_evaluations.first_id IS
-    'Only conversations with a higher id are in the pool: neither version can have learned from them';
-COMMENT ON COLUMN @extschema@.paired_evaluations.scored_to IS 'Id of the last conversation that was scored';
+    'Only conversations with a higher id are in the pool: neither version can have learned from them. In a fleet, of '
+    'those that this database captured itself; of nodes, those after model_versions.nodes_learned_to of both versions';
+COMMENT ON COLUMN @extschema@.paired_evaluations.scored_to IS
+    'Id of the last conversation that was scored; in a fleet, of those that this database captured itself';
 COMMENT ON COLUMN @extschema@.paired_evaluations.messages IS 'Number of messages that both versions answered';
 COMMENT ON COLUMN @extschema@.paired_evaluations.disagreements IS 'Number of these messages with different answers';
 COMMENT ON COLUMN @extschema@.paired_evaluations.approved_rate IS
@@ -71,6 +74,10 @@ COMMENT ON COLUMN @extschema@.paired_evaluations.worse_evidence IS
 COMMENT ON COLUMN @extschema@.paired_evaluations.reason IS 'Why it ended; NULL = it still runs';
 COMMENT ON COLUMN @extschema@.paired_evaluations.started_at IS 'When it began';
 COMMENT ON COLUMN @extschema@.paired_evaluations.decided_at IS 'When it ended; NULL = it still runs';
+COMMENT ON COLUMN @extschema@.paired_evaluations.nodes_scored_to IS
+    'At a hub, the id of the last conversation of each node that was scored, or before which none is in the pool. What '
+    'arrives later with a lower id of the same node is not scored: of a transaction that was open on the node for long, '
+    'or copied by fleet_resync(). NULL = this database was in no fleet when the last one was scored';
 
 CREATE TABLE @extschema@.paired_disagreements (
     evaluation_id bigint NOT NULL,
