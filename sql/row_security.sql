@@ -166,7 +166,8 @@ INSERT INTO calls SELECT f::regprocedure, NULL FROM unnest(ARRAY[
     'sample_ratio_check(bigint[],bigint[],double precision[],double precision)', 'training_setting(text)',
     'tw_accuracy_window()',
     'tw_cut_text(text,integer)', 'tw_excerpt(text)', 'tw_is_verdict(text)', 'tw_load_library()', 'tw_measured_from()',
-    'tw_minimum_detectable_losses(jsonb)', 'tw_rollout_nodes(rollouts)', 'tw_module_type(text,text)', 'tw_sample_text(text)',
+    'tw_minimum_detectable_losses(jsonb)', 'tw_rollout_nodes(rollouts)', 'tw_module_type(text,text)',
+    'tw_sample_text(text)',
     'tw_sees_all_modules()', 'tw_sees_module(text,text)', 'tw_shown_beside(text,text)', 'tw_shown_text(text,boolean)',
     'tw_valid_conversation(text,smallint,boolean,text,timestamptz,boolean,double precision)',
     'tw_valid_sample(text,text,text,text,double precision,double precision,bigint,smallint,text)']) f

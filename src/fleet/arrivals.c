@@ -167,7 +167,8 @@ Datum
 tw_fleet_queue_arrival(PG_FUNCTION_ARGS)
 {
 	static TwKeptPlan kept;
-	static const char command[] = "INSERT INTO %1$s.fleet_arrivals (conversation_log_id) VALUES ($1)";
+	static const char command[] = "INSERT INTO %1$s.fleet_arrivals (conversation_log_id) VALUES ($1) "
+		"ON CONFLICT DO NOTHING";
 
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	Oid			type = INT8OID;

@@ -63,7 +63,7 @@ lock_arrivals(Oid schema, Datum taken, int64 taken_count, int64 *count)
 		"SELECT c.id, " TW_IS_MISSED " FROM %1$s.conversation_logs c WHERE c.id = ANY ($1) "
 		"ORDER BY c.id FOR UPDATE OF c SKIP LOCKED";
 	static const char return_command[] =
-		"INSERT INTO %1$s.fleet_arrivals (conversation_log_id) SELECT DISTINCT c.id FROM %1$s.conversation_logs c "
+		"INSERT INTO %1$s.fleet_arrivals (conversation_log_id) SELECT c.id FROM %1$s.conversation_logs c "
 		"WHERE c.id = ANY ($1) AND c.id <> ALL ($2)";
 
 	Oid			types[] = {INT8ARRAYOID, INT8ARRAYOID};

@@ -70,9 +70,10 @@ COMMENT ON COLUMN @extschema@.fleet_rollout_steps.step IS 'The step, from 1';
 COMMENT ON COLUMN @extschema@.fleet_rollout_steps.in_force_at IS
     'When the node got it, by the node''s clock, which its conversations have too';
 
--- A queue without a key: rows are added by the subscriptions, and taken from it by sweep_fleet() and by nobody else.
+-- Rows are added by the subscriptions, and taken by sweep_fleet() and by nobody else.
 CREATE TABLE @extschema@.fleet_arrivals (
-    conversation_log_id bigint NOT NULL
+    conversation_log_id bigint NOT NULL,
+    CONSTRAINT fleet_arrivals_pkey PRIMARY KEY (conversation_log_id)
 );
 REVOKE ALL ON TABLE @extschema@.fleet_arrivals FROM PUBLIC;
 SELECT pg_extension_config_dump('@extschema@.fleet_arrivals', '');
