@@ -259,6 +259,7 @@ BEGIN ATOMIC
         -- Called by the procedures of the jobs, with the rights of their caller.
         ('{operator}', ARRAY[
             '@extschema@.tw_jobs()',
+            '@extschema@.tw_is_own_job(text)',
             '@extschema@.tw_run_job(text, text, timestamptz)',
             '@extschema@.tw_begin_job(text, text, timestamptz)',
             '@extschema@.tw_job_step(bigint, jsonb, timestamptz)',

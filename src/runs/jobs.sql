@@ -53,7 +53,7 @@ COMMENT ON FUNCTION @extschema@.tw_jobs() IS
     'belongs: all databases, deciding (those that are no node of a fleet), or hub';
 
 CREATE FUNCTION @extschema@.tw_is_own_job(belongs text) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN CASE belongs WHEN 'all' THEN true WHEN 'hub' THEN @extschema@.tw_fleet_role() = 'hub'
                     ELSE @extschema@.tw_fleet_role() <> 'node' END;
 REVOKE ALL ON FUNCTION @extschema@.tw_is_own_job(text) FROM PUBLIC;
