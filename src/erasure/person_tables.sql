@@ -14,7 +14,8 @@ BEGIN ATOMIC
          'names of reviewers, who are other people'),
         ('paired_disagreements', 't.conversation_log_id, t.evaluation_id', NULL, NULL),
         ('paired_answers', 't.conversation_log_id, t.version', NULL, NULL),
-        ('imported_conversations', 't.conversation_log_id', NULL, NULL)
+        ('imported_conversations', 't.conversation_log_id', NULL, NULL),
+        ('fleet_arrivals', 't.conversation_log_id', NULL, NULL)
     ), of_both (relation, sorted_by, left_out, reason) AS (VALUES
         ('review_events', 't.id', '{reviewer,session_role,calling_role}'::text[],
          'names of reviewers, who are other people'),
@@ -29,7 +30,6 @@ BEGIN ATOMIC
         ('daily_statistics', 'counts of days'),
         ('erasures', 'the receipt of a finished one says the same; a running one deletes what is shown here'),
         ('erasure_rows', 'ids of rows that are shown themselves'),
-        ('fleet_arrivals', 'ids of conversations that are shown themselves'),
         ('fleet_heartbeats', 'times'),
         ('fleet_replies', 'times, and versions of models'),
         ('fleet_rollout_steps', 'times'),
