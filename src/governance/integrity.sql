@@ -155,6 +155,9 @@ BEGIN
             AND d.deptype IN ('i', 'a')
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE e.extname = 'training_workflow'
+          -- On a node nothing but the hub's numbers come into these tables.
+          AND NOT (@extschema@.tw_fleet_role() = 'node'
+                   AND a.attrelid IN (SELECT t FROM @extschema@.tw_fleet_tables('hub') t))
         ORDER BY 2, 1
     LOOP
         IF q.table_id = '@extschema@.conversation_logs'::regclass AND @extschema@.tw_fleet_node() IS NOT NULL THEN
