@@ -86,7 +86,8 @@ on node_1 --set SHOW_CONTEXT=never -c "$approve" 2>&1 && die 'a node has taken a
 
 captured=$(($(value node_1 'SELECT count(*) FROM conversation_logs') + $(value node_2 'SELECT count(*) FROM conversation_logs')))
 wait_until 'the hub has all conversations and their samples' hub "
-    SELECT count(*) = $captured AND NOT EXISTS (SELECT FROM fleet_arrivals) FROM conversation_logs"
+    SELECT count(*) = $captured AND count(*) FILTER (WHERE user_feedback = 'negative') = 2
+           AND NOT EXISTS (SELECT FROM fleet_arrivals) FROM conversation_logs"
 say 'At the hub: all of them, as the nodes captured them, and the samples of the confident ones'
 on hub -f fleet_review.sql
 
