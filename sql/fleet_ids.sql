@@ -4,6 +4,7 @@ SET client_min_messages = warning;
 SET training_workflow.allow_drop = on;
 DROP EXTENSION IF EXISTS training_workflow CASCADE;
 RESET training_workflow.allow_drop;
+RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 \pset format unaligned
 
