@@ -5,7 +5,7 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop check check-majors check-assert check-sanitize check-crash \
+OUTSIDE_PGXS := packages private-install demo demo-stop fleet fleet-stop check check-majors check-assert check-sanitize check-crash \
 	check-fuzz check-real check-clients bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
@@ -42,6 +42,14 @@ demo: private-install
 
 demo-stop:
 	@bash $(TOOLS)/cluster.sh stop $(BUILD)
+
+# A hub and two nodes on this machine, and the same conversations over both.
+fleet: private-install
+	@bash $(TOOLS)/fleet.sh start $(BUILD)
+	@bash test/demo/fleet.sh $(BUILD)
+
+fleet-stop:
+	@bash $(TOOLS)/fleet.sh stop $(BUILD)
 
 check: private-install
 	@bash $(TOOLS)/check.sh $(BUILD) $(PG_CONFIG)
@@ -386,6 +394,7 @@ clean: clean-build
 .PHONY: clean-build
 clean-build:
 	@test ! -x $(BUILD)/pg/bin/postgres || bash $(TOOLS)/cluster.sh stop $(BUILD)
+	@test ! -x $(BUILD)/pg/bin/postgres || bash $(TOOLS)/fleet.sh stop $(BUILD)
 	rm -rf $(BUILD)
 
 # The archive for PGXN, of the commit that is checked out; .gitattributes says what it leaves out.

@@ -49,7 +49,7 @@ DECLARE
 BEGIN
     -- The bounds keep every other session from the sequence until the commit.
     LOCK TABLE @extschema@.conversation_logs IN SHARE ROW EXCLUSIVE MODE;
-    next_id := greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass),
+    next_id := greatest(@extschema@.tw_last_number('@extschema@.conversation_logs_id_seq'::regclass),
                         @extschema@.tw_fleet_last_id(node), given) + 1;
     IF next_id IS NULL OR next_id NOT BETWEEN first_id AND last_id THEN
         next_id := first_id;

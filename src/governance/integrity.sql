@@ -166,7 +166,7 @@ BEGIN
         ELSE
             EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO highest;
         END IF;
-        IF highest > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
+        IF highest > @extschema@.tw_last_number(q.sequence_id) THEN
             -- Causes: an import with ids, the promotion of a subscriber, or a failed restore that set the sequence
             -- back.
             RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, highest::text,

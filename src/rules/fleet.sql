@@ -61,3 +61,18 @@ REVOKE ALL ON FUNCTION @extschema@.tw_require_no_node() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_require_no_node() IS
     'Raises 55000 on a node of a fleet, where a call could otherwise do something before it comes to a table that is '
     'the hub''s';
+
+CREATE FUNCTION @extschema@.tw_last_number(sequence regclass) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    last_number bigint;
+BEGIN
+    -- pg_sequence_last_value() has nothing of a sequence that was bounded anew and gave nothing since.
+    EXECUTE format('SELECT s.last_value - (NOT s.is_called)::integer FROM %s s', sequence) INTO last_number;
+    RETURN last_number;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_last_number(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_last_number(regclass) IS
+    'The number before the one that a sequence gives next: what was given so far is not above it';

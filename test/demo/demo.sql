@@ -53,14 +53,7 @@ FROM unnest(ARRAY['Kothrud mein veg pizza milega?', 'मेरा पार्�
      classify_intents(t, 2)
 ORDER BY n, rank;
 
--- What customers said, with the intent that a careful person would give it; the extension is not told that.
-CREATE TABLE demo_conversations (
-    session_id text, phone_number text, user_id text, user_message text, message_type text, message_language text,
-    nlu_intent text, nlu_confidence double precision, nlu_module_id integer, nlu_module_type text, nlu_provider text,
-    nlu_model_version text, nlu_entities jsonb, nlu_tone text, nlu_processing_time_ms integer, routed_to text,
-    response_text text, response_success boolean, user_feedback text, user_correction text, backend_reference text,
-    minutes_ago integer, true_intent text);
-\copy demo_conversations FROM 'conversations.tsv'
+\ir demo_conversations.sql
 GRANT SELECT ON demo_conversations TO chatbot;
 -- The last day is kept for the end: no model learns from it.
 SELECT percentile_disc(0.3) WITHIN GROUP (ORDER BY minutes_ago) AS last_day FROM demo_conversations \gset

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# cluster.sh {start|stop|status|env} BUILD_DIR - the demo's own PostgreSQL server,
-# run from BUILD_DIR/pg with its data in BUILD_DIR/demo.
+# cluster.sh {start|stop|status|env} BUILD_DIR [NAME] - a demo's own PostgreSQL server,
+# run from BUILD_DIR/pg with its data in BUILD_DIR/NAME (demo, unless it is given).
 #
 # start and stop may be repeated. env prints what a shell has to export to reach the server; status ends with 0 when it
 # runs, else with 3. TW_PORT sets the port, which is no more than a part of the socket's name: the server listens on
-# nothing else.
+# nothing else. TW_SETTINGS has further lines for the server's configuration.
 set -euo pipefail
 
 die() { printf 'cluster: %s\n' "$*" >&2; exit 1; }
 say() { printf 'cluster: %s\n' "$*"; }
 
-usage="usage: cluster.sh {start|stop|status|env} BUILD_DIR"
-(( $# == 2 )) || die "$usage"
+usage="usage: cluster.sh {start|stop|status|env} BUILD_DIR [NAME]"
+(( $# == 2 || $# == 3 )) || die "$usage"
 action=$1
 [[ $action =~ ^(start|stop|status|env)$ ]] || die "$usage"
 [[ -d $2 ]] || die "there is no folder $2"
 build=$(cd -P -- "$2" && pwd)
-demo=$build/demo
+name=${3:-demo}
+[[ $name =~ ^[a-z0-9_]+$ ]] || die "$usage"
+demo=$build/$name
 data=$demo/data
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
@@ -27,7 +29,7 @@ if [[ -e $demo ]]; then
         die "$demo belongs to the user $owner: run this as they did, or remove it"
 fi
 if (( EUID == 0 )); then
-    exec "$here/as-user.sh" -w "$demo" bash "$here/cluster.sh" "$action" "$build"
+    exec "$here/as-user.sh" -w "$demo" bash "$here/cluster.sh" "$action" "$build" "$name"
 fi
 
 # The caller's settings for another server would find their way into this one's tools.
@@ -85,6 +87,7 @@ unix_socket_permissions = 0700
 shared_preload_libraries = 'pg_cron'
 cron.database_name = 'demo'
 cron.host = $(quoted "$socket")
+${TW_SETTINGS:-}
 SETTINGS
 }
 
