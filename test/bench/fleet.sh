@@ -338,10 +338,11 @@ lag() {
             LATERAL (VALUES ('conversations', s.n), ('lag, ms: p50', s.ms[1]), ('lag, ms: p99', s.ms[2]),
                             ('lag, ms: largest', s.ms[3])) v (what, value)" \
             -c "INSERT INTO bench.found
-            SELECT 'lag', '$count', 'rollback in force everywhere, ms',
+            SELECT 'lag', '$count', 'rollback, ms: in force on all nodes',
                    1000 * extract(epoch FROM max(n.committed_at) - h.committed_at)
             FROM bench.commits h JOIN bench.commits n ON n.origin_at = h.committed_at AND n.step = h.step
             WHERE h.step = '$count' AND h.server = 'hub' AND h.xid IN ($(paste -s -d, "$files/rollbacks"))
+              AND n.server <> 'hub'
             GROUP BY h.xid, h.committed_at HAVING count(*) = ${#nodes[@]}"
     done
 }
