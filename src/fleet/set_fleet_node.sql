@@ -49,8 +49,10 @@ DECLARE
 BEGIN
     -- The bounds keep every other session from the sequence until the commit.
     LOCK TABLE @extschema@.conversation_logs IN SHARE ROW EXCLUSIVE MODE;
-    next_id := greatest(pg_sequence_last_value('@extschema@.conversation_logs_id_seq'::regclass),
-                        @extschema@.tw_fleet_last_id(node), given) + 1;
+    -- A sequence that was restarted, and not called since, gives its last_value next.
+    SELECT greatest(s.last_value + CASE WHEN s.is_called THEN 1 ELSE 0 END,
+                    greatest(@extschema@.tw_fleet_last_id(node), given) + 1)
+    INTO next_id FROM @extschema@.conversation_logs_id_seq s;
     IF next_id IS NULL OR next_id NOT BETWEEN first_id AND last_id THEN
         next_id := first_id;
     END IF;

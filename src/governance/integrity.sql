@@ -143,6 +143,7 @@ AS $function$
 DECLARE
     q record;
     highest bigint;
+    given bigint;
 BEGIN
     FOR q IN
         SELECT s.oid::regclass AS sequence_id, a.attrelid::regclass AS table_id, a.attname
@@ -165,7 +166,10 @@ BEGIN
         ELSE
             EXECUTE format('SELECT max(%I) FROM %s', q.attname, q.table_id) INTO highest;
         END IF;
-        IF highest > coalesce(pg_sequence_last_value(q.sequence_id), 0) THEN
+        -- pg_sequence_last_value() says nothing of a sequence that was restarted and not called yet.
+        EXECUTE format('SELECT s.last_value - CASE WHEN s.is_called THEN 0 ELSE 1 END FROM %s s', q.sequence_id)
+        INTO given;
+        IF highest > given THEN
             -- Causes: an import with ids, the promotion of a subscriber, or a failed restore that set the sequence
             -- back.
             RETURN QUERY SELECT 'sequence behind its table', q.table_id::text, 1::bigint, highest::text,
