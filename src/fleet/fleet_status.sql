@@ -2,7 +2,8 @@
 
 CREATE FUNCTION @extschema@.tw_fleet_streams(
     OUT node integer, OUT is_subscribed boolean, OUT is_enabled boolean, OUT is_running boolean, OUT is_copying boolean,
-    OUT errors bigint, OUT has_slot boolean, OUT slot_is_active boolean, OUT wal_status text, OUT behind_bytes bigint)
+    OUT has_tables boolean, OUT errors bigint, OUT has_slot boolean, OUT slot_is_active boolean, OUT wal_status text,
+    OUT behind_bytes bigint)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -20,6 +21,7 @@ BEGIN ATOMIC
     SELECT n.node, s.id IS NOT NULL, s.is_enabled,
            EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.id AND w.relid IS NULL AND w.pid IS NOT NULL),
            EXISTS (SELECT FROM pg_subscription_rel t WHERE t.srsubid = s.id AND t.srsubstate NOT IN ('r', 's')),
+           EXISTS (SELECT FROM pg_subscription_rel t WHERE t.srsubid = s.id),
            (SELECT e.apply_error_count + e.sync_error_count FROM pg_stat_subscription_stats e WHERE e.subid = s.id),
            o.slot_name IS NOT NULL, o.active, o.wal_status,
            CASE WHEN NOT pg_is_in_recovery()
@@ -35,7 +37,8 @@ COMMENT ON FUNCTION @extschema@.tw_fleet_streams() IS
 
 CREATE FUNCTION @extschema@.tw_fleet_state(
     OUT node integer, OUT state text, OUT lag_seconds double precision, OUT last_conversation timestamptz,
-    OUT versions jsonb, OUT is_current boolean, OUT clock_difference_seconds double precision, OUT behind_bytes bigint, OUT missing_from timestamptz,
+    OUT versions jsonb, OUT is_current boolean, OUT clock_difference_seconds double precision,
+    OUT behind_bytes bigint, OUT missing_from timestamptz,
     OUT missing_to timestamptz, OUT advice text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -47,8 +50,11 @@ BEGIN ATOMIC
                CASE t.node WHEN 0 THEN '' ELSE t.node::text END AS argument,
                CASE WHEN NOT t.is_subscribed THEN 'not subscribed'
                     WHEN t.wal_status = 'lost' THEN 'slot lost'
+                    -- A dump has a subscription without the tables and the position in the log. Enabled as it is, it
+                    -- would take nothing, and tell the publisher that it has.
+                    WHEN NOT t.has_tables AND t.node = 0 THEN 'stopped'
+                    WHEN NOT t.has_tables OR r.missing_from IS NOT NULL AND t.is_enabled THEN 'conversations missing'
                     WHEN NOT t.is_enabled THEN 'stopped'
-                    WHEN r.missing_from IS NOT NULL THEN 'conversations missing'
                     WHEN NOT t.is_running THEN 'failing'
                     WHEN t.is_copying THEN 'copying'
                     WHEN NOT t.has_slot THEN 'not read'
@@ -76,7 +82,10 @@ BEGIN ATOMIC
                WHEN 'slot lost'
                THEN format('%s was away for longer than max_slot_wal_keep_size allows: CALL fleet_resync(%s) there',
                            s.peer, CASE s.node WHEN 0 THEN @extschema@.tw_fleet_node()::text ELSE '' END)
-               WHEN 'stopped' THEN format('ALTER SUBSCRIPTION %I ENABLE', @extschema@.tw_fleet_subscription(s.node))
+               WHEN 'stopped'
+               THEN CASE WHEN s.has_tables
+                         THEN format('ALTER SUBSCRIPTION %I ENABLE', @extschema@.tw_fleet_subscription(s.node))
+                         ELSE 'it came from a dump: CALL fleet_resync()' END
                WHEN 'conversations missing'
                THEN format('a restore left a gap: CALL fleet_resync(%s)', s.argument)
                WHEN 'failing'
@@ -109,10 +118,10 @@ COMMENT ON COLUMN @extschema@.fleet_status.node IS 'Number of the other database
 COMMENT ON COLUMN @extschema@.fleet_status.state IS
     'replicating; copying: the first copy, or one by fleet_resync(); not subscribed, stopped, failing: this database '
     'does not take from it; not read, away, slot lost: it does not take from this database; conversations missing: a '
-    'restore left a gap. What to do is in advice';
+    'restore left a gap, or will. What to do is in advice';
 COMMENT ON COLUMN @extschema@.fleet_status.lag_seconds IS
-    'At the hub: how many seconds a heartbeat took to the node and back, or how old the last one is that was answered, if a newer '
-    'one was not. On a node: the age of the last heartbeat, by both clocks. NULL = no heartbeat was answered yet';
+    'At the hub: how many seconds a heartbeat took to the node and back, or how old the last one is that was answered, '
+    'if a newer one was not. On a node: the age of the last heartbeat, by both clocks. NULL = no heartbeat was answered yet';
 COMMENT ON COLUMN @extschema@.fleet_status.last_conversation IS
     'created_at of the newest conversation that has come from the node; NULL on a node, and where none has come';
 COMMENT ON COLUMN @extschema@.fleet_status.versions IS

@@ -41,32 +41,51 @@ REVOKE ALL ON FUNCTION @extschema@.tw_forget_fleet_node(integer, boolean) FROM P
 COMMENT ON FUNCTION @extschema@.tw_forget_fleet_node(integer, boolean) IS
     'At the hub: forgets what a node said last; with force, drops the slot from which it took the hub''s decisions';
 
-CREATE FUNCTION @extschema@.tw_become_single(force boolean) RETURNS void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.tw_require_last() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    slots CONSTANT text := (
-        SELECT string_agg(quote_literal(s.slot_name), ', ' ORDER BY s.slot_name) FROM pg_replication_slots s
-        WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%');
+    node CONSTANT integer := coalesce(@extschema@.tw_fleet_node(), 0);
+    taken text;
+    slots text;
 BEGIN
-    IF slots IS NOT NULL AND NOT coalesce(force, false) THEN
+    taken := (SELECT string_agg(s.node::text, ', ' ORDER BY s.node) FROM @extschema@.tw_fleet_subscriptions s
+              WHERE node = 0);
+    slots := (SELECT string_agg(quote_literal(s.slot_name), ', ' ORDER BY s.slot_name) FROM pg_replication_slots s
+              WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%');
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('this hub still takes from nodes: %s', taken),
+            HINT = 'First CALL fleet_leave(n) for each of them. Where that cannot be done: force => true.';
+    ELSIF slots IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('another database still takes from this one: slot %s', slots),
             DETAIL = 'What it has not got yet would be lost to it.',
             HINT = format('First CALL fleet_leave(%s) there. Where that cannot be done: force => true.',
-                          coalesce(@extschema@.tw_fleet_node(), 0));
+                          nullif(node, 0));
     END IF;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_require_last() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_require_last() IS
+    'Raises 55000 while another database takes from this one, or this hub from another';
+
+CREATE FUNCTION @extschema@.tw_become_single() RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
     PERFORM pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
     WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%';
     EXECUTE 'DROP PUBLICATION IF EXISTS training_workflow';
+    DELETE FROM @extschema@.fleet_replies;
     PERFORM @extschema@.tw_set_fleet_setting('fleet_role'::text, 'single'::text);
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_become_single(boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_become_single(boolean) IS
-    'Drops the publication and ends the role in the fleet. Raises 55000, without force, while another database has a '
-    'slot here';
+REVOKE ALL ON FUNCTION @extschema@.tw_become_single() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_become_single() IS
+    'Drops the publication and the slots of others, and ends the role in the fleet';
 
 -- Without SET: it commits.
 CREATE PROCEDURE @extschema@.tw_leave_publisher(publisher integer, force boolean)
@@ -104,7 +123,7 @@ CREATE PROCEDURE @extschema@.fleet_leave(node integer DEFAULT NULL, force boolea
     LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    publisher CONSTANT pg_catalog.int4 := coalesce(node, 0);
+    publisher pg_catalog.int4;
     is_hub pg_catalog.bool;
 BEGIN
     COMMIT;
@@ -113,17 +132,20 @@ BEGIN
     IF NOT is_hub OR node IS NOT NULL THEN
         PERFORM @extschema@.tw_fleet_node_argument(node);
     END IF;
-    IF EXISTS (SELECT FROM @extschema@.tw_fleet_subscriptions s
-               WHERE s.node OPERATOR(pg_catalog.=) publisher) THEN
-        -- What a node does not get any more from its hub is no loss.
-        CALL @extschema@.tw_leave_publisher(publisher, force OR NOT is_hub);
-    ELSIF node IS NOT NULL THEN
-        PERFORM @extschema@.tw_fleet_connection(node);
-    END IF;
     IF node IS NOT NULL THEN
+        PERFORM @extschema@.tw_fleet_connection(node);
+        CALL @extschema@.tw_leave_publisher(node, force);
         PERFORM @extschema@.tw_forget_fleet_node(node, force);
     ELSE
-        PERFORM @extschema@.tw_become_single(force);
+        -- Before anything is done: a node that has left by halves would capture by decisions that grow old.
+        IF NOT force THEN
+            PERFORM @extschema@.tw_require_last();
+        END IF;
+        -- What a node does not get any more from its hub is no loss; what a hub does not get was said to be none.
+        FOR publisher IN SELECT s.node FROM @extschema@.tw_fleet_subscriptions s LOOP
+            CALL @extschema@.tw_leave_publisher(publisher, true);
+        END LOOP;
+        PERFORM @extschema@.tw_become_single();
     END IF;
     COMMIT;
 END

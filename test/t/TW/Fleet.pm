@@ -36,7 +36,7 @@ wal_retrieve_retry_interval = 100ms
 CONF
 
 my $roles = join ' ', map { "CREATE ROLE tw_$_ LOGIN;" } qw(app reviewer operator);
-my (@servers, $passfile);
+my (@servers, @conf_of, $passfile);
 
 sub server { my ($n) = @_; return $servers[$n] }
 
@@ -73,11 +73,8 @@ sub _make_roles {
 sub start_server {
     my ($n, %option) = @_;
 
-    $servers[$n] = start_node(
-        $n == 0 ? 'hub' : "node$n",
-        streaming => 'logical',
-        conf      => $conf . ($option{conf} // '')
-    );
+    $conf_of[$n] = $conf . ($option{conf} // '');
+    $servers[$n] = start_node($n == 0 ? 'hub' : "node$n", streaming => 'logical', conf => $conf_of[$n]);
     _make_roles($n);
     return;
 }
@@ -236,7 +233,7 @@ sub rebuild_server {
     $server->stop('immediate');
     rmtree($server->data_dir);
     $server->init(extra => [ '--encoding=UTF8', '--no-locale' ], allows_streaming => 'logical');
-    $server->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n$conf");
+    $server->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n$conf_of[$n]");
     $server->start;
     _make_roles($n);
     $server->safe_psql('postgres', 'CREATE DATABASE ' . BOT);
