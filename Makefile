@@ -5,8 +5,8 @@ BUILD := $(CURDIR)/build
 TOOLS := $(CURDIR)/test/tools
 
 # Goals that work on a bare machine, before there is a PGXS to include; PGXS has a "check" of its own, which only complains.
-OUTSIDE_PGXS := packages private-install demo demo-stop fleet fleet-stop check check-majors check-assert check-sanitize check-crash \
-	check-fuzz check-real check-clients bench doc format typedefs deb
+OUTSIDE_PGXS := packages private-install demo demo-stop fleet fleet-stop check check-majors check-assert check-sanitize \
+	check-crash check-fuzz check-real check-clients bench doc format typedefs deb
 ifneq ($(filter $(OUTSIDE_PGXS),$(MAKECMDGOALS)),)
 
 .NOTPARALLEL:

@@ -124,9 +124,9 @@ for server in hub node_1 node_2; do
 done
 
 say 'SELECT * FROM fleet_status;  (some of its columns)'
-wait_until 'the last heartbeat is answered' hub 'SELECT count(lag) = 2 FROM fleet_status'
-show hub 'SELECT node, state, lag, last_conversation, versions, is_current, behind_bytes, advice FROM fleet_status'
-show node_1 'SELECT node, state, lag, versions, is_current FROM fleet_status'
+wait_until 'the last heartbeat is answered' hub 'SELECT count(lag_seconds) = 2 FROM fleet_status'
+show hub 'SELECT node, state, lag_seconds AS lag, last_conversation, versions, is_current, behind_bytes, advice FROM fleet_status'
+show node_1 'SELECT node, state, lag_seconds AS lag, versions, is_current FROM fleet_status'
 for server in hub node_1 node_2; do
     show "$server" 'SELECT problem, relation, found, hint FROM check_integrity()'
     [[ $(value "$server" 'SELECT count(*) FROM check_integrity()') == 0 ]] || die "check_integrity() complains on $server"

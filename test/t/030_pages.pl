@@ -22,7 +22,7 @@ use Test::More;
 use TW::Util;
 
 my $root = "$FindBin::RealBin/../..";
-my $node = start_node('pages', conf => "timezone = 'UTC'\nlc_messages = 'C'\n");
+my $node = start_node('pages', conf => "timezone = 'UTC'\nlc_messages = 'C'\nwal_level = logical\n");
 
 # The blocks and comments of a page: { line, kind => sql, text, run or skip, text }.
 sub parts {
