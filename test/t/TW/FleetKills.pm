@@ -26,7 +26,7 @@ use constant {
     NODES    => 3,
     CLIENTS  => 2,      # on each node
     THINK    => 0.02,    # seconds between two statements of a client
-    PATIENCE => 180,     # seconds after which what has not come never will
+    PATIENCE => 90,     # seconds after which what has not come never will
     CONF     => <<'CONF',
 restart_after_crash = on
 shared_buffers = 16MB
@@ -36,7 +36,7 @@ CONF
 };
 
 # What a node knows of a conversation and the hub does not overrule: all columns but those of the review.
-use constant FACTS => q{to_jsonb(c) - '{review_status,review_priority,review_reason}'::text[]};
+use constant FACTS => q{to_jsonb(c) - '{review_status,review_priority,review_reason,is_training_candidate}'::text[]};
 
 # Option: samples, a file of the demo.
 sub new {
@@ -212,9 +212,9 @@ sub _crash {
 # Waits for a process that a query gives, which may come and go.
 sub _find {
     my ($self, $n, $sql, $what) = @_;
-    my $pid = '';
-    for (1 .. 10 * PATIENCE) {
-        $pid = at($n, "$sql LIMIT 1");
+    my $end = time + PATIENCE;
+    while (time < $end) {
+        my $pid = at($n, "$sql LIMIT 1");
         return $pid if $pid ne '';
         sleep 0.1;
     }
@@ -247,17 +247,28 @@ sub _kill_apply {
         WHERE subname = '@{[ _subscription($from) ]}' AND relid IS NULL AND pid IS NOT NULL", 'apply worker');
 }
 
-# A copy that is under way: a lock holds it up, which ends with the server's other processes.
+# A copy that is in its middle: it comes to a row that is locked. At the hub, that is a row which has to be brought up to
+# date; on a node, one that the copy replaces.
 sub _kill_copy {
     my ($self, $n, $from) = @_;
-    my $table = $from == 0 ? 'review_policies' : 'conversation_logs';
+    my $table  = $from == 0 ? 'review_policies' : 'conversation_logs';
     my $locker = TW::Crash::Client->new(name => 'locker', connection => server($n)->connstr(BOT), n => $n);
-    my $is_locked;
+    my ($id, $is_locked);
 
+    if ($from == 0) {
+        becomes($n, 'SELECT count(*) > 0 FROM review_policies', 'a policy');
+        $id = at($n, 'SELECT min(id) FROM review_policies');
+    }
+    else {
+        my $where = "id >= tw_first_id($from) AND id < tw_first_id($from + 1)";
+        becomes($n, "SELECT count(*) > 0 FROM conversation_logs WHERE $where", 'a conversation');
+        $id = at($n, "UPDATE conversation_logs SET backend_reference = 'not what the node says' WHERE id = (
+            SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY id) FROM conversation_logs WHERE $where) RETURNING id");
+    }
     connect_all($locker);
     push @{ $self->{clients} }, $locker;
-    $locker->ask("BEGIN\\; LOCK TABLE $table IN SHARE MODE", sub { $is_locked = $_[0] eq 'done' });
     $locker->{work} = sub { };
+    $locker->ask("BEGIN\\; SELECT FROM $table WHERE id = $id FOR UPDATE", sub { $is_locked = $_[0] });
     $self->serve_until(sub { defined $is_locked }, 'a lock');
     is($self->administrate($n, $from == 0 ? 'CALL fleet_resync()' : "CALL fleet_resync($from)"), '',
         "a copy from $from at $n begins");
@@ -391,23 +402,27 @@ sub hub_away {
 # Does what fleet_status says is to be done, until all streams flow.
 sub _follow_advice {
     my ($self) = @_;
+    my $end = time + PATIENCE;
     my @states;
-    for (1 .. 5 * PATIENCE) {
+    do {
         @states = ();
         for my $n (0 .. NODES) {
-            my @rows = map { [ split /\|/, $_, -1 ] } split /\n/,
-                at($n, 'SELECT node, state, advice FROM fleet_status');
-            for (@rows) {
-                my ($peer, $state, $advice) = @$_;
+            for (split /\n/, at($n, 'SELECT node, state, advice FROM fleet_status')) {
+                my ($peer, $state, $advice) = split /\|/, $_, -1;
                 next if $state eq 'replicating';
                 push @states, "at $n: $peer is in state $state";
-                at($n, subscribe_sql($peer)) if $state eq 'not subscribed';
-                at($n, $advice)              if $state eq 'stopped';
+                my $todo =
+                    $state eq 'not subscribed' ? subscribe_sql($peer)
+                    : $state eq 'stopped'      ? $advice
+                    : $state eq 'copy cut off' ? $advice =~ s/.*: //r
+                    :                            next;
+                note "at $n: $peer is in state $state: $advice";
+                at($n, $todo);
             }
         }
         return if !@states;
         sleep 0.2;
-    }
+    } while (time < $end);
     die join ', ', @states;
 }
 
@@ -470,6 +485,9 @@ sub check {
     is(at(0, q{SELECT node, state, missing_from FROM fleet_status WHERE state <> 'replicating' OR NOT is_current}),
         '', "$name: nothing is missing anywhere");
     is(at(0, q{SELECT count(*) FROM job_runs WHERE status = 'running'}), '0', "$name: no run of a job goes on for ever");
+    is(at($_, q{SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'pg_%'}), '',
+        "$name: at $_ no slot of a copy is left")
+        for 0 .. NODES;
     delete $self->{is_quiet};
     return;
 }
