@@ -2,8 +2,8 @@
 
 CREATE FUNCTION @extschema@.tw_fleet_streams(
     OUT node integer, OUT is_subscribed boolean, OUT is_enabled boolean, OUT is_running boolean, OUT is_copying boolean,
-    OUT has_tables boolean, OUT errors bigint, OUT has_slot boolean, OUT slot_is_active boolean, OUT wal_status text,
-    OUT behind_bytes bigint)
+    OUT has_tables boolean, OUT is_cut_off boolean, OUT has_slot boolean, OUT slot_is_active boolean,
+    OUT wal_status text, OUT behind_bytes bigint)
     RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -22,7 +22,10 @@ BEGIN ATOMIC
            EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.id AND w.relid IS NULL AND w.pid IS NOT NULL),
            EXISTS (SELECT FROM pg_subscription_rel t WHERE t.srsubid = s.id AND t.srsubstate NOT IN ('r', 's')),
            EXISTS (SELECT FROM pg_subscription_rel t WHERE t.srsubid = s.id),
-           (SELECT e.apply_error_count + e.sync_error_count FROM pg_stat_subscription_stats e WHERE e.subid = s.id),
+           -- A worker drops its slot at the publisher before the end of its copy is safe here. Where this server dies
+           -- between the two, it looks for the slot for ever.
+           EXISTS (SELECT FROM pg_subscription_rel t JOIN pg_stat_subscription_stats e ON e.subid = t.srsubid
+                   WHERE t.srsubid = s.id AND t.srsubstate = 'f' AND e.sync_error_count > 0),
            o.slot_name IS NOT NULL, o.active, o.wal_status,
            CASE WHEN NOT pg_is_in_recovery()
                 THEN pg_wal_lsn_diff(pg_current_wal_lsn(), o.confirmed_flush_lsn)::bigint END
@@ -56,6 +59,7 @@ BEGIN ATOMIC
                     WHEN NOT t.has_tables OR r.missing_from IS NOT NULL AND t.is_enabled THEN 'conversations missing'
                     WHEN NOT t.is_enabled THEN 'stopped'
                     WHEN NOT t.is_running THEN 'failing'
+                    WHEN t.is_cut_off THEN 'copy cut off'
                     WHEN t.is_copying THEN 'copying'
                     WHEN NOT t.has_slot THEN 'not read'
                     WHEN NOT t.slot_is_active THEN 'away'
@@ -91,6 +95,9 @@ BEGIN ATOMIC
                WHEN 'failing'
                THEN format('see the log of this server; if the slot at %s is lost, or it was restored: CALL '
                            'fleet_resync(%s)', s.peer, s.argument)
+               WHEN 'copy cut off'
+               THEN format('this server died at the very end of a copy, which cannot go on: CALL fleet_resync(%s)',
+                           s.argument)
                WHEN 'not read'
                THEN format('%s takes nothing from this database: CALL fleet_subscribe(connection) there', s.peer)
                WHEN 'away'
@@ -116,9 +123,9 @@ COMMENT ON VIEW @extschema@.fleet_status IS
     'The other databases of the fleet: at the hub each node, on a node the hub. No row outside of a fleet';
 COMMENT ON COLUMN @extschema@.fleet_status.node IS 'Number of the other database; 0 is the hub';
 COMMENT ON COLUMN @extschema@.fleet_status.state IS
-    'replicating; copying: the first copy, or one by fleet_resync(); not subscribed, stopped, failing: this database '
-    'does not take from it; not read, away, slot lost: it does not take from this database; conversations missing: a '
-    'restore left a gap, or will. What to do is in advice';
+    'replicating; copying: the first copy, or one by fleet_resync(); copy cut off: it cannot go on; not subscribed, '
+    'stopped, failing: this database does not take from it; not read, away, slot lost: it does not take from this '
+    'database; conversations missing: a restore left a gap, or will. What to do is in advice';
 COMMENT ON COLUMN @extschema@.fleet_status.lag_seconds IS
     'At the hub: how many seconds a heartbeat took to the node and back, or how old the last one is that was answered, '
     'if a newer one was not. On a node: the age of the last heartbeat, by both clocks. NULL = no heartbeat was answered yet';

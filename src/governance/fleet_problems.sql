@@ -41,7 +41,7 @@ BEGIN
     SELECT 'database of the fleet that does not keep up', '@extschema@.fleet_replies'::regclass::text, 1::bigint,
            s.node::text, format('It is in state "%s": %s.', s.state, s.advice)
     FROM @extschema@.tw_fleet_state() s
-    WHERE s.state IN ('conversations missing', 'slot lost', 'failing', 'stopped')
+    WHERE s.state IN ('conversations missing', 'slot lost', 'failing', 'stopped', 'copy cut off')
     ORDER BY s.node;
 
     -- A client that sends again what got no answer finds the first call only in the database that stored it.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # check.sh BUILD_DIR PG_CONFIG - what `make check-crash` runs: kill -9, full disks, prepared transactions, a standby
-# that is promoted, time-outs; closes with "N passed, N failed, N skipped".
+# that is promoted, time-outs, a fleet; closes with "N passed, N failed, N skipped".
 #
-# KILLS=1000 is how often 001_kills.pl kills. CRASH="002_disk_full ..." chooses among the files of t/. Test output lies
-# in BUILD_DIR/crash, the whole run in BUILD_DIR/check-crash.log.
+# KILLS=1000 is how often 001_kills.pl kills, FLEET_KILLS=50 how often 007_fleet.pl does. CRASH="002_disk_full ..."
+# chooses among the files of t/. Test output lies in BUILD_DIR/crash, the whole run in BUILD_DIR/check-crash.log.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -52,7 +52,8 @@ prove_them() { # FILE...
     bash "$root/test/tools/as-user.sh" "${folders[@]}" env PATH="$build/pg/bin:$PATH" \
         PERL5LIB="$here/t:$root/test/t:$pgxs_test/perl${PERL5LIB:+:$PERL5LIB}" \
         PG_REGRESS="$pgxs_test/regress/pg_regress" KILLS="${KILLS:-1000}" \
-        ERASURE_KILLS="${ERASURE_KILLS:-200}" SMALL_DISK="$small" SMALL_DISK_REFUSED="$small_refused" \
+        ERASURE_KILLS="${ERASURE_KILLS:-200}" FLEET_KILLS="${FLEET_KILLS:-50}" \
+        SMALL_DISK="$small" SMALL_DISK_REFUSED="$small_refused" \
         TESTDIR="$crash" TESTDATADIR="$crash/data" TESTLOGDIR="$crash/log" PG_TEST_PORT_DIR="$crash/ports" \
         prove --verbose --timer "$@" 2>&1 | tee "$log"
     return "${PIPESTATUS[0]}"

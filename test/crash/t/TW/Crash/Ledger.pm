@@ -21,6 +21,12 @@ my %found = (
         FROM training_samples WHERE conversation_log_id IS NULL AND text LIKE 'import %,%' GROUP BY 1},
     request => q{SELECT parameters ->> 'request', count(*), count(*), NULL::bigint FROM training_jobs
         WHERE parameters ? 'request' GROUP BY 1},
+    response => q{SELECT response_text, count(*), count(DISTINCT id), NULL::bigint FROM conversation_logs
+        WHERE response_text LIKE 'response %' GROUP BY 1},
+    feedback => q{SELECT user_correction, count(*), count(DISTINCT id), NULL::bigint FROM conversation_logs
+        WHERE user_correction LIKE 'feedback %' GROUP BY 1},
+    policy => q{SELECT intent, count(*), count(*), NULL::bigint FROM review_policies
+        WHERE intent LIKE 'intent.fleet.%' GROUP BY 1},
 );
 
 sub new {
