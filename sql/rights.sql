@@ -25,7 +25,8 @@ CREATE TEMP VIEW member AS
     WHERE d.deptype = 'e' AND e.extname = 'training_workflow';
 CREATE TEMP VIEW kind AS
     SELECT k.n, k.kind, ('regress_tw_' || k.kind)::regrole AS role
-    FROM unnest(ARRAY['none', 'capture', 'reviewer', 'analyst', 'trainer', 'fleet', 'operator']) WITH ORDINALITY k (kind, n);
+    FROM unnest(ARRAY['none', 'capture', 'reviewer', 'analyst', 'trainer', 'fleet', 'operator'])
+        WITH ORDINALITY k (kind, n);
 \pset format unaligned
 \pset footer off
 -- Functions that a role may call, and whether they run with the owner's rights. Then those for the owner alone.

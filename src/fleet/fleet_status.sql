@@ -128,7 +128,8 @@ COMMENT ON COLUMN @extschema@.fleet_status.state IS
     'database; conversations missing: a restore left a gap, or will. What to do is in advice';
 COMMENT ON COLUMN @extschema@.fleet_status.lag_seconds IS
     'At the hub: how many seconds a heartbeat took to the node and back, or how old the last one is that was answered, '
-    'if a newer one was not. On a node: the age of the last heartbeat, by both clocks. NULL = no heartbeat was answered yet';
+    'if a newer one was not. On a node: the age of the last heartbeat, by both clocks. NULL = no heartbeat was '
+    'answered yet';
 COMMENT ON COLUMN @extschema@.fleet_status.last_conversation IS
     'created_at of the newest conversation that has come from the node; NULL on a node, and where none has come';
 COMMENT ON COLUMN @extschema@.fleet_status.versions IS
