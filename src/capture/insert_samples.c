@@ -141,23 +141,25 @@ check_constraints(Relation rel, TupleTableSlot *slot)
 	FreeExecutorState(state);
 }
 
+/* Inserts the rows of the batch into one index. */
 static void
-insert_into_indexes(Batch *batch, TupleTableSlot *slot)
+insert_into_index(Batch *batch, Relation index, IndexInfo *info)
 {
+	IndexUniqueCheck unique = info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO;
 	Datum		values[INDEX_MAX_KEYS];
 	bool		nulls[INDEX_MAX_KEYS];
 
-	batch->context->ecxt_scantuple = slot;
-	for (int i = 0; i < batch->table->index_count; i++)
+	for (int i = 0; i < batch->count; i++)
 	{
-		IndexInfo  *info = batch->table->index_infos[i];
+		TupleTableSlot *slot = batch->slots[i];
 
+		batch->context->ecxt_scantuple = slot;
 		if (!ExecQual(info->ii_PredicateState, batch->context))
 			continue;
 		FormIndexDatum(info, slot, batch->table->state, values, nulls);
-		(void) index_insert(batch->indexes[i], values, nulls, &slot->tts_tid, batch->rel,
-							info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, info);
+		(void) index_insert(index, values, nulls, &slot->tts_tid, batch->rel, unique, false, info);
 	}
+	batch->context->ecxt_scantuple = NULL;
 }
 
 /* Inserts the rows of the batch and empties it. */
@@ -170,14 +172,12 @@ insert_batch(Batch *batch)
 		table_tuple_insert(batch->rel, batch->slots[0], command, 0, NULL);
 	else if (batch->count > 1)
 		table_multi_insert(batch->rel, batch->slots, batch->count, command, 0, NULL);
+	for (int i = 0; i < batch->table->index_count; i++)
+		insert_into_index(batch, batch->indexes[i], batch->table->index_infos[i]);
 	for (int i = 0; i < batch->count; i++)
-	{
-		insert_into_indexes(batch, batch->slots[i]);
 		ExecClearTuple(batch->slots[i]);
-	}
 	batch->count = 0;
 	batch->bytes = 0;
-	batch->context->ecxt_scantuple = NULL;
 	ResetExprContext(batch->context);
 }
 
