@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
 #include "capture/sample_table.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -64,16 +65,6 @@ tw_sample_table_init(void)
 {
 	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, forget_changed_function, (Datum) 0);
-}
-
-/* Whether a function is this one of the extension's, as it made it. */
-static bool
-is_function(Oid function, PGFunction own)
-{
-	FmgrInfo	info;
-
-	fmgr_info(function, &info);
-	return info.fn_addr == own;
 }
 
 /* Looks up a function of the extension's schema; false if it is not the one that it made. */
@@ -166,7 +157,7 @@ has_own_checks(Relation rel)
 	{
 		Node	   *check = stringToNode(constraints->check[i].ccbin);
 
-		if (!IsA(check, FuncExpr) || !is_function(((FuncExpr *) check)->funcid, tw_valid_sample))
+		if (!IsA(check, FuncExpr) || !tw_is_function(((FuncExpr *) check)->funcid, tw_valid_sample))
 			return false;
 	}
 	return true;
@@ -181,7 +172,7 @@ has_own_triggers(const TriggerDesc *triggers)
 		const Trigger *trigger = &triggers->triggers[i];
 
 		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED &&
-			!is_function(trigger->tgfoid, tw_fill_text_hash))
+			!tw_is_function(trigger->tgfoid, tw_fill_text_hash))
 			return false;
 	}
 	return true;
