@@ -143,7 +143,7 @@ check_constraints(Relation rel, TupleTableSlot *slot)
 
 /* Inserts the rows of the batch into one index. */
 static void
-insert_into_index(Batch *batch, Relation index, IndexInfo *info)
+insert_into_index(Batch *batch, Relation index, IndexInfo * info)
 {
 	IndexUniqueCheck unique = info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO;
 	Datum		values[INDEX_MAX_KEYS];

@@ -12,11 +12,12 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "capture/log_check.h"
-#include "capture/log_columns.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 extern Datum tw_valid_conversation(PG_FUNCTION_ARGS);
 
@@ -24,14 +25,28 @@ static ExecutorStart_hook_type previous_start = NULL;
 
 /* The stored text, and the array that the executor would make of it. */
 static char *kept_text = NULL;
-static ExprState **kept_states = NULL;
+static ExprState * *kept_states = NULL;
 
-/* Whether that is the CHECK of the table that was checked last. */
-static bool is_current = false;
+/* The table that was looked at, until its definition or a function changes, and whether that is its only CHECK. */
+static Oid	known_relid = InvalidOid;
+static bool is_kept;
+
+static void
+forget_changed_table(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == known_relid)
+		known_relid = InvalidOid;
+}
+
+static void
+forget_changed_function(Datum arg, int cache, uint32 hash)
+{
+	known_relid = InvalidOid;
+}
 
 /* Whether the table has one CHECK, and that asks the extension's function. */
 static bool
-has_own_check(const TupleConstr *constraints)
+has_own_check(const TupleConstr * constraints)
 {
 	Node	   *check;
 
@@ -41,34 +56,39 @@ has_own_check(const TupleConstr *constraints)
 	return IsA(check, FuncExpr) && tw_is_function(((FuncExpr *) check)->funcid, tw_valid_conversation);
 }
 
-/*
- * Prepares the CHECK of conversation_logs, whose definition may have changed.
- * What was prepared for an earlier definition is not freed: a statement that
- * runs may have it.
- */
+/* What was prepared for an earlier definition is not freed: a statement that runs may have it. */
+static void
+keep(const char *text)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	kept_text = NULL;
+	kept_states = palloc(sizeof(ExprState *));
+	kept_states[0] = ExecPrepareExpr(stringToNode(text), CreateExecutorState());
+	kept_text = pstrdup(text);
+	MemoryContextSwitchTo(caller);
+}
+
+/* Prepares the CHECK of conversation_logs, for the statements that follow. */
 void
 tw_keep_log_check(Relation logs)
 {
-	const TupleConstr *constraints = RelationGetDescr(logs)->constr;
-	MemoryContext caller;
+	const		TupleConstr *constraints = RelationGetDescr(logs)->constr;
 
-	is_current = false;
+	if (known_relid == RelationGetRelid(logs))
+		return;
+	/* What changes while it is looked at is looked at again. */
+	known_relid = RelationGetRelid(logs);
+	is_kept = false;
 	if (!has_own_check(constraints))
 		return;
 	if (kept_text == NULL || strcmp(kept_text, constraints->check[0].ccbin) != 0)
-	{
-		caller = MemoryContextSwitchTo(TopMemoryContext);
-		kept_text = NULL;
-		kept_states = palloc(sizeof(ExprState *));
-		kept_states[0] = ExecPrepareExpr(stringToNode(constraints->check[0].ccbin), CreateExecutorState());
-		kept_text = pstrdup(constraints->check[0].ccbin);
-		MemoryContextSwitchTo(caller);
-	}
-	is_current = true;
+		keep(constraints->check[0].ccbin);
+	is_kept = true;
 }
 
 static void
-lend(EState *state)
+lend(EState * state)
 {
 	ListCell   *lc;
 
@@ -76,7 +96,7 @@ lend(EState *state)
 	{
 		ResultRelInfo *result = lfirst(lc);
 
-		if (RelationGetRelid(result->ri_RelationDesc) == tw_checked_logs() && tw_check_states(result) == NULL)
+		if (RelationGetRelid(result->ri_RelationDesc) == known_relid && tw_check_states(result) == NULL)
 			tw_check_states(result) = kept_states;
 	}
 }
@@ -88,14 +108,16 @@ start_executor(QueryDesc *query, int eflags)
 		previous_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
-	if (is_current && query->operation == CMD_INSERT)
+	if (OidIsValid(known_relid) && is_kept && query->operation == CMD_INSERT)
 		lend(query->estate);
 }
 
-/* Installs the hook; called once, from _PG_init. */
+/* Installs the hook and registers with the caches; called once, from _PG_init. */
 void
 tw_log_check_init(void)
 {
 	previous_start = ExecutorStart_hook;
 	ExecutorStart_hook = start_executor;
+	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, forget_changed_function, (Datum) 0);
 }

@@ -5,12 +5,10 @@
 #include "postgres.h"
 
 #include "base/columns.h"
-#include "capture/log_check.h"
 #include "capture/log_columns.h"
 #include "catalog/pg_type.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 static const TwColumn log_columns[] = {
 	{TW_LOG_ID, INT8OID, "id"},
@@ -54,19 +52,11 @@ forget_checked_columns(Datum arg, Oid relid)
 		checked_relid = InvalidOid;
 }
 
-/* A function that the table's CHECK calls may have changed. */
-static void
-forget_checked_functions(Datum arg, int cache, uint32 hash)
-{
-	checked_relid = InvalidOid;
-}
-
-/* Registers with the caches; called once, from _PG_init. */
+/* Registers with the relation cache; called once, from _PG_init. */
 void
 tw_log_columns_init(void)
 {
 	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, forget_checked_functions, (Datum) 0);
 }
 
 /*
@@ -82,14 +72,6 @@ tw_check_log_columns(Relation rel)
 	has_added_columns = get_attnum(RelationGetRelid(rel), "idempotency_key") == TW_LOG_IDEMPOTENCY_KEY &&
 		TupleDescAttr(RelationGetDescr(rel), TW_LOG_IDEMPOTENCY_KEY - 1)->atttypid == TEXTOID;
 	checked_relid = RelationGetRelid(rel);
-	tw_keep_log_check(rel);
-}
-
-/* The table that was checked last, if it has not changed; else InvalidOid. */
-Oid
-tw_checked_logs(void)
-{
-	return checked_relid;
 }
 
 /* Whether the table that was checked last has the columns that came after 0.1.0: idempotency_key, anonymised_at. */

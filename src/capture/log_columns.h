@@ -51,7 +51,6 @@ typedef enum TwLogColumn
 
 extern void tw_log_columns_init(void);
 extern void tw_check_log_columns(Relation rel);
-extern Oid	tw_checked_logs(void);
 extern bool tw_has_added_columns(void);
 
 #endif							/* TW_LOG_COLUMNS_H */
