@@ -19,7 +19,8 @@ CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NU
 CREATE FUNCTION choose(n bigint, what integer, VARIADIC choices text[]) RETURNS text LANGUAGE sql IMMUTABLE
 RETURN choices[1 + (hashint8extended(n, what) & 1048575) % cardinality(choices)];
 
--- 10,000 statements of one to seven rows, of which some 4,000 are promoted. One in five hundred messages is so long that it is stored apart.
+-- 10,000 statements of one to seven rows; some 4,000 rows are promoted. One in five hundred messages is so long that
+-- it is stored apart.
 CREATE PROCEDURE capture_at_random() LANGUAGE plpgsql AS $$
 BEGIN
     FOR n IN 1..10000 LOOP
@@ -36,7 +37,8 @@ BEGIN
                 || CASE WHEN i % 500 = 3 THEN (SELECT string_agg(md5(j::text || i), ' ') FROM generate_series(1, 200) j)
                    ELSE '' END,
             choose(i, 3, 'text', 'text', 'text', 'TEXT', NULL, 'audio'), choose(i, 4, 'en', 'hi', NULL),
-            choose(i, 5, 'intent.food.item.search', 'intent.parcel.book', 'greeting', 'a..b', 'intent.x', 'intent.food', NULL),
+            choose(i, 5, 'intent.food.item.search', 'intent.parcel.book', 'greeting', 'a..b', 'intent.x', 'intent.y',
+                NULL),
             choose(i, 6, '0.5', '0.7', '0.85', '0.8500001', '0.99', '1', '0.9', 'NaN', '1.5', NULL)::double precision,
             choose(i, 7, '4', '-1', NULL)::integer, choose(i, 8, 'food', 'parcel', '', NULL),
             choose(i, 9, 'indicbert', 'IndicBERT', 'indicbert', 'INDICBERT', 'llm', NULL),

@@ -81,7 +81,7 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_backend_status(place) pgstat_fetch_stat_local_beentry(place)
 #endif
 
-/* The prepared CHECKs of a table that is written to, and whether a CHECK is enforced. For users of nodes/execnodes.h. */
+/* The prepared CHECKs of a table that is written to; whether a CHECK is enforced. For users of nodes/execnodes.h. */
 #if PG_VERSION_NUM >= 180000
 #define tw_check_states(result) ((result)->ri_CheckConstraintExprs)
 #define tw_is_enforced(check) ((check)->ccenforced)

@@ -63,6 +63,14 @@ module_of(const LogRow *row)
 		PointerGetDatum(cstring_to_text_with_len(module.data, module.length));
 }
 
+/* Whether the message came with feedback against the model. */
+static bool
+is_contradicted(const LogRow *row)
+{
+	return !is_null(row, TW_LOG_REVIEW_PRIORITY) &&
+		DatumGetInt16(get(row, TW_LOG_REVIEW_PRIORITY)) == TW_PRIORITY_HIGH;
+}
+
 /* The values of a conversation's sample, in the order of its columns. */
 static void
 fill_sample(TwSampleTable *table, const LogRow *row, Datum *values, bool *nulls)
@@ -96,9 +104,7 @@ fill_sample(TwSampleTable *table, const LogRow *row, Datum *values, bool *nulls)
 			FunctionCall2(&table->sample_entities, get(row, TW_LOG_NLU_ENTITIES), get(row, TW_LOG_USER_MESSAGE)));
 	COPY(TW_SAMPLE_LANGUAGE, TW_LOG_MESSAGE_LANGUAGE);
 	COPY(TW_SAMPLE_EXPECTED_SERVICE, TW_LOG_ROUTED_TO);
-	SET(TW_SAMPLE_REVIEW_STATUS,
-		tw_status_datum(!is_null(row, TW_LOG_REVIEW_PRIORITY) &&
-						DatumGetInt16(get(row, TW_LOG_REVIEW_PRIORITY)) == TW_PRIORITY_HIGH ? TW_PENDING : TW_APPROVED));
+	SET(TW_SAMPLE_REVIEW_STATUS, tw_status_datum(is_contradicted(row) ? TW_PENDING : TW_APPROVED));
 	SET(TW_SAMPLE_LABEL_SOURCE, tw_constant_text(&model, "model"));
 	SET(TW_SAMPLE_SOURCE, tw_constant_text(&production, "production"));
 	COPY(TW_SAMPLE_SELECTION_PROBABILITY, TW_LOG_SELECTION_PROBABILITY);
@@ -143,7 +149,7 @@ check_constraints(Relation rel, TupleTableSlot *slot)
 
 /* Inserts the rows of the batch into one index. */
 static void
-insert_into_index(Batch *batch, Relation index, IndexInfo * info)
+insert_into_index(Batch *batch, Relation index, IndexInfo *info)
 {
 	IndexUniqueCheck unique = info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO;
 	Datum		values[INDEX_MAX_KEYS];

@@ -25,7 +25,7 @@ static ExecutorStart_hook_type previous_start = NULL;
 
 /* The stored text, and the array that the executor would make of it. */
 static char *kept_text = NULL;
-static ExprState * *kept_states = NULL;
+static ExprState **kept_states = NULL;
 
 /* The table that was looked at, until its definition or a function changes, and whether that is its only CHECK. */
 static Oid	known_relid = InvalidOid;
@@ -46,7 +46,7 @@ forget_changed_function(Datum arg, int cache, uint32 hash)
 
 /* Whether the table has one CHECK, and that asks the extension's function. */
 static bool
-has_own_check(const TupleConstr * constraints)
+has_own_check(const TupleConstr *constraints)
 {
 	Node	   *check;
 
@@ -73,7 +73,7 @@ keep(const char *text)
 void
 tw_keep_log_check(Relation logs)
 {
-	const		TupleConstr *constraints = RelationGetDescr(logs)->constr;
+	const TupleConstr *constraints = RelationGetDescr(logs)->constr;
 
 	if (known_relid == RelationGetRelid(logs))
 		return;
@@ -88,7 +88,7 @@ tw_keep_log_check(Relation logs)
 }
 
 static void
-lend(EState * state)
+lend(EState *state)
 {
 	ListCell   *lc;
 

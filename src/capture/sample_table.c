@@ -69,7 +69,7 @@ tw_sample_table_init(void)
 
 /* Looks up a function of the extension's schema; false if it is not the one that it made. */
 static bool
-find_function(Oid schema, const char *name, int nargs, Oid *types, PGFunction own, FmgrInfo * info)
+find_function(Oid schema, const char *name, int nargs, Oid *types, PGFunction own, FmgrInfo *info)
 {
 	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
 										   PointerGetDatum(buildoidvector(types, nargs)), ObjectIdGetDatum(schema));
@@ -165,7 +165,7 @@ has_own_checks(Relation rel)
 
 /* Whether no trigger has to fire. That which fills in the hash has nothing to do where a row comes with one. */
 static bool
-has_own_triggers(const TriggerDesc * triggers)
+has_own_triggers(const TriggerDesc *triggers)
 {
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
