@@ -9,8 +9,10 @@
 #include "base/cached_table.h"
 #include "base/compat.h"
 #include "base/time_argument.h"
+#include "capture/log_check.h"
 #include "capture/log_columns.h"
 #include "capture/privilege_errors.h"
+#include "capture/sample_table.h"
 #include "capture/unstored_row.h"
 #include "governance/drop_guard.h"
 #include "runs/job_lock.h"
@@ -25,6 +27,8 @@ _PG_init(void)
 {
 	tw_cached_table_init();
 	tw_log_columns_init();
+	tw_log_check_init();
+	tw_sample_table_init();
 	tw_privilege_errors_init();
 	tw_unstored_row_init();
 	tw_drop_guard_init();

@@ -41,6 +41,16 @@ tw_kept_schema_of_function(FunctionCallInfo fcinfo)
 	return *schema;
 }
 
+/* Whether a function runs this function of the library, without settings or rights of its own. */
+bool
+tw_is_function(Oid function, PGFunction own)
+{
+	FmgrInfo	info;
+
+	fmgr_info(function, &info);
+	return info.fn_addr == own;
+}
+
 /* The name of a schema, unquoted, in the current memory context. */
 char *
 tw_schema_name(Oid schema)

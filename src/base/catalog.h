@@ -10,6 +10,7 @@
 
 extern Oid	tw_schema_of_function(FunctionCallInfo fcinfo);
 extern Oid	tw_kept_schema_of_function(FunctionCallInfo fcinfo);
+extern bool tw_is_function(Oid function, PGFunction own);
 extern char *tw_schema_name(Oid schema);
 
 #endif							/* TW_CATALOG_H */

@@ -99,4 +99,13 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_may_subscribe() superuser()
 #endif
 
+/* The prepared CHECKs of a table that is written to; whether a CHECK is enforced. For users of nodes/execnodes.h. */
+#if PG_VERSION_NUM >= 180000
+#define tw_check_states(result) ((result)->ri_CheckConstraintExprs)
+#define tw_is_enforced(check) ((check)->ccenforced)
+#else
+#define tw_check_states(result) ((result)->ri_ConstraintExprs)
+#define tw_is_enforced(check) true
+#endif
+
 #endif							/* TW_COMPAT_H */

@@ -12,6 +12,7 @@
 #include "capture/entities.h"
 #include "capture/filter.h"
 #include "capture/idempotency.h"
+#include "capture/log_check.h"
 #include "capture/log_columns.h"
 #include "capture/log_row.h"
 #include "capture/unstored_row.h"
@@ -279,6 +280,7 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	rel = trigdata->tg_relation;
 	desc = RelationGetDescr(rel);
 	tw_check_log_columns(rel);
+	tw_keep_log_check(rel);
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{

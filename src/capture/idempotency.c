@@ -123,7 +123,7 @@ id_of(Relation rel, HeapTuple tuple)
 
 /* Takes a row with the key into account. */
 static void
-consider(Relation rel, HeapTuple tuple, const SnapshotData * seen, const LogRow *row, Look *look)
+consider(Relation rel, HeapTuple tuple, const SnapshotData *seen, const LogRow *row, Look *look)
 {
 	bool		isnull;
 

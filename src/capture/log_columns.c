@@ -18,6 +18,7 @@ static const TwColumn log_columns[] = {
 	{TW_LOG_MESSAGE_LANGUAGE, TEXTOID, "message_language"},
 	{TW_LOG_NLU_INTENT, TEXTOID, "nlu_intent"},
 	{TW_LOG_NLU_CONFIDENCE, FLOAT8OID, "nlu_confidence"},
+	{TW_LOG_NLU_MODULE_ID, INT4OID, "nlu_module_id"},
 	{TW_LOG_NLU_MODULE_TYPE, TEXTOID, "nlu_module_type"},
 	{TW_LOG_NLU_PROVIDER, TEXTOID, "nlu_provider"},
 	{TW_LOG_NLU_MODEL_VERSION, TEXTOID, "nlu_model_version"},

@@ -12,6 +12,7 @@
 #include "base/table_triggers.h"
 #include "capture/conversation_id.h"
 #include "capture/idempotency.h"
+#include "capture/insert_samples.h"
 #include "capture/log_columns.h"
 #include "capture/promote.h"
 #include "catalog/pg_type.h"
@@ -46,21 +47,16 @@ count_promotable(TriggerData *trigdata, int64 limit)
 {
 	Tuplestorestate *store = trigdata->tg_newtable;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(trigdata->tg_relation), &TTSOpsMinimalTuple);
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	int64		count = 0;
 
 	tuplestore_select_read_pointer(store, 0);
 	tuplestore_rescan(store);
 	while (count < limit && tuplestore_gettupleslot(store, true, false, slot))
 	{
-		bool		isnull;
-		Datum		filtered_at = slot_getattr(slot, TW_LOG_FILTERED_AT, &isnull);
+		LogRow		row = tw_take_apart(trigdata->tg_relation, slot);
 
 		CHECK_FOR_INTERRUPTS();
-		if (isnull || DatumGetTimestampTz(filtered_at) != now ||
-			slot->tts_isnull[TW_LOG_FILTER_OUTCOME - 1])
-			continue;
-		if (tw_find_status(tw_text_slice(slot->tts_values[TW_LOG_FILTER_OUTCOME - 1], false)) == TW_AUTO_APPROVED)
+		if (tw_is_promotable(&row))
 			count++;
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -123,10 +119,13 @@ promote_captured(void *arg)
 	};
 
 	TriggerData *trigdata = arg;
-	int			variant = tw_entities_variant(RelationGetNamespace(trigdata->tg_relation));
+	int			variant;
 	Oid			type = TIMESTAMPTZOID;
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 
+	if (tw_insert_samples(trigdata))
+		return;
+	variant = tw_entities_variant(RelationGetNamespace(trigdata->tg_relation));
 	insert_as_owner(trigdata, &kept[variant], commands[variant], 1, &type, &now);
 }
 

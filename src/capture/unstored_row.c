@@ -45,7 +45,7 @@ forget(void *arg)
 }
 
 static void
-remember(EState * state)
+remember(EState *state)
 {
 	Running    *statement = MemoryContextAllocZero(state->es_query_cxt, sizeof(Running));
 
@@ -69,7 +69,7 @@ start_executor(QueryDesc *query, int eflags)
 
 /* The statement that this trigger fires in, and its copy of the table's triggers. NULL for COPY, which has neither. */
 static Running *
-statement_of(const Trigger *trigger, TriggerDesc * *triggers)
+statement_of(const Trigger *trigger, TriggerDesc **triggers)
 {
 	dlist_iter	iter;
 

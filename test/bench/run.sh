@@ -26,7 +26,7 @@
 #   bare log     the first of these two alone
 #   PL/pgSQL     the same logic in two row triggers, its thresholds constants; same indexes and CHECKs
 # single rows: what an application does, each INSERT its own transaction. "bare table" gets the message and nothing
-# else, "bare tables" also the sample of each message that is promoted (three in five). Where commits are fast and
+# else, "bare tables" the rows that the extension writes (three in five messages are promoted); capture.sh has more. Where commits are fast and
 # processors few, the second INSERT alone keeps the first target out of reach: the second row tells what the extension
 # itself adds. first INSERT: of a new connection, promoted, without waiting for the disk at commit.
 set -euo pipefail
@@ -96,7 +96,7 @@ single() {
     for (( round = 1; round <= single_rounds; round++ )); do
         for variant in $(in_turn "$round" bare limit extension bare_again); do
             sql -c "CALL bench.empty_tables()" -c CHECKPOINT
-            tps=$(pgbench -n -M prepared -c 8 -j 2 -T "$single_seconds" -f "$files/$variant" \
+            tps=$(pgbench -n -M prepared -c 8 -j 2 -T "$single_seconds" -f "$files/$variant" -D share=60 \
                 -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
                 -D phone='+910000000213' -D response='Kothrud mein 12 jagah veg pizza milta hai.' \
                 -D entities='{"city": "Pune", "area": "Kothrud", "dish": "veg pizza"}' "$database" 2>"$files/errors" |

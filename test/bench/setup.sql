@@ -29,7 +29,7 @@ BEGIN ATOMIC
         CASE WHEN n % 4 = 0 THEN 'ORD-' || n END, jsonb_build_object('channel', 'whatsapp', 'turn', n % 9),
         NULL::boolean, NULL::text, NULL::smallint, NULL::text, NULL::text, NULL::bigint, NULL::boolean,
         NULL::double precision, NULL::timestamptz,
-        timestamptz '2026-01-01 00:00+00' + n * interval '13 seconds', NULL::date
+        timestamptz '2026-01-01 00:00+00' + n * interval '13 seconds', NULL::date, NULL::text, NULL::timestamptz
     FROM generate_series(1, 200000) AS n,
         -- Five numbers in [0, 1) that follow from n, however the rows are generated.
         LATERAL (SELECT
@@ -82,7 +82,7 @@ CREATE FUNCTION bench.application_columns() RETURNS text
 BEGIN ATOMIC
     SELECT bench.columns('conversation_logs', ARRAY['id', 'is_training_candidate', 'review_status', 'review_priority',
         'review_reason', 'filter_outcome', 'filter_policy_id', 'is_audit', 'selection_probability', 'filtered_at',
-        'created_on']);
+        'created_on', 'anonymised_at']);
 END;
 
 -- Milliseconds that passed, or that this backend had a processor for (CLOCK=cpu).

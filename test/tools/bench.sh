@@ -3,8 +3,9 @@
 # default settings but for memory, and test/bench on it.
 #
 # PARTS="bulk single first calls assign rollout export import scale router loop gate" chooses; the first four are
-# run.sh's, the others have scripts of their own. growth (six minutes), row_security (five), fleet (six, with servers of
-# its own), purge, and hot (a quarter of an hour and 6 GB, and more with ROWS) run only where they are named.
+# run.sh's, the others have scripts of their own. capture (ten minutes), fleet (six, with servers of its own), growth
+# (six), row_security (five), purge, and hot (a quarter of an hour and 6 GB, and more with ROWS) run only where they are
+# named.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -45,6 +46,7 @@ for part in bulk single first calls; do
     [[ $parts != *" $part "* ]] || capture+="$part "
 done
 [[ -z $capture ]] || PARTS=${capture% } bash "$here/../bench/run.sh"
+[[ $parts != *" capture "* ]] || PARTS=${CAPTURE_PARTS:-single simple copy pool} bash "$here/../bench/capture.sh"
 [[ $parts != *" assign "* ]] || bash "$here/../bench/assign.sh"
 [[ $parts != *" rollout "* ]] || bash "$here/../bench/rollout.sh"
 [[ $parts != *" export "* ]] || bash "$here/../bench/export.sh"

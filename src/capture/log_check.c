@@ -1,0 +1,123 @@
+/*
+ * log_check.c
+ *		The CHECK of conversation_logs, ready to be evaluated.
+ *
+ * The executor parses and prepares the stored text of a CHECK anew for every
+ * statement. For a single message that took as long as all else that capture
+ * does before it is stored. Each backend prepares it once here, and lends it to
+ * each INSERT. It is evaluated as ever.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "capture/log_check.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+extern Datum tw_valid_conversation(PG_FUNCTION_ARGS);
+
+static ExecutorStart_hook_type previous_start = NULL;
+
+/* The stored text, and the array that the executor would make of it. */
+static char *kept_text = NULL;
+static ExprState **kept_states = NULL;
+
+/* The table that was looked at, until its definition or a function changes, and whether that is its only CHECK. */
+static Oid	known_relid = InvalidOid;
+static bool is_kept;
+
+static void
+forget_changed_table(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == known_relid)
+		known_relid = InvalidOid;
+}
+
+static void
+forget_changed_function(Datum arg, int cache, uint32 hash)
+{
+	known_relid = InvalidOid;
+}
+
+/* Whether the table has one CHECK, and that asks the extension's function. */
+static bool
+has_own_check(const TupleConstr *constraints)
+{
+	Node	   *check;
+
+	if (constraints == NULL || constraints->num_check != 1 || !tw_is_enforced(&constraints->check[0]))
+		return false;
+	check = stringToNode(constraints->check[0].ccbin);
+	return IsA(check, FuncExpr) && tw_is_function(((FuncExpr *) check)->funcid, tw_valid_conversation);
+}
+
+/* What was prepared for an earlier definition is not freed: a statement that runs may have it. */
+static void
+keep(const char *text)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	kept_text = NULL;
+	kept_states = palloc(sizeof(ExprState *));
+	kept_states[0] = ExecPrepareExpr(stringToNode(text), CreateExecutorState());
+	kept_text = pstrdup(text);
+	MemoryContextSwitchTo(caller);
+}
+
+/* Prepares the CHECK of conversation_logs, for the statements that follow. */
+void
+tw_keep_log_check(Relation logs)
+{
+	const TupleConstr *constraints = RelationGetDescr(logs)->constr;
+
+	if (known_relid == RelationGetRelid(logs))
+		return;
+	/* What changes while it is looked at is looked at again. */
+	known_relid = RelationGetRelid(logs);
+	is_kept = false;
+	if (!has_own_check(constraints))
+		return;
+	if (kept_text == NULL || strcmp(kept_text, constraints->check[0].ccbin) != 0)
+		keep(constraints->check[0].ccbin);
+	is_kept = true;
+}
+
+static void
+lend(EState *state)
+{
+	ListCell   *lc;
+
+	foreach(lc, state->es_opened_result_relations)
+	{
+		ResultRelInfo *result = lfirst(lc);
+
+		if (RelationGetRelid(result->ri_RelationDesc) == known_relid && tw_check_states(result) == NULL)
+			tw_check_states(result) = kept_states;
+	}
+}
+
+static void
+start_executor(QueryDesc *query, int eflags)
+{
+	if (previous_start)
+		previous_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+	if (OidIsValid(known_relid) && is_kept && query->operation == CMD_INSERT)
+		lend(query->estate);
+}
+
+/* Installs the hook and registers with the caches; called once, from _PG_init. */
+void
+tw_log_check_init(void)
+{
+	previous_start = ExecutorStart_hook;
+	ExecutorStart_hook = start_executor;
+	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, forget_changed_function, (Datum) 0);
+}
