@@ -254,3 +254,37 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(locked);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
+
+PG_FUNCTION_INFO_V1(tw_promote_unsampled);
+
+/*
+ * tw_promote_unsampled(ids): makes the samples that conversations ought to
+ * have. The caller has locked the rows.
+ */
+Datum
+tw_promote_unsampled(PG_FUNCTION_ARGS)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
+		"SELECT c.id FROM %1$s.conversation_logs c WHERE c.id = ANY ($1) AND " TW_IS_MISSED " ORDER BY c.id";
+
+	Oid			schema = tw_schema_of_function(fcinfo);
+	Oid			type = INT8ARRAYOID;
+	Datum		given = PG_GETARG_DATUM(0);
+	int64	   *ids;
+	int64		count;
+	int64		promoted = 0;
+	int64		failed = 0;
+	bool		isnull;
+
+	SPI_connect();
+	if (SPI_execute_plan(tw_kept_plan(&kept, schema, command, 1, &type), &given, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for conversations without a sample");
+	count = (int64) SPI_processed;
+	ids = palloc(sizeof(int64) * Max(count, 1));
+	for (int64 i = 0; i < count; i++)
+		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+	tw_promote_missed(schema, ids, count, &promoted, &failed);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

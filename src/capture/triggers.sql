@@ -56,6 +56,14 @@ COMMENT ON FUNCTION @extschema@.promote_missed_conversations(interval) IS
     'instead. Rows locked by another transaction are left for the next call. Raises 22023 for a min_age that is '
     'negative or above 1000 years, and 55P03 when lock_timeout ends a wait';
 
+CREATE FUNCTION @extschema@.tw_promote_unsampled(ids bigint[]) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'tw_promote_unsampled';
+REVOKE ALL ON FUNCTION @extschema@.tw_promote_unsampled(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_promote_unsampled(bigint[]) IS
+    'Makes the samples of those of these conversations that are auto-approved and have none; the caller has locked '
+    'them. At a hub a verdict may come before the sweep of what arrived';
+
 CREATE FUNCTION @extschema@.tw_sweep_conversations(
     min_age interval, OUT filtered bigint, OUT promoted bigint, OUT failed bigint, OUT locked bigint)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

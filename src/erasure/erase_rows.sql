@@ -255,8 +255,8 @@ BEGIN
           WHERE x.id = ANY (ids) ORDER BY x.id FOR UPDATE) c;
     counts := @extschema@.tw_erase_traces(erasure, coalesce(locked, '{}'));
     DELETE FROM @extschema@.blind_reviews b WHERE b.conversation_log_id = ANY (locked);
-    DELETE FROM @extschema@.second_opinions o WHERE o.conversation_log_id = ANY (locked);
     DELETE FROM @extschema@.fleet_arrivals f WHERE f.conversation_log_id = ANY (locked);
+    DELETE FROM @extschema@.second_opinions o WHERE o.conversation_log_id = ANY (locked);
     GET DIAGNOSTICS opinions = ROW_COUNT;
     DELETE FROM @extschema@.paired_disagreements d WHERE d.conversation_log_id = ANY (locked);
     GET DIAGNOSTICS disagreements = ROW_COUNT;

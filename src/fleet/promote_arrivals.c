@@ -90,6 +90,23 @@ lock_arrivals(Oid schema, Datum taken, int64 taken_count, int64 *count)
 	return ids;
 }
 
+/*
+ * Feedback that came before the sample was made has made it pending: with the
+ * reason that it has where the sample was there first.
+ */
+static void
+give_reasons(Oid schema, Datum taken)
+{
+	static TwKeptPlan kept;
+	static const char command[] =
+		"UPDATE %1$s.training_samples s SET pending_reason = c.review_reason FROM %1$s.conversation_logs c "
+		"WHERE c.id = ANY ($1) AND s.conversation_log_id = c.id AND s.review_status = 'pending' "
+		"AND s.label_source = 'model' AND s.pending_reason IS NULL "
+		"AND c.review_reason IN ('negative feedback', 'user correction')";
+
+	run(&kept, schema, command, INT8ARRAYOID, taken);
+}
+
 PG_FUNCTION_INFO_V1(tw_promote_arrivals);
 
 /* tw_promote_arrivals(max_rows): taken, promoted, failed */
@@ -113,6 +130,7 @@ tw_promote_arrivals(PG_FUNCTION_ARGS)
 	queued = take_from_queue(schema, PG_GETARG_DATUM(0), &taken);
 	ids = lock_arrivals(schema, queued, taken, &count);
 	tw_promote_missed(schema, ids, count, &promoted, &failed);
+	give_reasons(schema, queued);
 	SPI_finish();
 
 	values[0] = Int64GetDatum(taken);

@@ -100,9 +100,12 @@ BEGIN
                                                         'not promoted', p.failed,
                                                         'conversations locked', nullif(p.locked, 0))) INTO counted
             FROM @extschema@.tw_sweep_conversations(interval '1 hour') p;
-            SELECT counted || jsonb_strip_nulls(jsonb_build_object('intents renamed', nullif(i.renamed, 0),
-                                                                   'intents locked', nullif(i.locked, 0)))
-            INTO counted FROM @extschema@.tw_settle_intents() i;
+            -- What waits on a node waits at the hub, which renames it there.
+            IF @extschema@.tw_fleet_role() <> 'node' THEN
+                SELECT counted || jsonb_strip_nulls(jsonb_build_object('intents renamed', nullif(i.renamed, 0),
+                                                                       'intents locked', nullif(i.locked, 0)))
+                INTO counted FROM @extschema@.tw_settle_intents() i;
+            END IF;
             -- Promotion warns and continues, so that one bad message does not keep the others back.
             IF (counted ->> 'not promoted')::bigint > 0 THEN
                 RETURN jsonb_build_object('counted', counted, 'error_code', '55000', 'error_message',

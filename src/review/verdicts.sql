@@ -200,6 +200,10 @@ BEGIN
     -- A leading or trailing space would make it another intent, and the model's answer wrong.
     new_intent := btrim(new_intent, E' \t\n\r\f\x0B');
     PERFORM @extschema@.tw_lock_for_verdict(ids, verdict, reviewer_name);
+    IF @extschema@.tw_fleet_role() = 'hub' THEN
+        -- The sweep has not come to it yet: what it would have made is what the verdict is about.
+        PERFORM @extschema@.tw_promote_unsampled(ids);
+    END IF;
     -- Only now: whoever held the rows may have renamed it.
     new_intent := @extschema@.tw_resolve_intent(new_intent);
 

@@ -164,7 +164,7 @@ is(at(0, 'SELECT node, is_current, versions FROM fleet_status'),
     'both nodes have said so');
 
 # (e) What a node does not do.
-my $waits = capture(1, nlu_confidence => '0.2');
+my $waits = capture(1, nlu_confidence => '0.2', nlu_intent => q{'intent.parcel.track'});
 {
     my $name = 'on a node';
     at(1, <<'SQL');
@@ -313,6 +313,23 @@ SQL
     is(at(0, "SELECT review_status, pending_reason FROM training_samples WHERE conversation_log_id = $sure"),
         'pending|negative feedback', "$name: an unreviewed sample is pending again");
     is(at($_, 'SELECT count(*) FROM review_events'), 0, "$name: node $_ has no events") for 1, 2;
+
+    # Both before the sample is made.
+    my $early = capture(1, session_id => q{'early'}, nlu_module_type => q{'drawn'});
+    my $felt  = capture(1, session_id => q{'felt'});
+    at(1, "SELECT record_feedback($felt, 'felt', 'negative')", user => 'tw_app');
+    caught_up(1, 0);
+    at(0, "SELECT reject_conversation($early, 'unclear')", user => 'tw_reviewer');
+    sweep_hub();
+    is(
+        at(0, "SELECT c.session_id, s.review_status, s.pending_reason, s.label_source
+               FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+               WHERE c.id IN ($early, $felt) ORDER BY c.id"),
+        "early|rejected||model\nfelt|pending|negative feedback|model",
+        "$name: a verdict and feedback that come before the sample find it all the same"
+    );
+    is(at(0, "SELECT details ->> 'previous_intent' FROM review_events WHERE conversation_log_id = $early"),
+        'intent.food.item.search', "$name: and the event says what it was");
     is(at(1, "SELECT count(*) FROM conversation_logs c WHERE $these AND review_reason LIKE '%feedback%'"), 0,
         "$name: and decides nothing");
     is(problems($_), '', "$name: check_integrity() of $_ is empty") for 0 .. 2;

@@ -33,8 +33,8 @@ my $decided = '{review_status,review_priority,review_reason,is_training_candidat
 # A hub judges by these; the draw of one module is left to chance.
 my $policies = <<'SQL';
     SELECT set_training_setting('second_opinion_rate', '0'), set_training_setting('review_budget_per_day', '0');
-    INSERT INTO review_policies (id, module_type, audit_rate_approved, audit_rate_review) VALUES
-        (1, NULL, 0, 0), (2, 'all', 1, 1), (3, 'drawn', 0.3, 0.2);
+    INSERT INTO review_policies (module_type, audit_rate_approved, audit_rate_review) VALUES
+        (NULL, 0, 0), ('all', 1, 1), ('drawn', 0.3, 0.2);
 SQL
 
 start_fleet(NODES, conf => "shared_buffers = 64MB\nmax_wal_size = 1GB\nmax_connections = 40\n");
@@ -144,10 +144,10 @@ for my $n (1 .. NODES) {
 # (b) Samples, once.
 samples_match(server(0), BOT, 'hub');
 is(
-    at(0, "SELECT count(*), count(DISTINCT conversation_log_id) FROM training_samples WHERE label_source = 'model'"),
-    at(0, "SELECT n, n FROM (SELECT count(*) AS n FROM conversation_logs c WHERE c.filter_outcome = 'auto-approved'
-           AND NOT EXISTS (SELECT FROM review_events e WHERE e.conversation_log_id = c.id AND e.action <> 'feedback')) x"),
-    'one sample for each conversation that nobody has judged'
+    at(0, "SELECT count(*), count(DISTINCT c.id) FROM training_samples s JOIN conversation_logs c
+               ON c.id = s.conversation_log_id WHERE c.filter_outcome = 'auto-approved'"),
+    join('|', (at(0, "SELECT count(*) FROM conversation_logs WHERE filter_outcome = 'auto-approved'")) x 2),
+    'each auto-approved conversation has one sample'
 );
 integrity_is_empty(server($_), BOT, $_ ? "node $_" : 'hub') for 0 .. NODES;
 
@@ -186,9 +186,9 @@ at(0, <<"SQL", %big);
                  ORDER BY e.number LOOP
             CASE s.action
                 WHEN 'feedback' THEN PERFORM record_feedback(s.id, s.session_id, s.user_feedback, s.user_correction);
-                WHEN 'approve' THEN PERFORM approve_conversation(s.id);
-                WHEN 'fix' THEN PERFORM fix_conversation(s.id, s.intent);
-                WHEN 'reject' THEN PERFORM reject_conversation(s.id, s.reject_reason);
+                WHEN 'approve' THEN PERFORM approve_conversation(s.id, NULL, 'tw_reviewer');
+                WHEN 'fix' THEN PERFORM fix_conversation(s.id, s.intent, NULL, NULL, 'tw_reviewer');
+                WHEN 'reject' THEN PERFORM reject_conversation(s.id, s.reject_reason, NULL, 'tw_reviewer');
             END CASE;
         END LOOP;
     END
@@ -198,8 +198,10 @@ for (
     [
         'conversations' => "SELECT c.id, md5((to_jsonb(c) - '{filtered_at}'::text[])::text) FROM conversation_logs c ORDER BY c.id"
     ],
+    # A sample that a person has judged keeps the service that was known then.
     [
-        'samples' => q{SELECT s.conversation_log_id, to_jsonb(s) - '{id,created_at,updated_at,reviewed_at}'::text[]
+        'samples' => q{SELECT s.conversation_log_id, CASE s.label_source WHEN 'model' THEN s.expected_service END,
+                              to_jsonb(s) - '{id,created_at,updated_at,reviewed_at,expected_service}'::text[]
                        FROM training_samples s ORDER BY s.conversation_log_id}
     ],
     [

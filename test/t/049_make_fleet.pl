@@ -20,6 +20,9 @@ plan(skip_all => 'this server has no pg_cron, which the demo shows') if !-e "$li
 my ($bin) = run_command([ 'pg_config', '--bindir' ]);
 symlink realpath("$bin/.."), "$build/pg" or die "$build/pg: $!";
 
+# Also when the test is stopped, its servers end with it.
+$SIG{TERM} = $SIG{INT} = sub { die "stopped\n" };
+
 sub fleet {
     my ($action) = @_;
     my ($worked) = run_program('bash', "$root/test/tools/fleet.sh", $action, $build);

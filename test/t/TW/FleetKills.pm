@@ -291,6 +291,8 @@ sub _kill_resync {
     $self->serve_until(sub { $is_over || $self->{done} >= $end }, 'a resync that is cut off');
     $self->_crash($whom);
     $self->serve_until(sub { $is_over }, 'the end of the resync');
+    # An administrator looks after what was cut off.
+    $self->_do_as_advised;
     return;
 }
 
@@ -399,31 +401,36 @@ sub hub_away {
 
 # --- what has to be true ---------------------------------------------------------------------------------------------
 
-# Does what fleet_status says is to be done, until all streams flow.
+# Does what fleet_status advises, once; the states that are not as they have to be.
+sub _do_as_advised {
+    my ($self) = @_;
+    my @states;
+    for my $n (0 .. NODES) {
+        for (split /\n/, at($n, 'SELECT node, state, advice FROM fleet_status')) {
+            my ($peer, $state, $advice) = split /\|/, $_, -1;
+            next if $state eq 'replicating';
+            push @states, "at $n: $peer is in state $state";
+            my $todo =
+                $state eq 'not subscribed' ? subscribe_sql($peer)
+                : $state eq 'stopped'      ? $advice
+                : $state eq 'copy cut off' ? $advice =~ s/.*: //r
+                :                            next;
+            note "at $n: $peer is in state $state: $advice";
+            at($n, $todo);
+        }
+    }
+    return @states;
+}
+
 sub _follow_advice {
     my ($self) = @_;
     my $end = time + PATIENCE;
     my @states;
-    do {
-        @states = ();
-        for my $n (0 .. NODES) {
-            for (split /\n/, at($n, 'SELECT node, state, advice FROM fleet_status')) {
-                my ($peer, $state, $advice) = split /\|/, $_, -1;
-                next if $state eq 'replicating';
-                push @states, "at $n: $peer is in state $state";
-                my $todo =
-                    $state eq 'not subscribed' ? subscribe_sql($peer)
-                    : $state eq 'stopped'      ? $advice
-                    : $state eq 'copy cut off' ? $advice =~ s/.*: //r
-                    :                            next;
-                note "at $n: $peer is in state $state: $advice";
-                at($n, $todo);
-            }
-        }
-        return if !@states;
+    while (@states = $self->_do_as_advised) {
+        die join ', ', @states if time > $end;
         sleep 0.2;
-    } while (time < $end);
-    die join ', ', @states;
+    }
+    return;
 }
 
 # Everything that is on its way arrives, and gets its sample.
