@@ -259,6 +259,8 @@ tw_insert_samples(TriggerData *trigdata)
 		return false;
 	}
 	batch.context = GetPerTupleExprContext(batch.table->state);
+	/* An error may have left something. */
+	ResetExprContext(batch.context);
 	batch.indexes = palloc(sizeof(Relation) * Max(batch.table->index_count, 1));
 	for (int i = 0; i < batch.table->index_count; i++)
 		batch.indexes[i] = index_open(batch.table->indexes[i], RowExclusiveLock);

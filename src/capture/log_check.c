@@ -27,9 +27,9 @@ static ExecutorStart_hook_type previous_start = NULL;
 static char *kept_text = NULL;
 static ExprState **kept_states = NULL;
 
-/* The table that was looked at, until its definition or a function changes, and whether that is its only CHECK. */
+/* Whether that is the only CHECK of this table, until its definition or a function changes. */
 static Oid	known_relid = InvalidOid;
-static bool is_kept;
+static bool is_kept = false;
 
 static void
 forget_changed_table(Datum arg, Oid relid)

@@ -42,21 +42,22 @@ extern Datum tw_valid_sample(PG_FUNCTION_ARGS);
 static TwSampleTable table;
 static MemoryContext table_context = NULL;
 
-/* The table that it describes, and whether it still does. */
+/* The table that it describes; how often that or a function has changed, and of which of these changes it knows. */
 static Oid	table_relid = InvalidOid;
-static bool table_is_known = false;
+static uint64 changes = 1;
+static uint64 known_changes = 0;
 
 static void
 forget_changed_table(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == table_relid)
-		table_is_known = false;
+		changes++;
 }
 
 static void
 forget_changed_function(Datum arg, int cache, uint32 hash)
 {
-	table_is_known = false;
+	changes++;
 }
 
 /* Registers with the caches; called once, from _PG_init. */
@@ -251,8 +252,9 @@ TwSampleTable *
 tw_sample_table(Relation samples)
 {
 	MemoryContext caller;
+	uint64		seen_changes = changes;
 
-	if (table_is_known && table_relid == RelationGetRelid(samples))
+	if (table_relid == RelationGetRelid(samples) && known_changes == seen_changes)
 		return &table;
 
 	if (table_context == NULL)
@@ -260,11 +262,12 @@ tw_sample_table(Relation samples)
 	MemoryContextReset(table_context);
 	memset(&table, 0, sizeof(table));
 	caller = MemoryContextSwitchTo(table_context);
-	/* What changes while it is looked at is looked at again. */
+	known_changes = 0;
 	table_relid = RelationGetRelid(samples);
-	table_is_known = true;
 	table.state = CreateExecutorState();
 	table.is_plain = is_plain(samples);
 	MemoryContextSwitchTo(caller);
+	/* What changed while it was looked at, and what ended in an error, is looked at again. */
+	known_changes = seen_changes;
 	return &table;
 }
