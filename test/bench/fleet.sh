@@ -5,7 +5,7 @@
 # pg_recvlogical and pg_waldump come from PATH. It takes about six minutes and 6 GB, and removes its servers at the end.
 # Needs Linux: processor time comes from /proc. Environment:
 #   STEPS="publication throughput lag apply"   what is measured
-#   ROUNDS=3 SECONDS_EACH=6     rounds of pgbench, and seconds of each of its runs; publication takes twice the rounds
+#   ROUNDS=3 SECONDS_EACH=5     rounds of pgbench, and seconds of each of its runs; publication takes two rounds more
 #   LAG_SECONDS=20 RATE=1000    how long lag is measured, and messages a second meanwhile
 #   ROWS=200000                 conversations of each backlog
 #   KEEP=1                      leaves the servers running
@@ -26,7 +26,7 @@ set -euo pipefail
 (( $# == 1 )) || { printf 'usage: fleet.sh FOLDER\n' >&2; exit 64; }
 steps=" ${STEPS:-publication throughput lag apply} "
 rounds=${ROUNDS:-3}
-seconds=${SECONDS_EACH:-6}
+seconds=${SECONDS_EACH:-5}
 lag_seconds=${LAG_SECONDS:-20}
 rate=${RATE:-1000}
 rows=${ROWS:-200000}
@@ -217,8 +217,8 @@ publication() {
         -o publication_names=training_workflow &
     reader=$!
     # The first round fills caches and is thrown away.
-    for (( round = 0; round <= 2 * rounds; round++ )); do
-        say "publication, round $round of $(( 2 * rounds ))"
+    for (( round = 0; round <= rounds + 2; round++ )); do
+        say "publication, round $round of $(( rounds + 2 ))"
         for variant in $(in_turn "$round" plain published plain_again); do
             before "$variant"
             wal=$(lsn "$variant")
@@ -256,8 +256,11 @@ note_costs() { # STEP VARIANT MESSAGES NODE...
 }
 
 throughput() {
-    local round count start used wal hub_wal node
-    for (( round = 0; round <= rounds; round++ )); do
+    local round count start late used wal hub_wal node
+    # What this fills are caches.
+    capture_on 1 "$clients" '' "${nodes[@]}"
+    catch_up "${nodes[@]}"
+    for (( round = 1; round <= rounds; round++ )); do
         say "throughput, round $round of $rounds"
         for count in $(in_turn "$round" 1 2 3); do
             used=("${nodes[@]:0:count}")
@@ -275,7 +278,6 @@ throughput() {
             late=$(since "$late")
             end_sweep
             after hub "${used[@]}"
-            (( round > 0 )) || continue
             note throughput "$count" 'messages a second' "$(number "$messages / $start")"
             note throughput "$count" 'seconds until the hub has all' "$late"
             note throughput "$count" 'node: bytes of WAL a message' "$(number "$wal / $messages")"
