@@ -241,17 +241,17 @@ publication() {
     stop_servers plain plain_again published
 }
 
-note_costs() { # STEP VARIANT MESSAGES NODE...
-    local step=$1 variant=$2 count=$3
-    shift 3
-    note "$step" "$variant" 'node: µs of processor a message' "$(microseconds "$(spent all "$@")" "$count")"
-    note "$step" "$variant" 'node: µs of that, walsender' "$(microseconds "$(spent walsender "$@")" "$count")"
-    note "$step" "$variant" 'node: µs of that, walwriter' "$(microseconds "$(spent walwriter "$@")" "$count")"
-    note "$step" "$variant" 'hub: µs of processor a message' "$(microseconds "$(spent all hub)" "$count")"
-    note "$step" "$variant" 'hub: µs of that, apply workers' \
+note_costs() { # VARIANT MESSAGES NODE...
+    local variant=$1 count=$2
+    shift 2
+    note throughput "$variant" 'node: µs of processor a message' "$(microseconds "$(spent all "$@")" "$count")"
+    note throughput "$variant" 'node: µs of that, walsender' "$(microseconds "$(spent walsender "$@")" "$count")"
+    note throughput "$variant" 'node: µs of that, walwriter' "$(microseconds "$(spent walwriter "$@")" "$count")"
+    note throughput "$variant" 'hub: µs of processor a message' "$(microseconds "$(spent all hub)" "$count")"
+    note throughput "$variant" 'hub: µs of that, apply workers' \
         "$(microseconds "$(spent logical_replication_worker hub)" "$count")"
     # The sweep is what has sessions here, and the postmaster has the time of those that ended.
-    note "$step" "$variant" 'hub: µs of that, sweep' \
+    note throughput "$variant" 'hub: µs of that, sweep' \
         "$(microseconds "$(spent client_backend hub) + $(spent postmaster hub)" "$count")"
 }
 
@@ -282,7 +282,7 @@ throughput() {
             note throughput "$count" 'seconds until the hub has all' "$late"
             note throughput "$count" 'node: bytes of WAL a message' "$(number "$wal / $messages")"
             note throughput "$count" 'hub: bytes of WAL a message' "$(number "($(lsn hub) - $hub_wal) / $messages")"
-            note_costs throughput "$count" "$messages" "${used[@]}"
+            note_costs "$count" "$messages" "${used[@]}"
         done
     done
 }
@@ -319,14 +319,11 @@ lag() {
         done
         start=$(at hub -c 'SELECT now()')
         begin_sweep
-        before hub "${used[@]}"
         rollbacks $(( lag_seconds / 2 )) >"$files/rollbacks" & rolling=$!
         capture_on "$lag_seconds" $(( (clients + count - 1) / count )) "--rate=$(( rate / count ))" "${used[@]}"
         wait "$rolling"
         catch_up "${used[@]}"
         end_sweep
-        after hub "${used[@]}"
-        note_costs lag "$count" "$messages" "${used[@]}"
         note lag "$count" 'messages a second' "$(number "$messages / $lag_seconds")"
         for server in hub "${nodes[@]}"; do
             read_commits "$count" "$server" "${from[$server]}"
