@@ -2,12 +2,12 @@
 # fleet.sh FOLDER - measures a fleet: a hub and three nodes, each a server of its own below FOLDER.
 #
 # How to run: install the extension, then test/bench/fleet.sh FOLDER as an ordinary user. initdb, psql, pgbench,
-# pg_recvlogical and pg_waldump come from PATH. It takes about six minutes and 6 GB, and removes its servers at the end.
-# Needs Linux: processor time comes from /proc. Environment:
+# pg_recvlogical and pg_waldump come from PATH. It took twelve minutes on two cores that were busy with other work, and
+# removes its servers at the end. Needs Linux: processor time comes from /proc. Environment:
 #   STEPS="publication throughput lag apply"   what is measured
-#   ROUNDS=3 SECONDS_EACH=5     rounds of pgbench, and seconds of each of its runs; publication takes two rounds more
+#   ROUNDS=3 SECONDS_EACH=4     rounds of pgbench, and seconds of each of its runs; publication takes two rounds more
 #   LAG_SECONDS=20 RATE=1000    how long lag is measured, and messages a second meanwhile
-#   ROWS=200000                 conversations of each backlog
+#   ROWS=100000                 conversations of each backlog
 #   KEEP=1                      leaves the servers running
 #
 # How to read: medians of the rounds; variants take turns within each round. pgbench, the nodes and the hub share the
@@ -26,10 +26,10 @@ set -euo pipefail
 (( $# == 1 )) || { printf 'usage: fleet.sh FOLDER\n' >&2; exit 64; }
 steps=" ${STEPS:-publication throughput lag apply} "
 rounds=${ROUNDS:-3}
-seconds=${SECONDS_EACH:-5}
+seconds=${SECONDS_EACH:-4}
 lag_seconds=${LAG_SECONDS:-20}
 rate=${RATE:-1000}
-rows=${ROWS:-200000}
+rows=${ROWS:-100000}
 clients=8
 folder=$1/fleet
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
