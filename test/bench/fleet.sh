@@ -2,12 +2,12 @@
 # fleet.sh FOLDER - measures a fleet: a hub and three nodes, each a server of its own below FOLDER.
 #
 # How to run: install the extension, then test/bench/fleet.sh FOLDER as an ordinary user. initdb, psql, pgbench,
-# pg_recvlogical and pg_waldump come from PATH. It takes about six minutes and 6 GB, and removes its servers at the end.
-# Needs Linux: processor time comes from /proc. Environment:
+# pg_recvlogical and pg_waldump come from PATH. It took twelve minutes on two cores that were busy with other work, and
+# removes its servers at the end. Needs Linux: processor time comes from /proc. Environment:
 #   STEPS="publication throughput lag apply"   what is measured
-#   ROUNDS=3 SECONDS_EACH=6     rounds of pgbench, and seconds of each of its runs; publication takes twice the rounds
+#   ROUNDS=3 SECONDS_EACH=4     rounds of pgbench, and seconds of each of its runs; publication takes two rounds more
 #   LAG_SECONDS=20 RATE=1000    how long lag is measured, and messages a second meanwhile
-#   ROWS=200000                 conversations of each backlog
+#   ROWS=100000                 conversations of each backlog
 #   KEEP=1                      leaves the servers running
 #
 # How to read: medians of the rounds; variants take turns within each round. pgbench, the nodes and the hub share the
@@ -26,10 +26,10 @@ set -euo pipefail
 (( $# == 1 )) || { printf 'usage: fleet.sh FOLDER\n' >&2; exit 64; }
 steps=" ${STEPS:-publication throughput lag apply} "
 rounds=${ROUNDS:-3}
-seconds=${SECONDS_EACH:-6}
+seconds=${SECONDS_EACH:-4}
 lag_seconds=${LAG_SECONDS:-20}
 rate=${RATE:-1000}
-rows=${ROWS:-200000}
+rows=${ROWS:-100000}
 clients=8
 folder=$1/fleet
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -217,8 +217,8 @@ publication() {
         -o publication_names=training_workflow &
     reader=$!
     # The first round fills caches and is thrown away.
-    for (( round = 0; round <= 2 * rounds; round++ )); do
-        say "publication, round $round of $(( 2 * rounds ))"
+    for (( round = 0; round <= rounds + 2; round++ )); do
+        say "publication, round $round of $(( rounds + 2 ))"
         for variant in $(in_turn "$round" plain published plain_again); do
             before "$variant"
             wal=$(lsn "$variant")
@@ -241,23 +241,26 @@ publication() {
     stop_servers plain plain_again published
 }
 
-note_costs() { # STEP VARIANT MESSAGES NODE...
-    local step=$1 variant=$2 count=$3
-    shift 3
-    note "$step" "$variant" 'node: µs of processor a message' "$(microseconds "$(spent all "$@")" "$count")"
-    note "$step" "$variant" 'node: µs of that, walsender' "$(microseconds "$(spent walsender "$@")" "$count")"
-    note "$step" "$variant" 'node: µs of that, walwriter' "$(microseconds "$(spent walwriter "$@")" "$count")"
-    note "$step" "$variant" 'hub: µs of processor a message' "$(microseconds "$(spent all hub)" "$count")"
-    note "$step" "$variant" 'hub: µs of that, apply workers' \
+note_costs() { # VARIANT MESSAGES NODE...
+    local variant=$1 count=$2
+    shift 2
+    note throughput "$variant" 'node: µs of processor a message' "$(microseconds "$(spent all "$@")" "$count")"
+    note throughput "$variant" 'node: µs of that, walsender' "$(microseconds "$(spent walsender "$@")" "$count")"
+    note throughput "$variant" 'node: µs of that, walwriter' "$(microseconds "$(spent walwriter "$@")" "$count")"
+    note throughput "$variant" 'hub: µs of processor a message' "$(microseconds "$(spent all hub)" "$count")"
+    note throughput "$variant" 'hub: µs of that, apply workers' \
         "$(microseconds "$(spent logical_replication_worker hub)" "$count")"
     # The sweep is what has sessions here, and the postmaster has the time of those that ended.
-    note "$step" "$variant" 'hub: µs of that, sweep' \
+    note throughput "$variant" 'hub: µs of that, sweep' \
         "$(microseconds "$(spent client_backend hub) + $(spent postmaster hub)" "$count")"
 }
 
 throughput() {
-    local round count start used wal hub_wal node
-    for (( round = 0; round <= rounds; round++ )); do
+    local round count start late used wal hub_wal node
+    # What this fills are caches.
+    capture_on 1 "$clients" '' "${nodes[@]}"
+    catch_up "${nodes[@]}"
+    for (( round = 1; round <= rounds; round++ )); do
         say "throughput, round $round of $rounds"
         for count in $(in_turn "$round" 1 2 3); do
             used=("${nodes[@]:0:count}")
@@ -275,12 +278,11 @@ throughput() {
             late=$(since "$late")
             end_sweep
             after hub "${used[@]}"
-            (( round > 0 )) || continue
             note throughput "$count" 'messages a second' "$(number "$messages / $start")"
             note throughput "$count" 'seconds until the hub has all' "$late"
             note throughput "$count" 'node: bytes of WAL a message' "$(number "$wal / $messages")"
             note throughput "$count" 'hub: bytes of WAL a message' "$(number "($(lsn hub) - $hub_wal) / $messages")"
-            note_costs throughput "$count" "$messages" "${used[@]}"
+            note_costs "$count" "$messages" "${used[@]}"
         done
     done
 }
@@ -317,14 +319,11 @@ lag() {
         done
         start=$(at hub -c 'SELECT now()')
         begin_sweep
-        before hub "${used[@]}"
         rollbacks $(( lag_seconds / 2 )) >"$files/rollbacks" & rolling=$!
         capture_on "$lag_seconds" $(( (clients + count - 1) / count )) "--rate=$(( rate / count ))" "${used[@]}"
         wait "$rolling"
         catch_up "${used[@]}"
         end_sweep
-        after hub "${used[@]}"
-        note_costs lag "$count" "$messages" "${used[@]}"
         note lag "$count" 'messages a second' "$(number "$messages / $lag_seconds")"
         for server in hub "${nodes[@]}"; do
             read_commits "$count" "$server" "${from[$server]}"

@@ -3,8 +3,8 @@
 # default settings but for memory, and test/bench on it.
 #
 # PARTS="bulk single first calls assign rollout export import scale router loop gate" chooses; the first four are
-# run.sh's, the others have scripts of their own. growth (six minutes), row_security (five), fleet (six, with servers of
-# its own), purge, and hot (a quarter of an hour and 6 GB, and more with ROWS) run only where they are named.
+# run.sh's, the others have scripts of their own. growth (six minutes), row_security (five), fleet (twelve, with servers
+# of its own), purge, and hot (a quarter of an hour and 6 GB, and more with ROWS) run only where they are named.
 set -euo pipefail
 
 build=$(cd -P -- "$1" && pwd)
