@@ -45,12 +45,12 @@ CREATE FUNCTION @extschema@.tw_require_last() RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    node CONSTANT integer := coalesce(@extschema@.tw_fleet_node(), 0);
+    own_node CONSTANT integer := coalesce(@extschema@.tw_fleet_node(), 0);
     taken text;
     slots text;
 BEGIN
     taken := (SELECT string_agg(s.node::text, ', ' ORDER BY s.node) FROM @extschema@.tw_fleet_subscriptions s
-              WHERE node = 0);
+              WHERE own_node = 0);
     slots := (SELECT string_agg(quote_literal(s.slot_name), ', ' ORDER BY s.slot_name) FROM pg_replication_slots s
               WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%');
     IF taken IS NOT NULL THEN
@@ -64,7 +64,7 @@ BEGIN
             MESSAGE = format('another database still takes from this one: slot %s', slots),
             DETAIL = 'What it has not got yet would be lost to it.',
             HINT = format('First CALL fleet_leave(%s) there. Where that cannot be done: force => true.',
-                          nullif(node, 0));
+                          nullif(own_node, 0));
     END IF;
 END
 $function$;
