@@ -108,7 +108,7 @@ at_fails(2, 'SELECT fleet_publish()', '55000', 'without wal_level = logical noth
     at_fails(0, subscribe_sql(1, database => 'postgres'),       '42704', "$name: no extension there");
     at_fails(1, subscribe_sql(0, user     => 'tw_reviewer'),    '08006', "$name: a role without REPLICATION");
     at(1, 'ALTER ROLE tw_app REPLICATION');
-    at_fails(0, subscribe_sql(1, user => 'tw_app'), '42501', "$name: a role without grant_training_role(…, 'fleet')");
+    at_fails(0, subscribe_sql(1, user => 'tw_app'), '42501', "$name: a role without grant_training_role(..., 'fleet')");
     at(1, 'ALTER ROLE tw_app NOREPLICATION');
 
     server(1)->safe_psql('postgres', 'CREATE DATABASE other');
@@ -228,8 +228,7 @@ SQL
     like(at(0, 'SELECT job_name FROM job_health'), qr/sweep_fleet/, 'the hub has its job');
 }
 
-# (g) What arrives is what the node has, in every column, with every answer of the draw; the hub makes the samples,
-# once.
+# (g) What arrives is what the node has, in every column, with every answer of the draw; the hub makes the samples.
 {
     my $name = 'arrival';
     at(0, <<'SQL');
@@ -240,13 +239,13 @@ SQL
     for my $n (1, 2) {
         at($n, <<"SQL", user => 'tw_app');
             INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_language,
-                nlu_intent,
-                    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version,
-                        nlu_entities, nlu_tone,
+                    nlu_intent,
+                    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities,
+                    nlu_tone,
                     nlu_processing_time_ms, metadata, created_at)
             SELECT 'drawn', '+91 98765 43210', 'u' || g, 'veg pizza ' || g, 'hinglish', 'intent.food.item.search',
                    (g % 100) / 99.0, 4, 'drawn', 'indicbert', 'router-v1.0.0',
-                       '[{"start": 0, "end": 3, "label": "diet"}]',
+                   '[{"start": 0, "end": 3, "label": "diet"}]',
                    'neutral', g, jsonb_build_object('long', repeat(md5(g::text), g)), now() - g * interval '1 second'
             FROM generate_series(1, 200) g;
 SQL
@@ -267,8 +266,8 @@ SQL
     samples_match(server(0), BOT, $name);
     is(at(0, "SELECT count(*) FROM training_samples WHERE conversation_log_id IS NOT NULL"), $queued, "$name: once");
     sweep_hub();
-    is(at(0, "SELECT count(*)
-        FROM training_samples WHERE conversation_log_id IS NOT NULL"), $queued, "$name: only once");
+    is(at(0, "SELECT count(*) FROM training_samples WHERE conversation_log_id IS NOT NULL"), $queued,
+        "$name: only once");
     is(at(0, "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: nothing is left to the daily sweep");
 }
 
@@ -303,8 +302,8 @@ SQL
     is(at(0, "SELECT expected_service FROM training_samples WHERE conversation_log_id = $sure"),
         'service sure', "$name: the sample expects the service that answered");
 
-    at(1, "SELECT record_feedback($asked, 'asked', 'negative', 'no, a parcel'), 
-        record_feedback($sure, 'sure', 'negative')",
+    at(1, "SELECT record_feedback($asked, 'asked', 'negative', 'no, a parcel'),
+                  record_feedback($sure, 'sure', 'negative')",
         user => 'tw_app');
     at(2, "SELECT record_feedback($fixed, 'fixed', 'positive')", user => 'tw_app');
     all_caught_up();
@@ -316,8 +315,8 @@ SQL
         "$name: feedback that contradicts queues the conversation again"
     );
     is(
-        at(0, "SELECT e.conversation_log_id = $asked, e.conversation_log_id = $fixed, e.reviewer,
-            e.calling_role, e.details ->> 'feedback'
+        at(0, "SELECT e.conversation_log_id = $asked, e.conversation_log_id = $fixed, e.reviewer, e.calling_role,
+                      e.details ->> 'feedback'
                FROM review_events e WHERE e.action = 'feedback' ORDER BY e.conversation_log_id"),
         "t|f|node 1|node 1|negative\nf|f|node 1|node 1|negative\nf|t|node 2|node 2|positive",
         "$name: with an event by its node"
@@ -353,7 +352,7 @@ SQL
     at(1, <<'SQL');
         SET session_replication_role = replica;
         INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
-            nlu_module_type)
+                                       nlu_module_type)
         SELECT 'unfiltered', 'x' || g, 'intent.food.item.search', g / 20.0, 'indicbert', 'drawn'
         FROM generate_series(1, 20) g;
 SQL
@@ -369,10 +368,10 @@ SQL
     same_rows(1, "c.session_id = 'unfiltered'", "$name: the hub takes what the node decided");
     sweep_hub();
     is(
-        at(0, "SELECT count(*) = (SELECT count(*)
-            FROM conversation_logs WHERE session_id = 'unfiltered' AND filter_outcome = 'auto-approved')
+        at(0, "SELECT count(*) = (SELECT count(*) FROM conversation_logs
+                                  WHERE session_id = 'unfiltered' AND filter_outcome = 'auto-approved')
                FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
-                   WHERE c.session_id = 'unfiltered'"),
+               WHERE c.session_id = 'unfiltered'"),
         't', "$name: and makes the samples"
     );
     samples_match(server(0), BOT, $name);
@@ -441,36 +440,35 @@ SQL
     };
     my $policy = "SELECT approve_above FROM filter_decision(0.9, 'indicbert', 'intent.food.item.search', 'grocery')";
     my $row    = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
-        nlu_module_type) VALUES ('open', 'x', 'intent.food.item.search', 0.9, 'indicbert',
-            'grocery') RETURNING review_status";
+        nlu_module_type) VALUES ('open', 'x', 'intent.food.item.search', 0.9, 'indicbert', 'grocery')
+        RETURNING review_status";
     my $answer = "SELECT intent FROM classify_intent('track number 5')";
     is($session->query_safe("$policy; $row; $answer; SELECT training_setting('target_accuracy')"),
         "0.85\nauto-approved\nintent.parcel.track\n0.85", "$name: before");
-    $obeys->("INSERT INTO review_policies (module_type, approve_above) VALUES ('grocery', 0.97)",
-        '0.97', $policy, 'a policy');
+    $obeys->("INSERT INTO review_policies (module_type, approve_above) VALUES ('grocery', 0.97)", '0.97', $policy,
+        'a policy');
     is($session->query_safe($row), 'needs-review', "$name: which the filter obeys");
-    $obeys->("UPDATE review_policies SET approve_above = 0.89 WHERE module_type = 'grocery'",
-        '0.89', $policy, 'its change');
+    $obeys->("UPDATE review_policies SET approve_above = 0.89 WHERE module_type = 'grocery'", '0.89', $policy,
+        'its change');
     $obeys->("DELETE FROM review_policies WHERE module_type = 'grocery'", '0.85', $policy, 'its end');
-    $obeys->("SELECT set_training_setting('target_accuracy', '0.8')",
-        '0.8', "SELECT training_setting('target_accuracy')",
+    $obeys->("SELECT set_training_setting('target_accuracy', '0.8')", '0.8',
+        "SELECT training_setting('target_accuracy')",
         'a setting');
-    $obeys->("SELECT set_training_setting('target_accuracy', NULL)",
-        '0.85', "SELECT training_setting('target_accuracy')",
+    $obeys->("SELECT set_training_setting('target_accuracy', NULL)", '0.85',
+        "SELECT training_setting('target_accuracy')",
         'its default');
     is($session->query_safe("SELECT training_setting('fleet_role'), training_setting('retain_job_runs')"), 'node|90',
         "$name: its own settings stay");
-    $obeys->("SELECT count(*) FROM rename_intent('intent.parcel.track', 'intent.parcel.where')",
-        'intent.parcel.where', $answer,
-        'an alias');
+    $obeys->("SELECT count(*) FROM rename_intent('intent.parcel.track', 'intent.parcel.where')", 'intent.parcel.where',
+        $answer, 'an alias');
     $obeys->('TRUNCATE review_policies', '0.85', $policy, 'a table that is empty');
     at(0, 'INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0)');
     all_caught_up();
     $session->quit;
 
     at(1, 'CALL daily_training_capture()', user => 'tw_operator');
-    is(at(1, "SELECT status, error_message
-        FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1"),
+    is(at(1, "SELECT status, error_message FROM job_runs WHERE job_name = 'daily_training_capture'
+              ORDER BY id DESC LIMIT 1"),
         'succeeded|', 'the daily job of a node has nothing to do with former names');
 }
 

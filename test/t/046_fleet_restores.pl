@@ -27,7 +27,7 @@ sub capture {
     at($n, <<"SQL", user => 'tw_app');
         INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
         SELECT '$session', 'message ' || g, 'intent.food.item.search',
-            CASE g % 3 WHEN 0 THEN 0.3 ELSE 0.95 END, 'indicbert'
+               CASE g % 3 WHEN 0 THEN 0.3 ELSE 0.95 END, 'indicbert'
         FROM generate_series(1, $count) g
 SQL
     return;
@@ -184,7 +184,7 @@ review('first 1');
     for my $n (1, 2) {
         is_in_state(0, $n, 'conversations missing', $name);
         is(at(0, "SELECT missing_from < missing_to, advice LIKE '%CALL fleet_resync($n)%'
-            FROM fleet_status WHERE node = $n"),
+                  FROM fleet_status WHERE node = $n"),
             't|t', "$name: with what is missing, and what to do");
     }
     is(at(0, "SELECT count(*) FROM check_integrity() WHERE problem = 'database of the fleet that does not keep up'"), 2,
@@ -193,8 +193,8 @@ review('first 1');
     copied(0, $_) for 1, 2;
     is_whole($name);
     is(rows_at(0, "c.session_id = 'first 1'", $decided), $verdicts, "$name: all verdicts stay");
-    is(at(0, "SELECT count(*)
-        FROM conversation_logs WHERE session_id = 'first 1' AND response_text = 'said since'"), 30,
+    is(at(0, "SELECT count(*) FROM conversation_logs WHERE session_id = 'first 1'
+              AND response_text = 'said since'"), 30,
         "$name: and what was said since is there");
 }
 
