@@ -57,6 +57,14 @@ sub check_fleet {
     }
     is(at(0, $ledgers[0]->problems($_)), '', "$name: the hub has each $_ $once")
         for qw(event policy);
+    is(at(0, <<'SQL'), '', "$name: each verdict stands");
+        SELECT DISTINCT c.id, c.review_status, e.to_status, e.note FROM review_events e
+        JOIN conversation_logs c ON c.id = e.conversation_log_id
+        WHERE e.note LIKE 'verdict %' AND c.review_status <> e.to_status
+          AND NOT EXISTS (SELECT FROM review_events x WHERE x.conversation_log_id = c.id AND x.id > e.id
+                              AND x.note LIKE 'verdict %')
+        ORDER BY 1 LIMIT 5
+SQL
     is(_wrong_samples(), '', "$name: the hub has one sample of each conversation that is to have one");
     integrity_is_empty(server($_), BOT, "$name, $_") for 0 .. $#ledgers;
     is(at(0, q{SELECT node, state, missing_from FROM fleet_status WHERE state <> 'replicating' OR NOT is_current}),

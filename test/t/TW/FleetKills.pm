@@ -86,8 +86,11 @@ sub _talk {
     my $n      = $client->{n};
     my $ledger = $self->{ledgers}[$n];
 
+    # Some at once, and some when people have decided about them.
     if (my $captured = delete $client->{captured}) {
-        my ($session, $id) = @$captured;
+        my $earlier = $client->{earlier} //= [];
+        push @$earlier, $captured;
+        my ($session, $id) = @{ @$earlier > 30 ? shift @$earlier : pop @$earlier };
         my $number  = ++$self->{number};
         my $is_odd  = $number % 2;
         my $kind    = $is_odd ? 'response' : 'feedback';
@@ -109,6 +112,8 @@ sub _talk {
             my ($ids) = @_;
             $then->($ids);
             # The first id is of the first session.
+            # The seventh waits for a verdict.
+            push @{ $client->{earlier} }, [ $session, $ids->[6] ] if $sql =~ /, batch'/;
             $client->{captured} = [ $session, $ids->[0] ] if $sql !~ /ROLLBACK/;
         }
     ];
