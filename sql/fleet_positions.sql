@@ -150,14 +150,16 @@ CALL run_training_jobs();
 SELECT * FROM course WHERE challenger LIKE 'shop%';
 SELECT shown(array_agg(p)) FROM tw_unanswered_pool('shop-agent-v1.1.0', 4) p;
 INSERT INTO paired_answers
-SELECT v, id, 'intent.shop.order.refund' FROM conversation_logs, unnest('{shop-agent-v1.0.0,shop-agent-v1.1.0}'::text[]) v
+SELECT v, id, 'intent.shop.order.refund'
+FROM conversation_logs, unnest('{shop-agent-v1.0.0,shop-agent-v1.1.0}'::text[]) v
 WHERE user_message LIKE 'shop 1 _' OR user_message = 'shop 2 2';
 SELECT tw_score_pool(id) FROM paired_evaluations WHERE challenger LIKE 'shop%';
 SELECT * FROM course WHERE challenger LIKE 'shop%';
 SELECT shown(array_agg(p)) FROM tw_unanswered_pool('shop-agent-v1.1.0', 4) p;
 -- Retention leaves what has yet to be scored.
 SELECT shown(array_agg(id)) AS kept FROM tw_kept_from_retention(ARRAY(
-    SELECT id FROM conversation_logs WHERE user_message LIKE 'shop%'), current_date - 29) WHERE reason = 'paired evaluation';
+    SELECT id FROM conversation_logs WHERE user_message LIKE 'shop%'), current_date - 29)
+WHERE reason = 'paired evaluation';
 SELECT tw_end_paired_evaluation(id, 'cancelled', 'enough') FROM paired_evaluations WHERE status = 'running';
 
 -- The last conversation of an intent is not that of the highest node.
@@ -171,7 +173,8 @@ SELECT set_training_setting('retain_text', '40');
 SELECT arrive(1, 400, 'old one', 'intent.a.b', 0.95, '50 days') > 0 AS one,
        arrive(2, 90000, 'old two', 'intent.a.b', 0.95, '50 days') > 0 AS two;
 CALL purge_conversations();
-SELECT details - 'longest batch ms' AS details FROM job_runs WHERE job_name = 'purge_conversations' ORDER BY id DESC LIMIT 1;
+SELECT d.key, d.value FROM job_runs r, jsonb_each(r.details) d
+WHERE r.job_name = 'purge_conversations' AND d.key LIKE 'newest%' ORDER BY d.key;
 SELECT arrive(1, 401, 'later one', 'intent.a.b', 0.95, '50 days') > 0 AS one,
        arrive(3, 50000, 'later three', 'intent.a.b', 0.95, '51 days') > 0 AS three;
 CALL purge_conversations();
@@ -186,7 +189,8 @@ SELECT count(*) AS left FROM conversation_logs WHERE user_message = 'missing for
 
 -- An import keeps the ids of this database's part, and no other.
 CREATE TABLE old_chats (id bigint, session_id text, user_message text);
-INSERT INTO old_chats VALUES (9000, 'a', 'first'), (tw_first_id(1) + 5000, 'b', 'of node 1'), (1::bigint << 52, 'c', 'far');
+INSERT INTO old_chats VALUES (9000, 'a', 'first'), (tw_first_id(1) + 5000, 'b', 'of node 1'),
+                             (1::bigint << 52, 'c', 'far');
 SELECT imported, ids_kept FROM import_conversations('old_chats');
 SELECT user_message, tw_node_of(id) AS node, id = 9000 AS kept FROM conversation_logs
 WHERE session_id IN ('a', 'b', 'c') ORDER BY session_id;

@@ -68,6 +68,8 @@ ALTER TABLE @extschema@.training_samples
     ADD COLUMN review_reason text,
     DROP CONSTRAINT training_samples_state_check;
 DROP FUNCTION @extschema@.tw_valid_sample(text, text, text, text, double precision, double precision);
+-- It returns the range of ids that an import may keep.
+DROP FUNCTION @extschema@.tw_begin_import();
 CREATE FUNCTION @extschema@.tw_valid_sample(
     review_status text, label_source text, source text, split text, quality_score double precision,
     selection_probability double precision, conversation_log_id bigint, review_priority smallint,
@@ -123,7 +125,6 @@ ALTER TABLE @extschema@.model_versions
     ADD COLUMN learned_to bigint,
     ADD COLUMN location_unknown boolean NOT NULL DEFAULT false,
     ADD COLUMN nodes_learned_to bigint[];
-ALTER TABLE @extschema@.paired_evaluations ADD COLUMN nodes_scored_to bigint[];
 ALTER TABLE @extschema@.model_versions
     DROP CONSTRAINT model_versions_amounts_check,
     ADD CONSTRAINT model_versions_amounts_check CHECK (

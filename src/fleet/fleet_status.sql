@@ -23,9 +23,11 @@ BEGIN ATOMIC
            EXISTS (SELECT FROM pg_subscription_rel t WHERE t.srsubid = s.id AND t.srsubstate NOT IN ('r', 's')),
            EXISTS (SELECT FROM pg_subscription_rel t WHERE t.srsubid = s.id),
            -- A worker drops its slot at the publisher before the end of its copy is safe here. Where this server dies
-           -- between the two, it looks for the slot for ever.
-           EXISTS (SELECT FROM pg_subscription_rel t JOIN pg_stat_subscription_stats e ON e.subid = t.srsubid
-                   WHERE t.srsubid = s.id AND t.srsubstate = 'f' AND e.sync_error_count > 0),
+           -- between the two, workers look for that slot for ever: each ends at once, and is counted nowhere.
+           EXISTS (SELECT FROM pg_subscription_rel t
+                   WHERE t.srsubid = s.id AND t.srsubstate = 'f'
+                     AND NOT EXISTS (SELECT FROM pg_stat_subscription w
+                                     WHERE w.subid = t.srsubid AND w.relid = t.srrelid AND w.pid IS NOT NULL)),
            o.slot_name IS NOT NULL, o.active, o.wal_status,
            CASE WHEN NOT pg_is_in_recovery()
                 THEN pg_wal_lsn_diff(pg_current_wal_lsn(), o.confirmed_flush_lsn)::bigint END
@@ -96,8 +98,8 @@ BEGIN ATOMIC
                THEN format('see the log of this server; if the slot at %s is lost, or it was restored: CALL '
                            'fleet_resync(%s)', s.peer, s.argument)
                WHEN 'copy cut off'
-               THEN format('this server died at the very end of a copy, which cannot go on: CALL fleet_resync(%s)',
-                           s.argument)
+               THEN format('if it stays so, this server died at the very end of a copy, which cannot go on: CALL '
+                           'fleet_resync(%s)', s.argument)
                WHEN 'not read'
                THEN format('%s takes nothing from this database: CALL fleet_subscribe(connection) there', s.peer)
                WHEN 'away'

@@ -23,6 +23,37 @@ $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_raise_undelivered(integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_raise_undelivered(integer) IS 'Raises 55000: a node cannot leave yet';
 
+CREATE FUNCTION @extschema@.tw_drop_read_slots(only_slot text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    slot text;
+BEGIN
+    FOR slot IN SELECT s.slot_name FROM pg_replication_slots s
+                WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%'
+                  AND s.slot_name = coalesce(only_slot, s.slot_name) LOOP
+        -- Its reader may still be there, and comes back until it finds no slot.
+        FOR attempt IN 1 .. 100 LOOP
+            BEGIN
+                PERFORM pg_terminate_backend(s.active_pid) FROM pg_replication_slots s
+                WHERE s.slot_name = slot AND s.active_pid IS NOT NULL;
+                PERFORM pg_drop_replication_slot(slot);
+                EXIT;
+            EXCEPTION WHEN object_in_use THEN
+                IF attempt = 100 THEN
+                    RAISE;
+                END IF;
+                PERFORM pg_sleep(0.05);
+            END;
+        END LOOP;
+    END LOOP;
+END
+$function$;
+REVOKE ALL ON FUNCTION @extschema@.tw_drop_read_slots(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_drop_read_slots(text) IS
+    'Drops the slots here from which other databases of the fleet take, or only_slot of them, and ends their readers. '
+    'Raises 55006 where a reader does not end within five seconds';
+
 CREATE FUNCTION @extschema@.tw_forget_fleet_node(node integer, force boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -32,8 +63,7 @@ BEGIN
     DELETE FROM @extschema@.fleet_replies r WHERE r.node = tw_forget_fleet_node.node;
     -- The node drops its slot here when it leaves. One that never comes back would keep the WAL of the hub for ever.
     IF force THEN
-        PERFORM pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
-        WHERE s.slot_name = slot AND NOT s.active;
+        PERFORM @extschema@.tw_drop_read_slots(slot);
     END IF;
 END
 $function$;
@@ -45,12 +75,12 @@ CREATE FUNCTION @extschema@.tw_require_last() RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    node CONSTANT integer := coalesce(@extschema@.tw_fleet_node(), 0);
+    own_node CONSTANT integer := coalesce(@extschema@.tw_fleet_node(), 0);
     taken text;
     slots text;
 BEGIN
     taken := (SELECT string_agg(s.node::text, ', ' ORDER BY s.node) FROM @extschema@.tw_fleet_subscriptions s
-              WHERE node = 0);
+              WHERE own_node = 0);
     slots := (SELECT string_agg(quote_literal(s.slot_name), ', ' ORDER BY s.slot_name) FROM pg_replication_slots s
               WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%');
     IF taken IS NOT NULL THEN
@@ -64,7 +94,7 @@ BEGIN
             MESSAGE = format('another database still takes from this one: slot %s', slots),
             DETAIL = 'What it has not got yet would be lost to it.',
             HINT = format('First CALL fleet_leave(%s) there. Where that cannot be done: force => true.',
-                          nullif(node, 0));
+                          nullif(own_node, 0));
     END IF;
 END
 $function$;
@@ -76,8 +106,7 @@ CREATE FUNCTION @extschema@.tw_become_single() RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    PERFORM pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots s
-    WHERE s.database = current_database() AND s.slot_name LIKE 'training\_workflow\_%';
+    PERFORM @extschema@.tw_drop_read_slots(NULL::text);
     EXECUTE 'DROP PUBLICATION IF EXISTS training_workflow';
     DELETE FROM @extschema@.fleet_replies;
     PERFORM @extschema@.tw_set_fleet_setting('fleet_role'::text, 'single'::text);

@@ -2,12 +2,12 @@
 # fleet.sh FOLDER - measures a fleet: a hub and three nodes, each a server of its own below FOLDER.
 #
 # How to run: install the extension, then test/bench/fleet.sh FOLDER as an ordinary user. initdb, psql, pgbench,
-# pg_recvlogical and pg_waldump come from PATH. It takes about six minutes and 6 GB, and removes its servers at the end.
-# Needs Linux: processor time comes from /proc. Environment:
+# pg_recvlogical and pg_waldump come from PATH. It took twelve minutes on two cores that were busy with other work, and
+# removes its servers at the end. Needs Linux: processor time comes from /proc. Environment:
 #   STEPS="publication throughput lag apply"   what is measured
-#   ROUNDS=3 SECONDS_EACH=6     rounds of pgbench, and seconds of each of its runs; publication takes twice the rounds
+#   ROUNDS=3 SECONDS_EACH=4     rounds of pgbench, and seconds of each of its runs; publication takes two rounds more
 #   LAG_SECONDS=20 RATE=1000    how long lag is measured, and messages a second meanwhile
-#   ROWS=200000                 conversations of each backlog
+#   ROWS=100000                 conversations of each backlog
 #   KEEP=1                      leaves the servers running
 #
 # How to read: medians of the rounds; variants take turns within each round. pgbench, the nodes and the hub share the
@@ -26,10 +26,10 @@ set -euo pipefail
 (( $# == 1 )) || { printf 'usage: fleet.sh FOLDER\n' >&2; exit 64; }
 steps=" ${STEPS:-publication throughput lag apply} "
 rounds=${ROUNDS:-3}
-seconds=${SECONDS_EACH:-6}
+seconds=${SECONDS_EACH:-4}
 lag_seconds=${LAG_SECONDS:-20}
 rate=${RATE:-1000}
-rows=${ROWS:-200000}
+rows=${ROWS:-100000}
 clients=8
 folder=$1/fleet
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -52,7 +52,8 @@ files=$(mktemp -d)
 stop_servers() {
     local server
     for server in "$@"; do
-        [[ ! -e $folder/$server/postmaster.pid ]] || pg_ctl -D "$folder/$server" -m immediate -w stop >/dev/null 2>&1 || true
+        [[ ! -e $folder/$server/postmaster.pid ]] ||
+            pg_ctl -D "$folder/$server" -m immediate -w stop >/dev/null 2>&1 || true
     done
 }
 cleanup() {
@@ -217,8 +218,8 @@ publication() {
         -o publication_names=training_workflow &
     reader=$!
     # The first round fills caches and is thrown away.
-    for (( round = 0; round <= 2 * rounds; round++ )); do
-        say "publication, round $round of $(( 2 * rounds ))"
+    for (( round = 0; round <= rounds + 2; round++ )); do
+        say "publication, round $round of $(( rounds + 2 ))"
         for variant in $(in_turn "$round" plain published plain_again); do
             before "$variant"
             wal=$(lsn "$variant")
@@ -241,23 +242,26 @@ publication() {
     stop_servers plain plain_again published
 }
 
-note_costs() { # STEP VARIANT MESSAGES NODE...
-    local step=$1 variant=$2 count=$3
-    shift 3
-    note "$step" "$variant" 'node: µs of processor a message' "$(microseconds "$(spent all "$@")" "$count")"
-    note "$step" "$variant" 'node: µs of that, walsender' "$(microseconds "$(spent walsender "$@")" "$count")"
-    note "$step" "$variant" 'node: µs of that, walwriter' "$(microseconds "$(spent walwriter "$@")" "$count")"
-    note "$step" "$variant" 'hub: µs of processor a message' "$(microseconds "$(spent all hub)" "$count")"
-    note "$step" "$variant" 'hub: µs of that, apply workers' \
+note_costs() { # VARIANT MESSAGES NODE...
+    local variant=$1 count=$2
+    shift 2
+    note throughput "$variant" 'node: µs of processor a message' "$(microseconds "$(spent all "$@")" "$count")"
+    note throughput "$variant" 'node: µs of that, walsender' "$(microseconds "$(spent walsender "$@")" "$count")"
+    note throughput "$variant" 'node: µs of that, walwriter' "$(microseconds "$(spent walwriter "$@")" "$count")"
+    note throughput "$variant" 'hub: µs of processor a message' "$(microseconds "$(spent all hub)" "$count")"
+    note throughput "$variant" 'hub: µs of that, apply workers' \
         "$(microseconds "$(spent logical_replication_worker hub)" "$count")"
     # The sweep is what has sessions here, and the postmaster has the time of those that ended.
-    note "$step" "$variant" 'hub: µs of that, sweep' \
+    note throughput "$variant" 'hub: µs of that, sweep' \
         "$(microseconds "$(spent client_backend hub) + $(spent postmaster hub)" "$count")"
 }
 
 throughput() {
-    local round count start used wal hub_wal node
-    for (( round = 0; round <= rounds; round++ )); do
+    local round count start late used wal hub_wal node
+    # What this fills are caches.
+    capture_on 1 "$clients" '' "${nodes[@]}"
+    catch_up "${nodes[@]}"
+    for (( round = 1; round <= rounds; round++ )); do
         say "throughput, round $round of $rounds"
         for count in $(in_turn "$round" 1 2 3); do
             used=("${nodes[@]:0:count}")
@@ -275,12 +279,11 @@ throughput() {
             late=$(since "$late")
             end_sweep
             after hub "${used[@]}"
-            (( round > 0 )) || continue
             note throughput "$count" 'messages a second' "$(number "$messages / $start")"
             note throughput "$count" 'seconds until the hub has all' "$late"
             note throughput "$count" 'node: bytes of WAL a message' "$(number "$wal / $messages")"
             note throughput "$count" 'hub: bytes of WAL a message' "$(number "($(lsn hub) - $hub_wal) / $messages")"
-            note_costs throughput "$count" "$messages" "${used[@]}"
+            note_costs "$count" "$messages" "${used[@]}"
         done
     done
 }
@@ -290,9 +293,9 @@ read_commits() { # STEP SERVER FROM
     local to
     to=$(at "$2" -c 'SELECT pg_current_wal_flush_lsn()')
     pg_waldump --path="$folder/$2/pg_wal" --rmgr=Transaction --start="$3" --end="$to" 2>"$files/errors" |
-        sed -nE "s/.*tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC.* origin: .*, at ([-0-9:. ]+) UTC.*/$1\t$2\t\1\t\2+0\t\3+0/p
+        sed -nE "s/.*tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC.* origin: .*, at ([-0-9:. ]+) UTC.*/\1\t\2+0\t\3+0/p
             t
-            s/.*tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC.*/$1\t$2\t\1\t\2+0\t\\\\N/p" |
+            s/.*tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC.*/\1\t\2+0\t\\\\N/p" | sed "s/^/$1\t$2\t/" |
         at hub -c "\\copy bench.commits FROM STDIN"
 }
 rollbacks() { # COUNT: the transaction of each
@@ -300,14 +303,16 @@ rollbacks() { # COUNT: the transaction of each
     for (( n = 1; n <= $1; n++ )); do
         at hub -o /dev/null -c "SELECT start_rollout('food-agent-v1.1.0', 'a benchmark')"
         sleep 0.5
-        at hub -c "SELECT pg_current_xact_id() FROM rollback_rollout('food-agent', 'a benchmark', NULL, 'food-agent-v1.1.0')"
+        at hub -c "SELECT pg_current_xact_id()
+                   FROM rollback_rollout('food-agent', 'a benchmark', NULL, 'food-agent-v1.1.0')"
         sleep 0.5
     done
 }
 lag() {
     local count used server start rolling
     declare -A from
-    at hub -o /dev/null -c "SELECT register_model('food-agent-v1.0.0', 'food-agent', 'production', minio_path => 's3://bench/1')" \
+    at hub -o /dev/null \
+        -c "SELECT register_model('food-agent-v1.0.0', 'food-agent', 'production', minio_path => 's3://bench/1')" \
         -c "SELECT register_model('food-agent-v1.1.0', 'food-agent', minio_path => 's3://bench/2')"
     for count in 1 3; do
         say "lag at $rate messages a second, $count of the nodes"
@@ -317,14 +322,11 @@ lag() {
         done
         start=$(at hub -c 'SELECT now()')
         begin_sweep
-        before hub "${used[@]}"
         rollbacks $(( lag_seconds / 2 )) >"$files/rollbacks" & rolling=$!
         capture_on "$lag_seconds" $(( (clients + count - 1) / count )) "--rate=$(( rate / count ))" "${used[@]}"
         wait "$rolling"
         catch_up "${used[@]}"
         end_sweep
-        after hub "${used[@]}"
-        note_costs lag "$count" "$messages" "${used[@]}"
         note lag "$count" 'messages a second' "$(number "$messages / $lag_seconds")"
         for server in hub "${nodes[@]}"; do
             read_commits "$count" "$server" "${from[$server]}"
@@ -398,12 +400,14 @@ apply() {
 
 report() { # STEP
     local columns
-    columns=$(at hub -c "SELECT string_agg(format('max(value) FILTER (WHERE variant = %L) AS %I', variant, variant), ', '
-                                           ORDER BY variant)
+    columns=$(at hub -c "SELECT string_agg(format('max(value) FILTER (WHERE variant = %L) AS %I', variant, variant),
+                                           ', ' ORDER BY variant)
         FROM (SELECT DISTINCT variant FROM bench.found WHERE step = '$1') v")
     echo
     PGPORT=${port[hub]} psql -X -q -P footer=off -c "SELECT what AS \"$1\", $columns FROM (
-        SELECT what, variant, value || CASE WHEN low = high THEN '' ELSE format(' (%s to %s)', low, high) END AS value FROM (
+        SELECT what, variant,
+               value || CASE WHEN low = high THEN '' ELSE format(' (%s to %s)', low, high) END AS value
+        FROM (
             SELECT what, variant, round(value::numeric, 1) AS value, round(low::numeric, 1) AS low,
                    round(high::numeric, 1) AS high
             FROM bench.medians WHERE step = '$1') m) f

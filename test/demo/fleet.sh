@@ -67,7 +67,8 @@ for n in 1 2; do
     show "node_$n" "CALL fleet_subscribe(\$\$$(connection hub)\$\$)"
     show hub "CALL fleet_subscribe(\$\$$(connection "node_$n")\$\$)"
 done
-wait_until 'both nodes replicate' hub "SELECT count(*) FILTER (WHERE state = 'replicating' AND is_current) = 2 FROM fleet_status"
+wait_until 'both nodes replicate' hub \
+    "SELECT count(*) FILTER (WHERE state = 'replicating' AND is_current) = 2 FROM fleet_status"
 show hub 'SELECT node, state, is_current, advice FROM fleet_status'
 
 say 'The first model is trained at the hub, on 1,500 synthetic samples'
@@ -84,7 +85,8 @@ approve="SELECT approve_conversation(min(id)) FROM conversation_logs WHERE revie
 printf '\nnode_1=> %s\n' "$approve"
 on node_1 --set SHOW_CONTEXT=never -c "$approve" 2>&1 && die 'a node has taken a verdict'
 
-captured=$(($(value node_1 'SELECT count(*) FROM conversation_logs') + $(value node_2 'SELECT count(*) FROM conversation_logs')))
+count='SELECT count(*) FROM conversation_logs'
+captured=$(($(value node_1 "$count") + $(value node_2 "$count")))
 wait_until 'the hub has all conversations and their samples' hub "
     SELECT count(*) = $captured AND count(*) FILTER (WHERE user_feedback = 'negative') = 2
            AND NOT EXISTS (SELECT FROM fleet_arrivals) FROM conversation_logs"
@@ -125,11 +127,13 @@ done
 
 say 'SELECT * FROM fleet_status;  (some of its columns)'
 wait_until 'the last heartbeat is answered' hub 'SELECT count(lag_seconds) = 2 FROM fleet_status'
-show hub 'SELECT node, state, lag_seconds AS lag, last_conversation, versions, is_current, behind_bytes, advice FROM fleet_status'
+show hub 'SELECT node, state, lag_seconds AS lag, last_conversation, versions, is_current, behind_bytes, advice
+      FROM fleet_status'
 show node_1 'SELECT node, state, lag_seconds AS lag, versions, is_current FROM fleet_status'
 for server in hub node_1 node_2; do
     show "$server" 'SELECT problem, relation, found, hint FROM check_integrity()'
-    [[ $(value "$server" 'SELECT count(*) FROM check_integrity()') == 0 ]] || die "check_integrity() complains on $server"
+    [[ $(value "$server" 'SELECT count(*) FROM check_integrity()') == 0 ]] ||
+        die "check_integrity() complains on $server"
 done
 
 printf '\nThe three servers go on running. To look around:\n\n'

@@ -70,7 +70,6 @@ my $figures = 'SELECT date, conversations, auto_approved, needs_review, needs_re
 my %added = (
     conversation_logs    => [qw(idempotency_key anonymised_at)],
     model_versions       => [qw(rollout_number effective_test_samples learned_to location_unknown nodes_learned_to)],
-    paired_evaluations   => ['nodes_scored_to'],
     rollouts             => [qw(number steps_reason messages_per_session superseded_version samples_taken_back)],
     training_export_jobs => ['skipped_too_long'],
     training_jobs        => [qw(pool secret_sha256 handed_in_at handed_in artifact lease_seconds)],

@@ -108,7 +108,7 @@ at_fails(2, 'SELECT fleet_publish()', '55000', 'without wal_level = logical noth
     at_fails(0, subscribe_sql(1, database => 'postgres'),       '42704', "$name: no extension there");
     at_fails(1, subscribe_sql(0, user     => 'tw_reviewer'),    '08006', "$name: a role without REPLICATION");
     at(1, 'ALTER ROLE tw_app REPLICATION');
-    at_fails(0, subscribe_sql(1, user => 'tw_app'), '42501', "$name: a role without grant_training_role(…, 'fleet')");
+    at_fails(0, subscribe_sql(1, user => 'tw_app'), '42501', "$name: a role without grant_training_role(..., 'fleet')");
     at(1, 'ALTER ROLE tw_app NOREPLICATION');
 
     server(1)->safe_psql('postgres', 'CREATE DATABASE other');
@@ -128,7 +128,8 @@ at_fails(2, 'SELECT fleet_publish()', '55000', 'without wal_level = logical noth
     at_fails(0, 'CALL fleet_resync(1)', '42704', 'copying: there is no subscription');
     at_fails(0, 'CALL fleet_leave(1)',  '42704', 'leaving: there is no subscription');
 
-    is(at(0, "SELECT rolsuper FROM pg_roles WHERE rolname = 'tw_fleet'"), 'f', 'the role at the publisher is no superuser');
+    is(at(0, "SELECT rolsuper FROM pg_roles WHERE rolname = 'tw_fleet'"), 'f',
+        'the role at the publisher is no superuser');
     join_node($_) for 1, 2;
     is(at(0, "SELECT count(*) FROM pg_subscription WHERE subconninfo LIKE '%secret%'"), 0,
         'the password stands in no catalog');
@@ -139,7 +140,8 @@ at_fails(2, 'SELECT fleet_publish()', '55000', 'without wal_level = logical noth
     at_fails(1, 'CALL fleet_resync(1)',     '22023', 'copying: a node has no number to give');
     at_fails(1, 'CALL fleet_leave(1)',      '22023', 'leaving: a node has no number to give');
     at_fails(0, 'CALL fleet_leave(7)',      '42704', 'leaving: there is no node 7');
-    at_fails(0, "BEGIN; CALL $_; COMMIT",   '2D000', "$_: not inside a transaction") for 'fleet_resync(1)', 'fleet_leave(1)';
+    at_fails(0, "BEGIN; CALL $_; COMMIT",   '2D000', "$_: not inside a transaction")
+        for 'fleet_resync(1)', 'fleet_leave(1)';
 }
 beat() for 1, 2;
 is(at(0, 'SELECT node, state, is_current, lag_seconds IS NOT NULL, advice FROM fleet_status'),
@@ -201,7 +203,8 @@ SQL
     cmp_ok($app, '<',  first_id(2), "$name: and of no other");
     is(capture(1, user_message => q{'by the application'}, idempotency_key => q{'key 1'}),
         $app, "$name: a message that is sent again is stored once");
-    is(at(1, "SELECT created_on = (created_at AT TIME ZONE 'Asia/Kolkata')::date FROM conversation_logs WHERE id = $app"),
+    is(at(1, "SELECT created_on = (created_at AT TIME ZONE 'Asia/Kolkata')::date
+        FROM conversation_logs WHERE id = $app"),
         't', "$name: days are those of the hub's time zone");
     is(at(1, 'SELECT count(*) FROM training_samples'), 0, "$name: no samples");
 
@@ -220,11 +223,12 @@ SQL
         'audit conflicts labelstudio rollbacks threshold',
         "$name: the daily job leaves parts of it to the hub"
     );
-    is(at(1, "SELECT status FROM job_runs WHERE job_name = 'daily_training_capture'"), 'succeeded', "$name: and succeeds");
+    is(at(1, "SELECT status FROM job_runs WHERE job_name = 'daily_training_capture'"), 'succeeded',
+        "$name: and succeeds");
     like(at(0, 'SELECT job_name FROM job_health'), qr/sweep_fleet/, 'the hub has its job');
 }
 
-# (g) What arrives is what the node has, in every column, with every answer of the draw; the hub makes the samples, once.
+# (g) What arrives is what the node has, in every column, with every answer of the draw; the hub makes the samples.
 {
     my $name = 'arrival';
     at(0, <<'SQL');
@@ -234,11 +238,14 @@ SQL
     all_caught_up();
     for my $n (1, 2) {
         at($n, <<"SQL", user => 'tw_app');
-            INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_language, nlu_intent,
-                    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities, nlu_tone,
+            INSERT INTO conversation_logs (session_id, phone_number, user_id, user_message, message_language,
+                    nlu_intent,
+                    nlu_confidence, nlu_module_id, nlu_module_type, nlu_provider, nlu_model_version, nlu_entities,
+                    nlu_tone,
                     nlu_processing_time_ms, metadata, created_at)
             SELECT 'drawn', '+91 98765 43210', 'u' || g, 'veg pizza ' || g, 'hinglish', 'intent.food.item.search',
-                   (g % 100) / 99.0, 4, 'drawn', 'indicbert', 'router-v1.0.0', '[{"start": 0, "end": 3, "label": "diet"}]',
+                   (g % 100) / 99.0, 4, 'drawn', 'indicbert', 'router-v1.0.0',
+                   '[{"start": 0, "end": 3, "label": "diet"}]',
                    'neutral', g, jsonb_build_object('long', repeat(md5(g::text), g)), now() - g * interval '1 second'
             FROM generate_series(1, 200) g;
 SQL
@@ -259,7 +266,8 @@ SQL
     samples_match(server(0), BOT, $name);
     is(at(0, "SELECT count(*) FROM training_samples WHERE conversation_log_id IS NOT NULL"), $queued, "$name: once");
     sweep_hub();
-    is(at(0, "SELECT count(*) FROM training_samples WHERE conversation_log_id IS NOT NULL"), $queued, "$name: only once");
+    is(at(0, "SELECT count(*) FROM training_samples WHERE conversation_log_id IS NOT NULL"), $queued,
+        "$name: only once");
     is(at(0, "SELECT * FROM promote_missed_conversations('0')"), '0|0|0', "$name: nothing is left to the daily sweep");
 }
 
@@ -274,7 +282,8 @@ SQL
     sweep_hub();
     at(0, "SELECT approve_conversation($asked), fix_conversation($fixed, 'intent.parcel.track'),
                   reject_conversation($wrong, 'unclear')", user => 'tw_reviewer');
-    my $decided = "jsonb_build_array(c.review_status, c.is_training_candidate, c.nlu_intent, c.filter_outcome, c.is_audit,
+    my $decided = "jsonb_build_array(c.review_status, c.is_training_candidate, c.nlu_intent, c.filter_outcome,
+        c.is_audit,
         c.selection_probability, c.filter_policy_id, c.filtered_at, c.created_at)";
     my $these  = "c.id IN ($asked, $sure, $fixed, $wrong)";
     my $before = rows_at(0, $these, $decided);
@@ -293,7 +302,8 @@ SQL
     is(at(0, "SELECT expected_service FROM training_samples WHERE conversation_log_id = $sure"),
         'service sure', "$name: the sample expects the service that answered");
 
-    at(1, "SELECT record_feedback($asked, 'asked', 'negative', 'no, a parcel'), record_feedback($sure, 'sure', 'negative')",
+    at(1, "SELECT record_feedback($asked, 'asked', 'negative', 'no, a parcel'),
+                  record_feedback($sure, 'sure', 'negative')",
         user => 'tw_app');
     at(2, "SELECT record_feedback($fixed, 'fixed', 'positive')", user => 'tw_app');
     all_caught_up();
@@ -305,7 +315,8 @@ SQL
         "$name: feedback that contradicts queues the conversation again"
     );
     is(
-        at(0, "SELECT e.conversation_log_id = $asked, e.conversation_log_id = $fixed, e.reviewer, e.calling_role, e.details ->> 'feedback'
+        at(0, "SELECT e.conversation_log_id = $asked, e.conversation_log_id = $fixed, e.reviewer, e.calling_role,
+                      e.details ->> 'feedback'
                FROM review_events e WHERE e.action = 'feedback' ORDER BY e.conversation_log_id"),
         "t|f|node 1|node 1|negative\nf|f|node 1|node 1|negative\nf|t|node 2|node 2|positive",
         "$name: with an event by its node"
@@ -340,7 +351,8 @@ SQL
     my $name = 'not filtered yet';
     at(1, <<'SQL');
         SET session_replication_role = replica;
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type)
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
+                                       nlu_module_type)
         SELECT 'unfiltered', 'x' || g, 'intent.food.item.search', g / 20.0, 'indicbert', 'drawn'
         FROM generate_series(1, 20) g;
 SQL
@@ -350,13 +362,16 @@ SQL
     is(at(0, "SELECT count(*), count(review_status), count(is_audit) FROM conversation_logs
               WHERE session_id = 'unfiltered'"),
         '20|0|0', "$name: and has not drawn");
-    is(at(1, "SELECT * FROM promote_missed_conversations('0')"), '20|0|0', "$name: the node filters them, and promotes none");
+    is(at(1, "SELECT * FROM promote_missed_conversations('0')"), '20|0|0',
+        "$name: the node filters them, and promotes none");
     caught_up(1, 0);
     same_rows(1, "c.session_id = 'unfiltered'", "$name: the hub takes what the node decided");
     sweep_hub();
     is(
-        at(0, "SELECT count(*) = (SELECT count(*) FROM conversation_logs WHERE session_id = 'unfiltered' AND filter_outcome = 'auto-approved')
-               FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id WHERE c.session_id = 'unfiltered'"),
+        at(0, "SELECT count(*) = (SELECT count(*) FROM conversation_logs
+                                  WHERE session_id = 'unfiltered' AND filter_outcome = 'auto-approved')
+               FROM training_samples s JOIN conversation_logs c ON c.id = s.conversation_log_id
+               WHERE c.session_id = 'unfiltered'"),
         't', "$name: and makes the samples"
     );
     samples_match(server(0), BOT, $name);
@@ -372,7 +387,8 @@ SQL
     at(1, "SELECT set_training_setting('retain_conversations', '60'), set_training_setting('retain_text', '40')");
     at(1, 'CALL purge_conversations()', user => 'tw_operator');
     is(
-        rows_at(1, "c.id IN ($ids)", "concat_ws('|', c.session_id = '50 days', c.user_message, c.anonymised_at IS NULL)"),
+        rows_at(1, "c.id IN ($ids)",
+            "concat_ws('|', c.session_id = '50 days', c.user_message, c.anonymised_at IS NULL)"),
         "f||f\nf|veg pizza|t", "$name: one is deleted, one anonymous, one stays"
     );
     at(1, "SELECT record_response($ids[2], '10 days', 'later')");
@@ -382,7 +398,8 @@ SQL
     at(1, "SELECT set_training_setting('retain_conversations', NULL), set_training_setting('retain_text', NULL)");
     at(0, 'CALL fleet_resync(1)');
     copied(0, 1);
-    is(rows_at(0, "c.id IN ($ids[0], $ids[1])"), join("\n", (split /\n/, $before)[ 0, 1 ]), "$name: also when it copies anew");
+    is(rows_at(0, "c.id IN ($ids[0], $ids[1])"), join("\n", (split /\n/, $before)[ 0, 1 ]),
+        "$name: also when it copies anew");
 }
 
 # (k) What the hub has made anonymous stays so.
@@ -403,7 +420,8 @@ SQL
     is(rows_at(0, "c.id = $id"), $before, "$name: nor does a new copy");
     sweep_hub();
     is(at(0, "SELECT count(*) FROM training_samples WHERE conversation_log_id = $id"), 0, "$name: it has no sample");
-    is(at(2, "SELECT user_message FROM conversation_logs WHERE id = $id"), 'veg pizza', "$name: the node forgets on its own");
+    is(at(2, "SELECT user_message FROM conversation_logs WHERE id = $id"), 'veg pizza',
+        "$name: the node forgets on its own");
     at(2, "SELECT * FROM forget_user(session_id => '{forgotten}', mode => 'anonymise')");
     caught_up(2, 0);
     is(rows_at(0, "c.id = $id"), $before, "$name: which changes nothing at the hub");
@@ -422,29 +440,35 @@ SQL
     };
     my $policy = "SELECT approve_above FROM filter_decision(0.9, 'indicbert', 'intent.food.item.search', 'grocery')";
     my $row    = "INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider,
-        nlu_module_type) VALUES ('open', 'x', 'intent.food.item.search', 0.9, 'indicbert', 'grocery') RETURNING review_status";
+        nlu_module_type) VALUES ('open', 'x', 'intent.food.item.search', 0.9, 'indicbert', 'grocery')
+        RETURNING review_status";
     my $answer = "SELECT intent FROM classify_intent('track number 5')";
     is($session->query_safe("$policy; $row; $answer; SELECT training_setting('target_accuracy')"),
         "0.85\nauto-approved\nintent.parcel.track\n0.85", "$name: before");
-    $obeys->("INSERT INTO review_policies (module_type, approve_above) VALUES ('grocery', 0.97)", '0.97', $policy, 'a policy');
+    $obeys->("INSERT INTO review_policies (module_type, approve_above) VALUES ('grocery', 0.97)", '0.97', $policy,
+        'a policy');
     is($session->query_safe($row), 'needs-review', "$name: which the filter obeys");
-    $obeys->("UPDATE review_policies SET approve_above = 0.89 WHERE module_type = 'grocery'", '0.89', $policy, 'its change');
+    $obeys->("UPDATE review_policies SET approve_above = 0.89 WHERE module_type = 'grocery'", '0.89', $policy,
+        'its change');
     $obeys->("DELETE FROM review_policies WHERE module_type = 'grocery'", '0.85', $policy, 'its end');
-    $obeys->("SELECT set_training_setting('target_accuracy', '0.8')", '0.8', "SELECT training_setting('target_accuracy')",
+    $obeys->("SELECT set_training_setting('target_accuracy', '0.8')", '0.8',
+        "SELECT training_setting('target_accuracy')",
         'a setting');
-    $obeys->("SELECT set_training_setting('target_accuracy', NULL)", '0.85', "SELECT training_setting('target_accuracy')",
+    $obeys->("SELECT set_training_setting('target_accuracy', NULL)", '0.85',
+        "SELECT training_setting('target_accuracy')",
         'its default');
     is($session->query_safe("SELECT training_setting('fleet_role'), training_setting('retain_job_runs')"), 'node|90',
         "$name: its own settings stay");
-    $obeys->("SELECT count(*) FROM rename_intent('intent.parcel.track', 'intent.parcel.where')", 'intent.parcel.where', $answer,
-        'an alias');
+    $obeys->("SELECT count(*) FROM rename_intent('intent.parcel.track', 'intent.parcel.where')", 'intent.parcel.where',
+        $answer, 'an alias');
     $obeys->('TRUNCATE review_policies', '0.85', $policy, 'a table that is empty');
     at(0, 'INSERT INTO review_policies (audit_rate_approved, audit_rate_review) VALUES (0, 0)');
     all_caught_up();
     $session->quit;
 
     at(1, 'CALL daily_training_capture()', user => 'tw_operator');
-    is(at(1, "SELECT status, error_message FROM job_runs WHERE job_name = 'daily_training_capture' ORDER BY id DESC LIMIT 1"),
+    is(at(1, "SELECT status, error_message FROM job_runs WHERE job_name = 'daily_training_capture'
+              ORDER BY id DESC LIMIT 1"),
         'succeeded|', 'the daily job of a node has nothing to do with former names');
 }
 

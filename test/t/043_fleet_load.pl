@@ -48,13 +48,21 @@ append_to_file("$dir/client.sql", <<'SQL');
 \set c random(0, 99)
 \set m random(0, 2)
 \set f random(1, 100)
-INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type, nlu_model_version, nlu_processing_time_ms) VALUES ('client ' || :me || ', ' || :s, 'text ' || :t, 'intent.food.item.search', :c / 99.0, 'indicbert', (ARRAY['plain', 'all', 'drawn'])[1 + :m], 'router-v1.0.' || :t % 3, :t) RETURNING id AS new \gset
-INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type, nlu_model_version, nlu_processing_time_ms) SELECT 'client ' || :me || ', ' || :s, 'text ' || :t || ' and ' || g, 'intent.food.order.place', (:c + 23 * g) % 100 / 99.0, 'indicbert', (ARRAY['plain', 'all', 'drawn'])[1 + (:m + g) % 3], 'router-v1.0.' || g % 3, :t + g FROM generate_series(1, 4) g;
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type,
+                               nlu_model_version, nlu_processing_time_ms)
+VALUES ('client ' || :me || ', ' || :s, 'text ' || :t, 'intent.food.item.search', :c / 99.0, 'indicbert',
+        (ARRAY['plain', 'all', 'drawn'])[1 + :m], 'router-v1.0.' || :t % 3, :t) RETURNING id AS new \gset
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type,
+                               nlu_model_version, nlu_processing_time_ms)
+SELECT 'client ' || :me || ', ' || :s, 'text ' || :t || ' and ' || g, 'intent.food.order.place',
+       (:c + 23 * g) % 100 / 99.0, 'indicbert', (ARRAY['plain', 'all', 'drawn'])[1 + (:m + g) % 3],
+       'router-v1.0.' || g % 3, :t + g FROM generate_series(1, 4) g;
 \if :old > 0
 SELECT record_response(:old, 'client ' || :me || ', ' || :s - 1, 'reply ' || :t, :f % 10 <> 0, 'service ' || :f % 5);
 \endif
 \if :old > 0 AND :f <= 20
-SELECT record_feedback(:old, 'client ' || :me || ', ' || :s - 1, CASE WHEN :f <= 12 THEN 'negative' ELSE 'positive' END, CASE WHEN :f <= 4 THEN 'no, ' || :t END);
+SELECT record_feedback(:old, 'client ' || :me || ', ' || :s - 1,
+                       CASE WHEN :f <= 12 THEN 'negative' ELSE 'positive' END, CASE WHEN :f <= 4 THEN 'no, ' || :t END);
 \endif
 \set old :new
 SQL
@@ -117,7 +125,8 @@ sub lines_of {
 
 sub same_lines {
     my ($got, $expected, $name) = @_;
-    my ($at) = grep { ($got->[$_] // '') ne ($expected->[$_] // '') } 0 .. ($#$got > $#$expected ? $#$got : $#$expected);
+    my $last = $#$got > $#$expected ? $#$got : $#$expected;
+    my ($at) = grep { ($got->[$_] // '') ne ($expected->[$_] // '') } 0 .. $last;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     ok(!defined $at, $name) or diag sprintf "%d and %d lines; line %d\n     got: %s\nexpected: %s", scalar @$got,
@@ -158,8 +167,8 @@ my %big = (database => 'big');
 at(0, $policies, %big);
 my $said = 'id, session_id, user_message, nlu_intent, nlu_confidence, nlu_provider, nlu_module_type, nlu_model_version,
     nlu_processing_time_ms, created_at';
-my $drawn = 'is_training_candidate, review_status, review_priority, review_reason, filter_outcome, filter_policy_id, is_audit,
-    selection_probability, filtered_at, created_on';
+my $drawn = 'is_training_candidate, review_status, review_priority, review_reason, filter_outcome, filter_policy_id,
+    is_audit, selection_probability, filtered_at, created_on';
 for my $n (1 .. NODES) {
     at($n, "COPY (SELECT $said FROM conversation_logs WHERE nlu_module_type <> 'drawn') TO '$dir/said$n';
             COPY (SELECT $said, $drawn FROM conversation_logs WHERE nlu_module_type = 'drawn') TO '$dir/drawn$n';
@@ -196,7 +205,8 @@ at(0, <<"SQL", %big);
 SQL
 for (
     [
-        'conversations' => "SELECT c.id, md5((to_jsonb(c) - '{filtered_at}'::text[])::text) FROM conversation_logs c ORDER BY c.id"
+        'conversations' => "SELECT c.id, md5((to_jsonb(c) - '{filtered_at}'::text[])::text) FROM conversation_logs c
+                            ORDER BY c.id"
     ],
     # A sample that a person has judged keeps the service that was known then.
     [

@@ -120,8 +120,7 @@ sub import_samples {
 
 at(0, <<'SQL');
     SELECT set_training_setting('target_accuracy', '0.3'), set_training_setting('rollout_steps', '10,50,100'),
-           set_training_setting('min_test_samples', '50'), set_training_setting('auto_deploy', 'off'),
-           set_training_setting('rollout_min_hours', '0');
+           set_training_setting('min_test_samples', '50'), set_training_setting('auto_deploy', 'off');
     INSERT INTO review_policies (trusted_providers, audit_rate_approved, audit_rate_review) VALUES ('{router}', 1, 1);
 SQL
 import_samples(grep { $_ % 4 == 0 } 0 .. $#lines);
@@ -263,7 +262,8 @@ server(3)->start;
 becomes(3, q{SELECT count(*) = 0 FROM model_versions WHERE status = 'canary'}, 'the rollback');
 is(versions_at(3), versions_at(0), 'it is in force on node 3 as soon as that is back');
 all_agree('after the rollback', 1 .. NODES);
-note 'lag by fleet_status: ', at(0, 'SELECT string_agg(lag::text, $$, $$ ORDER BY node) FROM fleet_status');
+note 'lag by fleet_status, in seconds: ',
+    at(0, 'SELECT string_agg(lag_seconds::text, $$, $$ ORDER BY node) FROM fleet_status');
 is(at(0, 'CALL sweep_fleet(now()); SELECT count(*) FROM fleet_arrivals'), '0', 'every arrival has its sample');
 is(at($_, 'SELECT * FROM check_integrity()'), '', "check_integrity() is empty at $_") for 0 .. NODES;
 

@@ -26,7 +26,8 @@ sub capture {
     my ($n, $session, $count) = @_;
     at($n, <<"SQL", user => 'tw_app');
         INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
-        SELECT '$session', 'message ' || g, 'intent.food.item.search', CASE g % 3 WHEN 0 THEN 0.3 ELSE 0.95 END, 'indicbert'
+        SELECT '$session', 'message ' || g, 'intent.food.item.search',
+               CASE g % 3 WHEN 0 THEN 0.3 ELSE 0.95 END, 'indicbert'
         FROM generate_series(1, $count) g
 SQL
     return;
@@ -130,7 +131,8 @@ review('first 1');
     at(2, 'SELECT adopt_installation()');
     is(at(2, 'SELECT set_fleet_node(2)'),  'node',              "$name: the same number again");
     is(at(2, 'SELECT fleet_publish()'),    'training_workflow', "$name: the publication again");
-    is(at(2, "SELECT problem FROM check_integrity() WHERE problem ~ 'bounded|published'"), '', "$name: which mends that");
+    is(at(2, "SELECT problem FROM check_integrity() WHERE problem ~ 'bounded|published'"), '',
+        "$name: which mends that");
     at(2, 'CALL fleet_resync()');
     copied(2, 0);
     is(at(2, "INSERT INTO conversation_logs (session_id, user_message) VALUES ('new', 'x') RETURNING id"),
@@ -181,7 +183,8 @@ review('first 1');
     beat();
     for my $n (1, 2) {
         is_in_state(0, $n, 'conversations missing', $name);
-        is(at(0, "SELECT missing_from < missing_to, advice LIKE '%CALL fleet_resync($n)%' FROM fleet_status WHERE node = $n"),
+        is(at(0, "SELECT missing_from < missing_to, advice LIKE '%CALL fleet_resync($n)%'
+                  FROM fleet_status WHERE node = $n"),
             't|t', "$name: with what is missing, and what to do");
     }
     is(at(0, "SELECT count(*) FROM check_integrity() WHERE problem = 'database of the fleet that does not keep up'"), 2,
@@ -190,7 +193,8 @@ review('first 1');
     copied(0, $_) for 1, 2;
     is_whole($name);
     is(rows_at(0, "c.session_id = 'first 1'", $decided), $verdicts, "$name: all verdicts stay");
-    is(at(0, "SELECT count(*) FROM conversation_logs WHERE session_id = 'first 1' AND response_text = 'said since'"), 30,
+    is(at(0, "SELECT count(*) FROM conversation_logs WHERE session_id = 'first 1'
+              AND response_text = 'said since'"), 30,
         "$name: and what was said since is there");
 }
 

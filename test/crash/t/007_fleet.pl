@@ -1,6 +1,6 @@
-# 007_fleet.pl - kill -9 in a fleet of one hub and three nodes, FLEET_KILLS times (50): postmasters, backends, walsenders,
-# workers that apply and that copy, and administrators cut off in the middle; after every ten kills the databases are
-# compared with what clients were told.
+# 007_fleet.pl - kill -9 in a fleet of one hub and three nodes, FLEET_KILLS times (50): postmasters, backends,
+# walsenders, workers that apply and that copy, and administrators cut off in the middle; after every ten kills the
+# databases are compared with what clients were told.
 
 use strict;
 use warnings;

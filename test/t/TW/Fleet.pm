@@ -152,7 +152,8 @@ sub caught_up {
     # The commit of a message writes what workers committed before, which do not wait for that themselves.
     my $position = at($from, q{SELECT pg_logical_emit_message(true, 'test', '')});
     becomes($from,
-        "SELECT r.replay_lsn >= '$position' FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+        "SELECT r.replay_lsn >= '$position' FROM pg_replication_slots s
+         JOIN pg_stat_replication r ON r.pid = s.active_pid
          WHERE s.database = current_database() AND s.slot_name ~ '_$name\$'", "applied at $to"
     );
     return;

@@ -20,7 +20,7 @@ use TW::Crash::Ledger;
 use TW::Crash::Server qw(connect_all kill_backend kill_postmaster);
 use TW::Crash::Work;
 use TW::Fleet;
-use TW::Util;
+use TW::FleetChecks;
 
 use constant {
     NODES    => 3,
@@ -34,9 +34,6 @@ max_wal_size = 256MB
 log_min_messages = error
 CONF
 };
-
-# What a node knows of a conversation and the hub does not overrule: all columns but those of the review.
-use constant FACTS => q{to_jsonb(c) - '{review_status,review_priority,review_reason,is_training_candidate}'::text[]};
 
 # Option: samples, a file of the demo.
 sub new {
@@ -89,8 +86,11 @@ sub _talk {
     my $n      = $client->{n};
     my $ledger = $self->{ledgers}[$n];
 
+    # Some at once, and some when people have decided about them.
     if (my $captured = delete $client->{captured}) {
-        my ($session, $id) = @$captured;
+        my $earlier = $client->{earlier} //= [];
+        push @$earlier, $captured;
+        my ($session, $id) = @{ @$earlier > 30 ? shift @$earlier : pop @$earlier };
         my $number  = ++$self->{number};
         my $is_odd  = $number % 2;
         my $kind    = $is_odd ? 'response' : 'feedback';
@@ -112,6 +112,8 @@ sub _talk {
             my ($ids) = @_;
             $then->($ids);
             # The first id is of the first session.
+            # The seventh waits for a verdict.
+            push @{ $client->{earlier} }, [ $session, $ids->[6] ] if $sql =~ /, batch'/;
             $client->{captured} = [ $session, $ids->[0] ] if $sql !~ /ROLLBACK/;
         }
     ];
@@ -247,8 +249,8 @@ sub _kill_apply {
         WHERE subname = '@{[ _subscription($from) ]}' AND relid IS NULL AND pid IS NOT NULL", 'apply worker');
 }
 
-# A copy that is in its middle: it comes to a row that is locked. At the hub, that is a row which has to be brought up to
-# date; on a node, one that the copy replaces.
+# A copy that is in its middle: it comes to a row that is locked. At the hub, that is a row which has to be brought up
+# to date; on a node, one that the copy replaces.
 sub _kill_copy {
     my ($self, $n, $from) = @_;
     my $table  = $from == 0 ? 'review_policies' : 'conversation_logs';
@@ -448,53 +450,10 @@ sub _settle {
     return;
 }
 
-# Rows that the hub and a node do not have alike.
-sub _differences {
-    my ($self, $n) = @_;
-    my @rows = map { { map { split /\|/, $_, 2 } split /\n/, $_ } }
-        rows_at(0, "c.id >= tw_first_id($n) AND c.id < tw_first_id($n + 1)", 'c.id, ' . FACTS),
-        rows_at($n, 'true', 'c.id, ' . FACTS);
-    my %all    = map { %$_ } @rows;
-    my @differ = grep { ($rows[0]{$_} // '') ne ($rows[1]{$_} // '') } sort keys %all;
-    return join "\n", map { "at the hub: $rows[0]{$_}\nat $n: $rows[1]{$_}" } grep { defined } @differ[ 0 .. 2 ];
-}
-
-# At the hub each conversation that the filter approved has one sample; one that was rejected before the sample was made
-# needs none.
-sub _wrong_samples {
-    return at(0, <<'SQL');
-        SELECT c.id, c.filter_outcome, c.review_status, count(s.id)
-        FROM conversation_logs c LEFT JOIN training_samples s ON s.conversation_log_id = c.id
-        GROUP BY c.id
-        HAVING count(s.id) > 1
-            OR count(s.id) = 0 AND c.filter_outcome = 'auto-approved' AND c.review_status <> 'rejected'
-            OR bool_or(s.label_source = 'model') AND c.filter_outcome <> 'auto-approved'
-        ORDER BY 1 LIMIT 10
-SQL
-}
-
 sub check {
     my ($self, $name) = @_;
     $self->_settle;
-    for my $n (1 .. NODES) {
-        my $ledger = $self->{ledgers}[$n];
-        is(at($n, $ledger->problems($_)), '', "$name: node $n has each $_ that was acknowledged once, and no other")
-            for qw(conversation response feedback);
-        is($self->_differences($n), '', "$name: the hub has all of node $n, and nothing else");
-        is(at($n, 'SELECT count(*) FROM training_samples'), '0', "$name: node $n makes no samples");
-        my $policies = 'SELECT p FROM review_policies p ORDER BY id';
-        is(at($n, $policies), at(0, $policies), "$name: node $n has the hub's policies");
-    }
-    is(at(0, $self->{ledgers}[0]->problems($_)), '', "$name: the hub has each $_ that was acknowledged once")
-        for qw(event policy);
-    is(_wrong_samples(), '', "$name: the hub has one sample of each conversation that is to have one");
-    integrity_is_empty(server($_), BOT, "$name, $_") for 0 .. NODES;
-    is(at(0, q{SELECT node, state, missing_from FROM fleet_status WHERE state <> 'replicating' OR NOT is_current}),
-        '', "$name: nothing is missing anywhere");
-    is(at(0, q{SELECT count(*) FROM job_runs WHERE status = 'running'}), '0', "$name: no run of a job goes on for ever");
-    is(at($_, q{SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'pg_%'}), '',
-        "$name: at $_ no slot of a copy is left")
-        for 0 .. NODES;
+    check_fleet($name, @{ $self->{ledgers} });
     delete $self->{is_quiet};
     return;
 }
