@@ -104,6 +104,19 @@ SELECT (SELECT count(*) FROM without_executor) = (SELECT count(*) FROM by_execut
 TRUNCATE conversation_logs, training_samples RESTART IDENTITY;
 DROP TRIGGER nothing ON training_samples;
 
+-- A later trigger of the same statement sees the samples.
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE '% samples', (SELECT count(*) FROM training_samples);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER see AFTER INSERT ON conversation_logs FOR EACH STATEMENT EXECUTE FUNCTION see();
+INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider)
+VALUES ('s', 'hi', 'intent.food.search', 0.9, 'indicbert'), ('s', 'bye', 'intent.food.search', 0.9, 'indicbert');
+DROP TRIGGER see ON conversation_logs;
+DROP FUNCTION see;
+DELETE FROM training_samples;
+
 -- What the owner or somebody else adds to the table is for the executor. The session has inserted without
 -- it before, and does so afterwards.
 CREATE TABLE cases (n integer, what text, made text, gone text, by_statement boolean, samples bigint, after boolean);

@@ -268,5 +268,7 @@ tw_insert_samples(TriggerData *trigdata)
 	for (int i = 0; i < batch.table->index_count; i++)
 		index_close(batch.indexes[i], RowExclusiveLock);
 	table_close(batch.rel, NoLock);
+	/* As after a statement: triggers that follow see the samples. */
+	CommandCounterIncrement();
 	return true;
 }
