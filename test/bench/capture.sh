@@ -56,8 +56,8 @@ cp "$here/single_limit.pgbench" "$files/limit_again"
 # Milliseconds of processor time of the server's processes that have ended; 0 where that is not known.
 processor() {
     local stat
-    stat=$(sql -At -c "SELECT pg_read_file('/proc/' || split_part(pg_read_file('postmaster.pid'), E'\n', 1) || '/stat')" \
-        2>/dev/null) || { echo 0; return; }
+    stat=$(sql -At 2>/dev/null \
+        -c "SELECT pg_read_file('/proc/' || split_part(pg_read_file('postmaster.pid'), E'\n', 1) || '/stat')") || { echo 0; return; }
     read -r -a stat <<<"$stat"
     echo $(( (stat[15] + stat[16]) * 1000 / $(getconf CLK_TCK) ))
 }

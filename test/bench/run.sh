@@ -26,9 +26,9 @@
 #   bare log     the first of these two alone
 #   PL/pgSQL     the same logic in two row triggers, its thresholds constants; same indexes and CHECKs
 # single rows: what an application does, each INSERT its own transaction. "bare table" gets the message and nothing
-# else, "bare tables" the rows that the extension writes (three in five messages are promoted); capture.sh has more. Where commits are fast and
-# processors few, the second INSERT alone keeps the first target out of reach: the second row tells what the extension
-# itself adds. first INSERT: of a new connection, promoted, without waiting for the disk at commit.
+# else, "bare tables" the rows that the extension writes (three in five messages are promoted); capture.sh has more.
+# Where commits are fast and processors few, the second INSERT alone keeps the first target out of reach: the second row
+# tells what the extension itself adds. first INSERT: of a new connection, promoted, without waiting for the disk at commit.
 set -euo pipefail
 
 rounds=${ROUNDS:-7}
