@@ -57,7 +57,8 @@ cp "$here/single_limit.pgbench" "$files/limit_again"
 processor() {
     local stat
     stat=$(sql -At 2>/dev/null \
-        -c "SELECT pg_read_file('/proc/' || split_part(pg_read_file('postmaster.pid'), E'\n', 1) || '/stat')") || { echo 0; return; }
+        -c "SELECT pg_read_file('/proc/' || split_part(pg_read_file('postmaster.pid'), E'\n', 1) || '/stat')") ||
+        { echo 0; return; }
     read -r -a stat <<<"$stat"
     echo $(( (stat[15] + stat[16]) * 1000 / $(getconf CLK_TCK) ))
 }

@@ -28,7 +28,8 @@
 # single rows: what an application does, each INSERT its own transaction. "bare table" gets the message and nothing
 # else, "bare tables" the rows that the extension writes (three in five messages are promoted); capture.sh has more.
 # Where commits are fast and processors few, the second INSERT alone keeps the first target out of reach: the second row
-# tells what the extension itself adds. first INSERT: of a new connection, promoted, without waiting for the disk at commit.
+# tells what the extension itself adds. first INSERT: of a new connection, promoted, without waiting for the disk at
+# commit.
 set -euo pipefail
 
 rounds=${ROUNDS:-7}
