@@ -202,8 +202,8 @@ is_auto_approved(HeapTuple tuple, TupleDesc desc, TwLogColumn column)
 
 /*
  * AFTER INSERT or UPDATE: of an auto-approved conversation the next sweep makes
- * a sample. The trigger for INSERT has no WHEN: a subscription's worker would
- * parse and compile it for every row.
+ * a sample. The triggers have no WHEN: a subscription's worker would parse and
+ * compile it for every row.
  */
 Datum
 tw_fleet_queue_arrival(PG_FUNCTION_ARGS)
@@ -224,6 +224,10 @@ tw_fleet_queue_arrival(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	tuple = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple : trigdata->tg_trigtuple;
 	desc = RelationGetDescr(trigdata->tg_relation);
+	/* An update matters where the node has filtered the row only now. */
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) &&
+		!heap_attisnull(trigdata->tg_trigtuple, TW_LOG_REVIEW_STATUS, desc))
+		return PointerGetDatum(NULL);
 	if (!is_auto_approved(tuple, desc, TW_LOG_REVIEW_STATUS) || !is_auto_approved(tuple, desc, TW_LOG_FILTER_OUTCOME))
 		return PointerGetDatum(NULL);
 	id = heap_getattr(tuple, TW_LOG_ID, desc, &isnull);

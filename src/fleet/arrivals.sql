@@ -12,7 +12,7 @@ CREATE FUNCTION @extschema@.tw_fleet_queue_arrival() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_fleet_queue_arrival';
 REVOKE ALL ON FUNCTION @extschema@.tw_fleet_queue_arrival() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fleet_queue_arrival() IS
-    'Trigger of a hub: queues a conversation of a node, if it was auto-approved, for its sample';
+    'Trigger of a hub: queues a conversation of a node for its sample, if it was auto-approved';
 
 CREATE FUNCTION @extschema@.tw_fleet_change() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'tw_fleet_change';
@@ -31,9 +31,7 @@ CREATE TRIGGER conversation_logs_queue_arrival AFTER INSERT ON @extschema@.conve
     FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_fleet_queue_arrival();
 ALTER TABLE @extschema@.conversation_logs ENABLE REPLICA TRIGGER conversation_logs_queue_arrival;
 CREATE TRIGGER conversation_logs_queue_late_arrival AFTER UPDATE ON @extschema@.conversation_logs
-    FOR EACH ROW WHEN (OLD.review_status IS NULL AND NEW.review_status = 'auto-approved'
-                       AND NEW.filter_outcome = 'auto-approved')
-    EXECUTE FUNCTION @extschema@.tw_fleet_queue_arrival();
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.tw_fleet_queue_arrival();
 ALTER TABLE @extschema@.conversation_logs ENABLE REPLICA TRIGGER conversation_logs_queue_late_arrival;
 
 CREATE FUNCTION @extschema@.tw_fleet_service() RETURNS trigger
