@@ -52,8 +52,8 @@ files=$(mktemp -d)
 stop_servers() {
     local server
     for server in "$@"; do
-        [[ ! -e $folder/$server/postmaster.pid ]] ||
-            pg_ctl -D "$folder/$server" -m immediate -w stop >/dev/null 2>&1 || true
+        [[ -e $folder/$server/postmaster.pid ]] || continue
+        pg_ctl -D "$folder/$server" -m immediate -w stop >/dev/null 2>&1 || true
     done
 }
 cleanup() {
@@ -290,21 +290,20 @@ throughput() {
 
 # The commits of a server, from its WAL: their time here and, of transactions that came from another one, there.
 read_commits() { # STEP SERVER FROM
-    local to
+    local to here='tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC' there='origin: .*, at ([-0-9:. ]+) UTC'
     to=$(at "$2" -c 'SELECT pg_current_wal_flush_lsn()')
     pg_waldump --path="$folder/$2/pg_wal" --rmgr=Transaction --start="$3" --end="$to" 2>"$files/errors" |
-        sed -nE "s/.*tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC.* origin: .*, at ([-0-9:. ]+) UTC.*/\1\t\2+0\t\3+0/p
+        sed -nE "s/.*$here.* $there.*/$1\t$2\t\1\t\2+0\t\3+0/p
             t
-            s/.*tx: +([0-9]+),.* COMMIT ([-0-9:. ]+) UTC.*/\1\t\2+0\t\\\\N/p" | sed "s/^/$1\t$2\t/" |
+            s/.*$here.*/$1\t$2\t\1\t\2+0\t\\\\N/p" |
         at hub -c "\\copy bench.commits FROM STDIN"
 }
 rollbacks() { # COUNT: the transaction of each
-    local n
+    local n canary=food-agent-v1.1.0
     for (( n = 1; n <= $1; n++ )); do
-        at hub -o /dev/null -c "SELECT start_rollout('food-agent-v1.1.0', 'a benchmark')"
+        at hub -o /dev/null -c "SELECT start_rollout('$canary', 'a benchmark')"
         sleep 0.5
-        at hub -c "SELECT pg_current_xact_id()
-                   FROM rollback_rollout('food-agent', 'a benchmark', NULL, 'food-agent-v1.1.0')"
+        at hub -c "SELECT pg_current_xact_id() FROM rollback_rollout('food-agent', 'a benchmark', NULL, '$canary')"
         sleep 0.5
     done
 }
@@ -400,8 +399,9 @@ apply() {
 
 report() { # STEP
     local columns
-    columns=$(at hub -c "SELECT string_agg(format('max(value) FILTER (WHERE variant = %L) AS %I', variant, variant),
-                                           ', ' ORDER BY variant)
+    columns=$(at hub -c "
+        SELECT string_agg(format('max(value) FILTER (WHERE variant = %L) AS %I', variant, variant), ', '
+                          ORDER BY variant)
         FROM (SELECT DISTINCT variant FROM bench.found WHERE step = '$1') v")
     echo
     PGPORT=${port[hub]} psql -X -q -P footer=off -c "SELECT what AS \"$1\", $columns FROM (
