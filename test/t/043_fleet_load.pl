@@ -230,7 +230,8 @@ for (
         'training_queue' => q{SELECT stage, review_status, review_priority, review_reason, count(*) FROM training_queue
                               GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4}
     ],
-    [ 'intents' => q{SELECT to_jsonb(i) FROM intents i ORDER BY 1} ]
+    # A database on its own takes the highest id for the newest message; the hub looks at each node's.
+    [ 'intents' => q{SELECT to_jsonb(i) - 'last_seen' FROM intents i ORDER BY 1} ]
     )
 {
     my ($what, $sql) = @$_;
