@@ -10,6 +10,7 @@ CREATE EXTENSION training_workflow;
 SET timezone = 'UTC';
 
 -- The settings.
+SELECT set_training_setting('second_opinion_rate', '0');
 SELECT set_training_setting('retain_text', '030'), set_training_setting('retain_events', '36500'),
        set_training_setting('retain_events', 'forever'), training_setting('retain_conversations');
 SELECT set_training_setting('retain_text', '0');

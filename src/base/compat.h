@@ -92,6 +92,13 @@ typedef struct RangeTblEntry TwPermissions;
 #define tw_connect_publisher(connection, error) walrcv_connect(connection, true, "training_workflow", error)
 #endif
 
+/* The index of a table's primary key. For users of utils/relcache.h. */
+#if PG_VERSION_NUM >= 180000
+#define tw_primary_key(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define tw_primary_key(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 /* Whether the role may create subscriptions. For users of catalog/pg_authid.h and utils/acl.h. */
 #if PG_VERSION_NUM >= 160000
 #define tw_may_subscribe() has_privs_of_role(GetUserId(), ROLE_PG_CREATE_SUBSCRIPTION)

@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
+#include "base/compat.h"
 #include "base/kept_plan.h"
 #include "base/table_triggers.h"
 #include "capture/log_columns.h"
@@ -64,7 +65,7 @@ has_id(Relation rel, Datum id)
 	bool		found;
 
 	ScanKeyInit(&key, TW_LOG_ID, BTEqualStrategyNumber, F_INT8EQ, id);
-	scan = systable_beginscan(rel, RelationGetPrimaryKeyIndex(rel), true, snapshot, 1, &key);
+	scan = systable_beginscan(rel, tw_primary_key(rel), true, snapshot, 1, &key);
 	found = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);

@@ -20,11 +20,20 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+/* The longest string of libpq that is passed on: the server repeats one that it cannot read in its error. */
+#define MAX_CONNECTION_BYTES 1000
+
 static WalReceiverConn *
 connect_to(const char *connection)
 {
 	WalReceiverConn *wrconn;
 	char	   *error;
+
+	if (strlen(connection) > MAX_CONNECTION_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a connection string has at most %d bytes, not %zu", MAX_CONNECTION_BYTES, strlen(connection)),
+				 errhint("Certificates and passwords belong into files that it names, such as passfile=.")));
 
 	/* Defines the walrcv_ functions. */
 	load_file("libpqwalreceiver", false);

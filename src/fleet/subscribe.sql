@@ -129,7 +129,8 @@ COMMENT ON PROCEDURE @extschema@.fleet_subscribe(text) IS
     'what the hub decides; what is there is copied first. connection: a string of libpq, of a role there with LOGIN, '
     'REPLICATION and grant_training_role(role, ''fleet''). It is stored in pg_subscription, where superusers of this '
     'database can read it: name a password file there (passfile=), or a certificate, rather than the password. Needs a '
-    'superuser, from PostgreSQL 16 on pg_create_subscription and CREATE on the database. Raises 55000 where the other '
+    'superuser, from PostgreSQL 16 on pg_create_subscription and CREATE on the database. Raises 22023 for a string of '
+    'more than 1000 bytes, 55000 where the other '
     'database is none that can be subscribed to, 42710 where this one does already, 08006 where it cannot be reached, '
     '2D000 inside a transaction';
 
