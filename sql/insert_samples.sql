@@ -117,8 +117,52 @@ DROP TRIGGER see ON conversation_logs;
 DROP FUNCTION see;
 DELETE FROM training_samples;
 
+-- Errors are the same: of a key that is taken, numbers that have run out, a CHECK and NOT NULL. A trigger of somebody's
+-- on conversation_logs makes the last two, after the filter.
+CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.nlu_confidence := CASE NEW.session_id WHEN 'check' THEN 7 ELSE NEW.nlu_confidence END;
+    NEW.nlu_intent := nullif(NEW.nlu_intent, CASE NEW.session_id WHEN 'null' THEN NEW.nlu_intent END);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER spoil BEFORE INSERT ON conversation_logs FOR EACH ROW EXECUTE FUNCTION spoil();
+CREATE PROCEDURE fail() LANGUAGE plpgsql AS $$
+DECLARE
+    next CONSTANT bigint := nextval('conversation_logs_id_seq') + 1;
+    what text;
+BEGIN
+    DELETE FROM training_samples;
+    PERFORM setval('training_samples_id_seq', 1000);
+    INSERT INTO training_samples (id, text, intent, conversation_log_id) VALUES (1003, 'a', 'b', next + 5);
+    FOREACH what IN ARRAY ARRAY['fine', 'check', 'taken', 'null', 'run out', 'taken'] LOOP
+        PERFORM setval('training_samples_id_seq', CASE what WHEN 'run out' THEN 9223372036854775807 ELSE 1002 END);
+        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
+            (what, what, 'intent.food.search', 0.9, 'indicbert'), (what, what, 'intent.food.search', 0.1, 'indicbert');
+        IF what = 'fine' THEN
+            DELETE FROM training_samples WHERE id = 1003 AND conversation_log_id = next;
+        END IF;
+    END LOOP;
+END $$;
+TRUNCATE job_runs;
+SET client_min_messages = error;
+BEGIN;
+-- The server may not have taken the counts of the transactions before.
+SELECT by_statement() AS before \gset
+CALL fail();
+SELECT by_statement() > :before AS by_statement;
+COMMIT;
+CREATE TRIGGER nothing AFTER INSERT ON training_samples FOR EACH STATEMENT EXECUTE FUNCTION nothing();
+CALL fail();
+RESET client_min_messages;
+SELECT count(*), error_code, error_message, max(items_total) FROM job_runs GROUP BY 2, 3 ORDER BY min(id);
+SELECT count(*), (SELECT count(*) FROM training_samples) AS samples FROM conversation_logs WHERE nlu_confidence > 0.5;
+DROP TRIGGER spoil ON conversation_logs;
+DROP TRIGGER nothing ON training_samples;
+DELETE FROM training_samples;
+
 -- What the owner or somebody else adds to the table is for the executor. The session has inserted without
 -- it before, and does so afterwards.
+CREATE FUNCTION same(what text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN what; END $$;
 CREATE TABLE cases (n integer, what text, made text, gone text, by_statement boolean, samples bigint, after boolean);
 INSERT INTO cases (n, what, made, gone) VALUES
     (1, 'nothing', 'SELECT 1', 'SELECT 1'),
@@ -143,7 +187,7 @@ INSERT INTO cases (n, what, made, gone) VALUES
     (11, 'policies that do not', 'ALTER TABLE training_samples ENABLE ROW LEVEL SECURITY',
         'ALTER TABLE training_samples DISABLE ROW LEVEL SECURITY'),
     (12, 'an index', 'CREATE INDEX i ON training_samples (language)', 'DROP INDEX i'),
-    (13, 'an index on an expression', 'CREATE INDEX i ON training_samples ((1 / (length(text) - 3)))', 'DROP INDEX i'),
+    (13, 'an index on a function', 'CREATE INDEX i ON training_samples (same(text))', 'DROP INDEX i'),
     (14, 'an index of another kind', 'CREATE INDEX i ON training_samples USING brin (id)', 'DROP INDEX i'),
     (15, 'a key that is checked later', 'ALTER TABLE training_samples ADD CONSTRAINT c UNIQUE (id, text) DEFERRABLE',
         'ALTER TABLE training_samples DROP CONSTRAINT c'),
@@ -180,43 +224,7 @@ SELECT format('CALL try_case(%s)', n) FROM cases ORDER BY n
 \gexec
 SELECT n, what, by_statement, samples, after FROM cases ORDER BY n;
 
--- Errors are the same: of a key that is taken, numbers that have run out, a CHECK and NOT NULL. A trigger of somebody's
--- on conversation_logs makes the last two, after the filter.
-CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.nlu_confidence := CASE NEW.session_id WHEN 'check' THEN 7 ELSE NEW.nlu_confidence END;
-    NEW.nlu_intent := nullif(NEW.nlu_intent, CASE NEW.session_id WHEN 'null' THEN NEW.nlu_intent END);
-    RETURN NEW;
-END $$;
-CREATE TRIGGER spoil BEFORE INSERT ON conversation_logs FOR EACH ROW EXECUTE FUNCTION spoil();
-CREATE PROCEDURE fail() LANGUAGE plpgsql AS $$
-DECLARE
-    next CONSTANT bigint := nextval('conversation_logs_id_seq') + 1;
-    what text;
-BEGIN
-    DELETE FROM training_samples;
-    PERFORM setval('training_samples_id_seq', 1000);
-    INSERT INTO training_samples (id, text, intent, conversation_log_id) VALUES (1003, 'a', 'b', next + 5);
-    FOREACH what IN ARRAY ARRAY['fine', 'check', 'taken', 'null', 'run out', 'taken'] LOOP
-        PERFORM setval('training_samples_id_seq', CASE what WHEN 'run out' THEN 9223372036854775807 ELSE 1002 END);
-        INSERT INTO conversation_logs (session_id, user_message, nlu_intent, nlu_confidence, nlu_provider) VALUES
-            (what, what, 'intent.food.search', 0.9, 'indicbert'), (what, what, 'intent.food.search', 0.1, 'indicbert');
-        IF what = 'fine' THEN
-            DELETE FROM training_samples WHERE id = 1003 AND conversation_log_id = next;
-        END IF;
-    END LOOP;
-END $$;
-TRUNCATE job_runs;
-SET client_min_messages = error;
-CALL fail();
-CREATE TRIGGER nothing AFTER INSERT ON training_samples FOR EACH STATEMENT EXECUTE FUNCTION nothing();
-CALL fail();
-RESET client_min_messages;
-SELECT count(*), error_code, error_message, max(items_total) FROM job_runs GROUP BY 2, 3 ORDER BY min(id);
-SELECT count(*), (SELECT count(*) FROM training_samples) AS samples FROM conversation_logs WHERE nlu_confidence > 0.5;
-DROP TRIGGER spoil ON conversation_logs;
 DROP TABLE without_executor, by_executor, cases, messages;
 DROP PROCEDURE capture_at_random, try_case, fail;
-DROP FUNCTION spoil, capture_one, choose, by_statement;
-DROP TRIGGER nothing ON training_samples;
+DROP FUNCTION spoil, capture_one, choose, same, by_statement;
 DROP FUNCTION nothing;

@@ -142,7 +142,7 @@ check_constraints(Relation rel, TupleTableSlot *slot)
 	EState	   *state = CreateExecutorState();
 	ResultRelInfo *result = makeNode(ResultRelInfo);
 
-	InitResultRelInfo(result, rel, 1, NULL, 0);
+	InitResultRelInfo(result, rel, 0, NULL, 0);
 	ExecConstraints(result, slot, state);
 	FreeExecutorState(state);
 }
@@ -173,6 +173,7 @@ static void
 insert_batch(Batch *batch)
 {
 	CommandId	command = GetCurrentCommandId(true);
+	MemoryContext caller = MemoryContextSwitchTo(batch->context->ecxt_per_tuple_memory);
 
 	if (batch->count == 1)
 		table_tuple_insert(batch->rel, batch->slots[0], command, 0, NULL);
@@ -180,6 +181,7 @@ insert_batch(Batch *batch)
 		table_multi_insert(batch->rel, batch->slots, batch->count, command, 0, NULL);
 	for (int i = 0; i < batch->table->index_count; i++)
 		insert_into_index(batch, batch->indexes[i], batch->table->index_infos[i]);
+	MemoryContextSwitchTo(caller);
 	for (int i = 0; i < batch->count; i++)
 		ExecClearTuple(batch->slots[i]);
 	batch->count = 0;

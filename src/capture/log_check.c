@@ -23,8 +23,17 @@ extern Datum tw_valid_conversation(PG_FUNCTION_ARGS);
 
 static ExecutorStart_hook_type previous_start = NULL;
 
-/* The stored text, and the array that the executor would make of it. */
-static char *kept_text = NULL;
+/* A CHECK that was prepared, and its stored text. A session meets one text, or a few where it is changed. */
+typedef struct KeptCheck
+{
+	ExprState  *state;
+	char	   *text;
+	struct KeptCheck *next;
+} KeptCheck;
+
+static KeptCheck *checks = NULL;
+
+/* The array that the executor would make of the CHECK that was looked up last. */
 static ExprState **kept_states = NULL;
 
 /* Whether that is the only CHECK of this table, until its definition or a function changes. */
@@ -56,16 +65,27 @@ has_own_check(const TupleConstr *constraints)
 	return IsA(check, FuncExpr) && tw_is_function(((FuncExpr *) check)->funcid, tw_valid_conversation);
 }
 
-/* What was prepared for an earlier definition is not freed: a statement that runs may have it. */
+/*
+ * Looks up what was prepared of a stored text, and prepares it once a session.
+ * It is not freed, since a statement that runs may have it.
+ */
 static void
 keep(const char *text)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+	KeptCheck  *check;
 
-	kept_text = NULL;
-	kept_states = palloc(sizeof(ExprState *));
-	kept_states[0] = ExecPrepareExpr(stringToNode(text), CreateExecutorState());
-	kept_text = pstrdup(text);
+	for (check = checks; check != NULL && strcmp(check->text, text) != 0; check = check->next)
+		;
+	if (check == NULL)
+	{
+		check = palloc(sizeof(KeptCheck));
+		check->state = ExecPrepareExpr(stringToNode(text), CreateExecutorState());
+		check->text = pstrdup(text);
+		check->next = checks;
+		checks = check;
+	}
+	kept_states = &check->state;
 	MemoryContextSwitchTo(caller);
 }
 
@@ -82,8 +102,7 @@ tw_keep_log_check(Relation logs)
 	is_kept = false;
 	if (!has_own_check(constraints))
 		return;
-	if (kept_text == NULL || strcmp(kept_text, constraints->check[0].ccbin) != 0)
-		keep(constraints->check[0].ccbin);
+	keep(constraints->check[0].ccbin);
 	is_kept = true;
 }
 

@@ -22,6 +22,8 @@
 #include "executor/executor.h"
 #include "access/genam.h"
 #include "catalog/index.h"
+#include "access/transam.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
@@ -179,21 +181,18 @@ has_own_triggers(const TriggerDesc *triggers)
 	return true;
 }
 
-/* Whether it is an index of the extension's that has an expression or a predicate. */
 static bool
-has_own_expressions(Relation index)
+is_foreign(Oid function, void *context)
 {
-	static const char *const names[] = {
-		"training_samples_untrained_idx", "training_samples_pending_reason_idx", "training_samples_queue_idx",
-		"training_samples_test_split_idx"
-	};
+	return function >= FirstNormalObjectId;
+}
 
-	for (size_t i = 0; i < lengthof(names); i++)
-	{
-		if (strcmp(RelationGetRelationName(index), names[i]) == 0)
-			return true;
-	}
-	return false;
+/* Whether an expression calls a function that did not come with the server: it would run with the caller's rights. */
+static bool
+calls_foreign(Node *node, void *context)
+{
+	return node != NULL && (check_functions_in_node(node, is_foreign, context) ||
+							expression_tree_walker(node, calls_foreign, context));
 }
 
 /* Prepares what evaluates an index; NULL if it is not like those of the extension's. */
@@ -205,7 +204,7 @@ prepare_index(Relation index)
 	if (index->rd_rel->relam != BTREE_AM_OID || !info->ii_ReadyForInserts || info->ii_ExclusionOps != NULL ||
 		!index->rd_index->indimmediate)
 		return NULL;
-	if ((info->ii_Expressions != NIL || info->ii_Predicate != NIL) && !has_own_expressions(index))
+	if (calls_foreign((Node *) info->ii_Expressions, NULL) || calls_foreign((Node *) info->ii_Predicate, NULL))
 		return NULL;
 	info->ii_ExpressionsState = ExecPrepareExprList(info->ii_Expressions, table.state);
 	info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, table.state);

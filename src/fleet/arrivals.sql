@@ -38,7 +38,7 @@ CREATE FUNCTION @extschema@.tw_fleet_service() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF @extschema@.tw_decides_feedback() THEN
+    IF NEW.routed_to IS NOT NULL AND @extschema@.tw_decides_feedback() THEN
         PERFORM @extschema@.tw_note_service(NEW.id, NEW.routed_to);
     END IF;
     RETURN NULL;

@@ -21,11 +21,16 @@ COMMENT ON FUNCTION @extschema@.tw_fleet_replace() IS
 CREATE FUNCTION @extschema@.tw_fleet_report_steps() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    own CONSTANT integer := @extschema@.tw_fleet_node();
+    at CONSTANT timestamptz := clock_timestamp();
 BEGIN
     IF @extschema@.tw_fleet_role() = 'node' THEN
+        -- A hub that was restored gives numbers of rollouts again. An hour is more than clocks differ.
+        UPDATE @extschema@.fleet_rollout_steps s SET in_force_at = at
+        WHERE s.rollout_id = NEW.id AND s.node = own AND s.in_force_at < NEW.started_at - interval '1 hour';
         INSERT INTO @extschema@.fleet_rollout_steps (rollout_id, node, step, in_force_at)
-        SELECT NEW.id, @extschema@.tw_fleet_node(), s, clock_timestamp()
-        FROM generate_series(1, cardinality(NEW.step_times)) s
+        SELECT NEW.id, own, s, at FROM generate_series(1, cardinality(NEW.step_times)) s
         ON CONFLICT DO NOTHING;
     END IF;
     RETURN NULL;
@@ -116,7 +121,7 @@ END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_fleet_keep_first() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fleet_keep_first() IS
-    'Trigger of a hub: a step that is copied once more is not stored again';
+    'Trigger: a step that is copied once more is not stored again';
 
 -- ENABLE REPLICA: these act in the workers of subscriptions alone.
 CREATE TRIGGER model_versions_replace BEFORE INSERT ON @extschema@.model_versions

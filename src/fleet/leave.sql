@@ -9,6 +9,15 @@ REVOKE ALL ON FUNCTION @extschema@.tw_fleet_is_delivered(text, text, text) FROM 
 COMMENT ON FUNCTION @extschema@.tw_fleet_is_delivered(text, text, text) IS
     'Whether a slot at a publisher has delivered everything up to a position; false where it does not exist';
 
+CREATE FUNCTION @extschema@.tw_is_copying(publisher integer) RETURNS boolean
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM pg_subscription_rel t JOIN @extschema@.tw_fleet_subscriptions s ON s.id = t.srsubid
+               WHERE s.node = publisher AND t.srsubstate <> 'r');
+REVOKE ALL ON FUNCTION @extschema@.tw_is_copying(integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_is_copying(integer) IS
+    'Whether a table of a subscription is still copied: its slot confirms positions meanwhile, which say nothing about '
+    'that table';
+
 CREATE FUNCTION @extschema@.tw_raise_undelivered(publisher integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -132,7 +141,8 @@ BEGIN
     IF NOT force THEN
         up_to := @extschema@.tw_fleet_ask(connection, 'SELECT pg_catalog.pg_current_wal_lsn()::text'::pg_catalog.text);
         FOR attempt IN 1 .. 300 LOOP
-            is_delivered := @extschema@.tw_fleet_is_delivered(connection, slot, up_to);
+            is_delivered := NOT @extschema@.tw_is_copying(publisher)
+                            AND @extschema@.tw_fleet_is_delivered(connection, slot, up_to);
             EXIT WHEN is_delivered;
             PERFORM pg_catalog.pg_sleep(0.2::pg_catalog.float8);
             COMMIT;

@@ -13,11 +13,10 @@ CREATE FUNCTION @extschema@.tw_fleet_self() RETURNS jsonb
 BEGIN ATOMIC
     SELECT jsonb_build_object(
         'role', @extschema@.tw_fleet_role(), 'node', @extschema@.tw_fleet_node(), 'database', d.oid::bigint,
-        'system', s.system_identifier::text, 'wal_level', current_setting('wal_level'),
+        'wal_level', current_setting('wal_level'),
         'version', (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'training_workflow'),
-        'is_published', EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'training_workflow'),
-        'models', (SELECT count(*) FROM @extschema@.model_versions))
-    FROM pg_database d, pg_control_system() s WHERE d.datname = current_database();
+        'is_published', EXISTS (SELECT FROM pg_publication p WHERE p.pubname = 'training_workflow'))
+    FROM pg_database d WHERE d.datname = current_database();
 END;
 REVOKE ALL ON FUNCTION @extschema@.tw_fleet_self() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_fleet_self() IS

@@ -63,6 +63,17 @@ COMMENT ON FUNCTION @extschema@.tw_bound_ids(integer, bigint) IS
     'Bounds the ids of new conversations to the part of this number, after every id that was given: by the sequence, '
     'in this database, and up to given (NULL: none is known)';
 
+CREATE FUNCTION @extschema@.tw_has_bounded_ids(node integer, given bigint) RETURNS boolean
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT s.seqmin = @extschema@.tw_first_id(node) AND s.seqmax = @extschema@.tw_first_id(node + 1) - 2
+           AND coalesce(given <= @extschema@.tw_last_number('@extschema@.conversation_logs_id_seq'::regclass), true)
+    FROM pg_sequence s WHERE s.seqrelid = '@extschema@.conversation_logs_id_seq'::regclass;
+END;
+REVOKE ALL ON FUNCTION @extschema@.tw_has_bounded_ids(integer, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_has_bounded_ids(integer, bigint) IS
+    'Whether new conversations get ids of the part of this number, above given';
+
 CREATE FUNCTION @extschema@.set_fleet_node(node integer) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$

@@ -46,18 +46,24 @@ REVOKE ALL ON FUNCTION @extschema@.tw_check_fleet_peer(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_check_fleet_peer(jsonb) IS
     'The number of the database at the other end. Raises 55000 where it is none that this database can subscribe to';
 
-CREATE FUNCTION @extschema@.tw_fleet_slot_at(connection text) RETURNS text
+CREATE FUNCTION @extschema@.tw_fleet_slot_at(connection text, publisher integer) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     peer CONSTANT jsonb := @extschema@.tw_fleet_peer(connection);
 BEGIN
-    PERFORM @extschema@.tw_check_fleet_peer(peer);
+    IF @extschema@.tw_check_fleet_peer(peer) <> publisher THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('the database at the other end has the number %s, not %s', peer ->> 'node', publisher),
+            HINT = format('ALTER SUBSCRIPTION %I CONNECTION names the database of this number.',
+                          @extschema@.tw_fleet_subscription(publisher));
+    END IF;
     RETURN @extschema@.tw_fleet_slot((peer ->> 'database')::bigint, @extschema@.tw_fleet_node());
 END
 $function$;
-REVOKE ALL ON FUNCTION @extschema@.tw_fleet_slot_at(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.tw_fleet_slot_at(text) IS
+REVOKE ALL ON FUNCTION @extschema@.tw_fleet_slot_at(text, integer) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.tw_fleet_slot_at(text, integer) IS
     'The name of this database''s slot at the other end, which is checked like that of a new subscription';
 
 CREATE FUNCTION @extschema@.tw_make_fleet_slot(connection text, slot text) RETURNS void
@@ -85,6 +91,7 @@ DECLARE
     slot CONSTANT text := @extschema@.tw_fleet_slot((peer ->> 'database')::bigint, @extschema@.tw_fleet_node());
     given bigint;
 BEGIN
+    PERFORM @extschema@.tw_bound_waits();
     IF EXISTS (SELECT FROM @extschema@.tw_fleet_subscriptions s WHERE s.node = publisher) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
@@ -100,12 +107,16 @@ BEGIN
             -- The hub may have more of this node than the node itself, which was restored.
             given := @extschema@.tw_fleet_ask(connection, format('SELECT %s.tw_fleet_last_id(%s)::text',
                                                                  peer ->> 'schema', @extschema@.tw_fleet_node()));
-            PERFORM @extschema@.tw_bound_ids(@extschema@.tw_fleet_node(), given);
+            IF NOT @extschema@.tw_has_bounded_ids(@extschema@.tw_fleet_node(), given) THEN
+                PERFORM @extschema@.tw_bound_ids(@extschema@.tw_fleet_node(), given);
+            END IF;
         END IF;
         EXECUTE format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION training_workflow '
-                       'WITH (create_slot = false, slot_name = %L)',
+                       -- In parallel, as from 18 on by default, a change within a long transaction and a heartbeat
+                       -- would wait for each other.
+                       'WITH (create_slot = false, slot_name = %L, streaming = off)',
                        @extschema@.tw_fleet_subscription(publisher), connection, slot);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
         PERFORM @extschema@.tw_fleet_ask(connection,
             format('SELECT pg_catalog.pg_drop_replication_slot(%L)::text', slot));
         RAISE;
@@ -132,7 +143,7 @@ COMMENT ON PROCEDURE @extschema@.fleet_subscribe(text) IS
     'superuser, from PostgreSQL 16 on pg_create_subscription and CREATE on the database. Raises 22023 for a string of '
     'more than 1000 bytes, 55000 where the other '
     'database is none that can be subscribed to, 42710 where this one does already, 08006 where it cannot be reached, '
-    '2D000 inside a transaction';
+    '2D000 inside a transaction, 55P03 where conversation_logs of a node is locked for 5 seconds';
 
 CREATE FUNCTION @extschema@.tw_fleet_node_argument(node integer) RETURNS integer
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -277,7 +288,7 @@ BEGIN
     publisher := @extschema@.tw_fleet_node_argument(node);
     connection := @extschema@.tw_fleet_connection(publisher);
     -- Before anything is dropped: the other end answers, and is still what it was.
-    slot := @extschema@.tw_fleet_slot_at(connection);
+    slot := @extschema@.tw_fleet_slot_at(connection, publisher);
     CALL @extschema@.tw_end_subscription(publisher, connection, slot);
     PERFORM @extschema@.tw_reopen_all_days();
     PERFORM @extschema@.tw_fleet_join(connection);
@@ -288,6 +299,7 @@ COMMENT ON PROCEDURE @extschema@.fleet_resync(integer) IS
     'Copies everything anew from a node (its number, at the hub) or from the hub (no number, on a node), and goes on '
     'from there: after a restore of either end, and after a slot that was lost. What is here already is not doubled: a '
     'conversation keeps its verdict, and gets what the application has said since. What the hub decided replaces what '
-    'a node had. Needs what fleet_subscribe() needs. Raises 22023 for a number on a node or none at the hub, 42704 '
+    'a node had. Needs a superuser, who can read the connection string. Raises 22023 for a number on a node or none at '
+    'the hub, 42704 '
     'where there is no subscription, 55000 where the other end is no longer what it was, 08006 where it cannot be '
-    'reached, 2D000 inside a transaction';
+    'reached, 2D000 inside a transaction, 55P03 where conversation_logs of a node is locked for 5 seconds';

@@ -23,7 +23,9 @@ BEGIN
         PERFORM pg_sleep(2);
     END IF;
     SELECT * INTO done FROM @extschema@.tw_promote_arrivals(5000);
-    IF NOT is_full THEN
+    -- Also while there is a backlog.
+    IF NOT EXISTS (SELECT FROM @extschema@.fleet_heartbeats h
+                   WHERE h.sent_at > clock_timestamp() - interval '2 seconds' AND is_full) THEN
         PERFORM @extschema@.tw_send_heartbeat();
     END IF;
     PERFORM @extschema@.tw_note_run(run, 'arrivals'::text, jsonb_strip_nulls(jsonb_build_object(
@@ -33,7 +35,8 @@ BEGIN
             'SELECT * FROM promote_missed_conversations(''0'')', done.failed));
     END IF;
     -- at is for tests: one step, and no waiting.
-    RETURN CASE WHEN done.taken = 5000 THEN jsonb_build_object('ends', ends, 'is_full', true)
+    RETURN CASE WHEN done.taken = 5000 AND done.promoted > 0 AND (at IS NOT NULL OR clock_timestamp() < ends)
+                THEN jsonb_build_object('ends', ends, 'is_full', true)
                 WHEN at IS NULL AND clock_timestamp() < ends THEN jsonb_build_object('ends', ends) END;
 END
 $function$;

@@ -88,17 +88,20 @@ COMMENT ON FUNCTION @extschema@.tw_no_such_conversation(bigint) IS
     'Raises P0002, with the same message for an unknown id and for an id of another session, so that callers cannot '
     'probe for ids';
 
+-- PL/pgSQL keeps the plan: a statement in SQL with a SET clause would be planned at each call.
 CREATE FUNCTION @extschema@.tw_note_service(id bigint, service text) RETURNS void
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
     -- The sample was promoted before the service was known.
     UPDATE @extschema@.training_samples s SET expected_service = service
     WHERE s.conversation_log_id = tw_note_service.id AND s.label_source = 'model'
-      AND s.expected_service IS DISTINCT FROM coalesce(service, s.expected_service);
-END;
+      AND s.expected_service IS DISTINCT FROM service;
+END
+$function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_note_service(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_note_service(bigint, text) IS
-    'Records the service that handled a conversation in the sample that was made of it; NULL changes nothing';
+    'Records the service that handled a conversation in the sample that was made of it';
 
 CREATE FUNCTION @extschema@.record_response(
     id bigint, session_id text, response_text text DEFAULT NULL, response_success boolean DEFAULT NULL,
@@ -115,7 +118,9 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.tw_no_such_conversation(record_response.id);
     END IF;
-    PERFORM @extschema@.tw_note_service(id, routed_to);
+    IF routed_to IS NOT NULL THEN
+        PERFORM @extschema@.tw_note_service(id, routed_to);
+    END IF;
     RETURN record_response.id;
 END
 $function$;

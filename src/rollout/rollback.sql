@@ -173,12 +173,13 @@ DECLARE
 BEGIN
     IF @extschema@.tw_fleet_role() = 'hub' AND EXISTS (SELECT FROM @extschema@.fleet_replies) THEN
         silent := (SELECT string_agg(r.node::text, ', ' ORDER BY r.node)
-                   FROM @extschema@.fleet_replies r CROSS JOIN @extschema@.fleet_heartbeats h
-                   WHERE r.received_at IS NULL OR r.heartbeat_at < h.sent_at - interval '1 minute');
+                   FROM @extschema@.fleet_replies r
+                   WHERE r.received_at IS NULL OR r.received_at < clock_timestamp() - interval '1 minute');
         RAISE NOTICE USING
             MESSAGE = 'the nodes of the fleet get it in the order of their streams',
-            DETAIL = coalesce(format('Node %s has not answered for a minute, and goes on as before until it is back.',
-                                     silent), 'All have answered within the last minute.'),
+            DETAIL = CASE WHEN silent IS NULL THEN 'All have answered within the last minute.'
+                          ELSE format('Node %s has not answered for a minute, and goes on as before until it is back.',
+                                      silent) END,
             HINT = 'rollout_status.nodes_behind names those that have not got it.';
     END IF;
 END
