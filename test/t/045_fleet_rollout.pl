@@ -246,7 +246,8 @@ becomes(3, q{SELECT count(*) = 1 FROM model_versions WHERE status = 'canary'}, '
 all_agree('node 3 has the canary', 1 .. NODES);
 server(3)->stop('immediate');
 # As long ago as an operator would be told of.
-at(0, q{UPDATE fleet_replies SET heartbeat_at = heartbeat_at - interval '2 minutes' WHERE node = 3});
+at(0, q{UPDATE fleet_replies SET heartbeat_at = heartbeat_at - interval '2 minutes',
+        received_at = received_at - interval '2 minutes' WHERE node = 3});
 my ($status, $said, $notice) =
     server(0)->psql(BOT, q{SELECT version, live_version FROM rollback_rollout('router', 'for a test')});
 is($said, 'router-v1.2.0|router-v1.1.0', 'a rollback does not wait for a node that is away');
