@@ -39,7 +39,7 @@ for my $time ('first', 'second') {
     like($out, qr/^ +0 another one from node 2$/m, 'both nodes give every session the same version');
     is(scalar(() = $out =~ /^node_[12]=> SELECT intent.*?\n.*?router-v1\.1\.0$/msg), 2,
         'the new version answers on both nodes');
-    is(scalar(() = $out =~ /^ +[12] \| replicating \| \S+ \| .*"router-v1\.1\.0".* \| t +\|/mg), 2,
+    is(scalar(() = $out =~ /^ +[12] \| replicating \| +\S+ \| .*"router-v1\.1\.0".* \| t +\|/mg), 2,
         'fleet_status shows both');
 }
 fleet('stop');
