@@ -34,7 +34,7 @@ BEGIN
         PERFORM @extschema@.tw_fail_run(run, '55000'::text, format('%s samples could not be made, see '
             'SELECT * FROM promote_missed_conversations(''0'')', done.failed));
     END IF;
-    -- at is for tests: one step, and no waiting.
+    -- at is for tests: no waiting.
     RETURN CASE WHEN done.taken = 5000 AND done.promoted > 0 AND (at IS NOT NULL OR clock_timestamp() < ends)
                 THEN jsonb_build_object('ends', ends, 'is_full', true)
                 WHEN at IS NULL AND clock_timestamp() < ends THEN jsonb_build_object('ends', ends) END;
@@ -53,6 +53,5 @@ REVOKE ALL ON PROCEDURE @extschema@.sweep_fleet(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.sweep_fleet(timestamptz) IS
     'The job of a hub, for pg_cron, every minute: for 50 seconds, every two seconds, makes the samples of '
     'conversations that came from nodes, and sends a heartbeat, from whose answers fleet_status tells the lag. at, for '
-    'tests: once, '
-    'without waiting, until nothing is left. Does nothing on a database that is no hub, on a standby or on a restored '
-    'copy. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION, 22023 for a time in the future';
+    'tests: once, without waiting, until nothing is left. Does nothing on a database that is no hub, on a standby or on '
+    'a restored copy. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION, 22023 for a time in the future';

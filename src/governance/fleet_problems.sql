@@ -17,8 +17,7 @@ BEGIN
            format('Another database of the fleet may give the same ids: SELECT set_fleet_node(%s);', node)
     FROM pg_sequence s
     WHERE s.seqrelid = '@extschema@.conversation_logs_id_seq'::regclass AND node IS NOT NULL
-      AND (s.seqmin, s.seqmax) IS DISTINCT FROM (@extschema@.tw_first_id(node),
-                                                 @extschema@.tw_first_id(node + 1) - 2);
+      AND NOT @extschema@.tw_has_bounded_ids(node, NULL::bigint);
     IF role = 'single' THEN
         RETURN;
     END IF;

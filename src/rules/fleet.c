@@ -21,28 +21,22 @@ tw_is_replicated(void)
 	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA && IsLogicalWorker();
 }
 
-/*
- * Whether feedback and the like has its consequences in this database: not on
- * a node, whose hub decides, and at the hub also when it comes from a node. A
- * subscriber that belongs to no fleet takes its publisher's decisions.
- */
-bool
-tw_decides_here(Oid schema)
-{
-	TwFleetRole role = tw_setting_fleet_role(schema);
-
-	if (role == TW_FLEET_NODE)
-		return false;
-	return role == TW_FLEET_HUB || SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
-}
-
 PG_FUNCTION_INFO_V1(tw_decides_feedback);
 
-/* tw_decides_feedback() */
+/*
+ * tw_decides_feedback(): whether feedback has its consequences in this
+ * database. Not on a node, whose hub decides, and at the hub also when it comes
+ * from a node. A subscriber that belongs to no fleet takes its publisher's
+ * decisions.
+ */
 Datum
 tw_decides_feedback(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(tw_decides_here(tw_schema_of_function(fcinfo)));
+	TwFleetRole role = tw_setting_fleet_role(tw_schema_of_function(fcinfo));
+
+	if (role == TW_FLEET_NODE)
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(role == TW_FLEET_HUB || SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA);
 }
 
 PG_FUNCTION_INFO_V1(tw_refuse_on_node);

@@ -53,8 +53,7 @@ REVOKE ALL ON FUNCTION @extschema@.tw_later_parts(bigint[], bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_later_parts(bigint[], bigint) IS
     'Where the conversations after these positions are, and the margin last ones before each: those with an id above '
     'after and up to up_to. In a fleet one row for each part that has such; otherwise one row, whether there are any '
-    'or '
-    'not';
+    'or not';
 
 CREATE FUNCTION @extschema@.tw_newest_of_nodes() RETURNS bigint[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

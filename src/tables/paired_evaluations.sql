@@ -77,8 +77,7 @@ COMMENT ON COLUMN @extschema@.paired_evaluations.decided_at IS 'When it ended; N
 COMMENT ON COLUMN @extschema@.paired_evaluations.nodes_scored_to IS
     'At a hub, the id of the last conversation of each node that was scored, or before which none is in the pool. What '
     'arrives later with a lower id of the same node is not scored: of a transaction that was open on the node for '
-    'long, '
-    'or copied by fleet_resync(). NULL = this database was in no fleet when the last one was scored';
+    'long, or copied by fleet_resync(). NULL = this database was in no fleet when the last one was scored';
 
 CREATE TABLE @extschema@.paired_disagreements (
     evaluation_id bigint NOT NULL,
