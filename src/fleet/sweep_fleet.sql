@@ -53,5 +53,6 @@ REVOKE ALL ON PROCEDURE @extschema@.sweep_fleet(timestamptz) FROM PUBLIC;
 COMMENT ON PROCEDURE @extschema@.sweep_fleet(timestamptz) IS
     'The job of a hub, for pg_cron, every minute: for 50 seconds, every two seconds, makes the samples of '
     'conversations that came from nodes, and sends a heartbeat, from whose answers fleet_status tells the lag. at, for '
-    'tests: once, without waiting, until nothing is left. Does nothing on a database that is no hub, on a standby or on '
-    'a restored copy. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION, 22023 for a time in the future';
+    'tests: once, without waiting, until nothing is left. Does nothing on a database that is no hub, on a '
+    'standby or on a restored copy. Raises 2D000 inside a transaction, 25001 inside a block with EXCEPTION, '
+    '22023 for a time in the future';
