@@ -74,13 +74,24 @@ BEGIN
     PERFORM @extschema@.tw_fleet_ask(connection, format(
         'SELECT pg_catalog.pg_drop_replication_slot(s.slot_name)::text FROM pg_catalog.pg_replication_slots s '
         'WHERE s.slot_name = %L', slot));
-    PERFORM @extschema@.tw_fleet_ask(connection, format(
-        'SELECT s.lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%L, ''pgoutput'') s', slot));
+    BEGIN
+        PERFORM @extschema@.tw_fleet_ask(connection, format(
+            'SELECT s.lsn::text FROM pg_catalog.pg_create_logical_replication_slot(%L, ''pgoutput'') s', slot));
+    EXCEPTION WHEN query_canceled THEN
+        -- The other server goes on waiting for its transactions, would make the slot then, and notices only afterwards
+        -- that nobody wants it.
+        PERFORM @extschema@.tw_fleet_ask(connection, format(
+            'SELECT pg_catalog.pg_terminate_backend(s.active_pid, 5000)::text FROM pg_catalog.pg_replication_slots s '
+            'WHERE s.slot_name = %L AND s.active_pid IS NOT NULL', slot));
+        PERFORM @extschema@.tw_drop_fleet_slot(connection, slot);
+        RAISE;
+    END;
 END
 $function$;
 REVOKE ALL ON FUNCTION @extschema@.tw_make_fleet_slot(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.tw_make_fleet_slot(text, text) IS
-    'Makes a replication slot at a publisher, in place of one of that name. Raises 55006 where that one is in use';
+    'Makes a replication slot at a publisher, in place of one of that name; none where it is cancelled. Raises 55006 '
+    'where that one is in use';
 
 CREATE FUNCTION @extschema@.tw_fleet_join(connection text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
