@@ -189,7 +189,7 @@ SQL
     is(end_call($call), '55000', "$name: it is refused");
     like($call->{error}, qr/node 2 has conversations that are not here yet/, "$name: and says why");
     is(at(0, $here), 0, "$name: they are not");
-    is(at(0, $copy), 'd', "$name: the subscription is still there, and its copy waits");
+    is(at(0, $copy), 'd', "$name: the subscription is still there, and its copy waits") or die 'it has left';
 
     # Within its minute it waits for the copy.
     my $again = begin_call(0, 'CALL fleet_leave(2)');
