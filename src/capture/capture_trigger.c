@@ -11,6 +11,7 @@
 #include "capture/conversation_id.h"
 #include "capture/entities.h"
 #include "capture/filter.h"
+#include "capture/form_row.h"
 #include "capture/idempotency.h"
 #include "capture/log_check.h"
 #include "capture/log_columns.h"
@@ -36,34 +37,59 @@
 #define FIRST_DAY (date2j(-4712, 1, 1) - POSTGRES_EPOCH_JDATE)
 #define LAST_DAY (date2j(294275, 12, 31) - POSTGRES_EPOCH_JDATE)
 
+/* The days of one time zone that are at hand: the times from `begin` up to `end`. */
+typedef struct LocalDay
+{
+	pg_tz	   *zone;
+	TimestampTz begin;
+	TimestampTz end;
+	DateADT		day;
+} LocalDay;
+
+/* Whether the zone has the same offset throughout the day. */
+static bool
+is_even(const LocalDay *local)
+{
+	pg_time_t	begin = timestamptz_to_time_t(local->begin);
+	pg_time_t	boundary;
+	long		before,
+				after;
+	int			is_dst,
+				is_dst_after;
+
+	return pg_next_dst_boundary(&begin, &before, &is_dst, &boundary, &after, &is_dst_after, local->zone) == 0 ||
+		boundary >= timestamptz_to_time_t(local->end);
+}
+
 /* The day of a point in time, in the time zone of the settings, within these bounds. */
 static DateADT
 local_day(Oid schema, TimestampTz time)
 {
-	/* Rows of one statement mostly have the same time. */
-	static TimestampTz last_time = 0;
-	static pg_tz *last_zone = NULL;
-	static DateADT last_day = 0;
+	/* Rows mostly have the day of the row before. */
+	static LocalDay last;
 
 	pg_tz	   *zone = tw_setting_time_zone(schema);
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset;
 
+	if (zone == last.zone && time >= last.begin && time < last.end)
+		return last.day;
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		return DATEVAL_NOBEGIN;
 	if (TIMESTAMP_IS_NOEND(time))
 		return DATEVAL_NOEND;
-	if (zone == last_zone && time == last_time)
-		return last_day;
-
 	/* Only the very last timestamps have no local time, east of Greenwich. */
-	last_day = LAST_DAY;
-	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) == 0)
-		last_day = Min(Max(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE, FIRST_DAY), LAST_DAY);
-	last_zone = zone;
-	last_time = time;
-	return last_day;
+	if (timestamp2tm(time, &offset, &tm, &fsec, NULL, zone) != 0)
+		return LAST_DAY;
+	last.zone = zone;
+	last.day = Min(Max(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE, FIRST_DAY), LAST_DAY);
+	last.begin = time - (tm.tm_hour * SECS_PER_HOUR + tm.tm_min * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC - fsec;
+	last.end = last.begin + USECS_PER_DAY;
+	/* A day with a change of the clock is longer or shorter; the next time is looked at again. */
+	if (last.day == FIRST_DAY || last.day == LAST_DAY || !is_even(&last))
+		last.end = last.begin;
+	return last.day;
 }
 
 /* An explicit NULL, which ORMs send, gets the default of the column. */
@@ -325,7 +351,8 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 	if (is_null(&row, TW_LOG_CREATED_ON))
 		fill_created_on(&row);
 
-	tuple = heap_form_tuple(desc, row.values, row.nulls);
+	tuple = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? tw_form_row(desc, old_tuple, slot, &row) :
+		heap_form_tuple(desc, row.values, row.nulls);
 	tuple->t_self = old_tuple->t_self;
 	tuple->t_tableOid = old_tuple->t_tableOid;
 	return PointerGetDatum(tuple);
