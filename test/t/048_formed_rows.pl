@@ -1,0 +1,141 @@
+# 048_formed_rows.pl - a captured row lies in its table, byte for byte, as the server forms it.
+#
+# Capture copies the first columns of a row as they came (form_row.c). The same values in a copy of the table without
+# triggers are what the server makes of them.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TW::Database;
+use TW::Util;
+
+my $sharedir = `$ENV{PG_CONFIG} --sharedir`;
+chomp $sharedir;
+plan skip_all => 'pageinspect is not installed' unless -e "$sharedir/extension/pageinspect.control";
+
+my $node = start_node('main');
+create_database($node, 'formed');
+in_database($node, 'formed');
+my $columns = join ', ', qw(session_id phone_number user_id user_message message_type message_language nlu_intent
+    nlu_confidence nlu_module_id nlu_module_type nlu_provider nlu_model_version nlu_entities nlu_processing_time_ms
+    response_text response_success metadata created_at);
+$node->safe_psql('formed', <<'SQL');
+    CREATE EXTENSION pageinspect;
+    -- A text of this length that does not compress, one that does, none, or NULL.
+    CREATE FUNCTION some_text(n int, share double precision) RETURNS text LANGUAGE sql VOLATILE AS $$
+        SELECT CASE WHEN random() < share THEN NULL WHEN random() < 0.1 THEN '' WHEN random() < 0.05 THEN repeat('x', 9000)
+            WHEN random() < 0.05 THEN (SELECT string_agg(md5(random()::text || n), '') FROM generate_series(1, 200))
+            ELSE left(repeat(md5(n::text), 8), (random() * 255)::int) END
+    $$;
+    -- Whatever is stored outside the row has another address in the copy.
+    CREATE FUNCTION inline_rows(relation regclass) RETURNS TABLE (place bigint, length int2, bits text, data bytea)
+        LANGUAGE sql AS $$
+        SELECT row_number() OVER (ORDER BY b, lp), lp_len, t_bits, t_data
+        FROM generate_series(0, pg_relation_size(relation) / current_setting('block_size')::int - 1) AS b,
+            LATERAL heap_page_items(get_raw_page(relation::text, b::int))
+        WHERE t_infomask & 4 = 0
+    $$;
+SQL
+
+# Rows with this share of NULLs, however they come in.
+sub make_rows {
+    my ($share) = @_;
+    $node->safe_psql(
+        'formed', <<SQL);
+        DROP TABLE IF EXISTS given;
+        SELECT setseed(0.5);
+        CREATE TABLE given AS
+        SELECT n AS id, coalesce(some_text(n, 0), 's') AS session_id, some_text(n, $share) AS phone_number,
+            some_text(n, $share) AS user_id, coalesce(some_text(n, $share), '') AS user_message,
+            (ARRAY['text', 'audio', NULL])[1 + n % 3] AS message_type, some_text(n, $share) AS message_language,
+            CASE WHEN random() > $share THEN 'intent.' || n % 5 END AS nlu_intent,
+            CASE WHEN random() > $share THEN random() END AS nlu_confidence,
+            CASE WHEN random() > $share THEN n % 9 END AS nlu_module_id,
+            CASE WHEN random() > $share THEN 'food' END AS nlu_module_type,
+            CASE WHEN random() > $share THEN 'indicbert' END AS nlu_provider,
+            CASE WHEN random() > $share THEN 'router-' || n END AS nlu_model_version,
+            CASE WHEN random() > $share THEN
+                (ARRAY['{"a": [1, 2.5, "x"]}', '[]', 'null', '"{\\"b\\": 1}"'])[1 + n % 4]::jsonb END AS nlu_entities,
+            CASE WHEN random() > $share THEN (random() * 1000)::int END AS nlu_processing_time_ms,
+            some_text(n, $share) AS response_text,
+            CASE WHEN random() > $share THEN random() < 0.5 END AS response_success,
+            CASE WHEN random() > $share THEN jsonb_build_object('m', some_text(n, 0.5)) END AS metadata,
+            CASE WHEN random() > $share THEN now() - n * interval '37 minutes' END AS created_at
+        FROM generate_series(1, 1500) AS n;
+SQL
+    return;
+}
+
+# Inserts them by this statement, and compares the rows with those of a copy.
+sub formed_alike {
+    my ($statement, $what) = @_;
+    $node->safe_psql('formed', "TRUNCATE conversation_logs CASCADE; DROP TABLE IF EXISTS copy; $statement;");
+    $node->safe_psql('formed', <<'SQL');
+        CREATE TABLE copy (LIKE conversation_logs INCLUDING STORAGE INCLUDING COMPRESSION);
+        DO $$ BEGIN EXECUTE (SELECT format('INSERT INTO copy SELECT %s FROM conversation_logs ORDER BY ctid',
+            string_agg(CASE WHEN attlen = -1 THEN format('CASE WHEN true THEN %I END', attname)
+                            ELSE quote_ident(attname) END, ', ' ORDER BY attnum))
+            FROM pg_attribute WHERE attrelid = 'conversation_logs'::regclass AND attnum > 0 AND NOT attisdropped);
+        END $$;
+SQL
+    my $counts = $node->safe_psql('formed', <<'SQL');
+        SELECT count(*) > 1000 AND count(*) = count(a.place) AND count(*) = count(b.place),
+            count(*) FILTER (WHERE (a.length, a.bits, a.data) IS DISTINCT FROM (b.length, b.bits, b.data))
+        FROM inline_rows('conversation_logs') AS a FULL JOIN inline_rows('copy') AS b USING (place);
+SQL
+    is($counts, 't|0', $what);
+    # What the application gave is there. Entities are unwrapped, and defaults take the place of NULL.
+    my $changed = $node->safe_psql('formed', <<'SQL');
+        SELECT count(*) FROM (SELECT session_id, phone_number, user_id, user_message, nlu_intent, nlu_confidence,
+            nlu_provider, nlu_model_version, response_text, response_success, metadata FROM given
+            EXCEPT ALL
+            SELECT session_id, phone_number, user_id, user_message, nlu_intent, nlu_confidence,
+            nlu_provider, nlu_model_version, response_text, response_success, metadata FROM conversation_logs) AS x;
+SQL
+    is($changed, '0', "$what: all values are there");
+    return;
+}
+
+for my $share (0, 0.3, 0.95) {
+    make_rows($share);
+    formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", "INSERT, $share of NULLs");
+}
+make_rows(0.3);
+$node->safe_psql('formed', <<"SQL");
+    CREATE FUNCTION one_by_one() RETURNS void LANGUAGE plpgsql AS \$\$
+    DECLARE r given;
+    BEGIN
+        FOR r IN SELECT * FROM given LOOP
+            INSERT INTO conversation_logs ($columns) SELECT $columns FROM (SELECT r.*) AS x;
+        END LOOP;
+    END \$\$;
+SQL
+formed_alike('SELECT one_by_one()', 'one by one');
+my $file = "$node->{_basedir}/rows";
+$node->safe_psql('formed', "COPY (SELECT $columns FROM given) TO '$file'");
+formed_alike("COPY conversation_logs ($columns) FROM '$file'", 'COPY');
+
+# Rows of a table of the same shape come as they lie there, with what is stored outside them.
+$node->safe_psql('formed', "CREATE TABLE twin (LIKE conversation_logs INCLUDING STORAGE);
+    INSERT INTO twin (id, $columns) SELECT id + 100000, $columns FROM given");
+formed_alike('INSERT INTO conversation_logs SELECT * FROM twin', 'rows of a table of the same shape');
+
+# A column of the user's, which is not formed here where it has a value.
+$node->safe_psql('formed', 'ALTER TABLE conversation_logs ADD COLUMN own uuid');
+formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user without a value');
+formed_alike("INSERT INTO conversation_logs ($columns, own) SELECT $columns, md5(id::text)::uuid FROM given",
+    'a column of the user with a value');
+$node->safe_psql('formed', 'ALTER TABLE conversation_logs DROP COLUMN own');
+formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user that is gone');
+$node->safe_psql('formed', 'ALTER TABLE conversation_logs ALTER COLUMN metadata SET STORAGE PLAIN,
+    ALTER COLUMN review_status SET STORAGE PLAIN');
+formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'columns that are stored plain');
+
+$node->stop;
+done_testing();
