@@ -29,7 +29,8 @@ $node->safe_psql('formed', <<'SQL');
     CREATE EXTENSION pageinspect;
     -- A text of this length that does not compress, one that does, none, or NULL.
     CREATE FUNCTION some_text(n int, share double precision) RETURNS text LANGUAGE sql VOLATILE AS $$
-        SELECT CASE WHEN random() < share THEN NULL WHEN random() < 0.1 THEN '' WHEN random() < 0.05 THEN repeat('x', 9000)
+        SELECT CASE WHEN random() < share THEN NULL WHEN random() < 0.1 THEN ''
+            WHEN random() < 0.05 THEN repeat('x', 9000)
             WHEN random() < 0.05 THEN (SELECT string_agg(md5(random()::text || n), '') FROM generate_series(1, 200))
             ELSE left(repeat(md5(n::text), 8), (random() * 255)::int) END
     $$;
@@ -90,7 +91,13 @@ SQL
         FROM inline_rows('conversation_logs') AS a FULL JOIN inline_rows('copy') AS b USING (place);
 SQL
     is($counts, 't|0', $what);
-    # What the application gave is there. Entities are unwrapped, and defaults take the place of NULL.
+    values_are_there($what);
+    return;
+}
+
+# What the application gave is there. Entities are unwrapped, and defaults take the place of NULL.
+sub values_are_there {
+    my ($what) = @_;
     my $changed = $node->safe_psql('formed', <<'SQL');
         SELECT count(*) FROM (SELECT session_id, phone_number, user_id, user_message, nlu_intent, nlu_confidence,
             nlu_provider, nlu_model_version, response_text, response_success, metadata FROM given
@@ -128,14 +135,17 @@ formed_alike('INSERT INTO conversation_logs SELECT * FROM twin', 'rows of a tabl
 
 # A column of the user's, which is not formed here where it has a value.
 $node->safe_psql('formed', 'ALTER TABLE conversation_logs ADD COLUMN own uuid');
-formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user without a value');
+formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user, empty');
 formed_alike("INSERT INTO conversation_logs ($columns, own) SELECT $columns, md5(id::text)::uuid FROM given",
-    'a column of the user with a value');
+    'a column of the user');
 $node->safe_psql('formed', 'ALTER TABLE conversation_logs DROP COLUMN own');
-formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user that is gone');
+formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user, gone');
 $node->safe_psql('formed', 'ALTER TABLE conversation_logs ALTER COLUMN metadata SET STORAGE PLAIN,
     ALTER COLUMN review_status SET STORAGE PLAIN');
-formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'columns that are stored plain');
+# Here the copy would not be the measure: a value that is computed is packed before the server looks at the column.
+$node->safe_psql('formed',
+    "TRUNCATE conversation_logs CASCADE; INSERT INTO conversation_logs ($columns) SELECT $columns FROM given");
+values_are_there('columns that are stored plain');
 
 $node->stop;
 done_testing();
