@@ -117,10 +117,13 @@ write_columns(char *at, HeapTupleHeader header, TupleDesc desc, const LogRow *ro
 }
 
 #ifdef USE_ASSERT_CHECKING
+/* Whether two rows would lie alike in their table. What comes before that in the header, the server fills in then. */
 static bool
 is_same(HeapTuple a, HeapTuple b)
 {
-	return a->t_len == b->t_len && memcmp(a->t_data, b->t_data, a->t_len) == 0;
+	Size		begin = offsetof(HeapTupleHeaderData, t_hoff);
+
+	return a->t_len == b->t_len && memcmp((char *) a->t_data + begin, (char *) b->t_data + begin, a->t_len - begin) == 0;
 }
 #endif
 
@@ -153,7 +156,11 @@ tw_form_row(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *r
 	memcpy(header, old->t_data, offset + prefix.bytes);
 	tuple->t_len = write_columns((char *) header + offset + prefix.bytes, header, desc, row, prefix.columns) -
 		(char *) header;
-	/* The row that came may be one of a table. */
+
+	/*
+	 * As a row of a table has it: not marked as a value of a composite type. That mark differs between the server's
+	 * minor releases, and nobody needs it here.
+	 */
 	header->t_infomask &= HEAP_HASNULL | HEAP_HASVARWIDTH | HEAP_HASEXTERNAL;
 	header->t_infomask2 = 0;
 	HeapTupleHeaderSetNatts(header, desc->natts);

@@ -147,5 +147,25 @@ $node->safe_psql('formed',
     "TRUNCATE conversation_logs CASCADE; INSERT INTO conversation_logs ($columns) SELECT $columns FROM given");
 values_are_there('columns that are stored plain');
 
+# Whoever looks at the whole row sees what the filter made of it: a later trigger, and RETURNING.
+my $seen = $node->safe_psql('formed', <<'SQL');
+    CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE whole conversation_logs := NEW;
+    BEGIN
+        NEW.metadata := jsonb_build_object('before', to_jsonb(whole) -> 'review_status');
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER zz_look BEFORE INSERT ON conversation_logs FOR EACH ROW EXECUTE FUNCTION look();
+    CREATE TABLE kept (whole conversation_logs);
+    WITH captured AS (
+        INSERT INTO conversation_logs (session_id, user_message) VALUES ('s', 'Book a cab'), ('t', 'Two, please')
+        RETURNING conversation_logs AS whole)
+    INSERT INTO kept SELECT whole FROM captured;
+    SELECT count(*), bool_and((k.whole).metadata ->> 'before' = c.review_status AND k.whole = c),
+        string_agg(c.review_status, ' ')
+    FROM kept AS k JOIN conversation_logs AS c ON c.id = (k.whole).id;
+SQL
+is($seen, '2|t|needs-review needs-review', 'the whole row in a later trigger, in RETURNING, and stored as a value');
+
 $node->stop;
 done_testing();
