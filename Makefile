@@ -27,7 +27,7 @@ check-real: EXTRA_PACKAGES = python3-venv fasttext chromium $(if $(shell command
 	$(if $(shell command -v java),,default-jre-headless) $(if $(shell command -v go),,golang-go)
 check-clients: EXTRA_PACKAGES = $(if $(shell command -v npm),,npm) python3-venv php-cli php-pgsql pgbouncer \
 	$(if $(shell command -v javac),,default-jdk-headless) libpostgresql-jdbc-java maybe:php-illuminate-database
-bench: EXTRA_PACKAGES = fasttext liblinear-tools
+bench: EXTRA_PACKAGES = fasttext liblinear-tools $(if $(filter capture,$(PARTS)),pgbouncer)
 deb: EXTRA_PACKAGES = git build-essential debhelper lintian postgresql-all
 
 # Nothing goes into /usr: the extension is installed into a private copy of PostgreSQL below build/.
