@@ -44,3 +44,40 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- The first rows of setup.sql, and what the extension writes of them, for both shares.
+CREATE PROCEDURE bench.keep_written(share int)
+    LANGUAGE plpgsql
+AS $$
+BEGIN
+    CALL bench.prepare_written(share);
+    EXECUTE format('CREATE UNLOGGED TABLE bench.logs_%s AS
+                    SELECT * FROM bench.written_logs ORDER BY id LIMIT 6000', share);
+    EXECUTE format('CREATE UNLOGGED TABLE bench.samples_%1$s AS SELECT s.* FROM bench.written_samples AS s
+                    WHERE conversation_log_id IN (SELECT id FROM bench.logs_%1$s) ORDER BY id', share);
+END
+$$;
+CALL bench.keep_written(12);
+CALL bench.keep_written(60);
+
+-- So many rows in one INSERT, or the same rows in two.
+CREATE PROCEDURE bench.bulk(variant text, count int, share int)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    application CONSTANT text := bench.application_columns();
+    logs CONSTANT text := bench.columns('conversation_logs', ARRAY['id']);
+    samples CONSTANT text := bench.columns('training_samples', ARRAY['id']);
+BEGIN
+    CALL bench.empty_tables();
+    IF variant = 'extension' THEN
+        EXECUTE format('INSERT INTO conversation_logs (%1$s) SELECT %1$s FROM bench.source_%2$s LIMIT %3$s',
+                       application, share, count);
+    ELSE
+        EXECUTE format('INSERT INTO bench.bare_logs (%1$s) SELECT %1$s FROM bench.logs_%2$s LIMIT %3$s', logs, share,
+                       count);
+        EXECUTE format('INSERT INTO bench.bare_samples (%1$s) SELECT %1$s FROM bench.samples_%2$s
+                        WHERE conversation_log_id <= %3$s', samples, share, count);
+    END IF;
+END
+$$;
