@@ -37,7 +37,7 @@
 #define FIRST_DAY (date2j(-4712, 1, 1) - POSTGRES_EPOCH_JDATE)
 #define LAST_DAY (date2j(294275, 12, 31) - POSTGRES_EPOCH_JDATE)
 
-/* The days of one time zone that are at hand: the times from `begin` up to `end`. */
+/* A day of a time zone: the times from `begin` up to `end`. */
 typedef struct LocalDay
 {
 	pg_tz	   *zone;
@@ -56,9 +56,9 @@ is_even(const LocalDay *local)
 				after;
 	int			is_dst,
 				is_dst_after;
+	int			found = pg_next_dst_boundary(&begin, &before, &is_dst, &boundary, &after, &is_dst_after, local->zone);
 
-	return pg_next_dst_boundary(&begin, &before, &is_dst, &boundary, &after, &is_dst_after, local->zone) == 0 ||
-		boundary >= timestamptz_to_time_t(local->end);
+	return found == 0 || (found > 0 && boundary >= timestamptz_to_time_t(local->end));
 }
 
 /* The day of a point in time, in the time zone of the settings, within these bounds. */
