@@ -17,7 +17,9 @@ FROM (VALUES
     ('Europe/Berlin', '2024-03-31'), ('Europe/Berlin', '2024-10-27'), ('America/New_York', '2024-03-10'),
     -- At midnight; by half an hour; a whole day left out; an offset of 44 minutes and 30 seconds, which ends.
     ('America/Havana', '2024-03-10'), ('America/Havana', '2024-11-03'), ('Australia/Lord_Howe', '2024-04-07'),
-    ('Pacific/Apia', '2011-12-30'), ('Africa/Monrovia', '1972-01-07'), ('America/Sao_Paulo', '2018-11-04'))
+    ('Pacific/Apia', '2011-12-30'), ('Africa/Monrovia', '1972-01-07'), ('America/Sao_Paulo', '2018-11-04'),
+    -- Beyond the table of the zone's changes.
+    ('Europe/Berlin', '2090-03-26'))
     AS zones (zone, change),
     generate_series(change::timestamptz - interval '3 days', change::timestamptz + interval '3 days', '1 day') AS day,
     generate_series(0, 205) AS minute;
