@@ -46,9 +46,9 @@ typedef struct LocalDay
 	DateADT		day;
 } LocalDay;
 
-/* Whether the zone has the same offset throughout the day. */
+/* Whether the clock does not change in this day. */
 static bool
-is_even(const LocalDay *local)
+has_one_offset(const LocalDay *local)
 {
 	pg_time_t	begin = timestamptz_to_time_t(local->begin);
 	pg_time_t	boundary;
@@ -87,7 +87,7 @@ local_day(Oid schema, TimestampTz time)
 	last.begin = time - (tm.tm_hour * SECS_PER_HOUR + tm.tm_min * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC - fsec;
 	last.end = last.begin + USECS_PER_DAY;
 	/* A day with a change of the clock is longer or shorter; the next time is looked at again. */
-	if (last.day == FIRST_DAY || last.day == LAST_DAY || !is_even(&last))
+	if (last.day == FIRST_DAY || last.day == LAST_DAY || !has_one_offset(&last))
 		last.end = last.begin;
 	return last.day;
 }

@@ -49,7 +49,7 @@ same_columns(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *
 	return prefix;
 }
 
-/* Most bytes that the columns from `first` on take; 0 if one of them is not for us. */
+/* Most bytes that the columns from `first` on take; 0 if one has a value that is neither in the Datum nor a text here. */
 static Size
 most_bytes(TupleDesc desc, const LogRow *row, int first)
 {
@@ -62,9 +62,9 @@ most_bytes(TupleDesc desc, const LogRow *row, int first)
 		if (row->nulls[i])
 			continue;
 		if (attribute->attbyval)
-			bytes += 2 * sizeof(Datum);
+			bytes += MAXIMUM_ALIGNOF + sizeof(Datum);
 		else if (attribute->attlen == -1 && !VARATT_IS_EXTERNAL(DatumGetPointer(row->values[i])))
-			bytes += sizeof(Datum) + VARSIZE_ANY(DatumGetPointer(row->values[i]));
+			bytes += MAXIMUM_ALIGNOF + VARSIZE_ANY(DatumGetPointer(row->values[i]));
 		else
 			return 0;
 	}
@@ -117,13 +117,14 @@ write_columns(char *at, HeapTupleHeader header, TupleDesc desc, const LogRow *ro
 }
 
 #ifdef USE_ASSERT_CHECKING
-/* Whether two rows would lie alike in their table. What comes before that in the header, the server fills in then. */
+/* Whether two rows would lie alike in their table. The server fills in the rest of the header then. */
 static bool
 is_same(HeapTuple a, HeapTuple b)
 {
 	Size		begin = offsetof(HeapTupleHeaderData, t_hoff);
 
-	return a->t_len == b->t_len && memcmp((char *) a->t_data + begin, (char *) b->t_data + begin, a->t_len - begin) == 0;
+	return a->t_len == b->t_len && ((a->t_data->t_infomask ^ b->t_data->t_infomask) & ~HEAP_XACT_MASK) == 0 &&
+		memcmp((char *) a->t_data + begin, (char *) b->t_data + begin, a->t_len - begin) == 0;
 }
 #endif
 
@@ -146,9 +147,9 @@ tw_form_row(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *r
 	HeapTuple	tuple;
 	HeapTupleHeader header;
 
-	/* With a NULL before and after, the header is as long as it was. */
+	/* With a NULL before and after, the header is as long as it was. What lies outside the row may not stay there. */
 	if (prefix.columns == 0 || most == 0 || HeapTupleHeaderGetNatts(old->t_data) != desc->natts ||
-		!HeapTupleHasNulls(old) || !has_null(row, desc->natts))
+		!HeapTupleHasNulls(old) || !has_null(row, desc->natts) || HeapTupleHasExternal(old))
 		return heap_form_tuple(desc, row->values, row->nulls);
 
 	tuple = palloc0(HEAPTUPLESIZE + offset + prefix.bytes + most);
@@ -161,7 +162,7 @@ tw_form_row(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *r
 	 * As a row of a table has it: not marked as a value of a composite type. That mark differs between the server's
 	 * minor releases, and nobody needs it here.
 	 */
-	header->t_infomask &= HEAP_HASNULL | HEAP_HASVARWIDTH | HEAP_HASEXTERNAL;
+	header->t_infomask &= HEAP_HASNULL | HEAP_HASVARWIDTH;
 	header->t_infomask2 = 0;
 	HeapTupleHeaderSetNatts(header, desc->natts);
 	HeapTupleHeaderSetDatumLength(header, tuple->t_len);

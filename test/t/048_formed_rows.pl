@@ -35,9 +35,9 @@ $node->safe_psql('formed', <<'SQL');
             ELSE left(repeat(md5(n::text), 8), (random() * 255)::int) END
     $$;
     -- By the id, which is the first column. Whatever is stored outside the row has another address in the copy.
-    CREATE FUNCTION inline_rows(relation regclass) RETURNS TABLE (id bytea, length int2, bits text, data bytea)
+    CREATE FUNCTION inline_rows(relation regclass) RETURNS TABLE (id bytea, length int2, mask int, bits text, data bytea)
         LANGUAGE sql AS $$
-        SELECT substr(t_data, 1, 8), lp_len, t_bits, t_data
+        SELECT substr(t_data, 1, 8), lp_len, t_infomask & 7, t_bits, t_data
         FROM generate_series(0, pg_relation_size(relation) / current_setting('block_size')::int - 1) AS b,
             LATERAL heap_page_items(get_raw_page(relation::text, b::int))
         WHERE t_infomask & 4 = 0
@@ -87,7 +87,8 @@ sub formed_alike {
 SQL
     my $counts = $node->safe_psql('formed', <<'SQL');
         SELECT count(*) > 1000,
-            count(*) FILTER (WHERE (a.length, a.bits, a.data) IS DISTINCT FROM (b.length, b.bits, b.data))
+            count(*) FILTER (WHERE (a.length, a.mask, a.bits, a.data) IS DISTINCT FROM
+                (b.length, b.mask, b.bits, b.data))
         FROM inline_rows('conversation_logs') AS a JOIN inline_rows('copy') AS b USING (id);
 SQL
     is($counts, 't|0', $what);

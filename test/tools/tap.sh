@@ -3,6 +3,7 @@
 # one piece.
 #
 # Most of a file's time is waiting for servers that start and end. Each file has servers, ports and folders of its own.
+# What a file has printed so far is in FOLDER/outputs.
 # A file that dies between its tests, or after them, counts as a failed test.
 set -uo pipefail
 
@@ -16,7 +17,7 @@ run_file() { # FILE
     prove --verbose "$1" >"$output" 2>&1
     status=$?
     (( status == 0 )) || grep -q '^not ok ' "$output" ||
-        printf 'not ok - %s: prove ended with status %d\n' "$1" "$status" >>"$output"
+        printf '\nnot ok - %s: prove ended with status %d\n' "$1" "$status" >>"$output"
     flock "$outputs" cat "$output"
 }
 export -f run_file
