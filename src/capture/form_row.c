@@ -49,7 +49,7 @@ same_columns(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *
 	return prefix;
 }
 
-/* Most bytes that the columns from `first` on take; 0 if one has a value that is neither in the Datum nor a text here. */
+/* Most bytes that the columns from `first` on take; 0 if one has neither a number nor a text that lies here. */
 static Size
 most_bytes(TupleDesc desc, const LogRow *row, int first)
 {

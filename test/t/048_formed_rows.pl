@@ -35,8 +35,8 @@ $node->safe_psql('formed', <<'SQL');
             ELSE left(repeat(md5(n::text), 8), (random() * 255)::int) END
     $$;
     -- By the id, which is the first column. Whatever is stored outside the row has another address in the copy.
-    CREATE FUNCTION inline_rows(relation regclass) RETURNS TABLE (id bytea, length int2, mask int, bits text, data bytea)
-        LANGUAGE sql AS $$
+    CREATE FUNCTION inline_rows(relation regclass)
+        RETURNS TABLE (id bytea, length int2, mask int, bits text, data bytea) LANGUAGE sql AS $$
         SELECT substr(t_data, 1, 8), lp_len, t_infomask & 7, t_bits, t_data
         FROM generate_series(0, pg_relation_size(relation) / current_setting('block_size')::int - 1) AS b,
             LATERAL heap_page_items(get_raw_page(relation::text, b::int))
