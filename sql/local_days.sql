@@ -8,7 +8,7 @@ RESET client_min_messages;
 CREATE EXTENSION training_workflow;
 SET client_min_messages = warning;
 
--- Times around each change of the clock, and far from any: each day of the zone's own, at every seventh minute.
+-- Times around each change of the clock, and far from any: three days before and after, at every seventh minute.
 CREATE TABLE times (zone text, at timestamptz);
 INSERT INTO times
 SELECT zone, day + minute * interval '7 minutes' + interval '0.25 seconds'

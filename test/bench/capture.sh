@@ -3,7 +3,7 @@
 # superuser) name.
 #
 # How to run: install the extension, then test/bench/capture.sh. It makes a database tw_capture, drops it at the end,
-# and takes about ten minutes. psql and pgbench come from PATH. Environment:
+# and takes about a quarter of an hour. psql and pgbench come from PATH. Environment:
 #   ROUNDS=5 SECONDS_EACH=2             rounds, and seconds of each run of pgbench
 #   CLIENTS="1 2 8" COMMITS="on off"    how many clients, and settings of synchronous_commit
 #   SHARES="12 60"                      percentages of the messages that are promoted

@@ -27,7 +27,7 @@ my $columns = join ', ', qw(session_id phone_number user_id user_message message
     response_text response_success metadata created_at);
 $node->safe_psql('formed', <<'SQL');
     CREATE EXTENSION pageinspect;
-    -- A text of this length that does not compress, one that does, none, or NULL.
+    -- A text: empty, long, long and hard to compress, short, or NULL.
     CREATE FUNCTION some_text(n int, share double precision) RETURNS text LANGUAGE sql VOLATILE AS $$
         SELECT CASE WHEN random() < share THEN NULL WHEN random() < 0.1 THEN ''
             WHEN random() < 0.05 THEN repeat('x', 9000)
