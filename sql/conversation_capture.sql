@@ -220,6 +220,27 @@ RESET ROLE;
 -- What the owner may: choose ids, as a restore does.
 INSERT INTO conversation_logs (id, session_id, user_message) VALUES (5000, 's10', 'restored');
 SELECT session_id, count(*), min(review_status) FROM conversation_logs GROUP BY 1 ORDER BY 1;
+-- Whoever gets the right may at once, and no longer once it is gone: a session asks again when rights or roles change.
+GRANT INSERT ON conversation_logs TO regress_tw_nobody;
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (6000, 's11', 'x');
+RESET ROLE;
+GRANT regress_tw_nobody TO regress_tw_app;
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (6000, 's11', 'x');
+RESET ROLE;
+REVOKE regress_tw_nobody FROM regress_tw_app;
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (6001, 's11', 'x');
+RESET ROLE;
+GRANT regress_tw_nobody TO regress_tw_app;
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (6001, 's11', 'x');
+RESET ROLE;
+REVOKE INSERT ON conversation_logs FROM regress_tw_nobody;
+SET ROLE regress_tw_app;
+INSERT INTO conversation_logs (id, session_id, user_message) VALUES (6002, 's11', 'x');
+RESET ROLE;
 -- Every column that an application may insert is in the view, with the same type and comment.
 SELECT t.attname, v.attname IS NOT NULL AS in_view, t.atttypid = v.atttypid AS same_type,
        col_description(t.attrelid, t.attnum) = col_description(v.attrelid, v.attnum) AS same_comment

@@ -9,6 +9,7 @@
 #include "base/cached_table.h"
 #include "base/compat.h"
 #include "base/time_argument.h"
+#include "capture/conversation_id.h"
 #include "capture/log_check.h"
 #include "capture/log_columns.h"
 #include "capture/privilege_errors.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 	tw_cached_table_init();
 	tw_log_columns_init();
 	tw_log_check_init();
+	tw_conversation_id_init();
 	tw_sample_table_init();
 	tw_privilege_errors_init();
 	tw_unstored_row_init();

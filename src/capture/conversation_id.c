@@ -14,7 +14,9 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* A sequence of the extension, and the table that it belongs to. */
 typedef struct OwnSequence
@@ -32,24 +34,61 @@ static int64 highest_id;
 static int64 highest_id_before;
 static TimestampTz last_statement;
 
+/* A role that was asked about last, and whether it may choose the ids of a table. */
+typedef struct KnownChooser
+{
+	Oid			table;
+	Oid			user;
+	uint64		changes;		/* of which it knows */
+	bool		may_choose;
+} KnownChooser;
+
+static KnownChooser chooser;
+
+/* How often the privileges of that table, or a role, have changed. */
+static uint64 changes = 1;
+
+static void
+forget_changed_table(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == chooser.table)
+		changes++;
+}
+
+static void
+forget_changed_role(Datum arg, int cache, uint32 hash)
+{
+	changes++;
+}
+
+/* Registers with the caches; called once, from _PG_init. */
+void
+tw_conversation_id_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_changed_role, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_changed_role, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, forget_changed_role, (Datum) 0);
+}
+
 /*
  * Whether the role may insert whole rows and so choose ids, such as the owner
- * in a restore. The answer "no" is kept, since every row of an application
- * asks: a role that is granted it meanwhile chooses in its next session.
+ * in a restore. The answer is kept, since every row asks. The owner of the
+ * database is a member of a role, too.
  */
 static bool
 may_choose(Oid table, Oid user)
 {
-	static Oid	refused_table = InvalidOid;
-	static Oid	refused_user = InvalidOid;
+	if (chooser.table != table || chooser.user != user || chooser.changes != changes)
+	{
+		uint64		known = changes;
 
-	if (table == refused_table && user == refused_user)
-		return false;
-	if (pg_class_aclcheck(table, user, ACL_INSERT) == ACLCHECK_OK)
-		return true;
-	refused_table = table;
-	refused_user = user;
-	return false;
+		/* An error leaves no answer. What changes while it is looked at is looked at again. */
+		chooser = (KnownChooser) {.table = table, .user = user};
+		chooser.may_choose = pg_class_aclcheck(table, user, ACL_INSERT) == ACLCHECK_OK;
+		chooser.changes = known;
+	}
+	return chooser.may_choose;
 }
 
 /* The sequence of that name beside the table; kept, since every row needs it. InvalidOid if there is none. */
