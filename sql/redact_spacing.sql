@@ -130,6 +130,7 @@ INSERT INTO cases (kind, message, redacted) VALUES
      'https://www.google.co.in/maps/place/Fort/@00.00,00.00,17z/data=!3d00.0000!4d00.0000'),
     ('location', 'https://maps.google.com/?q=18.52,73.85', 'https://maps.google.com/?q=00.00,00.00'),
     ('location', 'maps.google.com/maps?q=18.5204%2C73.8567&z=17', 'maps.google.com/maps?q=00.0000%2C00.0000&z=17'),
+    ('location', 'maps.google.com?lat=1.5&lng=7.3', 'maps.google.com?lat=0.0&lng=0.0'),
     ('location', 'https://maps.apple.com/?ll=18.52,73.85&q=Home', 'https://maps.apple.com/?ll=00.00,00.00&q=Home'),
     ('location', 'https://www.openstreetmap.org/#map=15/18.52/73.85',
      'https://www.openstreetmap.org/#map=15/00.00/00.00'),

@@ -9,6 +9,9 @@
 /* Fewest digits of a match without '@', '/' or a degree sign: those of a PAN. */
 #define TW_MIN_DIGITS 4
 
+/* Number of bytes that are looked at between two checks for a cancel request. */
+#define TW_INTERRUPT_BYTES 65536
+
 /* A text during redaction. */
 typedef struct TwRedaction
 {

@@ -17,9 +17,6 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-/* Number of bytes between two checks for a cancel request. */
-#define INTERRUPT_BYTES 65536
-
 /* Whether a rule could match, in one quick pass: most messages have no '@', '/', degrees or four digits. */
 static bool
 may_match(const uint8 *at, const uint8 *end)
@@ -28,28 +25,17 @@ may_match(const uint8 *at, const uint8 *end)
 
 	while (at < end)
 	{
-		const uint8 *stop = end - at > INTERRUPT_BYTES ? at + INTERRUPT_BYTES : end;
+		const uint8 *stop = end - at > TW_INTERRUPT_BYTES ? at + TW_INTERRUPT_BYTES : end;
 
 		CHECK_FOR_INTERRUPTS();
-		while (at < stop)
+		for (int length; at < stop; at += length)
 		{
-			int			length = 1;
+			pg_wchar	c = tw_char_at(at, end, &length);
 
-			if (*at == '@' || *at == '/')
+			if (c == '@' || c == '/' || c == TW_DEGREE_SIGN)
 				return true;
-			if (*at < 0x80)
-				digits += *at >= '0' && *at <= '9';
-			else
-			{
-				pg_wchar	c = tw_char_at(at, end, &length);
-
-				if (c == TW_DEGREE_SIGN)
-					return true;
-				digits += tw_digit_value(c) >= 0;
-			}
-			if (digits >= TW_MIN_DIGITS)
+			if (tw_digit_value(c) >= 0 && ++digits == TW_MIN_DIGITS)
 				return true;
-			at += length;
 		}
 	}
 	return false;
@@ -113,7 +99,13 @@ redact_scalar(JsonbValue *value, bool locations, bool is_coordinate)
 	text	   *after;
 
 	if (value->type == jbvString)
+	{
+		const uint8 *data = (const uint8 *) value->val.string.val;
+
+		if (!is_coordinate && !may_match(data, data + value->val.string.len))
+			return false;
 		before = cstring_to_text_with_len(value->val.string.val, value->val.string.len);
+	}
 	else if (value->type == jbvNumeric)
 	{
 		char	   *digits = numeric_normalize(value->val.numeric);
@@ -145,17 +137,19 @@ redact_scalar(JsonbValue *value, bool locations, bool is_coordinate)
 	return true;
 }
 
-/* Copies a document with its strings and numbers redacted; keys stay, since they are names. */
-Jsonb *
-tw_redact_jsonb(Jsonb *input, bool locations)
+/*
+ * Masks the strings and numbers of a document; keys stay, since they are
+ * names. Returns a copy if one is wanted. Else it only finds out whether
+ * anything changes.
+ */
+static JsonbValue *
+redact_document(Jsonb *input, bool locations, bool copy, bool *changed)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&input->root);
 	JsonbParseState *state = NULL;
 	JsonbValue *result = NULL;
 	JsonbValue	value;
 	JsonbIteratorToken token;
-	bool		is_scalar = JB_ROOT_IS_SCALAR(input);
-	bool		changed = false;
 	bool		is_coordinate = false;	/* the value, or the elements of the array, belong to a key for it */
 
 	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
@@ -164,17 +158,32 @@ tw_redact_jsonb(Jsonb *input, bool locations)
 
 		CHECK_FOR_INTERRUPTS();
 		if (has_value && token != WJB_KEY)
-			changed |= redact_scalar(&value, locations, is_coordinate);
+			*changed |= redact_scalar(&value, locations, is_coordinate);
 		else if (token == WJB_KEY)
 			is_coordinate = locations && tw_is_location_key(value.val.string.val, value.val.string.len);
 		else if (token == WJB_BEGIN_OBJECT || token == WJB_END_OBJECT)
 			is_coordinate = false;
-		result = pushJsonbValue(&state, token, has_value ? &value : NULL);
+		if (copy)
+			result = pushJsonbValue(&state, token, has_value ? &value : NULL);
+		else if (*changed)
+			return NULL;
 	}
+	return result;
+}
+
+/* The document with personal data masked; `input` itself, most of the time, if it has none. */
+Jsonb *
+tw_redact_jsonb(Jsonb *input, bool locations)
+{
+	bool		changed = false;
+	JsonbValue *result;
+
+	(void) redact_document(input, locations, false, &changed);
 	if (!changed)
 		return input;
+	result = redact_document(input, locations, true, &changed);
 	if (result->type == jbvArray)
-		result->val.array.rawScalar = is_scalar;
+		result->val.array.rawScalar = JB_ROOT_IS_SCALAR(input);
 	return JsonbValueToJsonb(result);
 }
 

@@ -263,27 +263,38 @@ mark_chain(TwRedaction *redaction, const TwGroup *first)
 	return end;
 }
 
+/* The next digit from `at` on; `end` if there is none. */
+static const uint8 *
+find_digit(const uint8 *at, const uint8 *end)
+{
+	while (at < end)
+	{
+		const uint8 *stop = end - at > TW_INTERRUPT_BYTES ? at + TW_INTERRUPT_BYTES : end;
+		int			length;
+
+		CHECK_FOR_INTERRUPTS();
+		for (; at < stop; at += length)
+		{
+			if (tw_digit_value(tw_char_at(at, end, &length)) >= 0)
+				return at;
+		}
+	}
+	return end;
+}
+
 /* Marks phone, card and Aadhaar numbers, PAN and GSTIN. */
 void
 tw_mark_numbers(TwRedaction *redaction)
 {
 	const uint8 *at = redaction->data;
 
-	while (at < redaction->end)
+	while ((at = find_digit(at, redaction->end)) < redaction->end)
 	{
-		int			length;
+		TwGroup		group;
 
-		CHECK_FOR_INTERRUPTS();
-		if (tw_digit_value(tw_char_at(at, redaction->end, &length)) >= 0)
-		{
-			TwGroup		group;
-
-			read_digits(at, redaction->end, &group);
-			read_context(redaction->data, &group);
-			tw_mark_pan(redaction, &group);
-			at = mark_chain(redaction, &group);
-		}
-		else
-			at += length;
+		read_digits(at, redaction->end, &group);
+		read_context(redaction->data, &group);
+		tw_mark_pan(redaction, &group);
+		at = mark_chain(redaction, &group);
 	}
 }

@@ -8,6 +8,9 @@
 #include "privacy/redact_rules.h"
 #include "privacy/redact_uneven.h"
 
+/* Digits of the shortest number that a rule matches: one with a country code. */
+#define LEAST_DIGITS 8
+
 /* Whether the digits of the group begin with these. */
 static bool
 begins_with(const TwGroup *group, const char *digits)
@@ -261,7 +264,7 @@ match_international(const TwGroup *groups, int count)
 			return i + 1;
 		if (digits > 15)
 			break;
-		if (digits >= 8 && groups[i].count > 1)
+		if (digits >= LEAST_DIGITS && groups[i].count > 1)
 			best = i + 1;
 	}
 	/* +18.5204303 is a coordinate. */
@@ -270,13 +273,25 @@ match_international(const TwGroup *groups, int count)
 	return best;
 }
 
+/* Whether there are as many digits as the shortest number has. */
+static bool
+has_enough_digits(const TwGroup *groups, int count)
+{
+	int			digits = 0;
+
+	for (int i = 0; i < count && digits < LEAST_DIGITS; i++)
+		digits += Min(groups[i].count, LEAST_DIGITS);
+	return digits >= LEAST_DIGITS;
+}
+
 /* Number of groups, from the first on, that have to be masked. */
 int
 tw_match_groups(const TwGroup *groups, int count)
 {
 	int			best = 0;
 
-	if (groups[0].identifier)
+	/* Most numbers in a message are quantities, and match nothing. */
+	if (groups[0].identifier || !has_enough_digits(groups, count))
 		return 0;
 	best = match_shapes(mobiles, lengthof(mobiles), groups, count);
 	best = Max(best, match_shapes(documents, lengthof(documents), groups, count));
