@@ -42,6 +42,11 @@ WITH texts AS (
     GROUP BY i)
 SELECT count(*) AS texts, count(*) FILTER (WHERE normalize_text(normalize_text(t)) <> normalize_text(t)) AS unstable
 FROM texts;
+-- A letter beyond ASCII at any place, in texts of any length, is seen.
+SELECT count(*) AS texts,
+       count(*) FILTER (WHERE normalize_text(repeat('A', i) || U&'\FF21' || repeat('B', n - i))
+                        <> repeat('a', i + 1) || repeat('b', n - i)) AS wrong
+FROM generate_series(0, 40) AS n, generate_series(0, n) AS i;
 -- Long ones too.
 SELECT length(normalize_text(repeat(U&'Pizza \FB01 ', 100000)));
 

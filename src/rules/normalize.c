@@ -140,48 +140,56 @@ static text *
 normalize_ascii(TwSlice text)
 {
 	struct varlena *result = palloc(VARHDRSZ + text.length);
-	char	   *out = VARDATA(result);
-	int			start = 0;
-	int			end = 0;
+	char	   *start = VARDATA(result);
+	char	   *end = start;
 	bool		pending = false;
 
-	for (int i = 0; i < text.length; i++)
+	for (const char *at = text.data; at < text.data + text.length; at++)
 	{
-		unsigned char c = text.data[i];
+		unsigned char c = *at;
 
-		if (tw_is_white_space(c))
-			pending = end > 0;
-		else
+		if (c <= ' ' && tw_is_white_space(c))
 		{
-			if (pending)
-				out[end++] = ' ';
-			pending = false;
-			out[end++] = pg_ascii_tolower(c);
+			pending = end > start;
+			continue;
 		}
+		if (pending)
+			*end++ = ' ';
+		pending = false;
+		*end++ = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 	}
-	SET_VARSIZE(result, VARHDRSZ + end);
+	SET_VARSIZE(result, end - (char *) result);
 
-	while (start < end && (is_punctuation((unsigned char) out[start]) || out[start] == ' '))
+	while (start < end && (is_punctuation((unsigned char) *start) || *start == ' '))
 		start++;
-	while (end > start && (is_punctuation((unsigned char) out[end - 1]) || out[end - 1] == ' '))
+	while (end > start && (is_punctuation((unsigned char) end[-1]) || end[-1] == ' '))
 		end--;
 	if (start < end)
 	{
-		memmove(out, out + start, end - start);
+		memmove(VARDATA(result), start, end - start);
 		SET_VARSIZE(result, VARHDRSZ + end - start);
 	}
 	return result;
 }
 
+/* Whether no byte has its highest bit set; eight bytes at once. */
 static bool
 is_ascii(TwSlice text)
 {
-	for (int i = 0; i < text.length; i++)
+	const char *at = text.data;
+	const char *end = at + text.length;
+	uint64		bits = 0;
+
+	for (; end - at >= (int) sizeof(bits); at += sizeof(bits))
 	{
-		if ((unsigned char) text.data[i] >= 0x80)
-			return false;
+		uint64		bytes;
+
+		memcpy(&bytes, at, sizeof(bytes));
+		bits |= bytes;
 	}
-	return true;
+	for (; at < end; at++)
+		bits |= *at & 0x80;
+	return (bits & UINT64CONST(0x8080808080808080)) == 0;
 }
 
 /*
