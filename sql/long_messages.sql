@@ -27,6 +27,11 @@ SELECT pg_temp.capture('odd setting', repeat('a', 1048576)), pg_temp.capture('od
 SELECT octet_length(user_message), review_status, review_reason IS NOT DISTINCT FROM 'too long' AS too_long
 FROM conversation_logs WHERE session_id = 'odd setting' ORDER BY id;
 TRUNCATE conversation_logs, training_samples;
+-- Entities of few bytes can be long as JSON: here one number, as long as numbers get.
+SELECT octet_length(e::text) AS characters, pg_column_size(e) < 30 AS few_bytes, most,
+       tw_is_too_long(most, 'pizza', 'intent.food.item.search', 'food', 'en', 'orders', e) AS too_long
+FROM (VALUES (('[9' || repeat('0', 131071) || '.' || repeat('0', 16383) || ']')::jsonb)) AS v (e),
+    (VALUES (10000), (147000), (147500)) AS m (most) ORDER BY most;
 SELECT set_training_setting('max_message_bytes', '2000');
 
 -- The filter: the limit itself is not too long. All that a sample would

@@ -5,25 +5,8 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
 #include "base/slice.h"
 #include "fmgr.h"
-
-/* The content of a text value; copied only if it is compressed or stored out of line. */
-TwSlice
-tw_text_slice(Datum value, bool isnull)
-{
-	TwSlice		slice = TW_NULL_SLICE;
-
-	if (!isnull)
-	{
-		text	   *packed = DatumGetTextPP(value);
-
-		slice.data = VARDATA_ANY(packed);
-		slice.length = VARSIZE_ANY_EXHDR(packed);
-	}
-	return slice;
-}
 
 /* The content of a function's text argument. */
 TwSlice

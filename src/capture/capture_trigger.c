@@ -18,7 +18,6 @@
 #include "capture/log_row.h"
 #include "capture/unstored_row.h"
 #include "common/pg_prng.h"
-#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "privacy/long_text.h"
 #include "rules/conversations.h"
@@ -61,14 +60,13 @@ has_one_offset(const LocalDay *local)
 	return found == 0 || (found > 0 && boundary >= timestamptz_to_time_t(local->end));
 }
 
-/* The day of a point in time, in the time zone of the settings, within these bounds. */
+/* The day of a point in time, in a time zone, within these bounds. */
 static DateADT
-local_day(Oid schema, TimestampTz time)
+local_day(pg_tz *zone, TimestampTz time)
 {
 	/* Rows mostly have the day of the row before. */
 	static LocalDay last;
 
-	pg_tz	   *zone = tw_setting_time_zone(schema);
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset;
@@ -129,12 +127,11 @@ rename_intent(LogRow *row)
 
 /* Whether a part of the sample would be too long. */
 static bool
-is_too_long(const LogRow *row)
+is_too_long(const LogRow *row, int max_bytes)
 {
 	static const TwLogColumn texts[] = {
 		TW_LOG_USER_MESSAGE, TW_LOG_NLU_INTENT, TW_LOG_NLU_MODULE_TYPE, TW_LOG_MESSAGE_LANGUAGE, TW_LOG_ROUTED_TO
 	};
-	int			max_bytes = tw_setting_max_message_bytes(row->schema);
 
 	for (size_t i = 0; i < lengthof(texts); i++)
 	{
@@ -146,7 +143,7 @@ is_too_long(const LogRow *row)
 
 /* Decides about a learnable message, draws for the audit, and writes the decision. */
 static void
-filter_learnable(LogRow *row)
+filter_learnable(LogRow *row, int max_bytes)
 {
 	TwPrediction prediction;
 	TwDecision	decision;
@@ -159,7 +156,7 @@ filter_learnable(LogRow *row)
 	prediction.has_confidence = !is_null(row, TW_LOG_NLU_CONFIDENCE);
 	prediction.confidence = prediction.has_confidence ? DatumGetFloat8(get(row, TW_LOG_NLU_CONFIDENCE)) : 0;
 	tw_decide(row->schema, &prediction, &decision);
-	too_long = is_too_long(row);
+	too_long = is_too_long(row, max_bytes);
 	decision.audit_rate = tw_raised_audit_rate(row->schema, get_text(row, TW_LOG_NLU_MODEL_VERSION),
 											   decision.audit_rate);
 
@@ -197,14 +194,14 @@ filter_learnable(LogRow *row)
 }
 
 static void
-fill_created_on(LogRow *row)
+fill_created_on(LogRow *row, pg_tz *zone)
 {
 	set(row, TW_LOG_CREATED_ON,
-		DateADTGetDatum(local_day(row->schema, DatumGetTimestampTz(get(row, TW_LOG_CREATED_AT)))));
+		DateADTGetDatum(local_day(zone, DatumGetTimestampTz(get(row, TW_LOG_CREATED_AT)))));
 }
 
 static void
-filter_row(LogRow *row)
+filter_row(LogRow *row, int max_bytes)
 {
 	tw_unwrap_entities(row);
 	rename_intent(row);
@@ -215,7 +212,7 @@ filter_row(LogRow *row)
 	set(row, TW_LOG_FILTERED_AT, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
 	if (tw_message_is_learnable(get_text(row, TW_LOG_MESSAGE_TYPE), get_text(row, TW_LOG_USER_MESSAGE)))
-		filter_learnable(row);
+		filter_learnable(row, max_bytes);
 	else
 	{
 		set(row, TW_LOG_IS_TRAINING_CANDIDATE, BoolGetDatum(false));
@@ -295,36 +292,22 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	Relation	rel;
-	TupleDesc	desc;
-	TupleTableSlot *slot;
-	HeapTuple	old_tuple;
+	TwRowReader reader;
+	TwGivenRow	given;
 	HeapTuple	tuple;
 	LogRow		row;
+	TwSettings	settings;
 	TwEarlier	earlier;
 
 	tw_check_trigger(fcinfo, "tw_capture_filter", TW_BEFORE | TW_ROW | TW_ON_INSERT | TW_ON_UPDATE);
 	rel = trigdata->tg_relation;
-	desc = RelationGetDescr(rel);
 	tw_check_log_columns(rel);
 	tw_keep_log_check(rel);
 
-	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-	{
-		slot = trigdata->tg_newslot;
-		old_tuple = trigdata->tg_newtuple;
-	}
-	else
-	{
-		slot = trigdata->tg_trigslot;
-		old_tuple = trigdata->tg_trigtuple;
-	}
-
-	slot_getallattrs(slot);
-	row.schema = RelationGetNamespace(rel);
-	row.values = palloc(desc->natts * sizeof(Datum));
-	row.nulls = palloc(desc->natts * sizeof(bool));
-	memcpy(row.values, slot->tts_values, desc->natts * sizeof(Datum));
-	memcpy(row.nulls, slot->tts_isnull, desc->natts * sizeof(bool));
+	tw_make_row_reader(&reader, rel);
+	tw_read_given(&reader, TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple :
+				  trigdata->tg_trigtuple, &given);
+	row = reader.row;
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
@@ -338,7 +321,8 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 		complete_decided_row(&row);
 	else if (is_new_message(&row, trigdata->tg_event))
 	{
-		fill_created_on(&row);
+		settings = tw_settings(row.schema);
+		fill_created_on(&row, settings.time_zone);
 		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && is_repeated(rel, &row, &earlier))
 		{
 			/* COPY returns nothing. */
@@ -346,14 +330,13 @@ tw_capture_filter(PG_FUNCTION_ARGS)
 				return PointerGetDatum(NULL);
 		}
 		else
-			filter_row(&row);
+			filter_row(&row, settings.max_message_bytes);
 	}
 	if (is_null(&row, TW_LOG_CREATED_ON))
-		fill_created_on(&row);
+		fill_created_on(&row, tw_settings(row.schema).time_zone);
 
-	tuple = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? tw_form_row(desc, old_tuple, slot, &row) :
-		heap_form_tuple(desc, row.values, row.nulls);
-	tuple->t_self = old_tuple->t_self;
-	tuple->t_tableOid = old_tuple->t_tableOid;
+	tuple = tw_form_row(RelationGetDescr(rel), &given, &row);
+	tuple->t_self = given.tuple->t_self;
+	tuple->t_tableOid = given.tuple->t_tableOid;
 	return PointerGetDatum(tuple);
 }

@@ -1,12 +1,13 @@
 /*
  * form_row.c
- *		A row of conversation_logs whose first columns are as they were.
+ *		A row of conversation_logs in which the application's columns are as
+ *		they came.
  *
  * The filter fills columns that follow those of the application. Forming the
- * whole row anew took longer than all that the filter does. So the first
- * columns are copied as they lie in the row that came, and the others are put
- * behind them, as heap_form_tuple() would. What it would do in another way is
- * left to it.
+ * whole row anew took longer than all that the filter does. So the
+ * application's columns are copied as they lie in the row that came, and the
+ * others are put behind them, as heap_form_tuple() would. What it would do in
+ * another way is left to it.
  */
 #include "postgres.h"
 
@@ -15,47 +16,36 @@
 #include "base/compat.h"
 #include "capture/form_row.h"
 
-/* The first columns of the row that came, up to a text: where that ends, and how many they are. */
-typedef struct Prefix
-{
-	int			columns;
-	Size		bytes;			/* from the first column */
-} Prefix;
+#define APPLICATION_COLUMNS TW_LOG_METADATA
 
-/* The last text among the columns that are still the same tells where they end. */
-static Prefix
-same_columns(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *row)
+/* Reads a row that came, and keeps what the application gave. */
+void
+tw_read_given(TwRowReader *reader, HeapTuple tuple, TwGivenRow *given)
 {
-	const char *data = (char *) old->t_data + old->t_data->t_hoff;
-	Prefix		prefix = {0, 0};
-	const char *end = NULL;
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		if (row->nulls[i] != slot->tts_isnull[i] || (!row->nulls[i] && row->values[i] != slot->tts_values[i]))
-			break;
-		if (row->nulls[i] || TupleDescAttr(desc, i)->attlen != -1)
-			continue;
-		end = DatumGetPointer(row->values[i]);
-		prefix.columns = i + 1;
-	}
-	if (end == NULL)
-		return prefix;
-	end += VARSIZE_ANY(end);
-	/* A value that lies elsewhere says nothing about the row. */
-	if (end <= data || end > (char *) old->t_data + old->t_len)
-		return (Prefix) {0, 0};
-	prefix.bytes = end - data;
-	return prefix;
+	given->tuple = tuple;
+	tw_begin_row(reader, tuple->t_data);
+	tw_read_columns(reader, APPLICATION_COLUMNS);
+	given->bytes = reader->bytes;
+	memcpy(given->values, reader->row.values, sizeof(given->values));
+	memcpy(given->nulls, reader->row.nulls, sizeof(given->nulls));
+	tw_read_columns(reader, RelationGetDescr(reader->rel)->natts);
 }
 
-/* Most bytes that the columns from `first` on take; 0 if one has neither a number nor a text that lies here. */
+/* Whether the application's columns still have the values with which they came, in the row that came. */
+static bool
+is_as_given(const TwGivenRow *given, const LogRow *row)
+{
+	return memcmp(given->values, row->values, sizeof(given->values)) == 0 &&
+		memcmp(given->nulls, row->nulls, sizeof(given->nulls)) == 0;
+}
+
+/* Most bytes that the filter's columns and those behind them take; 0 if one has neither a number nor a text here. */
 static Size
-most_bytes(TupleDesc desc, const LogRow *row, int first)
+most_bytes(TupleDesc desc, const LogRow *row)
 {
 	Size		bytes = 0;
 
-	for (int i = first; i < desc->natts; i++)
+	for (int i = APPLICATION_COLUMNS; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
@@ -90,20 +80,21 @@ write_text(char *at, Form_pg_attribute attribute, const struct varlena *value)
 	return at + bytes;
 }
 
-/* Writes the columns from `first` on, and which of them are NULL; returns their end. The memory is zeroed. */
+/* Writes these columns, and which of all columns are not NULL; returns their end. The memory is zeroed. */
 static char *
-write_columns(char *at, HeapTupleHeader header, TupleDesc desc, const LogRow *row, int first)
+write_columns(char *at, HeapTupleHeader header, TupleDesc desc, const LogRow *row)
 {
-	for (int i = first; i < desc->natts; i++)
+	int			byte = APPLICATION_COLUMNS / 8;
+
+	header->t_bits[byte] &= (1 << APPLICATION_COLUMNS % 8) - 1;
+	memset(header->t_bits + byte + 1, 0, BITMAPLEN(desc->natts) - byte - 1);
+	for (int i = APPLICATION_COLUMNS; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
 		if (row->nulls[i])
-		{
-			header->t_bits[i / 8] &= ~(1 << (i % 8));
 			continue;
-		}
-		header->t_bits[i / 8] |= 1 << (i % 8);
+		header->t_bits[i / 8] |= 1 << i % 8;
 		if (!attribute->attbyval)
 		{
 			at = write_text(at, attribute, (struct varlena *) DatumGetPointer(row->values[i]));
@@ -128,35 +119,27 @@ is_same(HeapTuple a, HeapTuple b)
 }
 #endif
 
-static bool
-has_null(const LogRow *row, int columns)
-{
-	return memchr(row->nulls, true, columns * sizeof(bool)) != NULL;
-}
-
-/*
- * Forms the row. `old` is the row that came, as heap_form_tuple() formed it,
- * and the slot holds its values.
- */
+/* Forms the row, whose first values are in the row that came. */
 HeapTuple
-tw_form_row(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *row)
+tw_form_row(TupleDesc desc, const TwGivenRow *given, const LogRow *row)
 {
-	Prefix		prefix = same_columns(desc, old, slot, row);
-	Size		most = most_bytes(desc, row, prefix.columns);
-	int			offset = old->t_data->t_hoff;
+	HeapTupleHeader old = given->tuple->t_data;
+	Size		same = old->t_hoff + given->bytes;
+	Size		most = most_bytes(desc, row);
 	HeapTuple	tuple;
 	HeapTupleHeader header;
 
 	/* With a NULL before and after, the header is as long as it was. What lies outside the row may not stay there. */
-	if (prefix.columns == 0 || most == 0 || HeapTupleHeaderGetNatts(old->t_data) != desc->natts ||
-		!HeapTupleHasNulls(old) || !has_null(row, desc->natts) || HeapTupleHasExternal(old))
+	if (most == 0 || !is_as_given(given, row) || HeapTupleHeaderGetNatts(old) != desc->natts ||
+		!HeapTupleHasNulls(given->tuple) || memchr(row->nulls, true, desc->natts * sizeof(bool)) == NULL ||
+		HeapTupleHasExternal(given->tuple))
 		return heap_form_tuple(desc, row->values, row->nulls);
 
-	tuple = palloc0(HEAPTUPLESIZE + offset + prefix.bytes + most);
+	tuple = palloc(HEAPTUPLESIZE + same + most);
 	tuple->t_data = header = (HeapTupleHeader) ((char *) tuple + HEAPTUPLESIZE);
-	memcpy(header, old->t_data, offset + prefix.bytes);
-	tuple->t_len = write_columns((char *) header + offset + prefix.bytes, header, desc, row, prefix.columns) -
-		(char *) header;
+	memcpy(header, old, same);
+	memset((char *) header + same, 0, most);
+	tuple->t_len = write_columns((char *) header + same, header, desc, row) - (char *) header;
 
 	/*
 	 * As a row of a table has it: not marked as a value of a composite type. That mark differs between the server's

@@ -1,14 +1,25 @@
 /*
  * form_row.h
- *		A row of conversation_logs whose first columns are as they were.
+ *		A row of conversation_logs in which the application's columns are as
+ *		they came.
  */
 #ifndef TW_FORM_ROW_H
 #define TW_FORM_ROW_H
 
 #include "access/htup.h"
-#include "access/tupdesc.h"
-#include "capture/log_row.h"
+#include "capture/read_row.h"
 
-extern HeapTuple tw_form_row(TupleDesc desc, HeapTuple old, TupleTableSlot *slot, const LogRow *row);
+/* A row as it came. */
+typedef struct TwGivenRow
+{
+	HeapTuple	tuple;
+	/* The columns of the application, and how many bytes they take. */
+	Datum		values[TW_LOG_METADATA];
+	bool		nulls[TW_LOG_METADATA];
+	Size		bytes;
+} TwGivenRow;
+
+extern void tw_read_given(TwRowReader *reader, HeapTuple tuple, TwGivenRow *given);
+extern HeapTuple tw_form_row(TupleDesc desc, const TwGivenRow *given, const LogRow *row);
 
 #endif							/* TW_FORM_ROW_H */

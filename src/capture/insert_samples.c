@@ -41,14 +41,20 @@ typedef struct Batch
 	Size		bytes;
 } Batch;
 
-/* Whether the filter auto-approved the row in this statement. */
+/* Reads the row if the filter auto-approved it in this statement; of another, no more than it takes to see that. */
 bool
-tw_is_promotable(const LogRow *row)
+tw_read_promotable(TwRowReader *reader, TupleTableSlot *slot)
 {
+	const LogRow *row = &reader->row;
+
+	tw_begin_row(reader, (HeapTupleHeader) ((char *) ExecFetchSlotMinimalTuple(slot, NULL) - MINIMAL_TUPLE_OFFSET));
+	tw_read_columns(reader, TW_LOG_REVIEW_STATUS);
+	if (tw_find_status(get_text(row, TW_LOG_REVIEW_STATUS)) != TW_AUTO_APPROVED)
+		return false;
+	tw_read_columns(reader, RelationGetDescr(reader->rel)->natts);
 	return !is_null(row, TW_LOG_FILTERED_AT) &&
 		DatumGetTimestampTz(get(row, TW_LOG_FILTERED_AT)) == GetCurrentTransactionStartTimestamp() &&
-		tw_find_status(get_text(row, TW_LOG_FILTER_OUTCOME)) == TW_AUTO_APPROVED &&
-		tw_find_status(get_text(row, TW_LOG_REVIEW_STATUS)) == TW_AUTO_APPROVED;
+		tw_find_status(get_text(row, TW_LOG_FILTER_OUTCOME)) == TW_AUTO_APPROVED;
 }
 
 static Datum
@@ -221,16 +227,16 @@ insert_all(Batch *batch, TriggerData *trigdata)
 {
 	Tuplestorestate *store = trigdata->tg_newtable;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(trigdata->tg_relation), &TTSOpsMinimalTuple);
+	TwRowReader reader;
 
+	tw_make_row_reader(&reader, trigdata->tg_relation);
 	tuplestore_select_read_pointer(store, 0);
 	tuplestore_rescan(store);
 	while (tuplestore_gettupleslot(store, true, false, slot))
 	{
-		LogRow		row = tw_take_apart(trigdata->tg_relation, slot);
-
 		CHECK_FOR_INTERRUPTS();
-		if (tw_is_promotable(&row))
-			add_sample(batch, &row);
+		if (tw_read_promotable(&reader, slot))
+			add_sample(batch, &reader.row);
 	}
 	insert_batch(batch);
 	for (int i = 0; i < BATCH_ROWS && batch->slots[i] != NULL; i++)

@@ -1,9 +1,11 @@
 /*
  * log_columns.c
- *		Check that conversation_logs has the columns of log_columns.h.
+ *		Check that conversation_logs has the columns of log_columns.h, and how
+ *		they lie in a row.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "base/columns.h"
 #include "capture/log_columns.h"
 #include "catalog/pg_type.h"
@@ -45,6 +47,9 @@ static Oid	checked_relid = InvalidOid;
 /* Whether that table has the columns that the install script of 0.1.0 does not make. */
 static bool has_added_columns;
 
+/* How its columns lie in a row. */
+static TwColumnLayout layout[MaxHeapAttributeNumber];
+
 static void
 forget_checked_columns(Datum arg, Oid relid)
 {
@@ -59,6 +64,33 @@ tw_log_columns_init(void)
 	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
 }
 
+static int
+alignment(Form_pg_attribute attribute)
+{
+	switch (attribute->attalign)
+	{
+		case TYPALIGN_CHAR:
+			return sizeof(char);
+		case TYPALIGN_SHORT:
+			return ALIGNOF_SHORT;
+		case TYPALIGN_INT:
+			return ALIGNOF_INT;
+		default:
+			return ALIGNOF_DOUBLE;
+	}
+}
+
+static void
+lay_out(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		layout[i] = (TwColumnLayout) {attribute->attlen, alignment(attribute), attribute->attbyval};
+	}
+}
+
 /*
  * Raises an error unless the columns are those of log_columns.h; checked
  * again after a change of the table's definition.
@@ -71,7 +103,16 @@ tw_check_log_columns(Relation rel)
 	tw_check_columns(rel, log_columns, lengthof(log_columns));
 	has_added_columns = get_attnum(RelationGetRelid(rel), "idempotency_key") == TW_LOG_IDEMPOTENCY_KEY &&
 		TupleDescAttr(RelationGetDescr(rel), TW_LOG_IDEMPOTENCY_KEY - 1)->atttypid == TEXTOID;
+	lay_out(RelationGetDescr(rel));
 	checked_relid = RelationGetRelid(rel);
+}
+
+/* How the columns of a table that passes the check lie in its rows; valid until another table is checked. */
+const TwColumnLayout *
+tw_log_layout(Relation rel)
+{
+	tw_check_log_columns(rel);
+	return layout;
 }
 
 /* Whether the table that was checked last has the columns that came after 0.1.0: idempotency_key, anonymised_at. */

@@ -50,8 +50,17 @@ typedef enum TwLogColumn
 	TW_LOG_ANONYMISED_AT
 } TwLogColumn;
 
+/* How a column lies in a row. */
+typedef struct TwColumnLayout
+{
+	int16		length;			/* -1: a text or another value of any length */
+	uint8		alignment;
+	bool		by_value;
+} TwColumnLayout;
+
 extern void tw_log_columns_init(void);
 extern void tw_check_log_columns(Relation rel);
 extern bool tw_has_added_columns(void);
+extern const TwColumnLayout *tw_log_layout(Relation rel);
 
 #endif							/* TW_LOG_COLUMNS_H */

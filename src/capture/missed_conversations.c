@@ -57,7 +57,7 @@ filter_unfiltered(Oid schema, int64 *locked)
 		"%1$s.tw_forget_days(ARRAY(SELECT DISTINCT f.created_on FROM filtered f))";
 
 	Oid			type = BOOLOID;
-	Datum		is_hub = BoolGetDatum(tw_setting_fleet_role(schema) == TW_FLEET_HUB);
+	Datum		is_hub = BoolGetDatum(tw_settings(schema).fleet_role == TW_FLEET_HUB);
 	bool		isnull;
 	int64		filtered;
 
@@ -241,7 +241,7 @@ tw_promote_missed_conversations(PG_FUNCTION_ARGS)
 	SPI_connect();
 	filtered = filter_unfiltered(schema, &locked);
 	/* The hub of a fleet makes the samples of its nodes. */
-	if (tw_setting_fleet_role(schema) != TW_FLEET_NODE)
+	if (tw_settings(schema).fleet_role != TW_FLEET_NODE)
 	{
 		ids = find_missed(schema, PG_GETARG_DATUM(0), &count, &locked);
 		tw_promote_missed(schema, ids, count, &promoted, &failed);

@@ -47,16 +47,16 @@ count_promotable(TriggerData *trigdata, int64 limit)
 {
 	Tuplestorestate *store = trigdata->tg_newtable;
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(trigdata->tg_relation), &TTSOpsMinimalTuple);
+	TwRowReader reader;
 	int64		count = 0;
 
+	tw_make_row_reader(&reader, trigdata->tg_relation);
 	tuplestore_select_read_pointer(store, 0);
 	tuplestore_rescan(store);
 	while (count < limit && tuplestore_gettupleslot(store, true, false, slot))
 	{
-		LogRow		row = tw_take_apart(trigdata->tg_relation, slot);
-
 		CHECK_FOR_INTERRUPTS();
-		if (tw_is_promotable(&row))
+		if (tw_read_promotable(&reader, slot))
 			count++;
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -186,7 +186,7 @@ tw_capture_promote(PG_FUNCTION_ARGS)
 	 * A statement without an auto-approved conversation needs no subtransaction. On a node of a fleet nothing is
 	 * promoted: the hub makes the samples.
 	 */
-	if (tw_setting_fleet_role(RelationGetNamespace(trigdata->tg_relation)) == TW_FLEET_NODE ||
+	if (tw_settings(RelationGetNamespace(trigdata->tg_relation)).fleet_role == TW_FLEET_NODE ||
 		count_promotable(trigdata, 1) == 0)
 	{
 		if (tw_last_conversation_was_set())

@@ -292,12 +292,13 @@ tw_export_run(TwExport *export, Oid schema, FunctionCallInfo fcinfo)
 		.export = export
 	};
 	SPIExecuteOptions options = {.dest = &receiver.pub};
+	TwSettings	settings = tw_settings(schema);
 	int			result;
 
 	tw_export_check(fcinfo);
 	export->format = format_argument(fcinfo);
-	export->redact = tw_setting_redact(schema);
-	export->redact_locations = tw_setting_redact_locations(schema);
+	export->redact = settings.redact;
+	export->redact_locations = settings.redact_locations;
 	initStringInfo(&export->line);
 	initStringInfo(&export->intent);
 	receiver.scratch = AllocSetContextCreate(CurrentMemoryContext, "sample of an export", ALLOCSET_DEFAULT_SIZES);

@@ -235,13 +235,14 @@ static TwImportLines
 read_data(FunctionCallInfo fcinfo, Oid schema)
 {
 	static const char *const bad_lines[] = {"refuse", "skip", NULL};
+	TwSettings	settings = tw_settings(schema);
 	TwImportOptions options = {0};
 
 	options.ignore_unknown_keys = PG_GETARG_BOOL(ARG_IGNORE_UNKNOWN_KEYS);
 	options.skip_bad_lines = choose(fcinfo, ARG_BAD_LINES, "bad_lines", bad_lines) == 1;
-	options.redact = tw_setting_redact(schema);
-	options.redact_locations = tw_setting_redact_locations(schema);
-	options.max_bytes = tw_setting_max_message_bytes(schema);
+	options.redact = settings.redact;
+	options.redact_locations = settings.redact_locations;
+	options.max_bytes = settings.max_message_bytes;
 	options.format = text_to_cstring(PG_GETARG_TEXT_PP(ARG_FORMAT));
 	options.columns = PG_ARGISNULL(ARG_COLUMNS) ? NULL : PG_GETARG_JSONB_P(ARG_COLUMNS);
 	tw_check_import_options(&options);

@@ -39,7 +39,7 @@ static const TwLogColumn said_later[] = {
 static bool
 is_arrival(const TriggerData *trigdata)
 {
-	return tw_is_replicated() && tw_setting_fleet_role(RelationGetNamespace(trigdata->tg_relation)) == TW_FLEET_HUB;
+	return tw_is_replicated() && tw_settings(RelationGetNamespace(trigdata->tg_relation)).fleet_role == TW_FLEET_HUB;
 }
 
 /* What the hub has under the id of a conversation that arrives. */

@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "fmgr.h"
@@ -23,30 +22,18 @@
 #include "utils/numeric.h"
 
 /*
- * Most bytes of JSON for one byte of jsonb: 12 bytes can hold a number with
- * 131072 digits before and 16383 after the decimal point.
+ * Most bytes of JSON for one byte of jsonb. 14 bytes can hold a number with
+ * 131072 digits before and 16383 after the decimal point: its entry (4), its
+ * length (4), its header (4) and one digit (2). Numbers with the shorter
+ * header of 2 bytes have at most 319 digits.
  */
-#define MOST_JSON_BYTES 16384
+#define MOST_JSON_BYTES 10533
 
 /*
  * How many bytes are redacted before the cut, so that a match across the cut
  * is seen whole. No phone number or address is longer than the extra bytes.
  */
 #define REDACTED_BYTES (4 * TW_CUT_BYTES)
-
-/* The size of a value that is not NULL, however it is stored. */
-static Size
-raw_bytes(Datum value)
-{
-	return toast_raw_datum_size(value) - VARHDRSZ;
-}
-
-/* Whether a text is longer than `max_bytes` bytes. */
-bool
-tw_text_exceeds(Datum value, bool isnull, int max_bytes)
-{
-	return !isnull && raw_bytes(value) > (Size) max_bytes;
-}
 
 /* Number of bytes that escape_json() writes for a string. */
 static Size
@@ -92,9 +79,9 @@ tw_json_exceeds(Datum value, bool isnull, int max_bytes)
 	JsonbValue	part;
 	Size		bytes = 0;
 
-	if (isnull || raw_bytes(value) <= (Size) (max_bytes / MOST_JSON_BYTES))
+	if (isnull || tw_raw_bytes(value) <= (Size) (max_bytes / MOST_JSON_BYTES))
 		return false;
-	if (raw_bytes(value) > (Size) max_bytes)
+	if (tw_raw_bytes(value) > (Size) max_bytes)
 		return true;
 	iterator = JsonbIteratorInit(&DatumGetJsonbP(value)->root);
 	while (bytes <= (Size) max_bytes && (token = JsonbIteratorNext(&iterator, &part, false)) != WJB_DONE)
@@ -114,7 +101,7 @@ cut_text(Datum value, bool redact, bool locations)
 {
 	text	   *start = DatumGetTextPSlice(value, 0, REDACTED_BYTES);
 	int			length = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), VARSIZE_ANY_EXHDR(start));
-	char	   *mark = psprintf(" [... cut: %zu bytes in all]", raw_bytes(value));
+	char	   *mark = psprintf(" [... cut: %zu bytes in all]", tw_raw_bytes(value));
 	text	   *result;
 
 	start = cstring_to_text_with_len(VARDATA_ANY(start), length);
@@ -146,14 +133,14 @@ PG_FUNCTION_INFO_V1(tw_shown_text);
 Datum
 tw_shown_text(PG_FUNCTION_ARGS)
 {
-	Oid			schema = tw_kept_schema_of_function(fcinfo);
-	bool		redact = PG_GETARG_BOOL(1) && tw_setting_redact(schema);
+	TwSettings	settings = tw_settings(tw_kept_schema_of_function(fcinfo));
+	bool		redact = PG_GETARG_BOOL(1) && settings.redact;
 
-	if (tw_text_exceeds(PG_GETARG_DATUM(0), false, tw_setting_max_message_bytes(schema)))
-		PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), redact, tw_setting_redact_locations(schema)));
+	if (tw_text_exceeds(PG_GETARG_DATUM(0), false, settings.max_message_bytes))
+		PG_RETURN_TEXT_P(cut_text(PG_GETARG_DATUM(0), redact, settings.redact_locations));
 	if (!redact)
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0), tw_setting_redact_locations(schema)));
+	PG_RETURN_TEXT_P(tw_redact(PG_GETARG_TEXT_PP(0), settings.redact_locations));
 }
 
 PG_FUNCTION_INFO_V1(tw_shown_entities);
@@ -163,14 +150,14 @@ Datum
 tw_shown_entities(PG_FUNCTION_ARGS)
 {
 	Datum		value = PG_GETARG_DATUM(0);
-	Oid			schema = tw_kept_schema_of_function(fcinfo);
+	TwSettings	settings = tw_settings(tw_kept_schema_of_function(fcinfo));
 
-	if (tw_json_exceeds(value, false, tw_setting_max_message_bytes(schema)))
+	if (tw_json_exceeds(value, false, settings.max_message_bytes))
 		return DirectFunctionCall1(jsonb_in, CStringGetDatum(psprintf("{\"too long to be shown\": \"%zu bytes as "
 																	  "stored\"}",
-																	  raw_bytes(value))));
-	if (PG_GETARG_BOOL(1) && tw_setting_redact(schema))
-		PG_RETURN_JSONB_P(tw_redact_jsonb(DatumGetJsonbP(value), tw_setting_redact_locations(schema)));
+																	  tw_raw_bytes(value))));
+	if (PG_GETARG_BOOL(1) && settings.redact)
+		PG_RETURN_JSONB_P(tw_redact_jsonb(DatumGetJsonbP(value), settings.redact_locations));
 	PG_RETURN_DATUM(value);
 }
 
@@ -180,7 +167,7 @@ PG_FUNCTION_INFO_V1(tw_is_too_long);
 Datum
 tw_is_too_long(PG_FUNCTION_ARGS)
 {
-	int			max_bytes = tw_setting_max_message_bytes(tw_kept_schema_of_function(fcinfo));
+	int			max_bytes = tw_settings(tw_kept_schema_of_function(fcinfo)).max_message_bytes;
 
 	if (!PG_ARGISNULL(0))
 		max_bytes = Min(max_bytes, PG_GETARG_INT32(0));

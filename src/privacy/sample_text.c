@@ -18,10 +18,10 @@ Datum
 tw_sample_text(PG_FUNCTION_ARGS)
 {
 	text	   *message = PG_GETARG_TEXT_PP(0);
-	Oid			schema = tw_kept_schema_of_function(fcinfo);
+	TwSettings	settings = tw_settings(tw_kept_schema_of_function(fcinfo));
 
-	if (tw_setting_redact(schema))
-		message = tw_redact(message, tw_setting_redact_locations(schema));
+	if (settings.redact)
+		message = tw_redact(message, settings.redact_locations);
 	PG_RETURN_TEXT_P(message);
 }
 
@@ -32,10 +32,10 @@ Datum
 tw_sample_entities(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *entities = PG_GETARG_JSONB_P(0);
-	Oid			schema = tw_kept_schema_of_function(fcinfo);
+	TwSettings	settings = tw_settings(tw_kept_schema_of_function(fcinfo));
 
-	if (tw_setting_redact(schema))
-		entities = tw_redact_jsonb(entities, tw_setting_redact_locations(schema));
+	if (settings.redact)
+		entities = tw_redact_jsonb(entities, settings.redact_locations);
 	PG_RETURN_JSONB_P(entities);
 }
 
@@ -52,10 +52,10 @@ Datum
 tw_sample_entities_of(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *entities = fit(fcinfo, NULL);
-	Oid			schema = tw_kept_schema_of_function(fcinfo);
+	TwSettings	settings = tw_settings(tw_kept_schema_of_function(fcinfo));
 
-	if (tw_setting_redact(schema))
-		entities = tw_redact_jsonb(entities, tw_setting_redact_locations(schema));
+	if (settings.redact)
+		entities = tw_redact_jsonb(entities, settings.redact_locations);
 	PG_RETURN_JSONB_P(entities);
 }
 

@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(tw_decides_feedback);
 Datum
 tw_decides_feedback(PG_FUNCTION_ARGS)
 {
-	TwFleetRole role = tw_setting_fleet_role(tw_schema_of_function(fcinfo));
+	TwFleetRole role = tw_settings(tw_schema_of_function(fcinfo)).fleet_role;
 
 	if (role == TW_FLEET_NODE)
 		PG_RETURN_BOOL(false);
@@ -48,7 +48,7 @@ tw_refuse_on_node(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	tw_check_trigger(fcinfo, "tw_refuse_on_node", TW_BEFORE | TW_ROW | TW_ON_INSERT | TW_ON_UPDATE | TW_ON_DELETE);
-	if (tw_setting_fleet_role(RelationGetNamespace(trigdata->tg_relation)) == TW_FLEET_NODE)
+	if (tw_settings(RelationGetNamespace(trigdata->tg_relation)).fleet_role == TW_FLEET_NODE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" is not written on a node of a fleet",

@@ -141,11 +141,7 @@ static const SettingDefinition definitions[] = {
 typedef struct CachedSettings
 {
 	char	   *values[lengthof(definitions)];	/* NULL = default */
-	pg_tz	   *time_zone;
-	bool		redact;
-	bool		redact_locations;
-	int			max_message_bytes;
-	TwFleetRole fleet_role;
+	TwSettings	read;			/* some of them, in the form in which they are used */
 } CachedSettings;
 
 static int
@@ -232,16 +228,17 @@ static void
 finish_settings(void *data)
 {
 	CachedSettings *settings = data;
+	TwSettings *read = &settings->read;
 	int			zone = find_definition("time_zone");
 	const char *name = value_of(settings, zone);
 
 	/* Any value but "off" turns redaction on: the safe reading of a damaged value. */
-	settings->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
-	settings->redact_locations = strcmp(value_of(settings, find_definition("redact_locations")), "off") != 0;
-	settings->max_message_bytes = message_bytes(settings);
-	settings->fleet_role = fleet_role(settings);
-	settings->time_zone = tw_named_time_zone(name);
-	if (settings->time_zone == NULL)
+	read->redact = strcmp(value_of(settings, find_definition("redact")), "off") != 0;
+	read->redact_locations = strcmp(value_of(settings, find_definition("redact_locations")), "off") != 0;
+	read->max_message_bytes = message_bytes(settings);
+	read->fleet_role = fleet_role(settings);
+	read->time_zone = tw_named_time_zone(name);
+	if (read->time_zone == NULL)
 	{
 		/*
 		 * A restored copy may know fewer zones, and an older version may have stored an invalid name. Capture must go
@@ -253,7 +250,7 @@ finish_settings(void *data)
 						tw_excerpt(name)),
 				 errdetail("Until this is corrected, days are counted in UTC."),
 				 errhint("Choose a name from pg_timezone_names with set_training_setting('time_zone', ...).")));
-		settings->time_zone = pg_tzset("GMT");
+		read->time_zone = pg_tzset("GMT");
 		/* AT TIME ZONE would accept some of these values and compute other days: replace them by UTC. */
 		if (pg_tzset(name) != NULL)
 			settings->values[zone] = pstrdup("UTC");
@@ -281,39 +278,11 @@ tw_setting(Oid schema, const char *name)
 	return value_of(tw_cached_table_get(&settings_cache, schema), require_definition(name));
 }
 
-/* The time zone of the days in created_on. */
-pg_tz *
-tw_setting_time_zone(Oid schema)
+/* The settings in force that every row needs. */
+TwSettings
+tw_settings(Oid schema)
 {
-	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->time_zone;
-}
-
-/* Whether personal data is masked where text leaves conversation_logs. */
-bool
-tw_setting_redact(Oid schema)
-{
-	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact;
-}
-
-/* Whether coordinates and map links are masked where other personal data is. */
-bool
-tw_setting_redact_locations(Oid schema)
-{
-	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->redact_locations;
-}
-
-/* The longest message that becomes a sample, in bytes. */
-int
-tw_setting_max_message_bytes(Oid schema)
-{
-	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->max_message_bytes;
-}
-
-/* What this database is to the others of its fleet. */
-TwFleetRole
-tw_setting_fleet_role(Oid schema)
-{
-	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->fleet_role;
+	return ((CachedSettings *) tw_cached_table_get(&settings_cache, schema))->read;
 }
 
 static void
@@ -358,7 +327,7 @@ require_file_access(void)
 static void
 require_own_setting(Oid schema, int index)
 {
-	if (definitions[index].is_local || tw_setting_fleet_role(schema) != TW_FLEET_NODE)
+	if (definitions[index].is_local || tw_settings(schema).fleet_role != TW_FLEET_NODE)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

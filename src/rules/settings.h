@@ -15,11 +15,17 @@ typedef enum TwFleetRole
 	TW_FLEET_NODE
 } TwFleetRole;
 
+/* The settings that are asked for with every row. */
+typedef struct TwSettings
+{
+	pg_tz	   *time_zone;		/* of the days in created_on */
+	bool		redact;			/* whether personal data is masked where text leaves conversation_logs */
+	bool		redact_locations;	/* and coordinates and map links with it */
+	int			max_message_bytes;	/* the longest message that becomes a sample */
+	TwFleetRole fleet_role;		/* what this database is to the others of its fleet */
+} TwSettings;
+
+extern TwSettings tw_settings(Oid schema);
 extern const char *tw_setting(Oid schema, const char *name);
-extern pg_tz *tw_setting_time_zone(Oid schema);
-extern bool tw_setting_redact(Oid schema);
-extern bool tw_setting_redact_locations(Oid schema);
-extern int	tw_setting_max_message_bytes(Oid schema);
-extern TwFleetRole tw_setting_fleet_role(Oid schema);
 
 #endif							/* TW_SETTINGS_H */

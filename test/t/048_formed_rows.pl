@@ -134,8 +134,12 @@ $node->safe_psql('formed', "CREATE TABLE twin (LIKE conversation_logs INCLUDING 
     INSERT INTO twin (id, $columns) SELECT id + 100000, $columns FROM given");
 formed_alike('INSERT INTO conversation_logs SELECT * FROM twin', 'rows of a table of the same shape');
 
-# A column of the user's, which is not formed here where it has a value.
-$node->safe_psql('formed', 'ALTER TABLE conversation_logs ADD COLUMN own uuid');
+# A column of the user's, which both tables get now: the rows that lie in the other one do not have it.
+$node->safe_psql('formed', "ALTER TABLE $_ ADD COLUMN own uuid") for qw(conversation_logs twin);
+formed_alike('INSERT INTO conversation_logs SELECT * FROM twin', 'rows without the last column');
+is($node->safe_psql('formed', 'SELECT own IS NULL, count(*) FROM conversation_logs GROUP BY 1'),
+    't|1500', 'rows without the last column: it is empty');
+# Where it has a value, the row is not formed here.
 formed_alike("INSERT INTO conversation_logs ($columns) SELECT $columns FROM given", 'a column of the user, empty');
 formed_alike("INSERT INTO conversation_logs ($columns, own) SELECT $columns, md5(id::text)::uuid FROM given",
     'a column of the user');
