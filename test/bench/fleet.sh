@@ -169,11 +169,12 @@ capture() { # SERVER SECONDS CLIENTS [PGBENCH OPTION...]: messages
     local server=$1 time=$2 count=$3
     shift 3
     PGPORT=${port[$server]} pgbench -n -M prepared -c "$count" -j 1 -T "$time" -f "$files/single" "$@" \
-        -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
+        -D share=60 -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
         -D phone='+910000000213' -D response='Kothrud mein 12 jagah veg pizza milta hai.' \
-        -D entities='{"city": "Pune", "area": "Kothrud", "dish": "veg pizza"}' tw_fleet 2>"$files/errors.$server" |
-        sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' >"$files/count.$server"
-    [[ -s $files/count.$server ]] || { cat "$files/errors.$server" >&2; return 1; }
+        -D entities='{"city": "Pune", "area": "Kothrud", "dish": "veg pizza"}' tw_fleet >"$files/said.$server" 2>&1 ||
+        { cat "$files/said.$server" >&2; return 1; }
+    sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$files/said.$server" \
+        >"$files/count.$server"
 }
 capture_on() { # SECONDS CLIENTS OPTIONS SERVER...
     local time=$1 count=$2 server pid pids=()
@@ -431,7 +432,8 @@ for node in "${nodes[@]}"; do at "$node" -c 'SELECT count(*) FROM conversation_l
 echo
 printf 'Machine: %s cores%s\n' "$(nproc)" "$(sed 's/^\([^ ]* [^ ]* [^ ]*\).*/, load \1 at the end/' /proc/loadavg)"
 at hub -c "SELECT format('Hub: %s conversations, %s bytes each with their indexes, %s more for each of %s samples',
-        c.n, pg_total_relation_size('conversation_logs') / c.n, pg_total_relation_size('training_samples') / s.n, s.n)
+        c.n, pg_total_relation_size('conversation_logs') / nullif(c.n, 0),
+        pg_total_relation_size('training_samples') / s.n, s.n)
     FROM (SELECT count(*) AS n FROM conversation_logs) c, (SELECT greatest(count(*), 1) AS n FROM training_samples) s"
 for step in publication throughput lag apply; do
     [[ $steps != *" $step "* ]] || report "$step"

@@ -110,7 +110,7 @@ sizes_of_relations() {
 
 captured_a_second() { # DATABASE
     pgbench -n -M prepared -c 8 -j 2 -T "$seconds" -f "$files/single" \
-        -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
+        -D share=60 -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
         -D phone='+910000000213' -D response='Kothrud mein 12 jagah veg pizza milta hai.' \
         -D entities='{"city": "Pune"}' "$1" 2>"$files/errors" | sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }

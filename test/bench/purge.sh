@@ -81,7 +81,7 @@ round() { # ROUND PURGING
         before=$(deleted)
     fi
     pgbench -n -M prepared -c "$clients" -j 1 -T "$seconds" -f "$files/insert" \
-        -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
+        -D share=60 -D message='Kothrud mein veg pizza milega kya? 2 log ke liye' -D intent=intent.food.item.search \
         -D phone='+910000000213' -D response='Kothrud mein 12 jagah veg pizza milta hai.' \
         -D entities='{"city": "Pune", "area": "Kothrud", "dish": "veg pizza"}' "$database" \
         >"$files/out" 2>"$files/errors"

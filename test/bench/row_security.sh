@@ -110,8 +110,9 @@ for (( round = 1; round <= rounds; round++ )); do
         enter "$state"
         note "$state" 'INSERT of 50,000 rows' "$(time_of tw_bench_chat "$capture")"
         tps=$(PGOPTIONS="$PGOPTIONS -c role=tw_bench_chat" pgbench -n -M prepared -c 8 -j 2 -T "$seconds" \
-            -f "$files/single" -D message='Kothrud mein veg pizza milega kya?' -D intent=intent.food.item.search \
-            -D phone='+910000000213' -D response='Kothrud mein 12 jagah.' -D entities='{"city": "Pune"}' "$database" |
+            -f "$files/single" -D share=60 -D message='Kothrud mein veg pizza milega kya?' \
+            -D intent=intent.food.item.search -D phone='+910000000213' -D response='Kothrud mein 12 jagah.' \
+            -D entities='{"city": "Pune"}' "$database" |
             sed -n 's/^tps = \([0-9.]*\).*/\1/p')
         note "$state" 'single INSERTs, 8 clients (a second)' "$tps"
     done

@@ -135,6 +135,17 @@ update_paths() {
             echo "nothing leads from ${BASH_REMATCH[1]} to a later version"
     done
 }
+# pgbench would end with an error, and most benchmarks run only where they are named.
+bench_variables() {
+    local file name names
+    names=$(grep -oE ':[a-z]+' test/bench/single.pgbench | tr -d : | sort -u |
+        grep -vxE "table|$(sed -n 's/^\\set \([a-z]*\).*/\1/p' test/bench/single.pgbench | paste -sd '|')")
+    for file in $(grep -l 'single\.pgbench' test/bench/*.sh); do
+        for name in $names; do
+            grep -q -- "-D $name=" "$file" || echo "$file does not give single.pgbench its variable $name"
+        done
+    done
+}
 # CREATE EXTENSION ... VERSION, pg_upgrade, and what runs before the update need the functions of every release.
 released_functions() {
     local name given
@@ -153,6 +164,7 @@ promise "the install script takes every SQL part" sql_parts
 promise "scripts of released versions are as they were released" released_scripts
 promise "every released version can be updated to this one" update_paths
 promise "the libraries have the functions of released versions" released_functions
+promise "benchmarks give single.pgbench its variables" bench_variables
 promise "every regression test begins with an extension of its own" test_begins
 promise "the install script is ASCII" ascii_sql
 promise "no vertical tab is written \\v, which is the letter v to older servers" vertical_tabs
