@@ -14,6 +14,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "base/cached_table.h"
+#include "base/table_changes.h"
 #include "fmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -24,7 +25,7 @@ static TwCachedTable *all_caches = NULL;
 
 /* Relcache callback. It marks the cache stale and frees nothing: it can be called while the data is in use. */
 static void
-invalidate_callback(Datum arg, Oid relid)
+invalidate_callback(Oid relid)
 {
 	for (TwCachedTable *cache = all_caches; cache != NULL; cache = cache->next)
 	{
@@ -37,7 +38,7 @@ invalidate_callback(Datum arg, Oid relid)
 void
 tw_cached_table_init(void)
 {
-	CacheRegisterRelcacheCallback(invalidate_callback, (Datum) 0);
+	tw_on_table_change(invalidate_callback);
 }
 
 static void

@@ -11,6 +11,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/table_changes.h"
 #include "capture/log_check.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -41,7 +42,7 @@ static Oid	known_relid = InvalidOid;
 static bool is_kept = false;
 
 static void
-forget_changed_table(Datum arg, Oid relid)
+forget_changed_table(Oid relid)
 {
 	if (relid == InvalidOid || relid == known_relid)
 		known_relid = InvalidOid;
@@ -137,6 +138,6 @@ tw_log_check_init(void)
 {
 	previous_start = ExecutorStart_hook;
 	ExecutorStart_hook = start_executor;
-	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
+	tw_on_table_change(forget_changed_table);
 	CacheRegisterSyscacheCallback(PROCOID, forget_changed_function, (Datum) 0);
 }

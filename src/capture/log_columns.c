@@ -7,9 +7,9 @@
 
 #include "access/htup_details.h"
 #include "base/columns.h"
+#include "base/table_changes.h"
 #include "capture/log_columns.h"
 #include "catalog/pg_type.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 
 static const TwColumn log_columns[] = {
@@ -51,7 +51,7 @@ static bool has_added_columns;
 static TwColumnLayout layout[MaxHeapAttributeNumber];
 
 static void
-forget_checked_columns(Datum arg, Oid relid)
+forget_checked_columns(Oid relid)
 {
 	if (relid == InvalidOid || relid == checked_relid)
 		checked_relid = InvalidOid;
@@ -61,7 +61,7 @@ forget_checked_columns(Datum arg, Oid relid)
 void
 tw_log_columns_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_checked_columns, (Datum) 0);
+	tw_on_table_change(forget_checked_columns);
 }
 
 static int

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/catalog.h"
+#include "base/table_changes.h"
 #include "capture/sample_table.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -50,7 +51,7 @@ static uint64 changes = 1;
 static uint64 known_changes = 0;
 
 static void
-forget_changed_table(Datum arg, Oid relid)
+forget_changed_table(Oid relid)
 {
 	if (relid == InvalidOid || relid == table_relid)
 		changes++;
@@ -66,7 +67,7 @@ forget_changed_function(Datum arg, int cache, uint32 hash)
 void
 tw_sample_table_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
+	tw_on_table_change(forget_changed_table);
 	CacheRegisterSyscacheCallback(PROCOID, forget_changed_function, (Datum) 0);
 }
 

@@ -15,6 +15,7 @@
 #include "access/xlog.h"
 #include "base/cached_table.h"
 #include "base/catalog.h"
+#include "base/table_changes.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -159,7 +160,7 @@ forget_sight(Datum arg, int cacheid, uint32 hashvalue)
 
 /* GRANT, REVOKE and ALTER OWNER on a table invalidate its entry in the relation cache. */
 static void
-forget_sight_of(Datum arg, Oid relid)
+forget_sight_of(Oid relid)
 {
 	for (int i = 0; i < KINDS; i++)
 	{
@@ -177,7 +178,7 @@ watch_roles(void)
 		return;
 	CacheRegisterSyscacheCallback(AUTHOID, forget_sight, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_sight, (Datum) 0);
-	CacheRegisterRelcacheCallback(forget_sight_of, (Datum) 0);
+	tw_on_table_change(forget_sight_of);
 	is_watching = true;
 }
 

@@ -81,6 +81,10 @@ spaces() {
 }
 vertical_tabs() { grep -rnF --include='*.sql' '\v' src; }
 version_checks() { grep -rn --include='*.[ch]' PG_VERSION_NUM src | grep -v '^src/base/compat.h:'; }
+# A backend has ten places for these, for everybody.
+relcache_callbacks() {
+    grep -rn --include='*.c' CacheRegisterRelcacheCallback src | grep -v '^src/base/table_changes.c:'
+}
 sql_locks() { grep -rnE 'pg_(try_)?advisory_' --include='*.c' --include='*.sql' src; }
 extern_names() { # every symbol that a library gives away is ours by name
     nm -D --defined-only "$@" | awk '$2 ~ /[TDB]/ {print $3}' |
@@ -171,6 +175,7 @@ promise "no vertical tab is written \\v, which is the letter v to older servers"
 promise "no file of src has more than 500 lines" long_files
 promise "no line ends with white space" spaces
 promise "PG_VERSION_NUM stands in compat.h alone" version_checks
+promise "all caches share one relcache callback" relcache_callbacks
 promise "no lock of ours is one that SQL can take" sql_locks
 promise "exported symbols begin with tw_" extern_names training_workflow.so training_workflow_remote.so
 promise "no call of our own names its arguments" named_arguments
