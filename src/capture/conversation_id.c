@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "base/kept_plan.h"
+#include "base/table_changes.h"
 #include "capture/conversation_id.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -45,11 +46,11 @@ typedef struct KnownChooser
 
 static KnownChooser chooser;
 
-/* How often the privileges of that table, or a role, have changed. */
+/* Counts what may have changed the answer. */
 static uint64 changes = 1;
 
 static void
-forget_changed_table(Datum arg, Oid relid)
+forget_changed_table(Oid relid)
 {
 	if (relid == InvalidOid || relid == chooser.table)
 		changes++;
@@ -65,16 +66,16 @@ forget_changed_role(Datum arg, int cache, uint32 hash)
 void
 tw_conversation_id_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_changed_table, (Datum) 0);
+	tw_on_table_change(forget_changed_table);
 	CacheRegisterSyscacheCallback(AUTHOID, forget_changed_role, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_changed_role, (Datum) 0);
+	/* The owner of the database is the member of a role. */
 	CacheRegisterSyscacheCallback(DATABASEOID, forget_changed_role, (Datum) 0);
 }
 
 /*
  * Whether the role may insert whole rows and so choose ids, such as the owner
- * in a restore. The answer is kept, since every row asks. The owner of the
- * database is a member of a role, too.
+ * in a restore. The answer is kept, since every row asks.
  */
 static bool
 may_choose(Oid table, Oid user)
