@@ -31,7 +31,7 @@ tw_read_given(TwRowReader *reader, HeapTuple tuple, TwGivenRow *given)
 	tw_read_columns(reader, RelationGetDescr(reader->rel)->natts);
 }
 
-/* Whether the application's columns still have the values with which they came, in the row that came. */
+/* Whether the values of the application's columns still are those in the row that came. */
 static bool
 is_as_given(const TwGivenRow *given, const LogRow *row)
 {
@@ -119,7 +119,7 @@ is_same(HeapTuple a, HeapTuple b)
 }
 #endif
 
-/* Forms the row, whose first values are in the row that came. */
+/* Forms the row. The columns of the application are copied if they still are as they came. */
 HeapTuple
 tw_form_row(TupleDesc desc, const TwGivenRow *given, const LogRow *row)
 {

@@ -3,8 +3,8 @@
  *		The values of a row of conversation_logs, read as far as they are needed.
  *
  * The server's way, heap_deform_tuple(), looks into the description of each
- * column, and keeps the offsets for the next row. This table begins with
- * texts, so that no offset serves twice.
+ * column, and keeps the offsets for the next row. Here texts follow the id, so
+ * that hardly an offset serves twice.
  */
 #include "postgres.h"
 
@@ -34,18 +34,11 @@ tw_begin_row(TwRowReader *reader, HeapTupleHeader header)
 	reader->bytes = 0;
 }
 
-/* Columns that were added to the table after the row was formed. */
-static void
-read_missing(TwRowReader *reader, int until)
-{
-	TupleDesc	desc = RelationGetDescr(reader->rel);
-	LogRow	   *row = &reader->row;
-
-	for (; reader->columns < until; reader->columns++)
-		row->values[reader->columns] = getmissingattr(desc, reader->columns + 1, &row->nulls[reader->columns]);
-}
-
-/* Reads on, up to and with column number `until`. */
+/*
+ * Reads on, up to and with column number `until`. A row of another table, which
+ * an INSERT of all its columns hands on as it lies there, may have fewer: they
+ * were added to that table later, and are NULL.
+ */
 void
 tw_read_columns(TwRowReader *reader, int until)
 {
@@ -83,8 +76,11 @@ tw_read_columns(TwRowReader *reader, int until)
 			at = (char *) att_addlength_pointer(at, column->length, at);
 		}
 	}
-	reader->columns = i;
 	reader->bytes = at - data;
-	if (stored < until)
-		read_missing(reader, until);
+	for (; i < until; i++)
+	{
+		row.values[i] = (Datum) 0;
+		row.nulls[i] = true;
+	}
+	reader->columns = i;
 }

@@ -17,7 +17,7 @@ tw_raw_bytes(Datum value)
 {
 	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
 
-	/* Most messages are short enough for a short header, and are not asked by a call. */
+	/* Most messages are short enough for a short header, and need no call. */
 	if (VARATT_IS_SHORT(stored) && !VARATT_IS_EXTERNAL(stored))
 		return VARSIZE_SHORT(stored) - VARHDRSZ_SHORT;
 	return toast_raw_datum_size(value) - VARHDRSZ;

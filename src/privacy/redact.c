@@ -171,7 +171,7 @@ redact_document(Jsonb *input, bool locations, bool copy, bool *changed)
 	return result;
 }
 
-/* The document with personal data masked; `input` itself, most of the time, if it has none. */
+/* The document with personal data masked; `input` itself if it has none, as most have, which a first look finds out. */
 Jsonb *
 tw_redact_jsonb(Jsonb *input, bool locations)
 {
