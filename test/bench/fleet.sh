@@ -2,8 +2,8 @@
 # fleet.sh FOLDER - measures a fleet: a hub and three nodes, each a server of its own below FOLDER.
 #
 # How to run: install the extension, then test/bench/fleet.sh FOLDER as an ordinary user. initdb, psql, pgbench,
-# pg_recvlogical and pg_waldump come from PATH. It took twelve minutes on two cores that were busy with other work, and
-# removes its servers at the end. Needs Linux: processor time comes from /proc. Environment:
+# pg_recvlogical and pg_waldump come from PATH. It takes five minutes on two cores, and removes its
+# servers at the end. Needs Linux: processor time comes from /proc. Environment:
 #   STEPS="publication throughput lag apply"   what is measured
 #   ROUNDS=3 SECONDS_EACH=4     rounds of pgbench, and seconds of each of its runs; publication takes two rounds more
 #   LAG_SECONDS=20 RATE=1000    how long lag is measured, and messages a second meanwhile

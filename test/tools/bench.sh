@@ -3,7 +3,7 @@
 # default settings but for memory, and test/bench on it.
 #
 # PARTS="bulk single first calls assign rollout export import scale router loop gate" chooses; the first four are
-# run.sh's, the others have scripts of their own. capture (14 minutes), instructions (three), fleet (twelve, with
+# run.sh's, the others have scripts of their own. capture (14 minutes), instructions (three), fleet (five, with
 # servers of its own), growth (six), row_security (five), purge, and hot (a quarter of an hour and 6 GB, and more with
 # ROWS) run only where they are named.
 set -euo pipefail
