@@ -4,7 +4,7 @@
 #
 # Test output lies in BUILD_DIR/check. ONLY="filter policy_conflict 013_labelstudio_sync lint" chooses tests of any
 # kind, and whole kinds, by name; TESTS="lint unit regress isolation tap" kinds alone, and TAP="001_dump_restore …"
-# among the TAP tests.
+# among the TAP tests. JOBS=1 runs one test after the other.
 set -uo pipefail
 
 build=$(cd -P -- "$1" && pwd)
@@ -58,6 +58,13 @@ if (( ${#only[@]} )); then
 else
     [[ -z ${TESTS:-} ]] || read -ra kinds <<<"$TESTS"
     [[ -z ${TAP:-} ]] || read -ra tap_tests <<<"$TAP"
+fi
+
+# The kinds of one part of a check, where a check runs parts beside each other.
+if [[ -n ${PART:-} ]]; then
+    all=("${kinds[@]}")
+    kinds=()
+    for kind in "${all[@]}"; do [[ " $PART " != *" $kind "* ]] || kinds+=("$kind"); done
 fi
 
 passed=0 failed=0 skipped=0
@@ -135,6 +142,31 @@ run_unit() {
     (( skipped += $(grep -c '^skipped ' "$log") ))
     grep -qE '^(ok|not ok|skipped) ' "$log" || broken+=("unit: nothing was tested")
 }
+
+# Runs two parts at once, and prints the output of each as one piece. Each uses one core, and regression tests take
+# about as long as the other kinds but TAP, of which files run beside each other.
+run_parts() { # PART...
+    local outputs=$check/parts part
+    rm -rf -- "${outputs:?}"
+    mkdir -p -- "$outputs"
+    # shellcheck disable=SC2016 # the inner shell expands these
+    printf '%s\0' "$@" | xargs -0 -P 2 -n 1 bash -c '
+        PART=$4 bash "$0" "$1" "$2" >"$3/$4" 2>&1
+        flock "$3" sed -E "\${/^[0-9]+ passed, /d}" "$3/$4"' "$here/check.sh" "$build" "$pg_config" "$outputs"
+    for part; do
+        if [[ $(tail -n 1 "$outputs/$part") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+            (( passed += BASH_REMATCH[1], failed += BASH_REMATCH[2], skipped += BASH_REMATCH[3] ))
+        else
+            broken+=("$part: did not end with a count")
+        fi
+    done
+}
+others=()
+for kind in "${kinds[@]}"; do [[ $kind == regress || $kind == tap ]] || others+=("$kind"); done
+if [[ -z ${PART:-} && ${JOBS:-2} != 1 && " ${kinds[*]} " == *" regress "* ]] && (( ${#others[@]} )); then
+    run_parts regress "${others[*]}"
+    [[ " ${kinds[*]} " == *" tap "* ]] && kinds=(tap) || kinds=()
+fi
 
 for part in "${kinds[@]}"; do
     case $part in
