@@ -163,7 +163,7 @@ run_parts() { # PART...
 }
 others=()
 for kind in "${kinds[@]}"; do [[ $kind == regress || $kind == tap ]] || others+=("$kind"); done
-if [[ -z ${PART:-} && ${JOBS:-2} != 1 && " ${kinds[*]} " == *" regress "* ]] && (( ${#others[@]} )); then
+if [[ -z ${PART:-} && ${JOBS:-3} != 1 && " ${kinds[*]} " == *" regress "* ]] && (( ${#others[@]} )); then
     run_parts regress "${others[*]}"
     [[ " ${kinds[*]} " == *" tap "* ]] && kinds=(tap) || kinds=()
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tap.sh FOLDER FILE... - runs TAP tests, JOBS at a time (2 unless it says otherwise), and prints the output of each as
+# tap.sh FOLDER FILE... - runs TAP tests, JOBS at a time (3 unless it says otherwise), and prints the output of each as
 # one piece.
 #
 # Most of a file's time is waiting for servers that start and end. Each file has servers, ports and folders of its own.
@@ -24,4 +24,4 @@ export -f run_file
 export outputs
 
 # shellcheck disable=SC2016 # the inner shell expands these
-printf '%s\0' "$@" | xargs -0 -P "${JOBS:-2}" -n 1 bash -c 'run_file "$1"' bash
+printf '%s\0' "$@" | xargs -0 -P "${JOBS:-3}" -n 1 bash -c 'run_file "$1"' bash
